@@ -1,0 +1,42 @@
+//! What can go wrong while a file of the engine is read: every error says where, what was expected and what was found.
+
+use std::path::PathBuf;
+
+/// The result of reading the engine's files.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a file, page or record could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file that was being read.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The bytes contradict the format: damage, or a file of another kind.
+    #[error("{}: offset {offset:#x}: {structure}: expected {expected}, found {found}", file.display())]
+    Damaged {
+        /// The file that was being read.
+        file: PathBuf,
+        /// Bytes from the start of the file to the contradiction.
+        offset: u64,
+        /// The structure that was being read, such as `database header` or `page 17, tag 3`.
+        structure: String,
+        /// What the format demands there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// The file is sound but asks for something this version of the reader does not know.
+    #[error("{}: {what} is not supported", file.display())]
+    Unsupported {
+        /// The file that was being read.
+        file: PathBuf,
+        /// What is not known, with its value.
+        what: String,
+    },
+}

@@ -1,0 +1,6 @@
+//! The Extensible Storage Engine's files, read and checked outside Windows.
+#![deny(unsafe_code)]
+
+mod error;
+
+pub use error::{Error, Result};
