@@ -1,0 +1,211 @@
+//! The expiry token: a backup may be restored only while the other servers still remember what was deleted since.
+//!
+//! Format, version 1, all integers little-endian:
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 8 | `DSBXTOKN` |
+//! | 8 | 2 | version, 1 |
+//! | 10 | 2 | length of the whole token, 84 |
+//! | 12 | 8 | creation time, seconds since 1970-01-01 UTC |
+//! | 20 | 4 | tombstone lifetime, days |
+//! | 24 | 28 | database signature, as in the database's header: random number (4), creation time (8), computer (16) |
+//! | 52 | 32 | SHA-256 of everything before |
+//!
+//! The digest tells damage and careless edits. It is no signature: whoever may restore a directory may also replace
+//! its files, so a token keeps mistakes out, not administrators.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::code::{Error, Result, ResultCode};
+
+const MAGIC: &[u8; 8] = b"DSBXTOKN";
+const VERSION: u16 = 1;
+const BODY: usize = 52;
+const LENGTH: usize = BODY + 32;
+const DAY: u64 = 24 * 60 * 60;
+
+/// A database's signature as its header holds it (random number, creation time, computer name): which database, of
+/// all in the world, a backup was taken from.
+pub type DatabaseSignature = [u8; 28];
+
+/// What a token says, and nothing else: the bytes are made by [`ExpiryToken::to_bytes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiryToken {
+    /// When the backup began, in seconds since 1970-01-01 UTC.
+    pub created: u64,
+    /// The forest's tombstone lifetime when the backup began, in days.
+    pub tombstone_lifetime_days: u32,
+    /// The database that was backed up.
+    pub signature: DatabaseSignature,
+}
+
+impl ExpiryToken {
+    /// The token's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(LENGTH as u16).to_le_bytes());
+        bytes.extend_from_slice(&self.created.to_le_bytes());
+        bytes.extend_from_slice(&self.tombstone_lifetime_days.to_le_bytes());
+        bytes.extend_from_slice(&self.signature);
+        let digest = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&digest);
+        bytes
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// - `hrMissingExpiryToken`: no bytes at all.
+    /// - `hrUnknownExpiryTokenFormat`: not a token of ours, or of a version that is not known.
+    /// - `hrInvalidParam`: a token of ours whose content does not fit its digest: damaged or edited.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(ResultCode::MISSING_EXPIRY_TOKEN.into());
+        }
+        let unknown = |reason: String| Error::new(ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT, reason);
+        if !bytes.starts_with(MAGIC) {
+            return Err(unknown("the expiry token is not one of dsbackup".into()));
+        }
+        let version = bytes
+            .get(8..10)
+            .map_or(0, |field| u16::from_le_bytes([field[0], field[1]]));
+        if version != VERSION {
+            return Err(unknown(format!(
+                "expiry token of version {version}: this release knows version {VERSION}; use the release that made the backup, or a newer one"
+            )));
+        }
+        let tampered = || {
+            Error::new(
+                ResultCode::INVALID_PARAM,
+                "the expiry token is damaged or was edited: its digest does not fit; take the token from the backup again",
+            )
+        };
+        let token: &[u8; LENGTH] = bytes.try_into().map_err(|_| tampered())?;
+        let (body, digest) = token.split_at(BODY);
+        if Sha256::digest(body).as_slice() != digest
+            || body[10..12] != (LENGTH as u16).to_le_bytes()
+        {
+            return Err(tampered());
+        }
+        let field = |range: std::ops::Range<usize>| &body[range];
+        Ok(Self {
+            created: u64::from_le_bytes(field(12..20).try_into().expect("8 bytes")),
+            tombstone_lifetime_days: u32::from_le_bytes(field(20..24).try_into().expect("4 bytes")),
+            signature: field(24..52).try_into().expect("28 bytes"),
+        })
+    }
+
+    /// The last second in which the backup may be restored, since 1970-01-01 UTC.
+    pub fn expires(&self) -> u64 {
+        self.created
+            .saturating_add(u64::from(self.tombstone_lifetime_days) * DAY)
+    }
+
+    /// Whether the backup may still be restored at `now`.
+    ///
+    /// # Errors
+    /// `hrContentsExpired` when the tombstone lifetime has passed, and also when the token was made more than a day
+    /// after `now`: then one of the two clocks is wrong, and nobody can say how old the backup is.
+    pub fn check_unexpired(&self, now: SystemTime) -> Result<()> {
+        let now = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let expired = |reason: String| Err(Error::new(ResultCode::CONTENTS_EXPIRED, reason));
+        if self.created > now.saturating_add(DAY) {
+            return expired(
+                "the backup was made in the future by this machine's clock, so its age is not known; set the clock right"
+                    .into(),
+            );
+        }
+        if now > self.expires() {
+            return expired(format!(
+                "the backup is older than the tombstone lifetime of {} days: restoring it would bring back objects \
+                 whose deletion other servers have forgotten; restore a newer snapshot",
+                self.tombstone_lifetime_days
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn token() -> ExpiryToken {
+        ExpiryToken {
+            created: 1_700_000_000,
+            tombstone_lifetime_days: 180,
+            signature: *b"signature of 28 bytes.......",
+        }
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn bytes_lead_back_to_the_token() {
+        assert_eq!(ExpiryToken::from_bytes(&token().to_bytes()), Ok(token()));
+    }
+
+    #[test]
+    fn the_four_refusals() {
+        let code = |bytes: &[u8]| ExpiryToken::from_bytes(bytes).unwrap_err().code;
+        let good = token().to_bytes();
+        assert_eq!(code(&[]), ResultCode::MISSING_EXPIRY_TOKEN);
+        assert_eq!(
+            code(b"some other product's token"),
+            ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT
+        );
+        let mut newer = good.clone();
+        newer[8] = 2;
+        assert_eq!(code(&newer), ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT);
+        for position in 10..good.len() {
+            let mut tampered = good.clone();
+            tampered[position] ^= 0x10;
+            assert_eq!(
+                code(&tampered),
+                ResultCode::INVALID_PARAM,
+                "byte {position}"
+            );
+        }
+        assert_eq!(code(&good[..60]), ResultCode::INVALID_PARAM);
+        let expired = token().check_unexpired(at(1_700_000_000 + 181 * DAY));
+        assert_eq!(expired.unwrap_err().code, ResultCode::CONTENTS_EXPIRED);
+    }
+
+    #[test]
+    fn lifetime_ends_to_the_second() {
+        let last = 1_700_000_000 + 180 * DAY;
+        assert_eq!(token().check_unexpired(at(last)), Ok(()));
+        assert!(token().check_unexpired(at(last + 1)).is_err());
+    }
+
+    #[test]
+    fn a_token_from_the_future_has_no_known_age() {
+        assert!(
+            token()
+                .check_unexpired(at(1_700_000_000 - 2 * DAY))
+                .is_err()
+        );
+        assert_eq!(token().check_unexpired(at(1_700_000_000 - DAY / 2)), Ok(()));
+    }
+
+    #[test]
+    fn absurd_numbers_do_not_overflow() {
+        let token = ExpiryToken {
+            created: u64::MAX,
+            tombstone_lifetime_days: u32::MAX,
+            ..token()
+        };
+        assert!(token.check_unexpired(at(0)).is_err());
+    }
+}
