@@ -1,0 +1,10 @@
+//! Turns the interface description into Rust: protox parses it, so that no protoc is needed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(["proto/dsbackup.proto"], ["proto"])?;
+    tonic_prost_build::configure()
+        .bytes(".dsbackup.v1.FileContent.data")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
