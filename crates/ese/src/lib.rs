@@ -2,5 +2,6 @@
 #![deny(unsafe_code)]
 
 mod error;
+pub mod log;
 
 pub use error::{Error, Result};

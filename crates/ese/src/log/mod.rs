@@ -1,0 +1,15 @@
+//! Transaction logs: one file a generation, each a header, then segments (older engines: sectors) that hold records.
+//!
+//! [`verify`] reads a file, [`LogStream`] takes the bytes as they pass by; both say whether the log is sound, where its
+//! written part ends, and what links it to the log before it.
+//!
+//! Facts from the public engine source: `inc/log.hxx`, `inc/_logstream.hxx`, `inc/logapi.hxx`, `ese/_log/logread.cxx`
+//! and `ese/_log/logread_legacy.cxx`.
+
+mod head;
+mod sectors;
+mod segment;
+mod verify;
+
+pub use head::LogIdentity;
+pub use verify::{LogKind, LogStream, SoundLog, Tail, verify};

@@ -1,0 +1,365 @@
+//! Is a log file sound, and where does its written part end?
+//!
+//! The engine writes segments in order and rewrites the last, partly filled one in place, with a spare copy (the
+//! shadow) in the segment after it. So the written part is followed by at most one shadow, then by segments never
+//! written (zeros) or left over from the generation whose file was recycled. A bad segment is a torn write when the
+//! shadow after it replaces it, and damage otherwise.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::head::{HEADER_SIZE, LogIdentity};
+use super::sectors;
+use super::segment::{self, Place, SEGMENT_SIZE, Standing};
+use crate::{Error, Result};
+
+/// Which rules a log file must meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// A log with a generation in its name (`edb00012.log`): finished, so it must be whole.
+    Numbered,
+    /// The log that was being written (`edb.log`): a crash may have torn its last write.
+    Current,
+}
+
+/// How the written part of a log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// Written to the last usable segment.
+    Complete,
+    /// Segments from this one on were not written in this generation.
+    Unwritten {
+        /// The first such segment, counted from the start of the file.
+        sector: u32,
+    },
+    /// The write of this segment was torn; the engine recovers it from its spare copy (version 8), or drops it as the
+    /// write that the crash interrupted (version 7).
+    Torn {
+        /// The torn segment, counted from the start of the file.
+        sector: u32,
+    },
+}
+
+/// What a sound log says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundLog {
+    /// Generation, version and links.
+    pub identity: LogIdentity,
+    /// How the written part ends.
+    pub tail: Tail,
+    /// The first segment (version 7: sector) after the written part; records lie below it.
+    pub end_sector: u32,
+    /// XOR of the checksums of all written segments, which the next log's header repeats (0 in version 7).
+    pub segments_checksum: u64,
+}
+
+/// Verifies a whole log file that `reader` yields; `file` is its name in errors.
+///
+/// # Errors
+/// [`Error::Damaged`] with the offset and what was expected and found there; [`Error::Io`]; [`Error::Unsupported`].
+pub fn verify(file: &Path, kind: LogKind, mut reader: impl Read) -> Result<SoundLog> {
+    let mut stream = LogStream::new(file, kind);
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut block) {
+            Ok(0) => return stream.finish(),
+            Ok(length) => stream.feed(&block[..length])?,
+            Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(source) => {
+                return Err(Error::Io {
+                    file: file.to_path_buf(),
+                    source,
+                });
+            }
+        }
+    }
+}
+
+/// Verifies a log while its bytes pass by, in blocks of any size.
+///
+/// Memory: one segment for version 8 logs. Version 7 logs are held whole (64 MiB at most), since
+/// their checksum ranges point forwards.
+#[derive(Debug)]
+pub struct LogStream {
+    file: PathBuf,
+    kind: LogKind,
+    /// Bytes fed so far.
+    seen: u64,
+    /// Bytes that do not fill a unit yet: the header, then a segment, or the whole of a version 7 file.
+    pending: Vec<u8>,
+    body: Option<Body>,
+}
+
+impl LogStream {
+    /// A verifier for the log `file`, whose name appears in errors only.
+    pub fn new(file: impl Into<PathBuf>, kind: LogKind) -> Self {
+        LogStream {
+            file: file.into(),
+            kind,
+            seen: 0,
+            pending: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Takes the next bytes of the file.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] as soon as damage is certain; [`Error::Unsupported`] for an unknown version.
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.seen = self.seen.saturating_add(bytes.len() as u64);
+        if self.body.is_none() {
+            bytes = self.fill(bytes, HEADER_SIZE);
+            if self.pending.len() < HEADER_SIZE {
+                return Ok(());
+            }
+            let identity = LogIdentity::parse(&self.file, &self.pending)?;
+            if identity.has_segments() {
+                self.pending.clear();
+            }
+            self.body = Some(Body::new(identity));
+        }
+        let body = self.body.as_ref().expect("set above");
+        if self.seen > body.identity.file_bytes() {
+            return Err(self.wrong_length());
+        }
+        if !body.identity.has_segments() {
+            self.pending.extend_from_slice(bytes);
+            return Ok(());
+        }
+        if !self.pending.is_empty() {
+            bytes = self.fill(bytes, SEGMENT_SIZE);
+            if self.pending.len() < SEGMENT_SIZE {
+                return Ok(());
+            }
+            let segment = std::mem::take(&mut self.pending);
+            self.segments(&segment)?;
+        }
+        let whole = bytes.len() - bytes.len() % SEGMENT_SIZE;
+        self.segments(&bytes[..whole])?;
+        self.pending.extend_from_slice(&bytes[whole..]);
+        Ok(())
+    }
+
+    /// Says what the log is, once all its bytes were fed.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where the file is too short or its end contradicts the rules of its kind.
+    pub fn finish(self) -> Result<SoundLog> {
+        let Some(body) = &self.body else {
+            return Err(LogIdentity::parse(&self.file, &self.pending)
+                .err()
+                .unwrap_or_else(|| self.wrong_length()));
+        };
+        if self.seen != body.identity.file_bytes() {
+            return Err(self.wrong_length());
+        }
+        if !body.identity.has_segments() {
+            return sectors::verify(&self.file, self.kind, body.identity, &self.pending);
+        }
+        body.finish(&self.file)
+    }
+
+    /// Moves bytes into `pending` until it holds `length`; returns the rest.
+    fn fill<'a>(&mut self, bytes: &'a [u8], length: usize) -> &'a [u8] {
+        let missing = length.saturating_sub(self.pending.len()).min(bytes.len());
+        self.pending.extend_from_slice(&bytes[..missing]);
+        &bytes[missing..]
+    }
+
+    fn segments(&mut self, bytes: &[u8]) -> Result<()> {
+        let body = self.body.as_mut().expect("the header was read");
+        for segment in bytes.chunks_exact(SEGMENT_SIZE) {
+            body.segment(
+                &self.file,
+                self.kind,
+                segment.try_into().expect("a segment"),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn wrong_length(&self) -> Error {
+        let expected = match &self.body {
+            Some(body) => format!("{} bytes", body.identity.file_bytes()),
+            None => format!("a header of {HEADER_SIZE} bytes"),
+        };
+        Error::Damaged {
+            file: self.file.clone(),
+            offset: self.seen,
+            structure: "log file length".into(),
+            expected,
+            found: format!("{} bytes", self.seen),
+        }
+    }
+}
+
+/// Where in the file the walk over the segments of a version 8 log stands.
+#[derive(Debug)]
+struct Body {
+    identity: LogIdentity,
+    /// The number of the next segment.
+    next: u32,
+    /// The first segment after the written part, once one was seen.
+    end: Option<u32>,
+    torn: Option<Bad>,
+    /// A bad segment that only the shadow after it can replace.
+    bad: Option<Bad>,
+    segments_checksum: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bad {
+    sector: u32,
+    stored: u64,
+    computed: u64,
+}
+
+impl Body {
+    fn new(identity: LogIdentity) -> Self {
+        Body {
+            identity,
+            next: identity.header_sectors,
+            end: None,
+            torn: None,
+            bad: None,
+            segments_checksum: 0,
+        }
+    }
+
+    fn segment(&mut self, file: &Path, kind: LogKind, bytes: &[u8; SEGMENT_SIZE]) -> Result<()> {
+        let sector = self.next;
+        self.next += 1;
+        // Sector numbers fit 16 bits, since the header counts the file's sectors in 16 bits.
+        let here = Place {
+            generation: self.identity.generation,
+            sector: sector as u16,
+            offset: 0,
+        };
+        let standing = segment::judge(bytes, sector);
+        if let Some(bad) = self.bad.take() {
+            return self.replace(file, kind, bad, bytes);
+        }
+        match standing {
+            Standing::Zero | Standing::Shadow(_) => self.end_at(sector),
+            Standing::Here(place) if place < here => self.end_at(sector),
+            Standing::Here(place) if place > here => {
+                return Err(damaged(
+                    file,
+                    sector,
+                    format!("log position {}", describe(here)),
+                    describe(place),
+                ));
+            }
+            Standing::Here(_) if self.last_is_spare(sector) || self.end.is_some() => {
+                return Err(damaged(
+                    file,
+                    sector,
+                    format!(
+                        "nothing written after the unwritten segment {}",
+                        self.end.unwrap_or(sector)
+                    ),
+                    "a written segment".into(),
+                ));
+            }
+            Standing::Here(_) => self.segments_checksum ^= segment::stored_checksum(bytes),
+            Standing::Bad { stored, computed } => {
+                let bad = Bad {
+                    sector,
+                    stored,
+                    computed,
+                };
+                if self.end.is_some() || self.last_is_spare(sector) {
+                    return Err(bad.error(file));
+                }
+                self.bad = Some(bad);
+            }
+        }
+        Ok(())
+    }
+
+    /// A bad segment is a torn write if the one after it is its shadow, and the log is the one being written.
+    fn replace(
+        &mut self,
+        file: &Path,
+        kind: LogKind,
+        bad: Bad,
+        shadow: &[u8; SEGMENT_SIZE],
+    ) -> Result<()> {
+        let expected = Place {
+            generation: self.identity.generation,
+            sector: bad.sector as u16,
+            offset: 0,
+        };
+        let replaced = matches!(segment::judge(shadow, bad.sector), Standing::Here(place) if place == expected);
+        if !replaced || kind == LogKind::Numbered {
+            return Err(bad.error(file));
+        }
+        self.segments_checksum ^= segment::stored_checksum(shadow);
+        self.torn = Some(bad);
+        self.end_at(bad.sector + 1);
+        Ok(())
+    }
+
+    fn end_at(&mut self, sector: u32) {
+        self.end.get_or_insert(sector);
+    }
+
+    /// The last segment of the file only ever holds a shadow.
+    fn last_is_spare(&self, sector: u32) -> bool {
+        sector + 1 == self.identity.file_sectors
+    }
+
+    fn finish(&self, file: &Path) -> Result<SoundLog> {
+        if let Some(bad) = self.bad {
+            return Err(bad.error(file));
+        }
+        let end_sector = self.end.unwrap_or(self.identity.file_sectors - 1);
+        let tail = match self.torn {
+            Some(bad) => Tail::Torn { sector: bad.sector },
+            None if end_sector + 1 >= self.identity.file_sectors => Tail::Complete,
+            None => Tail::Unwritten { sector: end_sector },
+        };
+        Ok(SoundLog {
+            identity: self.identity,
+            tail,
+            end_sector,
+            segments_checksum: self.segments_checksum,
+        })
+    }
+}
+
+impl Bad {
+    fn error(&self, file: &Path) -> Error {
+        let found = match segment::flipped_bit(self.stored, self.computed) {
+            Some(bit) => format!(
+                "{:#018x} (one flipped bit, number {bit} of the segment, explains it)",
+                self.stored
+            ),
+            None => format!("{:#018x}", self.stored),
+        };
+        damaged(
+            file,
+            self.sector,
+            format!("checksum {:#018x}", self.computed),
+            found,
+        )
+    }
+}
+
+fn damaged(file: &Path, sector: u32, expected: String, found: String) -> Error {
+    Error::Damaged {
+        file: file.to_path_buf(),
+        offset: u64::from(sector) * SEGMENT_SIZE as u64,
+        structure: format!("log segment {sector:#x}"),
+        expected,
+        found,
+    }
+}
+
+fn describe(place: Place) -> String {
+    format!(
+        "{:08X}:{:04X}:{:04X}",
+        place.generation, place.sector, place.offset
+    )
+}

@@ -1,0 +1,171 @@
+//! Every log of every fixture is sound, and damage to one never passes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ese::log::{LogKind, LogStream, SoundLog, Tail, verify};
+
+/// The log files of an unpacked fixture, with the rules each must meet; `edbtmp.log` is a file still being prepared.
+fn logs(folder: &Path) -> Vec<(PathBuf, LogKind)> {
+    let mut logs: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .filter_map(|path| match path.file_stem()?.to_str()? {
+            "edbtmp" => None,
+            "edb" => Some((path, LogKind::Current)),
+            _ => Some((path, LogKind::Numbered)),
+        })
+        .collect();
+    logs.sort_by_key(|(path, kind)| (*kind == LogKind::Current, path.clone()));
+    logs
+}
+
+fn check(path: &Path, kind: LogKind, bytes: &[u8]) -> ese::Result<SoundLog> {
+    verify(path, kind, bytes)
+}
+
+#[test]
+fn every_fixture_log_is_sound_and_linked() {
+    let mut count = 0;
+    for fixture in testkit::every() {
+        let folder = fixture.unpack();
+        let mut previous: Option<SoundLog> = None;
+        for (path, kind) in logs(folder.path()) {
+            let bytes = fs::read(&path).unwrap();
+            let sound = check(&path, kind, &bytes)
+                .unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
+            assert!(
+                !matches!(sound.tail, Tail::Torn { .. }),
+                "{}: {path:?}",
+                fixture.name
+            );
+            if let Some(previous) = previous {
+                assert_eq!(previous.identity.generation + 1, sound.identity.generation);
+                assert_eq!(
+                    previous.identity.created, sound.identity.previous_created,
+                    "{}: {path:?}",
+                    fixture.name
+                );
+                assert_eq!(previous.identity.signature, sound.identity.signature);
+                if let Some(checksum) = sound.identity.previous_segments_checksum {
+                    assert_eq!(
+                        previous.segments_checksum, checksum,
+                        "{}: {path:?}",
+                        fixture.name
+                    );
+                }
+            }
+            previous = Some(sound);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+    println!("{count} logs are sound and linked");
+}
+
+#[test]
+fn blocks_of_any_size_give_the_same_answer() {
+    let Some(fixture) = testkit::find("ese/p4096-timer") else {
+        return;
+    };
+    let folder = fixture.unpack();
+    let path = folder.path().join("edb.log");
+    let bytes = fs::read(&path).unwrap();
+    let whole = check(&path, LogKind::Current, &bytes).unwrap();
+    for size in [1, 13, 4095, 4096, 4097, 100_000, 1 << 20] {
+        let mut stream = LogStream::new(&path, LogKind::Current);
+        for block in bytes.chunks(size) {
+            stream.feed(block).unwrap();
+        }
+        assert_eq!(stream.finish().unwrap(), whole, "blocks of {size} bytes");
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_numbered_log_is_found() {
+    let Some(fixture) = testkit::find("ese/p4096-timer") else {
+        return;
+    };
+    let folder = fixture.unpack();
+    let path = folder.path().join("edb00000003.log");
+    let sound = fs::read(&path).unwrap();
+    let end = check(&path, LogKind::Numbered, &sound).unwrap().end_sector as usize * 4096;
+    // Every bit of the header, of the first segment and of the last; then one bit in each hundred bytes of the rest.
+    let bits = (0..8 * 8192).chain(8 * (end - 4096)..8 * end);
+    let mut damaged = sound.clone();
+    for bit in bits.chain((0..end * 8).step_by(797)) {
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let found = check(&path, LogKind::Numbered, &damaged);
+        assert!(found.is_err(), "bit {bit} went unnoticed: {found:?}");
+        damaged[bit / 8] ^= 1 << (bit % 8);
+    }
+    assert_eq!(damaged, sound);
+}
+
+#[test]
+fn damage_amid_the_current_log_is_not_taken_for_a_torn_tail() {
+    let Some(fixture) = testkit::find("ese/p4096-timer") else {
+        return;
+    };
+    let folder = fixture.unpack();
+    let path = folder.path().join("edb.log");
+    let sound = fs::read(&path).unwrap();
+    let end = check(&path, LogKind::Current, &sound).unwrap().end_sector as usize * 4096;
+    let mut damaged = sound.clone();
+    for bit in (0..(end - 4096) * 8).step_by(311) {
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(
+            check(&path, LogKind::Current, &damaged).is_err(),
+            "bit {bit} went unnoticed"
+        );
+        damaged[bit / 8] ^= 1 << (bit % 8);
+    }
+    // A lost write: a segment that is empty though later ones are not.
+    damaged[5 * 4096..6 * 4096].fill(0);
+    let error = check(&path, LogKind::Current, &damaged)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("edb.log") && error.contains("0x6000"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_torn_last_write_is_replaced_by_its_shadow_in_the_current_log_only() {
+    let Some(fixture) = testkit::find("ese/p4096-timer") else {
+        return;
+    };
+    let folder = fixture.unpack();
+    let path = folder.path().join("edb.log");
+    let mut bytes = fs::read(&path).unwrap();
+    let sound = check(&path, LogKind::Current, &bytes).unwrap();
+    let last = sound.end_sector - 1;
+    // Half of the last segment never reached the disk; its shadow did.
+    bytes[last as usize * 4096 + 2048..][..2048].fill(0x5A);
+    let torn = check(&path, LogKind::Current, &bytes).unwrap();
+    assert_eq!(torn.tail, Tail::Torn { sector: last });
+    assert_eq!(torn.end_sector, sound.end_sector);
+    assert_eq!(torn.segments_checksum, sound.segments_checksum);
+    assert!(check(&path, LogKind::Numbered, &bytes).is_err());
+    // Without the shadow nothing replaces it.
+    bytes[(last as usize + 1) * 4096..][..4096].fill(0);
+    assert!(check(&path, LogKind::Current, &bytes).is_err());
+}
+
+#[test]
+fn a_log_of_the_wrong_length_is_refused() {
+    let Some(fixture) = testkit::find("ese/p4096-timer") else {
+        return;
+    };
+    let folder = fixture.unpack();
+    let path = folder.path().join("edb00000001.log");
+    let bytes = fs::read(&path).unwrap();
+    for length in [0, 1, 4095, 4096, 4097, bytes.len() - 4096, bytes.len() - 1] {
+        let error = check(&path, LogKind::Numbered, &bytes[..length]).unwrap_err();
+        assert!(matches!(error, ese::Error::Damaged { .. }), "{error}");
+    }
+    let longer = [bytes.as_slice(), &[0; 4096]].concat();
+    assert!(check(&path, LogKind::Numbered, &longer).is_err());
+}
