@@ -1,0 +1,312 @@
+//! The backup context: DsBackupPrepare to DsBackupEnd.
+
+use std::time::Duration;
+
+use contract::{BackupType, Error, Generations, Result, ResultCode, check_read_size};
+use prost::bytes::{Buf, Bytes};
+use wire::v1::{
+    BackupPrepareRequest, BackupPrepareResponse, ContextRequest, FileContent, OpenFileRequest,
+};
+
+use crate::connection::Connection;
+use crate::files::BackupFile;
+use crate::server::Server;
+
+/// What DsBackupPrepare is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct BackupOptions {
+    /// The kind of backup. Services refuse what they do not offer.
+    pub backup_type: BackupType,
+    /// Ours: read damaged pages and logs too, and report them in [`BackupContext::damage`], instead of failing at the
+    /// first.
+    pub allow_corrupt: bool,
+}
+
+impl BackupOptions {
+    /// A full backup that stops at the first damage.
+    pub const fn full() -> Self {
+        Self {
+            backup_type: BackupType::Full,
+            allow_corrupt: false,
+        }
+    }
+}
+
+/// What the service knew of the directory when the backup began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryFacts {
+    /// The kind of store, such as `ese-folder`.
+    pub store_kind: String,
+    /// The server's name.
+    pub server: String,
+    /// The database's signature, as its header holds it.
+    pub database_signature: Vec<u8>,
+    /// `Clean Shutdown`, `Dirty Shutdown` and so on.
+    pub state: String,
+    /// Bytes in a page.
+    pub page_size: u32,
+    /// The log generations that recovery of the database needs.
+    pub required: Option<Generations>,
+    /// The generations of the logs beside it.
+    pub logs: Option<Generations>,
+    /// Days.
+    pub tombstone_lifetime_days: u32,
+}
+
+/// Damage that was read past because the backup allows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Damaged pages or segments in all.
+    pub count: u64,
+    /// The first of them, in words.
+    pub first: Vec<String>,
+}
+
+/// What DsBackupTruncateLogs did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TruncatedLogs {
+    /// The logs that were deleted.
+    pub deleted: Vec<String>,
+    /// Why the others were kept.
+    pub kept_because: String,
+}
+
+/// A backup in progress.
+///
+/// The service holds a consistent set of files for it until [`end`](Self::end), or until the value is dropped.
+pub struct BackupContext {
+    connection: Connection,
+    handle: Vec<u8>,
+    expiry_token: Vec<u8>,
+    facts: DirectoryFacts,
+    open: Option<OpenFile>,
+}
+
+/// The one file that is open.
+struct OpenFile {
+    name: String,
+    /// Absent until the first read.
+    stream: Option<tonic::Streaming<FileContent>>,
+    /// What has arrived and was not read yet.
+    piece: Bytes,
+    /// Set by the last message.
+    damage: Option<Damage>,
+}
+
+impl BackupContext {
+    /// DsBackupPrepare: connects, and has the service pin a consistent set of files.
+    ///
+    /// # Errors
+    /// `hrCouldNotConnect`; `ERROR_ACCESS_DENIED` without SE_BACKUP_NAME; `ERROR_INVALID_PARAMETER` for a backup type
+    /// that the service does not offer; `hrBackupInProgress` while another backup runs; a refusal while the directory
+    /// is offline.
+    pub fn prepare(server: &Server, options: BackupOptions) -> Result<Self> {
+        let mut connection = Connection::open(server)?;
+        let mut client = connection.backup();
+        let request = BackupPrepareRequest {
+            backup_type: options.backup_type.number(),
+            allow_corrupt: options.allow_corrupt,
+        };
+        let BackupPrepareResponse {
+            handle,
+            expiry_token,
+            facts,
+            ping_timeout_ms,
+        } = connection.long_call(client.hr_r_backup_prepare(request))?;
+        connection.send_life_signs(
+            handle.clone(),
+            Duration::from_millis(ping_timeout_ms.into()),
+        )?;
+        Ok(Self {
+            connection,
+            handle,
+            expiry_token,
+            facts: directory_facts(facts.unwrap_or_default()),
+            open: None,
+        })
+    }
+
+    /// The expiry token: keep it with the backup, a restore asks for it.
+    pub fn expiry_token(&self) -> &[u8] {
+        &self.expiry_token
+    }
+
+    /// What the service knew of the directory when the backup began.
+    pub fn facts(&self) -> &DirectoryFacts {
+        &self.facts
+    }
+
+    /// DsBackupGetDatabaseNames: the database files.
+    ///
+    /// # Errors
+    /// `hrInvalidHandle` when the service has released the context.
+    pub fn database_names(&self) -> Result<Vec<BackupFile>> {
+        let mut client = self.connection.backup();
+        let list = self
+            .connection
+            .call(client.hr_r_backup_get_attachment_information(self.request()))?;
+        Ok(list.files.into_iter().map(BackupFile::from_wire).collect())
+    }
+
+    /// DsBackupGetBackupLogs: the logs, and what else belongs to the set that was pinned.
+    ///
+    /// # Errors
+    /// `hrInvalidHandle` when the service has released the context.
+    pub fn backup_logs(&self) -> Result<Vec<BackupFile>> {
+        let mut client = self.connection.backup();
+        let list = self
+            .connection
+            .call(client.hr_r_backup_get_backup_logs(self.request()))?;
+        Ok(list.files.into_iter().map(BackupFile::from_wire).collect())
+    }
+
+    /// DsBackupOpenFile: opens one of the listed files and returns its size in bytes.
+    ///
+    /// # Errors
+    /// `hrAlreadyOpen` while another file is open; `hrInvalidParam` for a hint that is no multiple of 8192 or below
+    /// 24576; `hrFileNotFound` for a name that is not in the lists.
+    pub fn open_file(&mut self, name: &str, read_hint: u32) -> Result<u64> {
+        check_read_size(read_hint)?;
+        if let Some(open) = &self.open {
+            return Err(Error::new(
+                ResultCode::ALREADY_OPEN,
+                format!(
+                    "{} is open on this handle: close it before {name} is opened",
+                    open.name
+                ),
+            ));
+        }
+        let mut client = self.connection.backup();
+        let request = OpenFileRequest {
+            handle: self.handle.clone(),
+            name: name.to_owned(),
+            read_hint,
+        };
+        let answer = self
+            .connection
+            .call(client.hr_r_backup_open_file(request))?;
+        self.open = Some(OpenFile {
+            name: name.to_owned(),
+            stream: None,
+            piece: Bytes::new(),
+            damage: None,
+        });
+        Ok(answer.size)
+    }
+
+    /// DsBackupRead: the next bytes of the open file; possibly fewer than the buffer takes.
+    ///
+    /// # Errors
+    /// `ERROR_HANDLE_EOF` at the end; `hrInvalidHandle` with no file open; `hrInvalidParam` for a buffer whose size is
+    /// no multiple of 8192 or below 24576; `hrReadVerifyFailure` and `hrLogFileCorrupt` for damage, with file, page,
+    /// expected and actual value; `hrCommunicationError` when the connection breaks.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        check_read_size(u32::try_from(buffer.len()).unwrap_or(0))?;
+        let request = self.request();
+        let Some(open) = &mut self.open else {
+            return Err(no_open_file());
+        };
+        while open.piece.is_empty() {
+            if open.damage.is_some() {
+                return Err(Error::new(
+                    ResultCode::HANDLE_EOF,
+                    format!("{} has been read to its end", open.name),
+                ));
+            }
+            let stream = match &mut open.stream {
+                Some(stream) => stream,
+                None => {
+                    let mut client = self.connection.backup();
+                    let stream = self
+                        .connection
+                        .call(client.hr_r_backup_read(request.clone()))?;
+                    open.stream.insert(stream)
+                }
+            };
+            let Some(message) = self.connection.next(stream.message())? else {
+                return Err(Error::new(
+                    ResultCode::COMMUNICATION_ERROR,
+                    format!("the service stopped before the end of {}", open.name),
+                ));
+            };
+            open.piece = message.data;
+            open.damage = message.end.map(|end| Damage {
+                count: end.damaged,
+                first: end.damage,
+            });
+        }
+        let length = open.piece.len().min(buffer.len());
+        open.piece.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+
+    /// How the open file stood its verification: known once [`read`](Self::read) has returned `ERROR_HANDLE_EOF`.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.open.as_ref()?.damage.as_ref()
+    }
+
+    /// DsBackupClose: closes the open file.
+    ///
+    /// # Errors
+    /// `hrInvalidHandle` with no file open.
+    pub fn close(&mut self) -> Result<()> {
+        if self.open.take().is_none() {
+            return Err(no_open_file());
+        }
+        let mut client = self.connection.backup();
+        self.connection
+            .call(client.hr_r_backup_close(self.request()))?;
+        Ok(())
+    }
+
+    /// DsBackupTruncateLogs: deletes the logs that this backup has read in full and that crash recovery no longer
+    /// needs. Call it only when the backup is durable.
+    ///
+    /// # Errors
+    /// `hrFullBackupNotTaken` when not every file was read to its end without damage: nothing is deleted then.
+    pub fn truncate_logs(&mut self) -> Result<TruncatedLogs> {
+        let mut client = self.connection.backup();
+        let answer = self
+            .connection
+            .long_call(client.hr_r_backup_truncate_logs(self.request()))?;
+        Ok(TruncatedLogs {
+            deleted: answer.deleted,
+            kept_because: answer.kept_because,
+        })
+    }
+
+    /// DsBackupEnd: ends the backup and releases everything.
+    ///
+    /// # Errors
+    /// `hrInvalidHandle` when the service has released the context already.
+    pub fn end(self) -> Result<()> {
+        let mut client = self.connection.backup();
+        self.connection
+            .call(client.hr_r_backup_end(self.request()))?;
+        Ok(())
+    }
+
+    fn request(&self) -> ContextRequest {
+        ContextRequest {
+            handle: self.handle.clone(),
+        }
+    }
+}
+
+fn no_open_file() -> Error {
+    Error::new(ResultCode::INVALID_HANDLE, "no file is open on this handle")
+}
+
+fn directory_facts(facts: wire::v1::DirectoryFacts) -> DirectoryFacts {
+    let generations = |low, high| (high != 0).then_some(Generations { low, high });
+    DirectoryFacts {
+        required: generations(facts.required_low, facts.required_high),
+        logs: generations(facts.generation_low, facts.generation_high),
+        store_kind: facts.store_kind,
+        server: facts.server,
+        database_signature: facts.database_signature,
+        state: facts.state,
+        page_size: facts.page_size,
+        tombstone_lifetime_days: facts.tombstone_lifetime_days,
+    }
+}

@@ -1,0 +1,171 @@
+//! One connection to the service: every context has its own, and dies with it.
+
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use contract::{Error, Result, ResultCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Response, Status};
+use wire::v1::ContextRequest;
+use wire::v1::ad_backup_client::AdBackupClient;
+use wire::v1::ad_restore_client::AdRestoreClient;
+
+use crate::identity;
+use crate::server::Server;
+
+/// How long a call may take that only looks something up.
+const CALL: Duration = Duration::from_secs(60);
+
+/// How long a call may take that reads, checks or deletes files on the service's side.
+const LONG_CALL: Duration = Duration::from_secs(30 * 60);
+
+/// The bytes that may be on their way to us before we take them.
+const WINDOW: u32 = 4 << 20;
+
+/// A connection, and the life signs that keep its context alive.
+pub(crate) struct Connection {
+    channel: Channel,
+    life_signs: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Connection {
+    /// Connects to the service.
+    pub(crate) fn open(server: &Server) -> Result<Self> {
+        identity::check_usable_on_local_socket()?;
+        let socket = server.socket().to_path_buf();
+        let refused = |source: &dyn std::error::Error| {
+            let mut reason = source.to_string();
+            let mut cause = source.source();
+            while let Some(inner) = cause {
+                reason = inner.to_string();
+                cause = inner.source();
+            }
+            Error::new(
+                ResultCode::COULD_NOT_CONNECT,
+                format!(
+                    "no backup service answers on {}: {reason}; is `dsbackup serve` running there, and may this user reach it?",
+                    server.socket().display()
+                ),
+            )
+        };
+        let connector = tower::service_fn(move |_: Uri| {
+            let socket = socket.clone();
+            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+        });
+        // The authority is never looked up: the connector above decides where the bytes go.
+        let endpoint = Endpoint::from_static("http://dsbackup.invalid")
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW * 2)
+            .connect_timeout(CALL);
+        let channel = runtime()?
+            .block_on(async { endpoint.connect_with_connector(connector).await })
+            .map_err(|error| refused(&error))?;
+        Ok(Self {
+            channel,
+            life_signs: None,
+        })
+    }
+
+    /// The interface ad_backup.
+    pub(crate) fn backup(&self) -> AdBackupClient<Channel> {
+        AdBackupClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
+    }
+
+    /// The interface ad_restore.
+    pub(crate) fn restore(&self) -> AdRestoreClient<Channel> {
+        AdRestoreClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
+    }
+
+    /// From here on, tells the service three times in each `timeout` that the context's owner lives.
+    pub(crate) fn send_life_signs(&mut self, handle: Vec<u8>, timeout: Duration) -> Result<()> {
+        let mut client = self.backup();
+        let pause = (timeout / 3).max(Duration::from_millis(50));
+        self.life_signs = Some(runtime()?.spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let request = ContextRequest {
+                    handle: handle.clone(),
+                };
+                if let Err(status) = client.hr_r_backup_ping(request).await {
+                    // The next call of the context's owner reports the same to somebody who can act on it.
+                    tracing::debug!("life sign not taken: {}", status.message());
+                    return;
+                }
+            }
+        }));
+        Ok(())
+    }
+
+    /// Waits for the answer to a short call.
+    pub(crate) fn call<T>(
+        &self,
+        call: impl Future<Output = std::result::Result<Response<T>, Status>>,
+    ) -> Result<T> {
+        wait(CALL, call).map(Response::into_inner)
+    }
+
+    /// Waits for the answer to a call that may take long.
+    pub(crate) fn long_call<T>(
+        &self,
+        call: impl Future<Output = std::result::Result<Response<T>, Status>>,
+    ) -> Result<T> {
+        wait(LONG_CALL, call).map(Response::into_inner)
+    }
+
+    /// Waits for the next message of a stream.
+    pub(crate) fn next<T>(
+        &self,
+        message: impl Future<Output = std::result::Result<Option<T>, Status>>,
+    ) -> Result<Option<T>> {
+        wait(CALL, message)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(life_signs) = self.life_signs.take() {
+            life_signs.abort();
+        }
+    }
+}
+
+fn wait<T>(
+    limit: Duration,
+    answer: impl Future<Output = std::result::Result<T, Status>>,
+) -> Result<T> {
+    match runtime()?.block_on(async { tokio::time::timeout(limit, answer).await }) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(status)) => Err(wire::from_status(&status)),
+        Err(_) => Err(Error::new(
+            ResultCode::COMMUNICATION_ERROR,
+            format!(
+                "the backup service has not answered for {} seconds",
+                limit.as_secs()
+            ),
+        )),
+    }
+}
+
+/// The threads that carry the process's connections.
+fn runtime() -> Result<&'static Runtime> {
+    static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .thread_name("ntdsbcli")
+                .enable_all()
+                .build()
+        })
+        .as_ref()
+        .map_err(|error| {
+            Error::new(
+                ResultCode::NOT_ENOUGH_MEMORY,
+                format!("threads for connections cannot be started: {error}"),
+            )
+        })
+}

@@ -1,0 +1,62 @@
+//! The directory backup and restore functions of `ntdsbcli.dll`, as a safe and typed Rust API.
+//!
+//! | published function | here |
+//! | --- | --- |
+//! | DsIsNTDSOnline | [`is_ntds_online`] |
+//! | DsBackupPrepare | [`BackupContext::prepare`] |
+//! | DsBackupGetDatabaseNames | [`BackupContext::database_names`] |
+//! | DsBackupOpenFile, DsBackupRead, DsBackupClose | [`BackupContext::open_file`], [`read`](BackupContext::read), [`close`](BackupContext::close) |
+//! | DsBackupGetBackupLogs | [`BackupContext::backup_logs`] |
+//! | DsBackupTruncateLogs | [`BackupContext::truncate_logs`] |
+//! | DsBackupEnd | [`BackupContext::end`] |
+//! | DsBackupFree | dropping a value |
+//! | DsRestorePrepare | [`RestoreContext::prepare`] |
+//! | DsRestoreGetDatabaseLocations | [`RestoreContext::database_locations`] |
+//! | DsRestoreRegister | [`RestoreContext::register`] |
+//! | DsRestoreRegisterComplete | [`RestoreContext::register_complete`] |
+//! | DsRestoreEnd | [`RestoreContext::end`] |
+//! | DsRestoreCheckExpiryToken | [`check_expiry_token`] |
+//! | DsSetCurrentBackupLog | [`set_current_backup_log`] |
+//! | DsSetAuthIdentity | [`set_auth_identity`] |
+//!
+//! Every call blocks, and returns the documented code together with the reason in words ([`contract::Error`]). Calls
+//! out of order are refused by the service with the documented code and harm nothing. A context dies with the value
+//! that holds it: when it is dropped, or its process is gone, the service releases everything within seconds.
+//!
+//! ```no_run
+//! use ntdsbcli::{BackupContext, BackupOptions, Server};
+//!
+//! # fn main() -> contract::Result<()> {
+//! let server = Server::local();
+//! let mut backup = BackupContext::prepare(&server, BackupOptions::full())?;
+//! let mut buffer = vec![0; 1 << 20];
+//! for file in backup.database_names()? {
+//!     let size = backup.open_file(&file.name, buffer.len() as u32)?;
+//!     let mut read = 0;
+//!     while read < size {
+//!         read += backup.read(&mut buffer)? as u64; // ... and keep the bytes
+//!     }
+//!     backup.close()?;
+//! }
+//! backup.end()
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod backup;
+mod connection;
+mod files;
+mod identity;
+mod process_wide;
+mod restore;
+mod server;
+
+pub use backup::{BackupContext, BackupOptions, Damage, DirectoryFacts, TruncatedLogs};
+pub use contract;
+pub use files::BackupFile;
+pub use identity::set_auth_identity;
+pub use process_wide::{
+    check_expiry_token, check_logs_for_backup, is_ntds_online, set_current_backup_log,
+};
+pub use restore::{DatabaseMap, Registration, RestoreContext};
+pub use server::{DEFAULT_SOCKET, SOCKET_VARIABLE, Server};
