@@ -3,5 +3,6 @@
 
 mod error;
 pub mod log;
+pub mod page;
 
 pub use error::{Error, Result};

@@ -1,0 +1,53 @@
+//! Pages: the unit in which a database is stored, as immutable views that never panic whatever the bytes are.
+//!
+//! A page is a header, data that grows upwards from the header, and an array of tags that grows downwards from the
+//! page's end. Tag 0 is the external header: on the root of a tree it describes the tree's space, on every other page
+//! it holds the key prefix that the page's nodes share. Each following tag is a node: a key, data and flags.
+//!
+//! ```
+//! use ese::page::{PageSize, PageView};
+//!
+//! let empty = vec![0; 8192];
+//! let page = PageView::new(&empty, 7)?;
+//! assert_eq!(page.size(), PageSize::new(8192).unwrap());
+//! assert_eq!(page.node_count(), 0);
+//! # Ok::<(), ese::page::Fault>(())
+//! ```
+//!
+//! Source of the layout: `cpage.hxx`, `node.hxx` and `space.hxx` of the public engine.
+
+mod fault;
+mod header;
+mod key;
+mod node;
+mod root;
+mod size;
+mod tag;
+mod view;
+
+pub use fault::Fault;
+pub use header::{PageFlags, PageHeader, PageKind};
+pub use key::Key;
+pub use node::{Node, NodeFlags};
+pub use root::{Extent, RootHeader, SpaceHeader, SplitBuffers};
+pub use size::{PageSize, Pgno};
+pub use tag::Tag;
+pub use view::{PageLayout, PageView};
+
+/// A little-endian 16-bit number at `offset`, where the bytes reach so far.
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    let field = bytes.get(offset..)?.first_chunk()?;
+    Some(u16::from_le_bytes(*field))
+}
+
+/// A little-endian 32-bit number at `offset`, where the bytes reach so far.
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    let field = bytes.get(offset..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*field))
+}
+
+/// A little-endian 64-bit number at `offset`, where the bytes reach so far.
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    let field = bytes.get(offset..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*field))
+}

@@ -1,0 +1,137 @@
+//! The external header of a tree's root: its space (`SPACE_HEADER` in `space.hxx`), its highest auto-increment value,
+//! and on the roots of space trees the pages kept for their own growth (`SPLIT_BUFFER` in `fcb.hxx`).
+
+use super::{Fault, Pgno, u32_at, u64_at};
+
+/// A run of consecutive pages, named by its last page as the format does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The last page of the run.
+    pub last: Pgno,
+    /// How many pages it has; 0 is an empty run.
+    pub count: u32,
+}
+
+impl Extent {
+    /// The pages of the run; empty where it would begin before page 1.
+    pub fn pages(self) -> std::ops::RangeInclusive<Pgno> {
+        match self.last.checked_sub(self.count) {
+            Some(before) if self.count > 0 => before + 1..=self.last,
+            #[allow(clippy::reversed_empty_ranges)]
+            _ => 1..=0,
+        }
+    }
+}
+
+/// The space of a tree: which pages it owns, and where its space trees are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceHeader {
+    /// How many pages the tree's first extent has, or after [`Self::is_version_2`] how many were last allotted.
+    pub primary_pages: u32,
+    /// The root of the tree that the space came from: a table for its indices, 1 for a table, 0 for the database.
+    pub parent: Pgno,
+    /// Whether the keys of the tree may repeat.
+    pub non_unique: bool,
+    /// Whether the first field counts the last allotment instead of the first extent.
+    pub is_version_2: bool,
+    /// Where the tree's space is recorded.
+    pub extents: Extents,
+}
+
+/// Where a tree's space is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extents {
+    /// One run from the root page on. Bit N of the number is set where the Nth page after the root is available.
+    Single(u32),
+    /// Two space trees: the owned extents with the root at this page, the available extents at the page after it.
+    Trees(Pgno),
+}
+
+/// What the external header of a root page says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootHeader {
+    /// The tree's space.
+    pub space: SpaceHeader,
+    /// The highest auto-increment value given out, where the table keeps it here.
+    pub auto_increment: Option<u64>,
+}
+
+impl RootHeader {
+    const SPACE_LEN: usize = 16;
+
+    /// Reads tag 0 of the root page `page`.
+    pub fn read(page: Pgno, line: &[u8]) -> Result<Self, Fault> {
+        let bad = |found: String| {
+            Fault::new(page, "external header", "a space header of 16 bytes", found).at_tag(0)
+        };
+        if line.len() == Self::SPACE_LEN {
+            let space =
+                SpaceHeader::read(line).ok_or_else(|| bad(format!("{} bytes", line.len())))?;
+            return Ok(Self {
+                space,
+                auto_increment: None,
+            });
+        }
+        // Longer headers begin with a byte that says which fields follow: 1 the space header, 2 the auto-increment value.
+        let (fields, rest) = match line.split_first() {
+            Some((fields, rest)) if line.len() > Self::SPACE_LEN => (*fields, rest),
+            _ => return Err(bad(format!("{} bytes", line.len()))),
+        };
+        if fields & 1 == 0 {
+            return Err(bad(format!("fields {fields:#x} without one")));
+        }
+        let space = SpaceHeader::read(rest).ok_or_else(|| bad(format!("{} bytes", line.len())))?;
+        let auto_increment = match fields & 2 {
+            0 => None,
+            _ => Some(
+                u64_at(rest, Self::SPACE_LEN)
+                    .ok_or_else(|| bad(format!("{} bytes", line.len())))?,
+            ),
+        };
+        Ok(Self {
+            space,
+            auto_increment,
+        })
+    }
+}
+
+impl SpaceHeader {
+    fn read(line: &[u8]) -> Option<Self> {
+        const MULTIPLE: u8 = 1;
+        const NON_UNIQUE: u8 = 2;
+        const VERSION_2: u8 = 4;
+        let flags = *line.get(8)?;
+        let last = u32_at(line, 12)?;
+        Some(Self {
+            primary_pages: u32_at(line, 0)?,
+            parent: u32_at(line, 4)?,
+            non_unique: flags & NON_UNIQUE != 0,
+            is_version_2: flags & VERSION_2 != 0,
+            extents: if flags & MULTIPLE == 0 {
+                Extents::Single(last)
+            } else {
+                Extents::Trees(last)
+            },
+        })
+    }
+}
+
+/// The pages that a space tree keeps for its own growth, in the external header of its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SplitBuffers(pub [Extent; 2]);
+
+impl SplitBuffers {
+    /// Bytes of the structure.
+    pub const LEN: usize = 16;
+
+    /// Reads tag 0 of the root of a space tree; `None` where it is too short, as in the oldest databases.
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let extent = |offset| {
+            Some(Extent {
+                last: u32_at(line, offset)?,
+                count: u32_at(line, offset + 4)?,
+            })
+        };
+        Some(Self([extent(0)?, extent(8)?]))
+    }
+}
