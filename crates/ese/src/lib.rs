@@ -1,6 +1,7 @@
 //! The Extensible Storage Engine's files, read and checked outside Windows.
 #![deny(unsafe_code)]
 
+pub mod checksum;
 mod error;
 pub mod log;
 pub mod page;
