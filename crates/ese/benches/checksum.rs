@@ -15,9 +15,9 @@ fn checksums(criterion: &mut Criterion) {
         let memory = pages(8192, true);
         bencher.iter(|| {
             let (words, _) = black_box(&memory).as_chunks::<8>();
-            words
-                .iter()
-                .fold(0u64, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)))
+            words.iter().fold(0u64, |sum, word| {
+                sum.wrapping_add(u64::from_le_bytes(*word))
+            })
         });
     });
     for (page_size, new) in [
@@ -29,21 +29,28 @@ fn checksums(criterion: &mut Criterion) {
         (32768, true),
     ] {
         let kind = if new { "xor+ecc" } else { "legacy xor" };
-        group.bench_function(format!("{kind}, {} KiB pages", page_size >> 10), |bencher| {
-            let memory = pages(page_size, new);
-            bencher.iter(|| {
-                (1..)
-                    .zip(black_box(&memory).chunks(page_size))
-                    .all(|(number, page)| verify_page(page, number) == PageVerdict::Sound)
-            });
-        });
+        group.bench_function(
+            format!("{kind}, {} KiB pages", page_size >> 10),
+            |bencher| {
+                let memory = pages(page_size, new);
+                bencher.iter(|| {
+                    (1..)
+                        .zip(black_box(&memory).chunks(page_size))
+                        .all(|(number, page)| verify_page(page, number) == PageVerdict::Sound)
+                });
+            },
+        );
     }
     group.finish();
 }
 
 fn pages(page_size: usize, new: bool) -> Vec<u8> {
     let mut memory: Vec<u8> = (0..SIZE / 8)
-        .flat_map(|index| (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+        .flat_map(|index| {
+            (index as u64)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .to_le_bytes()
+        })
         .collect();
     for (number, page) in (1..).zip(memory.chunks_mut(page_size)) {
         let flags = if new { NEW_CHECKSUM_FLAG } else { 0 };

@@ -3,6 +3,7 @@
 
 pub mod checksum;
 mod error;
+pub mod header;
 pub mod log;
 pub mod page;
 

@@ -16,9 +16,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use page::{
-    BadChecksum, NEW_CHECKSUM_FLAG, PageChecksum, PageVerdict, seal_page, verify_page,
-};
+pub use page::{BadChecksum, NEW_CHECKSUM_FLAG, PageChecksum, PageVerdict, seal_page, verify_page};
 
 /// Start value of the exclusive-or over headers and pages of old formats.
 const HEADER_SEED: u32 = 0x89ab_cdef;

@@ -11,6 +11,9 @@ impl PageSize {
     /// The largest page of the format, in bytes.
     pub const MAX: usize = 32 * 1024;
 
+    /// What headers of old databases mean that name no page size.
+    pub const DEFAULT: PageSize = PageSize(4096);
+
     /// The page size of `bytes` bytes; `None` where the format knows no such size.
     pub fn new(bytes: u32) -> Option<Self> {
         matches!(bytes, 2048 | 4096 | 8192 | 16384 | 32768).then_some(Self(bytes))

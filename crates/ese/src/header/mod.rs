@@ -1,0 +1,160 @@
+//! The headers of databases, logs and checkpoints, and the page that ends a streaming backup.
+//!
+//! Each header is declared once, as it lies in the file: a structure of little-endian fields without padding
+//! ([`zerocopy`]), so that the declaration is the format. Numbers are read with `.get()`. Every `parse` takes bytes of
+//! unknown origin, checks the checksum, and never panics.
+//! Source: the engine's `daedef.hxx`, `log.hxx`, `cpage.hxx`, and libesedb's format description.
+
+mod attachment;
+mod backup;
+mod checkpoint;
+mod database;
+mod kind;
+mod listing;
+mod log_file;
+mod values;
+
+pub use attachment::{Attachment, EngineParameters};
+pub use backup::{BackupInfo, BackupKind, PatchHeader};
+pub use checkpoint::Checkpoint;
+pub use database::{
+    DatabaseHeader, DatabaseHeaders, DatabaseState, HeaderCopies, NEWEST_UPDATE_MAJOR,
+};
+pub use kind::FileKind;
+pub use listing::Field;
+pub use log_file::LogHeader;
+pub use values::{DbTime, Lgpos, LogTime, Signature};
+
+use crate::Error;
+use crate::checksum::{header_checksum, stored_header_checksum};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Offset of the field that says what kind of file this is; the same in every header.
+const FILE_TYPE: usize = 667;
+
+/// Size of the headers of logs and checkpoints.
+const FIXED_HEADER: usize = 4096;
+
+/// Why bytes are no usable header. [`Fault::in_file`] adds the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The bytes contradict the format.
+    #[error("offset {offset:#x}: {structure}: expected {expected}, found {found}")]
+    Damaged {
+        /// Bytes from the start of the slice, which for headers is the start of the file.
+        offset: u64,
+        /// What was being read.
+        structure: &'static str,
+        /// What the format demands there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// Sound, but of a format that is not known here.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What is not known, with its value.
+        what: String,
+    },
+}
+
+impl Fault {
+    fn damaged(
+        structure: &'static str,
+        offset: usize,
+        expected: impl ToString,
+        found: impl ToString,
+    ) -> Fault {
+        Fault::Damaged {
+            offset: offset as u64,
+            structure,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    /// The same fault, `distance` bytes further into the file.
+    fn shifted(self, distance: usize) -> Fault {
+        match self {
+            Fault::Damaged {
+                offset,
+                structure,
+                expected,
+                found,
+            } => Fault::Damaged {
+                offset: offset.saturating_add(distance as u64),
+                structure,
+                expected,
+                found,
+            },
+            other => other,
+        }
+    }
+
+    /// The error to show to a user.
+    pub fn in_file(self, file: &Path) -> Error {
+        let file = file.to_path_buf();
+        match self {
+            Fault::Damaged {
+                offset,
+                structure,
+                expected,
+                found,
+            } => Error::Damaged {
+                file,
+                offset,
+                structure: structure.into(),
+                expected,
+                found,
+            },
+            Fault::Unsupported { what } => Error::Unsupported { file, what },
+        }
+    }
+}
+
+/// Refuses bytes whose first word is not the header checksum of all of them.
+fn check_checksum(structure: &'static str, header: &[u8]) -> Result<(), Fault> {
+    let (stored, actual) = (stored_header_checksum(header), header_checksum(header));
+    match stored == actual {
+        true => Ok(()),
+        false => Err(Fault::damaged(
+            structure,
+            0,
+            format!("checksum {stored:#010x}"),
+            format!("{actual:#010x}"),
+        )),
+    }
+}
+
+/// The first `length` bytes, or what is wrong with so short a file.
+fn first_bytes<'a>(
+    structure: &'static str,
+    bytes: &'a [u8],
+    length: usize,
+) -> Result<&'a [u8], Fault> {
+    bytes.get(..length).ok_or_else(|| {
+        Fault::damaged(
+            structure,
+            bytes.len(),
+            format!("{length} bytes"),
+            "the end of the file",
+        )
+    })
+}
+
+/// Up to `length` bytes from the start of a file.
+pub(crate) fn read_start(path: &Path, length: u64) -> crate::Result<Vec<u8>> {
+    let io = |source| Error::Io {
+        file: path.to_path_buf(),
+        source,
+    };
+    let mut start = Vec::new();
+    File::open(path)
+        .map_err(io)?
+        .take(length)
+        .read_to_end(&mut start)
+        .map_err(io)?;
+    Ok(start)
+}
