@@ -83,13 +83,19 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
             patch
         });
         // The dump of this set was made before the recovery that was killed; since then the header was written again.
-        let rewritten: &[&str] = match fixture.name.as_str() {
+        let not_comparable: &[&str] = match fixture.name.as_str() {
             "ese/p8192-killed-in-recovery" => &[
                 "Checksum",
                 "Database Header Flush Signature",
                 "Flush Map Header Flush Signature",
                 "Extend Count",
                 "Extend Date",
+            ],
+            // The engine's dump reads the patch page into the header's place and then goes on to print the header.
+            _ if patch.is_some() => &[
+                "Database Header Flush Signature",
+                "Flush Map Header Flush Signature",
+                "RBS Header Flush Signature",
             ],
             _ => &[],
         };
@@ -105,16 +111,18 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
                     section != "Checksum Information"
                         && !name.starts_with("Engine ul")
                         && name != "WARNING"
-                        && !rewritten.contains(&name.as_str())
+                        && !not_comparable.contains(&name.as_str())
                 })
                 .collect()
         };
-        assert_eq!(
+        let (listed, dumped) = (
             comparable(listed(header.listing(patch.as_ref()))),
             comparable(dumped(&text)),
-            "{}",
-            fixture.name
         );
+        for (ours, engine) in listed.iter().zip(&dumped) {
+            assert_eq!(ours, engine, "{}", fixture.name);
+        }
+        assert_eq!(listed.len(), dumped.len(), "{}", fixture.name);
         let differ = text.contains("primary header and shadow header are not identical");
         let copies = if differ {
             HeaderCopies::Differ
