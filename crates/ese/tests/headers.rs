@@ -123,13 +123,12 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
             assert_eq!(ours, engine, "{}", fixture.name);
         }
         assert_eq!(listed.len(), dumped.len(), "{}", fixture.name);
+        // For the same reason, it compares the shadow with the patch page, where there is one.
         let differ = text.contains("primary header and shadow header are not identical");
-        let copies = if differ {
-            HeaderCopies::Differ
-        } else {
-            HeaderCopies::Identical
-        };
-        assert_eq!(headers.copies, copies, "{}", fixture.name);
+        if patch.is_none() {
+            let identical = headers.copies == HeaderCopies::Identical;
+            assert_ne!(identical, differ, "{}", fixture.name);
+        }
         assert_eq!(
             header.to_page(),
             content[..header.page_size().bytes()],

@@ -1,0 +1,309 @@
+//! The logs of a folder, and which of them a database needs.
+//!
+//! The engine names logs by a base name (`edb`), the generation in five or eight upper-case hexadecimal digits, and an
+//! extension (`.log`, or `.jtx` in some products): `edb00001.log` ... `edbFFFFF.log`, `edb00000001.log`. The log in
+//! use has no number: `edb.log`. `edbtmp.log` is the next one being made, `edbres00001.jrs` keeps space for a full disk.
+//! Source: the engine's `logstream.cxx` and `daeconst.hxx`.
+
+use crate::header::{Checkpoint, DatabaseHeader, LogHeader, PatchHeader, Signature};
+use crate::{Error, Result};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// What a file name says about a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogName {
+    /// `edb.log`: the log in use.
+    Current,
+    /// `edb00001.log`: a finished log.
+    Numbered {
+        /// The generation.
+        generation: u32,
+        /// Five or eight.
+        digits: usize,
+    },
+    /// `edbtmp.log`: the next log, not yet in use.
+    Temporary,
+    /// `edbres00001.jrs`: space kept for a full disk; holds nothing.
+    Reserved {
+        /// The number of the file.
+        number: u32,
+    },
+}
+
+impl LogName {
+    /// What `file_name` is among the logs with this base name; `None` for other files. Case does not matter.
+    pub fn parse(file_name: &str, base: &str) -> Option<LogName> {
+        let (stem, extension) = file_name.rsplit_once('.')?;
+        let (start, rest) = stem.split_at_checked(base.len())?;
+        if !start.eq_ignore_ascii_case(base) {
+            return None;
+        }
+        match extension.to_ascii_lowercase().as_str() {
+            "log" | "jtx" if rest.is_empty() => Some(LogName::Current),
+            "log" | "jtx" if rest.eq_ignore_ascii_case("tmp") => Some(LogName::Temporary),
+            "log" | "jtx" if matches!(rest.len(), 5 | 8) => Some(LogName::Numbered {
+                generation: hexadecimal(rest)?,
+                digits: rest.len(),
+            }),
+            "jrs" => {
+                let (res, number) = rest.split_at_checked(3)?;
+                let number = hexadecimal(number).filter(|_| number.len() == 5)?;
+                res.eq_ignore_ascii_case("res")
+                    .then_some(LogName::Reserved { number })
+            }
+            _ => None,
+        }
+    }
+
+    /// The file's name, with `extension` (`log` or `jtx`) where it may be either.
+    pub fn file_name(&self, base: &str, extension: &str) -> String {
+        match self {
+            LogName::Current => format!("{base}.{extension}"),
+            LogName::Numbered { generation, digits } => {
+                format!("{base}{generation:0digits$X}.{extension}")
+            }
+            LogName::Temporary => format!("{base}tmp.{extension}"),
+            LogName::Reserved { number } => format!("{base}res{number:05X}.jrs"),
+        }
+    }
+}
+
+fn hexadecimal(text: &str) -> Option<u32> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_number.then(|| u32::from_str_radix(text, 16).ok())?
+}
+
+/// A log that was found in a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What its name says.
+    pub name: LogName,
+    /// What its header says.
+    pub header: LogHeader,
+}
+
+impl LogFile {
+    /// The generation, by the header.
+    pub fn generation(&self) -> u32 {
+        self.header.generation.get()
+    }
+}
+
+/// The logs of one folder with one base name.
+#[derive(Debug, Default)]
+pub struct LogSet {
+    /// Finished logs and the one in use, by generation.
+    pub logs: Vec<LogFile>,
+    /// Logs whose header is damaged or contradicts the file's name.
+    pub unusable: Vec<Error>,
+}
+
+impl LogSet {
+    /// Lists the logs in `folder` with this base name, such as `edb`, and reads their headers.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder or a file cannot be read. A damaged log is no error here; it is listed as
+    /// unusable, and missing where it is required.
+    pub fn in_folder(folder: &Path, base: &str) -> Result<LogSet> {
+        let io = |source| Error::Io {
+            file: folder.to_path_buf(),
+            source,
+        };
+        let mut set = LogSet::default();
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let name = entry.file_name();
+            match name.to_str().and_then(|name| LogName::parse(name, base)) {
+                Some(name @ (LogName::Current | LogName::Numbered { .. })) => {
+                    set.add(entry.path(), name)?;
+                }
+                _ => continue,
+            }
+        }
+        set.logs.sort_by_key(LogFile::generation);
+        Ok(set)
+    }
+
+    fn add(&mut self, path: PathBuf, name: LogName) -> Result<()> {
+        match LogHeader::read(&path) {
+            Ok(header) => match name {
+                LogName::Numbered { generation, .. } if header.generation != generation => {
+                    self.unusable.push(Error::Damaged {
+                        file: path,
+                        offset: 4,
+                        structure: "log header".into(),
+                        expected: format!("generation {generation:#x}, as in the file's name"),
+                        found: format!("generation {:#x}", header.generation),
+                    });
+                }
+                _ => self.logs.push(LogFile { path, name, header }),
+            },
+            Err(error @ Error::Io { .. }) => return Err(error),
+            Err(damage) => self.unusable.push(damage),
+        }
+        Ok(())
+    }
+
+    /// The log of a generation, if it belongs to the sequence with this signature.
+    pub fn get(&self, generation: u32, sequence: &Signature) -> Option<&LogFile> {
+        let first = self
+            .logs
+            .partition_point(|log| log.generation() < generation);
+        self.logs[first..]
+            .iter()
+            .take_while(|log| log.generation() == generation)
+            .find(|log| log.header.log_signature == *sequence)
+    }
+
+    /// The generations of `wanted` that are not here, as ranges, lowest first.
+    pub fn missing(
+        &self,
+        wanted: RangeInclusive<u32>,
+        sequence: &Signature,
+    ) -> Vec<RangeInclusive<u32>> {
+        let mut missing = Vec::new();
+        let mut next = Some(*wanted.start());
+        let present = self.logs.iter().filter(|log| {
+            wanted.contains(&log.generation()) && log.header.log_signature == *sequence
+        });
+        for generation in present.map(LogFile::generation) {
+            if let Some(first) = next.filter(|first| *first < generation) {
+                missing.push(first..=generation - 1);
+            }
+            next = generation.checked_add(1);
+        }
+        if let Some(first) = next.filter(|first| first <= wanted.end()) {
+            missing.push(first..=*wanted.end());
+        }
+        missing
+    }
+}
+
+/// The logs that a dirty database needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequiredLogs {
+    /// The sequence that the logs belong to.
+    pub sequence: Signature,
+    /// The first log that recovery needs.
+    pub lowest: u32,
+    /// The last log that recovery needs: without it the database stays dirty for good.
+    pub highest: u32,
+    /// The last log with committed changes: without the logs up to here, committed changes are lost. Never below
+    /// `highest`.
+    pub committed: u32,
+    /// Where the checkpoint lets recovery start, if a checkpoint of the same sequence was given and lies lower than
+    /// `lowest`. The engine replays from there if the logs are there, so they are not to be deleted.
+    pub checkpoint: Option<u32>,
+}
+
+impl RequiredLogs {
+    /// What the database needs; `None` for one that was shut down cleanly.
+    ///
+    /// `patch` is the page that ends a streaming backup, `checkpoint` the checkpoint that lies beside the logs.
+    ///
+    /// # Errors
+    /// [`crate::header::Fault`] for a patch page of another backup.
+    pub fn of(
+        header: &DatabaseHeader,
+        patch: Option<&PatchHeader>,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Option<RequiredLogs>, crate::header::Fault> {
+        let mut header = header.clone();
+        if let Some(patch) = patch.filter(|_| header.awaits_patch()) {
+            header.apply_patch(patch)?;
+        }
+        if header.is_clean() {
+            return Ok(None);
+        }
+        let lowest = header.min_required.get();
+        let highest = header.max_required.get();
+        let checkpoint = checkpoint
+            .filter(|checkpoint| checkpoint.log_signature == header.log_signature)
+            .map(|checkpoint| checkpoint.checkpoint.generation())
+            .filter(|generation| (1..lowest).contains(generation));
+        Ok(Some(RequiredLogs {
+            sequence: header.log_signature,
+            lowest,
+            highest,
+            committed: header.max_committed.get().max(highest),
+            checkpoint,
+        }))
+    }
+
+    /// The generations that recovery cannot do without. Empty where the header asks for none (`lowest` is 0).
+    pub fn required(&self) -> RangeInclusive<u32> {
+        match self.lowest {
+            0 => RangeInclusive::new(1, 0),
+            lowest => lowest..=self.highest,
+        }
+    }
+
+    /// The generations that bring back every committed change.
+    pub fn complete(&self) -> RangeInclusive<u32> {
+        match self.lowest {
+            0 => RangeInclusive::new(1, 0),
+            lowest => lowest..=self.committed,
+        }
+    }
+
+    /// The first generation that must not be deleted.
+    pub fn first_kept(&self) -> u32 {
+        self.checkpoint.unwrap_or(self.lowest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_told_apart() {
+        let numbered = |generation, digits| Some(LogName::Numbered { generation, digits });
+        for (file_name, name) in [
+            ("edb.log", Some(LogName::Current)),
+            ("EDB.LOG", Some(LogName::Current)),
+            ("edb.jtx", Some(LogName::Current)),
+            ("edbtmp.log", Some(LogName::Temporary)),
+            ("edb00001.log", numbered(1, 5)),
+            ("edbFFFFF.log", numbered(0xf_ffff, 5)),
+            ("edb0010000A.log", numbered(0x10_000a, 8)),
+            ("edbres00002.jrs", Some(LogName::Reserved { number: 2 })),
+            ("edb1.log", None),
+            ("edb+0001.log", None),
+            ("edb000001.log", None),
+            ("edb0000G.log", None),
+            ("edb.chk", None),
+            ("edbres00001.log", None),
+            ("other00001.log", None),
+            ("é.log", None),
+            ("edb", None),
+        ] {
+            assert_eq!(LogName::parse(file_name, "edb"), name, "{file_name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn written_names_are_read_back(generation in 1u32.., number in 0u32..0xf_ffff) {
+            let digits = if generation <= 0xf_ffff { 5 } else { 8 };
+            for name in [
+                LogName::Current,
+                LogName::Temporary,
+                LogName::Numbered { generation, digits },
+                LogName::Numbered { generation, digits: 8 },
+                LogName::Reserved { number },
+            ] {
+                prop_assert_eq!(LogName::parse(&name.file_name("edb", "log"), "edb"), Some(name));
+            }
+        }
+
+        #[test]
+        fn any_name_is_judged(name: String, base: String) {
+            LogName::parse(&name, &base);
+        }
+    }
+}

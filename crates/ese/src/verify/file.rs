@@ -1,0 +1,53 @@
+//! Verification of a database file on disk.
+
+use super::{Finding, PageVerifier, Summary};
+use crate::{Error, Result};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+/// Bytes read at a time.
+const BLOCK: usize = 4 << 20;
+
+/// Reads a database file from start to end, in large blocks, and checks every page on all cores.
+///
+/// `on_finding` is called for each damaged place, in the order of the file; damage never stops the scan.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read.
+pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Result<Summary> {
+    let io = |source| Error::Io {
+        file: path.to_path_buf(),
+        source,
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut block = vec![0; BLOCK];
+    let mut verifier = PageVerifier::parallel();
+    loop {
+        let length = fill(&mut file, &mut block).map_err(io)?;
+        if length == 0 {
+            break;
+        }
+        verifier
+            .feed(&block[..length])
+            .into_iter()
+            .for_each(&mut on_finding);
+    }
+    let (findings, summary) = verifier.finish();
+    findings.into_iter().for_each(on_finding);
+    Ok(summary)
+}
+
+/// Reads until the block is full or the file ends.
+fn fill(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < block.len() {
+        match file.read(&mut block[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}

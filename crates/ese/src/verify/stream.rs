@@ -1,0 +1,307 @@
+//! Verification of a database file's bytes as they pass by.
+
+use super::{Damage, Finding, Place};
+use crate::checksum::{PageVerdict, verify_page};
+use crate::header::{DatabaseHeader, DatabaseHeaders, HeaderCopies, PatchHeader};
+use crate::page::{PageSize, Pgno};
+use rayon::prelude::*;
+
+/// Pages that one task checks at a time, when several cores work.
+const PAGES_PER_TASK: usize = 32;
+
+/// Checks a database file that is fed to it piece by piece, from the start, in pieces of any size.
+///
+/// Pages that lie whole in a piece are checked in place; only pages that straddle two pieces, and headers fed in small
+/// pieces, are copied. Memory: two pages, whatever the file's size.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # let file: &[u8] = &[];
+/// use ese::verify::PageVerifier;
+/// let mut verifier = PageVerifier::new();
+/// for piece in file.chunks(1 << 20) {
+///     for finding in verifier.feed(piece) {
+///         eprintln!("ntds.dit: {finding}");
+///     }
+/// }
+/// let (findings, summary) = verifier.finish();
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Default)]
+pub struct PageVerifier {
+    /// Bytes fed so far.
+    position: u64,
+    /// The start of a page whose rest was not yet fed; before the layout is known, the start of the file.
+    carried: Vec<u8>,
+    layout: Layout,
+    /// A page that may be the patch page, if it turns out to be the last.
+    perhaps_patch: Option<(Finding, PatchHeader)>,
+    parallel: bool,
+    summary: Summary,
+}
+
+#[derive(Debug, Default)]
+enum Layout {
+    /// Too little was fed.
+    #[default]
+    Unknown,
+    Known {
+        size: PageSize,
+        header: Box<DatabaseHeader>,
+    },
+    /// Both headers are unusable; without a page size nothing can be checked.
+    Unusable,
+}
+
+/// What was seen of a database file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    /// Size of the file, in bytes.
+    pub bytes: u64,
+    /// The headers; `None` if neither copy is usable, and then no page was checked.
+    pub headers: Option<DatabaseHeaders>,
+    /// Database pages, without headers and patch page.
+    pub pages: u64,
+    /// Pages that were never written.
+    pub uninitialised: u64,
+    /// Pages with a wrong checksum or number.
+    pub bad: u64,
+    /// Bad pages whose flipped bits the error-correcting code names.
+    pub correctable: u64,
+    /// The page that ends a streaming backup.
+    pub patch: Option<PatchHeader>,
+    /// All damage found: bad pages, bad headers, a page cut short.
+    pub findings: u64,
+}
+
+impl Summary {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.findings == 0
+    }
+
+    /// Whether the header says that a patch page ends the file, and there is none: the copy is not complete.
+    pub fn lacks_patch(&self) -> bool {
+        let header = self.headers.as_ref().map(|headers| &headers.header);
+        header.is_some_and(DatabaseHeader::awaits_patch) && self.patch.is_none()
+    }
+}
+
+impl PageVerifier {
+    /// A verifier for one file, working in the calling thread.
+    pub fn new() -> PageVerifier {
+        PageVerifier::default()
+    }
+
+    /// A verifier that spreads the pages of each piece over rayon's threads. Worth it for pieces of 1 MiB and more.
+    pub fn parallel() -> PageVerifier {
+        PageVerifier {
+            parallel: true,
+            ..PageVerifier::default()
+        }
+    }
+
+    /// Takes the file's next bytes and returns the damage found in them, by place.
+    pub fn feed(&mut self, mut piece: &[u8]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.summary.bytes += piece.len() as u64;
+        if matches!(self.layout, Layout::Unknown) {
+            if self.carried.is_empty() && piece.len() >= DatabaseHeaders::START {
+                self.read_headers(piece, &mut findings);
+            } else {
+                let lacking = DatabaseHeaders::START - self.carried.len();
+                let (start, rest) = piece.split_at(lacking.min(piece.len()));
+                self.carried.extend_from_slice(start);
+                piece = rest;
+                if self.carried.len() == DatabaseHeaders::START {
+                    let start = std::mem::take(&mut self.carried);
+                    self.read_headers(&start, &mut findings);
+                    self.check(&start, &mut findings);
+                }
+            }
+        }
+        self.check(piece, &mut findings);
+        self.count(findings)
+    }
+
+    /// Ends the file: the last findings, and the summary.
+    pub fn finish(mut self) -> (Vec<Finding>, Summary) {
+        let mut findings = Vec::new();
+        if matches!(self.layout, Layout::Unknown) {
+            let start = std::mem::take(&mut self.carried);
+            self.read_headers(&start, &mut findings);
+            self.check(&start, &mut findings);
+        }
+        if let Some((_, patch)) = self.perhaps_patch.take() {
+            self.summary.patch = Some(patch);
+            self.summary.pages -= 1;
+        }
+        if let Layout::Known { size, .. } = self.layout
+            && !self.carried.is_empty()
+        {
+            findings.push(Finding {
+                offset: self.position,
+                place: Place::End,
+                damage: Damage::PartialPage {
+                    found: self.carried.len(),
+                    expected: size.bytes(),
+                },
+            });
+        }
+        let findings = self.count(findings);
+        (findings, self.summary)
+    }
+
+    /// Learns the layout from the start of the file.
+    fn read_headers(&mut self, start: &[u8], findings: &mut Vec<Finding>) {
+        match DatabaseHeaders::parse(start) {
+            Ok(headers) => {
+                let size = headers.header.page_size();
+                let (place, offset) = match headers.copies {
+                    HeaderCopies::PrimaryBad => (Place::Header, 0),
+                    _ => (Place::ShadowHeader, size.bytes() as u64),
+                };
+                if let Some(fault) = headers.fault.clone()
+                    && (place == Place::Header || headers.header.is_shadowed())
+                {
+                    findings.push(Finding {
+                        offset,
+                        place,
+                        damage: Damage::Header(fault),
+                    });
+                }
+                self.layout = Layout::Known {
+                    size,
+                    header: Box::new(headers.header.clone()),
+                };
+                self.summary.headers = Some(headers);
+            }
+            Err(fault) => {
+                findings.push(Finding {
+                    offset: 0,
+                    place: Place::Header,
+                    damage: Damage::Header(fault),
+                });
+                self.layout = Layout::Unusable;
+            }
+        }
+    }
+
+    /// Checks what follows in the file.
+    fn check(&mut self, mut piece: &[u8], findings: &mut Vec<Finding>) {
+        let Layout::Known { size, .. } = self.layout else {
+            return;
+        };
+        let size = size.bytes();
+        if !self.carried.is_empty() {
+            let lacking = size - self.carried.len();
+            let (start, rest) = piece.split_at(lacking.min(piece.len()));
+            self.carried.extend_from_slice(start);
+            piece = rest;
+            if self.carried.len() < size {
+                return;
+            }
+            let mut page = std::mem::take(&mut self.carried);
+            self.check_pages(&page, findings);
+            page.clear();
+            self.carried = page;
+        }
+        let (pages, rest) = piece.split_at(piece.len() / size * size);
+        self.check_pages(pages, findings);
+        self.carried.extend_from_slice(rest);
+    }
+
+    /// Checks whole pages, which follow in the file.
+    fn check_pages(&mut self, pages: &[u8], findings: &mut Vec<Finding>) {
+        let Layout::Known { size, header } = &self.layout else {
+            return;
+        };
+        let bytes = size.bytes();
+        let first = self.position / bytes as u64;
+        self.position += pages.len() as u64;
+        // The two headers were looked at when the layout was learnt.
+        let headers = 2u64.saturating_sub(first) as usize;
+        let pages = pages.get(headers * bytes..).unwrap_or_default();
+        if pages.is_empty() {
+            return;
+        }
+        if let Some((finding, _)) = self.perhaps_patch.take() {
+            findings.push(finding);
+        }
+        let first = number_at(first.max(2));
+        let (found, uninitialised) = match self.parallel {
+            true => check_in_parallel(pages, first, *size),
+            false => check_in_order(pages, first, *size),
+        };
+        let last_number = first.saturating_add((pages.len() / bytes - 1) as u32);
+        let last = &pages[pages.len() - bytes..];
+        findings.extend(found);
+        if let Some(finding) = findings.pop_if(|finding| finding.place == Place::Page(last_number))
+        {
+            let patch = PatchHeader::parse(last)
+                .ok()
+                .filter(|patch| patch.check_belongs_to(header).is_ok());
+            match patch {
+                Some(patch) => self.perhaps_patch = Some((finding, patch)),
+                None => findings.push(finding),
+            }
+        }
+        self.summary.pages += (pages.len() / bytes) as u64;
+        self.summary.uninitialised += uninitialised;
+    }
+
+    fn count(&mut self, findings: Vec<Finding>) -> Vec<Finding> {
+        self.summary.findings += findings.len() as u64;
+        for finding in &findings {
+            self.summary.bad += u64::from(matches!(finding.place, Place::Page(_)));
+            self.summary.correctable += u64::from(finding.is_correctable());
+        }
+        findings
+    }
+}
+
+/// The number of the page that is `index` pages from the start of the file, the two headers counted.
+fn number_at(index: u64) -> Pgno {
+    Pgno::try_from(index - 1).unwrap_or(Pgno::MAX)
+}
+
+/// The damage found, and how many pages were never written.
+type Checked = (Vec<Finding>, u64);
+
+fn check_in_order(pages: &[u8], first: Pgno, size: PageSize) -> Checked {
+    let (mut findings, mut uninitialised) = (Vec::new(), 0);
+    for (page, number) in pages.chunks_exact(size.bytes()).zip(first..) {
+        let damage = match verify_page(page, number) {
+            PageVerdict::Sound => continue,
+            PageVerdict::Uninitialised => {
+                uninitialised += 1;
+                continue;
+            }
+            PageVerdict::WrongNumber { stored } => Damage::WrongNumber { stored },
+            PageVerdict::Bad(bad) => Damage::Checksum(bad),
+        };
+        findings.push(Finding {
+            offset: size.offset_of(number),
+            place: Place::Page(number),
+            damage,
+        });
+    }
+    (findings, uninitialised)
+}
+
+fn check_in_parallel(pages: &[u8], first: Pgno, size: PageSize) -> Checked {
+    pages
+        .par_chunks(PAGES_PER_TASK * size.bytes())
+        .enumerate()
+        .map(|(task, pages)| {
+            let first = first.saturating_add((task * PAGES_PER_TASK) as u32);
+            check_in_order(pages, first, size)
+        })
+        .reduce(
+            || (Vec::new(), 0),
+            |mut left, right| {
+                left.0.extend(right.0);
+                (left.0, left.1 + right.1)
+            },
+        )
+}
