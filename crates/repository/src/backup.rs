@@ -1,0 +1,305 @@
+//! Making a snapshot: the caller's files one after another, then what only is known when they are read.
+
+use std::io::Read;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::SystemTime;
+
+use rustic_core::jiff::{Timestamp, Zoned, tz::TimeZone};
+use rustic_core::repofile::{SnapshotFile, SnapshotSummary, StringList};
+use rustic_core::{FileType, Id, TreeId};
+use sha2::{Digest, Sha256};
+
+use crate::cipher::Hash;
+use crate::error::{BoxError, Error};
+use crate::index::Known;
+use crate::pipeline::{self, Feed, Shared};
+use crate::repository::Repository;
+use crate::snapshot::SnapshotInfo;
+use crate::storage::Storage;
+use crate::tree::Folder;
+
+/// What a snapshot is called.
+#[derive(Debug, Clone)]
+pub struct BackupRequest {
+    /// The computer whose data it is.
+    pub host: String,
+    /// Shown by `rustic snapshots`; may be empty.
+    pub label: String,
+    /// Shown and searched by `restic snapshots --tag`.
+    pub tags: Vec<String>,
+    /// When the data was as it is stored.
+    pub time: SystemTime,
+    /// Program and version, such as `dsbackup 0.1.0`.
+    pub program: String,
+}
+
+/// Where the files of a backup come from.
+///
+/// Called from the thread that called [`Repository::backup`]. Any error ends the backup, without a snapshot, and
+/// comes back as [`Error::Source`].
+pub trait Source {
+    /// The next file, `None` after the last. The file before has been read to its end and dropped.
+    ///
+    /// # Errors
+    /// The caller's own.
+    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError>;
+
+    /// Called once when all files are read: what is to lie beside them in the snapshot.
+    ///
+    /// # Errors
+    /// The caller's own.
+    fn finish(&mut self, files: &[StoredFile]) -> Result<Vec<NewFile>, BoxError>;
+}
+
+/// A file to be read from its beginning to its end.
+pub struct SourceFile<'a> {
+    /// Where in the snapshot: relative, names joined by `/`.
+    pub path: String,
+    /// Exactly how many bytes `content` yields. More or fewer end the backup.
+    pub size: u64,
+    /// Last modification.
+    pub modified: SystemTime,
+    /// The bytes. An `io::Error` that wraps an error of the caller's is unwrapped again.
+    pub content: Box<dyn Read + 'a>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Where in the snapshot.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the whole content.
+    pub sha256: Hash,
+}
+
+/// A small file that the caller made itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// Where in the snapshot: relative, names joined by `/`.
+    pub path: String,
+    /// All of it.
+    pub content: Vec<u8>,
+}
+
+/// A finished backup.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The snapshot, durably stored with all that belongs to it.
+    pub snapshot: SnapshotInfo,
+    /// Every file in it, in the order in which it was read.
+    pub files: Vec<StoredFile>,
+    /// Bytes of content that the repository did not have.
+    pub new_bytes: u64,
+    /// Bytes that the repository grew by for content and listings: compressed, encrypted, in packs.
+    pub stored_bytes: u64,
+}
+
+impl Repository {
+    /// Reads the files of `source` and makes a snapshot of them.
+    ///
+    /// Every file is read in full. What the repository has already is not stored again. The snapshot is written
+    /// last, when all that it refers to is stored durably and still there. `progress` gets the bytes read so far.
+    ///
+    /// Several backups into one repository may run at once. `restic prune` must not run at the same time: it may
+    /// remove content that this backup found and relies on. If it did, this is noticed before the snapshot is
+    /// written, unless the removal comes after that moment.
+    ///
+    /// # Errors
+    /// Whatever happens, there is then no snapshot; packs already stored are used by the next attempt or removed
+    /// by `restic prune`.
+    pub fn backup(
+        &self,
+        request: &BackupRequest,
+        source: &mut dyn Source,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Backup, Error> {
+        let started = Zoned::now();
+        let storage = self.storage();
+        let Known { data, trees, packs } = Known::load(self.inner(), storage)?;
+        let shared = Shared::new(storage, self.chunk_size(), data);
+        let read = std::thread::scope(|scope| {
+            let (feed, mut threads) = pipeline::start(&shared, scope);
+            let mut reading = Reading {
+                feed,
+                root: Folder::default(),
+                files: Vec::new(),
+                times: Vec::new(),
+                bytes: 0,
+                progress,
+            };
+            reading.read_all(source, request.time)?;
+            let Reading {
+                feed,
+                mut root,
+                files,
+                times,
+                ..
+            } = reading;
+            drop(feed);
+            let mut content: Vec<Vec<Id>> = vec![Vec::new(); files.len()];
+            for chunks in threads.drain() {
+                let Some(ids) = content.get_mut(chunks.file) else {
+                    continue;
+                };
+                let end = chunks.first_chunk + chunks.ids.len();
+                ids.resize(ids.len().max(end), Id::default());
+                if let Some(place) = ids.get_mut(chunks.first_chunk..end) {
+                    place.copy_from_slice(&chunks.ids);
+                }
+            }
+            shared.failure()?;
+            for ((file, modified), ids) in files.iter().zip(times).zip(content) {
+                root.fill(&file.path, file.size, modified, ids)?;
+            }
+            let mut listings = Vec::new();
+            let tree = root.save(request.time, &mut |id: TreeId, json| {
+                if !trees.contains(&*id) {
+                    listings.push((*id, json));
+                }
+                Ok(())
+            })?;
+            threads.finish(&shared, listings)?;
+            Ok::<_, Error>((tree, files))
+        });
+        let (tree, files) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                shared.abandon(&error);
+                return Err(error);
+            }
+        };
+        let new_blobs = shared.counts.new_blobs.load(Relaxed);
+        let new_bytes = shared.counts.new_bytes.load(Relaxed);
+        let stored_bytes = shared.counts.stored.load(Relaxed);
+        let written = shared.finish()?;
+        nothing_vanished(storage, packs.into_iter().chain(written))?;
+
+        let mut summary = SnapshotSummary::default();
+        summary.files_new = files.len() as u64;
+        summary.total_files_processed = files.len() as u64;
+        summary.total_bytes_processed = files.iter().map(|file| file.size).sum();
+        summary.data_blobs = new_blobs;
+        summary.data_added = new_bytes;
+        summary.data_added_files = new_bytes;
+        summary.data_added_packed = stored_bytes;
+        summary.data_added_files_packed = stored_bytes;
+        summary.backup_start = started;
+        summary.backup_end = Zoned::now();
+        let snapshot = SnapshotFile {
+            time: zoned(request.time),
+            program_version: request.program.clone(),
+            tree,
+            label: request.label.clone(),
+            paths: strings(["/"]),
+            hostname: request.host.clone(),
+            username: String::new(),
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+            tags: strings(request.tags.iter().map(String::as_str)),
+            summary: Some(summary),
+            ..SnapshotFile::default()
+        };
+        let json = serde_json::to_vec(&snapshot).map_err(|error| Error::Storage {
+            doing: "writing the snapshot".to_string(),
+            reason: error.to_string(),
+        })?;
+        let id = storage.save(FileType::Snapshot, &json)?;
+        Ok(Backup {
+            snapshot: SnapshotInfo::new(id, &snapshot),
+            files,
+            new_bytes,
+            stored_bytes,
+        })
+    }
+}
+
+/// The part of a backup in which the caller's files are read.
+struct Reading<'a> {
+    feed: Feed<'a>,
+    root: Folder,
+    files: Vec<StoredFile>,
+    times: Vec<SystemTime>,
+    bytes: u64,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl Reading<'_> {
+    fn read_all(&mut self, source: &mut dyn Source, now: SystemTime) -> Result<(), Error> {
+        while let Some(file) = source.next().map_err(Error::Source)? {
+            self.read(file)?;
+        }
+        for file in source.finish(&self.files).map_err(Error::Source)? {
+            self.read(SourceFile {
+                path: file.path,
+                size: file.content.len() as u64,
+                modified: now,
+                content: Box::new(&*file.content),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, mut file: SourceFile<'_>) -> Result<(), Error> {
+        self.root.reserve(&file.path)?;
+        let mut hash = Sha256::new();
+        let number = self.files.len();
+        let read = self
+            .feed
+            .store(number, &mut *file.content, file.size, &mut |part| {
+                hash.update(part);
+                self.bytes += part.len() as u64;
+                (self.progress)(self.bytes);
+            })?;
+        if read != file.size {
+            return Err(Error::Size {
+                path: file.path,
+                announced: file.size,
+                read,
+            });
+        }
+        self.times.push(file.modified);
+        self.files.push(StoredFile {
+            path: file.path,
+            size: file.size,
+            sha256: hash.finalize().into(),
+        });
+        Ok(())
+    }
+}
+
+/// Looks whether every pack that the snapshot may refer to is still there.
+fn nothing_vanished(
+    storage: &Storage,
+    packs: impl Iterator<Item = (Id, u32)>,
+) -> Result<(), Error> {
+    let there: std::collections::HashMap<Id, u32> = storage.packs()?.into_iter().collect();
+    for (pack, size) in packs {
+        if there.get(&pack) != Some(&size) {
+            return Err(Error::Storage {
+                doing: "making the snapshot".to_string(),
+                reason: format!(
+                    "pack {} vanished while the backup ran (was the repository pruned or removed?); \
+                     no snapshot was made, run the backup again",
+                    pack.to_hex().as_str()
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn zoned(time: SystemTime) -> Zoned {
+    Timestamp::try_from(time)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .to_zoned(TimeZone::UTC)
+}
+
+fn strings<'a>(list: impl IntoIterator<Item = &'a str>) -> StringList {
+    let mut strings = StringList::default();
+    for text in list {
+        strings.add(text.to_string());
+    }
+    strings
+}

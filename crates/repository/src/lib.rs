@@ -1,0 +1,36 @@
+//! Encrypted, deduplicated, compressed snapshots in the restic repository format (version 2).
+//!
+//! Knows nothing about directories or databases: a caller streams files in, in its own order and one at a time,
+//! and gets a snapshot that exists only when all of it is stored. Debian's `restic` and `rustic` read what this
+//! crate writes. The format: <https://restic.readthedocs.io/en/stable/100_references.html>.
+//!
+//! ```text
+//! Source ── chunks ──> known? ──> compress, encrypt ──> pack ──> backend ──> index ──> snapshot
+//!          (backup)    (index)        (cipher)         (pack)   (local, …)
+//! ```
+//!
+//! All functions block. Call them from a thread that is not a worker of an asynchronous runtime.
+#![forbid(unsafe_code)]
+
+mod backup;
+mod cipher;
+mod error;
+mod index;
+mod local;
+mod location;
+mod pack;
+mod password;
+mod pipeline;
+mod read;
+mod repository;
+mod snapshot;
+mod storage;
+mod tree;
+
+pub use backup::{Backup, BackupRequest, NewFile, Source, SourceFile, StoredFile};
+pub use error::{BoxError, Error};
+pub use location::Location;
+pub use password::Password;
+pub use read::{FileReader, OpenSnapshot, SnapshotFileInfo};
+pub use repository::{CheckReport, InitOptions, Repository};
+pub use snapshot::SnapshotInfo;

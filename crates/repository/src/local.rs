@@ -1,0 +1,282 @@
+//! A repository in a local folder, written so that what is said to be stored survives a power cut.
+//!
+//! rustic's own local backend syncs a file's content but not the folder that names it, follows the umask, ignores
+//! errors while it lists, and creates a repository's folders anew when they have vanished. This one does none of
+//! that: a file is written under a temporary name, synced, renamed, and its folder synced; and a repository folder
+//! that is no longer the one first seen (removed, renamed, unmounted, replaced) is an error.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use rustic_core::{
+    ALL_FILE_TYPES, BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult,
+    WriteBackend,
+};
+
+/// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
+#[derive(Debug)]
+pub(crate) struct LocalBackend {
+    root: PathBuf,
+    /// Device and inode of the folder as first used.
+    identity: OnceLock<(u64, u64)>,
+    temporary_names: AtomicU64,
+}
+
+impl LocalBackend {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            identity: OnceLock::new(),
+            temporary_names: AtomicU64::new(0),
+        }
+    }
+
+    fn folder(&self, kind: FileType, id: &Id) -> PathBuf {
+        match kind {
+            FileType::Config => self.root.clone(),
+            FileType::Pack => {
+                let hex = id.to_hex();
+                self.root
+                    .join("data")
+                    .join(hex.get(..2).unwrap_or_default())
+            }
+            _ => self.root.join(kind.dirname()),
+        }
+    }
+
+    fn path(&self, kind: FileType, id: &Id) -> PathBuf {
+        match kind {
+            FileType::Config => self.root.join("config"),
+            _ => self.folder(kind, id).join(id.to_hex().as_str()),
+        }
+    }
+
+    /// Fails when the folder is not the one that was first used.
+    fn still_the_same(&self) -> RusticResult<()> {
+        let now = std::fs::metadata(&self.root)
+            .map(|found| (found.dev(), found.ino()))
+            .map_err(|error| {
+                failure(
+                    "the repository's folder is gone or unmounted",
+                    &self.root,
+                    error,
+                )
+            })?;
+        if *self.identity.get_or_init(|| now) == now {
+            return Ok(());
+        }
+        Err(failure(
+            "the repository's folder was replaced by another while in use",
+            &self.root,
+            io::Error::from(io::ErrorKind::NotFound),
+        ))
+    }
+
+    fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> io::Result<()> {
+        let folder = self.folder(kind, id);
+        let number = self.temporary_names.fetch_add(1, Ordering::Relaxed);
+        let temporary = folder.join(format!(
+            "{}-tmp-{}-{number}",
+            id.to_hex().as_str(),
+            std::process::id()
+        ));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let mut file = match options.open(&temporary) {
+            // Repositories made by other programs may lack some of the 256 folders. Their parent must be there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && kind == FileType::Pack => {
+                match DirBuilder::new().mode(0o700).create(&folder) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error);
+                    }
+                    _ => sync_folder(&self.root.join("data"))?,
+                }
+                options.open(&temporary)?
+            }
+            opened => opened?,
+        };
+        let written = content
+            .slice()
+            .iter()
+            .try_for_each(|part| file.write_all(part))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| std::fs::rename(&temporary, self.path(kind, id)))
+            .and_then(|()| sync_folder(&folder));
+        if written.is_err() {
+            // The error is what matters; a file that cannot be removed either is harmless.
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+}
+
+impl ReadBackend for LocalBackend {
+    fn location(&self) -> String {
+        format!("local:{}", self.root.display())
+    }
+
+    fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
+        if kind == FileType::Config {
+            return match std::fs::metadata(self.root.join("config")) {
+                Ok(found) => {
+                    self.still_the_same()?;
+                    Ok(vec![(Id::default(), found.len() as u32)])
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+                Err(error) => Err(failure("cannot look for", &self.root.join("config"), error)),
+            };
+        }
+        self.still_the_same()?;
+        let top = self.root.join(kind.dirname());
+        let mut files = Vec::new();
+        let listed = match kind {
+            FileType::Pack => folders_in(&top).and_then(|folders| {
+                folders
+                    .iter()
+                    .try_for_each(|folder| list_files(folder, &mut files))
+            }),
+            _ => list_files(&top, &mut files),
+        };
+        listed.map_err(|error| failure("cannot list", &top, error))?;
+        Ok(files)
+    }
+
+    fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
+        let path = self.path(kind, id);
+        std::fs::read(&path)
+            .map(Bytes::from)
+            .map_err(|error| failure("cannot read", &path, error))
+    }
+
+    fn read_partial(
+        &self,
+        kind: FileType,
+        id: &Id,
+        _cacheable: bool,
+        offset: u32,
+        length: u32,
+    ) -> RusticResult<Bytes> {
+        let path = self.path(kind, id);
+        let mut content = vec![0; length as usize];
+        File::open(&path)
+            .and_then(|file| file.read_exact_at(&mut content, u64::from(offset)))
+            .map_err(|error| {
+                let what = format!("cannot read {length} bytes at {offset} of");
+                failure(&what, &path, error)
+            })?;
+        Ok(content.into())
+    }
+
+    fn warmup_path(&self, kind: FileType, id: &Id) -> String {
+        self.path(kind, id).to_string_lossy().into_owned()
+    }
+}
+
+impl WriteBackend for LocalBackend {
+    fn create(&self) -> RusticResult<()> {
+        let made = (|| {
+            DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(&self.root)?;
+            for kind in ALL_FILE_TYPES {
+                make_folder(&self.root.join(kind.dirname()))?;
+            }
+            make_folder(&self.root.join("locks"))?;
+            for number in 0..=255u8 {
+                make_folder(&self.root.join("data").join(format!("{number:02x}")))?;
+            }
+            sync_folder(&self.root.join("data"))?;
+            sync_folder(&self.root)?;
+            match self.root.parent() {
+                Some(parent) if parent != Path::new("") => sync_folder(parent),
+                _ => sync_folder(Path::new(".")),
+            }
+        })();
+        made.map_err(|error| {
+            failure(
+                "cannot create the repository's folders in",
+                &self.root,
+                error,
+            )
+        })?;
+        self.still_the_same()
+    }
+
+    fn write_bytes(
+        &self,
+        kind: FileType,
+        id: &Id,
+        _cacheable: bool,
+        content: BytesList,
+    ) -> RusticResult<()> {
+        self.still_the_same()?;
+        self.write(kind, id, &content)
+            .map_err(|error| failure("cannot write", &self.path(kind, id), error))
+    }
+
+    fn remove(&self, kind: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
+        self.still_the_same()?;
+        let path = self.path(kind, id);
+        std::fs::remove_file(&path)
+            .and_then(|()| sync_folder(&self.folder(kind, id)))
+            .map_err(|error| failure("cannot remove", &path, error))
+    }
+}
+
+fn failure(what: &str, path: &Path, error: io::Error) -> Box<RusticError> {
+    RusticError::with_source(
+        ErrorKind::Backend,
+        format!("{what} {}", path.display()),
+        error,
+    )
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn folders_in(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+/// Files that are named by an id. Others (temporary files, say) are not the repository's.
+fn list_files(folder: &Path, files: &mut Vec<(Id, u32)>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Some(id) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<Id>().ok())
+        else {
+            continue;
+        };
+        let size = match entry.metadata() {
+            Ok(found) => found.len(),
+            // Removed between the listing and the look at it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        files.push((id, u32::try_from(size).unwrap_or(u32::MAX)));
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Where a repository lies: a local folder or a remote store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustic_core::WriteBackend;
+
+use crate::error::{Error, explain};
+use crate::local::LocalBackend;
+
+/// A parsed repository location.
+///
+/// | text | meaning |
+/// | --- | --- |
+/// | `/srv/backup`, `local:/srv/backup` | a folder of this machine |
+/// | `rest:https://host:8000/` | a restic REST server |
+/// | `s3:https://endpoint/bucket/prefix` | an S3 store; keys from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` |
+/// | `sftp:user@host:/path` | a folder over SFTP, by way of the system's `ssh` |
+/// | `opendal:SERVICE` | any OpenDAL service, configured by options alone |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Local(PathBuf),
+    Remote {
+        /// As rustic_backend names it.
+        name: String,
+        options: BTreeMap<String, String>,
+    },
+}
+
+impl Location {
+    /// Reads a location as the user wrote it.
+    ///
+    /// # Errors
+    /// [`Error::Location`] when it is empty or of an unknown kind.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let bad = |reason: &str| Error::Location {
+            location: text.to_string(),
+            reason: reason.to_string(),
+        };
+        let kind = match text.split_once(':') {
+            None if text.is_empty() => return Err(bad("it is empty")),
+            None => Kind::Local(PathBuf::from(text)),
+            Some((before, _)) if before.contains('/') => Kind::Local(PathBuf::from(text)),
+            Some(("local", "")) => return Err(bad("the path is missing")),
+            Some(("local", path)) => Kind::Local(PathBuf::from(path)),
+            Some(("rest" | "opendal", _)) => Kind::Remote {
+                name: text.to_string(),
+                options: BTreeMap::new(),
+            },
+            Some(("s3", rest)) => s3(rest).ok_or_else(|| {
+                bad("write s3:https://ENDPOINT/BUCKET/PREFIX, such as s3:https://s3.example.com/backup/dc1")
+            })?,
+            Some(("sftp", rest)) => sftp(rest)
+                .ok_or_else(|| bad("write sftp:USER@HOST:/PATH or sftp://USER@HOST:PORT/PATH"))?,
+            Some(_) => {
+                return Err(bad(
+                    "use a path, local:PATH, rest:URL, s3:URL, sftp:USER@HOST:/PATH or opendal:SERVICE",
+                ));
+            }
+        };
+        Ok(Self {
+            text: text.to_string(),
+            kind,
+        })
+    }
+
+    /// The folder, for a repository on this machine.
+    pub fn local(&self) -> Option<&std::path::Path> {
+        match &self.kind {
+            Kind::Local(path) => Some(path),
+            Kind::Remote { .. } => None,
+        }
+    }
+
+    pub(crate) fn backend(
+        &self,
+        more_options: &BTreeMap<String, String>,
+    ) -> Result<Arc<dyn WriteBackend>, Error> {
+        match &self.kind {
+            Kind::Local(path) => Ok(Arc::new(LocalBackend::new(path.clone()))),
+            Kind::Remote { name, options } => {
+                let mut options = options.clone();
+                options.extend(more_options.clone());
+                let backends = rustic_backend::BackendOptions::default()
+                    .repository(name.clone())
+                    .options(options)
+                    .to_backends()
+                    .map_err(|error| Error::Location {
+                        location: self.text.clone(),
+                        reason: explain(&error),
+                    })?;
+                Ok(backends.repository())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Location {
+    /// The location without a password that a URL may carry.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some((scheme, rest)) = self.text.split_once("://")
+            && let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()))
+            && let Some((user, host)) = authority.rsplit_once('@')
+            && let Some((user, _)) = user.split_once(':')
+        {
+            return write!(formatter, "{scheme}://{user}:***@{host}{path}");
+        }
+        formatter.write_str(&self.text)
+    }
+}
+
+/// `https://endpoint/bucket/prefix` or `endpoint/bucket/prefix`, as restic writes it.
+fn s3(rest: &str) -> Option<Kind> {
+    let (scheme, rest) = rest.split_once("://").unwrap_or(("https", rest));
+    let (endpoint, rest) = rest.split_once('/')?;
+    let (bucket, root) = rest.split_once('/').unwrap_or((rest, ""));
+    if endpoint.is_empty() || bucket.is_empty() {
+        return None;
+    }
+    Some(remote(
+        "opendal:s3",
+        [
+            ("endpoint", format!("{scheme}://{endpoint}")),
+            ("bucket", bucket.to_string()),
+            ("root", format!("/{root}")),
+        ],
+    ))
+}
+
+/// `user@host:/path`, `user@host:path` or `//user@host:port/path`, as restic writes it.
+fn sftp(rest: &str) -> Option<Kind> {
+    let (authority, root, port) = match rest.strip_prefix("//") {
+        Some(url) => {
+            let (authority, root) = url.split_at(url.find('/')?);
+            match authority.rsplit_once(':') {
+                Some((authority, port)) => (authority, root, Some(port.parse::<u16>().ok()?)),
+                None => (authority, root, None),
+            }
+        }
+        None => {
+            let (authority, root) = rest.split_once(':')?;
+            (authority, root, None)
+        }
+    };
+    let (user, host) = authority.split_once('@').unwrap_or(("", authority));
+    if host.is_empty() || root.is_empty() {
+        return None;
+    }
+    let endpoint = match port {
+        Some(port) => format!("ssh://{host}:{port}"),
+        None => host.to_string(),
+    };
+    let mut options = vec![("endpoint", endpoint), ("root", root.to_string())];
+    if !user.is_empty() {
+        options.push(("user", user.to_string()));
+    }
+    Some(remote("opendal:sftp", options))
+}
+
+fn remote(name: &str, options: impl IntoIterator<Item = (&'static str, String)>) -> Kind {
+    Kind::Remote {
+        name: name.to_string(),
+        options: options
+            .into_iter()
+            .map(|(key, value)| (key.to_string(), value))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_local_folder() {
+        for text in ["/srv/backup", "local:/srv/backup"] {
+            let location = Location::parse(text).unwrap();
+            assert_eq!(location.local(), Some(std::path::Path::new("/srv/backup")));
+        }
+        assert!(Location::parse("./odd:name").unwrap().local().is_some());
+        assert!(Location::parse("").is_err());
+        assert!(Location::parse("ftp:whatever").is_err());
+    }
+
+    #[test]
+    fn restic_style_urls_become_options() {
+        let options = |text| match Location::parse(text).unwrap().kind {
+            Kind::Remote { name, options } => (name, options),
+            Kind::Local(_) => panic!("local"),
+        };
+        let (name, found) = options("s3:https://s3.example.com/backup/dc1/x");
+        assert_eq!(name, "opendal:s3");
+        assert_eq!(found["endpoint"], "https://s3.example.com");
+        assert_eq!(found["bucket"], "backup");
+        assert_eq!(found["root"], "/dc1/x");
+        let (name, found) = options("sftp:backup@host:/srv/repo");
+        assert_eq!(name, "opendal:sftp");
+        assert_eq!(found["endpoint"], "host");
+        assert_eq!(found["user"], "backup");
+        assert_eq!(found["root"], "/srv/repo");
+        assert_eq!(options("sftp://u@h:2222/r").1["endpoint"], "ssh://h:2222");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        let location = Location::parse("rest:https://user:secret@host:8000/repo").unwrap();
+        assert_eq!(location.to_string(), "rest:https://user:***@host:8000/repo");
+    }
+}

@@ -1,0 +1,465 @@
+//! Stores the content of files with every core: one thread reads, others seal, others write packs.
+//!
+//! ```text
+//! feed (caller's thread) ──batches──> workers: SHA-256, known?, zstd, encrypt ──packs──> writers: backend, index
+//!        ^───────────────────────── empty buffers
+//! ```
+//!
+//! Memory is bounded by the number of buffers (1 MiB each) and of packs in flight (16 MiB each).
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use rustic_core::{FileType, Id};
+
+use crate::cipher::sha256;
+use crate::error::{BoxError, Error};
+use crate::index::{self, IndexWriter};
+use crate::pack::{BlobKind, Pack};
+use crate::storage::Storage;
+
+/// Bytes that travel between threads at once.
+const BATCH: usize = 1 << 20;
+/// Threads that write packs: while one waits for the disk, the other is given the next pack.
+const WRITERS: usize = 2;
+
+/// What all threads share.
+pub(crate) struct Shared<'a> {
+    storage: &'a Storage,
+    /// Bytes of a chunk.
+    chunk: usize,
+    known: Mutex<HashSet<Id>>,
+    pack: Mutex<Pack>,
+    index: Mutex<IndexWriter>,
+    written: Mutex<Vec<(Id, u32)>>,
+    failure: Mutex<Option<Error>>,
+    failed: AtomicBool,
+    pub(crate) counts: Counts,
+}
+
+/// What a backup added.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Blobs of file content that were not there before, and their bytes before compression.
+    pub(crate) new_blobs: AtomicU64,
+    pub(crate) new_bytes: AtomicU64,
+    /// Bytes written to the repository for file content and listings.
+    pub(crate) stored: AtomicU64,
+}
+
+/// Part of a file: its number, the number of its first chunk, and the content in the first `length` bytes.
+struct Batch {
+    file: usize,
+    first_chunk: usize,
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+/// The ids of a batch's chunks.
+pub(crate) struct Chunks {
+    pub(crate) file: usize,
+    pub(crate) first_chunk: usize,
+    pub(crate) ids: Vec<Id>,
+}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(storage: &'a Storage, chunk: usize, known: HashSet<Id>) -> Self {
+        Self {
+            storage,
+            chunk,
+            known: Mutex::new(known),
+            pack: Mutex::default(),
+            index: Mutex::default(),
+            written: Mutex::default(),
+            failure: Mutex::default(),
+            failed: AtomicBool::new(false),
+            counts: Counts::default(),
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+        self.failed.store(true, Relaxed);
+    }
+
+    /// The first failure of any thread.
+    pub(crate) fn failure(&self) -> Result<(), Error> {
+        match lock(&self.failure).take() {
+            Some(error) => Err(error),
+            None if self.failed.load(Relaxed) => Err(ended()),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves the repository tidy after a failed backup. What a failure of the source's cut short is indexed, so
+    /// that the next attempt need not store it again; after a failure of the repository (a full disk, say) its
+    /// packs are removed. If that fails too they are harmless: no index names them.
+    pub(crate) fn abandon(self, error: &Error) {
+        let mut index = lock(&self.index);
+        if matches!(error, Error::Storage { .. }) {
+            for pack in index.packs() {
+                let _ = self.storage.backend.remove(FileType::Pack, pack, false);
+            }
+        } else {
+            let _ = index::save(self.storage, index.take());
+        }
+    }
+
+    /// Saves the index of what is not yet in an index file; returns the packs written.
+    pub(crate) fn finish(self) -> Result<Vec<(Id, u32)>, Error> {
+        let rest = lock(&self.index).take();
+        index::save(self.storage, rest)?;
+        Ok(std::mem::take(&mut *lock(&self.written)))
+    }
+}
+
+/// The reading end, used by the caller's thread.
+pub(crate) struct Feed<'a> {
+    shared: &'a Shared<'a>,
+    batches: Sender<Batch>,
+    empty: Receiver<Vec<u8>>,
+}
+
+/// The threads behind a [`Feed`].
+pub(crate) struct Threads<'scope> {
+    workers: Vec<std::thread::ScopedJoinHandle<'scope, ()>>,
+    writers: Vec<std::thread::ScopedJoinHandle<'scope, ()>>,
+    packs: Sender<Pack>,
+    chunks: Receiver<Chunks>,
+}
+
+/// Starts the threads.
+pub(crate) fn start<'scope>(
+    shared: &'scope Shared<'scope>,
+    scope: &'scope Scope<'scope, '_>,
+) -> (Feed<'scope>, Threads<'scope>) {
+    let count = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(1, 8);
+    let batch = BATCH.next_multiple_of(shared.chunk);
+    let (batches, batches_in) = bounded::<Batch>(count);
+    let (empty_out, empty) = bounded(count + 2);
+    let (chunks_out, chunks) = unbounded();
+    let (packs, packs_in) = bounded::<Pack>(1);
+    for _ in 0..count + 2 {
+        let _ = empty_out.send(vec![0; batch]);
+    }
+    let workers = (0..count)
+        .map(|_| {
+            let (batches, empty) = (batches_in.clone(), empty_out.clone());
+            let (chunks, packs) = (chunks_out.clone(), packs.clone());
+            scope.spawn(move || {
+                let mut worker = Worker::new(shared);
+                for batch in batches {
+                    if !shared.failed.load(Relaxed) {
+                        match worker.store(&batch, &packs) {
+                            Ok(ids) => {
+                                let _ = chunks.send(Chunks {
+                                    file: batch.file,
+                                    first_chunk: batch.first_chunk,
+                                    ids,
+                                });
+                            }
+                            Err(error) => shared.fail(error),
+                        }
+                    }
+                    let _ = empty.send(batch.buffer);
+                }
+            })
+        })
+        .collect();
+    let writers = (0..WRITERS)
+        .map(|_| {
+            let packs = packs_in.clone();
+            scope.spawn(move || {
+                for pack in packs {
+                    if !shared.failed.load(Relaxed)
+                        && let Err(error) = write(shared, pack)
+                    {
+                        shared.fail(error);
+                    }
+                }
+            })
+        })
+        .collect();
+    let feed = Feed {
+        shared,
+        batches,
+        empty,
+    };
+    let threads = Threads {
+        workers,
+        writers,
+        packs,
+        chunks,
+    };
+    (feed, threads)
+}
+
+impl Feed<'_> {
+    /// Reads `content` to its end and stores it as file number `file`. `saw` gets every part, in order.
+    /// Returns the bytes read: at most one batch more than `limit`.
+    pub(crate) fn store(
+        &self,
+        file: usize,
+        content: &mut dyn Read,
+        limit: u64,
+        saw: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, Error> {
+        let mut total = 0u64;
+        let mut first_chunk = 0;
+        loop {
+            let mut buffer = self.empty.recv().map_err(|_| ended())?;
+            if self.shared.failed.load(Relaxed) {
+                self.shared.failure()?;
+            }
+            let length = fill(content, &mut buffer).map_err(Error::Source)?;
+            let part = buffer.get(..length).unwrap_or_default();
+            saw(part);
+            total += length as u64;
+            let ended_here = length < buffer.len();
+            if length > 0 && total <= limit {
+                let batch = Batch {
+                    file,
+                    first_chunk,
+                    buffer,
+                    length,
+                };
+                first_chunk += length / self.shared.chunk;
+                self.batches.send(batch).map_err(|_| ended())?;
+            } else {
+                self.give_back(buffer);
+            }
+            if ended_here || total > limit {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// An unused buffer goes the way of the used ones, by an empty batch: the workers own the sending end.
+    fn give_back(&self, buffer: Vec<u8>) {
+        let _ = self.batches.send(Batch {
+            file: 0,
+            first_chunk: 0,
+            buffer,
+            length: 0,
+        });
+    }
+}
+
+impl<'scope> Threads<'scope> {
+    /// Waits for the workers, once the feed is dropped; hands over the ids of all chunks.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Chunks> {
+        for worker in self.workers.drain(..) {
+            join(worker);
+        }
+        self.chunks.try_iter()
+    }
+
+    /// Packs the rest of the content, then the listings, and waits until all is written.
+    pub(crate) fn finish(
+        self,
+        shared: &Shared<'_>,
+        trees: Vec<(Id, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        let rest = std::mem::take(&mut *lock(&shared.pack));
+        if !rest.is_empty() {
+            let _ = self.packs.send(rest);
+        }
+        let mut worker = Worker::new(shared);
+        let mut pack = Pack::default();
+        for (id, json) in trees {
+            worker.sealed.clear();
+            let uncompressed = worker.seal(&json)?;
+            pack.add(
+                hash_of(&json, &id)?,
+                BlobKind::Tree,
+                &worker.sealed,
+                uncompressed,
+            );
+            if pack.is_full() {
+                let _ = self.packs.send(std::mem::take(&mut pack));
+            }
+        }
+        if !pack.is_empty() {
+            let _ = self.packs.send(pack);
+        }
+        self.join_writers();
+        shared.failure()
+    }
+
+    /// Waits for the writers without giving them more.
+    pub(crate) fn join_writers(self) {
+        drop(self.packs);
+        for writer in self.writers {
+            join(writer);
+        }
+    }
+}
+
+/// A panic in a thread is one of the whole backup.
+fn join(thread: std::thread::ScopedJoinHandle<'_, ()>) {
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn hash_of(json: &[u8], id: &Id) -> Result<crate::cipher::Hash, Error> {
+    let hash = sha256(json);
+    if Id::new(hash) == *id {
+        Ok(hash)
+    } else {
+        Err(Error::Storage {
+            doing: "writing a folder listing".to_string(),
+            reason: "its content changed in memory".to_string(),
+        })
+    }
+}
+
+/// A thread that seals chunks, with the buffers that it uses again and again.
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    compressed: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>) -> Self {
+        Self {
+            shared,
+            compressor: None,
+            compressed: Vec::new(),
+            sealed: Vec::new(),
+        }
+    }
+
+    fn store(&mut self, batch: &Batch, packs: &Sender<Pack>) -> Result<Vec<Id>, Error> {
+        let content = batch.buffer.get(..batch.length).unwrap_or_default();
+        let mut ids = Vec::with_capacity(content.len().div_ceil(self.shared.chunk));
+        let mut blobs = Vec::new();
+        self.sealed.clear();
+        for chunk in content.chunks(self.shared.chunk) {
+            let hash = sha256(chunk);
+            let id = Id::new(hash);
+            ids.push(id);
+            if lock(&self.shared.known).insert(id) {
+                let start = self.sealed.len();
+                let uncompressed = self.seal(chunk)?;
+                blobs.push((hash, start..self.sealed.len(), uncompressed));
+                self.shared.counts.new_blobs.fetch_add(1, Relaxed);
+                self.shared
+                    .counts
+                    .new_bytes
+                    .fetch_add(chunk.len() as u64, Relaxed);
+            }
+        }
+        let mut full = None;
+        {
+            let mut pack = lock(&self.shared.pack);
+            for (hash, range, uncompressed) in blobs {
+                let sealed = self.sealed.get(range).unwrap_or_default();
+                pack.add(hash, BlobKind::Data, sealed, uncompressed);
+            }
+            if pack.is_full() {
+                full = Some(std::mem::take(&mut *pack));
+            }
+        }
+        if let Some(pack) = full {
+            let _ = packs.send(pack);
+        }
+        Ok(ids)
+    }
+
+    /// Appends the sealed form of `plain` to `self.sealed`; returns the plain length if it was compressed.
+    fn seal(&mut self, plain: &[u8]) -> Result<Option<u32>, Error> {
+        self.try_seal(plain).map_err(|error| Error::Storage {
+            doing: "compressing and encrypting".to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn try_seal(&mut self, plain: &[u8]) -> std::io::Result<Option<u32>> {
+        let storage = self.shared.storage;
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            none => none.insert(zstd::bulk::Compressor::new(storage.level)?),
+        };
+        self.compressed.clear();
+        self.compressed
+            .reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        let length = compressor.compress_to_buffer(plain, &mut self.compressed)?;
+        if length < plain.len() {
+            storage.cipher.seal(&self.compressed, &mut self.sealed)?;
+            let length = u32::try_from(plain.len()).map_err(std::io::Error::other)?;
+            Ok(Some(length))
+        } else {
+            storage.cipher.seal(plain, &mut self.sealed)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Finishes a pack and stores it, then takes it into the index.
+fn write(shared: &Shared<'_>, pack: Pack) -> Result<(), Error> {
+    let pack = pack
+        .finish(&shared.storage.cipher)
+        .map_err(|error| Error::Storage {
+            doing: "encrypting a pack's header".to_string(),
+            reason: error.to_string(),
+        })?;
+    let id = Id::new(pack.id);
+    let size = pack.content.len();
+    shared
+        .storage
+        .write(FileType::Pack, &id, pack.content.into(), || {
+            "storing a pack".to_string()
+        })?;
+    shared.counts.stored.fetch_add(size as u64, Relaxed);
+    lock(&shared.written).push((id, size as u32));
+    let json = lock(&shared.index).add(&id, &pack.entries);
+    index::save(shared.storage, json)
+}
+
+/// Reads until the buffer is full or the content ends.
+fn fill(content: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, BoxError> {
+    let mut length = 0;
+    while let Some(rest) = buffer.get_mut(length..)
+        && !rest.is_empty()
+    {
+        match content.read(rest) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unwrap(error)),
+        }
+    }
+    Ok(length)
+}
+
+/// The caller's own error out of the `io::Error` that carries it, where it does.
+fn unwrap(error: std::io::Error) -> BoxError {
+    if error.get_ref().is_some() {
+        match error.into_inner() {
+            Some(inner) => inner,
+            None => "an error without a cause".into(),
+        }
+    } else {
+        Box::new(error)
+    }
+}
+
+fn ended() -> Error {
+    Error::Storage {
+        doing: "storing the backup".to_string(),
+        reason: "a thread ended unexpectedly".to_string(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

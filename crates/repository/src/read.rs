@@ -1,0 +1,428 @@
+//! Reading a snapshot: its list of files, and each file as a stream, fetched and decrypted ahead by other threads.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustic_core::repofile::{BlobType, Node, NodeType};
+use rustic_core::{Id, OpenStatus};
+
+use crate::cipher::sha256;
+use crate::error::Error;
+use crate::index::{Place, locate};
+use crate::repository::Repository;
+use crate::snapshot::SnapshotInfo;
+use crate::storage::Storage;
+use crate::tree;
+
+/// Blobs that lie together in a pack are fetched together, up to this many bytes before compression.
+const RUN: u64 = 1 << 20;
+/// A blob larger than this is not the work of any known program.
+const LARGEST_BLOB: u32 = 256 << 20;
+/// Folders within folders; more is a listing that contains itself.
+const DEEPEST: usize = 64;
+
+/// A snapshot opened for reading.
+pub struct OpenSnapshot {
+    info: SnapshotInfo,
+    storage: Arc<Storage>,
+    files: BTreeMap<String, File>,
+    places: HashMap<Id, Place>,
+}
+
+struct File {
+    modified: SystemTime,
+    size: u64,
+    content: Vec<Id>,
+}
+
+/// A file in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFileInfo {
+    /// Relative, names joined by `/`.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Last modification.
+    pub modified: SystemTime,
+}
+
+impl Repository {
+    /// Opens a snapshot: reads its listings, and where in the repository its content lies.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when a listing is missing or broken; [`Error::Storage`] when the repository cannot be read.
+    pub fn open_snapshot(&self, info: &SnapshotInfo) -> Result<OpenSnapshot, Error> {
+        let storage = self.storage().clone();
+        let files = list(self.inner(), &storage, *info.tree)?;
+        let wanted: HashSet<Id> = files
+            .values()
+            .flat_map(|file| file.content.iter().copied())
+            .collect();
+        let places = locate(self.inner(), |kind, id| {
+            kind == BlobType::Data && wanted.contains(id)
+        })?;
+        Ok(OpenSnapshot {
+            info: info.clone(),
+            storage,
+            files,
+            places,
+        })
+    }
+}
+
+/// Every file below the listing `root`.
+fn list(
+    inner: &rustic_core::Repository<OpenStatus>,
+    storage: &Storage,
+    root: Id,
+) -> Result<BTreeMap<String, File>, Error> {
+    let trees = locate(inner, |kind, _| kind == BlobType::Tree)?;
+    let mut files = BTreeMap::new();
+    let mut waiting = vec![(String::new(), root, 0)];
+    let mut buffers = Buffers::default();
+    while let Some((folder, id, depth)) = waiting.pop() {
+        let place = trees.get(&id).ok_or_else(|| Error::Damaged {
+            what: format!("folder listing {} is in no pack", id.to_hex().as_str()),
+        })?;
+        let sealed = storage.read_pack(&place.pack, place.offset, place.length)?;
+        let mut json = Vec::new();
+        buffers.open(storage, place, &id, &sealed, &mut json)?;
+        for node in tree::parse(&json, &id)? {
+            let Some(name) = node.name().to_str().map(str::to_string) else {
+                return Err(Error::Damaged {
+                    what: format!("a name in {folder:?} is not Unicode"),
+                });
+            };
+            if name.is_empty() || name.contains(['/', '\0']) || name == ".." || name == "." {
+                return Err(Error::Damaged {
+                    what: format!("{name:?} in folder {folder:?} is no file name"),
+                });
+            }
+            let path = format!("{folder}{name}");
+            match node.node_type {
+                NodeType::File => {
+                    files.insert(path, File::from(node));
+                }
+                NodeType::Dir if depth < DEEPEST => {
+                    if let Some(subtree) = node.subtree {
+                        waiting.push((format!("{path}/"), *subtree, depth + 1));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(files)
+}
+
+impl From<Node> for File {
+    fn from(node: Node) -> Self {
+        Self {
+            modified: node
+                .meta
+                .mtime
+                .map_or(SystemTime::UNIX_EPOCH, SystemTime::from),
+            size: node.meta.size,
+            content: node.content.into_iter().flatten().map(|id| *id).collect(),
+        }
+    }
+}
+
+impl OpenSnapshot {
+    /// The snapshot.
+    pub fn info(&self) -> &SnapshotInfo {
+        &self.info
+    }
+
+    /// Its files, sorted by path.
+    pub fn files(&self) -> impl Iterator<Item = SnapshotFileInfo> {
+        self.files.iter().map(|(path, file)| SnapshotFileInfo {
+            path: path.clone(),
+            size: file.size,
+            modified: file.modified,
+        })
+    }
+
+    /// Streams a file. Each part is checked as it comes: its authentication tag, its SHA-256, and the sum of sizes.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFile`]; [`Error::Damaged`] at once when a part of it is in no pack, and from the reader
+    /// (as the inner error of its `io::Error`) when a pack is missing or broken.
+    pub fn open(&self, path: &str) -> Result<FileReader, Error> {
+        let file = self.files.get(path).ok_or_else(|| Error::NoSuchFile {
+            snapshot: self.info.short_id().to_string(),
+            path: path.to_string(),
+        })?;
+        let mut runs: VecDeque<Run> = VecDeque::new();
+        for id in &file.content {
+            let place = *self.places.get(id).ok_or_else(|| Error::Damaged {
+                what: format!("part {} of {path} is in no pack", id.to_hex().as_str()),
+            })?;
+            if place.uncompressed.unwrap_or(place.length).max(place.length) > LARGEST_BLOB {
+                return Err(Error::Damaged {
+                    what: format!("part {} of {path} is too large", id.to_hex().as_str()),
+                });
+            }
+            match runs.back_mut() {
+                Some(run) if run.continues(&place) => run.add(*id, place),
+                _ => runs.push_back(Run::new(*id, place)),
+            }
+        }
+        Ok(FileReader::new(
+            path.to_string(),
+            file.size,
+            self.storage.clone(),
+            runs,
+        ))
+    }
+
+    /// Reads a small file whole.
+    ///
+    /// # Errors
+    /// As [`OpenSnapshot::open`], and [`Error::Damaged`] when it is larger than `limit` bytes.
+    pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, Error> {
+        let size = self.files.get(path).map_or(0, |file| file.size);
+        if size > limit {
+            return Err(Error::Damaged {
+                what: format!("{path} has {size} bytes, at most {limit} were expected"),
+            });
+        }
+        let mut content = Vec::with_capacity(size as usize);
+        match self.open(path)?.read_to_end(&mut content) {
+            Ok(_) => Ok(content),
+            Err(error) => Err(error
+                .downcast::<Error>()
+                .unwrap_or_else(|error| Error::Storage {
+                    doing: format!("reading {path}"),
+                    reason: error.to_string(),
+                })),
+        }
+    }
+}
+
+/// Blobs that follow each other in a file and in a pack.
+struct Run {
+    pack: Id,
+    offset: u32,
+    length: u32,
+    plain: u64,
+    blobs: Vec<(Id, Place)>,
+}
+
+impl Run {
+    fn new(id: Id, place: Place) -> Self {
+        Self {
+            pack: place.pack,
+            offset: place.offset,
+            length: place.length,
+            plain: u64::from(place.uncompressed.unwrap_or(place.length)),
+            blobs: vec![(id, place)],
+        }
+    }
+
+    fn continues(&self, place: &Place) -> bool {
+        place.pack == self.pack
+            && self.offset.checked_add(self.length) == Some(place.offset)
+            && self.length.checked_add(place.length).is_some()
+            && self.plain < RUN
+    }
+
+    fn add(&mut self, id: Id, place: Place) {
+        self.length += place.length;
+        self.plain += u64::from(place.uncompressed.unwrap_or(place.length));
+        self.blobs.push((id, place));
+    }
+
+    fn read(&self, storage: &Storage, buffers: &mut Buffers) -> Result<Vec<u8>, Error> {
+        let sealed = storage.read_pack(&self.pack, self.offset, self.length)?;
+        let mut plain = Vec::with_capacity(self.plain as usize);
+        let mut rest = &sealed[..];
+        for (id, place) in &self.blobs {
+            let (blob, after) = rest
+                .split_at_checked(place.length as usize)
+                .ok_or_else(|| Error::Damaged {
+                    what: format!("pack {} is too short", self.pack.to_hex().as_str()),
+                })?;
+            rest = after;
+            buffers.open(storage, place, id, blob, &mut plain)?;
+        }
+        Ok(plain)
+    }
+}
+
+/// What decrypting and decompressing use again and again.
+#[derive(Default)]
+struct Buffers {
+    compressed: Vec<u8>,
+    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl Buffers {
+    /// Appends the plain content of a blob to `out`, and makes sure that it is what its name says.
+    fn open(
+        &mut self,
+        storage: &Storage,
+        place: &Place,
+        id: &Id,
+        sealed: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let damaged = |how: &str| Error::Damaged {
+            what: format!(
+                "pack {}, blob {} at {}: {how}",
+                place.pack.to_hex().as_str(),
+                id.to_hex().as_str(),
+                place.offset
+            ),
+        };
+        storage
+            .cipher
+            .open(sealed, &mut self.compressed)
+            .ok_or_else(|| damaged("it is not what was written (wrong authentication tag)"))?;
+        let start = out.len();
+        match place.uncompressed {
+            None => out.extend_from_slice(&self.compressed),
+            Some(length) => {
+                let decompressor = match &mut self.decompressor {
+                    Some(decompressor) => decompressor,
+                    none => none.insert(
+                        zstd::bulk::Decompressor::new()
+                            .map_err(|error| damaged(&error.to_string()))?,
+                    ),
+                };
+                let plain = decompressor
+                    .decompress(&self.compressed, length as usize)
+                    .map_err(|error| damaged(&format!("it cannot be decompressed: {error}")))?;
+                if plain.len() != length as usize {
+                    return Err(damaged("it has another length than the index says"));
+                }
+                out.extend_from_slice(&plain);
+            }
+        }
+        let plain = out.get(start..).unwrap_or_default();
+        if Id::new(sha256(plain)) != *id {
+            return Err(damaged("its content does not match its name"));
+        }
+        Ok(())
+    }
+}
+
+type Answer = Result<Vec<u8>, Error>;
+
+/// A file of a snapshot as a stream. Dropping it ends its threads.
+pub struct FileReader {
+    path: String,
+    size: u64,
+    read: u64,
+    waiting: VecDeque<Run>,
+    orders: Option<Sender<(Run, Sender<Answer>)>>,
+    answers: VecDeque<Receiver<Answer>>,
+    ahead: usize,
+    current: Vec<u8>,
+    position: usize,
+}
+
+impl FileReader {
+    fn new(path: String, size: u64, storage: Arc<Storage>, waiting: VecDeque<Run>) -> Self {
+        let threads = std::thread::available_parallelism()
+            .map_or(2, usize::from)
+            .clamp(1, 4)
+            .min(waiting.len());
+        let ahead = threads * 2;
+        let (orders, orders_in) = bounded::<(Run, Sender<Answer>)>(ahead.max(1));
+        for _ in 0..threads {
+            let (orders, storage) = (orders_in.clone(), storage.clone());
+            std::thread::spawn(move || {
+                let mut buffers = Buffers::default();
+                for (run, answer) in orders {
+                    let _ = answer.send(run.read(&storage, &mut buffers));
+                }
+            });
+        }
+        Self {
+            path,
+            size,
+            read: 0,
+            waiting,
+            orders: Some(orders),
+            answers: VecDeque::new(),
+            ahead,
+            current: Vec::new(),
+            position: 0,
+        }
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Fetches the next run into `current`; `false` at the end.
+    fn advance(&mut self) -> Result<bool, Error> {
+        while self.answers.len() < self.ahead
+            && let Some(run) = self.waiting.pop_front()
+        {
+            let (answer, answered) = bounded(1);
+            if let Some(orders) = &self.orders {
+                let _ = orders.send((run, answer));
+            }
+            self.answers.push_back(answered);
+        }
+        let Some(answer) = self.answers.pop_front() else {
+            if self.read == self.size {
+                return Ok(false);
+            }
+            return Err(Error::Damaged {
+                what: format!(
+                    "{} should have {} bytes, its parts have {}",
+                    self.path, self.size, self.read
+                ),
+            });
+        };
+        self.current = answer.recv().unwrap_or_else(|_| {
+            Err(Error::Storage {
+                doing: format!("reading {}", self.path),
+                reason: "a thread ended unexpectedly".to_string(),
+            })
+        })?;
+        self.position = 0;
+        self.read += self.current.len() as u64;
+        if self.read > self.size {
+            return Err(Error::Damaged {
+                what: format!(
+                    "{} should have {} bytes, its parts have more",
+                    self.path, self.size
+                ),
+            });
+        }
+        Ok(true)
+    }
+}
+
+impl Read for FileReader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.position >= self.current.len() {
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return Ok(0),
+                Err(error) => {
+                    // After an error nothing more may be taken for the file's content.
+                    self.waiting.clear();
+                    self.answers.clear();
+                    self.orders = None;
+                    return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
+                }
+            }
+        }
+        let rest = self.current.get(self.position..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.position += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,325 @@
+//! Creating, opening and checking a repository, and listing its snapshots.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustic_core::repofile::{Chunker, ConfigFile, SnapshotFile};
+use rustic_core::{
+    CheckOptions, CheckResults, ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus,
+    RepositoryBackends, RepositoryOptions, RusticError, WriteBackend,
+};
+
+use crate::cipher::Cipher;
+use crate::error::{Error, explain};
+use crate::location::Location;
+use crate::password::Password;
+use crate::snapshot::SnapshotInfo;
+use crate::storage::Storage;
+
+/// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
+const CHUNK_SIZE: u32 = 64 << 10;
+/// Chunks of an odd size would be pages cut in two; larger ones would not fit the memory that a backup may use.
+const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 4 << 10..=8 << 20;
+/// zstd level where the repository's configuration does not say.
+const LEVEL: i32 = 1;
+
+/// How a new repository stores.
+#[derive(Debug, Clone)]
+pub struct InitOptions {
+    /// Files are cut into chunks of this many bytes, the unit of deduplication: a power of two, 4 KiB to 8 MiB.
+    pub chunk_size: u32,
+    /// zstd level, -7 (fast) to 22.
+    pub level: i32,
+}
+
+impl Default for InitOptions {
+    fn default() -> Self {
+        Self {
+            chunk_size: CHUNK_SIZE,
+            level: LEVEL,
+        }
+    }
+}
+
+/// An open repository.
+pub struct Repository {
+    location: Location,
+    inner: rustic_core::Repository<OpenStatus>,
+    storage: Arc<Storage>,
+    chunk_size: usize,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct CheckReport {
+    /// Damage: something that a snapshot needs is missing or not what was stored.
+    pub problems: Vec<String>,
+    /// Oddities that cost nothing but space, such as packs of a backup that was cut short.
+    pub notes: Vec<String>,
+}
+
+impl CheckReport {
+    /// Whether no damage was found.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl Repository {
+    /// Creates a repository. A local folder must be new or empty.
+    ///
+    /// `backend_options` are for remote stores, as rustic and OpenDAL name them (`access_key_id`, `region`, ...).
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when something is there, [`Error::Location`] when the location is not understood.
+    pub fn init(
+        location: &Location,
+        password: &Password,
+        options: &InitOptions,
+        backend_options: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let unsupported = |reason: String| Error::Unsupported {
+            location: location.to_string(),
+            reason,
+        };
+        if password.is_empty() {
+            return Err(unsupported("the password is empty".to_string()));
+        }
+        if !options.chunk_size.is_power_of_two() || !CHUNK_SIZES.contains(&options.chunk_size) {
+            return Err(unsupported(format!(
+                "chunks of {} bytes: use a power of two from 4 KiB to 8 MiB",
+                options.chunk_size
+            )));
+        }
+        if let Some(folder) = location.local() {
+            must_be_empty(location, folder)?;
+        }
+        let backend = location.backend(backend_options)?;
+        let doing = || format!("creating the repository at {location}");
+        let existing = backend.list(FileType::Config);
+        if existing.is_ok_and(|found| !found.is_empty()) {
+            return Err(exists(location, "there is a repository"));
+        }
+        let mut config = ConfigOptions::default();
+        config.set_version = Some(2);
+        config.set_chunker = Some(Chunker::FixedSize);
+        config.set_compression = Some(options.level);
+        config.set_chunk_size = options.chunk_size.to_string().parse().ok();
+        let inner = rustic(&backend, location)?
+            .init(
+                &Credentials::password(password.expose()),
+                &KeyOptions::default(),
+                &config,
+            )
+            .map_err(|error| Error::storage(doing(), &error))?;
+        Self::assemble(location, backend, inner)
+    }
+
+    /// Opens a repository, one of dsbackup's or any of restic's or rustic's of version 2.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is none, [`Error::WrongPassword`], [`Error::Unsupported`].
+    pub fn open(
+        location: &Location,
+        password: &Password,
+        backend_options: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let missing = |reason: String| Error::Missing {
+            location: location.to_string(),
+            reason,
+        };
+        let backend = location.backend(backend_options)?;
+        let config = backend
+            .list(FileType::Config)
+            .map_err(|error| missing(explain(&error)))?;
+        if config.is_empty() {
+            return Err(missing("it has no `config`".to_string()));
+        }
+        let inner = rustic(&backend, location)?
+            .open(&Credentials::password(password.expose()))
+            .map_err(|error| {
+                if error.is_incorrect_password() {
+                    Error::WrongPassword {
+                        location: location.to_string(),
+                    }
+                } else {
+                    Error::storage(format!("opening the repository at {location}"), &error)
+                }
+            })?;
+        Self::assemble(location, backend, inner)
+    }
+
+    fn assemble(
+        location: &Location,
+        backend: Arc<dyn WriteBackend>,
+        inner: rustic_core::Repository<OpenStatus>,
+    ) -> Result<Self, Error> {
+        let unsupported = |reason: &str| Error::Unsupported {
+            location: location.to_string(),
+            reason: reason.to_string(),
+        };
+        let config = inner.config();
+        if config.version != 2 {
+            return Err(unsupported(
+                "its format is not version 2; `restic migrate upgrade_repo_v2` brings it there",
+            ));
+        }
+        let chunk_size = chunk_size(config);
+        let level = config.compression.unwrap_or(LEVEL);
+        let cipher = Cipher::new(inner.key())
+            .ok_or_else(|| unsupported("its master key has parts of the wrong length"))?;
+        let storage = Arc::new(Storage {
+            backend,
+            cipher,
+            level,
+        });
+        Ok(Self {
+            location: location.clone(),
+            inner,
+            storage,
+            chunk_size,
+        })
+    }
+
+    /// Where it lies.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Bytes of a chunk.
+    pub fn chunk_size(&self) -> usize {
+        self.chunk_size
+    }
+
+    /// All snapshots, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when one of them cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, Error> {
+        let failed =
+            |error: Box<RusticError>| Error::storage("reading the repository's snapshots", &error);
+        let mut snapshots = Vec::new();
+        for file in self.inner.stream_files::<SnapshotFile>().map_err(failed)? {
+            let (id, snapshot) = file.map_err(failed)?;
+            snapshots.push(SnapshotInfo::new(*id, &snapshot));
+        }
+        snapshots.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(snapshots)
+    }
+
+    /// One snapshot: by the beginning of its id, or `latest`.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] when none or several match.
+    pub fn snapshot(&self, wanted: &str) -> Result<SnapshotInfo, Error> {
+        let failed = |reason: String| Error::Snapshot {
+            wanted: wanted.to_string(),
+            reason,
+        };
+        let mut snapshots = self.snapshots()?;
+        if wanted == "latest" {
+            return snapshots
+                .pop()
+                .ok_or_else(|| failed("the repository has no snapshot".to_string()));
+        }
+        let lower = wanted.to_ascii_lowercase();
+        snapshots.retain(|snapshot| !lower.is_empty() && snapshot.id.starts_with(&lower));
+        match (snapshots.pop(), snapshots.len()) {
+            (None, _) => Err(failed(
+                "no snapshot has this id; `snapshots` lists them".to_string(),
+            )),
+            (Some(snapshot), 0) => Ok(snapshot),
+            (Some(_), others) => Err(failed(format!(
+                "{} snapshots begin like this, give more digits",
+                others + 1
+            ))),
+        }
+    }
+
+    /// Checks that all listings, blobs and packs that snapshots need are there; with `read_data` also that the
+    /// content of every such pack is what was written. This is rustic's check, independent of how this crate writes.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the check cannot be done; damage found is in the report.
+    pub fn check(&self, read_data: bool) -> Result<CheckReport, Error> {
+        let mut options = CheckOptions::default();
+        options.read_data = read_data;
+        let results = self
+            .inner
+            .check(options)
+            .map_err(|error| Error::storage("checking the repository", &error))?;
+        let mut report = CheckReport::default();
+        for finding in results.0 {
+            let finding = CheckResults(vec![finding]);
+            let harmless = finding.is_ok().is_ok();
+            let texts = finding.0.iter().map(|(_, text)| text.to_string());
+            if harmless {
+                report.notes.extend(texts);
+            } else {
+                report.problems.extend(texts);
+            }
+        }
+        Ok(report)
+    }
+
+    pub(crate) fn inner(&self) -> &rustic_core::Repository<OpenStatus> {
+        &self.inner
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<Storage> {
+        &self.storage
+    }
+}
+
+/// rustic's view of the repository, without a cache in the user's home.
+fn rustic(
+    backend: &Arc<dyn WriteBackend>,
+    location: &Location,
+) -> Result<rustic_core::Repository<()>, Error> {
+    let backends = RepositoryBackends::new(backend.clone(), None);
+    rustic_core::Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
+        .map_err(|error| Error::storage(format!("using {location}"), &error))
+}
+
+/// A repository of restic's has no fixed chunk size; what is added to it is cut as in those of dsbackup.
+fn chunk_size(config: &ConfigFile) -> usize {
+    let default = CHUNK_SIZE as usize;
+    match config.chunker {
+        Some(Chunker::FixedSize) => config
+            .chunk_size
+            .filter(|size| u32::try_from(*size).is_ok_and(|size| CHUNK_SIZES.contains(&size)))
+            .unwrap_or(default),
+        _ => default,
+    }
+}
+
+fn must_be_empty(location: &Location, folder: &std::path::Path) -> Result<(), Error> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(exists(location, &error.to_string())),
+    };
+    if folder.join("config").exists() {
+        return Err(exists(location, "there is a repository"));
+    }
+    for entry in entries {
+        let name = entry
+            .map_err(|error| exists(location, &error.to_string()))?
+            .file_name();
+        // What a new file system has in its root.
+        if name != "lost+found" {
+            return Err(exists(
+                location,
+                "the folder is not empty; choose a new one, or empty it",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn exists(location: &Location, reason: &str) -> Error {
+    Error::Exists {
+        location: location.to_string(),
+        reason: reason.to_string(),
+    }
+}

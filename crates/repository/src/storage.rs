@@ -1,0 +1,69 @@
+//! An open repository's backend together with the key that seals what goes there.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustic_core::{BytesList, FileType, Id, WriteBackend};
+
+use crate::cipher::{Cipher, sha256};
+use crate::error::{Error, explain};
+
+/// First byte of a compressed index or snapshot file, before encryption (restic repository version 2).
+const COMPRESSED: u8 = 2;
+
+/// What reading and writing share.
+pub(crate) struct Storage {
+    pub(crate) backend: Arc<dyn WriteBackend>,
+    pub(crate) cipher: Cipher,
+    /// zstd level.
+    pub(crate) level: i32,
+}
+
+impl Storage {
+    /// Writes an index or snapshot file: compressed, encrypted, named by the SHA-256 of the result.
+    pub(crate) fn save(&self, kind: FileType, json: &[u8]) -> Result<Id, Error> {
+        let doing = || format!("saving a file in {}/", kind.dirname());
+        let sealed = (|| {
+            let mut plain = vec![COMPRESSED];
+            zstd::stream::copy_encode(json, &mut plain, self.level)?;
+            let mut sealed = Vec::with_capacity(plain.len() + crate::cipher::OVERHEAD);
+            self.cipher.seal(&plain, &mut sealed)?;
+            Ok::<_, std::io::Error>(sealed)
+        })();
+        let sealed = sealed.map_err(|error| Error::Storage {
+            doing: doing(),
+            reason: error.to_string(),
+        })?;
+        let id = Id::new(sha256(&sealed));
+        self.write(kind, &id, sealed.into(), doing)?;
+        Ok(id)
+    }
+
+    pub(crate) fn write(
+        &self,
+        kind: FileType,
+        id: &Id,
+        content: Bytes,
+        doing: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        self.backend
+            .write_bytes(kind, id, false, BytesList::from(content))
+            .map_err(|error| Error::storage(doing(), &error))
+    }
+
+    /// Reads part of a pack.
+    pub(crate) fn read_pack(&self, pack: &Id, offset: u32, length: u32) -> Result<Bytes, Error> {
+        self.backend
+            .read_partial(FileType::Pack, pack, false, offset, length)
+            .map_err(|error| Error::Damaged {
+                what: format!("pack {}: {}", pack.to_hex().as_str(), explain(&error)),
+            })
+    }
+
+    /// Every pack that is there, with its size in bytes.
+    pub(crate) fn packs(&self) -> Result<Vec<(Id, u32)>, Error> {
+        self.backend
+            .list_with_size(FileType::Pack)
+            .map_err(|error| Error::storage("listing the repository's packs", &error))
+    }
+}

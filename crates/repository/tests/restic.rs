@@ -1,0 +1,222 @@
+//! What this crate writes, Debian's restic reads; and what restic writes, this crate reads.
+
+mod common;
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+
+use common::*;
+use repository::*;
+
+#[test]
+fn restic_lists_checks_and_restores_a_real_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    let repository = init(&path);
+    for fixture in testkit::shipped().iter().take(4) {
+        let folder = fixture.unpack();
+        let mut source = FolderSource::new(folder.path());
+        let backup = repository
+            .backup(&request(), &mut source, &mut |_| {})
+            .unwrap();
+
+        let target = place.path().join("restored");
+        let target_text = target.to_str().unwrap();
+        restic_succeeds(
+            &path,
+            &[
+                "restore",
+                backup.snapshot.short_id(),
+                "--target",
+                target_text,
+            ],
+        );
+        if target.exists() {
+            same_files(folder.path(), &target);
+            let manifest = std::fs::read_to_string(target.join("about/manifest")).unwrap();
+            let sums = std::process::Command::new("sha256sum")
+                .args(["--quiet", "--check", "about/manifest"])
+                .current_dir(&target)
+                .output()
+                .unwrap();
+            assert!(sums.status.success(), "{manifest}");
+            std::fs::remove_dir_all(&target).unwrap();
+        }
+    }
+    let listed = restic_succeeds(&path, &["snapshots"]);
+    assert!(listed.is_empty() || listed.contains("dc1"), "{listed}");
+    restic_succeeds(&path, &["check", "--read-data"]);
+    assert_eq!(
+        repository.check(true).unwrap().problems,
+        Vec::<String>::new()
+    );
+    assert_eq!(repository.check(true).unwrap().notes, Vec::<String>::new());
+}
+
+#[test]
+fn a_snapshot_reads_back_as_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = init(&place.path().join("repo"));
+    let files = vec![
+        noise("z/large", 1, (9 << 20) + 17),
+        noise("a/exactly-a-batch", 2, 1 << 20),
+        noise("a/exactly-a-chunk", 3, 64 << 10),
+        file("empty", 0, std::io::empty()),
+        noise("one", 4, 1),
+        file("zeros", 3 << 20, std::io::repeat(0).take(3 << 20)),
+    ];
+    let mut seen = 0;
+    let backup = repository
+        .backup(&request(), &mut ListSource::new(files), &mut |bytes| {
+            seen = bytes
+        })
+        .unwrap();
+    assert_eq!(seen, backup.files.iter().map(|file| file.size).sum::<u64>());
+    assert!(backup.new_bytes < seen - (2 << 20), "zeros are stored once");
+
+    let again = open(&place.path().join("repo"));
+    assert_eq!(again.snapshots().unwrap().len(), 1);
+    let info = again.snapshot("latest").unwrap();
+    assert_eq!(info.id, backup.snapshot.id);
+    assert_eq!(again.snapshot(&info.id[..6]).unwrap().id, info.id);
+    assert!(again.snapshot("ffffffffffff").is_err());
+    let snapshot = again.open_snapshot(&info).unwrap();
+    assert_eq!(snapshot.files().count(), 6);
+    for (path, seed, size) in [
+        ("z/large", 1, (9 << 20) + 17),
+        ("a/exactly-a-batch", 2, 1 << 20),
+        ("a/exactly-a-chunk", 3, 64 << 10),
+        ("one", 4, 1),
+    ] {
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        Noise::new(seed, size).read_to_end(&mut expected).unwrap();
+        snapshot
+            .open(path)
+            .unwrap()
+            .read_to_end(&mut found)
+            .unwrap();
+        assert!(expected == found, "{path}");
+    }
+    assert_eq!(snapshot.read("empty", 10).unwrap(), b"");
+    assert_eq!(snapshot.read("zeros", 4 << 20).unwrap(), vec![0; 3 << 20]);
+    assert!(
+        snapshot.read("zeros", 1 << 20).is_err(),
+        "larger than expected"
+    );
+    assert!(matches!(
+        snapshot.open("none"),
+        Err(Error::NoSuchFile { .. })
+    ));
+}
+
+#[test]
+fn the_same_files_again_store_nothing_new_but_are_read_in_full() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = init(&place.path().join("repo"));
+    let files = || ListSource::new(vec![noise("a", 7, 5 << 20), noise("b", 8, 3 << 20)]);
+    let first = repository
+        .backup(&request(), &mut files(), &mut |_| {})
+        .unwrap();
+    assert!(first.stored_bytes > 8 << 20);
+    let mut read = 0;
+    let second = repository
+        .backup(&request(), &mut files(), &mut |bytes| read = bytes)
+        .unwrap();
+    assert_eq!(read, 8 << 20);
+    assert_eq!(second.new_bytes, 0);
+    assert!(second.stored_bytes < 20_000, "{}", second.stored_bytes);
+}
+
+#[test]
+fn a_repository_made_by_restic_is_read_and_written() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    if restic(&path, &["init"]).is_none() {
+        return;
+    }
+    let folder = place.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("file"), b"made by restic").unwrap();
+    restic_succeeds(&path, &["backup", folder.to_str().unwrap()]);
+    let repository = open(&path);
+    let info = repository.snapshot("latest").unwrap();
+    let snapshot = repository.open_snapshot(&info).unwrap();
+    let inside = snapshot.files().next().unwrap().path;
+    assert_eq!(snapshot.read(&inside, 100).unwrap(), b"made by restic");
+    let mut source = FolderSource::new(&folder);
+    repository
+        .backup(&request(), &mut source, &mut |_| {})
+        .unwrap();
+    restic_succeeds(&path, &["check", "--read-data"]);
+}
+
+#[test]
+fn only_the_owner_may_look_into_a_local_repository() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    let repository = init(&path);
+    let mut source = ListSource::new(vec![noise("a", 7, 100_000)]);
+    repository
+        .backup(&request(), &mut source, &mut |_| {})
+        .unwrap();
+    let mut folders = vec![path];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(
+            folder.metadata().unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                assert_eq!(
+                    entry.metadata().unwrap().permissions().mode() & 0o777,
+                    0o600
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_in_use_is_not_made_a_repository() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    init(&path);
+    let again = |path| {
+        let options = InitOptions::default();
+        Repository::init(
+            &location(path),
+            &Password::new("x"),
+            &options,
+            &Default::default(),
+        )
+        .err()
+    };
+    assert!(matches!(again(&path), Some(Error::Exists { .. })));
+    let other = place.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("precious"), b"").unwrap();
+    assert!(matches!(again(&other), Some(Error::Exists { .. })));
+}
+
+#[test]
+fn a_wrong_password_is_said_to_be_wrong_and_never_shown() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    init(&path);
+    let password = Password::new("not the secret\n");
+    let error = Repository::open(&location(&path), &password, &Default::default()).err();
+    assert!(
+        matches!(error, Some(Error::WrongPassword { .. })),
+        "{error:?}"
+    );
+    assert_eq!(format!("{password:?}"), "Password(hidden)");
+    let missing = Repository::open(
+        &location(&place.path().join("none")),
+        &password,
+        &Default::default(),
+    );
+    assert!(matches!(missing.err(), Some(Error::Missing { .. })));
+}
