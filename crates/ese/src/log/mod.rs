@@ -7,9 +7,16 @@
 //! and `ese/_log/logread_legacy.cxx`.
 
 mod head;
+mod listing;
+mod position;
+mod reader;
+pub mod record;
 mod sectors;
 mod segment;
 mod verify;
 
 pub use head::LogIdentity;
+pub use listing::{ListedRecord, describe};
+pub use position::Lgpos;
+pub use reader::{LogFile, LogReader, Records};
 pub use verify::{LogKind, LogStream, SoundLog, Tail, verify};

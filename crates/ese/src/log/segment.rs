@@ -1,5 +1,10 @@
 //! One 4096-byte segment of a log file (LGSEGHDR of `inc/_logstream.hxx`): its header and its checksum.
 
+use super::Lgpos;
+
+/// Bytes of a segment's header: checksum, position, time of first use, reserved, flags.
+pub(super) const SEGMENT_HEADER_SIZE: usize = 40;
+
 /// Bytes of a segment, header included.
 pub(super) const SEGMENT_SIZE: usize = 4096;
 
@@ -12,9 +17,9 @@ pub(super) enum Standing {
     /// All bytes zero: never written.
     Zero,
     /// The checksum is right for this place.
-    Here(Place),
+    Here(Lgpos),
     /// The checksum is right for the place before: the spare copy of a partly filled segment.
-    Shadow(Place),
+    Shadow(Lgpos),
     /// The checksum is right for no place.
     Bad {
         /// What stands in the segment.
@@ -22,14 +27,6 @@ pub(super) enum Standing {
         /// What its content and place demand.
         computed: u64,
     },
-}
-
-/// The log position that a segment's header states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub generation: u32,
-    pub sector: u16,
-    pub offset: u16,
 }
 
 /// Judges the segment that stands at number `sector` of its file.
@@ -70,12 +67,8 @@ pub(super) fn flipped_bit(stored: u64, computed: u64) -> Option<usize> {
     (one_bit && ((ecc >> 16) ^ ecc) & MASK == MASK).then_some((ecc & MASK) as usize)
 }
 
-fn place(segment: &[u8; SEGMENT_SIZE]) -> Place {
-    Place {
-        offset: u16::from_le_bytes([segment[8], segment[9]]),
-        sector: u16::from_le_bytes([segment[10], segment[11]]),
-        generation: u32::from_le_bytes(segment[12..16].try_into().expect("four bytes")),
-    }
+fn place(segment: &[u8; SEGMENT_SIZE]) -> Lgpos {
+    Lgpos::from_bytes(segment[8..16].try_into().expect("eight bytes"))
 }
 
 /// The ECC word (row parities above column parities) and the XOR of all words but the two of the checksum.

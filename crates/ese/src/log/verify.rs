@@ -8,9 +8,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::Lgpos;
 use super::head::{HEADER_SIZE, LogIdentity};
 use super::sectors;
-use super::segment::{self, Place, SEGMENT_SIZE, Standing};
+use super::segment::{self, SEGMENT_SIZE, Standing};
 use crate::{Error, Result};
 
 /// Which rules a log file must meet.
@@ -47,8 +48,10 @@ pub struct SoundLog {
     pub identity: LogIdentity,
     /// How the written part ends.
     pub tail: Tail,
-    /// The first segment (version 7: sector) after the written part; records lie below it.
+    /// The first segment (version 7: sector) after the written part.
     pub end_sector: u32,
+    /// The first position after the written part; records lie below it.
+    pub end: Lgpos,
     /// XOR of the checksums of all written segments, which the next log's header repeats (0 in version 7).
     pub segments_checksum: u64,
 }
@@ -231,9 +234,9 @@ impl Body {
         let sector = self.next;
         self.next += 1;
         // Sector numbers fit 16 bits, since the header counts the file's sectors in 16 bits.
-        let here = Place {
+        let here = Lgpos {
             generation: self.identity.generation,
-            sector: sector as u16,
+            segment: sector as u16,
             offset: 0,
         };
         let standing = segment::judge(bytes, sector);
@@ -247,8 +250,8 @@ impl Body {
                 return Err(damaged(
                     file,
                     sector,
-                    format!("log position {}", describe(here)),
-                    describe(place),
+                    format!("log position {here}"),
+                    place.to_string(),
                 ));
             }
             Standing::Here(_) if self.last_is_spare(sector) || self.end.is_some() => {
@@ -286,9 +289,9 @@ impl Body {
         bad: Bad,
         shadow: &[u8; SEGMENT_SIZE],
     ) -> Result<()> {
-        let expected = Place {
+        let expected = Lgpos {
             generation: self.identity.generation,
-            sector: bad.sector as u16,
+            segment: bad.sector as u16,
             offset: 0,
         };
         let replaced = matches!(segment::judge(shadow, bad.sector), Standing::Here(place) if place == expected);
@@ -324,6 +327,11 @@ impl Body {
             identity: self.identity,
             tail,
             end_sector,
+            end: Lgpos {
+                generation: self.identity.generation,
+                segment: end_sector as u16,
+                offset: 0,
+            },
             segments_checksum: self.segments_checksum,
         })
     }
@@ -355,11 +363,4 @@ fn damaged(file: &Path, sector: u32, expected: String, found: String) -> Error {
         expected,
         found,
     }
-}
-
-fn describe(place: Place) -> String {
-    format!(
-        "{:08X}:{:04X}:{:04X}",
-        place.generation, place.sector, place.offset
-    )
 }

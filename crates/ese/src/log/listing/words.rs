@@ -1,0 +1,177 @@
+//! The parts that details are made of.
+
+use std::fmt::{self, Write};
+
+use super::SHOWN_BYTES;
+use crate::log::Lgpos;
+use crate::log::record::{LogTime, NodeHead, PageHead, StoredSignature, Term, text};
+
+/// `dbtime,dbtime before,transaction:level(session,`
+pub(super) fn write_change(out: &mut String, page: &PageHead) -> fmt::Result {
+    write!(
+        out,
+        " {:x},{:x},{:x}:{}({:x},",
+        page.dbtime, page.dbtime_before, page.transaction, page.level, page.session
+    )
+}
+
+/// The change, the place of the node, and some flags.
+pub(super) fn write_node(
+    out: &mut String,
+    head: &NodeHead,
+    flags: &[fn(&PageHead) -> &'static str],
+) -> fmt::Result {
+    let page = &head.page;
+    write_change(out, page)?;
+    write!(out, "[{}:{}:{}],", page.database, page.page, page.line)?;
+    for (index, flag) in flags.iter().enumerate() {
+        let separator = if index + 1 < flags.len() { ':' } else { ',' };
+        write!(out, "{}{separator}", flag(page))?;
+    }
+    Ok(())
+}
+
+pub(super) fn unique(page: &PageHead) -> &'static str {
+    choose(page, PageHead::FLAG_UNIQUE, "U", "NU")
+}
+
+pub(super) fn version(page: &PageHead) -> &'static str {
+    choose(page, PageHead::FLAG_VERSIONED, "V", "NV")
+}
+
+pub(super) fn deleted(page: &PageHead) -> &'static str {
+    choose(page, PageHead::FLAG_DELETED, "D", "ND")
+}
+
+pub(super) fn space(page: &PageHead) -> &'static str {
+    choose(page, PageHead::FLAG_SPACE, "SP", "NSP")
+}
+
+pub(super) fn origin(page: &PageHead) -> &'static str {
+    choose(page, PageHead::FLAG_SYSTEM_TASK, "SYS", "USR")
+}
+
+pub(super) fn concurrent(page: &PageHead) -> &'static str {
+    choose(page, PageHead::FLAG_CONCURRENT_CREATE_INDEX, "CI", "NCI")
+}
+
+pub(super) fn choose(
+    page: &PageHead,
+    flag: u8,
+    yes: &'static str,
+    no: &'static str,
+) -> &'static str {
+    if page.has(flag) { yes } else { no }
+}
+
+/// A neighbour's time before means nothing where there is no neighbour.
+pub(super) fn shown_time(page: u32, dbtime: u64) -> u64 {
+    if page == 0 { 0 } else { dbtime }
+}
+
+pub(super) fn write_page_list(
+    out: &mut String,
+    database: u8,
+    first: u32,
+    pages: u32,
+) -> fmt::Result {
+    const SHOWN_PAGES: u32 = 32;
+    out.push('(');
+    for index in 1..pages.min(SHOWN_PAGES) {
+        write!(out, "[{database}:{}] ", first.wrapping_add(index))?;
+    }
+    out.push(')');
+    Ok(())
+}
+
+pub(super) fn write_transaction(out: &mut String, transaction: Option<u32>) -> fmt::Result {
+    match transaction {
+        Some(transaction) => write!(out, " {transaction:x}"),
+        None => Ok(()),
+    }
+}
+
+/// The first bytes of the parts taken together, in hex.
+pub(super) fn write_bytes(out: &mut String, parts: &[&[u8]]) -> fmt::Result {
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    for byte in bytes.take(SHOWN_BYTES) {
+        write!(out, "{byte:02X} ")?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_quit(out: &mut String, term: &Term) -> fmt::Result {
+    write_time(out, term.time)?;
+    write!(
+        out,
+        "\n      Quit on {} Restore.\n      RedoFrom:{}\n      UndoRecordFrom:{}\n",
+        if term.head.hard != 0 { "Hard" } else { "Soft" },
+        Position(term.head.redo_from.get()),
+        Position(term.head.undo_from.get())
+    )
+}
+
+pub(super) fn write_time(out: &mut String, time: Option<LogTime>) -> fmt::Result {
+    match time {
+        Some(time) => {
+            out.push(' ');
+            write_clock(out, time)
+        }
+        None => Ok(()),
+    }
+}
+
+pub(super) fn write_clock(out: &mut String, time: LogTime) -> fmt::Result {
+    let [seconds, minutes, hours, day, month, year, ..] = time.0;
+    write!(
+        out,
+        "({month}/{day}/{} {hours}:{minutes:02}:{seconds:02}.{:03})",
+        u16::from(year) + 1900,
+        time.milliseconds()
+    )
+}
+
+/// A position as `(generation,segment,offset)`.
+pub(super) struct Position(pub Lgpos);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "({:X},{:X},{:X})",
+            self.0.generation, self.0.segment, self.0.offset
+        )
+    }
+}
+
+/// A tree as `objid:[database:number]`.
+pub(super) struct Object<'a>(pub &'a NodeHead);
+
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "objid:[{}:{}]", self.0.page.database, self.0.object)
+    }
+}
+
+/// A signature in words.
+pub(super) struct Signature<'a>(pub &'a StoredSignature);
+
+impl fmt::Display for Signature<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let time = self.0.created;
+        let [seconds, minutes, hours, day, month, year, ..] = time.0;
+        let computer = text(&self.0.computer);
+        write!(
+            f,
+            "Create time:{month:02}/{day:02}/{} {hours:02}:{minutes:02}:{seconds:02}.{:03} Rand:{} Computer:{}",
+            u16::from(year) + 1900,
+            time.milliseconds(),
+            self.0.random,
+            if computer.is_empty() {
+                "<None>"
+            } else {
+                &computer
+            }
+        )
+    }
+}

@@ -1,0 +1,407 @@
+//! Reading the records of logs, one generation after another.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::record::{Malformed, Record, RecordType};
+use super::segment::{SEGMENT_HEADER_SIZE, SEGMENT_SIZE};
+use super::{Lgpos, LogKind, LogStream, SoundLog, Tail};
+use crate::{Error, Result};
+
+/// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a header can state.
+const LARGEST_LOG: u64 = 65535 * 4096;
+
+/// One generation, verified and in memory.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    sound: SoundLog,
+    bytes: Vec<u8>,
+}
+
+impl LogFile {
+    /// Reads and verifies a log; a torn last write of the current log is replaced by its spare copy in memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and whatever [`verify`](super::verify) finds.
+    pub fn read(path: &Path, kind: LogKind) -> Result<Self> {
+        const BLOCK: usize = 1 << 20;
+        let io = |source| Error::Io {
+            file: path.to_path_buf(),
+            source,
+        };
+        let mut file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let mut stream = LogStream::new(path, kind);
+        let mut bytes = Vec::new();
+        if length <= LARGEST_LOG {
+            bytes.reserve_exact(length as usize);
+        }
+        loop {
+            let start = bytes.len();
+            let block = (&mut file).take(BLOCK as u64);
+            if { block }.read_to_end(&mut bytes).map_err(io)? == 0 {
+                break;
+            }
+            // Refuses bytes beyond the size that the header states, which bounds the memory.
+            stream.feed(&bytes[start..])?;
+        }
+        Self::from_parts(path, stream.finish()?, bytes)
+    }
+
+    fn from_parts(path: &Path, sound: SoundLog, mut bytes: Vec<u8>) -> Result<Self> {
+        if let Tail::Torn { sector } = sound.tail
+            && u32::from(sound.end.segment) + u32::from(sound.end.offset > 0) > sector
+        {
+            let size = sound.identity.sector_size as usize;
+            let torn = sector as usize * size;
+            bytes.copy_within(torn + size..torn + 2 * size, torn);
+        }
+        Ok(LogFile {
+            path: path.to_path_buf(),
+            sound,
+            bytes,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What verification found.
+    pub fn sound(&self) -> &SoundLog {
+        &self.sound
+    }
+
+    /// The generation.
+    pub fn generation(&self) -> u32 {
+        self.sound.identity.generation
+    }
+
+    /// The records from the first on.
+    pub fn records(&self) -> Records<'_> {
+        Records {
+            log: self,
+            at: self.sound.identity.header_bytes() as usize,
+            end: self.byte_of(self.sound.end),
+            assembled: Vec::new(),
+            skip_fragments: false,
+        }
+    }
+
+    /// The records from the one at `from` on; the rest of a fragmented record that began before is passed over.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if records do not lead to `from`.
+    pub fn records_from(&self, from: Lgpos) -> Result<Records<'_>> {
+        let mut records = self.records();
+        let target = self.byte_of(from);
+        if from.generation != self.generation() || target <= records.at {
+            return Ok(records);
+        }
+        if target >= records.end {
+            records.at = records.end;
+            return Ok(records);
+        }
+        records.skip_fragments = true;
+        if self.has_segments() {
+            let mut at = target - target % SEGMENT_SIZE;
+            if at < target {
+                at += SEGMENT_HEADER_SIZE;
+            }
+            records.at = at;
+        }
+        while records.at < target {
+            let (_, _, size) = records.parse(records.at)?;
+            records.at += size;
+        }
+        Ok(records)
+    }
+
+    fn has_segments(&self) -> bool {
+        self.sound.identity.has_segments()
+    }
+
+    fn byte_of(&self, position: Lgpos) -> usize {
+        usize::from(position.segment) * self.sound.identity.sector_size as usize
+            + usize::from(position.offset)
+    }
+
+    fn position_of(&self, byte: usize) -> Lgpos {
+        let size = self.sound.identity.sector_size as usize;
+        // The sector fits, since the header counts the file's sectors in 16 bits.
+        Lgpos {
+            generation: self.generation(),
+            segment: (byte / size) as u16,
+            offset: (byte % size) as u16,
+        }
+    }
+
+    fn malformed(&self, at: usize, malformed: Malformed) -> Error {
+        let structure = format!("log record at {}", self.position_of(at));
+        match malformed {
+            Malformed::UnknownType(kind) => Error::Unsupported {
+                file: self.path.clone(),
+                what: format!("{structure}: record {kind}"),
+            },
+            Malformed::Bounds(kind) => Error::Damaged {
+                file: self.path.clone(),
+                offset: at as u64,
+                structure,
+                expected: format!("a whole {kind} record inside its segment"),
+                found: "lengths that do not fit".into(),
+            },
+        }
+    }
+
+    fn damaged(&self, at: usize, expected: &str, found: &str) -> Error {
+        Error::Damaged {
+            file: self.path.clone(),
+            offset: at as u64,
+            structure: format!("log record at {}", self.position_of(at)),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+}
+
+/// Walks over the records of one log.
+///
+/// A record's position is where the record before it ended, as the engine counts: 0 within a segment's first bytes for
+/// the first record of a segment, and possibly the padding at the end of the segment before.
+#[derive(Debug)]
+pub struct Records<'a> {
+    log: &'a LogFile,
+    at: usize,
+    end: usize,
+    assembled: Vec<u8>,
+    skip_fragments: bool,
+}
+
+impl<'a> Records<'a> {
+    /// The next record, its position and type; `None` after the last.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for bytes that are no record, [`Error::Unsupported`] for an unknown type.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "a record put together from fragments borrows from the walker"
+    )]
+    pub fn next(&mut self) -> Result<Option<(Lgpos, RecordType, Record<'_>)>> {
+        let mut start = self.at;
+        let mut missing: Option<usize> = None;
+        loop {
+            // A record that the end of the log cuts off was never acknowledged: it does not exist.
+            if self.at >= self.end {
+                return Ok(None);
+            }
+            let segment_start = self.log.has_segments() && self.at.is_multiple_of(SEGMENT_SIZE);
+            if segment_start {
+                self.at += SEGMENT_HEADER_SIZE;
+            }
+            let at = self.at;
+            let (record, kind, size) = self.parse(at)?;
+            // After a crash amid a fragmented record, recovery goes on in the next segment with one of these.
+            let resumes = |kind| {
+                segment_start
+                    && matches!(
+                        kind,
+                        RecordType::RECOVERY_UNDO
+                            | RecordType::RECOVERY_UNDO2
+                            | RecordType::UNDO_INFO
+                    )
+            };
+            self.at = at + size;
+            match (record, &mut missing) {
+                (Record::Nop, _) => self.skip_padding(),
+                (Record::Fragment(_), None) if self.skip_fragments => start = self.at,
+                (Record::FragmentBegin { total, part }, _) => {
+                    let first = part.first().copied().unwrap_or(0);
+                    if missing.is_some() && !resumes(RecordType(first)) {
+                        return Err(self
+                            .log
+                            .damaged(at, "the rest of a record", "another record"));
+                    }
+                    if part.len() >= total as usize {
+                        return Err(self.log.damaged(
+                            at,
+                            "a part of a record",
+                            "more than all of it",
+                        ));
+                    }
+                    self.skip_fragments = false;
+                    self.assembled.clear();
+                    self.assembled.extend_from_slice(part);
+                    missing = Some(total as usize - part.len());
+                }
+                (Record::Fragment(part), Some(missing)) if part.len() <= *missing => {
+                    self.assembled.extend_from_slice(part);
+                    *missing -= part.len();
+                    if *missing == 0 {
+                        break;
+                    }
+                }
+                (Record::Fragment(_), _) => {
+                    return Err(self
+                        .log
+                        .damaged(at, "a record's first part", "a further part"));
+                }
+                (_, Some(_)) if !resumes(kind) => {
+                    return Err(self
+                        .log
+                        .damaged(at, "the rest of a record", "another record"));
+                }
+                (record, missing) => {
+                    if missing.is_some() {
+                        start = at - SEGMENT_HEADER_SIZE;
+                    }
+                    self.skip_fragments = false;
+                    return Ok(Some((self.log.position_of(start), kind, record)));
+                }
+            }
+        }
+        let malformed = |malformed| self.log.malformed(start, malformed);
+        let (record, kind, size) = Record::parse(&self.assembled).map_err(malformed)?;
+        if size != self.assembled.len() {
+            return Err(malformed(Malformed::Bounds(kind)));
+        }
+        Ok(Some((self.log.position_of(start), kind, record)))
+    }
+
+    /// Padding is a run of zeros, mostly to the end of the segment.
+    fn skip_padding(&mut self) {
+        let end = match self.log.has_segments() {
+            true => self.end.min(self.at.next_multiple_of(SEGMENT_SIZE)),
+            false => self.end,
+        };
+        let rest = self.log.bytes.get(self.at..end).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| **byte == 0).count();
+    }
+
+    /// The record whose type byte stands at `at`, within its segment.
+    fn parse(&self, at: usize) -> Result<(Record<'a>, RecordType, usize)> {
+        let log = self.log;
+        let end = match log.has_segments() {
+            true => self.end.min(at - at % SEGMENT_SIZE + SEGMENT_SIZE),
+            false => self.end,
+        };
+        let bytes = log.bytes.get(at..end).unwrap_or_default();
+        Record::parse(bytes).map_err(|malformed| log.malformed(at, malformed))
+    }
+}
+
+/// Reads generation after generation, the next one ahead in a thread of its own, and checks that each follows the last.
+#[derive(Debug)]
+pub struct LogReader {
+    ahead: Receiver<Result<LogFile>>,
+    previous: Option<SoundLog>,
+}
+
+impl LogReader {
+    /// A reader of `files`, in the order given, which must be that of their generations.
+    pub fn new(files: Vec<(PathBuf, LogKind)>) -> Self {
+        let (sender, ahead) = sync_channel(1);
+        std::thread::spawn(move || {
+            for (path, kind) in files {
+                let log = LogFile::read(&path, kind);
+                let failed = log.is_err();
+                // The reader may be gone; then nobody wants more.
+                if sender.send(log).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        LogReader {
+            ahead,
+            previous: None,
+        }
+    }
+
+    /// The next generation; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of [`LogFile::read`], and [`Error::Damaged`] for a log that does not follow the one before.
+    pub fn next_log(&mut self) -> Result<Option<LogFile>> {
+        let Ok(log) = self.ahead.recv() else {
+            return Ok(None);
+        };
+        let log = log?;
+        if let Some(previous) = &self.previous {
+            check_link(previous, &log)?;
+        }
+        self.previous = Some(log.sound.clone());
+        Ok(Some(log))
+    }
+
+    /// Hands every record of every log to `visit`.
+    ///
+    /// # Errors
+    /// Those of [`next_log`](Self::next_log) and of `visit`.
+    pub fn for_each(
+        &mut self,
+        mut visit: impl FnMut(&LogFile, Lgpos, RecordType, Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(log) = self.next_log()? {
+            let mut records = log.records();
+            while let Some((position, kind, record)) = records.next()? {
+                visit(&log, position, kind, record)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that `log` continues `previous`: next generation, same series, created after that very file.
+fn check_link(previous: &SoundLog, log: &LogFile) -> Result<()> {
+    let (before, after) = (&previous.identity, &log.sound.identity);
+    let wrong = |offset: u64, what: &str, expected: String, found: String| {
+        Err(Error::Damaged {
+            file: log.path.clone(),
+            offset,
+            structure: format!("log file header, {what}"),
+            expected,
+            found,
+        })
+    };
+    if after.generation != before.generation + 1 {
+        return wrong(
+            4,
+            "generation",
+            format!("{:#x}", before.generation + 1),
+            format!("{:#x}", after.generation),
+        );
+    }
+    if after.signature != before.signature {
+        return wrong(
+            44,
+            "log signature",
+            format!("that of generation {:#x}", before.generation),
+            "the signature of another series".into(),
+        );
+    }
+    if after.previous_created != before.created {
+        return wrong(
+            24,
+            "creation time of the previous log",
+            format!("{:02x?}", before.created),
+            format!("{:02x?}", after.previous_created),
+        );
+    }
+    match after.previous_segments_checksum {
+        Some(checksum)
+            if before.previous_segments_checksum.is_some()
+                && checksum != previous.segments_checksum =>
+        {
+            wrong(
+                653,
+                "checksum of the previous log's segments",
+                format!("{:#018x}", previous.segments_checksum),
+                format!("{checksum:#018x}"),
+            )
+        }
+        _ => Ok(()),
+    }
+}

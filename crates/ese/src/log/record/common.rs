@@ -1,0 +1,152 @@
+//! Fields that several record types share.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use crate::log::Lgpos;
+
+/// A DBTIME field that was never set.
+pub const DBTIME_NIL: u64 = u64::MAX;
+/// A DBTIME field that holds no time, since another record of the same macro has already marked the page.
+pub const DBTIME_INVALID: u64 = u64::MAX - 1;
+
+/// What every record that changes a page starts with (LRPAGE_).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct PageHead {
+    /// The session (PROCID) that logged the record.
+    pub session: U16,
+    /// The database (DBID); 1 is the first that an instance attaches.
+    pub database: u8,
+    /// The page that changes.
+    pub page: U32,
+    /// The page's DBTIME after the change.
+    pub dbtime: U64,
+    /// The page's DBTIME before the change.
+    pub dbtime_before: U64,
+    /// The transaction (TRX) of the session's outermost level.
+    pub transaction: U32,
+    /// The transaction level.
+    pub level: u8,
+    /// The line of the node: its tag, not counting the external header.
+    pub line: U16,
+    /// `FLAG_...` bits.
+    pub flags: u8,
+}
+
+impl PageHead {
+    /// The node's version is kept for rollback.
+    pub const FLAG_VERSIONED: u8 = 0x01;
+    /// The node is flag-deleted (no longer logged).
+    pub const FLAG_DELETED: u8 = 0x02;
+    /// The keys of the tree are unique.
+    pub const FLAG_UNIQUE: u8 = 0x04;
+    /// The tree is a space tree.
+    pub const FLAG_SPACE: u8 = 0x08;
+    /// Done on behalf of another session's change while an index was created.
+    pub const FLAG_CONCURRENT_CREATE_INDEX: u8 = 0x10;
+    /// Done by a background task of the engine.
+    pub const FLAG_SYSTEM_TASK: u8 = 0x20;
+
+    /// Whether all bits of `flag` are set.
+    pub fn has(&self, flag: u8) -> bool {
+        self.flags & flag == flag
+    }
+}
+
+/// What every record that changes a node starts with (LRNODE_).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct NodeHead {
+    /// The page that changes.
+    pub page: PageHead,
+    /// The version (RCEID) that the change made; an undo-info record names it again.
+    pub version: U32,
+    /// The root page of the tree.
+    pub root: U32,
+    /// The tree's OBJID.
+    pub object: U32,
+}
+
+/// A stored [`Lgpos`].
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct StoredLgpos([u8; 8]);
+
+impl StoredLgpos {
+    /// The position.
+    pub fn get(&self) -> Lgpos {
+        Lgpos::from_bytes(self.0)
+    }
+}
+
+/// A calendar time (LOGTIME): seconds, minutes, hours, day, month, year since 1900, then milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct LogTime(pub [u8; 8]);
+
+impl LogTime {
+    /// Milliseconds within the second.
+    pub fn milliseconds(&self) -> u16 {
+        u16::from(self.0[6] >> 1) | u16::from((self.0[7] >> 1) & 7) << 7
+    }
+
+    /// Whether the time counts from UTC (else the local time of the machine that wrote it).
+    pub fn is_utc(&self) -> bool {
+        self.0[6] & 1 != 0
+    }
+}
+
+/// A signature: a random number, a time and the computer's name (SIGNATURE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct StoredSignature {
+    /// A random number.
+    pub random: U32,
+    /// When the log series or the database was created.
+    pub created: LogTime,
+    /// The computer's NetBIOS name, ending at the first zero.
+    pub computer: [u8; 16],
+}
+
+impl StoredSignature {
+    /// The 28 bytes as stored.
+    pub fn as_stored(&self) -> [u8; 28] {
+        let mut bytes = [0; 28];
+        bytes[..4].copy_from_slice(&self.random.get().to_le_bytes());
+        bytes[4..12].copy_from_slice(&self.created.0);
+        bytes[12..].copy_from_slice(&self.computer);
+        bytes
+    }
+}
+
+/// Where a name is stored: UTF-16 or, in old records, single bytes; zero-terminated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredName<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) unicode: bool,
+}
+
+impl StoredName<'_> {
+    /// The name up to its end mark; characters that are not Unicode are replaced.
+    pub fn to_text(&self) -> String {
+        if self.unicode {
+            let units = self
+                .bytes
+                .chunks_exact(2)
+                .map(|unit| u16::from_le_bytes([unit[0], unit[1]]))
+                .take_while(|unit| *unit != 0);
+            char::decode_utf16(units)
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        } else {
+            text(self.bytes)
+        }
+    }
+}
+
+/// Single-byte text up to its end mark.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()
+}

@@ -1,0 +1,346 @@
+//! Records about a database as a whole: created, attached, resized, scanned, backed up.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use super::common::{LogTime, StoredLgpos, StoredName, StoredSignature};
+use super::parse::Cursor;
+
+/// The fixed part of a create record.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct CreateDatabaseHead {
+    /// The session (PROCID).
+    pub session: U16,
+    /// The number that later records call the database by (DBID).
+    pub database: u8,
+    /// Options of the create call (JET_bit).
+    pub options: U32,
+    /// The size limit in pages; 0 for none.
+    pub size_limit: U32,
+    /// The database's signature.
+    pub signature: StoredSignature,
+    name_size: U16,
+    flags: u8,
+}
+
+/// A database is created (LRCREATEDB).
+#[derive(Debug, Clone, Copy)]
+pub struct CreateDatabase<'a> {
+    /// The fixed part.
+    pub head: &'a CreateDatabaseHead,
+    /// Format version and update, where the record has them.
+    pub version: Option<(u16, u16)>,
+    /// The path.
+    pub name: StoredName<'a>,
+    /// Whether the file is sparse.
+    pub sparse: bool,
+}
+
+/// A database's creation is complete (LRCREATEDBFINISH).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct CreateDatabaseFinish {
+    /// The session (PROCID).
+    pub session: U16,
+    /// The database (DBID).
+    pub database: u8,
+}
+
+/// The fixed part of an attach record.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct AttachDatabaseHead {
+    /// The session (PROCID).
+    pub session: U16,
+    /// The number that later records call the database by (DBID).
+    pub database: u8,
+    /// The size limit in pages; 0 for none.
+    pub size_limit: U32,
+    /// The position at which the database was last consistent.
+    pub consistent: StoredLgpos,
+    /// The database's signature.
+    pub signature: StoredSignature,
+    /// The signature of the logs it was last attached to.
+    pub log_signature: StoredSignature,
+    name_size: U16,
+    flags: u8,
+}
+
+/// A database is attached (LRATTACHDB).
+#[derive(Debug, Clone, Copy)]
+pub struct AttachDatabase<'a> {
+    /// The fixed part.
+    pub head: &'a AttachDatabaseHead,
+    /// The path.
+    pub name: StoredName<'a>,
+    /// Whether the file is sparse.
+    pub sparse: bool,
+}
+
+/// The fixed part of a detach record.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct DetachDatabaseHead {
+    /// The session (PROCID).
+    pub session: U16,
+    /// The database (DBID).
+    pub database: u8,
+    name_size: U16,
+    /// Flags as stored.
+    pub flags: u8,
+}
+
+/// A database is detached, clean (LRDETACHDB).
+#[derive(Debug, Clone, Copy)]
+pub struct DetachDatabase<'a> {
+    /// The fixed part.
+    pub head: &'a DetachDatabaseHead,
+    /// The path.
+    pub name: StoredName<'a>,
+}
+
+/// A database that recovery kept attached goes on being used (LRREATTACHDB).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ReattachDatabase {
+    /// The database (DBID).
+    pub database: u8,
+    /// Where it was attached.
+    pub attach: StoredLgpos,
+    /// Where it was last consistent.
+    pub consistent: StoredLgpos,
+    /// The database's signature.
+    pub signature: StoredSignature,
+}
+
+/// A database recovered by a passive copy is about to be attached (LRSIGNALATTACHDB).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct SignalAttachDatabase {
+    /// The database (DBID).
+    pub database: u8,
+}
+
+/// The database's format version rises (LRSETDBVERSION).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct SetDatabaseVersion {
+    /// The database (DBID).
+    pub database: u8,
+    /// Major version, such as 0x620.
+    pub major: U32,
+    /// Update major.
+    pub update_major: U32,
+    /// Update minor.
+    pub update_minor: U32,
+}
+
+/// The file grows (LREXTENDDB).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ExtendDatabase {
+    /// The database (DBID).
+    pub database: u8,
+    /// The last page afterwards.
+    pub last_page: U32,
+}
+
+/// The fixed part of a shrink record.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ShrinkDatabaseHead {
+    /// The database (DBID).
+    pub database: u8,
+    /// The last page afterwards.
+    pub last_page: U32,
+    /// Pages that go.
+    pub pages: U32,
+}
+
+/// The file shrinks (LRSHRINKDB, LRSHRINKDB3).
+#[derive(Debug, Clone, Copy)]
+pub struct ShrinkDatabase<'a> {
+    /// The fixed part.
+    pub head: &'a ShrinkDatabaseHead,
+    /// DBTIME of the change, in the newest records.
+    pub dbtime: Option<u64>,
+}
+
+/// Pages become a hole in a sparse file (LRTRIMDB).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct TrimDatabase {
+    /// The database (DBID).
+    pub database: u8,
+    /// The first page.
+    pub first_page: U32,
+    /// How many pages.
+    pub pages: U32,
+}
+
+/// A page was seen by the database scan (LRSCANCHECK).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ScanCheck {
+    /// The database (DBID).
+    pub database: u8,
+    /// The page.
+    pub page: U32,
+    unused: [U64; 2],
+    /// The page's DBTIME.
+    pub dbtime_page: U64,
+    /// The database's DBTIME at the time.
+    pub dbtime_current: U64,
+    /// A checksum of the page's content, folded to 16 bits.
+    pub checksum: U16,
+}
+
+/// A page was seen by the database scan (LRSCANCHECK2).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ScanCheck2 {
+    /// The database (DBID).
+    pub database: u8,
+    /// The page.
+    pub page: U32,
+    /// 0x80 the OBJID is not in use, 0x40 an empty page, 0x20 of a deleted tree; low bits: who scanned.
+    pub flags: u8,
+    /// The page's DBTIME.
+    pub dbtime_page: U64,
+    /// The database's DBTIME at the time.
+    pub dbtime_current: U64,
+    /// A checksum of the page's content.
+    pub checksum: U32,
+}
+
+/// A damaged page was asked for from another copy of the database (LRPAGEPATCHREQUEST).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct PagePatchRequest {
+    /// The database (DBID).
+    pub database: u8,
+    /// The page.
+    pub page: U32,
+    /// The database's DBTIME at the time.
+    pub dbtime: U64,
+    reserved: [u8; 32],
+}
+
+/// The fixed part of a backup mark.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct BackupHead {
+    /// 1 begin, 2 prepare logs, 3 truncate, 4 header updated, 5 abort, 6 stop.
+    pub phase: u8,
+    /// 0 through the backup functions, 1 volume shadow copy, 3 on another copy's behalf.
+    pub kind: U32,
+    /// 1 full, 2 incremental, 5 copy, 6 differential.
+    pub scope: u8,
+    /// The database (DBID); 0 if not about one.
+    pub database: u8,
+    /// Where the backup began.
+    pub mark: StoredLgpos,
+    /// When.
+    pub time: LogTime,
+    /// The first generation of the set, or of those truncated.
+    pub low: U32,
+    /// The last generation of the set, or the first not truncated.
+    pub high: U32,
+    reserved: u8,
+    text_size: U16,
+}
+
+/// A backup reaches a phase (LRLOGBACKUP).
+#[derive(Debug, Clone, Copy)]
+pub struct Backup<'a> {
+    /// The fixed part.
+    pub head: &'a BackupHead,
+    /// A note.
+    pub text: &'a [u8],
+}
+
+/// A backup mark of older engines (LRLOGRESTORE, LRLOGBACKUP_OBSOLETE).
+#[derive(Debug, Clone, Copy)]
+pub struct OldBackup<'a> {
+    /// What is backed up: 0 full, 1 incremental, 2 and 3 snapshot start and stop, 4 logs truncated, 5 and 6 shadow copy.
+    pub kind: Option<u8>,
+    /// A path.
+    pub text: &'a [u8],
+}
+
+pub(super) fn create<'a>(cursor: &mut Cursor<'a>) -> Option<CreateDatabase<'a>> {
+    const FLAG_VERSION: u8 = 0x04;
+    const FLAG_UNICODE: u8 = 0x08;
+    const FLAG_SPARSE: u8 = 0x10;
+    let head: &CreateDatabaseHead = cursor.head()?;
+    let version = match head.flags & FLAG_VERSION {
+        0 => None,
+        _ => Some((cursor.head::<U16>()?.get(), cursor.head::<U16>()?.get())),
+    };
+    Some(CreateDatabase {
+        head,
+        version,
+        name: StoredName {
+            bytes: cursor.take16(head.name_size)?,
+            unicode: head.flags & FLAG_UNICODE != 0,
+        },
+        sparse: head.flags & FLAG_SPARSE != 0,
+    })
+}
+
+pub(super) fn attach<'a>(cursor: &mut Cursor<'a>) -> Option<AttachDatabase<'a>> {
+    const FLAG_UNICODE: u8 = 0x08;
+    const FLAG_SPARSE: u8 = 0x10;
+    let head: &AttachDatabaseHead = cursor.head()?;
+    Some(AttachDatabase {
+        head,
+        name: StoredName {
+            bytes: cursor.take16(head.name_size)?,
+            unicode: head.flags & FLAG_UNICODE != 0,
+        },
+        sparse: head.flags & FLAG_SPARSE != 0,
+    })
+}
+
+pub(super) fn detach<'a>(cursor: &mut Cursor<'a>) -> Option<DetachDatabase<'a>> {
+    const FLAG_UNICODE: u8 = 0x10;
+    let head: &DetachDatabaseHead = cursor.head()?;
+    Some(DetachDatabase {
+        head,
+        name: StoredName {
+            bytes: cursor.take16(head.name_size)?,
+            unicode: head.flags & FLAG_UNICODE != 0,
+        },
+    })
+}
+
+pub(super) fn shrink<'a>(cursor: &mut Cursor<'a>, with_dbtime: bool) -> Option<ShrinkDatabase<'a>> {
+    Some(ShrinkDatabase {
+        head: cursor.head()?,
+        dbtime: match with_dbtime {
+            true => Some(cursor.head::<U64>()?.get()),
+            false => None,
+        },
+    })
+}
+
+pub(super) fn backup<'a>(cursor: &mut Cursor<'a>) -> Option<Backup<'a>> {
+    let head: &BackupHead = cursor.head()?;
+    Some(Backup {
+        head,
+        text: cursor.take16(head.text_size)?,
+    })
+}
+
+pub(super) fn old_backup<'a>(cursor: &mut Cursor<'a>, with_kind: bool) -> Option<OldBackup<'a>> {
+    let kind = match with_kind {
+        true => Some(cursor.head::<[u8; 2]>()?[0]),
+        false => None,
+    };
+    let size: &U16 = cursor.head()?;
+    Some(OldBackup {
+        kind,
+        text: cursor.take16(*size)?,
+    })
+}

@@ -1,0 +1,149 @@
+//! Records that begin and end transactions and macros.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use super::parse::Cursor;
+
+/// A transaction level begins (LRBEGIN, LRBEGIN0, LRBEGINDT).
+#[derive(Debug, Clone, Copy)]
+pub struct Begin {
+    /// The session (PROCID).
+    pub session: u16,
+    /// The level before.
+    pub level_from: u8,
+    /// How many levels begin.
+    pub levels: u8,
+    /// The transaction (TRX), where level 0 was left.
+    pub transaction: Option<u32>,
+}
+
+/// A transaction level is committed (LRCOMMIT, LRCOMMIT0).
+#[derive(Debug, Clone, Copy)]
+pub struct Commit {
+    /// The session (PROCID).
+    pub session: u16,
+    /// The level after.
+    pub level_to: u8,
+    /// The commit's own number (TRX), where level 0 is reached and the transaction is over.
+    pub transaction: Option<u32>,
+}
+
+/// Transaction levels are rolled back (LRROLLBACK).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Rollback {
+    /// The session (PROCID).
+    pub session: U16,
+    /// How many levels.
+    pub levels: u8,
+}
+
+/// A transaction starts to see later commits (LRREFRESH).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Refresh {
+    /// The session (PROCID).
+    pub session: U16,
+    /// The transaction (TRX).
+    pub transaction: U32,
+}
+
+/// The begin, commit or abort of a macro: records of one session that take effect together (LRMACROBEGIN).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Macro {
+    /// The session (PROCID).
+    pub session: U16,
+    /// DBTIME of the pages that the macro changes, which names it among the session's macros.
+    pub dbtime: U64,
+}
+
+/// The pages that a macro changed (LRMACROINFO, LRMACROINFO2), for tools that follow logs; nothing to redo.
+#[derive(Debug, Clone, Copy)]
+pub struct MacroInfo<'a> {
+    /// The database (DBID).
+    pub database: u8,
+    /// The pages.
+    pub pages: &'a [U32],
+}
+
+/// The application's note on a commit (LRCOMMITCTX).
+#[derive(Debug, Clone, Copy)]
+pub struct CommitContext<'a> {
+    /// The session (PROCID).
+    pub session: u16,
+    /// Flags (1 callback, 2 personal data, 4 callback before) and the note; older records have no flags.
+    pub content: &'a [u8],
+}
+
+/// The first phase of a two-phase commit (LRPREPCOMMIT).
+#[derive(Debug, Clone, Copy)]
+pub struct PrepareCommit<'a> {
+    /// The session (PROCID).
+    pub session: u16,
+    /// The coordinator's data.
+    pub data: &'a [u8],
+}
+
+pub(super) fn begin(cursor: &mut Cursor, with_transaction: bool) -> Option<Begin> {
+    let session = cursor.head::<U16>()?.get();
+    let levels = *cursor.head::<u8>()?;
+    Some(Begin {
+        session,
+        level_from: levels & 0x0F,
+        levels: levels >> 4,
+        transaction: match with_transaction {
+            true => Some(cursor.head::<U32>()?.get()),
+            false => None,
+        },
+    })
+}
+
+pub(super) fn commit(cursor: &mut Cursor, with_transaction: bool) -> Option<Commit> {
+    Some(Commit {
+        session: cursor.head::<U16>()?.get(),
+        level_to: *cursor.head::<u8>()?,
+        transaction: match with_transaction {
+            true => Some(cursor.head::<U32>()?.get()),
+            false => None,
+        },
+    })
+}
+
+/// `payload` is what follows the length field.
+pub(super) fn macro_info(payload: &[u8]) -> Option<MacroInfo<'_>> {
+    Some(MacroInfo {
+        database: 1,
+        pages: <[U32]>::ref_from_bytes(payload).ok()?,
+    })
+}
+
+pub(super) fn macro_info2(payload: &[u8]) -> Option<MacroInfo<'_>> {
+    let mut cursor = Cursor::new(payload);
+    let database = *cursor.head()?;
+    let count = cursor.head::<U32>()?.get() as usize;
+    let pages = cursor.take(count.checked_mul(4)?)?;
+    Some(MacroInfo {
+        database,
+        pages: <[U32]>::ref_from_bytes(pages).ok()?,
+    })
+}
+
+pub(super) fn commit_context(payload: &[u8]) -> Option<CommitContext<'_>> {
+    let mut cursor = Cursor::new(payload);
+    let session = cursor.head::<U16>()?.get();
+    Some(CommitContext {
+        session,
+        content: payload.get(2..)?,
+    })
+}
+
+pub(super) fn prepare_commit<'a>(cursor: &mut Cursor<'a>) -> Option<PrepareCommit<'a>> {
+    let session = cursor.head::<U16>()?.get();
+    let size = cursor.head::<U32>()?.get() as usize;
+    Some(PrepareCommit {
+        session,
+        data: cursor.take(size)?,
+    })
+}

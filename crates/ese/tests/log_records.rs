@@ -1,0 +1,142 @@
+//! Every record of every log, compared with the real engine's own listing where a fixture has one.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ese::log::record::Record;
+use ese::log::{ListedRecord, LogFile, LogKind, LogReader};
+
+/// The engine's listing of one log file: name, and one entry a record (its lines joined).
+fn listed(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut logs: Vec<(String, Vec<String>)> = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("== ") {
+            logs.push((name.trim().to_string(), Vec::new()));
+        } else if let Some((_, records)) = logs.last_mut() {
+            if line.starts_with('>') {
+                records.push(normal(line));
+            } else if let Some(record) = records.last_mut()
+                && (line.trim_start().starts_with("ReplDiff") || is_setting(line))
+            {
+                record.push(' ');
+                record.push_str(&normal(line));
+            }
+        }
+    }
+    logs
+}
+
+/// The lines that follow an Init record.
+fn is_setting(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("Env SystemPath:C") || line.starts_with("Env LogFilePath:C")
+}
+
+/// Single spaces between words; how many bytes a difference spends on its lengths (1B, 2B) is left out.
+fn normal(line: &str) -> String {
+    let words = line
+        .split_whitespace()
+        .filter(|word| !matches!(*word, "1B" | "2B"));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Our listing of a log, in the same form.
+fn ours(log: &LogFile) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut records = log.records();
+    while let Some((position, kind, record)) = records.next().unwrap() {
+        let record = &record;
+        let text = ListedRecord {
+            position,
+            kind,
+            record,
+        }
+        .to_string();
+        let mut entry = text.lines().enumerate().filter_map(|(index, line)| {
+            let kept = index == 0 || line.trim_start().starts_with("ReplDiff") || is_setting(line);
+            kept.then(|| normal(line))
+        });
+        let first = entry.next().unwrap();
+        lines.push(entry.fold(first, |all, line| all + " " + &line));
+    }
+    lines
+}
+
+#[test]
+fn the_listing_is_that_of_the_engine() {
+    let mut sets = 0;
+    for fixture in testkit::every() {
+        let Some(text) = fixture.companion("log-records.txt.zst") else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let folder = fixture.unpack();
+        let mut records = 0;
+        for (name, expected) in listed(&text) {
+            let kind = match name.as_str() {
+                "edb.log" => LogKind::Current,
+                _ => LogKind::Numbered,
+            };
+            let log = LogFile::read(&folder.path().join(&name), kind).unwrap();
+            let found = ours(&log);
+            for (expected, found) in expected.iter().zip(&found) {
+                assert_eq!(expected, found, "{}: {name}", fixture.name);
+            }
+            assert_eq!(expected.len(), found.len(), "{}: {name}", fixture.name);
+            records += found.len();
+        }
+        println!("{}: {records} records equal", fixture.name);
+        sets += 1;
+    }
+    assert!(sets > 0 || testkit::full_set().is_none());
+}
+
+#[test]
+fn every_record_of_every_chain_is_read() {
+    for fixture in testkit::every() {
+        let folder = fixture.unpack();
+        let mut files: Vec<(PathBuf, LogKind)> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter_map(|path| match path.file_name()?.to_str()? {
+                "edb.log" => Some((path, LogKind::Current)),
+                name if name.starts_with("edb0") && name.ends_with(".log") => {
+                    Some((path, LogKind::Numbered))
+                }
+                _ => None,
+            })
+            .collect();
+        files.sort_by_key(|(path, kind)| (*kind == LogKind::Current, path.clone()));
+        let (mut records, mut macros) = (0, 0);
+        let mut last = None;
+        LogReader::new(files)
+            .for_each(|_, position, _, record| {
+                assert!(last < Some(position), "{position}");
+                last = Some(position);
+                records += 1;
+                macros += i32::from(matches!(record, Record::MacroBegin(_)));
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
+        println!("{}: {records} records, {macros} macros", fixture.name);
+    }
+}
+
+#[test]
+fn a_log_of_another_series_or_a_missing_generation_is_refused() {
+    let Some(fixture) = testkit::find("ese/p16384-timer") else {
+        return;
+    };
+    let folder = fixture.unpack();
+    let log = |name: &str| (folder.path().join(name), LogKind::Numbered);
+    let read = |files| LogReader::new(files).for_each(|_, _, _, _| Ok(()));
+    assert!(read(vec![log("edb00000002.log"), log("edb00000003.log")]).is_ok());
+    let gap = read(vec![log("edb00000002.log"), log("edb00000004.log")]).unwrap_err();
+    assert!(gap.to_string().contains("expected 0x3"), "{gap}");
+    if let Some(other) = testkit::find("sample-forest/dirty") {
+        let other = other.unpack();
+        let foreign = (other.path().join("edb00003.log"), LogKind::Numbered);
+        let error = read(vec![log("edb00000002.log"), foreign]).unwrap_err();
+        assert!(error.to_string().contains("log signature"), "{error}");
+    }
+}
