@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ese::log::record::Record;
-use ese::log::{ListedRecord, LogFile, LogKind, LogReader};
+use ese::log::{ListedRecord, LogKind, LogReader, OpenLog};
 
 /// The engine's listing of one log file: name, and one entry a record (its lines joined).
 fn listed(text: &str) -> Vec<(String, Vec<String>)> {
@@ -29,19 +29,21 @@ fn listed(text: &str) -> Vec<(String, Vec<String>)> {
 /// The lines that follow an Init record.
 fn is_setting(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with("Env SystemPath:C") || line.starts_with("Env LogFilePath:C")
+    line.starts_with("Env SystemPath:C") || line.starts_with("Env OpenLogPath:C")
 }
 
-/// Single spaces between words; how many bytes a difference spends on its lengths (1B, 2B) is left out.
+/// Single spaces between words; how many bytes a difference spends on its lengths (1B, 2B) and the word for
+/// a signature without a computer's name are left out.
 fn normal(line: &str) -> String {
     let words = line
         .split_whitespace()
-        .filter(|word| !matches!(*word, "1B" | "2B"));
+        .filter(|word| !matches!(*word, "1B" | "2B"))
+        .map(|word| word.trim_end_matches("<None>"));
     words.collect::<Vec<_>>().join(" ")
 }
 
 /// Our listing of a log, in the same form.
-fn ours(log: &LogFile) -> Vec<String> {
+fn ours(log: &OpenLog) -> Vec<String> {
     let mut lines = Vec::new();
     let mut records = log.records();
     while let Some((position, kind, record)) = records.next().unwrap() {
@@ -77,7 +79,7 @@ fn the_listing_is_that_of_the_engine() {
                 "edb.log" => LogKind::Current,
                 _ => LogKind::Numbered,
             };
-            let log = LogFile::read(&folder.path().join(&name), kind).unwrap();
+            let log = OpenLog::read(&folder.path().join(&name), kind).unwrap();
             let found = ours(&log);
             for (expected, found) in expected.iter().zip(&found) {
                 assert_eq!(expected, found, "{}: {name}", fixture.name);

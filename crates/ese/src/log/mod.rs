@@ -8,7 +8,6 @@
 
 mod head;
 mod listing;
-mod position;
 mod reader;
 pub mod record;
 mod sectors;
@@ -17,6 +16,5 @@ mod verify;
 
 pub use head::LogIdentity;
 pub use listing::{ListedRecord, describe};
-pub use position::Lgpos;
-pub use reader::{LogFile, LogReader, Records};
+pub use reader::{LogReader, OpenLog, Records};
 pub use verify::{LogKind, LogStream, SoundLog, Tail, verify};

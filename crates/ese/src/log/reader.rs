@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::record::{Malformed, Record, RecordType};
 use super::segment::{SEGMENT_HEADER_SIZE, SEGMENT_SIZE};
-use super::{Lgpos, LogKind, LogStream, SoundLog, Tail};
+use super::{LogKind, LogStream, SoundLog, Tail};
+use crate::header::Lgpos;
 use crate::{Error, Result};
 
 /// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a header can state.
@@ -15,13 +16,13 @@ const LARGEST_LOG: u64 = 65535 * 4096;
 
 /// One generation, verified and in memory.
 #[derive(Debug)]
-pub struct LogFile {
+pub struct OpenLog {
     path: PathBuf,
     sound: SoundLog,
     bytes: Vec<u8>,
 }
 
-impl LogFile {
+impl OpenLog {
     /// Reads and verifies a log; a torn last write of the current log is replaced by its spare copy in memory.
     ///
     /// # Errors
@@ -53,13 +54,13 @@ impl LogFile {
 
     fn from_parts(path: &Path, sound: SoundLog, mut bytes: Vec<u8>) -> Result<Self> {
         if let Tail::Torn { sector } = sound.tail
-            && u32::from(sound.end.segment) + u32::from(sound.end.offset > 0) > sector
+            && u32::from(sound.end.segment()) + u32::from(sound.end.byte() > 0) > sector
         {
             let size = sound.identity.sector_size as usize;
             let torn = sector as usize * size;
             bytes.copy_within(torn + size..torn + 2 * size, torn);
         }
-        Ok(LogFile {
+        Ok(OpenLog {
             path: path.to_path_buf(),
             sound,
             bytes,
@@ -99,7 +100,7 @@ impl LogFile {
     pub fn records_from(&self, from: Lgpos) -> Result<Records<'_>> {
         let mut records = self.records();
         let target = self.byte_of(from);
-        if from.generation != self.generation() || target <= records.at {
+        if from.generation() != self.generation() || target <= records.at {
             return Ok(records);
         }
         if target >= records.end {
@@ -126,18 +127,18 @@ impl LogFile {
     }
 
     fn byte_of(&self, position: Lgpos) -> usize {
-        usize::from(position.segment) * self.sound.identity.sector_size as usize
-            + usize::from(position.offset)
+        usize::from(position.segment()) * self.sound.identity.sector_size as usize
+            + usize::from(position.byte())
     }
 
     fn position_of(&self, byte: usize) -> Lgpos {
         let size = self.sound.identity.sector_size as usize;
         // The sector fits, since the header counts the file's sectors in 16 bits.
-        Lgpos {
-            generation: self.generation(),
-            segment: (byte / size) as u16,
-            offset: (byte % size) as u16,
-        }
+        Lgpos::new(
+            self.generation(),
+            (byte / size) as u16,
+            (byte % size) as u16,
+        )
     }
 
     fn malformed(&self, at: usize, malformed: Malformed) -> Error {
@@ -174,7 +175,7 @@ impl LogFile {
 /// the first record of a segment, and possibly the padding at the end of the segment before.
 #[derive(Debug)]
 pub struct Records<'a> {
-    log: &'a LogFile,
+    log: &'a OpenLog,
     at: usize,
     end: usize,
     assembled: Vec<u8>,
@@ -296,7 +297,7 @@ impl<'a> Records<'a> {
 /// Reads generation after generation, the next one ahead in a thread of its own, and checks that each follows the last.
 #[derive(Debug)]
 pub struct LogReader {
-    ahead: Receiver<Result<LogFile>>,
+    ahead: Receiver<Result<OpenLog>>,
     previous: Option<SoundLog>,
 }
 
@@ -306,7 +307,7 @@ impl LogReader {
         let (sender, ahead) = sync_channel(1);
         std::thread::spawn(move || {
             for (path, kind) in files {
-                let log = LogFile::read(&path, kind);
+                let log = OpenLog::read(&path, kind);
                 let failed = log.is_err();
                 // The reader may be gone; then nobody wants more.
                 if sender.send(log).is_err() || failed {
@@ -323,8 +324,8 @@ impl LogReader {
     /// The next generation; `None` after the last.
     ///
     /// # Errors
-    /// Those of [`LogFile::read`], and [`Error::Damaged`] for a log that does not follow the one before.
-    pub fn next_log(&mut self) -> Result<Option<LogFile>> {
+    /// Those of [`OpenLog::read`], and [`Error::Damaged`] for a log that does not follow the one before.
+    pub fn next_log(&mut self) -> Result<Option<OpenLog>> {
         let Ok(log) = self.ahead.recv() else {
             return Ok(None);
         };
@@ -342,7 +343,7 @@ impl LogReader {
     /// Those of [`next_log`](Self::next_log) and of `visit`.
     pub fn for_each(
         &mut self,
-        mut visit: impl FnMut(&LogFile, Lgpos, RecordType, Record<'_>) -> Result<()>,
+        mut visit: impl FnMut(&OpenLog, Lgpos, RecordType, Record<'_>) -> Result<()>,
     ) -> Result<()> {
         while let Some(log) = self.next_log()? {
             let mut records = log.records();
@@ -355,7 +356,7 @@ impl LogReader {
 }
 
 /// Checks that `log` continues `previous`: next generation, same series, created after that very file.
-fn check_link(previous: &SoundLog, log: &LogFile) -> Result<()> {
+fn check_link(previous: &SoundLog, log: &OpenLog) -> Result<()> {
     let (before, after) = (&previous.identity, &log.sound.identity);
     let wrong = |offset: u64, what: &str, expected: String, found: String| {
         Err(Error::Damaged {
@@ -386,8 +387,8 @@ fn check_link(previous: &SoundLog, log: &LogFile) -> Result<()> {
         return wrong(
             24,
             "creation time of the previous log",
-            format!("{:02x?}", before.created),
-            format!("{:02x?}", after.previous_created),
+            before.created.to_string(),
+            after.previous_created.to_string(),
         );
     }
     match after.previous_segments_checksum {

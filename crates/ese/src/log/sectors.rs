@@ -9,9 +9,9 @@
 
 use std::path::Path;
 
-use super::Lgpos;
 use super::head::LogIdentity;
 use super::verify::{LogKind, SoundLog, Tail};
+use crate::header::Lgpos;
 use crate::{Error, Result};
 
 /// The record type of a checksum record.
@@ -44,11 +44,11 @@ pub(super) fn verify(
         identity,
         tail,
         end_sector: end.div_ceil(log.sector_size) as u32,
-        end: Lgpos {
-            generation: identity.generation,
-            segment: (end / log.sector_size) as u16,
-            offset: (end % log.sector_size) as u16,
-        },
+        end: Lgpos::new(
+            identity.generation,
+            (end / log.sector_size) as u16,
+            (end % log.sector_size) as u16,
+        ),
         segments_checksum: 0,
     };
     match end {

@@ -8,10 +8,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Lgpos;
 use super::head::{HEADER_SIZE, LogIdentity};
 use super::sectors;
 use super::segment::{self, SEGMENT_SIZE, Standing};
+use crate::header::Lgpos;
 use crate::{Error, Result};
 
 /// Which rules a log file must meet.
@@ -234,11 +234,7 @@ impl Body {
         let sector = self.next;
         self.next += 1;
         // Sector numbers fit 16 bits, since the header counts the file's sectors in 16 bits.
-        let here = Lgpos {
-            generation: self.identity.generation,
-            segment: sector as u16,
-            offset: 0,
-        };
+        let here = Lgpos::new(self.identity.generation, sector as u16, 0);
         let standing = segment::judge(bytes, sector);
         if let Some(bad) = self.bad.take() {
             return self.replace(file, kind, bad, bytes);
@@ -289,11 +285,7 @@ impl Body {
         bad: Bad,
         shadow: &[u8; SEGMENT_SIZE],
     ) -> Result<()> {
-        let expected = Lgpos {
-            generation: self.identity.generation,
-            segment: bad.sector as u16,
-            offset: 0,
-        };
+        let expected = Lgpos::new(self.identity.generation, bad.sector as u16, 0);
         let replaced = matches!(segment::judge(shadow, bad.sector), Standing::Here(place) if place == expected);
         if !replaced || kind == LogKind::Numbered {
             return Err(bad.error(file));
@@ -327,11 +319,7 @@ impl Body {
             identity: self.identity,
             tail,
             end_sector,
-            end: Lgpos {
-                generation: self.identity.generation,
-                segment: end_sector as u16,
-                offset: 0,
-            },
+            end: Lgpos::new(self.identity.generation, end_sector as u16, 0),
             segments_checksum: self.segments_checksum,
         })
     }

@@ -5,8 +5,8 @@ mod words;
 
 use std::fmt::{self, Write};
 
-use super::Lgpos;
 use super::record::{DBTIME_INVALID, Record, RecordType, text};
+use crate::header::Lgpos;
 use changes::{describe_differences, write_tree_details};
 use words::*;
 
@@ -27,7 +27,7 @@ pub struct ListedRecord<'a> {
 impl fmt::Display for ListedRecord<'_> {
     /// One line (a few, for records with lists): `>position type details`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, ">{} {:<9}", self.position, self.kind)?;
+        write!(f, ">{} {:<9}", self.place(), self.kind)?;
         f.write_str(&describe(self.record))?;
         if let Record::ReplaceDelta(replace) = self.record {
             f.write_str(&describe_differences(replace))?;
@@ -37,11 +37,19 @@ impl fmt::Display for ListedRecord<'_> {
 }
 
 impl ListedRecord<'_> {
+    /// The position with a fixed width: `00000001,0012,077E`.
+    fn place(&self) -> String {
+        let position = self.position;
+        let (segment, byte) = (position.segment(), position.byte());
+        format!("{:08X},{segment:04X},{byte:04X}", position.generation())
+    }
+
     /// The record as one JSON object: position, type, the page it changes (where it does) and the details as text.
     pub fn to_json(&self) -> String {
         let mut json = format!(
             "{{\"lgpos\":\"{}\",\"type\":\"{}\"",
-            self.position, self.kind
+            self.place(),
+            self.kind
         );
         if let Some(page) = self.record.page_head() {
             // Writing to a string cannot fail.
@@ -99,9 +107,9 @@ fn write_details(out: &mut String, record: &Record) -> fmt::Result {
             write!(
                 out,
                 "\n      Env SystemPath:{}\n      Env LogFilePath:{}\n      Env (CircLog,Session,Opentbl,VerPage,Cursors,LogBufs,LogFile,Buffers)\n          ({},{:7},{:7},{:7},{:7},{:7},{:7},{:7})\n",
-                text(&settings.system_path),
-                text(&settings.log_path),
-                if settings.flags & 1 != 0 {
+                settings.system_path(),
+                settings.log_path(),
+                if settings.is_circular() {
                     "     on"
                 } else {
                     "    off"
@@ -111,7 +119,7 @@ fn write_details(out: &mut String, record: &Record) -> fmt::Result {
                 settings.version_pages.get(),
                 settings.cursors.get(),
                 settings.log_buffers.get(),
-                settings.log_file_sectors.get(),
+                settings.log_sectors.get(),
                 settings.cache_size.get(),
             )?;
         }
@@ -202,7 +210,7 @@ fn write_database_details(out: &mut String, record: &Record) -> fmt::Result {
                 create.name.to_text(),
                 create.head.database,
                 create.head.size_limit,
-                Signature(&create.head.signature),
+                create.head.signature,
                 u8::from(create.sparse)
             )?;
         }
@@ -216,9 +224,9 @@ fn write_database_details(out: &mut String, record: &Record) -> fmt::Result {
             attach.name.to_text(),
             attach.head.database,
             attach.head.size_limit,
-            Position(attach.head.consistent.get()),
-            Signature(&attach.head.signature),
-            Signature(&attach.head.log_signature),
+            shown(attach.head.consistent),
+            attach.head.signature,
+            attach.head.log_signature,
             u8::from(attach.sparse)
         )?,
         Record::DetachDatabase(detach) => write!(
@@ -232,9 +240,9 @@ fn write_database_details(out: &mut String, record: &Record) -> fmt::Result {
             out,
             " [{}:], consistent:{} attach:{} SigDb: {}",
             reattach.database,
-            Position(reattach.consistent.get()),
-            Position(reattach.attach.get()),
-            Signature(&reattach.signature)
+            shown(reattach.consistent),
+            shown(reattach.attach),
+            reattach.signature
         )?,
         Record::SignalAttachDatabase(signal) => write!(out, " (dbid:{})", signal.database)?,
         Record::SetDatabaseVersion(version) => write!(
@@ -322,7 +330,7 @@ fn write_database_details(out: &mut String, record: &Record) -> fmt::Result {
                 out,
                 " {phase}( {kind}:{scope}, dbid={}, phaseDetails[{},",
                 head.database,
-                Position(head.mark.get())
+                shown(head.mark)
             )?;
             write_clock(out, head.time)?;
             write!(out, ",({},{})] )", head.low, head.high)?;

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::SHOWN_BYTES;
-use crate::log::Lgpos;
-use crate::log::record::{LogTime, NodeHead, PageHead, StoredSignature, Term, text};
+use crate::header::{Lgpos, LogTime};
+use crate::log::record::{NodeHead, PageHead, Term};
 
 /// `dbtime,dbtime before,transaction:level(session,`
 pub(super) fn write_change(out: &mut String, page: &PageHead) -> fmt::Result {
@@ -106,8 +106,8 @@ pub(super) fn write_quit(out: &mut String, term: &Term) -> fmt::Result {
         out,
         "\n      Quit on {} Restore.\n      RedoFrom:{}\n      UndoRecordFrom:{}\n",
         if term.head.hard != 0 { "Hard" } else { "Soft" },
-        Position(term.head.redo_from.get()),
-        Position(term.head.undo_from.get())
+        shown(term.head.redo_from),
+        shown(term.head.undo_from)
     )
 }
 
@@ -122,26 +122,14 @@ pub(super) fn write_time(out: &mut String, time: Option<LogTime>) -> fmt::Result
 }
 
 pub(super) fn write_clock(out: &mut String, time: LogTime) -> fmt::Result {
-    let [seconds, minutes, hours, day, month, year, ..] = time.0;
+    let (hours, minutes, seconds, milliseconds) = time.time_of_day();
     write!(
         out,
-        "({month}/{day}/{} {hours}:{minutes:02}:{seconds:02}.{:03})",
-        u16::from(year) + 1900,
-        time.milliseconds()
+        "({}/{}/{} {hours}:{minutes:02}:{seconds:02}.{milliseconds:03})",
+        time.month(),
+        time.day(),
+        time.year()
     )
-}
-
-/// A position as `(generation,segment,offset)`.
-pub(super) struct Position(pub Lgpos);
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(
-            f,
-            "({:X},{:X},{:X})",
-            self.0.generation, self.0.segment, self.0.offset
-        )
-    }
 }
 
 /// A tree as `objid:[database:number]`.
@@ -153,25 +141,12 @@ impl fmt::Display for Object<'_> {
     }
 }
 
-/// A signature in words.
-pub(super) struct Signature<'a>(pub &'a StoredSignature);
-
-impl fmt::Display for Signature<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let time = self.0.created;
-        let [seconds, minutes, hours, day, month, year, ..] = time.0;
-        let computer = text(&self.0.computer);
-        write!(
-            f,
-            "Create time:{month:02}/{day:02}/{} {hours:02}:{minutes:02}:{seconds:02}.{:03} Rand:{} Computer:{}",
-            u16::from(year) + 1900,
-            time.milliseconds(),
-            self.0.random,
-            if computer.is_empty() {
-                "<None>"
-            } else {
-                &computer
-            }
-        )
-    }
+/// A position as the engine's dumps show it within a record.
+pub(super) fn shown(position: Lgpos) -> String {
+    format!(
+        "({:X},{:X},{:X})",
+        position.generation(),
+        position.segment(),
+        position.byte()
+    )
 }

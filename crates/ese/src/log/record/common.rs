@@ -3,8 +3,6 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::log::Lgpos;
-
 /// A DBTIME field that was never set.
 pub const DBTIME_NIL: u64 = u64::MAX;
 /// A DBTIME field that holds no time, since another record of the same macro has already marked the page.
@@ -66,58 +64,6 @@ pub struct NodeHead {
     pub root: U32,
     /// The tree's OBJID.
     pub object: U32,
-}
-
-/// A stored [`Lgpos`].
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct StoredLgpos([u8; 8]);
-
-impl StoredLgpos {
-    /// The position.
-    pub fn get(&self) -> Lgpos {
-        Lgpos::from_bytes(self.0)
-    }
-}
-
-/// A calendar time (LOGTIME): seconds, minutes, hours, day, month, year since 1900, then milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct LogTime(pub [u8; 8]);
-
-impl LogTime {
-    /// Milliseconds within the second.
-    pub fn milliseconds(&self) -> u16 {
-        u16::from(self.0[6] >> 1) | u16::from((self.0[7] >> 1) & 7) << 7
-    }
-
-    /// Whether the time counts from UTC (else the local time of the machine that wrote it).
-    pub fn is_utc(&self) -> bool {
-        self.0[6] & 1 != 0
-    }
-}
-
-/// A signature: a random number, a time and the computer's name (SIGNATURE).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct StoredSignature {
-    /// A random number.
-    pub random: U32,
-    /// When the log series or the database was created.
-    pub created: LogTime,
-    /// The computer's NetBIOS name, ending at the first zero.
-    pub computer: [u8; 16],
-}
-
-impl StoredSignature {
-    /// The 28 bytes as stored.
-    pub fn as_stored(&self) -> [u8; 28] {
-        let mut bytes = [0; 28];
-        bytes[..4].copy_from_slice(&self.random.get().to_le_bytes());
-        bytes[4..12].copy_from_slice(&self.created.0);
-        bytes[12..].copy_from_slice(&self.computer);
-        bytes
-    }
 }
 
 /// Where a name is stored: UTF-16 or, in old records, single bytes; zero-terminated.

@@ -3,8 +3,9 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::common::{LogTime, StoredLgpos, StoredName, StoredSignature};
+use super::common::StoredName;
 use super::parse::Cursor;
+use crate::header::{Lgpos, LogTime, Signature};
 
 /// The fixed part of a create record.
 #[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
@@ -19,7 +20,7 @@ pub struct CreateDatabaseHead {
     /// The size limit in pages; 0 for none.
     pub size_limit: U32,
     /// The database's signature.
-    pub signature: StoredSignature,
+    pub signature: Signature,
     name_size: U16,
     flags: u8,
 }
@@ -58,11 +59,11 @@ pub struct AttachDatabaseHead {
     /// The size limit in pages; 0 for none.
     pub size_limit: U32,
     /// The position at which the database was last consistent.
-    pub consistent: StoredLgpos,
+    pub consistent: Lgpos,
     /// The database's signature.
-    pub signature: StoredSignature,
+    pub signature: Signature,
     /// The signature of the logs it was last attached to.
-    pub log_signature: StoredSignature,
+    pub log_signature: Signature,
     name_size: U16,
     flags: u8,
 }
@@ -107,11 +108,11 @@ pub struct ReattachDatabase {
     /// The database (DBID).
     pub database: u8,
     /// Where it was attached.
-    pub attach: StoredLgpos,
+    pub attach: Lgpos,
     /// Where it was last consistent.
-    pub consistent: StoredLgpos,
+    pub consistent: Lgpos,
     /// The database's signature.
-    pub signature: StoredSignature,
+    pub signature: Signature,
 }
 
 /// A database recovered by a passive copy is about to be attached (LRSIGNALATTACHDB).
@@ -240,7 +241,7 @@ pub struct BackupHead {
     /// The database (DBID); 0 if not about one.
     pub database: u8,
     /// Where the backup began.
-    pub mark: StoredLgpos,
+    pub mark: Lgpos,
     /// When.
     pub time: LogTime,
     /// The first generation of the set, or of those truncated.

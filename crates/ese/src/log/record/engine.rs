@@ -3,41 +3,15 @@
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::common::{LogTime, StoredLgpos, StoredName};
+use super::common::StoredName;
 use super::parse::Cursor;
-
-/// The engine's settings (DBMS_PARAM).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct EngineSettings {
-    /// The folder of the checkpoint.
-    pub system_path: [u8; 261],
-    /// The folder of the logs.
-    pub log_path: [u8; 261],
-    /// Bit 0: circular logging.
-    pub flags: u8,
-    /// Sessions.
-    pub sessions: U32,
-    /// Open tables.
-    pub open_tables: U32,
-    /// Pages of the version store.
-    pub version_pages: U32,
-    /// Cursors.
-    pub cursors: U32,
-    /// Log buffers, in sectors.
-    pub log_buffers: U32,
-    /// Size of a log file, in sectors.
-    pub log_file_sectors: U32,
-    /// Size of the page cache, in pages.
-    pub cache_size: U32,
-    reserved: [u8; 16],
-}
+use crate::header::{EngineParameters, Lgpos, LogTime};
 
 /// The engine starts (LRINIT, LRINIT2).
 #[derive(Debug, Clone, Copy)]
 pub struct Init<'a> {
     /// Its settings.
-    pub settings: &'a EngineSettings,
+    pub settings: &'a EngineParameters,
     /// When.
     pub time: Option<LogTime>,
 }
@@ -47,9 +21,9 @@ pub struct Init<'a> {
 #[repr(C)]
 pub struct TermHead {
     /// Where the undo phase of recovery began.
-    pub undo_from: StoredLgpos,
+    pub undo_from: Lgpos,
     /// Where the redo phase of recovery began.
-    pub redo_from: StoredLgpos,
+    pub redo_from: Lgpos,
     /// Whether recovery was that of a restored backup.
     pub hard: u8,
 }

@@ -12,19 +12,14 @@ mod session;
 mod tree;
 
 pub(crate) use common::text;
-pub use common::{
-    DBTIME_INVALID, DBTIME_NIL, LogTime, NodeHead, PageHead, StoredLgpos, StoredName,
-    StoredSignature,
-};
+pub use common::{DBTIME_INVALID, DBTIME_NIL, NodeHead, PageHead, StoredName};
 pub use database::{
     AttachDatabase, AttachDatabaseHead, Backup, BackupHead, CreateDatabase, CreateDatabaseFinish,
     CreateDatabaseHead, DetachDatabase, DetachDatabaseHead, ExtendDatabase, OldBackup,
     PagePatchRequest, ReattachDatabase, ScanCheck, ScanCheck2, SetDatabaseVersion, ShrinkDatabase,
     ShrinkDatabaseHead, SignalAttachDatabase, TrimDatabase,
 };
-pub use engine::{
-    Checksum, EngineSettings, ExternalRestore, Init, JetCall, MultiSector, Term, TermHead, Trace,
-};
+pub use engine::{Checksum, ExternalRestore, Init, JetCall, MultiSector, Term, TermHead, Trace};
 pub use kind::RecordType;
 pub use node::{
     Delta, Difference, FlagInsert, FlagInsertReplace, Insert, Replace, Scrub, SetExternalHeader,
@@ -39,6 +34,7 @@ pub use tree::{
     NewPage, PageMove, PageMoveHead, RootPageMove, Split, SplitHead, SplitKind,
 };
 
+use crate::header::LogTime;
 use parse::Cursor;
 use zerocopy::little_endian::{U16, U32};
 
