@@ -8,16 +8,32 @@
 //! | [`log_set`] | the logs of a folder by name and generation, and which of them a database needs |
 //! | [`log`] | the content of transaction logs |
 //! | [`page`] | the inside of a page: header, tags, nodes, keys |
+//! | [`tree`] | trees of pages, and cursors over their nodes |
+//! | [`catalog`] | tables, columns and indices |
+//! | [`record`] | the values of a row in the data of a node |
+//! | [`long_value`], [`compression`] | values that lie apart from their row, and how values are compressed |
+//! | [`database`], [`rows`] | a database open for reading: rows and index entries by cursor |
+//! | [`dump`] | everything that a database holds, as JSON lines |
 //!
-//! Damage is an [`Error`] or a finding that names file, offset, structure, what was expected and what was found.
+//! [`Database`] is where reading begins. Damage is an [`Error`] or a finding that names file, offset, structure, what was
+//! expected and what was found.
 #![deny(unsafe_code)]
 
+pub mod catalog;
 pub mod checksum;
+pub mod compression;
+pub mod database;
+pub mod dump;
 mod error;
 pub mod header;
 pub mod log;
 pub mod log_set;
+pub mod long_value;
 pub mod page;
+pub mod record;
+pub mod rows;
+pub mod tree;
 pub mod verify;
 
+pub use database::Database;
 pub use error::{Error, Result};

@@ -1,0 +1,117 @@
+//! Where a database's bytes come from.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex};
+
+/// A database's bytes, readable at any position from any thread.
+///
+/// Files, bytes in memory and, through [`Seekable`], anything that reads and seeks are sources.
+pub trait Source: Send + Sync {
+    /// How many bytes there are.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` with the bytes from `offset` on; an error where the source ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// All bytes, where they lie in memory: pages are then read without a copy.
+    fn as_bytes(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl Source for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(self, buffer, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    buffer = &mut buffer[read..];
+                    offset += read as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+macro_rules! bytes_are_a_source {
+    ($($kind:ty),*) => {$(
+        impl Source for $kind {
+            fn size(&self) -> io::Result<u64> {
+                Ok(self.len() as u64)
+            }
+
+            fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+                let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+                let rest = self.get(start..).and_then(|rest| rest.get(..buffer.len()));
+                buffer.copy_from_slice(rest.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+
+            fn as_bytes(&self) -> Option<&[u8]> {
+                Some(self)
+            }
+        }
+    )*};
+}
+
+bytes_are_a_source!(Vec<u8>, Arc<[u8]>, &'static [u8], super::mapped::Mapped);
+
+impl<S: Source + ?Sized> Source for Arc<S> {
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_exact_at(buffer, offset)
+    }
+
+    fn as_bytes(&self) -> Option<&[u8]> {
+        (**self).as_bytes()
+    }
+}
+
+/// Makes a source of anything that reads and seeks; its readers wait for each other.
+#[derive(Debug)]
+pub struct Seekable<R>(Mutex<R>);
+
+impl<R: Read + Seek + Send> Seekable<R> {
+    /// The source that reads from `reader`.
+    pub fn new(reader: R) -> Self {
+        Self(Mutex::new(reader))
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut R) -> io::Result<T>) -> io::Result<T> {
+        // A reader that panicked elsewhere leaves at most a wrong position, and every read sets its own.
+        read(
+            &mut self
+                .0
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+        )
+    }
+}
+
+impl<R: Read + Seek + Send> Source for Seekable<R> {
+    fn size(&self) -> io::Result<u64> {
+        self.with(|reader| reader.seek(SeekFrom::End(0)))
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.with(|reader| {
+            reader.seek(SeekFrom::Start(offset))?;
+            reader.read_exact(buffer)
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! The canonical dump: everything that a database holds, as JSON lines that are equal where two databases hold the same.
+//!
+//! Tables by name; of each table its columns by number, its indices by name, its rows in the order of the primary index
+//! with all values in hexadecimal, their number, and on demand the entries of the secondary indices.
+
+mod json;
+
+use std::io::{self, Write};
+
+use crate::Error;
+use crate::catalog::{Index, Table, TableEntry};
+use crate::compression;
+use crate::database::Database;
+use crate::rows::{Row, Stored};
+use json::Line;
+
+/// What to dump.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Dump {
+    indexes: bool,
+}
+
+/// Why a dump ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// The database could not be read.
+    #[error(transparent)]
+    Read(#[from] Error),
+    /// The dump could not be written.
+    #[error("write the dump: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// A dump's lines are collected to this many bytes, so that the longest value is written in pieces of this size.
+const BUFFER: usize = 256 << 10;
+
+impl Dump {
+    /// A dump of tables, columns, index definitions and rows.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also dump the entries of the secondary indices.
+    pub fn with_indexes(mut self, indexes: bool) -> Self {
+        self.indexes = indexes;
+        self
+    }
+
+    /// Writes the dump of the whole of `database` to `out`.
+    ///
+    /// ```no_run
+    /// let database = ese::Database::open("ntds.dit")?;
+    /// ese::dump::Dump::new().with_indexes(true).write(&database, &mut std::io::stdout())?;
+    /// # Ok::<(), ese::dump::DumpError>(())
+    /// ```
+    pub fn write(&self, database: &Database, out: &mut dyn Write) -> Result<(), DumpError> {
+        let mut line = Line::new(out);
+        for entry in database.tables()? {
+            self.table(database, entry, &mut line)?;
+        }
+        line.flush()?;
+        Ok(())
+    }
+
+    /// Writes the dump of one table.
+    pub fn write_table(
+        &self,
+        database: &Database,
+        entry: &TableEntry,
+        out: &mut dyn Write,
+    ) -> Result<(), DumpError> {
+        let mut line = Line::new(out);
+        self.table(database, entry, &mut line)?;
+        line.flush()?;
+        Ok(())
+    }
+
+    fn table(
+        &self,
+        database: &Database,
+        entry: &TableEntry,
+        line: &mut Line<'_>,
+    ) -> Result<(), DumpError> {
+        if entry.flags.is_system() {
+            line.start("systable")
+                .text_field("name", &entry.name)
+                .end()?;
+            return Ok(());
+        }
+        let Some(table) = database.table(&entry.name)? else {
+            return Ok(());
+        };
+        line.start("table")
+            .text_field("name", &table.name)
+            .number("flags", table.flags.0)
+            .end()?;
+        columns(&table, line)?;
+        for index in table.indexes() {
+            index_definition(&table, index, line)?;
+        }
+        let mut count = 0u64;
+        let mut rows = database.rows(&table);
+        let mut decompressed = Vec::new();
+        while let Some(row) = rows.next()? {
+            write_row(&table, &row, &mut decompressed, line)?;
+            count += 1;
+        }
+        line.start("rowcount")
+            .text_field("table", &table.name)
+            .number("n", count)
+            .end()?;
+        if self.indexes {
+            for index in table
+                .indexes()
+                .iter()
+                .filter(|index| !index.flags.is_primary())
+            {
+                let mut entries = database.entries(index);
+                while let Some(entry) = entries.next()? {
+                    line.start("ix")
+                        .text_field("table", &table.name)
+                        .text_field("index", &index.name)
+                        .hex_field("key", &[entry.key.prefix, entry.key.suffix])
+                        .hex_field("bm", &[entry.bookmark])
+                        .end()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn columns(table: &Table, line: &mut Line<'_>) -> Result<(), DumpError> {
+    for column in table.columns() {
+        line.start("column")
+            .text_field("table", &table.name)
+            .text_field("name", &column.name)
+            .number("id", column.id.0)
+            .number("coltyp", column.kind.number())
+            .number("cp", column.code_page)
+            .number("grbit", column.grbit())
+            .number("cbmax", column.max_len)
+            .hex_field("default", &[column.default.as_deref().unwrap_or_default()])
+            .end()?;
+    }
+    Ok(())
+}
+
+fn index_definition(table: &Table, index: &Index, line: &mut Line<'_>) -> Result<(), DumpError> {
+    const UNICODE: u32 = 0x800;
+    const TUPLE_LIMITS: u32 = 0x2000;
+    /// The engine's interface reports no lower limit of the key's length.
+    const SHORTEST_KEY_MOST: u16 = 255;
+    let name = |id| table.column_by_id(id).map_or("?", |column| &column.name);
+    let is_derived = table.flags.is_derived();
+    let tuples = index.tuples.filter(|_| !is_derived);
+    let grbit = match (is_derived, tuples) {
+        (true, _) => index.grbit(),
+        (_, None) => index.grbit() | UNICODE,
+        (_, Some(_)) => index.grbit() | UNICODE | TUPLE_LIMITS,
+    };
+    line.start("index")
+        .text_field("table", &table.name)
+        .text_field("name", &index.name)
+        .number("grbit", grbit);
+    line.array("key", &index.key, |line, part| {
+        let direction = if part.descending { "-" } else { "+" };
+        line.text(&[direction, name(part.column)]);
+    });
+    if is_derived {
+        line.number("mapflags", index.map_flags)
+            .number("derived", 1u32)
+            .end()?;
+        return Ok(());
+    }
+    line.text_field("locale", &index.locale)
+        .number("mapflags", index.map_flags)
+        .number(
+            "varsegmac",
+            if tuples.is_some() {
+                0
+            } else {
+                index.segment_most
+            },
+        )
+        .number("keymost", index.key_most.max(SHORTEST_KEY_MOST));
+    line.array("cond", &index.conditions, |line, condition| {
+        let grbit = if condition.must_be_null { ",1]" } else { ",2]" };
+        line.raw("[").text(&[name(condition.column)]).raw(grbit);
+    });
+    match tuples {
+        None => line.field("tuple").raw("null"),
+        Some(limits) => {
+            let limits = [
+                limits.shortest,
+                limits.longest,
+                limits.indexed,
+                limits.step,
+                limits.first,
+            ];
+            line.array("tuple", &limits, |line, limit| {
+                line.raw(&limit.to_string());
+            })
+        }
+    };
+    line.end()?;
+    Ok(())
+}
+
+fn write_row(
+    table: &Table,
+    row: &Row<'_>,
+    decompressed: &mut Vec<u8>,
+    line: &mut Line<'_>,
+) -> Result<(), DumpError> {
+    line.start("row").text_field("table", &table.name);
+    let bookmark = row.bookmark();
+    line.hex_field("bm", &[bookmark.prefix, bookmark.suffix]);
+    line.field("c").raw("{");
+    let mut first = true;
+    let mut failed = None;
+    let done = row.visit(|value| {
+        if value.sequence > 1 {
+            line.raw(",\"");
+        } else {
+            line.raw(match first {
+                true => "",
+                false => "],",
+            });
+            line.text(&[&value.column.name]).raw(":[\"");
+        }
+        first = false;
+        match value.stored {
+            Stored::Plain(bytes) | Stored::Encrypted(bytes) => {
+                line.hex(bytes);
+            }
+            Stored::Compressed(bytes) => {
+                decompressed.clear();
+                let readable = compression::decompress(bytes, decompressed).is_ok();
+                line.hex(if readable { decompressed } else { bytes });
+            }
+            Stored::Separated(id) => {
+                row.visit_long_value(id, |chunk| {
+                    line.hex(chunk);
+                    if line.is_long()
+                        && let Err(error) = line.flush()
+                    {
+                        failed.get_or_insert(error);
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        line.raw("\"");
+        Ok(())
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    done?;
+    line.raw(if first { "}" } else { "]}" }).end()?;
+    Ok(())
+}
