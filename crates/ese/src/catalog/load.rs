@@ -314,7 +314,7 @@ fn extended_segments(bytes: &[u8]) -> Option<Vec<Segment>> {
     const TEMPLATE: u8 = 0x80;
     const DESCENDING: u8 = 0x40;
     const MUST_BE_NULL: u8 = 0x20;
-    if bytes.len() % 4 != 0 {
+    if !bytes.len().is_multiple_of(4) {
         return None;
     }
     Some(
@@ -366,7 +366,7 @@ impl OwnFirst {
 
 /// Segments of two bytes: the column, negative where it is descending or must be NULL.
 fn old_segments(bytes: &[u8], of_template: bool, own_first: OwnFirst) -> Option<Vec<Segment>> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     (0..bytes.len() / 2)

@@ -11,7 +11,8 @@ use std::sync::{Arc, OnceLock};
 pub use source::{Seekable, Source};
 
 use crate::catalog::{Catalog, Table};
-use crate::page::{Fault, PageLayout, PageSize, PageView, Pgno, u32_at};
+use crate::header::DatabaseHeaders;
+use crate::page::{Fault, PageLayout, PageSize, PageView, Pgno};
 use crate::{Error, Result};
 use cache::PageCache;
 
@@ -23,9 +24,7 @@ pub struct Database {
     source: Box<dyn Source>,
     page_size: PageSize,
     page_count: u32,
-    version: u32,
-    revision: u32,
-    state: u32,
+    headers: DatabaseHeaders,
     cache: PageCache,
     catalog: OnceLock<Catalog>,
 }
@@ -46,19 +45,17 @@ enum PageBytes<'db> {
 /// Memory for pages of sources that do not lie in memory.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// What the first bytes of every database's header hold after the checksum.
-const MAGIC: u32 = 0x89ab_cdef;
-/// The format version of all databases since Windows 2000.
-const VERSION: u32 = 0x620;
-
 impl Database {
     /// Opens the file at `path`, mapped into memory where the system can do that.
     ///
     /// The database may be dirty: what is then read is the state of its pages, which lacks changes that are only in the
     /// logs and holds changes that were never committed. [`Self::is_clean`] tells.
     ///
-    /// ```no_run
-    /// let database = ese::Database::open("ntds.dit")?;
+    /// ```
+    /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+    /// # let path = folder.path().join("ntds.dit");
+    /// let database = ese::Database::open(&path)?;
+    /// assert!(database.is_clean());
     /// for table in database.tables()? {
     ///     println!("{}", table.name);
     /// }
@@ -79,9 +76,12 @@ impl Database {
 
     /// Opens a database over any source; `name` stands for it in errors.
     ///
-    /// ```no_run
-    /// let bytes: Vec<u8> = std::fs::read("ntds.dit").unwrap();
-    /// let database = ese::Database::over(bytes, "ntds.dit")?;
+    /// ```
+    /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+    /// # let path = folder.path().join("ntds.dit");
+    /// let bytes: Vec<u8> = std::fs::read(&path).unwrap();
+    /// let database = ese::Database::over(bytes, "ntds.dit in memory")?;
+    /// assert!(database.table("datatable")?.is_some());
     /// # Ok::<(), ese::Error>(())
     /// ```
     pub fn over(source: impl Source + 'static, name: impl Into<PathBuf>) -> Result<Self> {
@@ -91,52 +91,14 @@ impl Database {
             source,
         };
         let len = source.size().map_err(io)?;
-        let mut header = [0; 640];
-        if len < header.len() as u64 {
-            return Err(damaged(
-                &file,
-                0,
-                "a header of at least 640 bytes",
-                format!("{len} bytes"),
-            ));
-        }
-        source.read_exact_at(&mut header, 0).map_err(io)?;
-        let field = |offset| u32_at(&header, offset).unwrap_or_default();
-        if field(4) != MAGIC {
-            let found = format!("{:#010x}", field(4));
-            return Err(damaged(
-                &file,
-                4,
-                "the database signature 0x89abcdef",
-                found,
-            ));
-        }
-        if field(8) != VERSION {
-            return Err(Error::Unsupported {
-                what: format!("database format version {:#x}", field(8)),
-                file,
-            });
-        }
-        // Databases older than the field have pages of 4 KiB.
-        let page_size = match field(236) {
-            0 => PageSize::new(4096),
-            bytes => PageSize::new(bytes),
-        };
-        let Some(page_size) = page_size else {
-            let found = format!("{} bytes", field(236));
-            return Err(damaged(
-                &file,
-                236,
-                "a page size of 2, 4, 8, 16 or 32 KiB",
-                found,
-            ));
-        };
+        let mut start = vec![0; len.min(DatabaseHeaders::START as u64) as usize];
+        source.read_exact_at(&mut start, 0).map_err(io)?;
+        let headers = DatabaseHeaders::parse(&start).map_err(|fault| fault.in_file(&file))?;
+        let page_size = headers.header.page_size();
         Ok(Self {
             page_size,
             page_count: page_size.pages_in(len),
-            version: field(8),
-            revision: field(232),
-            state: field(52),
+            headers,
             cache: PageCache::new(CACHE_BYTES / page_size.bytes()),
             catalog: OnceLock::new(),
             source: Box::new(source),
@@ -159,15 +121,14 @@ impl Database {
         self.page_count
     }
 
-    /// The format version and revision, such as 0x620 and 20.
-    pub fn format(&self) -> (u32, u32) {
-        (self.version, self.revision)
+    /// The header, and how its two copies fare.
+    pub fn headers(&self) -> &DatabaseHeaders {
+        &self.headers
     }
 
     /// Whether the database was shut down cleanly, so that it is complete without logs.
     pub fn is_clean(&self) -> bool {
-        const CLEAN_SHUTDOWN: u32 = 3;
-        self.state == CLEAN_SHUTDOWN
+        self.headers.header.is_clean()
     }
 
     /// The source that the pages are read from.
@@ -193,12 +154,12 @@ impl Database {
                 .ok()
                 .and_then(|start| all.get(start..start + len));
             let missing = || {
-                damaged(
-                    &self.file,
-                    offset,
+                self.fault(Fault::new(
+                    number,
+                    "page",
                     "a whole page",
-                    "the end of the file".into(),
-                )
+                    "the end of the file",
+                ))
             };
             PageBytes::Borrowed(page.ok_or_else(missing)?)
         } else if let Some(page) = self.cache.get(number) {
@@ -274,15 +235,5 @@ impl Page<'_> {
     /// The page's header and layout.
     pub fn layout(&self) -> &PageLayout {
         &self.layout
-    }
-}
-
-fn damaged(file: &Path, offset: u64, expected: &str, found: String) -> Error {
-    Error::Damaged {
-        file: file.to_path_buf(),
-        offset,
-        structure: "database header".into(),
-        expected: expected.into(),
-        found,
     }
 }

@@ -48,9 +48,13 @@ impl Dump {
 
     /// Writes the dump of the whole of `database` to `out`.
     ///
-    /// ```no_run
-    /// let database = ese::Database::open("ntds.dit")?;
-    /// ese::dump::Dump::new().with_indexes(true).write(&database, &mut std::io::stdout())?;
+    /// ```
+    /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+    /// # let path = folder.path().join("ntds.dit");
+    /// let database = ese::Database::open(&path)?;
+    /// let mut lines = Vec::new();
+    /// ese::dump::Dump::new().with_indexes(true).write(&database, &mut lines)?;
+    /// assert!(lines.starts_with(br#"{"t":"systable","name":"MSysLocales"}"#));
     /// # Ok::<(), ese::dump::DumpError>(())
     /// ```
     pub fn write(&self, database: &Database, out: &mut dyn Write) -> Result<(), DumpError> {

@@ -1,13 +1,26 @@
 //! Rows of tables and entries of indices.
 //!
-//! ```no_run
-//! let database = ese::Database::open("ntds.dit")?;
+//! ```
+//! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+//! # let path = folder.path().join("ntds.dit");
+//! use ese::rows::Value;
+//!
+//! let database = ese::Database::open(&path)?;
 //! let table = database.table("datatable")?.expect("a directory has a datatable");
-//! let name = table.column("ATTm589825").expect("a column");
+//! let number = table.column("DNT_col").expect("a row has a number");
 //! let mut rows = database.rows(&table);
+//! let mut last = 0;
 //! while let Some(row) = rows.next()? {
-//!     println!("{:?}", row.typed(name)?);
+//!     let Value::Long(number) = row.typed(number)? else { panic!("a number") };
+//!     assert!(number > last, "rows come in the order of the primary index");
+//!     last = number;
 //! }
+//!
+//! // Secondary indices lead to rows by their bookmarks.
+//! let index = table.index("PDNT_index").expect("children by their parent");
+//! let mut entries = database.entries(index);
+//! let first = entries.next()?.expect("an entry").bookmark.to_vec();
+//! assert!(rows.find(&first)?.is_some());
 //! # Ok::<(), ese::Error>(())
 //! ```
 
