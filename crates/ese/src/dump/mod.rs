@@ -59,11 +59,11 @@ impl Dump {
     /// ```
     pub fn write(&self, database: &Database, out: &mut dyn Write) -> Result<(), DumpError> {
         let mut line = Line::new(out);
-        for entry in database.tables()? {
-            self.table(database, entry, &mut line)?;
-        }
+        let tables = database.tables()?;
+        let done = (tables.iter()).try_for_each(|entry| self.table(database, entry, &mut line));
+        // What was read before damage was met is written too.
         line.flush()?;
-        Ok(())
+        done
     }
 
     /// Writes the dump of one table.
@@ -74,9 +74,9 @@ impl Dump {
         out: &mut dyn Write,
     ) -> Result<(), DumpError> {
         let mut line = Line::new(out);
-        self.table(database, entry, &mut line)?;
+        let done = self.table(database, entry, &mut line);
         line.flush()?;
-        Ok(())
+        done
     }
 
     fn table(
