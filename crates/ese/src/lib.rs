@@ -3,8 +3,9 @@
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`checksum`] | checksums of pages and headers: verify, compute |
-//! | [`header`] | database, log and checkpoint headers, the patch page of a streaming backup; what kind of file is this |
+//! | [`header`] | database, log, checkpoint and flush map headers, the patch page of a streaming backup; what kind of file is this |
 //! | [`verify`] | every page of a database file, as its bytes pass by or from disk |
+//! | [`flush_map`] | the map beside a database that tells writes that the disk lost |
 //! | [`log_set`] | the logs of a folder by name and generation, and which of them a database needs |
 //! | [`log`] | the content of transaction logs |
 //! | [`page`] | the inside of a page: header, tags, nodes, keys |
@@ -25,6 +26,7 @@ pub mod compression;
 pub mod database;
 pub mod dump;
 mod error;
+pub mod flush_map;
 pub mod header;
 pub mod log;
 pub mod log_set;

@@ -233,18 +233,23 @@ fn kinds_of_files_are_told_by_their_content() {
                 "edb" | "dit" => FileKind::Database,
                 "chk" => FileKind::Checkpoint,
                 "jfm" => FileKind::FlushMap,
-                "log" if path.ends_with("edbtmp.log") => continue,
+                "log" if path.ends_with("edbtmp.log") => FileKind::TemporaryLog,
                 _ => FileKind::Log,
             };
-            let content = fs::read(&path).unwrap();
-            assert_eq!(
-                FileKind::of(&content),
-                expected,
-                "{}: {}",
-                fixture.name,
-                path.display()
-            );
+            let found = FileKind::of_file(&path).unwrap();
+            assert_eq!(found, expected, "{}: {}", fixture.name, path.display());
         }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in [
+        ("edbres00001.jrs", FileKind::ReservedLog),
+        ("res2.log", FileKind::ReservedLog),
+        ("ntds.pat", FileKind::PatchFile),
+        ("ntds.dit", FileKind::Unknown),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, [0; 5000]).unwrap();
+        assert_eq!(FileKind::of_file(&path).unwrap(), expected, "{name}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every page of every fixture, sound and with bits flipped.
 
 use ese::header::DatabaseHeaders;
-use ese::verify::{Damage, Finding, PageVerifier, Place, Summary, verify_database};
+use ese::verify::{Damage, Finding, FlushMapUse, PageVerifier, Place, Summary, verify_database};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ fn no_false_alarm_in_any_database() {
         for path in databases(folder.path()) {
             let name = format!("{}: {}", fixture.name, path.display());
             let mut findings = Vec::new();
-            let summary = verify_database(&path, |finding| findings.push(finding)).unwrap();
+            let mut summary = verify_database(&path, |finding| findings.push(finding)).unwrap();
             assert_eq!(findings, [], "{name}");
             assert!(summary.is_sound() && summary.pages > 0, "{name}");
             assert!(!summary.lacks_patch(), "{name}");
@@ -67,6 +67,7 @@ fn no_false_alarm_in_any_database() {
             );
 
             let content = fs::read(&path).unwrap();
+            summary.flush_map = FlushMapUse::Absent; // the bytes alone come without one
             for pieces in [
                 &[1 << 20][..],
                 &[content.len()],

@@ -1,8 +1,9 @@
 //! What kind of file is this?
 
 use super::database::PAGE_SIZES;
-use super::{FILE_TYPE, FIXED_HEADER};
+use super::{DatabaseHeaders, FILE_TYPE, FIXED_HEADER, read_start};
 use std::fmt;
+use std::path::Path;
 
 /// The kinds of files that the engine writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,11 +16,39 @@ pub enum FileKind {
     Checkpoint,
     /// A flush map, which tells lost writes, such as `ntds.jfm`.
     FlushMap,
+    /// Space kept for a full disk: `edbres00001.jrs`, of old `res1.log`. Holds nothing.
+    ReservedLog,
+    /// The next log, not yet in use: `edbtmp.log`. Holds nothing.
+    TemporaryLog,
+    /// What old engines wrote beside a streaming backup's database: `ntds.pat`.
+    PatchFile,
     /// Nothing known.
     Unknown,
 }
 
 impl FileKind {
+    /// Reads the start of a file and goes by it and by the file's name: reserved and temporary logs may hold anything.
+    pub fn of_file(path: &Path) -> crate::Result<FileKind> {
+        let start = read_start(path, DatabaseHeaders::START as u64)?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        Ok(name
+            .and_then(FileKind::of_name)
+            .unwrap_or_else(|| FileKind::of(&start)))
+    }
+
+    /// The kinds that the content does not tell.
+    fn of_name(name: &str) -> Option<FileKind> {
+        let name = name.to_ascii_lowercase();
+        let (stem, extension) = name.rsplit_once('.')?;
+        match extension {
+            "jrs" => Some(FileKind::ReservedLog),
+            "log" if matches!(stem, "res1" | "res2") => Some(FileKind::ReservedLog),
+            "log" | "jtx" if stem.ends_with("tmp") => Some(FileKind::TemporaryLog),
+            "pat" => Some(FileKind::PatchFile),
+            _ => None,
+        }
+    }
+
     /// Goes by the marks in the header, even where its checksum is wrong: a damaged log is still a log.
     /// Give it the first 64 KiB, or the whole of a shorter file.
     pub fn of(start: &[u8]) -> FileKind {
@@ -49,6 +78,9 @@ impl fmt::Display for FileKind {
             FileKind::Log => "transaction log",
             FileKind::Checkpoint => "checkpoint",
             FileKind::FlushMap => "flush map",
+            FileKind::ReservedLog => "reserved log",
+            FileKind::TemporaryLog => "temporary log",
+            FileKind::PatchFile => "patch file",
             FileKind::Unknown => "unknown file",
         })
     }

@@ -2,9 +2,10 @@
 //! same order and notation.
 
 use super::{
-    BackupInfo, BackupKind, Checkpoint, DatabaseHeader, EngineParameters, Lgpos, LogHeader,
-    PatchHeader,
+    BackupInfo, BackupKind, Checkpoint, DatabaseHeader, EngineParameters, FlushMapHeader, Lgpos,
+    LogHeader, PatchHeader,
 };
+use crate::checksum::NEW_CHECKSUM_FLAG;
 use zerocopy::little_endian::U32;
 
 /// One line of a listing.
@@ -415,6 +416,33 @@ impl Checkpoint {
         list.add("IncBackup time", self.incremental_backup_time);
         list.add("Signature", self.log_signature);
         list.add_parameters(&self.parameters);
+        list.fields
+    }
+}
+
+impl FlushMapHeader {
+    /// The fields as the engine dumps them.
+    pub fn listing(&self) -> Vec<Field> {
+        let mut list = Listing::new();
+        let yes = |flag: bool| if flag { "Yes" } else { "No" };
+        list.add("Version", self.version());
+        let flags = self.flags.get();
+        let (clean, new) = (yes(self.is_clean()), yes(flags & NEW_CHECKSUM_FLAG != 0));
+        let flags = format!("{flags:#010x} (Clean:{clean}, NewChecksumFormat:{new})");
+        list.add("Flags", flags);
+        list.add("File Type", self.file_type);
+        list.add("Flush Map Creation", self.created);
+        list.add("Last Flush Map Attach", self.attached);
+        list.add("Last Flush Map Detach", self.detached);
+        list.add("Log Required Min.", both(self.min_required));
+        list.add("Log Required Min. (Next)", both(self.next_min_required));
+        list.add("Last Flush Map Full Flush Started", self.flush_started);
+        list.add("Last Flush Map Full Flush Completed", self.flush_completed);
+        list.add("DB Header Flush Signature", self.database_flush_signature);
+        list.add(
+            "Flush Map Header Flush Signature",
+            self.flush_map_flush_signature,
+        );
         list.fields
     }
 }

@@ -1,4 +1,4 @@
-//! The headers of databases, logs and checkpoints, and the page that ends a streaming backup.
+//! The headers of databases, logs, checkpoints and flush maps, and the page that ends a streaming backup.
 //!
 //! Each header is declared once, as it lies in the file: a structure of little-endian fields without padding
 //! ([`zerocopy`]), so that the declaration is the format. Numbers are read with `.get()`. Every `parse` takes bytes of
@@ -9,6 +9,7 @@ mod attachment;
 mod backup;
 mod checkpoint;
 mod database;
+mod flush_map;
 mod kind;
 mod listing;
 mod log_file;
@@ -20,6 +21,7 @@ pub use checkpoint::Checkpoint;
 pub use database::{
     DatabaseHeader, DatabaseHeaders, DatabaseState, HeaderCopies, NEWEST_UPDATE_MAJOR,
 };
+pub use flush_map::FlushMapHeader;
 pub use kind::FileKind;
 pub use listing::Field;
 pub use log_file::LogHeader;

@@ -1,6 +1,7 @@
 //! Verification of a database file on disk.
 
 use super::{Finding, PageVerifier, Summary};
+use crate::flush_map::FlushMap;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -11,7 +12,8 @@ const BLOCK: usize = 4 << 20;
 
 /// Reads a database file from start to end, in large blocks, and checks every page on all cores.
 ///
-/// `on_finding` is called for each damaged place, in the order of the file; damage never stops the scan.
+/// Where the database's flush map lies beside it (`.jfm`) and is valid for it, pages are held against that too; the
+/// summary tells. `on_finding` is called for each damaged place, in the order of the file; damage never stops the scan.
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be read.
@@ -23,6 +25,13 @@ pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Resu
     let mut file = File::open(path).map_err(io)?;
     let mut block = vec![0; BLOCK];
     let mut verifier = PageVerifier::parallel();
+    let flush_map = path.with_extension("jfm");
+    if flush_map.exists() {
+        verifier = match FlushMap::read(&flush_map) {
+            Ok(flush_map) => verifier.with_flush_map(flush_map),
+            Err(error) => verifier.without_flush_map(error.to_string()),
+        };
+    }
     loop {
         let length = fill(&mut file, &mut block).map_err(io)?;
         if length == 0 {

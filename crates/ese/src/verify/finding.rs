@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::checksum::BadChecksum;
+use crate::flush_map::LostFlush;
 use crate::header::Fault;
 use crate::page::Pgno;
 use std::fmt;
@@ -43,6 +44,8 @@ pub enum Damage {
         /// The number in the page.
         stored: Pgno,
     },
+    /// The page is sound but older than the flush map says: a write never reached the disk.
+    LostFlush(LostFlush),
     /// The file ends within a page: it was cut short.
     PartialPage {
         /// Bytes of the piece.
@@ -94,6 +97,10 @@ impl Damage {
                 let expected = "its own page number".into();
                 (expected, format!("page number {stored}"))
             }
+            Damage::LostFlush(lost) => (
+                format!("the write {:?} that the flush map knows of", lost.expected),
+                format!("the older write {:?}", lost.found),
+            ),
             Damage::PartialPage { found, expected } => (
                 format!("a page of {expected} bytes or the end of the file"),
                 format!("{found} bytes"),

@@ -12,4 +12,4 @@ mod stream;
 
 pub use file::verify_database;
 pub use finding::{Damage, Finding, Place};
-pub use stream::{PageVerifier, Summary};
+pub use stream::{FlushMapUse, PageVerifier, Summary};

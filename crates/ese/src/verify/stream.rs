@@ -2,6 +2,7 @@
 
 use super::{Damage, Finding, Place};
 use crate::checksum::{PageVerdict, verify_page};
+use crate::flush_map::FlushMap;
 use crate::header::{DatabaseHeader, DatabaseHeaders, HeaderCopies, PatchHeader};
 use crate::page::{PageSize, Pgno};
 use rayon::prelude::*;
@@ -37,6 +38,8 @@ pub struct PageVerifier {
     /// A page that may be the patch page, if it turns out to be the last.
     perhaps_patch: Option<(Finding, PatchHeader)>,
     parallel: bool,
+    /// Dropped where it turns out not to be valid for the database.
+    flush_map: Option<FlushMap>,
     summary: Summary,
 }
 
@@ -64,14 +67,33 @@ pub struct Summary {
     pub pages: u64,
     /// Pages that were never written.
     pub uninitialised: u64,
-    /// Pages with a wrong checksum or number.
+    /// Pages with a wrong checksum or number, or older than the flush map says.
     pub bad: u64,
     /// Bad pages whose flipped bits the error-correcting code names.
     pub correctable: u64,
     /// The page that ends a streaming backup.
     pub patch: Option<PatchHeader>,
+    /// Whether pages were held against a flush map.
+    pub flush_map: FlushMapUse,
     /// All damage found: bad pages, bad headers, a page cut short.
     pub findings: u64,
+}
+
+/// Whether a flush map could help to find lost writes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum FlushMapUse {
+    /// There was none.
+    #[default]
+    Absent,
+    /// It could not be read, and why.
+    Unusable(String),
+    /// It belongs to another state of the database, or was not closed: normal after a crash and in backups.
+    NotValid,
+    /// Every page was held against it.
+    Checked {
+        /// Damaged places in the map itself, where it says nothing of the database.
+        damaged_map_pages: usize,
+    },
 }
 
 impl Summary {
@@ -99,6 +121,18 @@ impl PageVerifier {
             parallel: true,
             ..PageVerifier::default()
         }
+    }
+
+    /// Also finds pages that are older than the flush map says, if the map is valid for the database.
+    pub fn with_flush_map(mut self, flush_map: FlushMap) -> PageVerifier {
+        self.flush_map = Some(flush_map);
+        self
+    }
+
+    /// Notes in the summary that there is a flush map, but unusable.
+    pub(super) fn without_flush_map(mut self, reason: String) -> PageVerifier {
+        self.summary.flush_map = FlushMapUse::Unusable(reason);
+        self
     }
 
     /// Takes the file's next bytes and returns the damage found in them, by place.
@@ -170,6 +204,15 @@ impl PageVerifier {
                         damage: Damage::Header(fault),
                     });
                 }
+                if let Some(map) = &self.flush_map {
+                    self.summary.flush_map = FlushMapUse::Checked {
+                        damaged_map_pages: map.findings().len(),
+                    };
+                }
+                let is_invalid = |map: &mut FlushMap| !map.is_valid_for(&headers.header);
+                if self.flush_map.take_if(is_invalid).is_some() {
+                    self.summary.flush_map = FlushMapUse::NotValid;
+                }
                 self.layout = Layout::Known {
                     size,
                     header: Box::new(headers.header.clone()),
@@ -229,9 +272,10 @@ impl PageVerifier {
             findings.push(finding);
         }
         let first = number_at(first.max(2));
+        let map = self.flush_map.as_ref();
         let (found, uninitialised) = match self.parallel {
-            true => check_in_parallel(pages, first, *size),
-            false => check_in_order(pages, first, *size),
+            true => check_in_parallel(pages, first, *size, map),
+            false => check_in_order(pages, first, *size, map),
         };
         let last_number = first.saturating_add((pages.len() / bytes - 1) as u32);
         let last = &pages[pages.len() - bytes..];
@@ -268,34 +312,45 @@ fn number_at(index: u64) -> Pgno {
 /// The damage found, and how many pages were never written.
 type Checked = (Vec<Finding>, u64);
 
-fn check_in_order(pages: &[u8], first: Pgno, size: PageSize) -> Checked {
+fn check_in_order(
+    pages: &[u8],
+    first: Pgno,
+    size: PageSize,
+    flush_map: Option<&FlushMap>,
+) -> Checked {
     let (mut findings, mut uninitialised) = (Vec::new(), 0);
     for (page, number) in pages.chunks_exact(size.bytes()).zip(first..) {
-        let damage = match verify_page(page, number) {
-            PageVerdict::Sound => continue,
-            PageVerdict::Uninitialised => {
-                uninitialised += 1;
-                continue;
+        let verdict = verify_page(page, number);
+        uninitialised += u64::from(verdict == PageVerdict::Uninitialised);
+        let damage = match verdict {
+            PageVerdict::Sound | PageVerdict::Uninitialised => {
+                let lost = flush_map.and_then(|map| map.lost_flush(page, number));
+                lost.map(Damage::LostFlush)
             }
-            PageVerdict::WrongNumber { stored } => Damage::WrongNumber { stored },
-            PageVerdict::Bad(bad) => Damage::Checksum(bad),
+            PageVerdict::WrongNumber { stored } => Some(Damage::WrongNumber { stored }),
+            PageVerdict::Bad(bad) => Some(Damage::Checksum(bad)),
         };
-        findings.push(Finding {
+        findings.extend(damage.map(|damage| Finding {
             offset: size.offset_of(number),
             place: Place::Page(number),
             damage,
-        });
+        }));
     }
     (findings, uninitialised)
 }
 
-fn check_in_parallel(pages: &[u8], first: Pgno, size: PageSize) -> Checked {
+fn check_in_parallel(
+    pages: &[u8],
+    first: Pgno,
+    size: PageSize,
+    flush_map: Option<&FlushMap>,
+) -> Checked {
     pages
         .par_chunks(PAGES_PER_TASK * size.bytes())
         .enumerate()
         .map(|(task, pages)| {
             let first = first.saturating_add((task * PAGES_PER_TASK) as u32);
-            check_in_order(pages, first, size)
+            check_in_order(pages, first, size, flush_map)
         })
         .reduce(
             || (Vec::new(), 0),

@@ -1,0 +1,55 @@
+//! Writes a small seed corpus from the fixtures: `seeds FOLDER`, one folder for each target below it.
+
+use ese::header::DatabaseHeaders;
+use std::fs;
+use std::path::Path;
+
+fn main() {
+    let folder = std::env::args_os().nth(1).expect("usage: seeds FOLDER");
+    let folder = Path::new(&folder);
+    let mut written = 0;
+    for fixture in testkit::every() {
+        let unpacked = fixture.unpack();
+        let name = fixture.name.replace(['/', ':'], "-");
+        for entry in fs::read_dir(unpacked.path()).expect("list the fixture") {
+            let path = entry.expect("folder entry").path();
+            let content = fs::read(&path).expect("read the fixture");
+            let file = path
+                .file_name()
+                .expect("a file")
+                .to_string_lossy()
+                .into_owned();
+            for (target, seed) in seeds(&file, &content) {
+                let target = folder.join(target);
+                fs::create_dir_all(&target).expect("create the corpus");
+                // Some targets take choices from the last eight bytes.
+                let seed = [seed, &[0; 8]].concat();
+                fs::write(target.join(format!("{name}-{file}")), seed).expect("write the seed");
+                written += 1;
+            }
+        }
+    }
+    println!("{written} seeds in {}", folder.display());
+}
+
+/// The targets that this file feeds, and the part of it that they read.
+fn seeds<'a>(file: &str, content: &'a [u8]) -> Vec<(&'static str, &'a [u8])> {
+    let start = |length: usize| &content[..length.min(content.len())];
+    match file.rsplit_once('.') {
+        Some((_, "edb" | "dit")) => {
+            let headers = DatabaseHeaders::parse(content).expect("a sound database");
+            let size = headers.header.page_size().bytes();
+            let page = content.get(4 * size..5 * size).unwrap_or_default();
+            vec![
+                ("database_header", start(2 * size)),
+                ("page_checksum", page),
+                ("verify_stream", start(4 * size)),
+            ]
+        }
+        // One log of a sequence is like the others.
+        Some(("edb", "log")) => vec![("log_header", start(4096))],
+        Some((_, "chk")) => vec![("checkpoint", content)],
+        Some((_, "jfm")) => vec![("flush_map", content)],
+        _ => Vec::new(),
+    }
+}
