@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::cipher::Hash;
 use crate::error::{BoxError, Error};
 use crate::index::Known;
+use crate::local;
+use crate::lock;
 use crate::pipeline::{self, Feed, Shared};
 use crate::repository::Repository;
 use crate::snapshot::SnapshotInfo;
@@ -102,9 +104,10 @@ impl Repository {
     /// Every file is read in full. What the repository has already is not stored again. The snapshot is written
     /// last, when all that it refers to is stored durably and still there. `progress` gets the bytes read so far.
     ///
-    /// Several backups into one repository may run at once. `restic prune` must not run at the same time: it may
-    /// remove content that this backup found and relies on. If it did, this is noticed before the snapshot is
-    /// written, unless the removal comes after that moment.
+    /// Several backups into one repository may run at once. `restic prune` must not: it may remove content that
+    /// this backup found and relies on. In a local folder its lock is heeded, at the start and before the snapshot
+    /// is written. Everywhere, packs that vanished meanwhile are noticed then. In a remote store a removal after
+    /// that moment goes unnoticed: prune there when no backup runs.
     ///
     /// # Errors
     /// Whatever happens, there is then no snapshot; packs already stored are used by the next attempt or removed
@@ -117,6 +120,10 @@ impl Repository {
     ) -> Result<Backup, Error> {
         let started = Zoned::now();
         let storage = self.storage();
+        if let Some(folder) = self.location().local() {
+            lock::not_exclusive(storage, folder)?;
+            local::remove_forgotten(folder);
+        }
         let Known { data, trees, packs } = Known::load(self.inner(), storage)?;
         let shared = Shared::new(storage, self.chunk_size(), data);
         let read = std::thread::scope(|scope| {
@@ -174,6 +181,9 @@ impl Repository {
         let new_bytes = shared.counts.new_bytes.load(Relaxed);
         let stored_bytes = shared.counts.stored.load(Relaxed);
         let written = shared.finish()?;
+        if let Some(folder) = self.location().local() {
+            lock::wait_for_others(storage, folder)?;
+        }
         nothing_vanished(storage, packs.into_iter().chain(written))?;
 
         let mut summary = SnapshotSummary::default();

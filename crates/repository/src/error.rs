@@ -71,6 +71,16 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// Another program has the repository for itself, as `restic prune` does.
+    #[error(
+        "the repository is locked by {by} since {since}; wait for it, or if it is no longer there: restic unlock"
+    )]
+    Locked {
+        /// Process and computer.
+        by: String,
+        /// As the lock says.
+        since: String,
+    },
     /// Reading from or writing to the repository failed.
     #[error("{doing}: {reason}")]
     Storage {

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Source ── chunks ──> known? ──> compress, encrypt ──> pack ──> backend ──> index ──> snapshot
-//!          (backup)    (index)        (cipher)         (pack)   (local, …)
+//!          (backup)    (index)        (seal)           (pack)   (local, …)
 //! ```
 //!
 //! All functions block. Call them from a thread that is not a worker of an asynchronous runtime.
@@ -18,11 +18,13 @@ mod error;
 mod index;
 mod local;
 mod location;
+mod lock;
 mod pack;
 mod password;
 mod pipeline;
 mod read;
 mod repository;
+mod seal;
 mod snapshot;
 mod storage;
 mod tree;

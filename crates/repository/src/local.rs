@@ -11,12 +11,16 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustic_core::{
     ALL_FILE_TYPES, BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult,
     WriteBackend,
 };
+
+/// No write of one file takes this long.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
 #[derive(Debug)]
@@ -216,8 +220,10 @@ impl WriteBackend for LocalBackend {
         content: BytesList,
     ) -> RusticResult<()> {
         self.still_the_same()?;
-        self.write(kind, id, &content)
-            .map_err(|error| failure("cannot write", &self.path(kind, id), error))
+        self.write(kind, id, &content).map_err(|error| {
+            let gone = self.still_the_same().err();
+            gone.unwrap_or_else(|| failure("cannot write", &self.path(kind, id), error))
+        })
     }
 
     fn remove(&self, kind: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
@@ -226,6 +232,27 @@ impl WriteBackend for LocalBackend {
         std::fs::remove_file(&path)
             .and_then(|()| sync_folder(&self.folder(kind, id)))
             .map_err(|error| failure("cannot remove", &path, error))
+    }
+}
+
+/// Removes temporary files that a killed program left long ago. Those that cannot be removed do no harm.
+pub(crate) fn remove_forgotten(root: &Path) {
+    let packs = folders_in(&root.join("data")).unwrap_or_default();
+    let others = ["index", "snapshots", "keys"].map(|name| root.join(name));
+    for folder in packs.into_iter().chain(others) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let temporary = name
+                .to_str()
+                .is_some_and(|name| name.get(64..).is_some_and(|end| end.starts_with("-tmp-")));
+            let forgotten = || {
+                let modified = entry.metadata().and_then(|found| found.modified()).ok()?;
+                Some(modified.elapsed().ok()? > FORGOTTEN)
+            };
+            if temporary && forgotten() == Some(true) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

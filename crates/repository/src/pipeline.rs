@@ -20,6 +20,7 @@ use crate::cipher::sha256;
 use crate::error::{BoxError, Error};
 use crate::index::{self, IndexWriter};
 use crate::pack::{BlobKind, Pack};
+use crate::seal::Sealer;
 use crate::storage::Storage;
 
 /// Bytes that travel between threads at once.
@@ -270,17 +271,13 @@ impl<'scope> Threads<'scope> {
         if !rest.is_empty() {
             let _ = self.packs.send(rest);
         }
-        let mut worker = Worker::new(shared);
+        let mut sealer = Sealer::new(shared.storage);
+        let mut sealed = Vec::new();
         let mut pack = Pack::default();
         for (id, json) in trees {
-            worker.sealed.clear();
-            let uncompressed = worker.seal(&json)?;
-            pack.add(
-                hash_of(&json, &id)?,
-                BlobKind::Tree,
-                &worker.sealed,
-                uncompressed,
-            );
+            sealed.clear();
+            let uncompressed = sealer.seal(&json, &mut sealed)?;
+            pack.add(hash_of(&json, &id)?, BlobKind::Tree, &sealed, uncompressed);
             if pack.is_full() {
                 let _ = self.packs.send(std::mem::take(&mut pack));
             }
@@ -320,11 +317,10 @@ fn hash_of(json: &[u8], id: &Id) -> Result<crate::cipher::Hash, Error> {
     }
 }
 
-/// A thread that seals chunks, with the buffers that it uses again and again.
+/// A thread's share of the work.
 struct Worker<'a> {
     shared: &'a Shared<'a>,
-    compressor: Option<zstd::bulk::Compressor<'static>>,
-    compressed: Vec<u8>,
+    sealer: Sealer<'a>,
     sealed: Vec<u8>,
 }
 
@@ -332,8 +328,7 @@ impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>) -> Self {
         Self {
             shared,
-            compressor: None,
-            compressed: Vec::new(),
+            sealer: Sealer::new(shared.storage),
             sealed: Vec::new(),
         }
     }
@@ -349,13 +344,11 @@ impl<'a> Worker<'a> {
             ids.push(id);
             if lock(&self.shared.known).insert(id) {
                 let start = self.sealed.len();
-                let uncompressed = self.seal(chunk)?;
+                let uncompressed = self.sealer.seal(chunk, &mut self.sealed)?;
                 blobs.push((hash, start..self.sealed.len(), uncompressed));
-                self.shared.counts.new_blobs.fetch_add(1, Relaxed);
-                self.shared
-                    .counts
-                    .new_bytes
-                    .fetch_add(chunk.len() as u64, Relaxed);
+                let counts = &self.shared.counts;
+                counts.new_blobs.fetch_add(1, Relaxed);
+                counts.new_bytes.fetch_add(chunk.len() as u64, Relaxed);
             }
         }
         let mut full = None;
@@ -373,34 +366,6 @@ impl<'a> Worker<'a> {
             let _ = packs.send(pack);
         }
         Ok(ids)
-    }
-
-    /// Appends the sealed form of `plain` to `self.sealed`; returns the plain length if it was compressed.
-    fn seal(&mut self, plain: &[u8]) -> Result<Option<u32>, Error> {
-        self.try_seal(plain).map_err(|error| Error::Storage {
-            doing: "compressing and encrypting".to_string(),
-            reason: error.to_string(),
-        })
-    }
-
-    fn try_seal(&mut self, plain: &[u8]) -> std::io::Result<Option<u32>> {
-        let storage = self.shared.storage;
-        let compressor = match &mut self.compressor {
-            Some(compressor) => compressor,
-            none => none.insert(zstd::bulk::Compressor::new(storage.level)?),
-        };
-        self.compressed.clear();
-        self.compressed
-            .reserve(zstd::zstd_safe::compress_bound(plain.len()));
-        let length = compressor.compress_to_buffer(plain, &mut self.compressed)?;
-        if length < plain.len() {
-            storage.cipher.seal(&self.compressed, &mut self.sealed)?;
-            let length = u32::try_from(plain.len()).map_err(std::io::Error::other)?;
-            Ok(Some(length))
-        } else {
-            storage.cipher.seal(plain, &mut self.sealed)?;
-            Ok(None)
-        }
     }
 }
 

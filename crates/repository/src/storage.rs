@@ -39,6 +39,16 @@ impl Storage {
         Ok(id)
     }
 
+    /// The content of an index, snapshot or lock file; `None` when it is none of this repository's.
+    pub(crate) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = Vec::new();
+        self.cipher.open(sealed, &mut plain)?;
+        match plain.split_first() {
+            Some((&COMPRESSED, rest)) => zstd::stream::decode_all(rest).ok(),
+            _ => Some(plain),
+        }
+    }
+
     pub(crate) fn write(
         &self,
         kind: FileType,

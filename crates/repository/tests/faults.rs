@@ -5,6 +5,7 @@ mod common;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use common::*;
 use repository::*;
@@ -308,4 +309,55 @@ fn two_backups_at_once_both_succeed() {
     assert_eq!(open(&path).snapshots().unwrap().len(), 2);
     restic_succeeds(&path, &["check", "--read-data"]);
     assert!(open(&path).check(true).unwrap().is_sound());
+}
+
+#[test]
+fn what_a_killed_backup_left_is_removed_after_a_day() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    init(&path);
+    let old = path.join("data/00").join(format!("{:064}-tmp-17-0", 0));
+    let new = path.join("data/01").join(format!("{:064}-tmp-17-0", 1));
+    for file in [&old, &new] {
+        std::fs::write(file, b"half a pack").unwrap();
+    }
+    let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
+    let file = std::fs::File::options().write(true).open(&old).unwrap();
+    file.set_modified(two_days_ago).unwrap();
+    works_again(&path);
+    assert!(!old.exists());
+    assert!(new.exists(), "it may be another backup's that is running");
+}
+
+#[test]
+fn a_repository_that_restic_has_for_itself_is_left_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    init(&path);
+    works_again(&path);
+    let check = Command::new("restic")
+        .args(["--no-cache", "check", "--read-data", "-r"])
+        .arg(&path)
+        .env("RESTIC_PASSWORD", PASSWORD)
+        .stdout(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut check) = check else {
+        eprintln!("note: restic is not installed; its locks are not tested");
+        return;
+    };
+    // Killed as soon as it has its lock, it leaves that behind.
+    while std::fs::read_dir(path.join("locks"))
+        .unwrap()
+        .next()
+        .is_none()
+    {
+        assert!(check.try_wait().unwrap().is_none(), "restic ended too soon");
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    check.kill().unwrap();
+    check.wait().unwrap();
+    let error = fails(&path, vec![noise("c", 3, 10)]);
+    assert!(matches!(error, Error::Locked { .. }), "{error}");
+    restic_succeeds(&path, &["unlock", "--remove-all"]);
+    works_again(&path);
 }

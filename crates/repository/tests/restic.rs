@@ -60,7 +60,7 @@ fn a_snapshot_reads_back_as_it_was() {
     let files = vec![
         noise("z/large", 1, (9 << 20) + 17),
         noise("a/exactly-a-batch", 2, 1 << 20),
-        noise("a/exactly-a-chunk", 3, 64 << 10),
+        noise("a/exactly-a-chunk", 3, 32 << 10),
         file("empty", 0, std::io::empty()),
         noise("one", 4, 1),
         file("zeros", 3 << 20, std::io::repeat(0).take(3 << 20)),
@@ -85,7 +85,7 @@ fn a_snapshot_reads_back_as_it_was() {
     for (path, seed, size) in [
         ("z/large", 1, (9 << 20) + 17),
         ("a/exactly-a-batch", 2, 1 << 20),
-        ("a/exactly-a-chunk", 3, 64 << 10),
+        ("a/exactly-a-chunk", 3, 32 << 10),
         ("one", 4, 1),
     ] {
         let (mut expected, mut found) = (Vec::new(), Vec::new());

@@ -146,31 +146,42 @@ pub fn same_files(folder: &Path, other: &Path) {
     }
 }
 
-/// Content that does not compress and never repeats, cheap to make.
+/// Content that does not compress and never repeats, cheap to make: SplitMix64 of the position.
 pub struct Noise {
-    state: u64,
-    left: u64,
+    seed: u64,
+    position: u64,
+    end: u64,
 }
 
 impl Noise {
     pub fn new(seed: u64, length: u64) -> Self {
         Self {
-            state: seed | 1,
-            left: length,
+            seed: seed << 40,
+            position: 0,
+            end: length,
         }
+    }
+
+    fn word(&self, index: u64) -> [u8; 8] {
+        let mut mixed = (self.seed + index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).to_le_bytes()
     }
 }
 
 impl std::io::Read for Noise {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = (buffer.len() as u64).min(self.left) as usize;
-        for byte in &mut buffer[..count] {
-            self.state ^= self.state << 13;
-            self.state ^= self.state >> 7;
-            self.state ^= self.state << 17;
-            *byte = (self.state >> 32) as u8;
+        let count = (buffer.len() as u64).min(self.end - self.position) as usize;
+        let mut rest = &mut buffer[..count];
+        while !rest.is_empty() {
+            let word = self.word(self.position / 8);
+            let inside = (self.position % 8) as usize;
+            let part = rest.len().min(8 - inside);
+            rest[..part].copy_from_slice(&word[inside..inside + part]);
+            rest = &mut rest[part..];
+            self.position += part as u64;
         }
-        self.left -= count as u64;
         Ok(count)
     }
 }

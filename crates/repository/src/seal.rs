@@ -1,0 +1,101 @@
+//! Blobs in their stored form: compressed, encrypted, and proven to open again.
+
+use crate::cipher::Cipher;
+use crate::error::Error;
+use crate::storage::Storage;
+
+/// Compresses and encrypts blobs, with buffers that it uses again and again. One for each thread.
+pub(crate) struct Sealer<'a> {
+    cipher: &'a Cipher,
+    level: i32,
+    contexts: Option<Contexts>,
+    compressed: Vec<u8>,
+    opened: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+struct Contexts {
+    compressor: zstd::bulk::Compressor<'static>,
+    decompressor: zstd::bulk::Decompressor<'static>,
+}
+
+impl<'a> Sealer<'a> {
+    pub(crate) fn new(storage: &'a Storage) -> Self {
+        Self {
+            cipher: &storage.cipher,
+            level: storage.level,
+            contexts: None,
+            compressed: Vec::new(),
+            opened: Vec::new(),
+            plain: Vec::new(),
+        }
+    }
+
+    /// Appends the stored form of `plain` to `out`; returns the plain length if it was compressed, which it is
+    /// unless that makes it longer.
+    ///
+    /// What was appended is then decrypted, decompressed and compared: a fault of memory or processor must not
+    /// become a backup that cannot be read.
+    pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<Option<u32>, Error> {
+        let failed = |reason: String| Error::Storage {
+            doing: "compressing and encrypting".to_string(),
+            reason,
+        };
+        let start = out.len();
+        let uncompressed = self
+            .try_seal(plain, out)
+            .map_err(|error| failed(error.to_string()))?;
+        let sealed = out.get(start..).unwrap_or_default();
+        if self.opens_as(sealed, plain, uncompressed.is_some()) {
+            Ok(uncompressed)
+        } else {
+            Err(failed(
+                "the result does not open to what it was made of; check this computer's memory"
+                    .to_string(),
+            ))
+        }
+    }
+
+    fn try_seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> std::io::Result<Option<u32>> {
+        let contexts = match &mut self.contexts {
+            Some(contexts) => contexts,
+            none => none.insert(Contexts {
+                compressor: zstd::bulk::Compressor::new(self.level)?,
+                decompressor: zstd::bulk::Decompressor::new()?,
+            }),
+        };
+        self.compressed.clear();
+        self.compressed
+            .reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        let length = contexts
+            .compressor
+            .compress_to_buffer(plain, &mut self.compressed)?;
+        if length < plain.len() {
+            self.cipher.seal(&self.compressed, out)?;
+            let length = u32::try_from(plain.len()).map_err(std::io::Error::other)?;
+            Ok(Some(length))
+        } else {
+            self.cipher.seal(plain, out)?;
+            Ok(None)
+        }
+    }
+
+    fn opens_as(&mut self, sealed: &[u8], plain: &[u8], compressed: bool) -> bool {
+        if self.cipher.open(sealed, &mut self.opened).is_none() {
+            return false;
+        }
+        if !compressed {
+            return self.opened == plain;
+        }
+        let Some(contexts) = &mut self.contexts else {
+            return false;
+        };
+        self.plain.clear();
+        self.plain.reserve(plain.len());
+        contexts
+            .decompressor
+            .decompress_to_buffer(&self.opened, &mut self.plain)
+            .is_ok()
+            && self.plain == plain
+    }
+}
