@@ -1,0 +1,186 @@
+//! One backup: which files it lists, which one is open, which were read to their end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use contract::{Error, Result, ResultCode, check_read_size};
+use tokio_util::sync::CancellationToken;
+use wire::v1::FileEntry;
+
+use crate::contexts::Life;
+use crate::store::{BackupSet, FileReader, Truncation};
+use crate::transfer::{Progress, SharedProgress, Transfer};
+
+/// What a backup's handle stands for.
+pub(crate) struct BackupContext {
+    set: Box<dyn BackupSet>,
+    database_files: Option<Vec<FileEntry>>,
+    log_files: Option<Vec<FileEntry>>,
+    open: Option<OpenFile>,
+    /// How many damages each file had that was read to its end.
+    read: BTreeMap<String, u64>,
+}
+
+struct OpenFile {
+    name: String,
+    /// Until the file is read.
+    reader: Option<Box<dyn FileReader>>,
+    progress: SharedProgress,
+    closed: CancellationToken,
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+impl BackupContext {
+    pub(crate) fn new(set: Box<dyn BackupSet>) -> Self {
+        Self {
+            set,
+            database_files: None,
+            log_files: None,
+            open: None,
+            read: BTreeMap::new(),
+        }
+    }
+
+    /// The database files, listed once.
+    pub(crate) fn database_files(&mut self) -> Result<&[FileEntry]> {
+        if self.database_files.is_none() {
+            self.database_files = Some(self.set.database_files()?);
+        }
+        Ok(self.database_files.as_deref().unwrap_or_default())
+    }
+
+    /// The logs and what else belongs to the set, listed once.
+    pub(crate) fn log_files(&mut self) -> Result<&[FileEntry]> {
+        if self.log_files.is_none() {
+            self.log_files = Some(self.set.log_files()?);
+        }
+        Ok(self.log_files.as_deref().unwrap_or_default())
+    }
+
+    /// Opens a listed file and says its size.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and what the store says.
+    pub(crate) fn open(&mut self, name: &str, hint: u32, life: &Life) -> Result<u64> {
+        check_read_size(hint)?;
+        if let Some(open) = &self.open {
+            return Err(Error::new(
+                ResultCode::ALREADY_OPEN,
+                format!("{} is open on this handle; close it first", open.name),
+            ));
+        }
+        let listed = self.database_files()?.iter().any(|file| file.name == name)
+            || self.log_files()?.iter().any(|file| file.name == name);
+        if !listed {
+            return Err(Error::new(
+                ResultCode::FILE_NOT_FOUND,
+                format!(
+                    "{name:?} is not one of the names that this backup lists; give one exactly as listed"
+                ),
+            ));
+        }
+        let reader = self.set.open(name)?;
+        let size = reader.size();
+        self.open = Some(OpenFile {
+            name: name.to_owned(),
+            reader: Some(reader),
+            progress: Arc::new(Mutex::new(Progress::BrokenOff)),
+            closed: life.released().child_token(),
+        });
+        Ok(size)
+    }
+
+    /// Begins to stream the open file.
+    ///
+    /// # Errors
+    /// - `hrInvalidHandle`: no file is open, or its stream was broken off: it must be closed and opened again.
+    /// - `hrAlreadyOpen`: it is being read.
+    /// - `ERROR_HANDLE_EOF`: it was read to its end.
+    pub(crate) fn read(&mut self, life: Arc<Life>) -> Result<Transfer> {
+        let open = self.open.as_mut().ok_or_else(no_file_open)?;
+        let Some(reader) = open.reader.take() else {
+            let (code, reason) = match &*progress(open) {
+                Progress::Reading => (ResultCode::ALREADY_OPEN, "is being read"),
+                Progress::Ended(_) => (ResultCode::HANDLE_EOF, "was read to its end"),
+                Progress::BrokenOff => (
+                    ResultCode::INVALID_HANDLE,
+                    "was not read to its end; close it and open it again",
+                ),
+            };
+            return Err(Error::new(code, format!("{} {reason}", open.name)));
+        };
+        *progress(open) = Progress::Reading;
+        Ok(Transfer::begin(
+            reader,
+            life,
+            open.closed.clone(),
+            open.progress.clone(),
+        ))
+    }
+
+    /// Closes the open file.
+    ///
+    /// # Errors
+    /// `hrInvalidHandle`: no file is open.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.note_progress();
+        self.open.take().map(drop).ok_or_else(no_file_open)
+    }
+
+    /// Deletes logs, if this backup holds the whole directory undamaged.
+    ///
+    /// # Errors
+    /// `hrFullBackupNotTaken`: it does not, and nothing was deleted.
+    pub(crate) fn truncate_logs(&mut self) -> Result<Truncation> {
+        self.note_progress();
+        self.database_files()?;
+        self.log_files()?;
+        let files = self.database_files.iter().chain(&self.log_files).flatten();
+        let (mut unread, mut damaged) = (Vec::new(), Vec::new());
+        for file in files {
+            match self.read.get(&file.name) {
+                None => unread.push(file.name.as_str()),
+                Some(0) => {}
+                Some(_) => damaged.push(file.name.as_str()),
+            }
+        }
+        let missing = match (unread.first(), damaged.first()) {
+            (Some(first), _) => format!(
+                "{} of its files were not read to their end (first: {first})",
+                unread.len()
+            ),
+            (None, Some(first)) => format!(
+                "{} of its files are damaged (first: {first})",
+                damaged.len()
+            ),
+            (None, None) => return self.set.truncate_logs(),
+        };
+        Err(Error::new(
+            ResultCode::FULL_BACKUP_NOT_TAKEN,
+            format!(
+                "no log was deleted, because this backup does not hold the whole directory: {missing}"
+            ),
+        ))
+    }
+
+    fn note_progress(&mut self) {
+        if let Some(open) = &self.open
+            && let Progress::Ended(end) = &*progress(open)
+        {
+            self.read.insert(open.name.clone(), end.damaged);
+        }
+    }
+}
+
+fn progress(open: &OpenFile) -> std::sync::MutexGuard<'_, Progress> {
+    open.progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn no_file_open() -> Error {
+    Error::new(ResultCode::INVALID_HANDLE, "no file is open on this handle")
+}

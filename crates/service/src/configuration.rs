@@ -1,0 +1,224 @@
+//! The service's configuration: a TOML file, described by `dsbackup.sample.toml`.
+
+use std::path::{Path, PathBuf};
+
+use contract::{Error, Result, ResultCode};
+use serde::Deserialize;
+
+/// The documented sample file.
+pub const SAMPLE: &str = include_str!("../dsbackup.sample.toml");
+
+/// What the service hosts, and where it is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// The directory.
+    pub directory: DirectoryConfiguration,
+    /// Where clients reach the service.
+    #[serde(default)]
+    pub endpoint: EndpointConfiguration,
+}
+
+/// Where the directory lies.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryConfiguration {
+    /// The folder with the database.
+    pub database_folder: PathBuf,
+    /// The folder of the logs; the database's folder when absent.
+    #[serde(default)]
+    pub log_folder: Option<PathBuf>,
+    /// The folder of the checkpoint; the database's folder when absent.
+    #[serde(default)]
+    pub checkpoint_folder: Option<PathBuf>,
+    /// The name of the database file.
+    #[serde(default = "default_database_file")]
+    pub database_file: String,
+    /// What the names of logs and checkpoint start with.
+    #[serde(default = "default_log_base_name")]
+    pub log_base_name: String,
+    /// The forest's tombstone lifetime, in days.
+    #[serde(default = "default_tombstone_lifetime")]
+    pub tombstone_lifetime_days: u32,
+    /// The server's name in snapshots; the host name when absent.
+    #[serde(default)]
+    pub server_name: Option<String>,
+}
+
+/// Where clients reach the service, and which of them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointConfiguration {
+    /// The Unix socket.
+    pub socket: PathBuf,
+    /// A group whose members hold the backup and restore privileges.
+    pub group: Option<String>,
+    /// After how much silence a client loses its contexts, in milliseconds.
+    pub ping_timeout_ms: u32,
+}
+
+impl Configuration {
+    /// A folder with everything at its default names, and the default endpoint.
+    pub fn for_folder(database_folder: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: DirectoryConfiguration::for_folder(database_folder),
+            endpoint: EndpointConfiguration::default(),
+        }
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` when the file cannot be read, is no TOML, lacks a key, has an unknown one or an unusable value.
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Error::new(
+                ResultCode::INVALID_PARAM,
+                format!("{}: cannot read the configuration: {error}", file.display()),
+            )
+        })?;
+        Self::from_toml(&text).map_err(|error| {
+            Error::new(error.code, format!("{}: {}", file.display(), error.reason))
+        })
+    }
+
+    /// Reads a configuration from TOML.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` as for [`Configuration::read`].
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let configuration: Self = toml::from_str(text)
+            .map_err(|error| Error::new(ResultCode::INVALID_PARAM, error.to_string()))?;
+        configuration.check()?;
+        Ok(configuration)
+    }
+
+    /// Whether every value can be used.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` with the key and what it should hold.
+    pub fn check(&self) -> Result<()> {
+        let directory = &self.directory;
+        for (key, name) in [
+            ("database_file", &directory.database_file),
+            ("log_base_name", &directory.log_base_name),
+        ] {
+            if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
+                return Err(unusable(key, name, "the name of a file, without a folder"));
+            }
+        }
+        if directory.tombstone_lifetime_days == 0 {
+            return Err(unusable("tombstone_lifetime_days", 0, "at least 1 day"));
+        }
+        // Shorter than this, a client on a busy machine could not keep up.
+        if self.endpoint.ping_timeout_ms < 100 {
+            return Err(unusable(
+                "ping_timeout_ms",
+                self.endpoint.ping_timeout_ms,
+                "at least 100 milliseconds",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl DirectoryConfiguration {
+    /// A folder with everything at its default names.
+    pub fn for_folder(database_folder: impl Into<PathBuf>) -> Self {
+        Self {
+            database_folder: database_folder.into(),
+            log_folder: None,
+            checkpoint_folder: None,
+            database_file: default_database_file(),
+            log_base_name: default_log_base_name(),
+            tombstone_lifetime_days: default_tombstone_lifetime(),
+            server_name: None,
+        }
+    }
+}
+
+impl Default for EndpointConfiguration {
+    fn default() -> Self {
+        Self {
+            socket: "/run/dsbackup/dsbackup.sock".into(),
+            group: None,
+            ping_timeout_ms: 10_000,
+        }
+    }
+}
+
+fn default_database_file() -> String {
+    "ntds.dit".into()
+}
+
+fn default_log_base_name() -> String {
+    "edb".into()
+}
+
+fn default_tombstone_lifetime() -> u32 {
+    60
+}
+
+fn unusable(key: &str, value: impl std::fmt::Display, expected: &str) -> Error {
+    Error::new(
+        ResultCode::INVALID_PARAM,
+        format!("{key} = {value}: expected {expected}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_shows_the_defaults() {
+        assert_eq!(
+            Configuration::from_toml(SAMPLE),
+            Ok(Configuration::for_folder("/var/lib/directory"))
+        );
+    }
+
+    #[test]
+    fn every_key_of_the_sample_works() {
+        let all = SAMPLE
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if setting.contains(" = ") => setting,
+                _ => line,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let configuration = Configuration::from_toml(&all).expect("the sample, all keys set");
+        assert!(configuration.directory.log_folder.is_some());
+        assert!(configuration.directory.checkpoint_folder.is_some());
+        assert!(configuration.directory.server_name.is_some());
+        assert!(configuration.endpoint.group.is_some());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            (
+                "[directory]\ndatabase_folder = '/d'\nlog_foldr = '/l'",
+                "log_foldr",
+            ),
+            ("[directory]\n", "database_folder"),
+            (
+                "[directory]\ndatabase_folder = '/d'\ndatabase_file = '../x'",
+                "database_file",
+            ),
+            (
+                "[directory]\ndatabase_folder = '/d'\ntombstone_lifetime_days = 0",
+                "tombstone",
+            ),
+            (
+                "[directory]\ndatabase_folder = '/d'\n[endpoint]\nping_timeout_ms = 1",
+                "ping",
+            ),
+        ] {
+            let error = Configuration::from_toml(text).unwrap_err();
+            assert_eq!(error.code, ResultCode::INVALID_PARAM);
+            assert!(error.reason.contains(part), "{}", error.reason);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! One client's connection: who it is, and what happens when it is gone.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::transport::server::Connected;
+
+use crate::contexts::Contexts;
+
+/// Tells connections apart for as long as the service runs.
+pub(crate) type ConnectionId = u64;
+
+/// Who calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) connection: ConnectionId,
+    /// Whether the caller holds the backup and restore privileges.
+    pub(crate) privileged: bool,
+}
+
+/// A connection. Dropping it releases its contexts.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    caller: Caller,
+    contexts: Arc<Contexts>,
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Connection {
+    /// Takes a connection in; it breaks when `closing` is cancelled.
+    pub(crate) fn new(
+        stream: UnixStream,
+        caller: Caller,
+        contexts: Arc<Contexts>,
+        closing: CancellationToken,
+    ) -> Self {
+        contexts.connect(caller.connection);
+        Self {
+            stream,
+            caller,
+            contexts,
+            closing: Box::pin(closing.cancelled_owned()),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.contexts.disconnect(self.caller.connection);
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Caller;
+
+    fn connect_info(&self) -> Caller {
+        self.caller
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // The server always waits for the client's next frame, so this wakes it even while it cannot write.
+        if self.closing.as_mut().poll(task).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(task, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(task, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(task, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(task)
+    }
+}

@@ -1,0 +1,181 @@
+//! The Unix socket: made with its final mode, in place of a dead service's socket but never of a living one's.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use contract::{Error, Result, ResultCode};
+
+use crate::folder_lock::FolderLock;
+
+/// A listening socket; its file is removed when the value is dropped.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode of the socket's file.
+    identity: (u64, u64),
+}
+
+impl Endpoint {
+    /// Creates the socket with mode 0600, or 0660 and a group.
+    ///
+    /// # Errors
+    /// `hrInvalidPath` naming the path: another service listens there, something else lies there, or the system refuses.
+    pub(crate) fn bind(path: &Path, group: Option<u32>) -> Result<Self> {
+        let refused = |reason: String| {
+            Error::new(
+                ResultCode::INVALID_PATH,
+                format!("socket {}: {reason}", path.display()),
+            )
+        };
+        let parent = match path.parent() {
+            Some(parent) if path.file_name().is_some() && !parent.as_os_str().is_empty() => parent,
+            _ => return Err(refused("expected an absolute path of a file".into())),
+        };
+        create_parent(parent, group)
+            .map_err(|error| refused(format!("cannot create its folder: {error}")))?;
+        // Two services that start at once must not take each other's new socket for a stale one.
+        let _lock = FolderLock::acquire(&[parent]).map_err(|error| refused(error.reason))?;
+        remove_stale(path).map_err(refused)?;
+        let failed = |error: io::Error| refused(format!("cannot listen: {error}"));
+        // Nobody can connect before the mode is right: the socket is made in a private folder and moved out.
+        let private = tempfile::Builder::new()
+            .prefix(".ds")
+            .tempdir_in(parent)
+            .map_err(failed)?;
+        let unfinished = private.path().join("s");
+        let listener = UnixListener::bind(&unfinished).map_err(failed)?;
+        if let Some(group) = group {
+            chown(&unfinished, None, Some(group)).map_err(failed)?;
+        }
+        let mode = if group.is_some() { 0o660 } else { 0o600 };
+        std::fs::set_permissions(&unfinished, Permissions::from_mode(mode)).map_err(failed)?;
+        let metadata = std::fs::symlink_metadata(&unfinished).map_err(failed)?;
+        std::fs::rename(&unfinished, path).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        Ok(Self {
+            listener,
+            path: path.to_path_buf(),
+            identity: (metadata.dev(), metadata.ino()),
+        })
+    }
+
+    /// A second descriptor of the listening socket.
+    pub(crate) fn listener(&self) -> io::Result<UnixListener> {
+        self.listener.try_clone()
+    }
+
+    /// Where the socket lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let ours = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
+        if ours && let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(socket = %self.path.display(), %error, "cannot remove the socket");
+        }
+    }
+}
+
+/// A missing folder is made for the service alone, or for it and the group.
+fn create_parent(parent: &Path, group: Option<u32>) -> io::Result<()> {
+    if parent.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)?;
+    if group.is_some() {
+        chown(parent, None, group)?;
+        std::fs::set_permissions(parent, Permissions::from_mode(0o750))?;
+    }
+    Ok(())
+}
+
+/// Removes the socket of a service that died.
+fn remove_stale(path: &Path) -> Result<(), String> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err("something that is not a socket lies there; it was left alone".into());
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+                .map_err(|error| format!("cannot remove the stale socket: {error}"))
+        }
+        Ok(_) => Err("another service listens there; stop it first, or choose another path".into()),
+        Err(error) => Err(format!(
+            "cannot tell whether another service listens there: {error}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn only_the_owner_reaches_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/folder/s.sock");
+        let endpoint = Endpoint::bind(&path, None).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        UnixStream::connect(&path).unwrap();
+        drop(endpoint);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_group_reaches_it_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own/s.sock");
+        let group = std::fs::metadata(folder.path()).unwrap().gid();
+        let _endpoint = Endpoint::bind(&path, Some(group)).unwrap();
+        assert_eq!(mode(&path), 0o660);
+        assert_eq!(mode(path.parent().unwrap()), 0o750);
+        assert_eq!(std::fs::metadata(&path).unwrap().gid(), group);
+    }
+
+    #[test]
+    fn a_dead_service_makes_way_and_a_living_one_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        let living = Endpoint::bind(&path, None).unwrap();
+        let error = Endpoint::bind(&path, None).unwrap_err();
+        assert!(error.reason.contains("another service listens"), "{error}");
+        UnixStream::connect(&path).unwrap();
+        drop(living);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("precious");
+        std::fs::write(&path, "data").unwrap();
+        let error = Endpoint::bind(&path, None).unwrap_err();
+        assert!(error.reason.contains("not a socket"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"data");
+    }
+}

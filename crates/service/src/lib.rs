@@ -1,0 +1,29 @@
+//! The directory backup service: it hosts a directory and serves the interfaces ad_backup and ad_restore to the
+//! clients of one machine.
+//!
+//! A call travels in one direction: [`endpoint`](crate) (who connects, with which privileges) - `backup_service` or
+//! `restore_service` (the interface) - `contexts` (whose handle is it, does its client live) - `backup_context` or
+//! `restore_context` (is the call in order) - [`DirectoryStore`] (the directory itself).
+#![forbid(unsafe_code)]
+
+mod backup_context;
+mod backup_service;
+mod calls;
+mod configuration;
+mod connection;
+mod contexts;
+mod endpoint;
+mod file_io;
+mod folder_lock;
+mod privilege;
+mod restore_context;
+pub mod restore_marker;
+mod restore_service;
+mod server;
+pub mod store;
+mod transfer;
+
+pub use configuration::{Configuration, DirectoryConfiguration, EndpointConfiguration, SAMPLE};
+pub use folder_lock::FolderLock;
+pub use server::{Service, run};
+pub use store::{DirectoryStore, Mode};

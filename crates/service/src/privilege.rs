@@ -1,0 +1,117 @@
+//! Who may back up and restore: root, the service's own user, and the members of a configured group.
+
+use std::ffi::CString;
+
+use contract::{Error, Result, ResultCode};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+
+/// The rule, fixed when the service starts.
+#[derive(Debug, Clone)]
+pub(crate) struct Privileges {
+    own_uid: u32,
+    group: Option<Gid>,
+}
+
+impl Privileges {
+    /// The rule for the service's own user and, if configured, a group.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` when no such group exists.
+    pub(crate) fn new(group: Option<&str>) -> Result<Self> {
+        let group = group
+            .map(|name| match Group::from_name(name) {
+                Ok(Some(group)) => Ok(group.gid),
+                Ok(None) => Err(unusable_group(name, "there is no such group")),
+                Err(error) => Err(unusable_group(name, error.desc())),
+            })
+            .transpose()?;
+        Ok(Self {
+            own_uid: nix::unistd::geteuid().as_raw(),
+            group,
+        })
+    }
+
+    /// The configured group's number.
+    pub(crate) fn group(&self) -> Option<u32> {
+        self.group.map(Gid::as_raw)
+    }
+
+    /// Whether a process of this user and primary group holds the backup and restore privileges. A member of the
+    /// configured group is one by primary group or by the user database. May ask the user database: not for
+    /// asynchronous threads.
+    pub(crate) fn held_by(&self, uid: u32, gid: u32) -> bool {
+        if uid == 0 || uid == self.own_uid {
+            return true;
+        }
+        self.group
+            .is_some_and(|group| gid == group.as_raw() || is_member(uid, group))
+    }
+}
+
+/// Whether the user database counts the user among the group's members. Who cannot be looked up is no member.
+fn is_member(uid: u32, group: Gid) -> bool {
+    let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else {
+        return false;
+    };
+    let Ok(name) = CString::new(user.name) else {
+        return false;
+    };
+    getgrouplist(&name, user.gid).is_ok_and(|groups| groups.contains(&group))
+}
+
+/// The refusal that reveals nothing but itself.
+pub(crate) fn denied() -> Error {
+    Error::new(
+        ResultCode::ACCESS_DENIED,
+        "the calling user holds neither the backup nor the restore privilege; run as root or as the service's user",
+    )
+}
+
+fn unusable_group(name: &str, reason: &str) -> Error {
+    Error::new(
+        ResultCode::INVALID_PARAM,
+        format!("group = {name:?}: {reason}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOBODY: u32 = 65534;
+
+    #[test]
+    fn root_and_the_own_user_hold_them() {
+        let privileges = Privileges {
+            own_uid: 1234,
+            group: None,
+        };
+        assert!(privileges.held_by(0, 0));
+        assert!(privileges.held_by(1234, 1));
+        assert!(!privileges.held_by(NOBODY, 0));
+    }
+
+    #[test]
+    fn a_group_adds_its_members() {
+        let privileges = Privileges {
+            own_uid: 0,
+            group: Some(Gid::from_raw(4321)),
+        };
+        assert!(privileges.held_by(NOBODY, 4321));
+        assert!(!privileges.held_by(NOBODY, NOBODY));
+        // The user database knows that nobody belongs to nogroup, whatever group the process has.
+        let nogroup = Privileges {
+            own_uid: 0,
+            group: Some(Gid::from_raw(NOBODY)),
+        };
+        assert!(nogroup.held_by(NOBODY, 4321));
+        // A user whom nobody knows is no member.
+        assert!(!nogroup.held_by(3_999_999, 4321));
+    }
+
+    #[test]
+    fn an_unknown_group_is_refused() {
+        let error = Privileges::new(Some("no such group here")).unwrap_err();
+        assert_eq!(error.code, ResultCode::INVALID_PARAM);
+    }
+}

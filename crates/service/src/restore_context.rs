@@ -1,0 +1,108 @@
+//! One restore: whether it holds a token, and whether it is registered.
+
+use contract::{
+    Error, ExpiryToken, Generations, HIGHEST_REGISTERED_GENERATION, Result, ResultCode,
+};
+use wire::v1::RestoreRegisterRequest;
+
+use crate::store::{DirectoryStore, RegisteredRestore, RestorePlan};
+
+/// What a restore's handle stands for.
+pub(crate) struct RestoreContext {
+    /// Absent on a restricted handle.
+    token: Option<ExpiryToken>,
+    registered: Option<Box<dyn RegisteredRestore>>,
+}
+
+impl RestoreContext {
+    pub(crate) fn new(token: Option<ExpiryToken>) -> Self {
+        Self {
+            token,
+            registered: None,
+        }
+    }
+
+    /// Locks the directory for this restore.
+    ///
+    /// # Errors
+    /// - `hrMissingExpiryToken`: restricted handle.
+    /// - `hrRestoreMapExists`: registered already.
+    /// - `hrInvalidParam`: generations or map.
+    /// - what [`DirectoryStore::register_restore`] says.
+    pub(crate) fn register(
+        &mut self,
+        store: &dyn DirectoryStore,
+        request: RestoreRegisterRequest,
+    ) -> Result<()> {
+        let token = self.token()?.clone();
+        if self.registered.is_some() {
+            return Err(ResultCode::RESTORE_MAP_EXISTS.into());
+        }
+        let (low, high) = (request.generation_low, request.generation_high);
+        if low > high || high > HIGHEST_REGISTERED_GENERATION {
+            return Err(Error::new(
+                ResultCode::INVALID_PARAM,
+                format!(
+                    "log generations {low:#x} to {high:#x}: expected a range within 0 to {HIGHEST_REGISTERED_GENERATION:#x}"
+                ),
+            ));
+        }
+        if request.databases.is_empty() {
+            return Err(Error::new(
+                ResultCode::INVALID_PARAM,
+                "the restore map is empty: it must say where the database goes",
+            ));
+        }
+        self.registered = Some(
+            store.register_restore(RestorePlan {
+                token,
+                checkpoint_folder: request.checkpoint_directory,
+                log_folder: request.log_directory,
+                databases: request
+                    .databases
+                    .into_iter()
+                    .map(|map| (map.old_path, map.new_path))
+                    .collect(),
+                generations: Generations { low, high },
+            })?,
+        );
+        Ok(())
+    }
+
+    /// Ends the registration: after success what was restored is checked and the directory unlocked.
+    ///
+    /// # Errors
+    /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, and what the check finds.
+    pub(crate) fn complete(&mut self, state: ResultCode) -> Result<()> {
+        self.token()?;
+        let registered = self.registered.as_mut().ok_or_else(|| {
+            Error::new(
+                ResultCode::INVALID_HANDLE,
+                "no restore is registered on this handle",
+            )
+        })?;
+        if state.is_ok() {
+            // Where the check fails the registration stays: the application may mend and complete again.
+            registered.complete()?;
+        } else {
+            registered.fail(state)?;
+        }
+        self.registered = None;
+        Ok(())
+    }
+
+    pub(crate) fn keep_locked(&mut self) {
+        if let Some(registered) = &mut self.registered {
+            registered.keep_locked();
+        }
+    }
+
+    fn token(&self) -> Result<&ExpiryToken> {
+        self.token.as_ref().ok_or_else(|| {
+            Error::new(
+                ResultCode::MISSING_EXPIRY_TOKEN,
+                "the restore was prepared without an expiry token: its handle is good for HrRRestoreGetDatabaseLocations only",
+            )
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! The running service: what it starts with, and how it ends.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Error, Result, ResultCode};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use wire::v1::ad_backup_server::AdBackupServer;
+use wire::v1::ad_restore_server::AdRestoreServer;
+
+use crate::backup_service::BackupService;
+use crate::calls::Calls;
+use crate::configuration::Configuration;
+use crate::connection::{Caller, Connection, ConnectionId};
+use crate::contexts::{Contexts, Work};
+use crate::endpoint::Endpoint;
+use crate::privilege::Privileges;
+use crate::restore_service::RestoreService;
+use crate::store::ese_folder::EseFolder;
+use crate::store::{DirectoryStore, Mode};
+
+/// How long clients may take to see the end of their calls when the service stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A service that hosts its directory and listens, but does not answer yet.
+pub struct Service {
+    calls: Calls,
+    privileges: Privileges,
+    endpoint: Endpoint,
+}
+
+/// Hosts the configured directory until `shutdown` resolves.
+///
+/// # Errors
+/// As [`Service::start`] and [`Service::serve`].
+pub async fn run(
+    configuration: Configuration,
+    mode: Mode,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
+    Service::start(&configuration, mode)?.serve(shutdown).await
+}
+
+impl Service {
+    /// Takes the directory exclusively and creates the socket.
+    ///
+    /// # Errors
+    /// - `hrInvalidParam`: the configuration cannot be used.
+    /// - `hrDatabaseInUse`: another process hosts the directory or restores it.
+    /// - `hrRestoreInProgress`: in normal mode, a restore is not complete.
+    /// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`: in normal mode, there is no sound database.
+    /// - `hrInvalidPath`: a folder or the socket.
+    pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
+        configuration.check()?;
+        let store = EseFolder::host(&configuration.directory, mode)?;
+        Self::with_store(configuration, Arc::new(store))
+    }
+
+    /// Serves a store of any kind.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` and `hrInvalidPath` as [`Service::start`].
+    pub fn with_store(
+        configuration: &Configuration,
+        store: Arc<dyn DirectoryStore>,
+    ) -> Result<Self> {
+        let endpoint = &configuration.endpoint;
+        let privileges = Privileges::new(endpoint.group.as_deref())?;
+        let contexts = Contexts::new(Duration::from_millis(endpoint.ping_timeout_ms.into()));
+        Ok(Self {
+            calls: Calls {
+                store,
+                contexts: Arc::new(contexts),
+            },
+            endpoint: Endpoint::bind(&endpoint.socket, privileges.group())?,
+            privileges,
+        })
+    }
+
+    /// Where clients reach the service.
+    pub fn socket(&self) -> &Path {
+        self.endpoint.path()
+    }
+
+    /// Answers calls until `shutdown` resolves. Then contexts are released, calls under way get an error, and within
+    /// seconds the socket is gone.
+    ///
+    /// # Errors
+    /// `hrError` when the system refuses to listen on.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let Self {
+            calls,
+            privileges,
+            endpoint,
+        } = self;
+        let failed = |error: &dyn std::error::Error| {
+            Error::new(
+                ResultCode::ERROR,
+                format!("socket {}: {error}", endpoint.path().display()),
+            )
+        };
+        let listener = endpoint
+            .listener()
+            .and_then(UnixListener::from_std)
+            .map_err(|error| failed(&error))?;
+        let contexts = calls.contexts.clone();
+        let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
+        let doorkeeper = Doorkeeper {
+            privileges,
+            contexts: contexts.clone(),
+            closing: closing.clone(),
+        };
+        let (newcomers, incoming) = mpsc::channel(16);
+        let accepting = tokio::spawn(doorkeeper.accept(listener, newcomers));
+        let tending = tokio::spawn(tend(contexts.clone()));
+        let answering = Server::builder()
+            .add_service(AdBackupServer::new(BackupService {
+                calls: calls.clone(),
+            }))
+            .add_service(AdRestoreServer::new(RestoreService { calls }))
+            .serve_with_incoming_shutdown(
+                ReceiverStream::new(incoming),
+                stopping.clone().cancelled_owned(),
+            );
+        tokio::pin!(answering);
+        tracing::info!(socket = %endpoint.path().display(), "the backup service listens");
+        let result = tokio::select! {
+            result = &mut answering => result,
+            () = shutdown => {
+                tracing::info!("the backup service stops");
+                accepting.abort();
+                stopping.cancel();
+                contexts.stop();
+                let ended = tokio::time::timeout(FAREWELL, &mut answering).await;
+                ended.unwrap_or(Ok(()))
+            }
+        };
+        accepting.abort();
+        tending.abort();
+        // A client that does not read would keep its connection for ever.
+        closing.cancel();
+        contexts.stop();
+        result.map_err(|error| failed(&error))
+    }
+}
+
+/// Looks after contexts whose clients are silent, and restores whose lock was swept away.
+async fn tend(contexts: Arc<Contexts>) {
+    let pause =
+        (contexts.ping_timeout() / 10).clamp(Duration::from_millis(20), Duration::from_secs(1));
+    loop {
+        tokio::time::sleep(pause).await;
+        let contexts = contexts.clone();
+        let tended = tokio::task::spawn_blocking(move || {
+            contexts.release_silent();
+            contexts.tend(|work| {
+                if let Work::Restore(restore) = work {
+                    restore.keep_locked();
+                }
+            });
+        });
+        if let Err(error) = tended.await {
+            tracing::error!(%error, "looking after the contexts failed");
+        }
+    }
+}
+
+/// Lets connections in and says who they are.
+struct Doorkeeper {
+    privileges: Privileges,
+    contexts: Arc<Contexts>,
+    closing: CancellationToken,
+}
+
+impl Doorkeeper {
+    async fn accept(self, listener: UnixListener, newcomers: mpsc::Sender<io::Result<Connection>>) {
+        let mut last: ConnectionId = 0;
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Such as too many open files: that passes.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            last += 1;
+            let Some(caller) = self.identify(&stream, last).await else {
+                continue;
+            };
+            let connection =
+                Connection::new(stream, caller, self.contexts.clone(), self.closing.clone());
+            if newcomers.send(Ok(connection)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn identify(&self, stream: &UnixStream, connection: ConnectionId) -> Option<Caller> {
+        let peer = match stream.peer_cred() {
+            Ok(peer) => peer,
+            Err(error) => {
+                tracing::warn!(%error, "refused a connection whose user the system does not tell");
+                return None;
+            }
+        };
+        let privileges = self.privileges.clone();
+        let (uid, gid) = (peer.uid(), peer.gid());
+        let privileged = tokio::task::spawn_blocking(move || privileges.held_by(uid, gid))
+            .await
+            .unwrap_or(false);
+        if !privileged {
+            tracing::warn!(uid, pid = peer.pid(), "a user without privileges connected");
+        }
+        Some(Caller {
+            connection,
+            privileged,
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! A directory in a folder, or in three: database, logs, checkpoint. Nobody runs it while it is hosted, so its files
+//! stand still and are backed up as they are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use contract::{Error, FileType, Result, ResultCode};
+use ese::log_set::{LogName, LogSet};
+use wire::v1::FileEntry;
+
+use crate::configuration::DirectoryConfiguration;
+use crate::folder_lock::FolderLock;
+use crate::restore_marker::RestoreMarker;
+use crate::store::{
+    BackupOptions, BackupSet, DirectoryStore, Mode, RegisteredRestore, RestorePlan,
+};
+
+mod condition;
+mod current_log;
+mod layout;
+mod pinned_file;
+mod pinned_set;
+mod reader;
+mod registration;
+mod restored;
+mod slot;
+mod truncation;
+mod verification;
+
+use condition::{Condition, in_words};
+use layout::Layout;
+use pinned_set::PinnedSet;
+use registration::Registration;
+use slot::Slot;
+
+/// The name of this kind of store in a backup's facts.
+const STORE_KIND: &str = "ese-folder";
+
+/// A hosted folder.
+pub struct EseFolder {
+    hosted: Arc<Hosted>,
+}
+
+/// What backups and restores share with the store.
+struct Hosted {
+    layout: Layout,
+    mode: Mode,
+    server: String,
+    tombstone_lifetime_days: u32,
+    backup: Slot,
+    restore: Slot,
+    /// Held as long as a backup or restore uses the files.
+    _lock: FolderLock,
+}
+
+impl EseFolder {
+    /// Takes the directory's folders exclusively.
+    ///
+    /// # Errors
+    /// - `hrInvalidPath`: a folder does not exist.
+    /// - `hrDatabaseInUse`: another process hosts the directory, or restores into it.
+    /// - In normal mode `hrRestoreInProgress` for a restore that is not complete, `hrDatabaseNotFound`, and
+    ///   `hrDatabaseCorrupted` for a database without a sound header.
+    pub fn host(configuration: &DirectoryConfiguration, mode: Mode) -> Result<Self> {
+        let layout = Layout::new(configuration)?;
+        let lock = FolderLock::acquire(&layout.folders())?;
+        if mode == Mode::Normal {
+            RestoreMarker::refuse(&layout.database_folder)?;
+            start(&layout)?;
+        }
+        let server = configuration.server_name.clone().unwrap_or_else(|| {
+            let system = rustix::system::uname();
+            system.nodename().to_string_lossy().into_owned()
+        });
+        Ok(Self {
+            hosted: Arc::new(Hosted {
+                layout,
+                mode,
+                server,
+                tombstone_lifetime_days: configuration.tombstone_lifetime_days,
+                backup: Slot::default(),
+                restore: Slot::default(),
+                _lock: lock,
+            }),
+        })
+    }
+}
+
+/// Brings the directory online. Recovery of a directory that was not shut down belongs here; until it exists such a
+/// directory is hosted as it is.
+fn start(layout: &Layout) -> Result<()> {
+    let condition = restored::read_condition(&layout.database(), logs(layout)?)?;
+    for unusable in &condition.logs.unusable {
+        tracing::warn!(%unusable, "a log cannot be used");
+    }
+    warn_if_dirty(&condition);
+    Ok(())
+}
+
+fn warn_if_dirty(condition: &Condition) {
+    if condition.header.is_clean() {
+        return;
+    }
+    let required = condition.required();
+    tracing::warn!(
+        state = condition.state(),
+        required = in_words(required.as_slice()),
+        missing = in_words(&condition.missing()),
+        "the directory was not shut down: it is consistent only together with its logs, and is hosted as it is"
+    );
+}
+
+fn logs(layout: &Layout) -> Result<LogSet> {
+    LogSet::in_folder(&layout.log_folder, &layout.log_base_name)
+        .map_err(|error| Error::new(ResultCode::DISK_IO, error.to_string()))
+}
+
+impl DirectoryStore for EseFolder {
+    fn mode(&self) -> Mode {
+        self.hosted.mode
+    }
+
+    fn begin_backup(&self, options: BackupOptions) -> Result<Box<dyn BackupSet>> {
+        if self.hosted.mode == Mode::Restore {
+            return Err(ResultCode::RESTORE_IN_PROGRESS.into());
+        }
+        let backup = self.hosted.backup.take().ok_or_else(|| {
+            Error::new(
+                ResultCode::BACKUP_IN_PROGRESS,
+                "another backup of this directory is in progress; try again when it has ended",
+            )
+        })?;
+        let set = PinnedSet::pin(self.hosted.clone(), options, backup)?;
+        Ok(Box::new(set))
+    }
+
+    fn check_logs(&self, generation_low: u32) -> Result<()> {
+        let layout = &self.hosted.layout;
+        let not_found = |reason: String| {
+            Error::new(
+                ResultCode::LOG_FILE_NOT_FOUND,
+                format!("{}: {reason}", layout.log_folder.display()),
+            )
+        };
+        let logs = logs(layout)?;
+        let Some(current) = logs.logs.iter().find(|log| log.name == LogName::Current) else {
+            return Err(not_found("there is no usable log in use".into()));
+        };
+        if generation_low > current.generation() {
+            return Err(not_found(format!(
+                "generation {generation_low:#x} does not exist yet: generation {:#x} is in use",
+                current.generation()
+            )));
+        }
+        let wanted = generation_low..=current.generation();
+        let missing = logs.missing(wanted, &current.header.log_signature);
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(not_found(format!(
+                "the logs of generation {} are missing; take a full backup",
+                in_words(&missing)
+            ))),
+        }
+    }
+
+    fn set_current_log(&self, number: u32) -> Result<()> {
+        current_log::record(&self.hosted.layout.database_folder, number)
+    }
+
+    fn incrementals_disabled(&self) -> Result<bool> {
+        current_log::disables_incrementals(&self.hosted.layout.database_folder)
+    }
+
+    fn restore_locations(&self) -> Result<Vec<FileEntry>> {
+        self.check_offline()?;
+        let layout = &self.hosted.layout;
+        let entry = |file_type: FileType, path: PathBuf| FileEntry {
+            file_type: u32::from(file_type.0),
+            name: path.to_string_lossy().into_owned(),
+            ..FileEntry::default()
+        };
+        Ok(vec![
+            entry(FileType::DATABASE, layout.database()),
+            entry(FileType::LOG_DIR, layout.log_folder.clone()),
+            entry(FileType::CHECKPOINT_DIR, layout.checkpoint_folder.clone()),
+        ])
+    }
+
+    fn register_restore(&self, plan: RestorePlan) -> Result<Box<dyn RegisteredRestore>> {
+        self.check_offline()?;
+        let restore = self.hosted.restore.take().ok_or_else(|| {
+            Error::new(
+                ResultCode::RESTORE_IN_PROGRESS,
+                "another restore of this directory is in progress; try again when it has ended",
+            )
+        })?;
+        let registration = Registration::begin(self.hosted.clone(), plan, restore)?;
+        Ok(Box::new(registration))
+    }
+}
+
+impl EseFolder {
+    fn check_offline(&self) -> Result<()> {
+        match self.hosted.mode {
+            Mode::Restore => Ok(()),
+            Mode::Normal => Err(Error::new(
+                ResultCode::DATABASE_IN_USE,
+                "the directory is online, so it cannot be restored; start the service in restore mode",
+            )),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A file that a backup holds open from its beginning, and knows again.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use contract::{Error, Result, ResultCode};
+use rustix::io::Errno;
+use wire::v1::FileEntry;
+
+use super::layout::{DirectoryFile, Role};
+
+/// What a file looked like: which file it is, how long, when last written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// An open file as it was when the backup began.
+#[derive(Debug)]
+pub(super) struct PinnedFile {
+    file: File,
+    pub(super) path: PathBuf,
+    pub(super) role: Role,
+    identity: Identity,
+    /// A log's generation, by its header; 0 where there is none.
+    pub(super) generation: u32,
+}
+
+impl PinnedFile {
+    /// Opens a file of the directory.
+    ///
+    /// # Errors
+    /// `hrDiskIO`; `ERROR_NOT_ENOUGH_MEMORY` when the process may not open so many files.
+    pub(super) fn open(found: &DirectoryFile) -> Result<Self> {
+        // Should a pipe take the file's place in this moment, opening it must not wait for a writer.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(&found.path)
+            .and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| {
+            let too_many = [Errno::MFILE, Errno::NFILE]
+                .iter()
+                .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+            match too_many {
+                true => Error::new(
+                    ResultCode::NOT_ENOUGH_MEMORY,
+                    format!(
+                        "{}: {error}: a backup holds all files of the directory open; raise the service's limit (ulimit -n)",
+                        found.path.display()
+                    ),
+                ),
+                false => io_error(&found.path, &error),
+            }
+        })?;
+        if !metadata.is_file() {
+            return Err(changed(&found.path));
+        }
+        Ok(Self {
+            identity: Identity::of(&metadata),
+            file,
+            path: found.path.clone(),
+            role: found.role,
+            generation: 0,
+        })
+    }
+
+    /// The entry in the lists, whose name is the path.
+    pub(super) fn entry(&self) -> FileEntry {
+        let (seconds, nanoseconds) = self.identity.modified;
+        FileEntry {
+            file_type: u32::from(self.role.file_type().0),
+            name: self.name(),
+            size: self.identity.size,
+            modified_ms: seconds
+                .saturating_mul(1000)
+                .saturating_add(nanoseconds / 1_000_000),
+            generation: self.generation,
+        }
+    }
+
+    /// The name in the lists.
+    pub(super) fn name(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.identity.size
+    }
+
+    /// Up to `length` bytes from `offset` on; fewer only at the end of the file.
+    ///
+    /// # Errors
+    /// `hrDiskIO`.
+    pub(super) fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let at = offset.saturating_add(bytes.len() as u64);
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut bytes), at) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(io_error(&self.path, &error.into())),
+            }
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// Tells the system that the file is about to be read from start to end.
+    pub(super) fn announce_reading(&self) {
+        // Only advice: a file system that does not take it reads all the same.
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
+    }
+
+    /// Refuses a file that was written since it was pinned.
+    ///
+    /// # Errors
+    /// `hrDatabaseInUse`.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|error| io_error(&self.path, &error))?;
+        match Identity::of(&metadata) == self.identity {
+            true => Ok(()),
+            false => Err(changed(&self.path)),
+        }
+    }
+
+    /// Whether the path still leads to this very file, and nobody wrote it since it was pinned.
+    pub(super) fn is_still_at_its_path(&self) -> bool {
+        std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+    }
+}
+
+fn changed(path: &Path) -> Error {
+    Error::new(
+        ResultCode::DATABASE_IN_USE,
+        format!(
+            "{}: the file changed while it was being backed up: another program writes to it; find and stop it, then \
+             back up again",
+            path.display()
+        ),
+    )
+}
+
+/// The documented code for what the system says.
+pub(super) fn io_error(path: &Path, error: &std::io::Error) -> Error {
+    let code = match error.kind() {
+        std::io::ErrorKind::StorageFull => ResultCode::DISK_FULL,
+        std::io::ErrorKind::NotFound => ResultCode::FILE_NOT_FOUND,
+        _ => ResultCode::DISK_IO,
+    };
+    Error::new(code, format!("{}: {error}", path.display()))
+}

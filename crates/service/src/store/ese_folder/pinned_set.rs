@@ -1,0 +1,184 @@
+//! The files of one backup, all opened at its beginning.
+
+use std::sync::Arc;
+
+use contract::{Error, Result, ResultCode};
+use ese::header::{Checkpoint, DatabaseHeaders, LogHeader};
+use ese::log_set::{LogFile, LogName, LogSet};
+use wire::v1::{DirectoryFacts, FileEntry};
+use zerocopy::IntoBytes;
+
+use super::condition::{Condition, in_words};
+use super::layout::Role;
+use super::pinned_file::PinnedFile;
+use super::reader::Reader;
+use super::slot::Taken;
+use super::truncation;
+use super::{Hosted, STORE_KIND};
+use crate::store::{BackupOptions, BackupSet, FileReader, Truncation};
+
+/// Bytes of a log's header, and of each of a checkpoint's two copies.
+const HEADER: usize = 4096;
+
+/// A consistent set of files: nobody else uses the directory, and a file that changes all the same fails its reading.
+pub(super) struct PinnedSet {
+    hosted: Arc<Hosted>,
+    options: BackupOptions,
+    files: Vec<Arc<PinnedFile>>,
+    condition: Condition,
+    _backup: Taken,
+}
+
+impl PinnedSet {
+    /// Opens every file of the directory.
+    ///
+    /// # Errors
+    /// `hrDatabaseNotFound`, `hrDatabaseCorrupted`, `hrDiskIO`, `ERROR_NOT_ENOUGH_MEMORY`.
+    pub(super) fn pin(hosted: Arc<Hosted>, options: BackupOptions, backup: Taken) -> Result<Self> {
+        let mut files = Vec::new();
+        for found in &hosted.layout.contents()?.files {
+            files.push(PinnedFile::open(found)?);
+        }
+        let logs = read_log_headers(&mut files)?;
+        let database = files
+            .iter()
+            .find(|file| file.role == Role::Database)
+            .ok_or_else(|| {
+                Error::new(
+                    ResultCode::DATABASE_NOT_FOUND,
+                    format!(
+                        "{}: the database is gone",
+                        hosted.layout.database().display()
+                    ),
+                )
+            })?;
+        let start = database.read_at(0, DatabaseHeaders::START)?;
+        let last = |length: usize| {
+            let offset = database.size().saturating_sub(length as u64);
+            database.read_at(offset, length)
+        };
+        let condition = Condition::judge(&database.path, &start, last, logs)?;
+        let missing = condition.missing();
+        if !missing.is_empty() {
+            tracing::warn!(
+                missing = in_words(&missing),
+                "the backup will lack log generations that the database needs: it cannot be made consistent without them"
+            );
+        }
+        Ok(Self {
+            hosted,
+            options,
+            files: files.into_iter().map(Arc::new).collect(),
+            condition,
+            _backup: backup,
+        })
+    }
+
+    fn entries(&self, of_database: bool) -> Vec<FileEntry> {
+        self.files
+            .iter()
+            .filter(|file| file.role.is_of_database() == of_database)
+            .map(|file| file.entry())
+            .collect()
+    }
+
+    /// The checkpoint, if there is one that can be read.
+    fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        let Some(file) = self.files.iter().find(|file| file.role == Role::Checkpoint) else {
+            return Ok(None);
+        };
+        Ok(Checkpoint::parse(&file.read_at(0, 2 * HEADER)?).ok())
+    }
+}
+
+impl BackupSet for PinnedSet {
+    fn facts(&self) -> DirectoryFacts {
+        let header = &self.condition.header;
+        let required = self.condition.required();
+        let (generation_low, generation_high) = self.condition.generations();
+        DirectoryFacts {
+            store_kind: STORE_KIND.into(),
+            server: self.hosted.server.clone(),
+            database_signature: header.database_signature.as_bytes().to_vec(),
+            state: self.condition.state(),
+            page_size: header.page_size().bytes() as u32,
+            required_low: required.as_ref().map_or(0, |range| *range.start()),
+            required_high: required.as_ref().map_or(0, |range| *range.end()),
+            generation_low,
+            generation_high,
+            tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
+        }
+    }
+
+    fn database_files(&mut self) -> Result<Vec<FileEntry>> {
+        Ok(self.entries(true))
+    }
+
+    fn log_files(&mut self) -> Result<Vec<FileEntry>> {
+        Ok(self.entries(false))
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn FileReader>> {
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.name() == name)
+            .ok_or(ResultCode::FILE_NOT_FOUND)?;
+        let reader = Reader::begin(file.clone(), self.options.allow_corrupt)?;
+        Ok(Box::new(reader))
+    }
+
+    fn truncate_logs(&mut self) -> Result<Truncation> {
+        let checkpoint = self.checkpoint()?;
+        let bound = truncation::first_kept(&self.condition, checkpoint.as_ref());
+        let truncation = match bound {
+            Ok(bound) => {
+                truncation::delete_below(&bound, &self.files, &self.hosted.layout.log_folder)?
+            }
+            Err(kept_because) => Truncation {
+                deleted: Vec::new(),
+                kept_because,
+            },
+        };
+        // The full backup that incremental ones had to wait for has been taken.
+        super::current_log::forget(&self.hosted.layout.database_folder)?;
+        Ok(truncation)
+    }
+}
+
+/// Reads the logs' headers from the pinned files and notes the generations.
+fn read_log_headers(files: &mut [PinnedFile]) -> Result<LogSet> {
+    let mut logs = LogSet::default();
+    for file in files {
+        let Role::Log(name @ (LogName::Current | LogName::Numbered { .. })) = file.role else {
+            continue;
+        };
+        if let LogName::Numbered { generation, .. } = name {
+            file.generation = generation;
+        }
+        match LogHeader::parse(&file.read_at(0, HEADER)?) {
+            Ok(header) => match name {
+                LogName::Numbered { generation, .. } if header.generation.get() != generation => {
+                    logs.unusable.push(ese::Error::Damaged {
+                        file: file.path.clone(),
+                        offset: 4,
+                        structure: "log file header".into(),
+                        expected: format!("generation {generation:#x}, as in the file's name"),
+                        found: format!("generation {:#x}", header.generation.get()),
+                    });
+                }
+                _ => {
+                    file.generation = header.generation.get();
+                    logs.logs.push(LogFile {
+                        path: file.path.clone(),
+                        name,
+                        header,
+                    });
+                }
+            },
+            Err(fault) => logs.unusable.push(fault.in_file(&file.path)),
+        }
+    }
+    logs.logs.sort_by_key(LogFile::generation);
+    Ok(logs)
+}

@@ -1,0 +1,168 @@
+//! Where a directory comes from. The service's interfaces talk to a [`DirectoryStore`] and know nothing of its files;
+//! a store knows nothing of handles, connections and walk-throughs.
+
+use bytes::Bytes;
+use contract::{ExpiryToken, Generations, Result, ResultCode};
+use wire::v1::{DirectoryFacts, FileEnd, FileEntry};
+
+pub mod ese_folder;
+
+/// Whether the directory runs, or stands still to be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The directory is online: it can be backed up.
+    Normal,
+    /// Directory services restore mode: the directory is offline, it can be restored.
+    Restore,
+}
+
+/// A hosted directory. While the value lives nobody else uses the directory's files.
+///
+/// Every method may block; the service calls them outside its asynchronous threads.
+pub trait DirectoryStore: Send + Sync {
+    /// Whether the directory is online.
+    fn mode(&self) -> Mode;
+
+    /// Begins a backup: from here on until the set is dropped the files that it lists keep the content of this moment,
+    /// or their reading fails. One set at a time.
+    ///
+    /// # Errors
+    /// - `hrBackupInProgress`: another set exists.
+    /// - `hrRestoreInProgress`: the directory is offline.
+    /// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`, `hrDiskIO`: the directory cannot be read.
+    fn begin_backup(&self, options: BackupOptions) -> Result<Box<dyn BackupSet>>;
+
+    /// Whether all logs from a generation to the current one are there, as logs-only backups need.
+    ///
+    /// # Errors
+    /// `hrLogFileNotFound`, naming the missing ones.
+    fn check_logs(&self, generation_low: u32) -> Result<()>;
+
+    /// Records the number of the current log as the backup application sees it; `0xFFFFFFFF` disables incremental
+    /// backups until the next full one. Survives restarts.
+    ///
+    /// # Errors
+    /// `hrDiskIO`, `hrDiskFull`.
+    fn set_current_log(&self, number: u32) -> Result<()>;
+
+    /// Whether incremental backups were disabled by [`DirectoryStore::set_current_log`].
+    ///
+    /// # Errors
+    /// `hrDiskIO`.
+    fn incrementals_disabled(&self) -> Result<bool>;
+
+    /// Where restored files go: `BFT_NTDS_DATABASE`, `BFT_LOG_DIR`, `BFT_CHECKPOINT_DIR`.
+    ///
+    /// # Errors
+    /// `hrDatabaseInUse`: the directory is online.
+    fn restore_locations(&self) -> Result<Vec<FileEntry>>;
+
+    /// Locks the directory for a restore, durably: from here on it cannot start until a restore is complete, even if
+    /// the machine dies. One registration at a time; dropping it lets another begin and leaves the directory locked.
+    ///
+    /// # Errors
+    /// - `hrDatabaseInUse`: the directory is online.
+    /// - `hrRestoreInProgress`: another registration exists.
+    /// - `hrInvalidPath`: the plan's places are not this directory's.
+    fn register_restore(&self, plan: RestorePlan) -> Result<Box<dyn RegisteredRestore>>;
+}
+
+/// How a backup is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BackupOptions {
+    /// Hand out damaged files and report the damage, instead of failing at the first.
+    pub allow_corrupt: bool,
+}
+
+/// The pinned files of one backup.
+pub trait BackupSet: Send {
+    /// What is known of the directory at the pinned moment.
+    fn facts(&self) -> DirectoryFacts;
+
+    /// The database files, in the order in which they are to be read.
+    ///
+    /// # Errors
+    /// `hrDiskIO`.
+    fn database_files(&mut self) -> Result<Vec<FileEntry>>;
+
+    /// The logs, and what else belongs to the set. After the database files have been read.
+    ///
+    /// # Errors
+    /// `hrDiskIO`.
+    fn log_files(&mut self) -> Result<Vec<FileEntry>>;
+
+    /// Opens a listed file, to be read once from start to end.
+    ///
+    /// # Errors
+    /// `hrFileNotFound` for a name that is not listed; `hrDatabaseInUse` for a file that changed since it was pinned.
+    fn open(&self, name: &str) -> Result<Box<dyn FileReader>>;
+
+    /// Deletes the logs that nobody needs any more. The service calls it only after every listed file was read to its
+    /// end without damage.
+    ///
+    /// # Errors
+    /// `hrDiskIO` when a deletion fails; then the remaining logs still form a chain.
+    fn truncate_logs(&mut self) -> Result<Truncation>;
+}
+
+/// What a truncation did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Truncation {
+    /// The listed names of the deleted logs.
+    pub deleted: Vec<String>,
+    /// Why the other logs were kept, for people.
+    pub kept_because: String,
+}
+
+/// One pinned file while it is being read. The content is verified on the way.
+pub trait FileReader: Send {
+    /// The file's size in bytes.
+    fn size(&self) -> u64;
+
+    /// The next piece, at most [`wire::PIECE`] bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// `hrReadVerifyFailure`, `hrLogFileCorrupt`, `hrCheckpointCorrupt` for damage that was not allowed;
+    /// `hrDatabaseInUse` for a file that changes while it is read; `hrDiskIO`.
+    fn next_piece(&mut self) -> Result<Option<Bytes>>;
+
+    /// After the last piece: how the file stood its verification.
+    ///
+    /// # Errors
+    /// As [`FileReader::next_piece`], for what only the whole file can tell.
+    fn finish(self: Box<Self>) -> Result<FileEnd>;
+}
+
+/// A restore as its application announces it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestorePlan {
+    /// The backup's token.
+    pub token: ExpiryToken,
+    /// Where the checkpoint goes.
+    pub checkpoint_folder: String,
+    /// Where the logs go.
+    pub log_folder: String,
+    /// Where each database file goes: its path at the time of the backup and its new path.
+    pub databases: Vec<(String, String)>,
+    /// The backup's log generations; 0-0 for a backup without logs.
+    pub generations: Generations,
+}
+
+/// A directory that is locked for a restore.
+pub trait RegisteredRestore: Send {
+    /// Checks what was restored, makes it durable and unlocks the directory.
+    ///
+    /// # Errors
+    /// A documented code for what does not fit. The directory stays locked.
+    fn complete(&mut self) -> Result<()>;
+
+    /// Records that the restore failed. The directory stays locked.
+    ///
+    /// # Errors
+    /// `hrDiskIO` when that cannot be recorded; the directory is locked even so.
+    fn fail(&mut self, state: ResultCode) -> Result<()>;
+
+    /// Called about once a second while the restore runs: puts the lock back if the application's cleaning of the
+    /// destination folders swept it away.
+    fn keep_locked(&mut self);
+}

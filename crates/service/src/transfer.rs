@@ -1,0 +1,154 @@
+//! A pinned file on its way to the client: a blocking thread reads and verifies ahead, a short channel holds it back
+//! to the speed of the receiver.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as TaskContext, Poll, ready};
+
+use contract::{Error, ResultCode};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use wire::v1::{FileContent, FileEnd};
+
+use crate::contexts::Life;
+use crate::store::FileReader;
+
+/// Pieces that may wait for the client, beside those in the connection's own buffers.
+const PIECES_AHEAD: usize = 4;
+
+/// How far the reading of an open file is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Progress {
+    /// The client takes pieces.
+    Reading,
+    /// The client has taken everything.
+    Ended(FileEnd),
+    /// The stream failed, or the client gave it up.
+    BrokenOff,
+}
+
+/// The progress of a file, shared by its context and its stream.
+pub(crate) type SharedProgress = Arc<Mutex<Progress>>;
+
+/// The stream of an open file's content.
+pub(crate) struct Transfer {
+    pieces: mpsc::Receiver<Result<FileContent, Error>>,
+    life: Arc<Life>,
+    progress: SharedProgress,
+    /// Ends the reading thread, also when the client does not take what waits.
+    reading: CancellationToken,
+    over: bool,
+}
+
+impl Transfer {
+    /// Begins to read. `reading` ends the transfer early when it is cancelled.
+    pub(crate) fn begin(
+        reader: Box<dyn FileReader>,
+        life: Arc<Life>,
+        reading: CancellationToken,
+        progress: SharedProgress,
+    ) -> Self {
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+        let (runtime, cancelled) = (Handle::current(), reading.clone());
+        tokio::task::spawn_blocking(move || read_ahead(reader, &sender, &runtime, &cancelled));
+        Self {
+            pieces,
+            life,
+            progress,
+            reading,
+            over: false,
+        }
+    }
+
+    fn note(&self, progress: Progress) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    }
+
+    /// Why no more pieces come although the file's end was not among them.
+    fn interrupted(&self) -> Error {
+        match self.life.release() {
+            Some(release) => release.error(),
+            None => Error::new(
+                ResultCode::INVALID_HANDLE,
+                "the file was closed while it was being read",
+            ),
+        }
+    }
+}
+
+impl Stream for Transfer {
+    type Item = Result<FileContent, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.pieces.poll_recv(task));
+        // The connection asks for the next piece only after the client took earlier ones.
+        self.life.sign();
+        let item = match piece {
+            Some(Ok(content)) => {
+                if let Some(end) = &content.end {
+                    self.over = true;
+                    self.note(Progress::Ended(end.clone()));
+                }
+                Ok(content)
+            }
+            Some(Err(error)) => Err(error),
+            None => Err(self.interrupted()),
+        };
+        Poll::Ready(Some(item.map_err(|error| {
+            self.over = true;
+            self.note(Progress::BrokenOff);
+            wire::to_status(&error)
+        })))
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.reading.cancel();
+        if !self.over {
+            self.note(Progress::BrokenOff);
+        }
+    }
+}
+
+/// Reads the file to its end, as long as somebody wants it.
+fn read_ahead(
+    mut reader: Box<dyn FileReader>,
+    sender: &mpsc::Sender<Result<FileContent, Error>>,
+    runtime: &Handle,
+    cancelled: &CancellationToken,
+) {
+    let send = |content: Result<FileContent, Error>| -> bool {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = cancelled.cancelled() => false,
+                sent = sender.send(content) => sent.is_ok(),
+            }
+        })
+    };
+    loop {
+        match reader.next_piece() {
+            Ok(Some(data)) => {
+                if !send(Ok(FileContent { data, end: None })) {
+                    return;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                send(Err(error));
+                return;
+            }
+        }
+    }
+    send(reader.finish().map(|end| FileContent {
+        data: Default::default(),
+        end: Some(end),
+    }));
+}

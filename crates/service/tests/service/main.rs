@@ -1,0 +1,11 @@
+//! The service as its clients see it: over a real socket, on directories made by the real engine.
+
+mod backup;
+mod client;
+mod contexts;
+mod damage;
+mod host;
+mod lifetime;
+mod privileges;
+mod restore;
+mod truncation;

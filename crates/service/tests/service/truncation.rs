@@ -1,0 +1,176 @@
+//! Which logs go after a backup. Each rule is a test.
+
+use contract::ResultCode;
+use wire::v1::TruncateLogsResponse;
+
+use crate::client::{Client, file_name};
+use crate::host::Directory;
+
+/// Backs up everything and truncates.
+async fn back_up_and_truncate(directory: &Directory) -> contract::Result<TruncateLogsResponse> {
+    let host = directory.host();
+    let mut client = Client::connect(host.socket()).await;
+    let handle = client.prepare_as(1, true).await?.handle;
+    client.fetch_all(&handle).await?;
+    client.truncate(&handle).await
+}
+
+/// The names of the deleted logs, checked against what lies in the folder.
+async fn deleted(directory: &Directory) -> (Vec<String>, String) {
+    let before = directory.names();
+    let answer = back_up_and_truncate(directory).await.unwrap();
+    let deleted: Vec<String> = answer
+        .deleted
+        .iter()
+        .map(|name| file_name(name).to_owned())
+        .collect();
+    let mut expected = before;
+    expected.retain(|name| !deleted.contains(name));
+    assert_eq!(directory.names(), expected);
+    (deleted, answer.kept_because)
+}
+
+fn numbered(generations: std::ops::RangeInclusive<u32>) -> Vec<String> {
+    generations
+        .map(|generation| format!("edb{generation:05X}.log"))
+        .collect()
+}
+
+#[tokio::test]
+async fn logs_that_a_dirty_database_requires_stay() {
+    // The database requires 6 and 7; 7 is in use.
+    let directory = Directory::of("sample-forest/dirty");
+    let (deleted, because) = deleted(&directory).await;
+    assert_eq!(deleted, numbered(1..=5));
+    assert!(because.contains("0x6"), "{because}");
+}
+
+#[tokio::test]
+async fn logs_from_the_checkpoint_on_stay() {
+    // An earlier state's checkpoint lies lower than what the database requires.
+    let directory = Directory::of("sample-forest/dirty");
+    set_checkpoint(&directory, 3);
+    let (deleted, because) = deleted(&directory).await;
+    assert_eq!(deleted, numbered(1..=2));
+    assert!(because.contains("checkpoint"), "{because}");
+}
+
+#[tokio::test]
+async fn a_dirty_database_without_a_checkpoint_keeps_what_it_requires() {
+    let directory = Directory::of("sample-forest/dirty");
+    std::fs::remove_file(directory.file("edb.chk")).unwrap();
+    assert_eq!(deleted(&directory).await.0, numbered(1..=5));
+}
+
+#[tokio::test]
+async fn a_clean_database_keeps_the_logs_from_the_checkpoint_on() {
+    let directory = Directory::of("sample-forest/clean");
+    let (deleted, because) = deleted(&directory).await;
+    assert_eq!(deleted, numbered(1..=4), "{because}");
+}
+
+#[tokio::test]
+async fn a_clean_database_without_a_checkpoint_keeps_all() {
+    let directory = Directory::of("sample-forest/clean");
+    std::fs::remove_file(directory.file("edb.chk")).unwrap();
+    let (deleted, because) = deleted(&directory).await;
+    assert!(deleted.is_empty(), "{deleted:?}");
+    assert!(because.contains("checkpoint"), "{because}");
+}
+
+#[tokio::test]
+async fn a_damaged_checkpoint_stops_truncation() {
+    let directory = Directory::of("sample-forest/clean");
+    directory.flip("edb.chk", 100);
+    directory.flip("edb.chk", 4196);
+    let before = directory.names();
+    let refusal = back_up_and_truncate(&directory).await.unwrap_err();
+    assert_eq!(refusal.code, ResultCode::FULL_BACKUP_NOT_TAKEN);
+    assert_eq!(directory.names(), before);
+}
+
+#[tokio::test]
+async fn a_strange_log_stops_truncation() {
+    let directory = Directory::of("sample-forest/dirty");
+    // A finished log of another forest's sequence, of a generation that is free.
+    let other = Directory::of("ese/chain-ad2016:backup-0");
+    std::fs::remove_file(directory.file("edb00001.log")).unwrap();
+    std::fs::copy(other.file("edb00001.log"), directory.file("edb00001.log")).unwrap();
+    let (deleted, because) = deleted(&directory).await;
+    assert!(deleted.is_empty(), "{deleted:?}");
+    assert!(because.contains("another sequence"), "{because}");
+}
+
+#[tokio::test]
+async fn a_copy_of_a_directory_is_not_truncated() {
+    // A streaming backup has no log in use.
+    let directory = Directory::of("ese/chain-ad2016:backup-0");
+    let (deleted, because) = deleted(&directory).await;
+    assert!(deleted.is_empty(), "{deleted:?}");
+    assert!(because.contains("copy"), "{because}");
+}
+
+#[tokio::test]
+async fn nothing_goes_before_everything_was_read() {
+    let directory = Directory::of("sample-forest/dirty");
+    let before = directory.names();
+    let host = directory.host();
+    let mut client = Client::connect(host.socket()).await;
+    let handle = client.prepare().await.unwrap().handle;
+    // A file whose stream was given up does not count.
+    client
+        .open(&handle, &directory.listed("ntds.dit"))
+        .await
+        .unwrap();
+    drop(client.begin_reading(&handle).await.unwrap());
+    client.close(&handle).await.unwrap();
+    let mut files = client.log_files(&handle).await.unwrap();
+    files.extend(client.database_files(&handle).await.unwrap());
+    for file in &files {
+        let refusal = client.truncate(&handle).await.unwrap_err();
+        assert_eq!(refusal.code, ResultCode::FULL_BACKUP_NOT_TAKEN);
+        client.fetch(&handle, &file.name).await.unwrap();
+    }
+    assert_eq!(directory.names(), before);
+    assert_eq!(client.truncate(&handle).await.unwrap().deleted.len(), 5);
+    // What the backup holds can still be read.
+    client
+        .fetch(&handle, &directory.listed("edb00001.log"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_was_replaced_is_not_deleted() {
+    let directory = Directory::of("sample-forest/dirty");
+    let host = directory.host();
+    let mut client = Client::connect(host.socket()).await;
+    let handle = client.prepare().await.unwrap().handle;
+    client.fetch_all(&handle).await.unwrap();
+    let replaced = directory.file("edb00004.log");
+    std::fs::copy(&replaced, directory.file("copy")).unwrap();
+    std::fs::rename(directory.file("copy"), &replaced).unwrap();
+    let before = directory.names();
+    let refusal = client.truncate(&handle).await.unwrap_err();
+    assert_eq!(refusal.code, ResultCode::DATABASE_IN_USE);
+    assert_eq!(directory.names(), before);
+}
+
+#[tokio::test]
+async fn the_next_backup_works_after_truncation() {
+    let directory = Directory::of("sample-forest/dirty");
+    assert_eq!(deleted(&directory).await.0.len(), 5);
+    assert_eq!(deleted(&directory).await.0.len(), 0);
+}
+
+/// Moves the checkpoint to a generation, in both copies.
+fn set_checkpoint(directory: &Directory, generation: u32) {
+    let mut file = std::fs::read(directory.file("edb.chk")).unwrap();
+    for copy in file.chunks_exact_mut(4096).take(2) {
+        // The checkpoint's position lies behind the checksum and the last full backup's: byte, segment, generation.
+        copy[16..20].copy_from_slice(&generation.to_le_bytes());
+        let checksum = ese::checksum::header_checksum(copy);
+        copy[..4].copy_from_slice(&checksum.to_le_bytes());
+    }
+    std::fs::write(directory.file("edb.chk"), file).unwrap();
+}
