@@ -14,6 +14,7 @@
 //! | [`record`] | the values of a row in the data of a node |
 //! | [`long_value`], [`compression`] | values that lie apart from their row, and how values are compressed |
 //! | [`database`], [`rows`] | a database open for reading: rows and index entries by cursor |
+//! | [`structure`] | whether all that a database holds fits together: trees, space, catalog, long values, indices |
 //! | [`dump`] | everything that a database holds, as JSON lines |
 //!
 //! [`Database`] is where reading begins. Damage is an [`Error`] or a finding that names file, offset, structure, what was
@@ -34,6 +35,7 @@ pub mod long_value;
 pub mod page;
 pub mod record;
 pub mod rows;
+pub mod structure;
 pub mod tree;
 pub mod verify;
 

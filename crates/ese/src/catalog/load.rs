@@ -72,6 +72,7 @@ fn key_of_table(objid: u32) -> [u8; 5] {
 /// Columns and indices of a table; `template` loads the template of that name.
 pub(super) fn table(
     database: &Database,
+    catalog: TreeId,
     entry: &TableEntry,
     template: impl Fn(&str) -> Result<Arc<Table>>,
 ) -> Result<Table> {
@@ -79,7 +80,7 @@ pub(super) fn table(
     let mut chunk_len = None;
     let mut columns: Vec<Column> = Vec::new();
     let mut indexes: Vec<(Index, Vec<u8>, Vec<u8>)> = Vec::new();
-    scan(database, super::CATALOG, Some(entry.tree.objid), |row| {
+    scan(database, catalog, Some(entry.tree.objid), |row| {
         match row.kind {
             ObjectKind::Table => {
                 template_name = row.template.map(decode_1252);

@@ -45,6 +45,7 @@ pub struct TableEntry {
 /// The tables of a database.
 #[derive(Debug)]
 pub struct Catalog {
+    tree: TreeId,
     tables: Vec<TableEntry>,
     by_name: HashMap<String, usize>,
     loaded: Mutex<HashMap<u32, Arc<Table>>>,
@@ -52,9 +53,14 @@ pub struct Catalog {
 
 impl Catalog {
     pub(crate) fn read(database: &Database) -> Result<Self> {
+        Self::read_from(database, CATALOG)
+    }
+
+    /// The catalog in the tree `tree`, which may be that of the catalog's copy.
+    pub(crate) fn read_from(database: &Database, tree: TreeId) -> Result<Self> {
         let mut tables: Vec<TableEntry> = Vec::new();
         let mut long_values: Vec<(u32, TreeId)> = Vec::new();
-        load::scan(database, CATALOG, None, |row| {
+        load::scan(database, tree, None, |row| {
             match row.kind {
                 ObjectKind::Table => tables.push(TableEntry {
                     name: decode_1252(row.name),
@@ -80,6 +86,7 @@ impl Catalog {
             .map(|(position, table)| (table.name.clone(), position))
             .collect();
         Ok(Self {
+            tree,
             tables,
             by_name,
             loaded: Mutex::default(),
@@ -107,7 +114,7 @@ impl Catalog {
     }
 
     /// Columns and indices of `entry`, read once. A template has no template of its own.
-    fn load(
+    pub(crate) fn load(
         &self,
         database: &Database,
         entry: &TableEntry,
@@ -122,7 +129,7 @@ impl Catalog {
         if let Some(table) = lock().get(&objid) {
             return Ok(Arc::clone(table));
         }
-        let table = load::table(database, entry, |template| {
+        let table = load::table(database, self.tree, entry, |template| {
             let template = self.entry(template).filter(|_| may_derive);
             let Some(template) = template else {
                 return Err(catalog_error(

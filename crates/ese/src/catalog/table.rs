@@ -146,10 +146,16 @@ impl Table {
 
     /// The column with the number `id`.
     pub fn column_by_id(&self, id: ColumnId) -> Option<&Column> {
-        let position = self.columns.binary_search_by_key(&id, |column| column.id);
-        position
-            .ok()
-            .and_then(|position| self.columns.get(position))
+        self.position_of(id).map(|(_, column)| column)
+    }
+
+    /// The column with the number `id`, and its position among the columns.
+    pub(crate) fn position_of(&self, id: ColumnId) -> Option<(usize, &Column)> {
+        let position = self
+            .columns
+            .binary_search_by_key(&id, |column| column.id)
+            .ok()?;
+        Some((position, self.columns.get(position)?))
     }
 
     /// The indices, sorted by name.

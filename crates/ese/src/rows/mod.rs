@@ -26,10 +26,13 @@
 
 mod cursor;
 mod entries;
+mod fields;
 mod row;
 mod value;
 
 pub use cursor::Rows;
 pub use entries::{Entries, Entry};
-pub use row::{Row, Stored, StoredValue};
+pub(crate) use fields::Fields;
+pub use fields::{Stored, StoredValue};
+pub use row::Row;
 pub use value::Value;

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::Value;
-use crate::catalog::{Column, Section, Table};
+use super::fields::{Fields, Stored, StoredValue};
+use crate::catalog::{Column, Table};
 use crate::compression;
 use crate::database::Database;
 use crate::long_value::{LongValueId, LongValues, ValueState};
 use crate::page::{Fault, Key, Node, Pgno};
-use crate::record::{
-    Malformed, Record, Slot, Tagged, TaggedField, TaggedFields, TaggedIter, ValueForm,
-};
+use crate::record::{Malformed, Record};
 use crate::{Error, Result};
 
 /// A row of a table, borrowed from the cursor that stands on it.
@@ -24,30 +23,6 @@ pub struct Row<'r> {
     pub(super) tag: usize,
     pub(super) node: Node<'r>,
     pub(super) record: Record<'r>,
-}
-
-/// How a value is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored<'r> {
-    /// As it is, in the record or as the column's default.
-    Plain(&'r [u8]),
-    /// Compressed, in the record.
-    Compressed(&'r [u8]),
-    /// Encrypted, in the record.
-    Encrypted(&'r [u8]),
-    /// As a long value of the table.
-    Separated(LongValueId),
-}
-
-/// A value that a row holds.
-#[derive(Debug, Clone, Copy)]
-pub struct StoredValue<'r> {
-    /// The column.
-    pub column: &'r Column,
-    /// The number of the value among those of the column, from 1.
-    pub sequence: u32,
-    /// The value.
-    pub stored: Stored<'r>,
 }
 
 /// The reader of long values that the rows of a cursor share.
@@ -186,148 +161,13 @@ impl<'r> Row<'r> {
 
     /// Calls `visit` with every value of the row: column by column in the order of [`Table::columns`], values of a
     /// column in the order of their sequence, NULL left out, defaults where the row has no value of its own.
-    pub fn visit(&self, mut visit: impl FnMut(StoredValue<'r>) -> Result<()>) -> Result<()> {
-        let tagged = self
-            .record
-            .tagged()
-            .map_err(|malformed| self.malformed(malformed))?;
-        for section in self.table.sections() {
-            for position in &section.fixed {
-                self.visit_fixed(*position, &mut visit)?;
-            }
-            for position in &section.variable {
-                self.visit_variable(*position, &mut visit)?;
-            }
-            self.visit_tagged(section, tagged, &mut visit)?;
-        }
-        Ok(())
+    pub fn visit(&self, visit: impl FnMut(StoredValue<'r>) -> Result<()>) -> Result<()> {
+        self.fields()
+            .visit(|malformed| self.malformed(malformed), visit)
     }
 
-    #[inline]
-    fn visit_fixed(
-        &self,
-        position: usize,
-        visit: &mut impl FnMut(StoredValue<'r>) -> Result<()>,
-    ) -> Result<()> {
-        let Some(column) = self.table.columns().get(position) else {
-            return Ok(());
-        };
-        let slot = self
-            .record
-            .fixed(column.id.fid(), column.record_offset, column.fixed_len());
-        self.visit_slot(column, slot, visit)
-    }
-
-    #[inline]
-    fn visit_variable(
-        &self,
-        position: usize,
-        visit: &mut impl FnMut(StoredValue<'r>) -> Result<()>,
-    ) -> Result<()> {
-        let Some(column) = self.table.columns().get(position) else {
-            return Ok(());
-        };
-        self.visit_slot(column, self.record.variable(column.id.fid()), visit)
-    }
-
-    #[inline]
-    fn visit_slot(
-        &self,
-        column: &'r Column,
-        slot: std::result::Result<Slot<'r>, Malformed>,
-        visit: &mut impl FnMut(StoredValue<'r>) -> Result<()>,
-    ) -> Result<()> {
-        let value = match slot.map_err(|malformed| self.malformed(malformed))? {
-            Slot::Value(value) => value,
-            Slot::Null => return Ok(()),
-            Slot::Missing => match &column.default {
-                Some(default) => default,
-                None => return Ok(()),
-            },
-        };
-        visit(StoredValue {
-            column,
-            sequence: 1,
-            stored: Stored::Plain(value),
-        })
-    }
-
-    /// The tagged columns of a section: those that the record holds, and between them the defaults of the others.
-    fn visit_tagged(
-        &self,
-        section: &'r Section,
-        tagged: TaggedFields<'r>,
-        visit: &mut impl FnMut(StoredValue<'r>) -> Result<()>,
-    ) -> Result<()> {
-        let columns = self.table.columns();
-        let mut defaults = section
-            .tagged_defaults
-            .iter()
-            .map(|position| &columns[*position])
-            .peekable();
-        let fields: TaggedIter<'r> = tagged.iter();
-        for field in fields {
-            let field: TaggedField<'r> = field.map_err(|malformed| self.malformed(malformed))?;
-            if field.derived != section.derived {
-                continue;
-            }
-            while let Some(column) = defaults.next_if(|column| column.id.fid() <= field.fid) {
-                if column.id.fid() < field.fid {
-                    self.visit_slot(column, Ok(Slot::Missing), visit)?;
-                }
-            }
-            let column = section
-                .tagged(field.fid)
-                .and_then(|position| columns.get(position));
-            if let Some(column) = column {
-                self.visit_field(column, &field, visit)?;
-            }
-        }
-        for column in defaults {
-            self.visit_slot(column, Ok(Slot::Missing), visit)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn visit_field(
-        &self,
-        column: &'r Column,
-        field: &TaggedField<'r>,
-        visit: &mut impl FnMut(StoredValue<'r>) -> Result<()>,
-    ) -> Result<()> {
-        let Tagged::Values(values) = field.content else {
-            return Ok(());
-        };
-        for (sequence, value) in (1..).zip(values) {
-            let (form, bytes) = value.map_err(|malformed| self.malformed(malformed))?;
-            visit(StoredValue {
-                column,
-                sequence,
-                stored: self.stored_as(form, bytes)?,
-            })?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn stored_as(&self, form: ValueForm, bytes: &'r [u8]) -> Result<Stored<'r>> {
-        Ok(match form {
-            ValueForm::Plain => Stored::Plain(bytes),
-            ValueForm::Compressed => Stored::Compressed(bytes),
-            ValueForm::Encrypted => Stored::Encrypted(bytes),
-            ValueForm::Separated => match LongValueId::read(bytes) {
-                Some(id) => Stored::Separated(id),
-                None => {
-                    let expected = "an id of four or eight bytes".into();
-                    return Err(self.fault(
-                        "reference to a long value",
-                        expected,
-                        format!("{bytes:02x?}"),
-                    ));
-                }
-            },
-        })
+    fn fields(&self) -> Fields<'r> {
+        Fields::new(self.table, self.record)
     }
 
     /// Calls `visit` with the values of one column.
@@ -336,30 +176,9 @@ impl<'r> Row<'r> {
         column: &Column,
         mut visit: impl FnMut(u32, Stored<'r>) -> Result<()>,
     ) -> Result<()> {
-        // The column may belong to another copy of the table: its own number is what counts here.
-        let Some(column) = self.table.column_by_id(column.id) else {
-            return Ok(());
-        };
-        let fid = column.id.fid();
-        let mut visit = |value: StoredValue<'r>| visit(value.sequence, value.stored);
-        if column.id.is_fixed() {
-            let slot = self
-                .record
-                .fixed(fid, column.record_offset, column.fixed_len());
-            return self.visit_slot(column, slot, &mut visit);
-        }
-        if column.id.is_variable() {
-            return self.visit_slot(column, self.record.variable(fid), &mut visit);
-        }
-        let derived = self.table.is_marked_derived(column);
-        let found = self
-            .record
-            .tagged()
-            .and_then(|tagged| tagged.find(fid, derived));
-        match found.map_err(|malformed| self.malformed(malformed))? {
-            Some(field) => self.visit_field(column, &field, &mut visit),
-            None => self.visit_slot(column, Ok(Slot::Missing), &mut visit),
-        }
+        let visit = |value: StoredValue<'r>| visit(value.sequence, value.stored);
+        self.fields()
+            .visit_column(column.id, |malformed| self.malformed(malformed), visit)
     }
 
     #[cold]

@@ -1,0 +1,427 @@
+//! A table together with its indices and its long values: what refers to what.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use super::index_rules::{Expects, IndexRule, Rules};
+use super::long_values::{LongValueVisitor, References};
+use super::map::ObjectNumber;
+use super::records::{Eligible, RecordVisitor, hash};
+use super::report::Summary;
+use super::walk::{Visitor, walk};
+use super::{Object, Role, Work};
+use crate::catalog::Table;
+use crate::long_value::LongValueId;
+use crate::page::{Fault, Key, Node, PageView};
+use crate::record::{Malformed, Record};
+use crate::rows::{Fields, Stored};
+use crate::tree::TreeCursor;
+
+/// How many missing or dangling entries of one index, or long values of one table, are named one by one.
+const NAMED: usize = 1000;
+
+/// Walks the table `number`, its indices and its long values.
+pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table) -> Summary {
+    let object = work.object(number);
+    let rules = Rules::new(table);
+    let keep_bookmarks = rules.rules.iter().any(|rule| rule.expects != Expects::One);
+    let walked = walk(work, object.form(number), || {
+        RecordVisitor::new(table, number, &rules, keep_bookmarks)
+    });
+    let mut summary = Summary {
+        trees: 1,
+        used_pages: walked.pages,
+        deleted_nodes: walked.deleted_nodes,
+        rows: walked.visitor.rows,
+        incomplete_trees: u64::from(!walked.complete),
+        ..Summary::default()
+    };
+    let complete = walked.complete;
+    let mut rows = walked.visitor;
+    rows.bookmarks.kept.sort_unstable();
+    let references = References::new(&mut rows.references);
+    let seen = TableSeen {
+        table,
+        rules: &rules,
+        rows: &rows,
+        references: &references,
+        complete,
+    };
+
+    let children = (work.objects.iter().enumerate().skip(number as usize + 1))
+        .map(|(position, child)| (position as ObjectNumber, child))
+        .take_while(|(_, child)| !matches!(child.role, Role::Table(_)));
+    let children: Vec<(ObjectNumber, &Object)> = children.collect();
+    let totals: Vec<Summary> = (children.par_iter())
+        .map(|(number, child)| match &child.role {
+            Role::Index(position) => verify_index(work, *number, *position, &seen),
+            Role::LongValues => verify_long_values(work, *number, &seen),
+            Role::Root | Role::Table(_) => Summary::default(),
+        })
+        .collect();
+    totals.iter().for_each(|total| summary.add(total));
+
+    let has_long_values = children
+        .iter()
+        .any(|(_, child)| matches!(child.role, Role::LongValues));
+    if !has_long_values && rows.references.count > 0 {
+        name_dangling(work, object, table, &references.dangling());
+    }
+    summary
+}
+
+/// What is known of a table's rows when its indices and long values are walked.
+struct TableSeen<'s> {
+    table: &'s Table,
+    rules: &'s Rules,
+    rows: &'s RecordVisitor<'s>,
+    references: &'s References,
+    /// Whether all rows were seen.
+    complete: bool,
+}
+
+impl TableSeen<'_> {
+    /// Whether a row has the bookmark; `None` where that is not known.
+    fn has_row(&self, work: &Work<'_>, bookmark: &[u8], hash: u64) -> Option<bool> {
+        if !self.complete {
+            return None;
+        }
+        if self.rows.bookmarks.all_kept() {
+            return Some(self.rows.bookmarks.kept.binary_search(&hash).is_ok());
+        }
+        let mut cursor = TreeCursor::new(work.database, self.table.tree);
+        let found = cursor.seek(bookmark, &[]).ok()?;
+        let node = cursor.node().ok()?;
+        Some(found && node.is_some_and(|node| !node.flags.is_deleted()))
+    }
+}
+
+/// Looks at the entries of a secondary index.
+struct EntryVisitor<'s> {
+    object: ObjectNumber,
+    seen: &'s TableSeen<'s>,
+    /// Whether each entry is looked up, because the sum of all does not tell.
+    look_up: bool,
+    entries: u64,
+    sum: u64,
+}
+
+impl Visitor for EntryVisitor<'_> {
+    #[inline]
+    fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>) {
+        self.entries += 1;
+        let hash = hash(work.seed, [node.data, &[]]);
+        self.sum = self.sum.wrapping_add(hash);
+        if self.look_up && self.seen.has_row(work, node.data, hash) == Some(false) {
+            let tag = index + usize::from(page.header().reserved_tags);
+            work.reporter.damage(
+                &work.object(self.object).name,
+                dangling_entry(page.number(), tag, node.data),
+            );
+        }
+    }
+
+    fn join(&mut self, _: &Work<'_>, next: Self) {
+        self.entries += next.entries;
+        self.sum = self.sum.wrapping_add(next.sum);
+    }
+}
+
+fn dangling_entry(page: u32, tag: usize, bookmark: &[u8]) -> Fault {
+    let found = format!("no row has the bookmark {}", hex(bookmark));
+    Fault::new(
+        page,
+        "index entry",
+        "the bookmark of a row that the index takes in",
+        found,
+    )
+    .at_tag(tag)
+}
+
+fn verify_index(
+    work: &Work<'_>,
+    number: ObjectNumber,
+    position: usize,
+    seen: &TableSeen<'_>,
+) -> Summary {
+    let object = work.object(number);
+    let found = (seen.rules.rules.iter().enumerate()).find(|(_, rule)| rule.index == position);
+    let Some((rule_position, rule)) = found else {
+        return Summary::default();
+    };
+    let look_up = rule.expects != Expects::One;
+    let walked = walk(work, object.form(number), || EntryVisitor {
+        object: number,
+        seen,
+        look_up,
+        entries: 0,
+        sum: 0,
+    });
+    if walked.complete && seen.complete {
+        let eligible = &seen.rows.eligible[rule_position];
+        compare(
+            work,
+            object,
+            seen,
+            rule,
+            rule_position,
+            eligible,
+            &walked.visitor,
+        );
+    }
+    Summary {
+        trees: 1,
+        used_pages: walked.pages,
+        deleted_nodes: walked.deleted_nodes,
+        index_entries: walked.visitor.entries,
+        incomplete_trees: u64::from(!walked.complete),
+        ..Summary::default()
+    }
+}
+
+/// Compares the entries of an index with the rows that it takes in.
+fn compare(
+    work: &Work<'_>,
+    object: &Object,
+    seen: &TableSeen<'_>,
+    rule: &IndexRule,
+    rule_position: usize,
+    eligible: &Eligible,
+    entries: &EntryVisitor<'_>,
+) {
+    let count_damage = |expected: String| {
+        let found = format!("{} entries", entries.entries);
+        let fault = Fault::new(object.tree.root, "number of index entries", expected, found);
+        work.reporter.damage(&object.name, fault);
+    };
+    match rule.expects {
+        Expects::One => {
+            if entries.entries != eligible.rows {
+                count_damage(format!(
+                    "{} entries, one for each row that the index takes in",
+                    eligible.rows
+                ));
+            }
+            if entries.entries != eligible.rows || entries.sum != eligible.sum {
+                name_differences(work, object, seen, rule_position);
+            }
+        }
+        Expects::Values(_) => {
+            if !(eligible.rows..=eligible.most).contains(&entries.entries) {
+                let (least, most) = (eligible.rows, eligible.most);
+                count_damage(format!(
+                    "{least} to {most} entries for the rows and values that the index takes in"
+                ));
+            }
+        }
+        Expects::Any => {}
+    }
+}
+
+/// Names the entries that lead to no row, or to a row that the index does not take in, and the rows without an entry.
+fn name_differences(work: &Work<'_>, object: &Object, seen: &TableSeen<'_>, rule_position: usize) {
+    let mut expected: Vec<u64> = Vec::new();
+    let complete = eligible_rows(work, seen, rule_position, |hash, _, _, _| {
+        expected.push(hash)
+    });
+    if !complete {
+        return;
+    }
+    expected.sort_unstable();
+    let mut met = vec![false; expected.len()];
+    let mut named = 0;
+    let mut cursor = TreeCursor::new(work.database, object.tree);
+    while let Ok(true) = cursor.advance() {
+        let (Some(page), Ok(Some(node))) = (cursor.page(), cursor.node()) else {
+            break;
+        };
+        if node.flags.is_deleted() {
+            continue;
+        }
+        let hash = hash(work.seed, [node.data, &[]]);
+        let start = expected.partition_point(|other| *other < hash);
+        let place = (start..expected.len())
+            .take_while(|place| expected[*place] == hash)
+            .find(|place| !met[*place]);
+        match place {
+            Some(place) => met[place] = true,
+            None if named < NAMED => {
+                named += 1;
+                let tag =
+                    cursor.index().unwrap_or_default() + usize::from(page.header().reserved_tags);
+                work.reporter
+                    .damage(&object.name, dangling_entry(page.number(), tag, node.data));
+            }
+            None => break,
+        }
+    }
+    let missing: Vec<u64> = (expected.iter().zip(&met))
+        .filter(|(_, met)| !**met)
+        .map(|(hash, _)| *hash)
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let mut named = 0;
+    eligible_rows(work, seen, rule_position, |hash, page, tag, key| {
+        if missing.binary_search(&hash).is_ok() && named < NAMED {
+            named += 1;
+            let found = format!("none for the bookmark {}", hex(&key.to_vec()));
+            let fault = Fault::new(page, "row", "an entry in the index", found).at_tag(tag);
+            work.reporter.damage(&object.name, fault);
+        }
+    });
+}
+
+/// Calls `visit` with the rows that an index takes in: the hash of the bookmark, the page, the tag, the bookmark.
+/// Returns whether all rows could be read.
+fn eligible_rows(
+    work: &Work<'_>,
+    seen: &TableSeen<'_>,
+    rule_position: usize,
+    mut visit: impl FnMut(u64, u32, usize, Key<'_>),
+) -> bool {
+    let mut counts = super::index_rules::ValueCounts::new(seen.table.columns().len());
+    each_row(work, seen.table, |page, tag, node, fields| {
+        counts.clear();
+        let visited = fields.visit(
+            |malformed| malformed,
+            |value| {
+                counts.note(value.position, value.sequence);
+                Ok(())
+            },
+        );
+        if visited.is_err() {
+            return;
+        }
+        seen.rules.apply(&counts, |rule, _| {
+            if rule == rule_position {
+                visit(
+                    hash(work.seed, [node.key.prefix, node.key.suffix]),
+                    page,
+                    tag,
+                    node.key,
+                );
+            }
+        });
+    })
+}
+
+/// Calls `visit` with each row of `table`: page, tag, node, fields. Returns whether all rows could be read.
+fn each_row(
+    work: &Work<'_>,
+    table: &Table,
+    mut visit: impl FnMut(u32, usize, &Node<'_>, Fields<'_>),
+) -> bool {
+    let mut cursor = TreeCursor::new(work.database, table.tree);
+    loop {
+        match cursor.advance() {
+            Ok(true) => {}
+            Ok(false) => return true,
+            Err(_) => return false,
+        }
+        let (Some(page), Ok(Some(node))) = (cursor.page(), cursor.node()) else {
+            return false;
+        };
+        if node.flags.is_deleted() {
+            continue;
+        }
+        let tag = cursor.index().unwrap_or_default() + usize::from(page.header().reserved_tags);
+        let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
+        if let Ok(record) = record {
+            visit(page.number(), tag, &node, Fields::new(table, record));
+        }
+    }
+}
+
+fn verify_long_values(work: &Work<'_>, number: ObjectNumber, seen: &TableSeen<'_>) -> Summary {
+    let object = work.object(number);
+    // References are only known where all rows were read.
+    let nothing = References::new(&mut super::records::Numbers {
+        count: 1,
+        ..Default::default()
+    });
+    let references = if seen.complete {
+        seen.references
+    } else {
+        &nothing
+    };
+    let chunk_len = seen.table.chunk_len;
+    let mut walked = walk(work, object.form(number), || {
+        LongValueVisitor::new(number, chunk_len, references)
+    });
+    walked.visitor.close(work);
+    if walked.complete && seen.complete {
+        if references.complete {
+            name_dangling(work, object, seen.table, &references.dangling());
+        } else if walked.visitor.sum != seen.rows.references.sum {
+            let expected = "the references that rows make";
+            let fault = Fault::new(object.tree.root, "counts of references", expected, "others");
+            work.reporter.damage(&object.name, fault);
+        }
+    }
+    Summary {
+        trees: 1,
+        used_pages: walked.pages,
+        deleted_nodes: walked.deleted_nodes,
+        long_values: walked.visitor.values,
+        orphaned_long_values: walked.visitor.orphans,
+        incomplete_trees: u64::from(!walked.complete),
+        ..Summary::default()
+    }
+}
+
+/// Names the rows that refer to long values which are not there.
+fn name_dangling(work: &Work<'_>, object: &Object, table: &Table, dangling: &[LongValueId]) {
+    if dangling.is_empty() {
+        return;
+    }
+    let named = std::cell::Cell::new(0);
+    let any = AtomicBool::new(false);
+    each_row(work, table, |page, tag, _, fields| {
+        let visited: Result<(), Malformed> = fields.visit(
+            |malformed| malformed,
+            |value| {
+                if let Stored::Separated(id) = value.stored
+                    && dangling.binary_search(&id).is_ok()
+                    && named.replace(named.get() + 1) < NAMED
+                {
+                    any.store(true, Ordering::Relaxed);
+                    let expected = format!("long value {id} of column {}", value.column.name);
+                    let fault =
+                        Fault::new(page, "reference to a long value", expected, "no such value")
+                            .at_tag(tag);
+                    work.reporter.damage(&object.name, fault);
+                }
+                Ok(())
+            },
+        );
+        // Malformed records were reported when they were first met.
+        let _ = visited;
+    });
+    if !any.load(Ordering::Relaxed) {
+        let expected = format!("long value {}", dangling[0]);
+        let fault = Fault::new(
+            object.tree.root,
+            "reference to a long value",
+            expected,
+            "no such value",
+        );
+        work.reporter.damage(&object.name, fault);
+    }
+}
+
+/// At most the first 40 bytes.
+fn hex(bytes: &[u8]) -> String {
+    const SHOWN: usize = 40;
+    let mut text: String = bytes
+        .iter()
+        .take(SHOWN)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    if bytes.len() > SHOWN {
+        text.push_str("...");
+    }
+    text
+}

@@ -1,0 +1,328 @@
+//! The long values of a table: each has a root, all its chunks, and as many references as rows refer to it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Work;
+use super::map::ObjectNumber;
+use super::records::{Numbers, mix};
+use super::walk::Visitor;
+use crate::compression::{self, Undecoded};
+use crate::long_value::{LongValueId, LongValueKey, LongValueRoot, LongValues};
+use crate::page::{Fault, Node, PageView, Pgno};
+
+/// The references of a table's rows to its long values, in order, and which of them led to a value.
+pub(super) struct References {
+    sorted: Vec<u64>,
+    met: Vec<AtomicU64>,
+    /// Whether the references are complete: else values are only compared by their sum.
+    pub complete: bool,
+}
+
+impl References {
+    pub fn new(references: &mut Numbers) -> Self {
+        let complete = references.all_kept();
+        let mut sorted = std::mem::take(&mut references.kept);
+        sorted.sort_unstable();
+        Self {
+            met: (0..sorted.len().div_ceil(64))
+                .map(|_| AtomicU64::new(0))
+                .collect(),
+            sorted,
+            complete,
+        }
+    }
+
+    /// How many rows refer to `id`.
+    fn count(&self, id: LongValueId) -> usize {
+        let start = self.sorted.partition_point(|other| *other < id.0);
+        let count = self.sorted[start..]
+            .iter()
+            .take_while(|other| **other == id.0)
+            .count();
+        for position in start..start + count {
+            self.met[position / 64].fetch_or(1 << (position % 64), Ordering::Relaxed);
+        }
+        count
+    }
+
+    /// The ids that rows refer to and that are no values.
+    pub fn dangling(&self) -> Vec<LongValueId> {
+        let is_met = |position: usize| {
+            self.met[position / 64].load(Ordering::Relaxed) >> (position % 64) & 1 == 1
+        };
+        let mut ids: Vec<_> = (self.sorted.iter().enumerate())
+            .filter(|(position, _)| !is_met(*position))
+            .map(|(_, id)| LongValueId(*id))
+            .collect();
+        ids.dedup();
+        ids
+    }
+}
+
+/// Looks at the long values of a table.
+pub(super) struct LongValueVisitor<'t> {
+    object: ObjectNumber,
+    chunk_len: u32,
+    references: &'t References,
+    /// Chunks at the start of this part of the tree, of a value whose root lies before it: the value and their offset.
+    head: Option<(LongValueId, u32, Pgno)>,
+    open: Option<OpenValue>,
+    decompressed: Vec<u8>,
+    pub values: u64,
+    pub orphans: u64,
+    /// The sum of the hashes of the values' ids, each as often as the value has references.
+    pub sum: u64,
+}
+
+/// A value of which not all chunks were met yet.
+#[derive(Debug, Clone, Copy)]
+struct OpenValue {
+    id: LongValueId,
+    root: LongValueRoot,
+    /// The offset of the next chunk.
+    next: u32,
+    page: Pgno,
+}
+
+impl<'t> LongValueVisitor<'t> {
+    pub fn new(object: ObjectNumber, chunk_len: u32, references: &'t References) -> Self {
+        Self {
+            object,
+            chunk_len: chunk_len.max(1),
+            references,
+            head: None,
+            open: None,
+            decompressed: Vec::new(),
+            values: 0,
+            orphans: 0,
+            sum: 0,
+        }
+    }
+
+    fn damage(&self, work: &Work<'_>, fault: Fault) {
+        work.reporter.damage(&work.object(self.object).name, fault);
+    }
+
+    /// Says what is missing of the value that ends here.
+    pub fn close(&mut self, work: &Work<'_>) {
+        if let Some(open) = self.open.take()
+            && open.next < open.root.len
+            && open.root.references != LongValueRoot::PARTLY_DELETED
+        {
+            let expected = format!(
+                "a chunk at {} of long value {}, which has {} bytes",
+                open.next, open.id, open.root.len
+            );
+            self.damage(work, Fault::new(open.page, "long value", expected, "none"));
+        }
+    }
+
+    fn root(
+        &mut self,
+        work: &Work<'_>,
+        page: PageView<'_>,
+        tag: usize,
+        id: LongValueId,
+        data: &[u8],
+    ) {
+        self.close(work);
+        let number = page.number();
+        let Some(root) = LongValueRoot::read(data) else {
+            let found = format!("{} bytes", data.len());
+            let fault = Fault::new(
+                number,
+                "root of a long value",
+                "a root of 8 or 9 bytes",
+                found,
+            );
+            return self.damage(work, fault.at_tag(tag));
+        };
+        self.values += 1;
+        self.open = Some(OpenValue {
+            id,
+            root,
+            next: 0,
+            page: number,
+        });
+        if root.references == LongValueRoot::PARTLY_DELETED {
+            self.orphans += 1;
+            return;
+        }
+        self.sum = self
+            .sum
+            .wrapping_add(mix(id.0).wrapping_mul(u64::from(root.references)));
+        if !self.references.complete {
+            return;
+        }
+        let referring = self.references.count(id) as u64;
+        let counted = u64::from(root.references);
+        if referring == 0 {
+            self.orphans += 1;
+        }
+        if referring > counted || (referring < counted && referring > 0) {
+            let expected = format!("{referring} references of rows to long value {id}");
+            let fault = Fault::new(
+                number,
+                "root of a long value",
+                expected,
+                format!("a count of {counted}"),
+            )
+            .at_tag(tag);
+            // With a count too low the value is deleted while rows still refer to it; with one too high never.
+            if referring > counted {
+                self.damage(work, fault);
+            } else {
+                work.reporter.leak(&work.object(self.object).name, fault);
+            }
+        } else if referring < counted {
+            let expected = format!("a row that refers to long value {id}");
+            let fault = Fault::new(
+                number,
+                "root of a long value",
+                expected,
+                format!("none, and a count of {counted}"),
+            );
+            work.reporter
+                .leak(&work.object(self.object).name, fault.at_tag(tag));
+        }
+    }
+
+    fn chunk(
+        &mut self,
+        work: &Work<'_>,
+        page: PageView<'_>,
+        tag: usize,
+        id: LongValueId,
+        offset: u32,
+        data: &[u8],
+    ) {
+        let number = page.number();
+        let at_start = self.open.is_none() && self.head.is_none() && self.values == 0;
+        if at_start {
+            // The part of the tree begins inside a value.
+            let object = work.object(self.object);
+            let root = LongValues::new(work.database, object.tree, self.chunk_len).find(id);
+            if let Ok(root) = root {
+                self.head = Some((id, offset, number));
+                self.open = Some(OpenValue {
+                    id,
+                    root,
+                    next: offset,
+                    page: number,
+                });
+            }
+        }
+        let fault = |expected: String, found: String| {
+            Fault::new(number, "chunk of a long value", expected, found).at_tag(tag)
+        };
+        let Some(open) = self.open.as_mut().filter(|open| open.id == id) else {
+            let found = format!("a chunk at {offset} of long value {id}");
+            return self.damage(
+                work,
+                fault(
+                    format!("the root of long value {id} before its chunks"),
+                    found,
+                ),
+            );
+        };
+        open.page = number;
+        let expected_offset = open.next;
+        let root = open.root;
+        open.next = offset.saturating_add(self.chunk_len);
+        if root.references == LongValueRoot::PARTLY_DELETED {
+            return;
+        }
+        if offset != expected_offset {
+            let expected = format!("a chunk at {expected_offset} of long value {id}");
+            return self.damage(work, fault(expected, format!("a chunk at {offset}")));
+        }
+        if offset >= root.len {
+            let expected = format!("no chunk after the {} bytes of long value {id}", root.len);
+            return self.damage(work, fault(expected, format!("a chunk at {offset}")));
+        }
+        if root.encrypted {
+            return;
+        }
+        let part = self.chunk_len.min(root.len - offset) as usize;
+        if data.len() > part {
+            let expected = format!("at most {part} bytes at {offset} of long value {id}");
+            self.damage(work, fault(expected, format!("{} bytes", data.len())));
+        } else if data.len() < part {
+            self.decompressed.clear();
+            let wrong = match compression::decompress(data, &mut self.decompressed) {
+                Ok(()) if self.decompressed.len() == part => None,
+                Ok(()) => Some(format!("{} bytes", self.decompressed.len())),
+                Err(Undecoded::Unsupported(_)) => None,
+                Err(undecoded @ (Undecoded::Corrupt(_) | Undecoded::Scrubbed)) => {
+                    Some(format!("{} bytes: {undecoded}", data.len()))
+                }
+            };
+            if let Some(found) = wrong {
+                self.damage(
+                    work,
+                    fault(
+                        format!("{part} bytes at {offset} of long value {id}"),
+                        found,
+                    ),
+                );
+            }
+        }
+    }
+}
+
+impl Visitor for LongValueVisitor<'_> {
+    #[inline]
+    fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>) {
+        let tag = index + usize::from(page.header().reserved_tags);
+        match LongValueKey::read(&node.key) {
+            Some(LongValueKey::Root(id)) => self.root(work, page, tag, id, node.data),
+            Some(LongValueKey::Chunk(id, offset)) => {
+                self.chunk(work, page, tag, id, offset, node.data)
+            }
+            None => {
+                let found = format!("{} bytes", node.key.len());
+                let fault = Fault::new(
+                    page.number(),
+                    "key of a long value",
+                    "a key of 4, 8 or 12 bytes",
+                    found,
+                );
+                self.damage(work, fault.at_tag(tag));
+            }
+        }
+    }
+
+    fn join(&mut self, work: &Work<'_>, mut next: Self) {
+        match next.head {
+            Some((id, offset, page)) => match self.open.filter(|open| open.id == id) {
+                Some(open)
+                    if open.next != offset
+                        && open.root.references != LongValueRoot::PARTLY_DELETED =>
+                {
+                    let expected = format!("a chunk at {} of long value {id}", open.next);
+                    let fault = Fault::new(
+                        page,
+                        "chunk of a long value",
+                        expected,
+                        format!("a chunk at {offset}"),
+                    );
+                    self.damage(work, fault);
+                }
+                // The part before could not be read, or is empty as a new visitor is.
+                _ => {
+                    if self.values == 0 && self.head.is_none() {
+                        self.head = next.head;
+                    }
+                }
+            },
+            None if next.values > 0 => self.close(work),
+            None => {}
+        }
+        if next.values > 0 || next.open.is_some() {
+            self.open = next.open.take();
+        }
+        self.values += next.values;
+        self.orphans += next.orphans;
+        self.sum = self.sum.wrapping_add(next.sum);
+    }
+}

@@ -1,0 +1,103 @@
+//! Which page is whose, and what for.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::page::Pgno;
+
+/// Of every page its owner, by the space trees, and its use, by whoever refers to it.
+pub(super) struct PageMap {
+    owners: Vec<AtomicU32>,
+    uses: Vec<AtomicU32>,
+}
+
+/// What a page is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It holds nodes of the object's tree.
+    Nodes,
+    /// It holds nodes of one of the object's space trees.
+    Space,
+    /// It is available to the object.
+    Available,
+    /// It is kept for the growth of the object's space trees.
+    Reserve,
+}
+
+/// The position of an object in the list of objects.
+pub(super) type ObjectNumber = u32;
+
+const USES: [Use; 4] = [Use::Nodes, Use::Space, Use::Available, Use::Reserve];
+
+impl PageMap {
+    /// A map of the pages 1 to `pages`.
+    pub fn new(pages: u32) -> Self {
+        let blank = || (0..=pages).map(|_| AtomicU32::new(0)).collect();
+        Self {
+            owners: blank(),
+            uses: blank(),
+        }
+    }
+
+    pub fn last(&self) -> Pgno {
+        (self.uses.len() - 1) as Pgno
+    }
+
+    pub fn owner(&self, page: Pgno) -> Option<ObjectNumber> {
+        let owner = self.owners.get(page as usize)?.load(Ordering::Relaxed);
+        owner.checked_sub(1)
+    }
+
+    /// Hands the page from `from` over to `to`; else says whose it is.
+    pub fn hand_over(
+        &self,
+        page: Pgno,
+        from: Option<ObjectNumber>,
+        to: ObjectNumber,
+    ) -> Result<(), Option<ObjectNumber>> {
+        let Some(owner) = self.owners.get(page as usize) else {
+            return Err(None);
+        };
+        let from = from.map_or(0, |from| from + 1);
+        match owner.compare_exchange(from, to + 1, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => Ok(()),
+            Err(other) => Err(other.checked_sub(1)),
+        }
+    }
+
+    pub fn usage(&self, page: Pgno) -> Option<(ObjectNumber, Use)> {
+        decode(self.uses.get(page as usize)?.load(Ordering::Relaxed))
+    }
+
+    /// Notes a use of the page; else says what it is used for already.
+    pub fn mark(
+        &self,
+        page: Pgno,
+        object: ObjectNumber,
+        usage: Use,
+    ) -> Result<(), (ObjectNumber, Use)> {
+        let Some(place) = self.uses.get(page as usize) else {
+            return Ok(());
+        };
+        let mark = (object << 2 | usage as u32) + 1;
+        match place.compare_exchange(0, mark, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => Ok(()),
+            Err(other) => Err(decode(other).unwrap_or((object, usage))),
+        }
+    }
+}
+
+fn decode(mark: u32) -> Option<(ObjectNumber, Use)> {
+    let mark = mark.checked_sub(1)?;
+    Some((mark >> 2, USES[(mark & 3) as usize]))
+}
+
+impl std::fmt::Display for Use {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Use::Nodes => "a page of the tree",
+            Use::Space => "a page of the space trees",
+            Use::Available => "an available page",
+            Use::Reserve => "a reserve of the space trees",
+        })
+    }
+}

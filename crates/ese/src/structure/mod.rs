@@ -1,0 +1,271 @@
+//! Verification of a database's structure: everything that its pages, trees, space, catalog, records, long values and
+//! indices say about each other must agree.
+//!
+//! Every page is read once. Trees are walked from their roots, their parts side by side on all cores, and each page is
+//! noted with its owner and its use, so that no page serves two trees. Damage is reported where it is found and does not
+//! stop the scan; what depends on damaged pages is left out rather than reported again.
+//!
+//! Only a database that was shut down cleanly, or recovered, is bound to agree with itself.
+
+mod check_page;
+mod cross;
+mod index_rules;
+mod long_values;
+mod map;
+mod objects;
+mod records;
+mod report;
+mod space;
+mod walk;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use report::{Finding, Severity, Summary};
+
+use crate::Result;
+use crate::catalog::Table;
+use crate::database::Database;
+use crate::page::{Fault, PageKind, Pgno};
+use crate::tree::TreeId;
+use map::{ObjectNumber, PageMap, Use};
+use report::Reporter;
+use walk::{TreeForm, Visitor};
+
+/// A tree of the database.
+#[derive(Debug)]
+struct Object {
+    /// How findings name it.
+    name: String,
+    tree: TreeId,
+    /// The root of the tree that its space comes from, and that tree's object.
+    parent: Pgno,
+    parent_object: Option<ObjectNumber>,
+    /// Whether keys repeat, where that is known.
+    non_unique: Option<bool>,
+    role: Role,
+}
+
+/// What an object's tree is for.
+#[derive(Debug)]
+enum Role {
+    /// Only space.
+    Root,
+    Table(Arc<Table>),
+    /// A secondary index of the table before it, and its position among the table's indices.
+    Index(usize),
+    /// The long values of the table before it.
+    LongValues,
+}
+
+/// What all parts of the verification share.
+struct Work<'w> {
+    database: &'w Database,
+    objects: &'w [Object],
+    map: &'w PageMap,
+    reporter: &'w Reporter<'w>,
+    /// Of the hashes by which bookmarks are compared.
+    seed: u64,
+}
+
+impl Work<'_> {
+    fn object(&self, number: ObjectNumber) -> &Object {
+        &self.objects[number as usize]
+    }
+}
+
+impl Object {
+    fn kind(&self) -> PageKind {
+        match &self.role {
+            Role::Root | Role::Table(_) => PageKind::Primary,
+            Role::Index(_) => PageKind::Index,
+            Role::LongValues => PageKind::LongValue,
+        }
+    }
+
+    fn form(&self, object: ObjectNumber) -> TreeForm {
+        TreeForm {
+            object,
+            root: self.tree.root,
+            objid: self.tree.objid,
+            kind: self.kind(),
+            non_unique: self.non_unique,
+            usage: Use::Nodes,
+        }
+    }
+}
+
+/// Verifies the structure of `database`, with the checksum of every page, and calls `on_finding` with all that is wrong,
+/// in no particular order.
+///
+/// # Errors
+/// Only where the file itself cannot be read; damage is a finding.
+///
+/// ```
+/// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+/// # let path = folder.path().join("ntds.dit");
+/// let database = ese::Database::open(&path)?;
+/// let mut findings = Vec::new();
+/// let summary = ese::structure::verify_structure(&database, &mut |finding| findings.push(finding))?;
+/// assert!(summary.is_sound() && findings.is_empty());
+/// # Ok::<(), ese::Error>(())
+/// ```
+pub fn verify_structure(
+    database: &Database,
+    on_finding: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Summary> {
+    let reporter = Reporter::new(database.page_size(), on_finding);
+    let mut problems = Vec::new();
+    let objects = objects::list(database, &mut problems);
+    for (object, fault) in problems {
+        reporter.damage(&object, fault);
+    }
+    let map = PageMap::new(database.page_count());
+    let work = Work {
+        database,
+        objects: &objects,
+        map: &map,
+        reporter: &reporter,
+        seed: random_seed(),
+    };
+    check_object_ids(&work);
+
+    // Space first: whose each page is. A tree's space comes from its parent's, so the order of the objects matters.
+    let numbers = 0..objects.len() as ObjectNumber;
+    let spaces: Vec<space::Space> = (numbers.clone().into_par_iter())
+        .map(|number| space::read(&work, number))
+        .collect();
+    for number in numbers.clone() {
+        space::hand_over(&work, number, &spaces[number as usize]);
+    }
+    let mut summary = Summary::default();
+    for space in &spaces {
+        summary.space_pages += space.pages;
+        summary.deleted_nodes += space.deleted_nodes;
+    }
+
+    // Then the tables with all that hangs on them, side by side.
+    let totals: Vec<Summary> = (numbers.into_par_iter())
+        .filter_map(|number| match &work.object(number).role {
+            Role::Root => Some(walk_root(&work, number)),
+            Role::Table(table) => Some(cross::verify_table(&work, number, table)),
+            Role::Index { .. } | Role::LongValues => None,
+        })
+        .collect();
+    totals.iter().for_each(|total| summary.add(total));
+    objects::compare_with_shadow(database, |fault| {
+        reporter.damage("table MSysObjectsShadow", fault)
+    });
+    sweep(&work, &spaces, &mut summary);
+    (summary.damages, summary.leaks) = reporter.counts();
+    Ok(summary)
+}
+
+/// A number that no file can foresee.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+/// Object ids are given out once, and the header knows the highest.
+fn check_object_ids(work: &Work<'_>) {
+    let highest = work.database.headers().header.last_object_id.get();
+    let mut seen = std::collections::HashMap::new();
+    for object in work.objects {
+        let TreeId { root, objid } = object.tree;
+        if objid > highest {
+            let fault = Fault::new(
+                root,
+                "object id",
+                format!("at most the header's {highest}"),
+                objid.to_string(),
+            );
+            work.reporter.damage(&object.name, fault);
+        }
+        if let Some(other) = seen.insert(objid, &object.name) {
+            let fault = Fault::new(
+                root,
+                "object id",
+                "an id of its own",
+                format!("{objid}, also of {other}"),
+            );
+            work.reporter.damage(&object.name, fault);
+        }
+    }
+}
+
+/// The tree of the database's root has no nodes.
+fn walk_root(work: &Work<'_>, number: ObjectNumber) -> Summary {
+    struct Nothing;
+    impl Visitor for Nothing {
+        fn node(
+            &mut self,
+            work: &Work<'_>,
+            page: crate::page::PageView<'_>,
+            index: usize,
+            _: &crate::page::Node<'_>,
+        ) {
+            let fault = Fault::new(page.number(), "root of the database", "no node", "a node");
+            work.reporter
+                .damage(&work.object(0).name, fault.at_tag(index + 1));
+        }
+
+        fn join(&mut self, _: &Work<'_>, _: Self) {}
+    }
+    let walked = walk::walk(work, work.object(number).form(number), || Nothing);
+    Summary {
+        trees: 1,
+        used_pages: walked.pages,
+        incomplete_trees: u64::from(!walked.complete),
+        ..Summary::default()
+    }
+}
+
+/// Compares owner and use of every page, and reads the pages that no tree led to.
+fn sweep(work: &Work<'_>, spaces: &[space::Space], summary: &mut Summary) {
+    let parts: Vec<Summary> = (1..=work.map.last())
+        .into_par_iter()
+        .fold(Summary::default, |mut totals, page| {
+            totals.pages += 1;
+            let owner = work.map.owner(page);
+            match work.map.usage(page) {
+                Some((user, usage)) => {
+                    if matches!(usage, Use::Available | Use::Reserve) {
+                        totals.available_pages += 1;
+                        check_unused(work, page, user);
+                    }
+                    let owner_known = spaces
+                        .get(user as usize)
+                        .is_some_and(|space| space.complete);
+                    if owner != Some(user) && owner_known {
+                        let owner =
+                            owner.map_or("nobody".into(), |owner| work.object(owner).name.clone());
+                        let fault =
+                            Fault::new(page, "owner of the page", "the tree that uses it", owner);
+                        work.reporter.damage(&work.object(user).name, fault);
+                    }
+                }
+                None => match owner {
+                    Some(owner) => {
+                        totals.leaked_pages += 1;
+                        check_unused(work, page, owner);
+                    }
+                    None => totals.pages_beyond_space += 1,
+                },
+            }
+            totals
+        })
+        .collect();
+    parts.iter().for_each(|part| summary.add(part));
+}
+
+/// A page without use keeps its checksum.
+fn check_unused(work: &Work<'_>, number: Pgno, object: ObjectNumber) {
+    let Ok(page) = work.database.page(number) else {
+        return;
+    };
+    if let Some(fault) = check_page::checksum(page.view().bytes(), number) {
+        work.reporter.damage(&work.object(object).name, fault);
+    }
+}

@@ -1,0 +1,233 @@
+//! The rows of a table: every record must be one, and what depends on it is noted.
+
+use super::Work;
+use super::index_rules::{Rules, ValueCounts};
+use super::map::ObjectNumber;
+use super::walk::Visitor;
+use crate::catalog::Table;
+use crate::compression;
+use crate::page::{Fault, Node, PageView};
+use crate::record::{Malformed, Record};
+use crate::rows::{Fields, Stored};
+
+/// Numbers of one kind, kept one by one up to a limit, and counted and summed beyond it.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Numbers {
+    pub kept: Vec<u64>,
+    pub count: u64,
+    /// The sum of the numbers' hashes.
+    pub sum: u64,
+}
+
+/// How many numbers are kept: 64 MiB of them.
+const KEPT: usize = 8 << 20;
+
+impl Numbers {
+    #[inline]
+    pub fn add(&mut self, number: u64) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(mix(number));
+        if self.kept.len() < KEPT {
+            self.kept.push(number);
+        }
+    }
+
+    pub fn join(&mut self, next: Self) {
+        self.count += next.count;
+        self.sum = self.sum.wrapping_add(next.sum);
+        let room = KEPT - self.kept.len();
+        self.kept.extend(next.kept.into_iter().take(room));
+    }
+
+    /// Whether all numbers were kept.
+    pub fn all_kept(&self) -> bool {
+        self.kept.len() as u64 == self.count
+    }
+}
+
+/// Spreads a number over all bits.
+#[inline]
+pub(super) fn mix(number: u64) -> u64 {
+    let product = u128::from(number ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// The hash of a bookmark, given in pieces. The seed differs from run to run, so that no file can be made to collide.
+#[inline]
+pub(super) fn hash(seed: u64, pieces: [&[u8]; 2]) -> u64 {
+    let mut state = seed;
+    let mut carried: u64 = 0;
+    let mut carried_len = 0;
+    let mut len = 0u64;
+    for piece in pieces {
+        len += piece.len() as u64;
+        // Bytes are taken in words across the border of the pieces, so that where a key is cut makes no difference.
+        for byte_chunk in piece.chunks(8) {
+            let mut word = [0; 8];
+            word[..byte_chunk.len()].copy_from_slice(byte_chunk);
+            let word = u64::from_le_bytes(word);
+            let bits = byte_chunk.len() * 8;
+            carried |= word << carried_len;
+            if carried_len + bits >= 64 {
+                state = mix(state ^ carried);
+                let used = 64 - carried_len;
+                carried = if used < 64 { word >> used } else { 0 };
+                carried_len = carried_len + bits - 64;
+            } else {
+                carried_len += bits;
+            }
+        }
+    }
+    mix(mix(state ^ carried) ^ len)
+}
+
+/// What the rows of a table say about an index.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Eligible {
+    /// Rows that the index takes in.
+    pub rows: u64,
+    /// The greatest number of entries that they may have.
+    pub most: u64,
+    /// The sum of the hashes of their bookmarks.
+    pub sum: u64,
+}
+
+/// Looks at the rows of a table.
+pub(super) struct RecordVisitor<'t> {
+    table: &'t Table,
+    object: ObjectNumber,
+    rules: &'t Rules,
+    /// Whether bookmarks must be kept, because some index can only be checked against them.
+    keep_bookmarks: bool,
+    counts: ValueCounts,
+    decompressed: Vec<u8>,
+    pub rows: u64,
+    /// The hashes of all bookmarks.
+    pub bookmarks: Numbers,
+    /// By rule.
+    pub eligible: Vec<Eligible>,
+    /// The ids of the long values that rows refer to, as often as they do.
+    pub references: Numbers,
+}
+
+impl<'t> RecordVisitor<'t> {
+    pub fn new(
+        table: &'t Table,
+        object: ObjectNumber,
+        rules: &'t Rules,
+        keep_bookmarks: bool,
+    ) -> Self {
+        Self {
+            table,
+            object,
+            rules,
+            keep_bookmarks,
+            counts: ValueCounts::new(table.columns().len()),
+            decompressed: Vec::new(),
+            rows: 0,
+            bookmarks: Numbers::default(),
+            eligible: vec![Eligible::default(); rules.rules.len()],
+            references: Numbers::default(),
+        }
+    }
+}
+
+impl Visitor for RecordVisitor<'_> {
+    #[inline]
+    fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>) {
+        self.rows += 1;
+        let bookmark = hash(work.seed, [node.key.prefix, node.key.suffix]);
+        if self.keep_bookmarks {
+            self.bookmarks.add(bookmark);
+        }
+        self.counts.clear();
+        let Self {
+            counts,
+            references,
+            decompressed,
+            ..
+        } = self;
+        let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
+        let visited = record.and_then(|record| {
+            Fields::new(self.table, record).visit(
+                |malformed| malformed,
+                |value| {
+                    counts.note(value.position, value.sequence);
+                    match value.stored {
+                        Stored::Plain(bytes) => {
+                            let len = value.column.kind.fixed_len();
+                            if len.is_some_and(|len| len != bytes.len()) {
+                                return Err(Malformed {
+                                    what: "value",
+                                    expected: "as many bytes as the column's type has",
+                                    column: Some(value.column.id.fid()),
+                                });
+                            }
+                        }
+                        Stored::Compressed(bytes) => {
+                            decompressed.clear();
+                            if let Err(compression::Undecoded::Corrupt(_)) =
+                                compression::decompress(bytes, decompressed)
+                            {
+                                return Err(Malformed {
+                                    what: "compressed value",
+                                    expected: "data that can be decompressed",
+                                    column: Some(value.column.id.fid()),
+                                });
+                            }
+                        }
+                        Stored::Encrypted(_) => {}
+                        Stored::Separated(id) => references.add(id.0),
+                    }
+                    Ok(())
+                },
+            )
+        });
+        if let Err(malformed) = visited {
+            let tag = index + usize::from(page.header().reserved_tags);
+            let fault = Fault::new(
+                page.number(),
+                "record",
+                malformed.expected,
+                malformed.to_string(),
+            );
+            work.reporter
+                .damage(&work.object(self.object).name, fault.at_tag(tag));
+        }
+        let eligible = &mut self.eligible;
+        self.rules.apply(&self.counts, |rule, most| {
+            let eligible = &mut eligible[rule];
+            eligible.rows += 1;
+            eligible.most += most;
+            eligible.sum = eligible.sum.wrapping_add(bookmark);
+        });
+    }
+
+    fn join(&mut self, _: &Work<'_>, next: Self) {
+        self.rows += next.rows;
+        self.bookmarks.join(next.bookmarks);
+        self.references.join(next.references);
+        for (own, next) in self.eligible.iter_mut().zip(next.eligible) {
+            own.rows += next.rows;
+            own.most += next.most;
+            own.sum = own.sum.wrapping_add(next.sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_hash_of_a_bookmark_does_not_depend_on_where_it_is_cut(
+            bytes in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..41, other in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+            prop_assert_eq!(hash(7, [head, tail]), hash(7, [&bytes, &[]]));
+            prop_assert_eq!(hash(7, [&bytes, &[]]) == hash(7, [&other, &[]]), bytes == other);
+        }
+    }
+}
