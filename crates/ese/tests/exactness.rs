@@ -73,3 +73,31 @@ fn the_dump_of_a_clean_database_equals_the_engines() {
     assert_eq!(failed, 0, "dumps that differ");
     assert!(compared > 0, "there are clean databases to compare");
 }
+
+#[test]
+fn the_structure_of_every_clean_database_is_sound() {
+    let mut sound = 0;
+    for fixture in testkit::every() {
+        let folder = fixture.unpack();
+        for path in databases(folder.path()) {
+            let database = Database::open(&path).expect("open the database");
+            if !database.is_clean() {
+                continue;
+            }
+            let mut findings = Vec::new();
+            let summary =
+                ese::structure::verify_structure(&database, &mut |finding| findings.push(finding))
+                    .expect("readable");
+            assert!(findings.is_empty(), "{}: {findings:?}", fixture.name);
+            assert_eq!(
+                summary.leaked_pages + summary.orphaned_long_values,
+                0,
+                "{}",
+                fixture.name
+            );
+            println!("{}: {summary:?}", fixture.name);
+            sound += 1;
+        }
+    }
+    assert!(sound > 0, "there are clean databases to verify");
+}

@@ -6,6 +6,7 @@ use ese::Database;
 use ese::compression::Scheme;
 use ese::dump::Dump;
 use ese::long_value::{LongValueKey, LongValueRoot, LongValues};
+use ese::rows::Value;
 use ese::tree::TreeCursor;
 
 /// The databases of all fixtures, unpacked one at a time.
@@ -189,6 +190,33 @@ fn every_entry_of_every_index_is_found_by_its_key_and_leads_to_its_row() {
         last_on_page > 100,
         "leaves end with entries that were looked for"
     );
+}
+
+#[test]
+fn the_catalog_can_be_read_as_a_table_although_it_describes_itself_wrongly() {
+    each_database(|name, database| {
+        let catalog = database
+            .table("MSysObjects")
+            .expect("a table")
+            .expect("is there");
+        let column = |name| catalog.column(name).expect("a column of the catalog");
+        let (kind, id, owner) = (column("Type"), column("Id"), column("ObjidTable"));
+        let mut rows = database.rows(&catalog);
+        let mut tables = 0;
+        while let Ok(Some(row)) = rows.next() {
+            if row.typed(kind).expect("a type") == Value::Short(1) {
+                assert_eq!(
+                    row.typed(id).expect("an id"),
+                    row.typed(owner).expect("an id"),
+                    "{name}"
+                );
+                tables += 1;
+            }
+        }
+        if database.is_clean() {
+            assert_eq!(tables, database.tables().expect("tables").len(), "{name}");
+        }
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::row::{CatalogRow, ObjectKind};
-use super::table::Parts;
+use super::table::{LastColumns, Parts};
 use super::{
     Column, ColumnFlags, ColumnId, ColumnType, Condition, Index, IndexFlags, KeyColumn, Table,
     TableEntry, TupleLimits, catalog_error, decode_1252,
@@ -79,6 +79,7 @@ pub(super) fn table(
     let mut template_name = None;
     let mut chunk_len = None;
     let mut columns: Vec<Column> = Vec::new();
+    let mut last_columns = LastColumns::default();
     let mut indexes: Vec<(Index, Vec<u8>, Vec<u8>)> = Vec::new();
     scan(database, catalog, Some(entry.tree.objid), |row| {
         match row.kind {
@@ -86,7 +87,10 @@ pub(super) fn table(
                 template_name = row.template.map(decode_1252);
                 chunk_len = row.chunk_len;
             }
-            ObjectKind::Column => columns.extend(column(database, entry, row)?),
+            ObjectKind::Column => {
+                last_columns.note(row.id as Fid);
+                columns.extend(column(database, entry, row)?);
+            }
             ObjectKind::Index => indexes.push((
                 index(row),
                 row.key_columns.unwrap_or_default().to_vec(),
@@ -100,6 +104,12 @@ pub(super) fn table(
         .filter(|_| entry.flags.is_derived())
         .map(|name| template(&name))
         .transpose()?;
+    if [super::CATALOG, super::SHADOW_CATALOG].contains(&entry.tree) {
+        // What the catalog says about its own columns is not meant: the engine knows them without it.
+        columns
+            .iter_mut()
+            .for_each(|column| column.record_offset = 0);
+    }
     patch_offsets(&mut columns, template.as_deref());
 
     let own_first = OwnFirst::of(&columns, template.as_deref());
@@ -160,6 +170,7 @@ pub(super) fn table(
             .unwrap_or_else(|| database.page_size().long_value_chunk_len()),
         template,
         columns,
+        last_columns,
         indexes: finished,
     }))
 }

@@ -16,7 +16,7 @@ pub use index::{Condition, Index, IndexFlags, KeyColumn, TupleLimits};
 pub use table::{Table, TableFlags};
 
 pub(crate) use row::ObjectKind;
-pub(crate) use table::Section;
+pub(crate) use table::{LastColumns, Section};
 pub(crate) use text::decode_1252;
 
 use crate::database::Database;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Column, ColumnId, Index};
-use crate::record::{FIRST_TAGGED, Fid};
+use crate::record::{FIRST_TAGGED, FIRST_VARIABLE, Fid};
 use crate::tree::TreeId;
 
 /// The flags of a table (`JET_bitObject...`).
@@ -27,6 +27,7 @@ pub struct Table {
     /// The template that it is derived from.
     pub template: Option<Arc<Table>>,
     columns: Vec<Column>,
+    last_columns: LastColumns,
     indexes: Vec<Index>,
     column_names: HashMap<String, usize>,
     sections: Vec<Section>,
@@ -74,6 +75,36 @@ impl std::fmt::Debug for TableFlags {
     }
 }
 
+/// The highest column numbers that a table ever gave out, deleted columns included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastColumns {
+    pub fixed: Fid,
+    pub variable: Fid,
+    pub tagged: Fid,
+}
+
+impl Default for LastColumns {
+    fn default() -> Self {
+        Self {
+            fixed: 0,
+            variable: FIRST_VARIABLE - 1,
+            tagged: FIRST_TAGGED - 1,
+        }
+    }
+}
+
+impl LastColumns {
+    /// Takes in the column `fid`.
+    pub fn note(&mut self, fid: Fid) {
+        let last = match fid {
+            FIRST_TAGGED.. => &mut self.tagged,
+            FIRST_VARIABLE.. => &mut self.variable,
+            _ => &mut self.fixed,
+        };
+        *last = fid.max(*last);
+    }
+}
+
 /// What a table is made of, before it is put in order.
 pub(super) struct Parts {
     pub name: String,
@@ -83,14 +114,20 @@ pub(super) struct Parts {
     pub chunk_len: u32,
     pub template: Option<Arc<Table>>,
     pub columns: Vec<Column>,
+    pub last_columns: LastColumns,
     pub indexes: Vec<Index>,
 }
 
 impl Table {
     pub(super) fn new(parts: Parts) -> Self {
         let mut columns = parts.columns;
+        let mut last_columns = parts.last_columns;
         if let Some(template) = &parts.template {
             columns.extend(template.columns.iter().cloned());
+            let last = template.last_columns;
+            for fid in [last.fixed, last.variable, last.tagged] {
+                last_columns.note(fid);
+            }
         }
         columns.sort_by_key(|column| column.id);
         let mut indexes = parts.indexes;
@@ -121,6 +158,7 @@ impl Table {
             chunk_len: parts.chunk_len,
             template: parts.template,
             columns,
+            last_columns,
             indexes,
             column_names,
             sections: if is_derived {
@@ -172,6 +210,11 @@ impl Table {
     /// The primary index; a table without one keeps its rows in the order of their insertion.
     pub fn primary_index(&self) -> Option<&Index> {
         self.indexes.iter().find(|index| index.flags.is_primary())
+    }
+
+    /// The highest column numbers that records may hold.
+    pub(crate) fn last_columns(&self) -> LastColumns {
+        self.last_columns
     }
 
     /// The table's own columns, then those of its template.

@@ -158,6 +158,11 @@ impl<'a> Record<'a> {
         self.last_variable
     }
 
+    /// Where the fixed columns' data ends, in bytes from the record's start.
+    pub fn fixed_end(&self) -> usize {
+        self.nulls
+    }
+
     /// The fixed column `fid`, which lies at `offset` from the record's start and has `len` bytes.
     pub fn fixed(&self, fid: Fid, offset: usize, len: usize) -> Result<Slot<'a>, Malformed> {
         if fid > self.last_fixed || fid == 0 {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::index_rules::{Expects, IndexRule, Rules};
 use super::long_values::{LongValueVisitor, References};
 use super::map::ObjectNumber;
-use super::records::{Eligible, RecordVisitor, hash};
+use super::records::{Eligible, RecordShape, RecordVisitor, hash};
 use super::report::Summary;
 use super::walk::{Visitor, walk};
 use super::{Object, Role, Work};
@@ -25,9 +25,10 @@ const NAMED: usize = 1000;
 pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table) -> Summary {
     let object = work.object(number);
     let rules = Rules::new(table);
+    let shape = RecordShape::new(table);
     let keep_bookmarks = rules.rules.iter().any(|rule| rule.expects != Expects::One);
     let walked = walk(work, object.form(number), || {
-        RecordVisitor::new(table, number, &rules, keep_bookmarks)
+        RecordVisitor::new(table, number, &rules, &shape, keep_bookmarks)
     });
     let mut summary = Summary {
         trees: 1,

@@ -4,7 +4,7 @@ use super::Work;
 use super::index_rules::{Rules, ValueCounts};
 use super::map::ObjectNumber;
 use super::walk::Visitor;
-use crate::catalog::Table;
+use crate::catalog::{LastColumns, Table};
 use crate::compression;
 use crate::page::{Fault, Node, PageView};
 use crate::record::{Malformed, Record};
@@ -81,6 +81,64 @@ pub(super) fn hash(seed: u64, pieces: [&[u8]; 2]) -> u64 {
     mix(mix(state ^ carried) ^ len)
 }
 
+/// What the catalog says about the form of a table's records.
+#[derive(Debug)]
+pub(super) struct RecordShape {
+    last: LastColumns,
+    /// By the number of the last fixed column of a record: where the data of its fixed columns ends, where that is known.
+    fixed_ends: Vec<Option<usize>>,
+}
+
+impl RecordShape {
+    pub fn new(table: &Table) -> Self {
+        let last = table.last_columns();
+        let mut fixed_ends = vec![None; usize::from(last.fixed) + 1];
+        fixed_ends[0] = Some(4);
+        for column in table.columns().iter().filter(|column| column.id.is_fixed()) {
+            if let Some(end) = fixed_ends.get_mut(usize::from(column.id.fid())) {
+                *end = Some(column.record_offset + column.fixed_len());
+            }
+        }
+        Self { last, fixed_ends }
+    }
+
+    #[inline]
+    fn check(&self, record: &Record<'_>) -> Result<(), Malformed> {
+        let wrong = |what, expected| {
+            Err(Malformed {
+                what,
+                expected,
+                column: None,
+            })
+        };
+        let Some(end) = self.fixed_ends.get(usize::from(record.last_fixed())) else {
+            return wrong("last fixed column", "a column of the table");
+        };
+        if end.is_some_and(|end| end != record.fixed_end()) {
+            return wrong(
+                "end of the fixed columns",
+                "the end of the last fixed column",
+            );
+        }
+        if record.last_variable() > self.last.variable {
+            return wrong("last variable column", "a column of the table");
+        }
+        let mut last = None;
+        for field in record.tagged()?.iter() {
+            let field = field?;
+            if field.fid > self.last.tagged {
+                return wrong("tagged column", "a column of the table");
+            }
+            let place = Some((!field.derived, field.fid));
+            if place <= last {
+                return wrong("tagged columns", "columns in ascending order");
+            }
+            last = place;
+        }
+        Ok(())
+    }
+}
+
 /// What the rows of a table say about an index.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Eligible {
@@ -97,6 +155,7 @@ pub(super) struct RecordVisitor<'t> {
     table: &'t Table,
     object: ObjectNumber,
     rules: &'t Rules,
+    shape: &'t RecordShape,
     /// Whether bookmarks must be kept, because some index can only be checked against them.
     keep_bookmarks: bool,
     counts: ValueCounts,
@@ -115,12 +174,14 @@ impl<'t> RecordVisitor<'t> {
         table: &'t Table,
         object: ObjectNumber,
         rules: &'t Rules,
+        shape: &'t RecordShape,
         keep_bookmarks: bool,
     ) -> Self {
         Self {
             table,
             object,
             rules,
+            shape,
             keep_bookmarks,
             counts: ValueCounts::new(table.columns().len()),
             decompressed: Vec::new(),
@@ -149,6 +210,7 @@ impl Visitor for RecordVisitor<'_> {
         } = self;
         let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
         let visited = record.and_then(|record| {
+            self.shape.check(&record)?;
             Fields::new(self.table, record).visit(
                 |malformed| malformed,
                 |value| {

@@ -4,9 +4,7 @@ use super::map::{ObjectNumber, Use};
 use super::walk::{TreeForm, Visitor, walk};
 use super::{Object, Work};
 use crate::database::Database;
-use crate::page::{
-    Extent, Extents, Fault, Node, PageKind, PageView, Pgno, RootHeader, SplitBuffers,
-};
+use crate::page::{Extent, Extents, Fault, Node, PageView, Pgno, RootHeader, SplitBuffers};
 
 /// The space of a tree, as its root and its space trees tell it.
 #[derive(Debug, Default)]
@@ -82,6 +80,9 @@ pub(super) fn read(work: &Work<'_>, number: ObjectNumber) -> Space {
         );
     }
     match header.space.extents {
+        Extents::Single(_) if object.parent == 0 => {
+            bad_header("two space trees".into(), "a single extent".into());
+        }
         Extents::Single(available) => {
             let pages = header.space.primary_pages;
             if pages == 0 || pages > 1 << 20 {
@@ -151,8 +152,8 @@ fn extents(
         object: number,
         root,
         objid: object.tree.objid,
-        kind: PageKind::Space,
-        non_unique: None,
+        kind: object.kind(),
+        non_unique: space.header.map(|header| header.space.non_unique),
         usage: Use::Space,
     };
     let walked = walk(work, form, || ExtentVisitor {

@@ -25,8 +25,9 @@ pub(super) struct TreeForm {
     pub object: ObjectNumber,
     pub root: Pgno,
     pub objid: u32,
+    /// The kind of the tree; the pages of its space trees tell it too.
     pub kind: PageKind,
-    /// What the pages of a space tree say about the tree that owns the space is left open.
+    /// Whether keys repeat, where that is known; likewise.
     pub non_unique: Option<bool>,
     pub usage: Use,
 }
@@ -169,7 +170,10 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             .map
             .mark(number, self.form.object, self.form.usage)
         {
-            let expected = format!("{} and nothing else", self.form.usage);
+            let parent = parent.map_or(String::new(), |parent| {
+                format!(", as page {} says", parent.number())
+            });
+            let expected = format!("{} and nothing else{parent}", self.form.usage);
             fault(
                 "page",
                 expected,
@@ -212,7 +216,10 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         }
         let flags = header.flags;
         let is_root = depth == 0;
-        let kind = flags.kind();
+        let is_space = self.form.usage == Use::Space;
+        let of_kind = flags.is_space_tree() == is_space
+            && flags.is_index() == (self.form.kind == PageKind::Index)
+            && flags.is_long_value() == (self.form.kind == PageKind::LongValue);
         let expected_flags = if flags.is_root() != is_root {
             Some(
                 if is_root {
@@ -222,8 +229,9 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                 }
                 .to_owned(),
             )
-        } else if kind != self.form.kind {
-            Some(format!("a page of the kind {:?}", self.form.kind))
+        } else if !of_kind {
+            let space = if is_space { ", of its space" } else { "" };
+            Some(format!("a page of the kind {:?}{space}", self.form.kind))
         } else if flags.is_empty() || flags.is_pre_init() {
             Some("a page in use".to_owned())
         } else if flags.is_leaf() && flags.is_parent_of_leaf() {
