@@ -51,6 +51,8 @@ pub struct DirectoryFacts {
     pub logs: Option<Generations>,
     /// Days.
     pub tombstone_lifetime_days: u32,
+    /// What the names of logs and checkpoint start with.
+    pub log_base_name: String,
 }
 
 /// Damage that was read past because the backup allows it.
@@ -308,5 +310,6 @@ fn directory_facts(facts: wire::v1::DirectoryFacts) -> DirectoryFacts {
         state: facts.state,
         page_size: facts.page_size,
         tombstone_lifetime_days: facts.tombstone_lifetime_days,
+        log_base_name: facts.log_base_name,
     }
 }

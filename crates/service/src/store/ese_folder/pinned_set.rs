@@ -107,6 +107,7 @@ impl BackupSet for PinnedSet {
             generation_low,
             generation_high,
             tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
+            log_base_name: self.hosted.layout.log_base_name.clone(),
         }
     }
 
