@@ -1,0 +1,218 @@
+//! The command line: what can be asked for, and the help that teaches it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Exit codes, shown by `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed: the message says at what, and what to do next
+  2  the command line is wrong
+  3  damage was found (in a database or log that was backed up, or in the repository)
+  4  refused by the contract: directory not online or not offline, privilege missing, token expired or tampered";
+
+/// Backs up and restores Active Directory servers.
+///
+/// A service on the domain controller hosts the directory (`dsbackup serve`). The backup application walks the nine
+/// steps of the published walk-through into an encrypted, deduplicated repository in restic's format (`dsbackup
+/// backup`), and walks back with the service in restore mode (`dsbackup restore`).
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How the command speaks.
+#[derive(Debug, Args, Clone, Copy)]
+pub struct OutputOptions {
+    /// Print the result as one JSON document on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but the result and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say more (twice: much more)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Host a directory: the backup service on a domain controller
+    Serve(ServeOptions),
+    /// Create a repository for backups
+    Init(InitOptions),
+    /// Back up the directory of a service into a repository
+    Backup(BackupOptions),
+    /// List the snapshots of a repository
+    Snapshots(SnapshotsOptions),
+    /// Check that a repository is whole
+    Check(CheckOptions),
+    /// Restore a snapshot into a service in restore mode, or into a plain folder
+    Restore(RestoreOptions),
+}
+
+/// `dsbackup serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dsbackup serve --directory /var/lib/ntds
+  dsbackup serve --directory /var/lib/ntds --restore-mode
+  dsbackup serve --config /etc/dsbackup.toml
+
+The service runs until it receives SIGTERM. Clients reach it on its Unix socket, as root or as its own user.")]
+pub struct ServeOptions {
+    /// Read the configuration from this TOML file; options given here go before what it says
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of the database, and of logs and checkpoint unless named otherwise
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    pub directory: Option<PathBuf>,
+    /// The folder of the logs
+    #[arg(long, value_name = "DIR")]
+    pub logs: Option<PathBuf>,
+    /// The folder of the checkpoint
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// The database's file name [default: ntds.dit]
+    #[arg(long, value_name = "NAME")]
+    pub database_name: Option<String>,
+    /// The base name of logs and checkpoint [default: edb]
+    #[arg(long, value_name = "NAME")]
+    pub base_name: Option<String>,
+    /// The socket to listen on [default: /run/dsbackup/dsbackup.sock]
+    #[arg(long, value_name = "PATH", env = ntdsbcli::SOCKET_VARIABLE)]
+    pub socket: Option<PathBuf>,
+    /// Directory services restore mode: the directory is offline and may be restored
+    #[arg(long)]
+    pub restore_mode: bool,
+    /// Tombstone lifetime in days, after which a backup must not be restored [default: 60]
+    #[arg(long, value_name = "DAYS")]
+    pub tombstone_lifetime: Option<u32>,
+    /// A group whose members hold the backup and restore privileges, beside root and the service's own user
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+}
+
+/// Where the repository is and what opens it.
+#[derive(Debug, Args)]
+pub struct RepositoryOptions {
+    /// The repository: a folder, s3:https://HOST/BUCKET/PREFIX, sftp:USER@HOST:/PATH, rest:https://HOST/, opendal:SERVICE
+    #[arg(long, short, value_name = "LOCATION", env = "DSBACKUP_REPOSITORY")]
+    pub repository: String,
+    /// Read the repository's password from the first line of this file
+    #[arg(long, value_name = "FILE", env = "DSBACKUP_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Run this command and read the repository's password from the first line that it prints; without either, the
+    /// environment variable DSBACKUP_PASSWORD counts
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "DSBACKUP_PASSWORD_COMMAND",
+        conflicts_with = "password_file"
+    )]
+    pub password_command: Option<String>,
+    /// A setting of the remote store, as OpenDAL names it, such as region=eu-central-1 (may be repeated); keys belong
+    /// into the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
+    #[arg(long = "store-option", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub store_options: Vec<(String, String)>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("expected KEY=VALUE".into()),
+    }
+}
+
+/// Which service to talk to.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// The directory server, which must be this computer (\\name or name)
+    #[arg(long, value_name = "NAME", conflicts_with = "socket")]
+    pub server: Option<String>,
+    /// The service's socket [default: /run/dsbackup/dsbackup.sock]
+    #[arg(long, value_name = "PATH", env = ntdsbcli::SOCKET_VARIABLE)]
+    pub socket: Option<PathBuf>,
+}
+
+/// `dsbackup init`.
+#[derive(Debug, Args)]
+pub struct InitOptions {
+    #[command(flatten)]
+    pub repository: RepositoryOptions,
+}
+
+/// `dsbackup backup`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  dsbackup backup --repository /srv/backup --password-file /etc/dsbackup.password
+
+Walks the nine steps: is the directory online, prepare, database names, database files, logs, truncate logs, save
+the expiry token, free, end. Logs are deleted on the server only when the snapshot is durable, only those that it
+holds in full, and never one that crash recovery still needs.")]
+pub struct BackupOptions {
+    #[command(flatten)]
+    pub repository: RepositoryOptions,
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Store damaged pages and logs too, and mark the snapshot, instead of stopping at the first
+    #[arg(long)]
+    pub allow_corrupt: bool,
+    /// Leave all logs on the server (step 6 is left out)
+    #[arg(long)]
+    pub keep_logs: bool,
+    /// A word to find the snapshot by (may be repeated)
+    #[arg(long = "tag", value_name = "WORD")]
+    pub tags: Vec<String>,
+}
+
+/// `dsbackup snapshots`.
+#[derive(Debug, Args)]
+pub struct SnapshotsOptions {
+    #[command(flatten)]
+    pub repository: RepositoryOptions,
+}
+
+/// `dsbackup check`.
+#[derive(Debug, Args)]
+pub struct CheckOptions {
+    #[command(flatten)]
+    pub repository: RepositoryOptions,
+    /// Read and verify every byte of the repository, not only its structure
+    #[arg(long)]
+    pub read_data: bool,
+}
+
+/// `dsbackup restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dsbackup restore latest --repository /srv/backup --password-file /etc/dsbackup.password
+  dsbackup restore 3f9a1c2b --target /tmp/forensics --repository /srv/backup --password-file ...
+
+Without --target the service must run in restore mode (dsbackup serve --restore-mode). The files of the directory
+that lie there are deleted and the snapshot's take their place; a restore that is interrupted leaves the directory
+unable to start until a restore completes.")]
+pub struct RestoreOptions {
+    /// The snapshot: its id, the beginning of its id, or `latest`
+    pub snapshot: String,
+    #[command(flatten)]
+    pub repository: RepositoryOptions,
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Restore into this folder, which must be empty or not exist, instead of into a service
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    pub target: Option<PathBuf>,
+    /// With --target: restore a snapshot whose expiry token has run out, to look at it; such a directory must never
+    /// go online again
+    #[arg(long, requires = "target")]
+    pub ignore_expiry: bool,
+}

@@ -1,0 +1,99 @@
+//! Why a command failed, and the exit code that says so to scripts.
+
+use std::path::PathBuf;
+
+use contract::ResultCode;
+
+use crate::manifest::ManifestError;
+
+/// The result of a command.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// What a command that ran to its end has to say through its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 3: damage was found.
+    DamageFound,
+}
+
+/// Why a command failed. Every message says what to do next where that is known.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A function of the contract failed.
+    #[error("{step}: {source}")]
+    Contract {
+        /// The function.
+        step: &'static str,
+        /// Its documented code and the reason.
+        source: contract::Error,
+    },
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] repository::Error),
+    /// The snapshot's manifest is of no use.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The operating system refused.
+    #[error("{}: {doing}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Refused before anything was harmed.
+    #[error("{0}")]
+    Refused(String),
+    /// What was read is not what was stored.
+    #[error("{0}")]
+    Damage(String),
+}
+
+impl Failure {
+    /// The exit code, as `--help` lists them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Contract { source, .. } => match source.code {
+                ResultCode::READ_VERIFY_FAILURE
+                | ResultCode::LOG_FILE_CORRUPT
+                | ResultCode::CHECKPOINT_CORRUPT
+                | ResultCode::DATABASE_CORRUPTED => 3,
+                ResultCode::ACCESS_DENIED
+                | ResultCode::RESTORE_IN_PROGRESS
+                | ResultCode::BACKUP_IN_PROGRESS
+                | ResultCode::MISSING_EXPIRY_TOKEN
+                | ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT
+                | ResultCode::INVALID_PARAM
+                | ResultCode::INVALID_PARAMETER
+                | ResultCode::CONTENTS_EXPIRED => 4,
+                _ => 1,
+            },
+            Self::Refused(_) => 4,
+            Self::Damage(_) => 3,
+            Self::Repository(repository::Error::Damaged { .. }) => 3,
+            Self::Repository(_) | Self::Manifest(_) | Self::Io { .. } => 1,
+        }
+    }
+
+    /// For `map_err` on calls of the contract.
+    pub fn at(step: &'static str) -> impl FnOnce(contract::Error) -> Self {
+        move |source| Self::Contract { step, source }
+    }
+
+    /// For `map_err` on calls of the operating system.
+    pub fn io(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The `dsbackup` command: backs up and restores Active Directory servers.
+#![forbid(unsafe_code)]
+
+mod backup;
+mod check;
+mod cli;
+mod failure;
+mod manifest;
+mod password;
+mod report;
+mod restore;
+mod serve;
+mod snapshots;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ntdsbcli::Server;
+use repository::{Location, Repository};
+
+use crate::cli::{Cli, Command, InitOptions, RepositoryOptions, ServerOptions};
+use crate::failure::{Failure, Outcome, Result};
+use crate::report::Report;
+
+/// The program and its version, as snapshots name them.
+pub const TOOL: &str = concat!("dsbackup ", env!("CARGO_PKG_VERSION"));
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli);
+    // Nothing that this process creates is anybody else's business.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let report = Report::new(cli.output);
+    let result = match &cli.command {
+        Command::Serve(options) => serve::run(options),
+        Command::Init(options) => init(options, report),
+        Command::Backup(options) => backup::run(options, report),
+        Command::Snapshots(options) => snapshots::run(options, report),
+        Command::Check(options) => check::run(options, report),
+        Command::Restore(options) => restore::run(options, report),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::DamageFound) => ExitCode::from(3),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// The service tells what it does; the other commands only what is odd, unless asked for more.
+fn start_log(cli: &Cli) {
+    let level = match (&cli.command, cli.output.quiet, cli.output.verbose) {
+        (_, true, _) => "error",
+        (Command::Serve(_), _, 0) => "info",
+        (_, _, 0) => "warn",
+        (_, _, 1) => "info,service=debug,ntdsbcli=debug",
+        _ => "debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
+}
+
+fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
+    let repository = &options.repository;
+    let repository = Repository::init(
+        &Location::parse(&repository.repository)?,
+        &password::find(repository)?,
+        &Default::default(),
+        &repository.store_options.iter().cloned().collect(),
+    )?;
+    let result = serde_json::json!({ "repository": options.repository.repository });
+    report.result(&result, || {
+        format!(
+            "created the repository {}, encrypted with its password: without that nobody can read it, dsbackup included",
+            repository.location()
+        )
+    });
+    Ok(Outcome::Done)
+}
+
+/// Opens the repository that the options name.
+fn open_repository(options: &RepositoryOptions) -> Result<Repository> {
+    Ok(Repository::open(
+        &Location::parse(&options.repository)?,
+        &password::find(options)?,
+        &options.store_options.iter().cloned().collect(),
+    )?)
+}
+
+/// The service that the options name.
+fn server_of(options: &ServerOptions) -> Result<Server> {
+    match (&options.server, &options.socket) {
+        (Some(name), _) => Server::named(name).map_err(Failure::at("--server")),
+        (None, Some(socket)) => Ok(Server::at_socket(socket)),
+        (None, None) => Ok(Server::local()),
+    }
+}
+
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

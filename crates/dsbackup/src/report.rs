@@ -1,0 +1,65 @@
+//! How commands speak: results on standard output, everything else on standard error.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::OutputOptions;
+
+/// Speaks for a command, in words or in JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    options: OutputOptions,
+}
+
+impl Report {
+    /// Speaks as the command line asks.
+    pub fn new(options: OutputOptions) -> Self {
+        Self { options }
+    }
+
+    /// A step of a walk-through, or another line that tells what is happening.
+    pub fn step(&self, text: impl AsRef<str>) {
+        if !self.options.quiet && !self.options.json {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// Something that the user must see, even with `--quiet`.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        eprintln!("warning: {}", text.as_ref());
+    }
+
+    /// The result: `words` for people, `value` for machines.
+    pub fn result(&self, value: &impl Serialize, words: impl FnOnce() -> String) {
+        let text = if self.options.json {
+            serde_json::to_string_pretty(value).expect("results of strings and numbers become JSON")
+        } else {
+            words()
+        };
+        // A reader that has gone away, such as `head`, is no failure of the command.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// A bar for long work on `total` bytes; hidden when standard error is no terminal.
+    pub fn progress(&self, total: u64) -> ProgressBar {
+        if self.options.quiet || self.options.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style =
+            "{msg:32!} {wide_bar} {bytes:>10} / {total_bytes} {binary_bytes_per_sec:>12} {eta:>4}";
+        ProgressBar::new(total)
+            .with_style(ProgressStyle::with_template(style).expect("the template is well-formed"))
+    }
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Bytes for people: `1.5 MiB`.
+pub fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}

@@ -1,0 +1,87 @@
+//! A restore into a plain folder, to look at or to host later.
+
+use std::path::Path;
+
+use contract::{Error, ExpiryToken, ResultCode};
+use service::FolderLock;
+use service::restore_marker::{RESTORE_MARKER, RestoreMarker};
+
+use super::plan::{Places, Plan};
+use super::{Restorable, copy, plan};
+use crate::failure::{Failure, Result};
+use crate::report::Report;
+
+/// Restores into the folder, and returns its name.
+///
+/// # Errors
+/// When the folder holds anything but an incomplete restore, or is in use; when the token does not permit the restore.
+/// After that, an error leaves a folder from which no directory starts.
+pub fn run(
+    snapshot: &Restorable,
+    target: &Path,
+    ignore_expiry: bool,
+    report: Report,
+) -> Result<String> {
+    let token = check_token(snapshot, ignore_expiry, report)?;
+    std::fs::create_dir_all(target).map_err(Failure::io("create the folder", target))?;
+    let target = &target
+        .canonicalize()
+        .map_err(Failure::io("look at the folder", target))?;
+    let _lock = FolderLock::acquire(&[target]).map_err(Failure::at("--target"))?;
+    check_empty(target)?;
+    let places = places(snapshot, target);
+    let plan = Plan::new(&snapshot.manifest, &places)?;
+    plan.check_space()?;
+
+    let failed = Failure::at("restore marker");
+    RestoreMarker::begin(&token.signature, plan::generations(&snapshot.manifest))
+        .write(target)
+        .map_err(failed)?;
+    copy::carry_out(&plan, &snapshot.content, report).inspect_err(|_| {
+        report.warn(format!(
+            "{}: the restore is not complete; no directory starts from this folder until one is",
+            target.display()
+        ));
+    })?;
+    RestoreMarker::clear(target).map_err(Failure::at("restore marker"))?;
+    Ok(target.display().to_string())
+}
+
+fn check_token(snapshot: &Restorable, ignore_expiry: bool, report: Report) -> Result<ExpiryToken> {
+    match ntdsbcli::check_expiry_token(&snapshot.token) {
+        Err(Error { code, reason }) if code == ResultCode::CONTENTS_EXPIRED && ignore_expiry => {
+            report.warn(format!(
+                "{reason}. Restoring it to look at it only: this directory must never go online"
+            ));
+            ExpiryToken::from_bytes(&snapshot.token)
+        }
+        checked => checked,
+    }
+    .map_err(Failure::at("expiry token"))
+}
+
+/// A folder may hold nothing, or a restore that was not completed.
+fn check_empty(target: &Path) -> Result<()> {
+    let mut entries = std::fs::read_dir(target).map_err(Failure::io("list the folder", target))?;
+    if entries.next().is_none() || target.join(RESTORE_MARKER).exists() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "{}: the folder is not empty; name one that is empty or does not exist",
+        target.display()
+    )))
+}
+
+fn places(snapshot: &Restorable, target: &Path) -> Places {
+    let database_name = snapshot
+        .manifest
+        .files
+        .iter()
+        .find(|file| file.file_type() == contract::FileType::DATABASE)
+        .map_or("ntds.dit", |file| file.base_name());
+    Places {
+        database: target.join(database_name),
+        logs: target.to_path_buf(),
+        checkpoint: target.to_path_buf(),
+    }
+}

@@ -1,0 +1,122 @@
+//! The restore walk-through: into a service whose directory is offline.
+
+use std::path::PathBuf;
+
+use contract::{FileType, RestoreType, ResultCode, TypedName};
+use ntdsbcli::{DatabaseMap, Registration, RestoreContext, Server};
+
+use super::plan::{Places, Plan};
+use super::{Restorable, copy, plan};
+use crate::failure::{Failure, Result};
+use crate::report::{Report, count};
+
+/// Restores into the service, and returns where to.
+///
+/// # Errors
+/// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to start until a restore
+/// completes.
+pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<String> {
+    if ntdsbcli::is_ntds_online(server).map_err(Failure::at("DsIsNTDSOnline"))? {
+        return Err(Failure::Refused(
+            "the directory is online, so it cannot be restored: stop the service and start it with --restore-mode"
+                .into(),
+        ));
+    }
+    report.step("[1/7] DsIsNTDSOnline: the directory is offline");
+    let context = RestoreContext::prepare(server, RestoreType::CatchUp, Some(&snapshot.token))
+        .map_err(Failure::at("DsRestorePrepare"))?;
+    report.step(format!(
+        "[2/7] DsRestorePrepare: the expiry token is valid until {}",
+        snapshot.manifest.expires
+    ));
+    let locations = context
+        .database_locations()
+        .map_err(Failure::at("DsRestoreGetDatabaseLocations"))?;
+    let places = places(&locations)?;
+    report.step(format!(
+        "[3/7] DsRestoreGetDatabaseLocations: {}",
+        places.database.display()
+    ));
+    let plan = Plan::new(&snapshot.manifest, &places)?;
+    plan.check_space()?;
+    context
+        .register(&registration(snapshot, &places))
+        .map_err(Failure::at("DsRestoreRegister"))?;
+    report
+        .step("[4/7] DsRestoreRegister: the directory cannot start until the restore is complete");
+
+    let copied = copy::carry_out(&plan, &snapshot.content, report);
+    let state = match &copied {
+        Ok(()) => {
+            report.step(format!(
+                "[5/7] {} deleted, {} restored",
+                count(plan.doomed.len(), "file"),
+                count(plan.files.len(), "file")
+            ));
+            ResultCode::OK
+        }
+        Err(failure) => state_of(failure),
+    };
+    let completed = context.register_complete(state);
+    if let Err(failure) = copied {
+        report.warn(
+            "the restore is not complete: the directory cannot start until a restore completes",
+        );
+        // The copying failed: that is what the user must hear of, whatever the service says to it.
+        return Err(failure);
+    }
+    completed.map_err(Failure::at("DsRestoreRegisterComplete"))?;
+    report.step("[6/7] DsRestoreRegisterComplete: the service has checked the restored files and unlocked the directory");
+    context.end().map_err(Failure::at("DsRestoreEnd"))?;
+    report.step("[7/7] DsRestoreEnd: start the service without --restore-mode");
+    Ok(places.database_folder().display().to_string())
+}
+
+fn places(locations: &[TypedName]) -> Result<Places> {
+    let find = |file_type: FileType| {
+        locations
+            .iter()
+            .find(|location| location.file_type == file_type)
+            .map(|location| PathBuf::from(&location.name))
+            .ok_or_else(|| {
+                Failure::Refused(format!("the service names no {file_type} to restore to"))
+            })
+    };
+    Ok(Places {
+        database: find(FileType::DATABASE)?,
+        logs: find(FileType::LOG_DIR)?,
+        checkpoint: find(FileType::CHECKPOINT_DIR)?,
+    })
+}
+
+fn registration(snapshot: &Restorable, places: &Places) -> Registration {
+    let text = |path: &PathBuf| path.display().to_string();
+    let databases = snapshot
+        .manifest
+        .files
+        .iter()
+        .filter(|file| file.file_type() == FileType::DATABASE)
+        .map(|file| DatabaseMap {
+            old_path: file.original.clone(),
+            new_path: text(&places.database),
+        })
+        .collect();
+    Registration {
+        checkpoint_directory: text(&places.checkpoint),
+        log_directory: text(&places.logs),
+        backup_log_directory: text(&places.logs),
+        databases,
+        generations: plan::generations(&snapshot.manifest),
+    }
+}
+
+/// The documented code for a failed copy.
+fn state_of(failure: &Failure) -> ResultCode {
+    match failure {
+        Failure::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            ResultCode::DISK_FULL
+        }
+        Failure::Io { .. } => ResultCode::DISK_IO,
+        _ => ResultCode::ERROR,
+    }
+}

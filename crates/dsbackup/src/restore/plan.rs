@@ -1,0 +1,213 @@
+//! Where each file of a snapshot goes, what has to make room for it, and whether it fits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use contract::{FileType, Generations};
+use ese::log_set::LogName;
+
+use crate::failure::{Failure, Result};
+use crate::manifest::{File, Manifest};
+use crate::report::bytes;
+
+/// The folders and the database path that a restore writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The database file.
+    pub database: PathBuf,
+    /// The folder of the logs.
+    pub logs: PathBuf,
+    /// The folder of the checkpoint.
+    pub checkpoint: PathBuf,
+}
+
+/// One file and its destination.
+#[derive(Debug)]
+pub struct PlannedFile<'a> {
+    /// The file in the snapshot.
+    pub file: &'a File,
+    /// The path that it is restored to.
+    pub destination: PathBuf,
+}
+
+/// All that a restore will do.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The files to write.
+    pub files: Vec<PlannedFile<'a>>,
+    /// The files of the directory that lie there now and are deleted first.
+    pub doomed: Vec<PathBuf>,
+}
+
+impl Places {
+    /// The database's folder.
+    pub fn database_folder(&self) -> &Path {
+        match self.database.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// The folders, each once.
+    pub fn folders(&self) -> BTreeSet<&Path> {
+        BTreeSet::from([self.database_folder(), &self.logs, &self.checkpoint])
+    }
+
+    fn destination(&self, file: &File) -> Result<PathBuf> {
+        let name = file.base_name();
+        match file.file_type() {
+            FileType::DATABASE => Ok(self.database.clone()),
+            FileType::FLUSH_MAP => Ok(self.database.with_extension("jfm")),
+            FileType::CHECKPOINT => Ok(self.checkpoint.join(name)),
+            file_type if file_type.belongs_to_database_directory() => {
+                Ok(self.database_folder().join(name))
+            }
+            file_type if file_type.belongs_to_log_directory() => Ok(self.logs.join(name)),
+            _ => Err(Failure::Refused(format!(
+                "the snapshot holds {} of type {:?}, and this release does not know where that goes: use the release \
+                 that made the snapshot, or restore it with restic",
+                file.path, file.file_type
+            ))),
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Plans the restore of a snapshot.
+    ///
+    /// # Errors
+    /// When the snapshot does not fit the places, or a destination folder cannot be listed.
+    pub fn new(manifest: &'a Manifest, places: &Places) -> Result<Self> {
+        let databases = manifest
+            .files
+            .iter()
+            .filter(|file| file.file_type() == FileType::DATABASE)
+            .count();
+        if databases != 1 {
+            return Err(Failure::Refused(format!(
+                "the snapshot holds {databases} databases; a directory has exactly one"
+            )));
+        }
+        let files = manifest
+            .files
+            .iter()
+            .map(|file| {
+                let destination = places.destination(file)?;
+                Ok(PlannedFile { file, destination })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut destinations = BTreeSet::new();
+        if let Some(twice) = files
+            .iter()
+            .find(|file| !destinations.insert(&file.destination))
+        {
+            return Err(Failure::Refused(format!(
+                "two files of the snapshot would become {}",
+                twice.destination.display()
+            )));
+        }
+        let mut doomed = BTreeSet::new();
+        for folder in places.folders() {
+            let entries = match std::fs::read_dir(folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(Failure::io("list the folder", folder)(error)),
+            };
+            for entry in entries {
+                let path = entry
+                    .map_err(Failure::io("list the folder", folder))?
+                    .path();
+                if belongs_to_directory(&path, places, &manifest.log_base_name)
+                    || destinations.contains(&path)
+                {
+                    doomed.insert(path);
+                }
+            }
+        }
+        Ok(Self {
+            doomed: doomed.into_iter().collect(),
+            files,
+        })
+    }
+
+    /// Makes sure that the files fit, once what is doomed is gone.
+    ///
+    /// # Errors
+    /// When a disk is too small: nothing has been touched then.
+    pub fn check_space(&self) -> Result<()> {
+        /// What one file system gains and needs, in bytes.
+        #[derive(Default)]
+        struct Disk {
+            folder: PathBuf,
+            free: u64,
+            needed: u64,
+        }
+        let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+        for planned in &self.files {
+            let folder = planned.destination.parent().unwrap_or(Path::new("."));
+            let look = Failure::io("look at the destination folder", folder);
+            let device = folder.metadata().map_err(look)?.dev();
+            let disk = match disks.entry(device) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let look = Failure::io("look at the free space", folder);
+                    let state = rustix::fs::statvfs(folder).map_err(|error| look(error.into()))?;
+                    entry.insert(Disk {
+                        folder: folder.to_path_buf(),
+                        free: state.f_bavail.saturating_mul(state.f_frsize),
+                        needed: 0,
+                    })
+                }
+            };
+            disk.needed = disk.needed.saturating_add(planned.file.size);
+        }
+        for path in &self.doomed {
+            if let Ok(metadata) = path.symlink_metadata()
+                && let Some(disk) = disks.get_mut(&metadata.dev())
+            {
+                disk.free = disk
+                    .free
+                    .saturating_add(metadata.blocks().saturating_mul(512));
+            }
+        }
+        match disks.values().find(|disk| disk.needed > disk.free) {
+            None => Ok(()),
+            Some(disk) => Err(Failure::Refused(format!(
+                "{}: not enough space: the restore needs {}, and {} would be free; nothing was touched",
+                disk.folder.display(),
+                bytes(disk.needed),
+                bytes(disk.free)
+            ))),
+        }
+    }
+}
+
+/// The generations of the snapshot's logs, 0-0 where it has none.
+pub fn generations(manifest: &Manifest) -> Generations {
+    manifest
+        .logs
+        .map_or(Generations { low: 0, high: 0 }, Generations::from)
+}
+
+/// Whether a file in a destination folder is part of a directory, whatever its generation: logs, checkpoint, reserved
+/// logs, the database with its flush map and patch file. Anything else there is not ours to delete.
+fn belongs_to_directory(path: &Path, places: &Places, log_base_name: &str) -> bool {
+    if [
+        places.database.clone(),
+        places.database.with_extension("jfm"),
+        places.database.with_extension("pat"),
+    ]
+    .iter()
+    .any(|own| own == path)
+    {
+        return true;
+    }
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    let old_reserved_log = ["res1.log", "res2.log"].contains(&name);
+    old_reserved_log
+        || name == format!("{log_base_name}.chk")
+        || LogName::parse(name, log_base_name).is_some()
+}

@@ -1,0 +1,83 @@
+//! `dsbackup serve`: the backup service on a domain controller.
+
+use service::{Configuration, Mode};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeOptions;
+use crate::failure::{Failure, Outcome, Result};
+
+/// Hosts a directory until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the directory cannot be hosted, or the socket cannot be served.
+pub fn run(options: &ServeOptions) -> Result<Outcome> {
+    let configuration = configuration(options)?;
+    let mode = if options.restore_mode {
+        Mode::Restore
+    } else {
+        Mode::Normal
+    };
+    let failed = |doing| Failure::io(doing, "dsbackup serve");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failed("start threads"))?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed("wait for signals"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("wait for signals"))?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => (),
+                _ = interrupt.recv() => (),
+            }
+        };
+        service::run(configuration, mode, shutdown)
+            .await
+            .map_err(Failure::at("dsbackup serve"))
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// What the file says, and before it what the command line says.
+fn configuration(options: &ServeOptions) -> Result<Configuration> {
+    let mut configuration = match (&options.config, &options.directory) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(Failure::io("read the configuration", path))?;
+            Configuration::from_toml(&text).map_err(Failure::at("configuration"))?
+        }
+        (None, Some(directory)) => Configuration::for_folder(directory),
+        (None, None) => unreachable!("clap demands one of the two"),
+    };
+    let directory = &mut configuration.directory;
+    replace(&mut directory.database_folder, &options.directory);
+    replace(&mut directory.database_file, &options.database_name);
+    replace(&mut directory.log_base_name, &options.base_name);
+    replace(
+        &mut directory.tombstone_lifetime_days,
+        &options.tombstone_lifetime,
+    );
+    replace(&mut configuration.endpoint.socket, &options.socket);
+    let directory = &mut configuration.directory;
+    for (place, option) in [
+        (&mut directory.log_folder, &options.logs),
+        (&mut directory.checkpoint_folder, &options.checkpoint),
+    ] {
+        if option.is_some() {
+            place.clone_from(option);
+        }
+    }
+    if options.group.is_some() {
+        configuration.endpoint.group.clone_from(&options.group);
+    }
+    configuration
+        .check()
+        .map_err(Failure::at("configuration"))?;
+    Ok(configuration)
+}
+
+fn replace<T: Clone>(place: &mut T, option: &Option<T>) {
+    if let Some(value) = option {
+        place.clone_from(value);
+    }
+}

@@ -1,0 +1,126 @@
+//! `dsbackup snapshots`: what the repository holds.
+
+use std::time::SystemTime;
+
+use contract::ExpiryToken;
+use repository::{Repository, SnapshotInfo};
+use serde::Serialize;
+
+use crate::cli::SnapshotsOptions;
+use crate::failure::{Outcome, Result};
+use crate::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
+use crate::report::{Report, bytes};
+use crate::time;
+
+/// The longest manifest or token that is read.
+pub const SMALL_FILE_LIMIT: u64 = 64 << 20;
+
+/// One line of the list, and one object of `--json`.
+#[derive(Serialize)]
+struct Line {
+    snapshot: String,
+    time: String,
+    server: String,
+    tags: Vec<String>,
+    bytes: Option<u64>,
+    /// Why this is no snapshot that dsbackup can restore.
+    unusable: Option<String>,
+    state: Option<String>,
+    logs: Option<LogRange>,
+    required: Option<LogRange>,
+    expires: Option<String>,
+    expired: Option<bool>,
+    damaged: Option<bool>,
+}
+
+/// Lists the snapshots, oldest first.
+///
+/// # Errors
+/// When the repository cannot be read. A snapshot without a manifest of ours is listed as such.
+pub fn run(options: &SnapshotsOptions, report: Report) -> Result<Outcome> {
+    let repository = crate::open_repository(&options.repository)?;
+    let mut snapshots = repository.snapshots()?;
+    snapshots.sort_by_key(|snapshot| snapshot.time);
+    let lines: Vec<Line> = snapshots
+        .iter()
+        .map(|snapshot| line(&repository, snapshot))
+        .collect();
+    report.result(&lines, || in_words(&lines));
+    Ok(Outcome::Done)
+}
+
+fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
+    let mut line = Line {
+        snapshot: snapshot.id.clone(),
+        time: time::from_system(snapshot.time),
+        server: snapshot.host.clone(),
+        tags: snapshot.tags.clone(),
+        bytes: snapshot.bytes,
+        unusable: None,
+        state: None,
+        logs: None,
+        required: None,
+        expires: None,
+        expired: None,
+        damaged: None,
+    };
+    match manifest_and_token(repository, snapshot) {
+        Err(failure) => line.unusable = Some(failure.to_string()),
+        Ok((manifest, token)) => {
+            line.bytes = Some(manifest.files.iter().map(|file| file.size).sum());
+            line.expired = ExpiryToken::from_bytes(&token)
+                .ok()
+                .map(|token| token.check_unexpired(SystemTime::now()).is_err());
+            line.state = Some(manifest.database.state);
+            line.required = manifest.database.required;
+            line.logs = manifest.logs;
+            line.expires = Some(manifest.expires);
+            line.damaged = Some(manifest.damaged);
+        }
+    }
+    line
+}
+
+/// A snapshot's manifest, and the bytes of its expiry token.
+fn manifest_and_token(
+    repository: &Repository,
+    snapshot: &SnapshotInfo,
+) -> Result<(Manifest, Vec<u8>)> {
+    let content = repository.open_snapshot(snapshot)?;
+    let manifest = Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?;
+    Ok((manifest, content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?))
+}
+
+fn in_words(lines: &[Line]) -> String {
+    if lines.is_empty() {
+        return "no snapshots".into();
+    }
+    let mut text = format!(
+        "{:8}  {:20}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
+        "snapshot", "time", "server", "state", "generations", "size", "restorable until", "remarks"
+    );
+    for line in lines {
+        let mut remarks = line.tags.clone();
+        if line.damaged == Some(true) {
+            remarks.push("DAMAGED".into());
+        }
+        if line.expired == Some(true) {
+            remarks.push("expired".into());
+        }
+        remarks.extend(line.unusable.clone());
+        text += &format!(
+            "\n{:8}  {:20}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
+            &line.snapshot[..line.snapshot.len().min(8)],
+            line.time,
+            line.server,
+            line.state.as_deref().unwrap_or("-"),
+            line.logs
+                .map_or("-".into(), |logs| contract::Generations::from(logs)
+                    .to_string()),
+            line.bytes.map_or("-".into(), bytes),
+            line.expires.as_deref().unwrap_or("-"),
+            remarks.join(", ")
+        );
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! The expiry token: a backup is restored only while it may be, and only with its own token.
+
+mod lab;
+
+use contract::ExpiryToken;
+use lab::{Lab, PASSWORD, assert_same, content};
+use repository::{
+    BackupRequest, BoxError, Location, NewFile, OpenSnapshot, Password, Repository, Source,
+    SourceFile, StoredFile,
+};
+
+/// A snapshot's files once more, with another token.
+struct WithToken {
+    snapshot: OpenSnapshot,
+    files: Vec<repository::SnapshotFileInfo>,
+    token: Vec<u8>,
+}
+
+impl Source for WithToken {
+    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
+        let Some(file) = self.files.pop() else {
+            return Ok(None);
+        };
+        Ok(Some(SourceFile {
+            size: file.size,
+            modified: file.modified,
+            content: Box::new(self.snapshot.open(&file.path)?),
+            path: file.path,
+        }))
+    }
+
+    fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
+        Ok(vec![NewFile {
+            path: "expiry-token".into(),
+            content: self.token.clone(),
+        }])
+    }
+}
+
+/// Stores the lab's last snapshot again, its token changed.
+fn store_with_token(lab: &Lab, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let location = Location::parse(lab.repository().to_str().expect("plain")).expect("a location");
+    let repository = Repository::open(&location, &Password::new(PASSWORD), &Default::default())
+        .expect("the repository");
+    let info = repository.snapshot("latest").expect("a snapshot");
+    let snapshot = repository.open_snapshot(&info).expect("readable");
+    let token = snapshot.read("expiry-token", 4096).expect("a token");
+    let mut source = WithToken {
+        files: snapshot
+            .files()
+            .filter(|file| file.path != "expiry-token")
+            .collect(),
+        snapshot,
+        token: change(token),
+    };
+    let request = BackupRequest {
+        host: info.host,
+        label: info.label,
+        tags: info.tags,
+        time: std::time::SystemTime::now(),
+        program: "test".into(),
+    };
+    repository
+        .backup(&request, &mut source, &mut |_| ())
+        .expect("stored");
+}
+
+fn lab_with_backup() -> Lab {
+    let lab = Lab::with(&testkit::find("sample-forest/clean").expect("shipped"));
+    lab.succeed(&["init"]);
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    lab
+}
+
+#[test]
+fn tokens_that_do_not_permit_a_restore_are_refused_each_with_its_code() {
+    let lab = lab_with_backup();
+    let original = lab.content();
+    let plain = lab.path("plain");
+    let plain = plain.to_str().expect("plain");
+    let expire = |token: Vec<u8>| {
+        let mut token = ExpiryToken::from_bytes(&token).expect("a token");
+        token.created -= 61 * 24 * 60 * 60;
+        token.to_bytes()
+    };
+    let tamper = |mut token: Vec<u8>| {
+        token[20] ^= 0x40;
+        token
+    };
+    type Change = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
+    let cases: [(&str, Change); 4] = [
+        (
+            "hrUnknownExpiryTokenFormat",
+            Box::new(|_| b"a token of another kind".to_vec()),
+        ),
+        ("hrInvalidParam", Box::new(tamper)),
+        ("hrMissingExpiryToken", Box::new(|_| Vec::new())),
+        ("hrContentsExpired", Box::new(expire)),
+    ];
+    for (code, change) in cases {
+        store_with_token(&lab, change);
+        let service = lab.serve(&["--restore-mode"]);
+        let run = lab.run(&["restore", "latest"]);
+        service.stop();
+        assert_eq!(run.code, Some(4), "{run}");
+        assert!(run.stderr.contains(code), "{code}: {run}");
+        assert_same(
+            &lab.content(),
+            &original,
+            "a refused restore changed the directory",
+        );
+
+        let run = lab.run(&["restore", "latest", "--target", plain]);
+        assert_eq!(run.code, Some(4), "{run}");
+        assert!(run.stderr.contains(code), "{code}: {run}");
+
+        // Put a good token back for the next case.
+        let good = restored_token(&lab);
+        if code != "hrContentsExpired" {
+            store_with_token(&lab, |_| good);
+        }
+    }
+
+    // The last one has expired: it may be looked at, on request.
+    assert_eq!(
+        lab.json(&["snapshots"])
+            .as_array()
+            .expect("a list")
+            .last()
+            .expect("one")["expired"],
+        true
+    );
+    let run = lab.succeed(&["restore", "latest", "--target", plain, "--ignore-expiry"]);
+    assert!(run.stderr.contains("must never go online"), "{run}");
+    assert_same(&content(plain.as_ref()), &original, "restored to look at");
+}
+
+/// The token of the lab's first snapshot, which nobody has changed.
+fn restored_token(lab: &Lab) -> Vec<u8> {
+    let location = Location::parse(lab.repository().to_str().expect("plain")).expect("a location");
+    let repository = Repository::open(&location, &Password::new(PASSWORD), &Default::default())
+        .expect("the repository");
+    let mut snapshots = repository.snapshots().expect("snapshots");
+    snapshots.sort_by_key(|snapshot| snapshot.time);
+    let first = repository.open_snapshot(&snapshots[0]).expect("readable");
+    first.read("expiry-token", 4096).expect("a token")
+}
+
+#[test]
+fn another_directorys_snapshot_does_not_pass_for_this_one() {
+    let lab = lab_with_backup();
+    // The token says which database it belongs to.
+    store_with_token(&lab, |token| {
+        let mut token = ExpiryToken::from_bytes(&token).expect("a token");
+        token.signature = [7; 28];
+        token.to_bytes()
+    });
+    let service = lab.serve(&["--restore-mode"]);
+    let run = lab.run(&["restore", "latest"]);
+    assert_ne!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains("hrBadDbSignature"), "{run}");
+    service.stop();
+    lab.serve_refused(&[]);
+}

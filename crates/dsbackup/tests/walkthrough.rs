@@ -1,0 +1,183 @@
+//! The two walk-throughs as a user sees them: what is said, what is refused, what scripts can rely on.
+
+mod lab;
+
+use std::os::unix::fs::PermissionsExt;
+
+use lab::{Lab, PASSWORD, Run, assert_same};
+
+fn lab(fixture: &str) -> Lab {
+    let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
+    lab.succeed(&["init"]);
+    lab
+}
+
+#[test]
+fn the_nine_steps_are_walked_and_said() {
+    let lab = lab("sample-forest/clean");
+    let service = lab.serve(&[]);
+    let run = lab.succeed(&["backup"]);
+    service.stop();
+    let mut rest = run.stderr.as_str();
+    for step in [
+        "DsIsNTDSOnline",
+        "DsBackupPrepare",
+        "DsBackupGetDatabaseNames",
+        "DsBackupOpenFile",
+        "DsBackupGetBackupLogs",
+        "DsBackupTruncateLogs",
+        "expiry token",
+        "DsBackupFree",
+        "DsBackupEnd",
+    ] {
+        let position = rest
+            .find(step)
+            .unwrap_or_else(|| panic!("{step} is missing or out of order: {run}"));
+        rest = &rest[position..];
+    }
+}
+
+#[test]
+fn truncation_leaves_what_recovery_needs_and_the_next_backup_works() {
+    let lab = lab("sample-forest/dirty");
+    let original = lab.content();
+    let service = lab.serve(&[]);
+    let backup = lab.json(&["backup"]);
+    let kept = lab.content();
+    // Generations 6 and 7 are required, and 7 is the current log.
+    for name in ["ntds.dit", "edb.log", "edb00006.log", "edb.chk"] {
+        assert_eq!(kept.get(name), original.get(name), "{name}");
+    }
+    let deleted = backup["truncated"].as_array().expect("a list").len();
+    assert_eq!(original.len() - kept.len(), deleted);
+    assert!(deleted > 0, "some logs are not needed any more: {backup}");
+    lab.succeed(&["backup"]);
+    assert_same(
+        &lab.content(),
+        &kept,
+        "a second backup has nothing to truncate",
+    );
+    service.stop();
+
+    // The first snapshot still holds everything.
+    let plain = lab.path("plain");
+    let id = backup["snapshot"].as_str().expect("an id");
+    lab.succeed(&["restore", id, "--target", plain.to_str().expect("plain")]);
+    assert_same(&lab::content(&plain), &original, "the first snapshot");
+}
+
+#[test]
+fn no_backup_while_offline_and_no_restore_while_online() {
+    let lab = lab("sample-forest/clean");
+    let original = lab.content();
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    let run = lab.run(&["restore", "latest"]);
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.stderr.contains("online"), "{run}");
+    service.stop();
+
+    let service = lab.serve(&["--restore-mode"]);
+    let run = lab.run(&["backup"]);
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.stderr.contains("offline"), "{run}");
+    service.stop();
+    assert_eq!(lab.snapshot_count(), 1);
+    assert_same(&lab.content(), &original, "refusals changed the directory");
+}
+
+#[test]
+fn a_second_host_is_refused() {
+    let lab = lab("sample-forest/clean");
+    let service = lab.serve(&[]);
+    let other = lab.path("other-socket");
+    let other = ["--socket", other.to_str().expect("plain")];
+    let run = lab.serve_refused(&other);
+    assert!(run.stderr.contains("in use"), "{run}");
+    let run = lab.serve_refused(&[other[0], other[1], "--restore-mode"]);
+    assert!(run.stderr.contains("in use"), "{run}");
+    service.stop();
+}
+
+#[test]
+fn without_a_service_the_message_says_what_to_do() {
+    let lab = lab("sample-forest/clean");
+    let run = lab.run(&["backup"]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("dsbackup serve"), "{run}");
+    assert_eq!(lab.snapshot_count(), 0);
+}
+
+#[test]
+fn the_password_comes_from_file_command_or_environment() {
+    let lab = lab("sample-forest/clean");
+    let file = lab.path("password");
+    std::fs::write(&file, format!("{PASSWORD}\n")).expect("write");
+    let file = file.to_str().expect("plain");
+    let command = format!("cat {file}");
+    let run = |arguments: &[&str]| Run::of(lab.dsbackup(arguments).env_remove("DSBACKUP_PASSWORD"));
+    assert_eq!(run(&["snapshots", "--password-file", file]).code, Some(0));
+    assert_eq!(
+        run(&["snapshots", "--password-command", &command]).code,
+        Some(0)
+    );
+    let none = run(&["snapshots"]);
+    assert_eq!(none.code, Some(4), "{none}");
+    assert!(none.stderr.contains("--password-file"), "{none}");
+    std::fs::write(file, "wrong\n").expect("write");
+    let wrong = run(&["snapshots", "--password-file", file]);
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    assert!(wrong.stderr.contains("password"), "{wrong}");
+    let argument = run(&["snapshots", "--password", PASSWORD]);
+    assert_eq!(argument.code, Some(2), "there is no such argument");
+}
+
+#[test]
+fn everything_created_is_private() {
+    let lab = lab("sample-forest/clean");
+    let service = lab.serve(&[]);
+    let mode =
+        |path: &std::path::Path| path.metadata().expect("metadata").permissions().mode() & 0o777;
+    assert_eq!(mode(&lab.path("socket")), 0o600);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    let plain = lab.path("plain");
+    lab.succeed(&[
+        "restore",
+        "latest",
+        "--target",
+        plain.to_str().expect("plain"),
+    ]);
+    for root in [lab.repository(), plain] {
+        let mut open = vec![root];
+        while let Some(path) = open.pop() {
+            assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+            if path.is_dir() {
+                open.extend(
+                    std::fs::read_dir(&path)
+                        .expect("list")
+                        .map(|entry| entry.expect("entry").path()),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_target_with_files_in_it_is_left_alone() {
+    let lab = lab("sample-forest/clean");
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    let target = lab.path("target");
+    std::fs::create_dir(&target).expect("create");
+    std::fs::write(target.join("keep me"), b"precious").expect("write");
+    let run = lab.run(&[
+        "restore",
+        "latest",
+        "--target",
+        target.to_str().expect("plain"),
+    ]);
+    assert_eq!(run.code, Some(4), "{run}");
+    assert_eq!(lab::content(&target).len(), 1);
+}
