@@ -3,7 +3,6 @@
 mod backup;
 mod client;
 mod contexts;
-mod crash;
 mod damage;
 mod host;
 mod lifetime;
