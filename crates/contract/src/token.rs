@@ -199,6 +199,21 @@ mod tests {
         assert_eq!(token().check_unexpired(at(1_700_000_000 - DAY / 2)), Ok(()));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_token_or_refused(bytes: Vec<u8>, behind_magic: Vec<u8>) {
+            let _ = ExpiryToken::from_bytes(&bytes);
+            let _ = ExpiryToken::from_bytes(&[MAGIC.as_slice(), &VERSION.to_le_bytes(), &behind_magic].concat());
+        }
+
+        #[test]
+        fn every_token_survives_its_bytes(created: u64, tombstone_lifetime_days: u32, signature: [u8; 28], now in 0..1u64 << 40) {
+            let token = ExpiryToken { created, tombstone_lifetime_days, signature };
+            proptest::prop_assert_eq!(ExpiryToken::from_bytes(&token.to_bytes()), Ok(token.clone()));
+            let _ = token.check_unexpired(at(now));
+        }
+    }
+
     #[test]
     fn absurd_numbers_do_not_overflow() {
         let token = ExpiryToken {

@@ -13,6 +13,7 @@
 //! | [`catalog`] | tables, columns and indices |
 //! | [`record`] | the values of a row in the data of a node |
 //! | [`long_value`], [`compression`] | values that lie apart from their row, and how values are compressed |
+//! | [`recovery`] | a dirty database and its logs become a clean database |
 //! | [`database`], [`rows`] | a database open for reading: rows and index entries by cursor |
 //! | [`structure`] | whether all that a database holds fits together: trees, space, catalog, long values, indices |
 //! | [`dump`] | everything that a database holds, as JSON lines |
@@ -34,6 +35,7 @@ pub mod log_set;
 pub mod long_value;
 pub mod page;
 pub mod record;
+pub mod recovery;
 pub mod rows;
 pub mod structure;
 pub mod tree;

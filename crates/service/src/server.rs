@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
@@ -59,6 +59,7 @@ impl Service {
     /// - `hrInvalidPath`: a folder or the socket.
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
         configuration.check()?;
+        refuse_socket_in_directory(configuration)?;
         let store = EseFolder::host(&configuration.directory, mode)?;
         Self::with_store(configuration, Arc::new(store))
     }
@@ -120,16 +121,15 @@ impl Service {
         let (newcomers, incoming) = mpsc::channel(16);
         let accepting = tokio::spawn(doorkeeper.accept(listener, newcomers));
         let tending = tokio::spawn(tend(contexts.clone()));
-        let answering = Server::builder()
+        let router = Server::builder()
             .add_service(AdBackupServer::new(BackupService {
                 calls: calls.clone(),
             }))
-            .add_service(AdRestoreServer::new(RestoreService { calls }))
-            .serve_with_incoming_shutdown(
-                ReceiverStream::new(incoming),
-                stopping.clone().cancelled_owned(),
-            );
-        tokio::pin!(answering);
+            .add_service(AdRestoreServer::new(RestoreService { calls }));
+        let mut answering = Box::pin(router.serve_with_incoming_shutdown(
+            ReceiverStream::new(incoming),
+            stopping.clone().cancelled_owned(),
+        ));
         tracing::info!(socket = %endpoint.path().display(), "the backup service listens");
         let result = tokio::select! {
             result = &mut answering => result,
@@ -147,7 +147,50 @@ impl Service {
         // A client that does not read would keep its connection for ever.
         closing.cancel();
         contexts.stop();
+        let connections = Arc::downgrade(&contexts);
+        drop((answering, contexts));
+        until_gone(connections).await;
         result.map_err(|error| failed(&error))
+    }
+}
+
+/// The socket's folder is locked for a moment when the socket is made, and the directory's folders are locked for good.
+fn refuse_socket_in_directory(configuration: &Configuration) -> Result<()> {
+    let (directory, socket) = (&configuration.directory, &configuration.endpoint.socket);
+    let canonical = |folder: &Path| folder.canonicalize().ok();
+    let Some(parent) = socket.parent().and_then(canonical) else {
+        return Ok(());
+    };
+    let folders = [
+        Some(&directory.database_folder),
+        directory.log_folder.as_ref(),
+        directory.checkpoint_folder.as_ref(),
+    ];
+    match folders
+        .into_iter()
+        .flatten()
+        .any(|folder| canonical(folder).as_ref() == Some(&parent))
+    {
+        false => Ok(()),
+        true => Err(Error::new(
+            ResultCode::INVALID_PARAM,
+            format!(
+                "socket = {}: expected a place outside the folders of the directory",
+                socket.display()
+            ),
+        )),
+    }
+}
+
+/// Waits until no connection's task holds the contexts, so that the directory is free when the service has ended.
+async fn until_gone(contexts: Weak<Contexts>) {
+    let gone = async {
+        while contexts.strong_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(FAREWELL, gone).await.is_err() {
+        tracing::warn!("a call did not end in time");
     }
 }
 

@@ -29,7 +29,15 @@ fn main() {
             }
         }
     }
-    println!("{written} seeds in {}", folder.display());
+    let token = contract::ExpiryToken {
+        created: 1_700_000_000,
+        tombstone_lifetime_days: 180,
+        signature: [1; 28],
+    };
+    let tokens = folder.join("expiry_token");
+    fs::create_dir_all(&tokens).expect("create the corpus");
+    fs::write(tokens.join("token"), token.to_bytes()).expect("write the seed");
+    println!("{} seeds in {}", written + 1, folder.display());
 }
 
 /// The targets that this file feeds, and the part of it that they read.

@@ -16,5 +16,5 @@ mod verify;
 
 pub use head::LogIdentity;
 pub use listing::{ListedRecord, describe};
-pub use reader::{LogReader, OpenLog, Records};
+pub use reader::{Entry, LogReader, OpenLog, Records};
 pub use verify::{LogKind, LogStream, SoundLog, Tail, verify};

@@ -169,6 +169,19 @@ impl OpenLog {
     }
 }
 
+/// One record of a log, with its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// Where it stands.
+    pub position: Lgpos,
+    /// Its type.
+    pub kind: RecordType,
+    /// What it says.
+    pub record: Record<'a>,
+    /// The record as stored, put together if it was in fragments; [`Record::parse`] reads it again.
+    pub bytes: &'a [u8],
+}
+
 /// Walks over the records of one log.
 ///
 /// A record's position is where the record before it ended, as the engine counts: 0 within a segment's first bytes for
@@ -192,6 +205,16 @@ impl<'a> Records<'a> {
         reason = "a record put together from fragments borrows from the walker"
     )]
     pub fn next(&mut self) -> Result<Option<(Lgpos, RecordType, Record<'_>)>> {
+        let entry = self.next_entry()?;
+        Ok(entry.map(|entry| (entry.position, entry.kind, entry.record)))
+    }
+
+    /// The next record as [`next`](Self::next) gives it, with its bytes.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
+    pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>> {
+        let log = self.log;
         let mut start = self.at;
         let mut missing: Option<usize> = None;
         loop {
@@ -260,16 +283,26 @@ impl<'a> Records<'a> {
                         start = at - SEGMENT_HEADER_SIZE;
                     }
                     self.skip_fragments = false;
-                    return Ok(Some((self.log.position_of(start), kind, record)));
+                    return Ok(Some(Entry {
+                        position: log.position_of(start),
+                        kind,
+                        record,
+                        bytes: log.bytes.get(at..at + size).unwrap_or_default(),
+                    }));
                 }
             }
         }
-        let malformed = |malformed| self.log.malformed(start, malformed);
+        let malformed = |malformed| log.malformed(start, malformed);
         let (record, kind, size) = Record::parse(&self.assembled).map_err(malformed)?;
         if size != self.assembled.len() {
             return Err(malformed(Malformed::Bounds(kind)));
         }
-        Ok(Some((self.log.position_of(start), kind, record)))
+        Ok(Some(Entry {
+            position: log.position_of(start),
+            kind,
+            record,
+            bytes: &self.assembled,
+        }))
     }
 
     /// Padding is a run of zeros, mostly to the end of the segment.

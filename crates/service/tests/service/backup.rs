@@ -5,7 +5,7 @@ use contract::{FileType, ResultCode};
 use crate::client::{Client, HINT, file_name};
 use crate::host::Directory;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fixture_streams_byte_identical() {
     for fixture in testkit::every() {
         let directory = Directory::empty();
@@ -47,7 +47,7 @@ async fn every_fixture_streams_byte_identical() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_say_what_each_file_is() {
     let directory = Directory::of("sample-forest/dirty");
     let host = directory.host();
@@ -97,7 +97,7 @@ async fn lists_say_what_each_file_is() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_token_names_the_database_and_the_lifetime() {
     let directory = Directory::of("sample-forest/clean");
     let mut configuration = directory.configuration();
@@ -114,7 +114,7 @@ async fn the_token_names_the_database_and_the_lifetime() {
     assert_eq!(token.check_unexpired(std::time::SystemTime::now()), Ok(()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn three_folders_are_one_directory() {
     let directory = Directory::of("sample-forest/dirty");
     let mut configuration = directory.configuration();
@@ -148,7 +148,7 @@ async fn three_folders_are_one_directory() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_full_backups_are_offered() {
     let directory = Directory::of("sample-forest/clean");
     let host = directory.host();
@@ -159,7 +159,7 @@ async fn only_full_backups_are_offered() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_out_of_order_get_the_documented_codes() {
     let directory = Directory::of("sample-forest/clean");
     let host = directory.host();
@@ -229,7 +229,7 @@ async fn calls_out_of_order_get_the_documented_codes() {
     assert_eq!(code(client.end(&handle).await), ResultCode::INVALID_HANDLE);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changes_during_the_backup_fails() {
     let directory = Directory::of("sample-forest/clean");
     let host = directory.host();

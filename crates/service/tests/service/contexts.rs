@@ -26,7 +26,7 @@ async fn prepare_within(client: &mut Client, limit: Duration) -> Vec<u8> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_backup_at_a_time() {
     let directory = Directory::of("sample-forest/clean");
     let host = directory.host();
@@ -41,7 +41,7 @@ async fn one_backup_at_a_time() {
     second.prepare().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn handles_work_only_on_their_own_connection_and_for_their_own_kind() {
     let directory = Directory::of("sample-forest/clean");
     let host = directory.host();
@@ -80,7 +80,7 @@ async fn handles_work_only_on_their_own_connection_and_for_their_own_kind() {
     owner.end(&handle).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_connection_releases_everything() {
     let directory = Directory::of("sample-forest/clean");
     let host = directory.host();
@@ -120,7 +120,7 @@ fn with_short_timeout(directory: &Directory, mode: Mode) -> Host {
     Host::start(&configuration, mode).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_client_loses_its_context_and_a_pinging_one_keeps_it() {
     let directory = Directory::of("sample-forest/clean");
     let host = with_short_timeout(&directory, Mode::Normal);
@@ -138,7 +138,7 @@ async fn a_silent_client_loses_its_context_and_a_pinging_one_keeps_it() {
 }
 
 /// A stopped process neither pings nor takes data, although its stream is open.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_open_stream_that_nobody_takes_is_no_sign_of_life() {
     let directory = Directory::of("sample-forest/dirty");
     // Larger than every buffer on the way.
@@ -159,7 +159,7 @@ async fn an_open_stream_that_nobody_takes_is_no_sign_of_life() {
     assert!(error.reason.contains("ping timeout"), "{}", error.reason);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_that_takes_data_keeps_its_context() {
     let directory = Directory::of("sample-forest/dirty");
     let database = directory.file("ntds.dit");

@@ -18,7 +18,7 @@ async fn fetch(
     client.fetch(&handle, &directory.listed(name)).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_page_stops_the_backup() {
     let directory = Directory::of("sample-forest/clean");
     // Page 30 lies behind two headers and 29 pages.
@@ -40,7 +40,7 @@ async fn a_bad_page_stops_the_backup() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn allowed_damage_is_stored_and_reported() {
     let directory = Directory::of("sample-forest/clean");
     for page in 40..65 {
@@ -53,7 +53,7 @@ async fn allowed_damage_is_stored_and_reported() {
     assert!(end.damage[0].contains("page 40"), "{}", end.damage[0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_log_stops_the_backup() {
     let directory = Directory::of("sample-forest/dirty");
     directory.flip("edb00003.log", 5 * 4096 + 100);
@@ -69,7 +69,7 @@ async fn a_bad_log_stops_the_backup() {
     assert_eq!(end.damaged, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_under_another_generations_name_is_damage() {
     let directory = Directory::of("sample-forest/dirty");
     std::fs::copy(
@@ -86,7 +86,7 @@ async fn a_log_under_another_generations_name_is_damage() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_checkpoint_stops_the_backup() {
     let directory = Directory::of("sample-forest/dirty");
     // Both copies.
@@ -98,7 +98,7 @@ async fn a_bad_checkpoint_stops_the_backup() {
     assert_eq!(end.damaged, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_cut_short_is_damage() {
     let directory = Directory::of("sample-forest/clean");
     let file = std::fs::OpenOptions::new()
@@ -110,7 +110,7 @@ async fn a_database_cut_short_is_damage() {
     assert_eq!(refusal.code, ResultCode::READ_VERIFY_FAILURE);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_truncated_after_damage() {
     let directory = Directory::of("sample-forest/dirty");
     directory.flip("ntds.dit", 31 * 8192 + 1000);

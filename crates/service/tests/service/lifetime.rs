@@ -61,6 +61,18 @@ fn no_sound_database_no_normal_start() {
 }
 
 #[test]
+fn the_socket_stays_out_of_the_directory() {
+    let directory = Directory::of("sample-forest/clean");
+    let mut configuration = directory.configuration();
+    configuration.endpoint.socket = directory.file("s.sock");
+    let error = Host::start(&configuration, Mode::Normal)
+        .err()
+        .expect("refused");
+    assert_eq!(error.code, ResultCode::INVALID_PARAM);
+    assert!(error.reason.contains("outside"), "{}", error.reason);
+}
+
+#[test]
 fn hosting_leaves_nothing_behind() {
     let directory = Directory::of("sample-forest/dirty");
     let before = directory.names();
@@ -72,7 +84,7 @@ fn hosting_leaves_nothing_behind() {
     assert!(!directory.socket().exists());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_service_ends_in_time_while_a_client_streams_and_another_is_stopped() {
     let directory = Directory::of("sample-forest/dirty");
     grow(&directory.file("ntds.dit"), 256);
@@ -106,7 +118,7 @@ async fn the_service_ends_in_time_while_a_client_streams_and_another_is_stopped(
     directory.host().stop().unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_current_logs_number_survives_a_restart() {
     let directory = Directory::of("sample-forest/dirty");
     let set = async |host: &Host, current_log| {
@@ -144,7 +156,7 @@ async fn the_current_logs_number_survives_a_restart() {
     assert_eq!(incremental(&host).await, ResultCode::INVALID_PARAMETER);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_are_checked_for_gaps() {
     let directory = Directory::of("sample-forest/dirty");
     let check = async |host: &Host, generation_low| {

@@ -3,6 +3,7 @@
 mod backup;
 mod client;
 mod contexts;
+mod crash;
 mod damage;
 mod host;
 mod lifetime;

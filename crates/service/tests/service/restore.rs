@@ -9,13 +9,13 @@ use crate::client::{Client, Fetched};
 use crate::host::{Directory, Host};
 
 /// What a backup application kept of a directory.
-struct Backup {
+pub struct Backup {
     token: Vec<u8>,
     files: Vec<Fetched>,
     generations: (u32, u32),
 }
 
-async fn back_up(directory: &Directory) -> Backup {
+pub async fn back_up(directory: &Directory) -> Backup {
     let host = directory.host();
     let mut client = Client::connect(host.socket()).await;
     let prepared = client.prepare().await.unwrap();
@@ -30,7 +30,7 @@ async fn back_up(directory: &Directory) -> Backup {
 
 impl Backup {
     /// Step 5: empties the folder, sparing the marker, and copies the files.
-    fn copy_into(&self, directory: &Directory) {
+    pub fn copy_into(&self, directory: &Directory) {
         for name in directory.names() {
             if name != RESTORE_MARKER {
                 std::fs::remove_file(directory.file(&name)).unwrap();
@@ -58,7 +58,7 @@ impl Backup {
     }
 
     /// Steps 2 and 4.
-    async fn register(&self, client: &mut Client, directory: &Directory) -> Vec<u8> {
+    pub async fn register(&self, client: &mut Client, directory: &Directory) -> Vec<u8> {
         let handle = client.prepare_restore(Some(&self.token)).await.unwrap();
         client
             .register(self.registration(&handle, directory))
@@ -72,7 +72,7 @@ fn starts(directory: &Directory) -> Result<()> {
     Service::start(&directory.configuration(), Mode::Normal).map(drop)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_comes_back_byte_identical() {
     let source = Directory::of("sample-forest/dirty");
     let backup = back_up(&source).await;
@@ -126,7 +126,7 @@ async fn a_directory_comes_back_byte_identical() {
     starts(&target).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fixture_passes_the_check_after_a_restore() {
     for fixture in testkit::every() {
         let source = Directory::empty();
@@ -154,7 +154,7 @@ async fn every_fixture_passes_the_check_after_a_restore() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unfinished_restore_cannot_start_and_another_can_finish_it() {
     let directory = Directory::of("sample-forest/dirty");
     let backup = back_up(&directory).await;
@@ -177,7 +177,7 @@ async fn an_unfinished_restore_cannot_start_and_another_can_finish_it() {
     starts(&directory).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_restore_cannot_start() {
     let directory = Directory::of("sample-forest/dirty");
     let backup = back_up(&directory).await;
@@ -207,7 +207,7 @@ async fn a_failed_restore_cannot_start() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_restore_at_a_time() {
     let directory = Directory::of("sample-forest/dirty");
     let backup = back_up(&directory).await;
@@ -233,7 +233,7 @@ async fn one_restore_at_a_time() {
         .unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_marker_that_the_application_sweeps_away_comes_back() {
     let directory = Directory::of("sample-forest/dirty");
     let backup = back_up(&directory).await;
@@ -254,7 +254,7 @@ async fn a_marker_that_the_application_sweeps_away_comes_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_decide() {
     let directory = Directory::of("sample-forest/clean");
     let backup = back_up(&directory).await;
@@ -293,7 +293,7 @@ async fn tokens_decide() {
     assert_eq!(RestoreMarker::read(&directory.path()), Ok(None));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn registrations_must_fit_the_directory() {
     let directory = Directory::of("sample-forest/clean");
     let elsewhere = Directory::of("sample-forest/clean");
@@ -353,7 +353,7 @@ async fn registrations_must_fit_the_directory() {
     client.register(request).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn modes_keep_backups_and_restores_apart() {
     let directory = Directory::of("sample-forest/clean");
     let backup = back_up(&directory).await;
@@ -373,7 +373,7 @@ async fn modes_keep_backups_and_restores_apart() {
     assert!(refusal.reason.contains("offline"), "{}", refusal.reason);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_lies_there_is_checked_before_the_directory_is_unlocked() {
     let directory = Directory::of("sample-forest/dirty");
     let backup = back_up(&directory).await;

@@ -36,7 +36,7 @@ fn numbered(generations: std::ops::RangeInclusive<u32>) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_that_a_dirty_database_requires_stay() {
     // The database requires 6 and 7; 7 is in use.
     let directory = Directory::of("sample-forest/dirty");
@@ -45,7 +45,7 @@ async fn logs_that_a_dirty_database_requires_stay() {
     assert!(because.contains("0x6"), "{because}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_from_the_checkpoint_on_stay() {
     // An earlier state's checkpoint lies lower than what the database requires.
     let directory = Directory::of("sample-forest/dirty");
@@ -55,21 +55,21 @@ async fn logs_from_the_checkpoint_on_stay() {
     assert!(because.contains("checkpoint"), "{because}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dirty_database_without_a_checkpoint_keeps_what_it_requires() {
     let directory = Directory::of("sample-forest/dirty");
     std::fs::remove_file(directory.file("edb.chk")).unwrap();
     assert_eq!(deleted(&directory).await.0, numbered(1..=5));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clean_database_keeps_the_logs_from_the_checkpoint_on() {
     let directory = Directory::of("sample-forest/clean");
     let (deleted, because) = deleted(&directory).await;
     assert_eq!(deleted, numbered(1..=4), "{because}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clean_database_without_a_checkpoint_keeps_all() {
     let directory = Directory::of("sample-forest/clean");
     std::fs::remove_file(directory.file("edb.chk")).unwrap();
@@ -78,7 +78,7 @@ async fn a_clean_database_without_a_checkpoint_keeps_all() {
     assert!(because.contains("checkpoint"), "{because}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_checkpoint_stops_truncation() {
     let directory = Directory::of("sample-forest/clean");
     directory.flip("edb.chk", 100);
@@ -89,7 +89,7 @@ async fn a_damaged_checkpoint_stops_truncation() {
     assert_eq!(directory.names(), before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_strange_log_stops_truncation() {
     let directory = Directory::of("sample-forest/dirty");
     // A finished log of another forest's sequence, of a generation that is free.
@@ -101,7 +101,7 @@ async fn a_strange_log_stops_truncation() {
     assert!(because.contains("another sequence"), "{because}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_a_directory_is_not_truncated() {
     // A streaming backup has no log in use.
     let directory = Directory::of("ese/chain-ad2016:backup-0");
@@ -110,7 +110,7 @@ async fn a_copy_of_a_directory_is_not_truncated() {
     assert!(because.contains("copy"), "{because}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_before_everything_was_read() {
     let directory = Directory::of("sample-forest/dirty");
     let before = directory.names();
@@ -140,7 +140,7 @@ async fn nothing_goes_before_everything_was_read() {
         .unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_replaced_is_not_deleted() {
     let directory = Directory::of("sample-forest/dirty");
     let host = directory.host();
@@ -156,7 +156,7 @@ async fn a_log_that_was_replaced_is_not_deleted() {
     assert_eq!(directory.names(), before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_backup_works_after_truncation() {
     let directory = Directory::of("sample-forest/dirty");
     assert_eq!(deleted(&directory).await.0.len(), 5);

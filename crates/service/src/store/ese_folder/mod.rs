@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use contract::{Error, FileType, Result, ResultCode};
 use ese::log_set::{LogName, LogSet};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::v1::FileEntry;
 
 use crate::configuration::DirectoryConfiguration;
@@ -64,6 +65,7 @@ impl EseFolder {
     pub fn host(configuration: &DirectoryConfiguration, mode: Mode) -> Result<Self> {
         let layout = Layout::new(configuration)?;
         let lock = FolderLock::acquire(&layout.folders())?;
+        raise_open_files_limit();
         if mode == Mode::Normal {
             RestoreMarker::refuse(&layout.database_folder)?;
             start(&layout)?;
@@ -94,7 +96,18 @@ fn start(layout: &Layout) -> Result<()> {
         tracing::warn!(%unusable, "a log cannot be used");
     }
     warn_if_dirty(&condition);
+    for other in &layout.contents()?.others {
+        tracing::info!(file = %other.display(), "not part of the directory: no backup holds it");
+    }
     Ok(())
+}
+
+/// A backup holds all files of the directory open, and logs may be many.
+fn raise_open_files_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is refused, a backup of too many files says so.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn warn_if_dirty(condition: &Condition) {

@@ -1,0 +1,405 @@
+//! Which files a recovery works on: the database, and the logs from the first that it needs to the last there is.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::error::{Error, Result};
+use super::options::{Options, Stop};
+use crate::header::{
+    DatabaseHeader, DatabaseHeaders, DatabaseState, LogTime, PatchHeader, Signature,
+};
+use crate::log::LogKind;
+use crate::log_set::{LogFile, LogName, LogSet, RequiredLogs};
+
+/// The database and the logs to replay.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The header, with what the end of a streaming backup says.
+    pub header: DatabaseHeader,
+    /// The pages of the file, without the one that ends a streaming backup.
+    pub pages: u32,
+    pub logs: Vec<(PathBuf, LogKind)>,
+    /// DBTIME and OBJID that the database had reached where one of the logs began.
+    pub counters: (u64, u32),
+    /// The first generation to replay.
+    pub first: u32,
+    /// The last one.
+    pub last: u32,
+    /// The last generation without which the database is not consistent.
+    pub required: u32,
+    /// Generations with committed changes that will not be replayed.
+    pub lost: Vec<RangeInclusive<u32>>,
+}
+
+/// The database file that the options name.
+pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
+    let folder = &options.folder;
+    if let Some(name) = &options.database {
+        let path = folder.join(name);
+        return match path.is_file() {
+            true => Ok(path),
+            false => Err(Error::NoDatabase { folder: path }),
+        };
+    }
+    let io = |source| crate::Error::Io {
+        file: folder.clone(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        let is_database = kind.is_some_and(|kind| {
+            kind.eq_ignore_ascii_case("edb") || kind.eq_ignore_ascii_case("dit")
+        });
+        if is_database && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    match found.len() {
+        0 => Err(Error::NoDatabase {
+            folder: folder.clone(),
+        }),
+        1 => Ok(found.remove(0)),
+        _ => Err(Error::SeveralDatabases {
+            folder: folder.clone(),
+            names: (found.iter())
+                .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+                .collect(),
+        }),
+    }
+}
+
+impl Plan {
+    pub fn of(options: &Options, database: &Path) -> Result<Plan> {
+        let (header, pages) = read_header(database)?;
+        check_state(database, &header)?;
+        let folder = options.logs.as_ref().unwrap_or(&options.folder);
+        let set = LogSet::in_folder(folder, &options.base)?;
+        let mut plan = match RequiredLogs::of(&header, None, None) {
+            Ok(Some(needed)) => {
+                Plan::dirty(&header, pages, database, folder, &set, &needed, options)?
+            }
+            Ok(None) => Plan::clean(&header, pages, &set),
+            Err(fault) => return Err(fault.in_file(database).into()),
+        };
+        plan.stop_at(options.stop, database, &set)?;
+        Ok(plan)
+    }
+
+    /// The logs of a database that is in use: from its lowest required generation on, all there are.
+    fn dirty(
+        header: &DatabaseHeader,
+        pages: u32,
+        database: &Path,
+        folder: &Path,
+        set: &LogSet,
+        needed: &RequiredLogs,
+        options: &Options,
+    ) -> Result<Plan> {
+        let sequence = &needed.sequence;
+        if needed.lowest == 0 {
+            return Err(Error::Unrecoverable {
+                database: database.to_path_buf(),
+                what: "the header calls for recovery but names no logs; restore the database from a backup".into(),
+            });
+        }
+        let run = contiguous(set, needed.lowest, sequence, folder)?;
+        let last = run.last().map_or(needed.lowest - 1, LogFile::generation);
+        let newest = (set.logs.iter())
+            .filter(|log| log.header.log_signature == *sequence)
+            .map(LogFile::generation)
+            .max()
+            .unwrap_or(0);
+        if last < needed.highest {
+            let missing = set.missing(needed.required(), sequence);
+            refuse_foreign(set, &missing, sequence)?;
+            return Err(Error::MissingRequiredLogs {
+                database: database.to_path_buf(),
+                folder: folder.to_path_buf(),
+                missing,
+                required: needed.required(),
+            });
+        }
+        // Logs after a gap belong to the database too.
+        let committed = match options.stop {
+            Stop::End => needed.committed.max(newest),
+            _ => needed.highest,
+        };
+        let mut lost = Vec::new();
+        if last < committed {
+            let missing = set.missing(needed.lowest..=committed, sequence);
+            if !options.allow_loss {
+                refuse_foreign(set, &missing, sequence)?;
+                return Err(Error::MissingCommittedLogs {
+                    database: database.to_path_buf(),
+                    folder: folder.to_path_buf(),
+                    missing,
+                    committed,
+                    last,
+                });
+            }
+            lost.push(last + 1..=committed);
+        }
+        Ok(Plan {
+            header: header.clone(),
+            pages,
+            logs: run.iter().map(log_kind).collect(),
+            counters: counters(&run, &header.database_signature),
+            first: needed.lowest,
+            last,
+            required: needed.highest,
+            lost,
+        })
+    }
+
+    /// The logs of a database that was shut down: what came after, if it is there. The database may have been attached
+    /// again since.
+    fn clean(header: &DatabaseHeader, pages: u32, set: &LogSet) -> Plan {
+        let first = header.last_consistent.generation();
+        let mut run: Vec<LogFile> = Vec::new();
+        if first > 0 {
+            let mut next = Some(first);
+            while let Some(log) = next.and_then(|next| set.get(next, &header.log_signature)) {
+                next = log.generation().checked_add(1);
+                run.push(log.clone());
+            }
+        }
+        Plan {
+            header: header.clone(),
+            pages,
+            logs: run.iter().map(log_kind).collect(),
+            counters: (0, 0),
+            first,
+            last: run.last().map_or(first, LogFile::generation),
+            required: 0,
+            lost: Vec::new(),
+        }
+    }
+
+    /// Leaves out the logs after the place to stop.
+    fn stop_at(&mut self, stop: Stop, database: &Path, set: &LogSet) -> Result<()> {
+        let (end, what) = match stop {
+            Stop::End => return Ok(()),
+            Stop::Generation(end) => (end, format!("generation {end:#x}")),
+            Stop::Time(time) => {
+                let sequence = &self.header.log_signature;
+                let ended = |generation: u32| {
+                    let next = set.get(generation.checked_add(1)?, sequence)?;
+                    Some(milliseconds(&next.header.created) <= since_1970(time))
+                };
+                let mut end = self.first.saturating_sub(1);
+                for generation in self.first..=self.last {
+                    // The last log goes on up to now.
+                    let is_over = ended(generation).unwrap_or(time >= SystemTime::now());
+                    if !is_over {
+                        break;
+                    }
+                    end = generation;
+                }
+                (
+                    end,
+                    format!("that time, which is after generation {end:#x}"),
+                )
+            }
+        };
+        if end < self.required {
+            return Err(Error::StopTooEarly {
+                database: database.to_path_buf(),
+                stop: what,
+                required: self.required,
+            });
+        }
+        if end < self.last {
+            self.lost.push(end + 1..=self.last);
+            self.last = end;
+            let count = (end + 1).saturating_sub(self.first) as usize;
+            self.logs.truncate(count);
+        }
+        Ok(())
+    }
+}
+
+/// The header as recovery is to see it, and how many pages the file has.
+fn read_header(database: &Path) -> Result<(DatabaseHeader, u32)> {
+    let io = |source| crate::Error::Io {
+        file: database.to_path_buf(),
+        source,
+    };
+    let mut header = DatabaseHeaders::read(database)?.header;
+    let length = std::fs::metadata(database).map_err(io)?.len();
+    let size = header.page_size();
+    let mut pages = size.pages_in(length);
+    if header.awaits_patch() {
+        use crate::database::Source;
+        let file = std::fs::File::open(database).map_err(io)?;
+        let mut page = vec![0; size.bytes()];
+        file.read_exact_at(&mut page, size.offset_of(pages))
+            .map_err(io)?;
+        let patch = PatchHeader::parse(&page);
+        let applied = patch.and_then(|patch| header.apply_patch(&patch));
+        applied.map_err(|fault| fault.in_file(database))?;
+        pages = pages.saturating_sub(1);
+    }
+    Ok((header, pages))
+}
+
+/// Refuses states that logs cannot mend.
+fn check_state(database: &Path, header: &DatabaseHeader) -> Result<()> {
+    let what = match header.state() {
+        DatabaseState::DirtyShutdown
+        | DatabaseState::CleanShutdown
+        | DatabaseState::DirtyAndPatchedShutdown => return Ok(()),
+        DatabaseState::JustCreated => {
+            "its creation was never completed, so it holds nothing; delete it and let the application create it again"
+        }
+        DatabaseState::IncrementalReseedInProgress => {
+            "pages of another copy were being taken over when that was interrupted; complete it, or restore a backup"
+        }
+        DatabaseState::RevertInProgress => {
+            "it was being taken back to an earlier time when that was interrupted; complete it, or restore a backup"
+        }
+        _ => "its header holds no state that can be recovered; restore a backup",
+    };
+    Err(Error::Unrecoverable {
+        database: database.to_path_buf(),
+        what: format!("state {}: {what}", header.state()),
+    })
+}
+
+/// The logs from `first` on, without a gap.
+fn contiguous(
+    set: &LogSet,
+    first: u32,
+    sequence: &Signature,
+    folder: &Path,
+) -> Result<Vec<LogFile>> {
+    let mut run = Vec::new();
+    let mut next = Some(first);
+    while let Some(generation) = next {
+        let mut same = (set.logs.iter())
+            .filter(|log| log.generation() == generation && log.header.log_signature == *sequence);
+        let (Some(log), other) = (same.next(), same.next()) else {
+            break;
+        };
+        if let Some(other) = other {
+            return Err(Error::DuplicateLog {
+                folder: folder.to_path_buf(),
+                generation,
+                files: [log, other].map(|log| log.path.clone()),
+            });
+        }
+        next = generation.checked_add(1);
+        run.push(log.clone());
+    }
+    Ok(run)
+}
+
+/// Where a missing log is there but cannot be used, says so.
+fn refuse_foreign(
+    set: &LogSet,
+    missing: &[RangeInclusive<u32>],
+    sequence: &Signature,
+) -> Result<()> {
+    let is_missing = |generation: u32| missing.iter().any(|range| range.contains(&generation));
+    for log in &set.logs {
+        if log.header.log_signature != *sequence && is_missing(log.generation()) {
+            return Err(Error::ForeignLog {
+                file: log.path.clone(),
+                generation: log.generation(),
+                expected: Box::new(*sequence),
+                found: Box::new(log.header.log_signature),
+            });
+        }
+    }
+    for error in &set.unusable {
+        let crate::Error::Damaged {
+            file,
+            offset,
+            structure,
+            expected,
+            found,
+        } = error
+        else {
+            continue;
+        };
+        let named = (file.file_name())
+            .and_then(|name| name.to_str())
+            .and_then(|name| LogName::parse(name, name.get(..3)?));
+        if let Some(LogName::Numbered { generation, .. }) = named
+            && is_missing(generation)
+        {
+            return Err(Error::UnusableLog {
+                generation,
+                source: Box::new(crate::Error::Damaged {
+                    file: file.clone(),
+                    offset: *offset,
+                    structure: structure.clone(),
+                    expected: expected.clone(),
+                    found: found.clone(),
+                }),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The highest counters of the database that the headers of its logs hold.
+fn counters(logs: &[LogFile], database: &Signature) -> (u64, u32) {
+    let attachments = logs.iter().flat_map(|log| log.header.attachments());
+    let ours = attachments.filter(|attachment| attachment.database_signature == *database);
+    ours.fold((0, 0), |(dbtime, object), attachment| {
+        (
+            dbtime.max(attachment.dbtime.get()),
+            object.max(attachment.last_object_id),
+        )
+    })
+}
+
+fn log_kind(log: &LogFile) -> (PathBuf, LogKind) {
+    let kind = match log.name {
+        LogName::Current => LogKind::Current,
+        _ => LogKind::Numbered,
+    };
+    (log.path.clone(), kind)
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
+}
+
+/// Milliseconds from 1970 to a time in a header, as if it were UTC.
+fn milliseconds(time: &LogTime) -> u64 {
+    let (hours, minutes, seconds, milliseconds) = time.time_of_day();
+    let days = days_to(time.year().into(), time.month(), time.day());
+    let seconds =
+        ((days * 24 + u64::from(hours)) * 60 + u64::from(minutes)) * 60 + u64::from(seconds);
+    seconds * 1000 + u64::from(milliseconds)
+}
+
+/// Days from 1 January 1970 to a date of the Gregorian calendar.
+fn days_to(year: u64, month: u8, day: u8) -> u64 {
+    let (year, month) = (year.max(1970), u64::from(month.clamp(1, 12)));
+    // Years that begin in March put the leap day at the end.
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let days = year * 365 + leap_days + (month * 153 + 2) / 5 + u64::from(day.max(1)) - 1;
+    days.saturating_sub(719_468)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_over_leap_years() {
+        assert_eq!(days_to(1970, 1, 1), 0);
+        assert_eq!(days_to(2000, 2, 29), 11_016);
+        assert_eq!(days_to(2000, 3, 1), 11_017);
+        assert_eq!(days_to(2026, 11, 22), 20_779);
+    }
+}

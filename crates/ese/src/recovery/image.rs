@@ -1,0 +1,38 @@
+//! The page images that records of splits and merges carry, which are squeezed.
+
+use crate::compression;
+use crate::log::record::BeforeImage;
+use crate::page::{PageHeader, PageSize, Tag};
+
+/// The whole page; `None` where the image makes no sense.
+pub(super) fn expand(image: BeforeImage<'_>, size: PageSize) -> Option<Box<[u8]>> {
+    let mut bytes = Vec::with_capacity(size.bytes());
+    match image.has(BeforeImage::FLAG_XPRESS) {
+        true => compression::decompress(image.bytes, &mut bytes).ok()?,
+        false => bytes.extend_from_slice(image.bytes),
+    }
+    if image.has(BeforeImage::FLAG_DEHYDRATED) {
+        rehydrate(&mut bytes, size)?;
+    }
+    (bytes.len() == size.bytes()).then(|| bytes.into())
+}
+
+/// Puts the gap between the data and the tags back.
+fn rehydrate(bytes: &mut Vec<u8>, size: PageSize) -> Option<()> {
+    const FREE: usize = 28;
+    let header = PageHeader::read(bytes, size)?;
+    let tags = usize::from(header.tag_count) * Tag::LEN;
+    let short = bytes.len();
+    let grown = size.bytes().checked_sub(short)?;
+    let from = short.checked_sub(tags)?;
+    bytes.resize(size.bytes(), 0);
+    bytes.copy_within(from..short, from + grown);
+    let gap_end = from + grown;
+    bytes.get_mut(from..gap_end.min(short))?.fill(0);
+    let free = usize::from(header.free).checked_add(grown)?;
+    let free = u16::try_from(free).ok()?;
+    bytes
+        .get_mut(FREE..FREE + 2)?
+        .copy_from_slice(&free.to_le_bytes());
+    Some(())
+}

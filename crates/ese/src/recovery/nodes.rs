@@ -1,0 +1,251 @@
+//! Changing the nodes of a page, as the engine's `node.cxx` does: a node is a key, of which a part may stand in the page's
+//! prefix, and data.
+
+use crate::page::{Fault, Key, NodeFlags};
+
+use super::edit::EditPage;
+
+/// A common part of a key is stored in the page's prefix only if it is longer than what naming it costs.
+const PREFIX_OVERHEAD: usize = 2;
+
+/// Key lengths share their bits with the flags of large pages.
+const LENGTH_MASK: u16 = 0x1fff;
+
+/// A node apart from its page.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnedNode {
+    /// The whole key.
+    pub key: Vec<u8>,
+    pub data: Vec<u8>,
+    /// [`NodeFlags::DELETED`], if set; the other flags do not belong to the node as such.
+    pub flags: u8,
+}
+
+/// Which lines are tags: the external header is tag 0.
+const fn tag_of(line: usize) -> usize {
+    line + 1
+}
+
+impl EditPage {
+    /// Where in the line the data begins.
+    fn data_start(&self, line: usize) -> Result<usize, Fault> {
+        let tag = tag_of(line);
+        let bytes = self.line(tag)?;
+        let length = |at: usize| {
+            let bytes = bytes.get(at..)?.first_chunk()?;
+            Some(usize::from(u16::from_le_bytes(*bytes) & LENGTH_MASK))
+        };
+        let at = match self.line_flags(tag)? & NodeFlags::COMPRESSED {
+            0 => 0,
+            _ => 2,
+        };
+        length(at)
+            .map(|suffix| at + 2 + suffix)
+            .filter(|start| *start <= bytes.len())
+            .ok_or_else(|| {
+                let found = format!("a line of {} bytes", bytes.len());
+                self.fault("node", "a key and data", found).at_tag(tag)
+            })
+    }
+
+    /// The data of a node.
+    pub fn node_data(&self, line: usize) -> Result<&[u8], Fault> {
+        let start = self.data_start(line)?;
+        Ok(&self.line(tag_of(line))?[start..])
+    }
+
+    /// The data of a node, to be changed in place.
+    pub fn node_data_mut(&mut self, line: usize) -> Result<&mut [u8], Fault> {
+        let start = self.data_start(line)?;
+        Ok(&mut self.line_mut(tag_of(line))?[start..])
+    }
+
+    /// A copy of a node.
+    pub fn node(&self, line: usize) -> Result<OwnedNode, Fault> {
+        let node = self.view()?.node(line)?;
+        Ok(OwnedNode {
+            key: node.key.to_vec(),
+            data: node.data.to_vec(),
+            flags: node.flags.0 & NodeFlags::DELETED,
+        })
+    }
+
+    /// Copies of all nodes.
+    pub fn all_nodes(&self) -> Result<Vec<OwnedNode>, Fault> {
+        let view = self.view()?;
+        view.nodes()
+            .map(|node| {
+                let node = node?;
+                Ok(OwnedNode {
+                    key: node.key.to_vec(),
+                    data: node.data.to_vec(),
+                    flags: node.flags.0 & NodeFlags::DELETED,
+                })
+            })
+            .collect()
+    }
+
+    /// Inserts a node whose key is `prefix` (which the page's prefix begins with) and `suffix`.
+    pub fn insert_divided(
+        &mut self,
+        line: usize,
+        prefix: &[u8],
+        suffix: &[u8],
+        data: &[u8],
+        flags: u8,
+    ) -> Result<(), Fault> {
+        let suffix_len = self.key_len(suffix.len())?;
+        if prefix.is_empty() {
+            return self.insert_tag(tag_of(line), &[&suffix_len, suffix, data], flags);
+        }
+        if !self.view()?.prefix().starts_with(prefix) {
+            let expected = format!("the page's prefix begins with {} bytes of it", prefix.len());
+            return Err(self.fault("inserted key", expected, "another prefix"));
+        }
+        let prefix_len = self.key_len(prefix.len())?;
+        self.insert_tag(
+            tag_of(line),
+            &[&prefix_len, &suffix_len, suffix, data],
+            flags | NodeFlags::COMPRESSED,
+        )
+    }
+
+    /// Inserts a node; the part of its key that the page's prefix begins with is left out where that pays.
+    pub fn insert_node(
+        &mut self,
+        line: usize,
+        key: &[u8],
+        data: &[u8],
+        flags: u8,
+    ) -> Result<(), Fault> {
+        let common = common_part(self.view()?.prefix(), key);
+        let flags = flags & NodeFlags::DELETED;
+        self.insert_divided(line, &key[..common], &key[common..], data, flags)
+    }
+
+    fn key_len(&self, len: usize) -> Result<[u8; 2], Fault> {
+        u16::try_from(len)
+            .ok()
+            .filter(|len| len & !LENGTH_MASK == 0)
+            .map(u16::to_le_bytes)
+            .ok_or_else(|| self.fault("key", "at most 8191 bytes", format!("{len} bytes")))
+    }
+
+    /// Replaces the data of a node.
+    pub fn replace_data(&mut self, line: usize, data: &[u8]) -> Result<(), Fault> {
+        let start = self.data_start(line)?;
+        if start + data.len() != self.line(tag_of(line))?.len() {
+            self.resize_tag(tag_of(line), start + data.len(), start)?;
+        }
+        self.line_mut(tag_of(line))?[start..].copy_from_slice(data);
+        Ok(())
+    }
+
+    /// Sets or clears the mark of a deleted node.
+    pub fn set_deleted(&mut self, line: usize, deleted: bool) -> Result<(), Fault> {
+        let tag = tag_of(line);
+        let flags = self.line_flags(tag)? & !NodeFlags::DELETED;
+        let mark = if deleted { NodeFlags::DELETED } else { 0 };
+        self.set_line_flags(tag, flags | mark)
+    }
+
+    /// Clears the mark that a node may have versions.
+    pub fn clear_versioned(&mut self, line: usize) -> Result<(), Fault> {
+        let flags = self.line_flags(tag_of(line))?;
+        self.set_line_flags(tag_of(line), flags & !NodeFlags::VERSIONED)
+    }
+
+    pub fn delete_node(&mut self, line: usize) -> Result<(), Fault> {
+        self.delete_tag(tag_of(line))
+    }
+
+    /// Removes all nodes from `line` on.
+    pub fn delete_nodes_from(&mut self, line: usize) -> Result<(), Fault> {
+        while self.node_count() > line {
+            self.delete_node(self.node_count() - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a node another key; its data stays.
+    pub fn change_key(&mut self, line: usize, key: &[u8]) -> Result<(), Fault> {
+        let data = self.node_data(line)?.to_vec();
+        self.delete_node(line)?;
+        self.insert_node(line, key, &data, 0)
+    }
+
+    /// Makes a node of a branch page point to `child`.
+    pub fn set_child(&mut self, line: usize, child: u32) -> Result<(), Fault> {
+        let data = self.node_data_mut(line)?;
+        match data.len() {
+            4 => {
+                data.copy_from_slice(&child.to_le_bytes());
+                Ok(())
+            }
+            len => {
+                let found = format!("{len} bytes");
+                let fault = self.fault("branch node", "a page number of 4 bytes", found);
+                Err(fault.at_tag(tag_of(line)))
+            }
+        }
+    }
+
+    /// Adds to the number of 4 or 8 bytes at `offset` in a node's data.
+    pub fn add_to_number(
+        &mut self,
+        line: usize,
+        offset: usize,
+        delta: i64,
+        is_64_bit: bool,
+    ) -> Result<(), Fault> {
+        let size = if is_64_bit { 8 } else { 4 };
+        let place = offset
+            .checked_add(size)
+            .and_then(|end| self.node_data_mut(line).ok()?.get_mut(offset..end));
+        let Some(place) = place else {
+            let expected = format!("a number of {size} bytes at {offset}");
+            let found = format!("{} bytes", self.node_data(line)?.len());
+            return Err(self
+                .fault("node data", expected, found)
+                .at_tag(tag_of(line)));
+        };
+        let mut number = [0; 8];
+        number[..size].copy_from_slice(place);
+        let sum = u64::from_le_bytes(number).wrapping_add(delta as u64);
+        place.copy_from_slice(&sum.to_le_bytes()[..size]);
+        Ok(())
+    }
+
+    /// Replaces the external header as a whole.
+    pub fn set_external_header(&mut self, header: &[u8]) -> Result<(), Fault> {
+        self.replace_tag(0, &[header])
+    }
+
+    /// Throws away all nodes, sets the prefix and puts in `nodes` instead.
+    ///
+    /// Roots keep their external header and have no prefix.
+    pub fn rebuild(&mut self, prefix: &[u8], nodes: &[OwnedNode]) -> Result<(), Fault> {
+        self.delete_nodes_from(0)?;
+        if !self.flags().is_root() {
+            self.set_external_header(prefix)?;
+        }
+        for (line, node) in nodes.iter().enumerate() {
+            self.insert_node(line, &node.key, &node.data, node.flags)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes of `key` to leave to the page's prefix.
+fn common_part(prefix: &[u8], key: &[u8]) -> usize {
+    let common = prefix.iter().zip(key).take_while(|(a, b)| a == b).count();
+    match common > PREFIX_OVERHEAD {
+        true => common,
+        false => 0,
+    }
+}
+
+/// Whether a key equals one in one piece.
+pub(super) fn same_key(key: Key<'_>, other: &[u8]) -> bool {
+    key.len() == other.len() && key.starts_with(other)
+}

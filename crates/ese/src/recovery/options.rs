@@ -1,0 +1,115 @@
+//! What to recover, and how far.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::Progress;
+
+/// Where the replay ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// After the last log.
+    #[default]
+    End,
+    /// After this generation.
+    Generation(u32),
+    /// Before the first log that may hold changes from after this moment: after the last log whose successor was created
+    /// no later.
+    Time(SystemTime),
+}
+
+type Report = Box<dyn FnMut(Progress) -> ControlFlow<()>>;
+
+/// What to recover, and how.
+pub struct Options {
+    pub(super) folder: PathBuf,
+    pub(super) database: Option<String>,
+    pub(super) logs: Option<PathBuf>,
+    pub(super) base: String,
+    pub(super) output: Option<PathBuf>,
+    pub(super) stop: Stop,
+    pub(super) allow_loss: bool,
+    pub(super) cache_bytes: usize,
+    pub(super) progress: Option<Report>,
+}
+
+impl Options {
+    /// Recovers the only database in `folder` in place, with the logs that lie beside it.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Options {
+            folder: folder.into(),
+            database: None,
+            logs: None,
+            base: "edb".into(),
+            output: None,
+            stop: Stop::End,
+            allow_loss: false,
+            cache_bytes: 128 << 20,
+            progress: None,
+        }
+    }
+
+    /// The file name of the database, where the folder holds several.
+    pub fn database(mut self, name: impl Into<String>) -> Self {
+        self.database = Some(name.into());
+        self
+    }
+
+    /// The folder of the logs, if it is another than that of the database.
+    pub fn logs_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.logs = Some(folder.into());
+        self
+    }
+
+    /// The base name of the logs; `edb` if none is given.
+    pub fn log_base_name(mut self, base: impl Into<String>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// Writes the recovered database into this folder, under its own name, and leaves all input as it is.
+    pub fn into_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.output = Some(folder.into());
+        self
+    }
+
+    /// Where the replay ends.
+    pub fn until(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Whether to go on where logs with committed changes are missing or damaged, as far as the others reach. The
+    /// summary names what is lost. Logs without which the database would not be consistent can never be missing.
+    pub fn allow_loss(mut self, allow: bool) -> Self {
+        self.allow_loss = allow;
+        self
+    }
+
+    /// How much memory pages may take, in bytes; 128 MiB if nothing is said.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// A function to tell how far the recovery is; it can end it, which leaves the database as it was.
+    pub fn progress(mut self, report: impl FnMut(Progress) -> ControlFlow<()> + 'static) -> Self {
+        self.progress = Some(Box::new(report));
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("folder", &self.folder)
+            .field("database", &self.database)
+            .field("logs", &self.logs)
+            .field("output", &self.output)
+            .field("stop", &self.stop)
+            .field("allow_loss", &self.allow_loss)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! Redo of merges: a macro with a record for each level of the tree that changes, the leaf's last.
+
+use super::super::edit::EditPage;
+use super::super::error::Result;
+use super::Redo;
+use crate::header::Lgpos;
+use crate::log::record::{Merge, MergeHead, MergeKind, Record};
+use crate::page::{Fault, NodeFlags};
+
+/// The pages of the leaf's level.
+#[derive(Clone, Copy)]
+struct LeafNeeds {
+    page: bool,
+    left: bool,
+    right: bool,
+}
+
+impl Redo {
+    /// Replays the records of a merge's macro.
+    pub(super) fn redo_merge(&mut self, records: &[(Lgpos, Record<'_>)]) -> Result<()> {
+        let mut merges = Vec::with_capacity(records.len());
+        for (_, record) in records {
+            match record {
+                Record::Merge(merge) => merges.push(merge),
+                _ => return Err(self.contradiction("an unexpected record in a merge".into())),
+            }
+        }
+        let Some((leaf, parents)) = merges.split_last() else {
+            return Ok(());
+        };
+        if !self.concerns(leaf.head.page.database) {
+            return Ok(());
+        }
+        let Some(kind) = leaf.kind() else {
+            return Err(self.contradiction(format!("a merge of kind {}", leaf.head.kind)));
+        };
+
+        let mut redo = Vec::with_capacity(merges.len());
+        for (index, merge) in merges.iter().enumerate() {
+            let before = match merges.get(index + 1) {
+                Some(child) => child.head.parent_dbtime_before.get(),
+                None => merge.head.page.dbtime_before.get(),
+            };
+            let head = merge.head;
+            let need = self.need(head.page.page.get(), before, head.page.dbtime.get())?;
+            redo.push(need.redo());
+        }
+        let dbtime = leaf.head.page.dbtime.get();
+        let mut sibling = |page: u32, before: u64| match page {
+            0 => Ok(false),
+            page => self.need(page, before, dbtime).map(|need| need.redo()),
+        };
+        let left = sibling(
+            leaf.head.left_page.get(),
+            leaf.head.left_dbtime_before.get(),
+        )?;
+        let right = sibling(
+            leaf.head.right_page.get(),
+            leaf.head.right_dbtime_before.get(),
+        )?;
+        let needs = LeafNeeds {
+            page: redo.last().copied().unwrap_or(false),
+            left,
+            right,
+        };
+
+        for (merge, redo) in parents.iter().zip(redo) {
+            if redo {
+                self.redo_parent(merge.head, leaf, kind)?;
+            }
+        }
+        self.redo_leaf(leaf, kind, needs)
+    }
+
+    /// A page above the leaf.
+    fn redo_parent(&mut self, head: &MergeHead, leaf: &Merge<'_>, kind: MergeKind) -> Result<()> {
+        let line = usize::from(head.page.line.get());
+        let (delete, change_key) = (
+            head.has(MergeHead::FLAG_DELETE_NODE),
+            head.has(MergeHead::FLAG_KEY_CHANGE),
+        );
+        let left_page = leaf.head.left_page.get();
+        self.change(head.page.page.get(), head.page.dbtime.get(), |page| {
+            let no_left = |page: &EditPage| page.fault("merge", "a node before line 0", "none");
+            if kind == MergeKind::FullLeft && delete && change_key {
+                let before = line.checked_sub(1).ok_or_else(|| no_left(page))?;
+                page.set_child(line, left_page)?;
+                page.delete_node(before)?;
+            } else if delete {
+                delete_pointer(page, line)?;
+            } else if change_key {
+                let line = match kind {
+                    MergeKind::PartialLeft => line.checked_sub(1).ok_or_else(|| no_left(page))?,
+                    _ => line,
+                };
+                page.change_key(line, leaf.parent_separator)?;
+            }
+            match head.has(MergeHead::FLAG_EMPTY_PAGE) {
+                true => page.make_empty(),
+                false => Ok(()),
+            }
+        })
+    }
+
+    fn redo_leaf(&mut self, leaf: &Merge<'_>, kind: MergeKind, needs: LeafNeeds) -> Result<()> {
+        let head = leaf.head;
+        let (page, dbtime) = (head.page.page.get(), head.page.dbtime.get());
+        let (left_page, right_page) = (head.left_page.get(), head.right_page.get());
+        let line = usize::from(head.merge_line.get());
+        let (is_left, is_partial) = match kind {
+            MergeKind::EmptyPage => (false, false),
+            MergeKind::FullRight => (false, false),
+            MergeKind::PartialRight => (false, true),
+            MergeKind::FullLeft => (true, false),
+            MergeKind::PartialLeft => (true, true),
+            other => return Err(self.contradiction(format!("a merge of kind {other:?}"))),
+        };
+        let redo_target = match is_left {
+            true => needs.left,
+            false => needs.right,
+        };
+        if kind != MergeKind::EmptyPage && redo_target {
+            let nodes = match needs.page {
+                true => self.store.page(page)?.page.all_nodes(),
+                false => self.image(leaf.image, page, "merge")?.all_nodes(),
+            };
+            let nodes = nodes.map_err(|fault| self.fault(fault))?;
+            let moved = match is_left {
+                true => nodes.get(..=line),
+                false => nodes.get(line..),
+            };
+            let Some(moved) = moved else {
+                return Err(self.contradiction("a merge that does not fit its page".into()));
+            };
+            // Nodes marked as deleted do not move.
+            let moved = moved
+                .iter()
+                .filter(|node| node.flags & NodeFlags::DELETED == 0);
+            let target = if is_left { left_page } else { right_page };
+            self.change(target, dbtime, |target| {
+                let first = if is_left { target.node_count() } else { 0 };
+                for (index, node) in moved.enumerate() {
+                    target.insert_node(first + index, &node.key, &node.data, 0)?;
+                }
+                Ok(())
+            })?;
+        }
+        if needs.page {
+            self.change(page, dbtime, |page| {
+                match kind {
+                    MergeKind::PartialRight => page.delete_nodes_from(line)?,
+                    MergeKind::PartialLeft => {
+                        for index in (0..=line).rev() {
+                            page.delete_node(index)?;
+                        }
+                    }
+                    _ => {}
+                }
+                match head.has(MergeHead::FLAG_EMPTY_PAGE) {
+                    true => page.make_empty(),
+                    false => Ok(()),
+                }
+            })?;
+        }
+        if is_partial {
+            // The other sibling is named, but does not change in content.
+            return self.touch_untouched(needs, is_left, left_page, right_page, dbtime);
+        }
+        if needs.left {
+            self.change(left_page, dbtime, |page| {
+                page.set_next(right_page);
+                Ok(())
+            })?;
+        }
+        if needs.right {
+            self.change(right_page, dbtime, |page| {
+                page.set_previous(left_page);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A sibling that a partial merge only marks with its DBTIME.
+    fn touch_untouched(
+        &mut self,
+        needs: LeafNeeds,
+        is_left: bool,
+        left: u32,
+        right: u32,
+        dbtime: u64,
+    ) -> Result<()> {
+        let (needed, page) = match is_left {
+            true => (needs.right, right),
+            false => (needs.left, left),
+        };
+        match needed {
+            true => self.change(page, dbtime, |_| Ok(())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Deletes a page pointer. The last pointer of a level has the null key, so if that goes, the one before inherits it.
+fn delete_pointer(page: &mut EditPage, line: usize) -> Result<(), Fault> {
+    let had_null_key = page.view()?.node(line)?.key.is_empty();
+    page.delete_node(line)?;
+    match line.checked_sub(1) {
+        Some(before) if had_null_key => page.change_key(before, &[]),
+        _ => Ok(()),
+    }
+}

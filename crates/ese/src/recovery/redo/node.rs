@@ -1,0 +1,416 @@
+//! Redo of records that change nodes of one page.
+
+use super::super::edit::EditPage;
+use super::super::error::Result;
+use super::super::nodes::same_key;
+use super::super::versions::{Change, Place};
+use super::pages::Need;
+use super::{Admission, Origin, Redo};
+use crate::log::Entry;
+use crate::log::record::{
+    Delta, EmptyTree, FlagInsertReplace, NodeHead, PageHead, Record, Replace, Scrub, Undo, UndoInfo,
+};
+use crate::page::Fault;
+
+/// Kinds of changes as records number them (OPER).
+const OPER_REPLACE: u16 = 2;
+const OPER_FLAG_DELETE: u16 = 3;
+
+impl NodeHead {
+    fn place<'a>(&self, key: &'a [u8], data: &'a [u8]) -> Place<'a> {
+        Place {
+            root: self.root.get(),
+            object: self.object.get(),
+            unique: self.page.has(PageHead::FLAG_UNIQUE),
+            key,
+            data,
+        }
+    }
+
+    fn is_versioned(&self) -> bool {
+        self.page.has(PageHead::FLAG_VERSIONED)
+    }
+
+    fn line(&self) -> usize {
+        self.page.line.get().into()
+    }
+}
+
+impl Redo {
+    pub(super) fn node_record(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let head = match &entry.record {
+            Record::Insert(record) => record.head,
+            Record::FlagInsert(record) => record.head,
+            Record::FlagInsertReplace(record) => record.head,
+            Record::FlagDelete(head) | Record::Delete(head) => head,
+            Record::Replace(record) | Record::ReplaceDelta(record) => record.head,
+            Record::Delta(record) => record.head,
+            Record::Undo(record) => record.head,
+            Record::UndoInfo(record) => record.head,
+            Record::SetExternalHeader(record) => record.head,
+            Record::EmptyTree(record) => record.head,
+            Record::Scrub(record) => record.head,
+            _ => return Ok(()),
+        };
+        let origin = Origin::of(&head.page, head.object.get());
+        let Admission::Go = self.admit(origin, entry) else {
+            return Ok(());
+        };
+        if let Record::UndoInfo(record) = &entry.record {
+            return self.note_undo_info(record);
+        }
+        let need = self.need(
+            head.page.page.get(),
+            head.page.dbtime_before.get(),
+            head.page.dbtime.get(),
+        )?;
+        if need == Need::Redo {
+            self.check_object(head)?;
+        }
+        let line = head.line();
+        match &entry.record {
+            Record::Insert(record) => {
+                if head.is_versioned() {
+                    let key = [record.prefix, record.suffix].concat();
+                    self.add_version(head, head.version.get(), &key, record.data, Change::Insert);
+                }
+                if need.redo() {
+                    self.change_node(head, |page| {
+                        page.insert_divided(line, record.prefix, record.suffix, record.data, 0)
+                    })?;
+                }
+            }
+            Record::FlagInsert(record) => {
+                if head.is_versioned() {
+                    let version = head.version.get();
+                    self.add_version(head, version, record.key, record.data, Change::Insert);
+                }
+                if need.redo() {
+                    self.change_node(head, |page| page.set_deleted(line, false))?;
+                }
+            }
+            Record::FlagInsertReplace(record) => self.redo_flag_insert_replace(record, need)?,
+            Record::Replace(record) => self.redo_replace(record, need, false)?,
+            Record::ReplaceDelta(record) => self.redo_replace(record, need, true)?,
+            Record::FlagDelete(_) => self.redo_flag_delete(head, need)?,
+            Record::Delete(_) if need.redo() => {
+                self.change_node(head, |page| page.delete_node(line))?;
+            }
+            Record::Delta(record) => self.redo_delta(record, need)?,
+            Record::Undo(record) => self.redo_undo(record, need)?,
+            Record::SetExternalHeader(record) if need.redo() => {
+                self.change_node(head, |page| page.set_external_header(record.data))?;
+            }
+            Record::EmptyTree(record) => self.redo_empty_tree(record, need)?,
+            Record::Scrub(record) if need.redo() => {
+                self.change_node(head, |page| scrub(page, record))?;
+                self.store.page(head.page.page.get())?.page.set_scrubbed();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn change_node(
+        &mut self,
+        head: &NodeHead,
+        change: impl FnOnce(&mut EditPage) -> Result<(), Fault>,
+    ) -> Result<()> {
+        self.change(head.page.page.get(), head.page.dbtime.get(), change)
+    }
+
+    fn check_object(&mut self, head: &NodeHead) -> Result<()> {
+        let page = head.page.page.get();
+        let (expected, found) = (head.object.get(), self.store.page(page)?.page.object());
+        match expected == found {
+            true => Ok(()),
+            false => {
+                let what = format!("page {page} belongs to object {found}, not {expected}");
+                Err(self.contradiction(what))
+            }
+        }
+    }
+
+    fn add_version(
+        &mut self,
+        head: &NodeHead,
+        version: u32,
+        key: &[u8],
+        data: &[u8],
+        change: Change,
+    ) {
+        let session = self.session(head.page.session.get());
+        session.add(version, head.page.level, head.place(key, data), change, &[]);
+    }
+
+    /// Notes the replacement of a node that stands on its page as it was before.
+    pub(super) fn add_replace_version(
+        &mut self,
+        head: &NodeHead,
+        version: u32,
+        key: &[u8],
+        before: &[u8],
+    ) {
+        let place = Place {
+            unique: true,
+            ..head.place(key, &[])
+        };
+        let change = Change::Replace { before: 0..0 };
+        let session = self.session(head.page.session.get());
+        session.add(version, head.page.level, place, change, before);
+    }
+
+    pub(super) fn add_insert_version(&mut self, head: &NodeHead, key: &[u8], data: &[u8]) {
+        self.add_version(head, head.version.get(), key, data, Change::Insert);
+    }
+
+    /// The key and data of the node that the record changes, as they stand on its page.
+    fn current_node(&mut self, head: &NodeHead) -> Result<(Vec<u8>, Vec<u8>)> {
+        let page = self.store.page(head.page.page.get())?;
+        let node = page.page.node(head.line());
+        let node = node.map_err(|fault| self.fault(fault))?;
+        Ok((node.key, node.data))
+    }
+
+    fn redo_replace(&mut self, record: &Replace<'_>, need: Need, is_delta: bool) -> Result<()> {
+        let head = record.head;
+        if !need.redo() {
+            if head.is_versioned() {
+                let version = head.version.get();
+                self.session(head.page.session.get()).defer(version);
+            }
+            return Ok(());
+        }
+        if head.is_versioned() {
+            let (key, before) = self.current_node(head)?;
+            self.add_replace_version(head, head.version.get(), &key, &before);
+        }
+        let line = head.line();
+        self.change_node(head, |page| {
+            let old = page.node_data(line)?;
+            if old.len() != usize::from(record.old_size) {
+                let expected = format!("{} bytes", record.old_size);
+                return Err(page.fault("replaced data", expected, format!("{} bytes", old.len())));
+            }
+            let patched;
+            let new = match is_delta {
+                true => {
+                    patched = patch(old, record).ok_or_else(|| {
+                        page.fault("replaced data", "differences that fit it", "others")
+                    })?;
+                    &patched[..]
+                }
+                false => record.content,
+            };
+            if new.len() != usize::from(record.new_size) {
+                let expected = format!("{} bytes", record.new_size);
+                return Err(page.fault("new data", expected, format!("{} bytes", new.len())));
+            }
+            page.replace_data(line, new)
+        })
+    }
+
+    fn redo_flag_insert_replace(
+        &mut self,
+        record: &FlagInsertReplace<'_>,
+        need: Need,
+    ) -> Result<()> {
+        let head = record.head;
+        let versioned = head.is_versioned();
+        if versioned {
+            self.add_insert_version(head, record.key, record.data);
+        }
+        if !need.redo() {
+            if versioned {
+                let session = self.session(head.page.session.get());
+                session.defer(record.replace_version);
+            }
+            return Ok(());
+        }
+        if versioned {
+            let (key, before) = self.current_node(head)?;
+            self.add_replace_version(head, record.replace_version, &key, &before);
+        }
+        let line = head.line();
+        self.change_node(head, |page| {
+            page.replace_data(line, record.data)?;
+            page.set_deleted(line, false)
+        })
+    }
+
+    fn redo_flag_delete(&mut self, head: &NodeHead, need: Need) -> Result<()> {
+        if !need.redo() {
+            if head.is_versioned() {
+                let version = head.version.get();
+                self.session(head.page.session.get()).defer(version);
+            }
+            return Ok(());
+        }
+        if head.is_versioned() {
+            let (key, data) = self.current_node(head)?;
+            let version = head.version.get();
+            self.add_version(head, version, &key, &data, Change::FlagDelete);
+        }
+        self.change_node(head, |page| page.set_deleted(head.line(), true))
+    }
+
+    fn redo_delta(&mut self, record: &Delta<'_>, need: Need) -> Result<()> {
+        let head = record.head;
+        let (offset, delta) = (record.offset, record.delta);
+        let is_64_bit = record.is_64_bit;
+        if head.is_versioned() {
+            let change = Change::Add {
+                offset,
+                delta,
+                is_64_bit,
+            };
+            let version = head.version.get();
+            self.add_version(head, version, record.key, record.bookmark_data, change);
+        }
+        if need.redo() {
+            self.change_node(head, |page| {
+                page.add_to_number(head.line(), offset.into(), delta, is_64_bit)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A record that takes a change back, since its transaction was rolled back while the engine ran.
+    fn redo_undo(&mut self, record: &Undo<'_>, need: Need) -> Result<()> {
+        let head = record.head;
+        let session = self.session(head.page.session.get());
+        if session.level == 0 {
+            return Ok(());
+        }
+        let id = head.version.get();
+        let version = session.remove(id);
+        if !need.redo() {
+            return Ok(());
+        }
+        let Some(version) = version else {
+            return Err(self.contradiction(format!("what change {id:#x} replaced is not known")));
+        };
+        let before = match &version.change {
+            Change::Replace { before } => {
+                self.session(head.page.session.get()).bytes(before).to_vec()
+            }
+            _ => Vec::new(),
+        };
+        let line = head.line();
+        self.change_node(head, |page| {
+            if !same_key(page.view()?.node(line)?.key, record.key) {
+                return Err(page.fault("node to restore", "the key of the record", "another"));
+            }
+            take_back(page, line, &version.change, &before)
+        })
+    }
+
+    fn note_undo_info(&mut self, record: &UndoInfo<'_>) -> Result<()> {
+        let head = record.head;
+        let change = match record.operation {
+            OPER_REPLACE => Change::Replace { before: 0..0 },
+            OPER_FLAG_DELETE => Change::FlagDelete,
+            other => {
+                let what = format!("undo information for an operation of kind {other}");
+                return Err(self.contradiction(what));
+            }
+        };
+        let place = head.place(record.key, record.bookmark_data);
+        let (version, level) = (head.version.get(), head.page.level);
+        let session = self.session(head.page.session.get());
+        session.add(version, level, place, change, record.data);
+        Ok(())
+    }
+
+    fn redo_empty_tree(&mut self, record: &EmptyTree<'_>, need: Need) -> Result<()> {
+        let dbtime = record.head.page.dbtime.get();
+        for empty in record.pages {
+            let number = empty.page.get();
+            if (self.need(number, empty.dbtime_before.get(), dbtime)?).redo() {
+                self.change(number, dbtime, EditPage::make_empty)?;
+            }
+        }
+        if need.redo() {
+            self.change_node(record.head, |page| {
+                const PARENT_OF_LEAF: u32 = 4;
+                const LEAF: u32 = 2;
+                page.delete_nodes_from(0)?;
+                page.remove_flags(PARENT_OF_LEAF);
+                page.add_flags(LEAF);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a change back on its page.
+pub(in crate::recovery) fn take_back(
+    page: &mut EditPage,
+    line: usize,
+    change: &Change,
+    before: &[u8],
+) -> Result<(), Fault> {
+    match change {
+        Change::Insert => page.set_deleted(line, true),
+        Change::FlagDelete => page.set_deleted(line, false),
+        Change::Replace { .. } => page.replace_data(line, before),
+        Change::Add {
+            offset,
+            delta,
+            is_64_bit,
+        } => page.add_to_number(line, (*offset).into(), delta.wrapping_neg(), *is_64_bit),
+    }
+}
+
+/// The data after a delta replacement.
+fn patch(old: &[u8], record: &Replace<'_>) -> Option<Vec<u8>> {
+    let mut new = Vec::with_capacity(record.new_size.into());
+    let mut at = 0;
+    for difference in record.differences() {
+        let difference = difference?;
+        new.extend_from_slice(old.get(at..difference.offset)?);
+        new.extend_from_slice(difference.new);
+        at = difference.offset.checked_add(difference.old_size)?;
+    }
+    new.extend_from_slice(old.get(at..)?);
+    Some(new)
+}
+
+/// Overwrites what a page does not use, or no longer uses.
+fn scrub(page: &mut EditPage, record: &Scrub<'_>) -> Result<(), Fault> {
+    const UNUSED_PAGE: u8 = b'U';
+    const FREE_SPACE: u8 = b'Z';
+    const DELETED_DATA: u8 = b'D';
+    const LONG_VALUE: u8 = b'L';
+    /// What the engine's decompression takes for a scrubbed value.
+    const SCRUBBED_SCHEME: u8 = 4 << 3;
+    if record.unused_page {
+        page.delete_nodes_from(0)?;
+        return page.overwrite_unused(UNUSED_PAGE);
+    }
+    if record.data.len() != page.node_count() {
+        let expected = format!("{} nodes", record.data.len());
+        let found = format!("{}", page.node_count());
+        return Err(page.fault("scrubbed page", expected, found));
+    }
+    for (line, operation) in record.data.iter().enumerate() {
+        match operation {
+            0 => continue,
+            1 => page.node_data_mut(line)?.fill(DELETED_DATA),
+            2 => {
+                let data = page.node_data_mut(line)?;
+                data.fill(LONG_VALUE);
+                if let Some(first) = data.first_mut() {
+                    *first = SCRUBBED_SCHEME;
+                }
+            }
+            other => {
+                let found = other.to_string();
+                return Err(page.fault("scrub operation", "0, 1 or 2", found));
+            }
+        }
+        page.clear_versioned(line)?;
+    }
+    page.overwrite_unused(FREE_SPACE)
+}

@@ -1,0 +1,451 @@
+//! Redo of splits: a macro with a record for each level of the tree, from the top down, and one for the node that did
+//! not fit.
+
+use super::super::edit::EditPage;
+use super::super::error::Result;
+use super::super::nodes::OwnedNode;
+use super::Redo;
+use crate::header::Lgpos;
+use crate::log::record::{BeforeImage, NodeHead, Record, Split, SplitKind};
+use crate::page::{NodeFlags, Pgno};
+
+const LEAF: u32 = 0x02;
+
+/// The node operation that made a leaf split.
+#[derive(Clone, Copy)]
+struct LeafChange<'a> {
+    head: &'a NodeHead,
+    kind: LeafKind,
+    /// The whole key; empty for a replacement, whose node is on the page.
+    key: &'a [u8],
+    data: &'a [u8],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeafKind {
+    Insert,
+    Replace,
+    FlagInsertReplace { replace_version: u32 },
+}
+
+/// What happens to the node at `operation_line` of a split.
+enum LineChange {
+    None,
+    Insert(OwnedNode),
+    Replace(Vec<u8>),
+    FlagInsertReplace(Vec<u8>),
+}
+
+/// One level of a split, with what its pages need.
+struct Level<'a> {
+    split: &'a Split<'a>,
+    redo_page: bool,
+    redo_new: bool,
+    redo_right: bool,
+    /// The nodes before the split, where anything is to be made of them.
+    nodes: Option<Vec<OwnedNode>>,
+}
+
+impl Redo {
+    /// Replays the records of a split's macro.
+    pub(super) fn redo_split(&mut self, records: &[(Lgpos, Record<'_>)]) -> Result<()> {
+        let mut splits = Vec::new();
+        let mut key = Vec::new();
+        let mut leaf = None;
+        for (_, record) in records {
+            match record {
+                Record::Split(split) => splits.push(split),
+                Record::Insert(insert) => {
+                    key = [insert.prefix, insert.suffix].concat();
+                    leaf = Some((insert.head, LeafKind::Insert, insert.data));
+                }
+                Record::Replace(replace) => {
+                    leaf = Some((replace.head, LeafKind::Replace, replace.content));
+                }
+                Record::FlagInsertReplace(replace) => {
+                    key = replace.key.to_vec();
+                    let replace_version = replace.replace_version;
+                    let kind = LeafKind::FlagInsertReplace { replace_version };
+                    leaf = Some((replace.head, kind, replace.data));
+                }
+                _ => return Err(self.contradiction("an unexpected record in a split".into())),
+            }
+        }
+        let leaf = leaf.map(|(head, kind, data)| LeafChange {
+            head,
+            kind,
+            key: &key,
+            data,
+        });
+        let Some(last) = splits.last() else {
+            return Ok(());
+        };
+        if !self.concerns(last.head.page.database) {
+            return Ok(());
+        }
+        if last.head.new_page == 0 {
+            return Err(self.contradiction("a split whose lowest level has no new page".into()));
+        }
+
+        let mut levels = Vec::with_capacity(splits.len());
+        for (index, split) in splits.iter().enumerate() {
+            let child = splits.get(index + 1);
+            levels.push(self.look_at_level(split, child.copied())?);
+        }
+        if let (Some(level), Some(leaf)) = (levels.last(), &leaf) {
+            self.add_split_versions(level, leaf)?;
+        }
+        for index in 0..levels.len() {
+            let child = splits.get(index + 1).copied();
+            let Some(level) = levels.get_mut(index) else {
+                continue;
+            };
+            if level.split.head.new_page == 0 {
+                self.insert_into_parent(level, child)?;
+                continue;
+            }
+            let change = self.line_change(level.split, child, leaf.as_ref())?;
+            self.redo_level(level, child, change)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out which of the level's pages need the split, and gets the nodes to divide.
+    fn look_at_level<'a>(
+        &mut self,
+        split: &'a Split<'a>,
+        child: Option<&Split<'_>>,
+    ) -> Result<Level<'a>> {
+        let head = split.head;
+        let dbtime = head.page.dbtime.get();
+        let before = match child {
+            Some(child) => child.head.parent_dbtime_before.get(),
+            None => head.page.dbtime_before.get(),
+        };
+        let page = head.page.page.get();
+        let mut level = Level {
+            split,
+            redo_page: self.need(page, before, dbtime)?.redo(),
+            redo_new: false,
+            redo_right: false,
+            nodes: None,
+        };
+        if head.new_page == 0 {
+            return Ok(level);
+        }
+        level.redo_new = self.need_new(head.new_page.get(), dbtime)?;
+        if head.right_page != 0 {
+            let before = head.right_dbtime_before.get();
+            level.redo_right = (self.need(head.right_page.get(), before, dbtime)?).redo();
+        }
+        if level.redo_page {
+            let nodes = self.store.page(page)?.page.all_nodes();
+            level.nodes = Some(nodes.map_err(|fault| self.fault(fault))?);
+        } else if level.redo_new && needs_image(split) {
+            let image = self.image(split.image, page, "split")?;
+            level.nodes = Some(image.all_nodes().map_err(|fault| self.fault(fault))?);
+        }
+        Ok(level)
+    }
+
+    /// Notes what the node operation of a split changed, for a rollback.
+    fn add_split_versions(&mut self, level: &Level<'_>, leaf: &LeafChange<'_>) -> Result<()> {
+        use crate::log::record::PageHead;
+        let head = level.split.head;
+        if !leaf.head.page.has(PageHead::FLAG_VERSIONED) || head.operation == 0 {
+            return Ok(());
+        }
+        let line = usize::from(head.operation_line.get());
+        let redone = match head.operation_line.get() < head.split_line.get() {
+            true => level.nodes.is_some(),
+            false => level.redo_new,
+        };
+        let old = level.nodes.as_ref().and_then(|nodes| nodes.get(line));
+        let missing = "a split replaces a node that its page does not have";
+        match leaf.kind {
+            LeafKind::Insert => self.add_insert_version(leaf.head, leaf.key, leaf.data),
+            LeafKind::Replace if !redone => {
+                let session = self.session(leaf.head.page.session.get());
+                session.defer(leaf.head.version.get());
+            }
+            LeafKind::Replace => {
+                let Some(old) = old else {
+                    return Err(self.contradiction(missing.into()));
+                };
+                let version = leaf.head.version.get();
+                self.add_replace_version(leaf.head, version, &old.key, &old.data);
+            }
+            LeafKind::FlagInsertReplace { replace_version } => {
+                self.add_insert_version(leaf.head, leaf.key, leaf.data);
+                if !redone {
+                    let session = self.session(leaf.head.page.session.get());
+                    session.defer(replace_version);
+                    return Ok(());
+                }
+                let Some(old) = old else {
+                    return Err(self.contradiction(missing.into()));
+                };
+                self.add_replace_version(leaf.head, replace_version, &old.key, &old.data);
+            }
+        }
+        Ok(())
+    }
+
+    /// What happens to a node at this level besides the split: on a leaf the node operation, above it the insertion of
+    /// the child's separator.
+    fn line_change(
+        &self,
+        split: &Split<'_>,
+        child: Option<&Split<'_>>,
+        leaf: Option<&LeafChange<'_>>,
+    ) -> Result<LineChange> {
+        let head = split.head;
+        if head.operation == 0 {
+            return Ok(LineChange::None);
+        }
+        if head.new_page_flags.get() & LEAF == 0 {
+            return match child {
+                Some(child) => Ok(LineChange::Insert(separator(child))),
+                None => Err(self.contradiction("a split of a branch page alone".into())),
+            };
+        }
+        Ok(match leaf {
+            Some(leaf) => match leaf.kind {
+                LeafKind::Insert => LineChange::Insert(OwnedNode {
+                    key: leaf.key.to_vec(),
+                    data: leaf.data.to_vec(),
+                    flags: 0,
+                }),
+                LeafKind::Replace => LineChange::Replace(leaf.data.to_vec()),
+                LeafKind::FlagInsertReplace { .. } => {
+                    LineChange::FlagInsertReplace(leaf.data.to_vec())
+                }
+            },
+            None => {
+                return Err(
+                    self.contradiction("a split without the operation that it names".into())
+                );
+            }
+        })
+    }
+
+    /// A parent that has room: it gets the child's separator, and the node after it leads to the new page.
+    fn insert_into_parent(&mut self, level: &Level<'_>, child: Option<&Split<'_>>) -> Result<()> {
+        if !level.redo_page {
+            return Ok(());
+        }
+        let Some(child) = child else {
+            return Err(self.contradiction("a split without a new page".into()));
+        };
+        let head = level.split.head;
+        let node = separator(child);
+        let new_page = child.head.new_page.get();
+        self.change(head.page.page.get(), head.page.dbtime.get(), |page| {
+            let (line, found) = seek_separator(page, &node.key)?;
+            if found || line >= page.node_count() {
+                return Err(page.fault("separator", "a greater one after it", "none"));
+            }
+            if page.node_data(line)? != node.data {
+                let expected = format!("page {}", child.head.page.page);
+                return Err(page.fault("page pointer", expected, "another page"));
+            }
+            page.insert_node(line, &node.key, &node.data, 0)?;
+            page.set_child(line + 1, new_page)
+        })
+    }
+
+    /// Divides a page.
+    fn redo_level(
+        &mut self,
+        level: &mut Level<'_>,
+        child: Option<&Split<'_>>,
+        change: LineChange,
+    ) -> Result<()> {
+        let head = level.split.head;
+        let Some(kind) = level.split.kind() else {
+            return Err(self.contradiction(format!("a split of kind {}", head.kind)));
+        };
+        let (page, new_page) = (head.page.page.get(), head.new_page.get());
+        let dbtime = head.page.dbtime.get();
+        let is_leaf = head.new_page_flags.get() & LEAF != 0;
+
+        if level.redo_page || level.redo_new {
+            let (left, right) = match level.nodes.take() {
+                Some(nodes) => self.divide(level.split, child, nodes, change)?,
+                // Only the operation's node goes to the new page.
+                None => match change {
+                    LineChange::Insert(node) => (Vec::new(), vec![node]),
+                    _ => return Err(self.contradiction("a split that moves nothing".into())),
+                },
+            };
+            if level.redo_new {
+                self.fill_new_page(level.split, &right)?;
+            }
+            if level.redo_page {
+                self.change(page, dbtime, |page| match kind {
+                    SplitKind::Vertical => {
+                        page.rebuild(&[], &[])?;
+                        page.set_split_flags(head.split_page_flags.get());
+                        page.insert_node(0, &[], &new_page.to_le_bytes(), 0)
+                    }
+                    SplitKind::Append => Ok(()),
+                    SplitKind::Right => {
+                        let prefix = match head.prefix_line_split.get() {
+                            -1 => &[][..],
+                            _ => level.split.prefix_split_new,
+                        };
+                        page.rebuild(prefix, &left)
+                    }
+                })?;
+            }
+        }
+        if kind == SplitKind::Vertical || !is_leaf {
+            return Ok(());
+        }
+        let right_page = head.right_page.get();
+        if level.redo_new {
+            let cached = self.store.page(new_page)?;
+            cached.page.set_previous(page);
+            cached.page.set_next(right_page);
+        }
+        if level.redo_page {
+            self.store.page(page)?.page.set_next(new_page);
+        }
+        if level.redo_right {
+            self.change(right_page, dbtime, |page| {
+                page.set_previous(new_page);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn fill_new_page(&mut self, split: &Split<'_>, nodes: &[OwnedNode]) -> Result<()> {
+        let head = split.head;
+        let prefix = match usize::try_from(head.prefix_line_new.get()) {
+            Err(_) => &[][..],
+            Ok(line) => match nodes.get(line) {
+                Some(node) => &node.key[..],
+                None => {
+                    let what = "a split that takes its prefix from a node that it does not move";
+                    return Err(self.contradiction(what.into()));
+                }
+            },
+        };
+        let dbtime = head.page.dbtime.get();
+        self.create(head.new_page.get(), dbtime, |page| {
+            let (object, flags) = (head.object.get(), head.new_page_flags.get());
+            page.initialise_with_flags(object, dbtime, flags);
+            page.rebuild(prefix, nodes)
+        })
+    }
+
+    /// The nodes that stay and those that go to the new page.
+    fn divide(
+        &self,
+        split: &Split<'_>,
+        child: Option<&Split<'_>>,
+        mut nodes: Vec<OwnedNode>,
+        change: LineChange,
+    ) -> Result<(Vec<OwnedNode>, Vec<OwnedNode>)> {
+        let head = split.head;
+        let line = usize::from(head.operation_line.get());
+        let misfit = || self.contradiction("a split that does not fit its page".into());
+        match change {
+            LineChange::None => {}
+            LineChange::Insert(node) => {
+                if line > nodes.len() {
+                    return Err(misfit());
+                }
+                nodes.insert(line, node);
+                if head.new_page_flags.get() & LEAF == 0 {
+                    let (Some(next), Some(child)) = (nodes.get_mut(line + 1), child) else {
+                        return Err(misfit());
+                    };
+                    if next.data != child.head.page.page.get().to_le_bytes() {
+                        return Err(misfit());
+                    }
+                    next.data = child.head.new_page.get().to_le_bytes().to_vec();
+                }
+            }
+            LineChange::Replace(data) => nodes.get_mut(line).ok_or_else(misfit)?.data = data,
+            LineChange::FlagInsertReplace(data) => {
+                let node = nodes.get_mut(line).ok_or_else(misfit)?;
+                node.data = data;
+                node.flags &= !NodeFlags::DELETED;
+            }
+        }
+        let split_line = usize::from(head.split_line.get());
+        if nodes.len() != usize::from(head.lines.get()) || split_line > nodes.len() {
+            return Err(misfit());
+        }
+        let right = nodes.split_off(split_line);
+        Ok((nodes, right))
+    }
+
+    /// The page before a split or merge, from the record.
+    pub(super) fn image(
+        &self,
+        image: Option<BeforeImage<'_>>,
+        number: Pgno,
+        of: &str,
+    ) -> Result<EditPage> {
+        let size = self.store.page_size();
+        let Some(image) = image.filter(|image| !image.bytes.is_empty()) else {
+            let what = format!("a {of} without the image of page {number} that its redo needs");
+            return Err(self.contradiction(what));
+        };
+        match super::super::image::expand(image, size) {
+            Some(bytes) => Ok(EditPage::new(number, size, bytes)),
+            None => {
+                Err(self.contradiction(format!("a {of} with a damaged image of page {number}")))
+            }
+        }
+    }
+}
+
+/// Whether the new page of a split gets nodes that were on the old one.
+fn needs_image(split: &Split<'_>) -> bool {
+    const INSERT: u8 = 1;
+    let head = split.head;
+    match split.kind() {
+        Some(SplitKind::Append) => false,
+        Some(SplitKind::Right) => {
+            !(head.operation == INSERT
+                && head.split_line == head.operation_line
+                && head.split_line.get().checked_add(1) == Some(head.lines.get()))
+        }
+        _ => true,
+    }
+}
+
+/// The node that a split child puts into its parent: the separator, leading to the old page.
+fn separator(child: &Split<'_>) -> OwnedNode {
+    OwnedNode {
+        key: child.parent_key.to_vec(),
+        data: child.head.page.page.get().to_le_bytes().to_vec(),
+        flags: 0,
+    }
+}
+
+/// The first node of a branch page that is not less than `key`; the null key is greater than all.
+fn seek_separator(page: &EditPage, key: &[u8]) -> Result<(usize, bool), crate::page::Fault> {
+    let view = page.view()?;
+    let (mut low, mut high) = (0, view.node_count());
+    let mut equal = false;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let node = view.node(middle)?;
+        let order = match node.key.is_empty() {
+            true => std::cmp::Ordering::Greater,
+            false => node.key.cmp_pieces(&[key]),
+        };
+        if order == std::cmp::Ordering::Less {
+            low = middle + 1;
+        } else {
+            high = middle;
+            equal = order == std::cmp::Ordering::Equal;
+        }
+    }
+    Ok((low, equal))
+}

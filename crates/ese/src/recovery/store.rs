@@ -1,0 +1,390 @@
+//! The pages of the database under recovery: read from its file, changed in memory, never written back before the end.
+//!
+//! Changed pages that do not fit in memory go to a side file. So the database file stays as it was until every log is
+//! replayed and everything is undone; only then [`finish`](super::finish) carries the changes over.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::{Path, PathBuf};
+
+use super::edit::EditPage;
+use crate::checksum::{PageVerdict, verify_page};
+use crate::database::Source;
+use crate::page::{Fault, PageSize, Pgno};
+use crate::{Error, Result};
+
+/// What a page's content is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PageState {
+    /// A page of a tree.
+    Sound,
+    /// Never written, given back to the file system, or beyond the end of the file.
+    Blank,
+    /// The checksum is wrong; what it says.
+    Damaged(Box<str>),
+}
+
+/// A page in memory.
+#[derive(Debug)]
+pub(super) struct CachedPage {
+    pub page: EditPage,
+    pub state: PageState,
+    changed: bool,
+    used: bool,
+}
+
+impl CachedPage {
+    /// Notes that the page differs from the database file.
+    pub fn mark_changed(&mut self) {
+        self.changed = true;
+        self.state = PageState::Sound;
+    }
+}
+
+/// The DBTIMEs that the engine gives pages which a shrinking or a reverting threw away.
+const DBTIME_SHRUNK: u64 = u64::MAX - 2;
+const DBTIME_REVERTED: u64 = u64::MAX - 3;
+
+#[derive(Debug)]
+pub(super) struct PageStore {
+    file: PathBuf,
+    base: File,
+    size: PageSize,
+    /// Pages that may still be read from the file.
+    base_pages: u32,
+    /// Pages that the database has now.
+    pages: u32,
+    cached: PageMap<Box<CachedPage>>,
+    /// Pages in the order in which they may be evicted.
+    queue: VecDeque<Pgno>,
+    capacity: usize,
+    side: SideFile,
+}
+
+type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<PageHasher>>;
+
+/// Page numbers are spread well enough by a multiplication.
+#[derive(Default)]
+pub(super) struct PageHasher(u64);
+
+impl Hasher for PageHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let mixed = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}
+
+/// Where changed pages wait that memory has no room for.
+#[derive(Debug)]
+struct SideFile {
+    path: PathBuf,
+    file: Option<File>,
+    slots: PageMap<u32>,
+    next: u32,
+}
+
+impl PageStore {
+    /// The pages of the database `base` at `file`, of which there are `pages`. Overflow goes to `side`, which is created
+    /// when it is needed.
+    pub fn new(
+        file: &Path,
+        base: File,
+        size: PageSize,
+        pages: u32,
+        cache_bytes: usize,
+        side: &Path,
+    ) -> Self {
+        PageStore {
+            file: file.to_path_buf(),
+            base,
+            size,
+            base_pages: pages,
+            pages,
+            cached: PageMap::default(),
+            queue: VecDeque::new(),
+            capacity: (cache_bytes / size.bytes()).max(64),
+            side: SideFile {
+                path: side.to_path_buf(),
+                file: None,
+                slots: PageMap::default(),
+                next: 0,
+            },
+        }
+    }
+
+    pub fn page_size(&self) -> PageSize {
+        self.size
+    }
+
+    /// How many pages the database has now.
+    pub fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// The error of a fault in a page.
+    #[cold]
+    pub fn fault(&self, fault: Fault) -> Error {
+        fault.in_file(&self.file, self.size)
+    }
+
+    /// The page, to be read or changed. Pages beyond the end are blank.
+    pub fn page(&mut self, number: Pgno) -> Result<&mut CachedPage> {
+        self.load(number)?;
+        let Some(page) = self.cached.get_mut(&number) else {
+            unreachable!("the page was just loaded");
+        };
+        page.used = true;
+        Ok(page)
+    }
+
+    /// Notes that the database has at least `pages` pages.
+    pub fn grow(&mut self, pages: u32) {
+        self.pages = self.pages.max(pages);
+    }
+
+    /// Cuts the database off after `pages` pages.
+    pub fn shrink(&mut self, pages: u32) {
+        self.pages = self.pages.min(pages);
+        self.base_pages = self.base_pages.min(pages);
+        self.cached.retain(|number, _| *number <= pages);
+        self.side.slots.retain(|number, _| *number <= pages);
+    }
+
+    /// Makes a page blank.
+    pub fn clear(&mut self, number: Pgno) {
+        if number <= self.pages {
+            let mut page = self.blank(number);
+            page.changed = true;
+            self.side.slots.remove(&number);
+            if self.cached.insert(number, page).is_none() {
+                self.queue.push_back(number);
+            }
+        }
+    }
+
+    fn blank(&self, number: Pgno) -> Box<CachedPage> {
+        Box::new(CachedPage {
+            page: EditPage::zeroed(number, self.size),
+            state: PageState::Blank,
+            changed: false,
+            used: true,
+        })
+    }
+
+    fn load(&mut self, number: Pgno) -> Result<()> {
+        if self.cached.contains_key(&number) {
+            return Ok(());
+        }
+        if self.cached.len() >= self.capacity {
+            self.evict()?;
+        }
+        let page = if let Some(slot) = self.side.slots.get(&number).copied() {
+            let mut page = self.blank(number);
+            self.side.read(slot, page.page.bytes_mut())?;
+            page.changed = true;
+            page.state = match page.page.is_blank() {
+                true => PageState::Blank,
+                false => PageState::Sound,
+            };
+            page
+        } else {
+            self.read_base(number)?
+        };
+        self.cached.insert(number, page);
+        self.queue.push_back(number);
+        Ok(())
+    }
+
+    fn read_base(&self, number: Pgno) -> Result<Box<CachedPage>> {
+        let mut cached = self.blank(number);
+        if number == 0 || number > self.base_pages {
+            return Ok(cached);
+        }
+        let offset = self.size.offset_of(number);
+        self.base
+            .read_exact_at(cached.page.bytes_mut(), offset)
+            .map_err(|source| self.io(source))?;
+        cached.state = match verify_page(cached.page.bytes(), number) {
+            PageVerdict::Sound => match cached.page.dbtime() {
+                DBTIME_SHRUNK | DBTIME_REVERTED => PageState::Blank,
+                _ => PageState::Sound,
+            },
+            PageVerdict::Uninitialised => PageState::Blank,
+            PageVerdict::WrongNumber { stored } => {
+                PageState::Damaged(format!("the content of page {stored}").into())
+            }
+            PageVerdict::Bad(bad) => {
+                let text = format!("checksum {} instead of {}", bad.actual, bad.expected);
+                PageState::Damaged(text.into())
+            }
+        };
+        if cached.state == PageState::Sound {
+            (cached.page.check_reserved_tags()).map_err(|fault| self.fault(fault))?;
+        }
+        Ok(cached)
+    }
+
+    /// Frees a part of the memory: pages that were not used lately, in page order.
+    fn evict(&mut self) -> Result<()> {
+        let wanted = self.capacity / 8;
+        let mut victims = Vec::with_capacity(wanted);
+        let mut looked_at = 0;
+        while victims.len() < wanted && looked_at < 2 * self.queue.len() {
+            looked_at += 1;
+            let Some(number) = self.queue.pop_front() else {
+                break;
+            };
+            match self.cached.get_mut(&number) {
+                Some(page) if page.used => {
+                    page.used = false;
+                    self.queue.push_back(number);
+                }
+                Some(_) => victims.push(number),
+                None => {}
+            }
+        }
+        victims.sort_unstable();
+        for number in victims {
+            let Some(mut page) = self.cached.remove(&number) else {
+                continue;
+            };
+            if page.changed {
+                page.page.seal();
+                self.side.write(&page.page)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The changed pages, in order.
+    pub fn changed(&self) -> Vec<Pgno> {
+        let spilled = self.side.slots.keys().copied();
+        let cached = (self.cached.iter())
+            .filter(|(_, page)| page.changed)
+            .map(|(number, _)| *number);
+        let mut changed: Vec<Pgno> = spilled
+            .chain(cached)
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .filter(|number| *number <= self.pages)
+            .collect();
+        changed.sort_unstable();
+        changed
+    }
+
+    /// Reads a changed page as it is to be written, without keeping it in memory.
+    pub fn read_changed(&mut self, number: Pgno, into: &mut Vec<u8>) -> Result<()> {
+        let start = into.len();
+        if let Some(page) = self.cached.get_mut(&number) {
+            page.page.seal();
+            into.extend_from_slice(page.page.bytes());
+            return Ok(());
+        }
+        into.resize(start + self.size.bytes(), 0);
+        match self.side.slots.get(&number) {
+            Some(slot) => self.side.read(*slot, &mut into[start..]),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads pages from the database file as they were.
+    pub fn base(&self) -> (&File, u32) {
+        (&self.base, self.base_pages)
+    }
+
+    /// Writes all changed pages to the side file. Returns the number of the page in each slot; 0 where there is none.
+    pub fn write_all_to_side(&mut self) -> Result<Vec<Pgno>> {
+        for number in self.changed() {
+            if let Some(page) = self.cached.get_mut(&number) {
+                page.page.seal();
+                self.side.write(&page.page)?;
+            }
+        }
+        let mut numbers = vec![0; self.side.next as usize];
+        for (number, slot) in &self.side.slots {
+            if let Some(place) = numbers.get_mut(*slot as usize) {
+                *place = *number;
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The side file now belongs to the journal.
+    pub fn forget_side(&mut self) {
+        self.side.file = None;
+    }
+
+    /// Deletes the side file, if there is one.
+    pub fn discard_side(&mut self) -> Result<()> {
+        match self.side.file.take() {
+            Some(_) => std::fs::remove_file(&self.side.path).map_err(|source| Error::Io {
+                file: self.side.path.clone(),
+                source,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn io(&self, source: std::io::Error) -> Error {
+        Error::Io {
+            file: self.file.clone(),
+            source,
+        }
+    }
+}
+
+impl SideFile {
+    fn io(&self, source: std::io::Error) -> Error {
+        Error::Io {
+            file: self.path.clone(),
+            source,
+        }
+    }
+
+    fn read(&self, slot: u32, page: &mut [u8]) -> Result<()> {
+        let Some(file) = &self.file else {
+            return Err(self.io(std::io::ErrorKind::NotFound.into()));
+        };
+        let offset = u64::from(slot) * page.len() as u64;
+        file.read_exact_at(page, offset)
+            .map_err(|source| self.io(source))
+    }
+
+    fn write(&mut self, page: &EditPage) -> Result<()> {
+        if self.file.is_none() {
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(&self.path)
+                .map_err(|source| self.io(source))?;
+            self.file = Some(file);
+        }
+        let slot = match self.slots.get(&page.number()) {
+            Some(slot) => *slot,
+            None => {
+                self.next += 1;
+                self.next - 1
+            }
+        };
+        let offset = u64::from(slot) * page.bytes().len() as u64;
+        let file = self.file.as_ref().map_or(Ok(()), |file| {
+            super::finish::write_all_at(file, page.bytes(), offset)
+        });
+        file.map_err(|source| self.io(source))?;
+        self.slots.insert(page.number(), slot);
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Undo: what transactions changed that never committed is taken back.
+//!
+//! Log records name pages and lines, but by the end of the logs the nodes may have moved; so each is looked up in its
+//! tree by its key.
+
+use super::edit::EditPage;
+use super::error::{Error, Result};
+use super::redo::Redo;
+use super::redo::node::take_back;
+use super::versions::{Change, Session, Version};
+use crate::page::Pgno;
+
+/// Deeper trees cannot be built.
+const MAX_DEPTH: usize = 32;
+
+impl Redo {
+    /// Rolls back all open transactions: the latest change of the deepest level first.
+    pub(super) fn undo(&mut self) -> Result<()> {
+        for session in self.take_sessions().into_values() {
+            if session.deferred() > 0 && self.is_attached() {
+                let root = session.versions().last().map_or(0, |version| version.root);
+                let what = format!(
+                    "the logs do not tell what {} of its changes replaced. Restore the database from a backup",
+                    session.deferred()
+                );
+                return Err(self.undo_error(root, what));
+            }
+            if !session.versions().is_empty() {
+                self.undo_session(&session)?;
+                self.counts.rolled_back += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn undo_session(&mut self, session: &Session) -> Result<()> {
+        let mut order: Vec<&Version> = session.versions().iter().collect();
+        // Numbers of versions wrap around, so they are compared by their distance.
+        order.sort_by(|a, b| {
+            let later = (b.id.wrapping_sub(a.id) as i32).cmp(&0);
+            b.level.cmp(&a.level).then(later)
+        });
+        for version in order {
+            let key = session.bytes(&version.key);
+            let data = session.bytes(&version.data);
+            let before = match &version.change {
+                Change::Replace { before } => session.bytes(before),
+                _ => &[],
+            };
+            let (page, line) = self.find(version, key, data)?;
+            self.dbtime = self.dbtime.saturating_add(1);
+            let dbtime = self.dbtime;
+            let cached = self.store.page(page)?;
+            let done = take_back(&mut cached.page, line, &version.change, before);
+            if let Err(fault) = done {
+                return Err(self.undo_error(version.root, fault.to_string()));
+            }
+            cached.page.touch(dbtime);
+            cached.mark_changed();
+            self.counts.undone += 1;
+        }
+        Ok(())
+    }
+
+    /// The page and line of the node that a version is about.
+    fn find(&mut self, version: &Version, key: &[u8], data: &[u8]) -> Result<(Pgno, usize)> {
+        let mut number = version.root;
+        for _ in 0..MAX_DEPTH {
+            let step = match look(&self.store.page(number)?.page, version, key, data) {
+                Ok(step) => step,
+                Err(what) => return Err(self.undo_error(version.root, what)),
+            };
+            match step {
+                Step::Found(line) => return Ok((number, line)),
+                Step::Child(child) => number = child,
+            }
+        }
+        let what = format!("the tree has more than {MAX_DEPTH} levels");
+        Err(self.undo_error(version.root, what))
+    }
+
+    #[cold]
+    fn undo_error(&self, root: Pgno, what: String) -> Error {
+        Error::Undo {
+            database: self.database().to_path_buf(),
+            root,
+            what,
+        }
+    }
+}
+
+enum Step {
+    Found(usize),
+    Child(Pgno),
+}
+
+fn look(page: &EditPage, version: &Version, key: &[u8], data: &[u8]) -> Result<Step, String> {
+    let number = page.number();
+    if page.object() != version.object {
+        let (found, expected) = (page.object(), version.object);
+        return Err(format!(
+            "page {number} belongs to object {found}, not {expected}"
+        ));
+    }
+    let text = |fault: crate::page::Fault| fault.to_string();
+    let view = page.view().map_err(text)?;
+    if !view.flags().is_leaf() {
+        if view.node_count() == 0 {
+            return Err(format!("the branch page {number} has no children"));
+        }
+        let line = view.seek_branch(key, data).map_err(text)?;
+        return view.child(line).map(Step::Child).map_err(text);
+    }
+    let data = if version.unique { &[] } else { data };
+    match view.seek(key, data).map_err(text)? {
+        (line, true) => Ok(Step::Found(line)),
+        (_, false) => Err(format!("page {number} does not hold the changed node")),
+    }
+}

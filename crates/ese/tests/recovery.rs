@@ -1,0 +1,270 @@
+//! After recovery a database holds, line for line, what the real engine's own recovery found in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ese::Database;
+use ese::dump::Dump;
+use ese::recovery::{Options, Summary, recover};
+use tempfile::TempDir;
+use testkit::Fixture;
+
+/// The canonical dump of a clean database.
+fn dump(path: &Path) -> Vec<u8> {
+    let database = Database::open(path).expect("open the database");
+    assert!(database.is_clean(), "{}", path.display());
+    let mut lines = Vec::new();
+    Dump::new()
+        .with_indexes(true)
+        .write(&database, &mut lines)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    lines
+}
+
+/// Rows of `escrow` whose count fell to zero are deleted by a task of the engine that may or may not have run.
+fn is_optional(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    (line.starts_with(r#"{"t":"row","table":"escrow""#) && line.contains(r#""ref":["00000000"]"#))
+        || line.starts_with(r#"{"t":"rowcount","table":"escrow""#)
+}
+
+/// How many lines differ; the first few are printed.
+fn differences(name: &str, expected: &[u8], found: &[u8]) -> usize {
+    let keep = |line: &&[u8]| !line.is_empty() && !is_optional(line);
+    let mut expected = expected.split(|byte| *byte == b'\n').filter(keep);
+    let mut found = found.split(|byte| *byte == b'\n').filter(keep);
+    let (mut count, mut different) = (0, 0);
+    loop {
+        let (expected, found) = (expected.next(), found.next());
+        if expected.is_none() && found.is_none() {
+            println!("{name}: {count} lines, {different} different");
+            return different;
+        }
+        count += 1;
+        if expected != found {
+            different += 1;
+            if different <= 3 {
+                let show = |line: Option<&[u8]>| {
+                    let shown = line.map(|line| &line[..line.len().min(400)]);
+                    shown.map(|line| String::from_utf8_lossy(line).into_owned())
+                };
+                eprintln!("{name} line {count}:");
+                eprintln!("  engine {:?}\n  we     {:?}", show(expected), show(found));
+            }
+        }
+    }
+}
+
+/// A folder with the set's files; of a chain, those of this backup and of all before it.
+fn unpacked(fixture: &Fixture) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (set, part) = match fixture.name.split_once(":backup-") {
+        Some((set, part)) => (set, part.parse().unwrap()),
+        None => {
+            fixture.unpack_into(folder.path());
+            return folder;
+        }
+    };
+    for earlier in 0..=part {
+        let name = format!("{set}:backup-{earlier}");
+        let earlier = testkit::find(&name).expect("the chain is whole");
+        earlier.unpack_into(folder.path());
+    }
+    folder
+}
+
+fn recovered(fixture: &Fixture, out: &Path) -> Summary {
+    let folder = unpacked(fixture);
+    let before = contents(folder.path());
+    let options = Options::new(folder.path()).into_folder(out);
+    let summary = recover(options).unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
+    assert_eq!(before, contents(folder.path()), "the input is as it was");
+    summary
+}
+
+/// The names and sizes and checksums of all files.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let files = std::fs::read_dir(folder).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    files
+        .map(|path| {
+            let mut hasher = DefaultHasher::new();
+            std::fs::read(&path).unwrap().hash(&mut hasher);
+            (path, hasher.finish())
+        })
+        .collect()
+}
+
+fn companion(fixture: &Fixture, name: &str, ending: &str) -> Option<Vec<u8>> {
+    let name = match fixture.name.split_once(":backup-") {
+        Some((_, part)) => format!("{name}-{part}{ending}"),
+        None => format!("{name}{ending}"),
+    };
+    fixture.companion(&name)
+}
+
+#[test]
+fn every_set_is_as_the_engine_recovers_it() {
+    let mut compared = 0;
+    let mut failed = Vec::new();
+    for fixture in testkit::every() {
+        let out = tempfile::tempdir().unwrap();
+        let summary = recovered(&fixture, out.path());
+        println!(
+            "{}: {} records, {} changes redone, {} present, {} undone in {} transactions, {:.1} MB of log in {:?}",
+            fixture.name,
+            summary.counts.records,
+            summary.counts.redone,
+            summary.counts.present,
+            summary.counts.undone,
+            summary.counts.rolled_back,
+            summary.log_bytes as f64 / 1e6,
+            summary.elapsed
+        );
+        let found = dump(&summary.database);
+        let different = if let Some(expected) = companion(&fixture, "expected", ".jsonl.zst") {
+            differences(&fixture.name, &expected, &found)
+        } else if let Some(objects) = companion(&fixture, "objects", ".jsonl.zst") {
+            directory_differences(&fixture.name, &objects, &found)
+        } else {
+            continue;
+        };
+        compared += 1;
+        if different > 0 {
+            failed.push(fixture.name.clone());
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(compared > 0);
+}
+
+/// The value of a field of a flat JSON object, up to the next comma.
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let start = line.find(&format!("\"{name}\":"))? + name.len() + 3;
+    let rest = &line[start..];
+    Some(rest[..rest.find([',', '}'])?].trim_matches('"'))
+}
+
+/// The first value of a column of a dumped row, as a number.
+fn column(line: &str, name: &str) -> Option<u64> {
+    let start = line.find(&format!("\"{name}\":[\""))? + name.len() + 5;
+    let bytes = line[start..].split('"').next()?;
+    let bytes: Vec<u8> = (0..bytes.len() / 2)
+        .map(|index| u8::from_str_radix(&bytes[2 * index..2 * index + 2], 16).unwrap())
+        .collect();
+    let mut number = [0; 8];
+    number.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+    Some(u64::from_le_bytes(number))
+}
+
+/// Compares rows of the directory with what was written into it: number, parent, naming context, references, both USNs.
+fn directory_differences(name: &str, objects: &[u8], dump: &[u8]) -> usize {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in text(dump).lines() {
+        if line.starts_with(r#"{"t":"row","table":"datatable""#) {
+            let columns = [
+                "PDNT_col",
+                "NCDNT_col",
+                "cnt_col",
+                "ATTq131091",
+                "ATTq131192",
+            ];
+            let values = columns.map(|name| column(line, name));
+            rows.insert(column(line, "DNT_col").unwrap(), values);
+        }
+    }
+    let mut count = 0;
+    let mut different = 0;
+    for line in text(objects).lines() {
+        let number = |name| field(line, name).and_then(|value| value.parse::<u64>().ok());
+        let names = ["pdnt", "ncdnt", "refcount", "uSNCreated", "uSNChanged"];
+        let expected = names.map(number);
+        let dnt = number("dnt").unwrap();
+        let found = rows.remove(&dnt);
+        count += 1;
+        // The objects file tells less of the first three rows.
+        let agrees = |found: [Option<u64>; 5]| {
+            let mut pairs = expected.iter().zip(found);
+            pairs.all(|(expected, found)| expected.is_none() || *expected == found)
+        };
+        if !found.is_some_and(agrees) {
+            different += 1;
+            if different <= 3 {
+                eprintln!("{name} DNT {dnt}: expected {expected:?}, found {found:?}");
+            }
+        }
+    }
+    println!(
+        "{name}: {count} objects, {different} different, {} rows too many",
+        rows.len()
+    );
+    different + rows.len()
+}
+
+/// The lines of a header dump that do not depend on when and by whom recovery was done.
+fn essential(text: &str) -> Vec<String> {
+    const NAMES: &[&str] = &[
+        "cbDbPage",
+        "State",
+        "Log Required",
+        "Log Committed",
+        "Log Recovering",
+        "Log Consistent",
+        "Shadowed",
+        "Last Objid",
+        "Format ulVersion",
+        "Last Attach",
+        "DB Signature",
+        "Log Signature",
+        "Dbid",
+        "Repair Count",
+        "Old Repair Count",
+        "Shrink Count",
+        "Trim Count",
+        "Log Gen",
+        "Mark",
+        "Gen. Max. Req. Creation Time",
+        "Gen. Max. Com. Creation Time",
+    ];
+    text.lines()
+        .filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let name = name.trim();
+            // Beside a position stands the time at which that recovery passed it.
+            let value = match name {
+                "Last Attach" => value.split(')').next()?,
+                _ => value,
+            };
+            NAMES
+                .contains(&name)
+                .then(|| format!("{name}: {}", value.trim()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_header_is_as_the_engine_leaves_it() {
+    let mut compared = 0;
+    for fixture in testkit::every() {
+        let Some(expected) = companion(&fixture, "header-after", ".txt") else {
+            continue;
+        };
+        let out = tempfile::tempdir().unwrap();
+        let summary = recovered(&fixture, out.path());
+        let headers = ese::header::DatabaseHeaders::read(&summary.database).unwrap();
+        assert_eq!(headers.copies, ese::header::HeaderCopies::Identical);
+        let listed: String = (headers.header.listing(None).iter())
+            .map(|field| format!("{}: {}\n", field.name, field.value))
+            .collect();
+        let expected = String::from_utf8(expected).unwrap();
+        let (expected, found) = (essential(&expected), essential(&listed));
+        for (expected, found) in expected.iter().zip(&found) {
+            assert_eq!(expected, found, "{}", fixture.name);
+        }
+        assert_eq!(expected.len(), found.len(), "{}", fixture.name);
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
