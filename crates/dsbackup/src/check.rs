@@ -1,10 +1,13 @@
 //! `dsbackup check`: is the repository whole?
 
+use repository::Repository;
 use serde::Serialize;
 
 use crate::cli::CheckOptions;
+use crate::drill::{self, Verdict};
 use crate::failure::{Outcome, Result};
 use crate::report::Report;
+use crate::snapshots;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -13,6 +16,31 @@ struct Summary {
     read_data: bool,
     problems: Vec<String>,
     notes: Vec<String>,
+    /// What `--drill` found of each snapshot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    drills: Vec<Verdict>,
+}
+
+fn drill_all(
+    repository: &Repository,
+    options: &CheckOptions,
+    report: Report,
+) -> Result<Vec<Verdict>> {
+    let chosen = match options.snapshots.as_slice() {
+        [] => {
+            let mut all = repository.snapshots()?;
+            all.retain(|snapshot| !drill::is_verdict(snapshot));
+            all
+        }
+        names => names
+            .iter()
+            .map(|name| snapshots::find(repository, name))
+            .collect::<Result<_>>()?,
+    };
+    chosen
+        .iter()
+        .map(|snapshot| drill::prove(repository, snapshot, &options.scratch, report))
+        .collect()
 }
 
 /// Checks the repository.
@@ -27,15 +55,34 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
         "checking the repository's structure (--read-data checks its content as well)"
     });
     let found = repository.check(options.read_data)?;
+    let drills = match options.drill {
+        true => drill_all(&repository, options, report)?,
+        false => Vec::new(),
+    };
     let summary = Summary {
-        sound: found.is_sound(),
+        sound: found.is_sound() && drills.iter().all(|verdict| verdict.proven),
         read_data: options.read_data,
         problems: found.problems,
         notes: found.notes,
+        drills,
     };
     report.result(&summary, || {
         let mut lines = summary.notes.clone();
         lines.extend(summary.problems.iter().map(|problem| format!("damage: {problem}")));
+        for verdict in &summary.drills {
+            let id = &verdict.snapshot[..8];
+            let replayed = match &verdict.generations {
+                Some(generations) => format!("generations {generations} replayed ({} records)", verdict.records),
+                None => "nothing to replay".into(),
+            };
+            lines.push(match verdict.proven {
+                true => format!(
+                    "snapshot {id} is proven: restored, {replayed}, {} rows and {} index entries verified",
+                    verdict.rows, verdict.index_entries
+                ),
+                false => format!("snapshot {id} FAILED its drill: {}", verdict.findings.join("; ")),
+            });
+        }
         lines.push(match summary.problems.len() {
             0 => "the repository is whole".into(),
             count => format!("{count} problems were found: snapshots that need what is damaged cannot be restored"),

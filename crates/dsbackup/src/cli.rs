@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ese::recovery::Stop;
 
 /// Exit codes, shown by `--help`.
 const EXIT_CODES: &str = "\
@@ -56,6 +57,8 @@ pub enum Command {
     Check(CheckOptions),
     /// Restore a snapshot into a service in restore mode, or into a plain folder
     Restore(RestoreOptions),
+    /// Replay the transaction logs into a database that was not shut down
+    Recover(RecoverOptions),
 }
 
 /// `dsbackup serve`.
@@ -92,6 +95,9 @@ pub struct ServeOptions {
     /// Directory services restore mode: the directory is offline and may be restored
     #[arg(long)]
     pub restore_mode: bool,
+    /// Host a directory that was not shut down as it is, without replaying its logs
+    #[arg(long)]
+    pub as_is: bool,
     /// Tombstone lifetime in days, after which a backup must not be restored [default: 60]
     #[arg(long, value_name = "DAYS")]
     pub tombstone_lifetime: Option<u32>,
@@ -189,6 +195,16 @@ pub struct CheckOptions {
     /// Read and verify every byte of the repository, not only its structure
     #[arg(long)]
     pub read_data: bool,
+    /// Prove snapshots: restore each into a scratch folder, replay its logs, verify the whole database; the verdict is
+    /// kept in the repository and shown by `snapshots`
+    #[arg(long)]
+    pub drill: bool,
+    /// With --drill: only this snapshot (its id, the beginning of its id, or `latest`; may be repeated) [default: all]
+    #[arg(long = "snapshot", value_name = "SNAPSHOT", requires = "drill")]
+    pub snapshots: Vec<String>,
+    /// With --drill: where the scratch folders are made
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir(), requires = "drill")]
+    pub scratch: PathBuf,
 }
 
 /// `dsbackup restore`.
@@ -215,4 +231,36 @@ pub struct RestoreOptions {
     /// go online again
     #[arg(long, requires = "target")]
     pub ignore_expiry: bool,
+}
+
+/// `dsbackup recover`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dsbackup recover /mnt/evidence/NTDS --to /tmp/recovered      # the evidence stays as it is
+  dsbackup recover /var/lib/ntds                               # in place
+
+Every committed change that the logs hold is in the result, and no uncommitted one. A recovery may be interrupted
+anywhere and run again. Exit code 0 only if the database is clean.")]
+pub struct RecoverOptions {
+    /// The folder with the database, and with its logs unless --logs names another
+    pub directory: PathBuf,
+    /// Write the recovered database into this folder, under its own name, and leave the input as it is
+    #[arg(long, value_name = "OUT")]
+    pub to: Option<PathBuf>,
+    /// The database's file name, where the folder holds several
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// The folder of the logs
+    #[arg(long, value_name = "DIR")]
+    pub logs: Option<PathBuf>,
+    /// The base name of the logs
+    #[arg(long, value_name = "NAME", default_value = "edb")]
+    pub base_name: String,
+    /// End after this generation (7 or 0x7), or at this time (2026-11-22T10:00:00Z)
+    #[arg(long, value_name = "GENERATION|TIME", value_parser = crate::recover::stop)]
+    pub until: Option<Stop>,
+    /// Go as far as the logs reach where logs with committed changes are missing or damaged; what is lost is named
+    #[arg(long)]
+    pub allow_loss: bool,
 }

@@ -32,6 +32,12 @@ pub enum Failure {
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] repository::Error),
+    /// A database cannot be read.
+    #[error(transparent)]
+    Database(#[from] ese::Error),
+    /// The database cannot be recovered.
+    #[error("{0}; the database was not changed")]
+    Recovery(#[from] ese::recovery::Error),
     /// The snapshot's manifest is of no use.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -73,9 +79,13 @@ impl Failure {
                 _ => 1,
             },
             Self::Refused(_) => 4,
-            Self::Damage(_) => 3,
+            Self::Damage(_) | Self::Database(ese::Error::Damaged { .. }) => 3,
             Self::Repository(repository::Error::Damaged { .. }) => 3,
-            Self::Repository(_) | Self::Manifest(_) | Self::Io { .. } => 1,
+            Self::Repository(_)
+            | Self::Database(_)
+            | Self::Recovery(_)
+            | Self::Manifest(_)
+            | Self::Io { .. } => 1,
         }
     }
 

@@ -4,9 +4,11 @@
 mod backup;
 mod check;
 mod cli;
+mod drill;
 mod failure;
 mod manifest;
 mod password;
+mod recover;
 mod report;
 mod restore;
 mod serve;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Snapshots(options) => snapshots::run(options, report),
         Command::Check(options) => check::run(options, report),
         Command::Restore(options) => restore::run(options, report),
+        Command::Recover(options) => recover::run(options, report),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

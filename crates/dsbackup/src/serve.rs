@@ -67,6 +67,7 @@ fn configuration(options: &ServeOptions) -> Result<Configuration> {
             place.clone_from(option);
         }
     }
+    configuration.directory.recover &= !options.as_is;
     if options.group.is_some() {
         configuration.endpoint.group.clone_from(&options.group);
     }

@@ -7,7 +7,8 @@ use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::SnapshotsOptions;
-use crate::failure::{Outcome, Result};
+use crate::drill::{self, Verdict};
+use crate::failure::{Failure, Outcome, Result};
 use crate::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes};
 use crate::time;
@@ -31,6 +32,8 @@ struct Line {
     expires: Option<String>,
     expired: Option<bool>,
     damaged: Option<bool>,
+    /// What the newest drill found.
+    drill: Option<Verdict>,
 }
 
 /// Lists the snapshots, oldest first.
@@ -40,13 +43,34 @@ struct Line {
 pub fn run(options: &SnapshotsOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let mut snapshots = repository.snapshots()?;
+    let mut verdicts = drill::verdicts(&repository, &snapshots)?;
+    snapshots.retain(|snapshot| !drill::is_verdict(snapshot));
     snapshots.sort_by_key(|snapshot| snapshot.time);
     let lines: Vec<Line> = snapshots
         .iter()
-        .map(|snapshot| line(&repository, snapshot))
+        .map(|snapshot| Line {
+            drill: verdicts.remove(&snapshot.id),
+            ..line(&repository, snapshot)
+        })
         .collect();
     report.result(&lines, || in_words(&lines));
     Ok(Outcome::Done)
+}
+
+/// The snapshot of a directory that `wanted` names: `latest`, or the beginning of an id.
+///
+/// # Errors
+/// When there is none, or several begin like that.
+pub fn find(repository: &Repository, wanted: &str) -> Result<SnapshotInfo> {
+    if wanted != "latest" {
+        return Ok(repository.snapshot(wanted)?);
+    }
+    repository
+        .snapshots()?
+        .into_iter()
+        .filter(|snapshot| !drill::is_verdict(snapshot))
+        .max_by_key(|snapshot| snapshot.time)
+        .ok_or_else(|| Failure::Refused("the repository holds no snapshot of a directory".into()))
 }
 
 fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
@@ -63,6 +87,7 @@ fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
         expires: None,
         expired: None,
         damaged: None,
+        drill: None,
     };
     match manifest_and_token(repository, snapshot) {
         Err(failure) => line.unusable = Some(failure.to_string()),
@@ -104,6 +129,10 @@ fn in_words(lines: &[Line]) -> String {
         if line.damaged == Some(true) {
             remarks.push("DAMAGED".into());
         }
+        remarks.extend(line.drill.as_ref().map(|drill| match drill.proven {
+            true => format!("proven {}", drill.time),
+            false => format!("FAILED its drill {}", drill.time),
+        }));
         if line.expired == Some(true) {
             remarks.push("expired".into());
         }

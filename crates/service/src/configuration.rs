@@ -37,6 +37,9 @@ pub struct DirectoryConfiguration {
     /// What the names of logs and checkpoint start with.
     #[serde(default = "default_log_base_name")]
     pub log_base_name: String,
+    /// Whether a directory that was not shut down is recovered before it goes online; otherwise it is hosted as it is.
+    #[serde(default = "default_recover")]
+    pub recover: bool,
     /// The forest's tombstone lifetime, in days.
     #[serde(default = "default_tombstone_lifetime")]
     pub tombstone_lifetime_days: u32,
@@ -131,6 +134,7 @@ impl DirectoryConfiguration {
             checkpoint_folder: None,
             database_file: default_database_file(),
             log_base_name: default_log_base_name(),
+            recover: default_recover(),
             tombstone_lifetime_days: default_tombstone_lifetime(),
             server_name: None,
         }
@@ -153,6 +157,10 @@ fn default_database_file() -> String {
 
 fn default_log_base_name() -> String {
     "edb".into()
+}
+
+fn default_recover() -> bool {
+    true
 }
 
 fn default_tombstone_lifetime() -> u32 {

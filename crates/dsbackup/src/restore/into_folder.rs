@@ -29,8 +29,10 @@ pub fn run(
         .map_err(Failure::io("look at the folder", target))?;
     let _lock = FolderLock::acquire(&[target]).map_err(Failure::at("--target"))?;
     check_empty(target)?;
-    let places = places(snapshot, target);
-    let plan = Plan::new(&snapshot.manifest, &places)?;
+    let plan = Plan::new(
+        &snapshot.manifest,
+        &Places::in_one_folder(&snapshot.manifest, target),
+    )?;
     plan.check_space()?;
 
     let failed = Failure::at("restore marker");
@@ -70,18 +72,4 @@ fn check_empty(target: &Path) -> Result<()> {
         "{}: the folder is not empty; name one that is empty or does not exist",
         target.display()
     )))
-}
-
-fn places(snapshot: &Restorable, target: &Path) -> Places {
-    let database_name = snapshot
-        .manifest
-        .files
-        .iter()
-        .find(|file| file.file_type() == contract::FileType::DATABASE)
-        .map_or("ntds.dit", |file| file.base_name());
-    Places {
-        database: target.join(database_name),
-        logs: target.to_path_buf(),
-        checkpoint: target.to_path_buf(),
-    }
 }

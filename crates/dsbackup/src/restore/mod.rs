@@ -5,21 +5,54 @@ mod into_folder;
 mod into_service;
 mod plan;
 
-use repository::OpenSnapshot;
+use std::path::Path;
+
+use repository::{OpenSnapshot, Repository, SnapshotInfo};
 use serde::Serialize;
 
+use self::plan::{Places, Plan};
 use crate::cli::RestoreOptions;
 use crate::failure::{Outcome, Result};
 use crate::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes};
-use crate::snapshots::SMALL_FILE_LIMIT;
+use crate::snapshots::{self, SMALL_FILE_LIMIT};
 
 /// A snapshot that is to be restored.
-struct Restorable {
+pub struct Restorable {
     id: String,
     content: OpenSnapshot,
-    manifest: Manifest,
+    /// What it says of itself.
+    pub manifest: Manifest,
     token: Vec<u8>,
+}
+
+impl Restorable {
+    /// Opens a snapshot of a repository.
+    ///
+    /// # Errors
+    /// When it is damaged, or none of ours.
+    pub fn open(repository: &Repository, snapshot: &SnapshotInfo) -> Result<Self> {
+        let content = repository.open_snapshot(snapshot)?;
+        Ok(Self {
+            id: snapshot.id.clone(),
+            manifest: Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?,
+            token: content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?,
+            content,
+        })
+    }
+
+    /// Writes all files into one empty folder, each verified against the SHA-256 of the backup.
+    ///
+    /// # Errors
+    /// When they do not fit, or at the first that cannot be written or is not what was backed up.
+    pub fn copy_into(&self, folder: &Path, report: Report) -> Result<()> {
+        let plan = Plan::new(
+            &self.manifest,
+            &Places::in_one_folder(&self.manifest, folder),
+        )?;
+        plan.check_space()?;
+        copy::carry_out(&plan, &self.content, report)
+    }
 }
 
 /// What `--json` prints.
@@ -39,14 +72,8 @@ struct Summary {
 /// Before anything is touched: whatever is refused. After that the directory stays locked, and the message says so.
 pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
-    let snapshot = repository.snapshot(&options.snapshot)?;
-    let content = repository.open_snapshot(&snapshot)?;
-    let restorable = Restorable {
-        id: snapshot.id.clone(),
-        manifest: Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?,
-        token: content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?,
-        content,
-    };
+    let snapshot = snapshots::find(&repository, &options.snapshot)?;
+    let restorable = Restorable::open(&repository, &snapshot)?;
     let restored_to = match &options.target {
         Some(target) => into_folder::run(&restorable, target, options.ignore_expiry, report)?,
         None => into_service::run(&restorable, &crate::server_of(&options.server)?, report)?,

@@ -41,6 +41,20 @@ pub struct Plan<'a> {
 }
 
 impl Places {
+    /// Everything in one folder, the database under the name that it had.
+    pub fn in_one_folder(manifest: &Manifest, folder: &Path) -> Self {
+        let database_name = manifest
+            .files
+            .iter()
+            .find(|file| file.file_type() == FileType::DATABASE)
+            .map_or("ntds.dit", |file| file.base_name());
+        Self {
+            database: folder.join(database_name),
+            logs: folder.to_path_buf(),
+            checkpoint: folder.to_path_buf(),
+        }
+    }
+
     /// The database's folder.
     pub fn database_folder(&self) -> &Path {
         match self.database.parent() {

@@ -96,8 +96,13 @@ impl Lab {
         self.json(&["snapshots"]).as_array().expect("a list").len()
     }
 
-    /// Starts the service and waits until it answers.
+    /// Starts the service, which hosts the directory as it is, and waits until it answers.
     pub fn serve(&self, arguments: &[&str]) -> Service {
+        self.serve_recovering(&[arguments, &["--as-is"]].concat())
+    }
+
+    /// Starts the service, which recovers the directory where that is needed, and waits until it answers.
+    pub fn serve_recovering(&self, arguments: &[&str]) -> Service {
         let mut command = self.serve_command(arguments);
         let log = std::fs::File::options()
             .create(true)

@@ -52,6 +52,7 @@ impl Directory {
 
     pub fn configuration(&self) -> Configuration {
         let mut configuration = Configuration::for_folder(self.path());
+        configuration.directory.recover = false;
         configuration.endpoint.socket = self.socket();
         if self.file("test.edb").exists() {
             configuration.directory.database_file = "test.edb".into();

@@ -22,6 +22,7 @@ mod layout;
 mod pinned_file;
 mod pinned_set;
 mod reader;
+mod recovery;
 mod registration;
 mod restored;
 mod slot;
@@ -60,14 +61,18 @@ impl EseFolder {
     /// # Errors
     /// - `hrInvalidPath`: a folder does not exist.
     /// - `hrDatabaseInUse`: another process hosts the directory, or restores into it.
-    /// - In normal mode `hrRestoreInProgress` for a restore that is not complete, `hrDatabaseNotFound`, and
-    ///   `hrDatabaseCorrupted` for a database without a sound header.
+    /// - In normal mode `hrRestoreInProgress` for a restore that is not complete, `hrDatabaseNotFound`,
+    ///   `hrDatabaseCorrupted` for a database without a sound header, and the engine's codes for a directory that was
+    ///   not shut down and cannot be recovered.
     pub fn host(configuration: &DirectoryConfiguration, mode: Mode) -> Result<Self> {
         let layout = Layout::new(configuration)?;
         let lock = FolderLock::acquire(&layout.folders())?;
         raise_open_files_limit();
         if mode == Mode::Normal {
             RestoreMarker::refuse(&layout.database_folder)?;
+            if configuration.recover {
+                recovery::recover(&layout)?;
+            }
             start(&layout)?;
         }
         let server = configuration.server_name.clone().unwrap_or_else(|| {
@@ -88,8 +93,7 @@ impl EseFolder {
     }
 }
 
-/// Brings the directory online. Recovery of a directory that was not shut down belongs here; until it exists such a
-/// directory is hosted as it is.
+/// Brings the directory online.
 fn start(layout: &Layout) -> Result<()> {
     let condition = restored::read_condition(&layout.database(), logs(layout)?)?;
     for unusable in &condition.logs.unusable {

@@ -1,0 +1,215 @@
+//! `dsbackup check --drill`: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
+//! are replayed, and the database is verified as a whole. The verdict is kept in the repository, as a small snapshot of
+//! its own that names the one that was proven.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use contract::FileType;
+use ese::recovery::{Options, recover};
+use repository::{
+    BackupRequest, BoxError, NewFile, Repository, SnapshotInfo, Source, SourceFile, StoredFile,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, Result};
+use crate::report::Report;
+use crate::restore::Restorable;
+use crate::snapshots::SMALL_FILE_LIMIT;
+use crate::{TOOL, time};
+
+/// The label of the snapshots that hold verdicts.
+const LABEL: &str = "dsbackup-drill";
+
+/// The verdict's path in its snapshot.
+const VERDICT_PATH: &str = "drill.json";
+
+/// How many findings a verdict keeps in words.
+const FINDINGS: usize = 100;
+
+/// What a drill found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The snapshot that was restored, its whole id.
+    pub snapshot: String,
+    /// When, RFC 3339, UTC.
+    pub time: String,
+    /// The program, with its version.
+    pub tool: String,
+    /// Whether the snapshot gives a clean database in which everything fits together.
+    pub proven: bool,
+    /// What is wrong with it, in words; the first hundred.
+    pub findings: Vec<String>,
+    /// The generations that were replayed.
+    pub generations: Option<String>,
+    /// Log records that were replayed.
+    pub records: u64,
+    /// Rows of all tables of the recovered database.
+    pub rows: u64,
+    /// Entries of all secondary indices.
+    pub index_entries: u64,
+}
+
+/// Whether a snapshot holds a verdict instead of a directory.
+pub fn is_verdict(snapshot: &SnapshotInfo) -> bool {
+    snapshot.label == LABEL
+}
+
+/// The newest verdict on each snapshot, by the id of that snapshot.
+///
+/// # Errors
+/// When the repository cannot be read.
+pub fn verdicts(
+    repository: &Repository,
+    snapshots: &[SnapshotInfo],
+) -> Result<HashMap<String, Verdict>> {
+    let mut verdicts = HashMap::new();
+    let mut sorted: Vec<_> = snapshots
+        .iter()
+        .filter(|snapshot| is_verdict(snapshot))
+        .collect();
+    sorted.sort_by_key(|snapshot| snapshot.time);
+    for snapshot in sorted {
+        let json = repository
+            .open_snapshot(snapshot)?
+            .read(VERDICT_PATH, SMALL_FILE_LIMIT)?;
+        // A verdict of a later release, which may say more, is no reason to show nothing.
+        if let Ok(verdict) = serde_json::from_slice::<Verdict>(&json) {
+            verdicts.insert(verdict.snapshot.clone(), verdict);
+        }
+    }
+    Ok(verdicts)
+}
+
+/// Proves one snapshot in a folder below `scratch`, and stores the verdict.
+///
+/// # Errors
+/// When the drill itself cannot be done, such as for lack of space. A snapshot that does not pass is a verdict.
+pub fn prove(
+    repository: &Repository,
+    snapshot: &SnapshotInfo,
+    scratch: &Path,
+    report: Report,
+) -> Result<Verdict> {
+    report.step(format!(
+        "drill of snapshot {}: restore, replay, verify",
+        snapshot.short_id()
+    ));
+    let folder = scratch.join(format!(
+        "dsbackup-drill-{}-{}",
+        snapshot.short_id(),
+        std::process::id()
+    ));
+    std::fs::create_dir(&folder).map_err(Failure::io("create the scratch folder", &folder))?;
+    let verdict = in_scratch_folder(repository, snapshot, &folder, report);
+    std::fs::remove_dir_all(&folder).map_err(Failure::io("remove the scratch folder", &folder))?;
+    let verdict = verdict?;
+    store(repository, snapshot, &verdict)?;
+    Ok(verdict)
+}
+
+fn in_scratch_folder(
+    repository: &Repository,
+    snapshot: &SnapshotInfo,
+    folder: &Path,
+    report: Report,
+) -> Result<Verdict> {
+    let mut verdict = Verdict {
+        snapshot: snapshot.id.clone(),
+        time: time::from_system(SystemTime::now()),
+        tool: TOOL.to_owned(),
+        proven: false,
+        findings: Vec::new(),
+        generations: None,
+        records: 0,
+        rows: 0,
+        index_entries: 0,
+    };
+    match restore_and_verify(repository, snapshot, folder, &mut verdict, report) {
+        Ok(()) => verdict.proven = verdict.findings.is_empty(),
+        // The machine's fault, not the snapshot's.
+        Err(failure @ (Failure::Io { .. } | Failure::Refused(_))) => return Err(failure),
+        Err(Failure::Recovery(error @ ese::recovery::Error::Write { .. })) => {
+            return Err(error.into());
+        }
+        Err(failure) => verdict.findings.push(failure.to_string()),
+    }
+    Ok(verdict)
+}
+
+fn restore_and_verify(
+    repository: &Repository,
+    snapshot: &SnapshotInfo,
+    folder: &Path,
+    verdict: &mut Verdict,
+    report: Report,
+) -> Result<()> {
+    let restorable = Restorable::open(repository, snapshot)?;
+    restorable.copy_into(folder, report)?;
+    let manifest = &restorable.manifest;
+    let database = manifest
+        .files
+        .iter()
+        .find(|file| file.file_type() == FileType::DATABASE)
+        .map_or("", |file| file.base_name());
+    let summary = recover(
+        Options::new(folder)
+            .database(database)
+            .log_base_name(&manifest.log_base_name),
+    )?;
+    verdict.generations = summary.generations.as_ref().map(|range| {
+        let (low, high) = (*range.start(), *range.end());
+        contract::Generations { low, high }.to_string()
+    });
+    verdict.records = summary.counts.records;
+
+    let database = ese::Database::open(&summary.database)?;
+    let mut total = 0u64;
+    let path = summary.database.as_path();
+    let findings = &mut verdict.findings;
+    let structure = ese::structure::verify_structure(&database, &mut |finding| {
+        if finding.severity == ese::structure::Severity::Damage {
+            total += 1;
+            if findings.len() < FINDINGS {
+                findings.push(finding.in_file(path, database.page_size()).to_string());
+            }
+        }
+    })?;
+    if total as usize > FINDINGS {
+        verdict
+            .findings
+            .push(format!("and {} more findings", total as usize - FINDINGS));
+    }
+    verdict.rows = structure.rows;
+    verdict.index_entries = structure.index_entries;
+    Ok(())
+}
+
+/// Nothing but the verdict.
+struct OnlyVerdict(Option<Vec<u8>>);
+
+impl Source for OnlyVerdict {
+    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
+        Ok(None)
+    }
+
+    fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
+        let content = self.0.take().unwrap_or_default();
+        let path = VERDICT_PATH.to_owned();
+        Ok(vec![NewFile { path, content }])
+    }
+}
+
+fn store(repository: &Repository, snapshot: &SnapshotInfo, verdict: &Verdict) -> Result<()> {
+    let json = serde_json::to_vec_pretty(verdict).expect("strings and numbers become JSON");
+    let request = BackupRequest {
+        host: snapshot.host.clone(),
+        label: LABEL.to_owned(),
+        tags: vec![LABEL.to_owned()],
+        time: SystemTime::now(),
+        program: TOOL.to_owned(),
+    };
+    repository.backup(&request, &mut OnlyVerdict(Some(json)), &mut |_| ())?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Recovery where a user meets it: `recover`, the service's start, the drill.
+
+mod lab;
+
+use std::path::Path;
+
+use ese::Database;
+use ese::dump::Dump;
+use lab::{Lab, assert_same, content, flip_bit};
+
+/// What the database says, in the engine's canonical form.
+fn dump(database: &Path) -> Vec<u8> {
+    let database = Database::open(database).expect("a database");
+    assert!(database.is_clean(), "recovered");
+    let mut lines = Vec::new();
+    Dump::new()
+        .with_indexes(true)
+        .write(&database, &mut lines)
+        .expect("readable");
+    lines
+}
+
+fn dirty() -> (Lab, Vec<u8>) {
+    let fixture = testkit::find("sample-forest/dirty").expect("shipped");
+    let expected = fixture
+        .companion("expected.jsonl.zst")
+        .expect("the engine's dump");
+    (Lab::with(&fixture), expected)
+}
+
+#[test]
+fn recover_into_a_folder_leaves_the_evidence_alone() {
+    let (lab, expected) = dirty();
+    let before = lab.content();
+    let directory = lab.directory();
+    let out = lab.path("out");
+    let (directory, out) = (
+        directory.to_str().expect("plain"),
+        out.to_str().expect("plain"),
+    );
+    let summary = lab.json(&["recover", directory, "--to", out]);
+    assert_eq!(
+        (
+            summary["first_generation"].as_u64(),
+            summary["last_generation"].as_u64()
+        ),
+        (Some(6), Some(7))
+    );
+    assert_same(&lab.content(), &before, "the evidence");
+    assert!(
+        dump(&Path::new(out).join("ntds.dit")) == expected,
+        "as the engine recovers it"
+    );
+
+    let again = lab.run(&["recover", directory, "--to", out]);
+    assert_eq!(again.code, Some(1), "nothing is overwritten: {again}");
+}
+
+#[test]
+fn recover_in_place_and_once_more() {
+    let (lab, expected) = dirty();
+    let directory = lab.directory();
+    let directory = directory.to_str().expect("plain");
+    lab.succeed(&["recover", directory]);
+    assert!(
+        dump(&lab.directory().join("ntds.dit")) == expected,
+        "as the engine recovers it"
+    );
+    let recovered = lab.content();
+    let run = lab.succeed(&["recover", directory]);
+    assert!(run.stdout.contains("nothing to recover"), "{run}");
+    assert_same(&lab.content(), &recovered, "a clean database is left alone");
+}
+
+#[test]
+fn a_missing_log_is_refused_and_named() {
+    let (lab, _) = dirty();
+    std::fs::remove_file(lab.directory().join("edb00006.log")).expect("lose a required log");
+    let before = lab.content();
+    let directory = lab.directory();
+    let run = lab.run(&["recover", directory.to_str().expect("plain")]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("0x6"), "{run}");
+    assert_same(
+        &lab.content(),
+        &before,
+        "a refused recovery changes nothing",
+    );
+    let refused = lab.serve_refused(&[]);
+    assert!(refused.stderr.contains("0x6"), "{refused}");
+}
+
+#[test]
+fn a_hosted_directory_is_not_recovered_by_others() {
+    let (lab, _) = dirty();
+    let service = lab.serve(&[]);
+    let directory = lab.directory();
+    let run = lab.run(&["recover", directory.to_str().expect("plain")]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("in use"), "{run}");
+    service.stop();
+}
+
+#[test]
+fn the_service_recovers_after_a_crash_and_after_a_restore() {
+    let (lab, expected) = dirty();
+    lab.succeed(&["init"]);
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+
+    // After the crash.
+    lab.serve_recovering(&[]).stop();
+    assert!(
+        dump(&lab.directory().join("ntds.dit")) == expected,
+        "after the crash"
+    );
+
+    // After a restore of what the crash had left.
+    let service = lab.serve(&["--restore-mode"]);
+    lab.succeed(&["restore", "latest"]);
+    service.stop();
+    let service = lab.serve_recovering(&[]);
+    assert!(
+        dump(&lab.directory().join("ntds.dit")) == expected,
+        "after the restore"
+    );
+    let backup = lab.json(&["backup"]);
+    assert_eq!(backup["state"], "Clean Shutdown");
+    service.stop();
+}
+
+#[test]
+fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
+    let (lab, _) = dirty();
+    lab.succeed(&["init"]);
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    let scratch = lab.path("scratch");
+    std::fs::create_dir(&scratch).expect("a scratch folder");
+    let scratch = scratch.to_str().expect("plain");
+    let check = lab.json(&["check", "--drill", "--scratch", scratch]);
+    assert_eq!(check["drills"][0]["proven"], true, "{check}");
+    assert_eq!(check["drills"][0]["generations"], "0x6-0x7", "{check}");
+    assert!(
+        content(Path::new(scratch)).is_empty(),
+        "nothing is left behind"
+    );
+    let snapshots = lab.json(&["snapshots"]);
+    assert_eq!(
+        snapshots.as_array().map(Vec::len),
+        Some(1),
+        "verdicts are no snapshots of a directory: {snapshots}"
+    );
+    assert_eq!(snapshots[0]["drill"]["proven"], true, "{snapshots}");
+
+    // A snapshot whose page is damaged was stored on request; the drill says what it is worth.
+    flip_bit(&lab.directory().join("ntds.dit"), 41 * 8192 + 1234);
+    let service = lab.serve(&[]);
+    let run = lab.run(&["backup", "--allow-corrupt"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    service.stop();
+    let run = lab.run(&[
+        "check",
+        "--drill",
+        "--snapshot",
+        "latest",
+        "--scratch",
+        scratch,
+    ]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stdout.contains("FAILED"), "{run}");
+    assert!(run.stdout.contains("page 40"), "{run}");
+    let snapshots = lab.json(&["snapshots"]);
+    assert_eq!(snapshots[1]["drill"]["proven"], false, "{snapshots}");
+    // The newest snapshot is still the newest of a directory.
+    let plain = lab.path("plain");
+    lab.succeed(&[
+        "restore",
+        "latest",
+        "--target",
+        plain.to_str().expect("plain"),
+    ]);
+    assert!(plain.join("ntds.dit").exists());
+}
