@@ -28,6 +28,15 @@ impl OpenLog {
     /// # Errors
     /// [`Error::Io`], and whatever [`verify`](super::verify) finds.
     pub fn read(path: &Path, kind: LogKind) -> Result<Self> {
+        Self::through(path, LogStream::new(path, kind))
+    }
+
+    /// Reads a log up to where it is damaged or cut off. What follows is lost.
+    pub(crate) fn read_until_damage(path: &Path) -> Result<Self> {
+        Self::through(path, LogStream::until_damage(path))
+    }
+
+    fn through(path: &Path, mut stream: LogStream) -> Result<Self> {
         const BLOCK: usize = 1 << 20;
         let io = |source| Error::Io {
             file: path.to_path_buf(),
@@ -35,7 +44,6 @@ impl OpenLog {
         };
         let mut file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
-        let mut stream = LogStream::new(path, kind);
         let mut bytes = Vec::new();
         if length <= LARGEST_LOG {
             bytes.reserve_exact(length as usize);
@@ -351,6 +359,14 @@ impl LogReader {
         LogReader {
             ahead,
             previous: None,
+        }
+    }
+
+    /// Checks that `log` follows the generation that was read last.
+    pub(crate) fn check_follows(&self, log: &OpenLog) -> Result<()> {
+        match &self.previous {
+            Some(previous) => check_link(previous, log),
+            None => Ok(()),
         }
     }
 

@@ -86,6 +86,7 @@ pub fn verify(file: &Path, kind: LogKind, mut reader: impl Read) -> Result<Sound
 pub struct LogStream {
     file: PathBuf,
     kind: LogKind,
+    lenient: bool,
     /// Bytes fed so far.
     seen: u64,
     /// Bytes that do not fill a unit yet: the header, then a segment, or the whole of a version 7 file.
@@ -99,9 +100,18 @@ impl LogStream {
         LogStream {
             file: file.into(),
             kind,
+            lenient: false,
             seen: 0,
             pending: Vec::new(),
             body: None,
+        }
+    }
+
+    /// A stream that takes the log to end where damage begins, or the file. For recovery where loss is allowed.
+    pub(super) fn until_damage(file: &Path) -> Self {
+        LogStream {
+            lenient: true,
+            ..LogStream::new(file, LogKind::Current)
         }
     }
 
@@ -120,7 +130,7 @@ impl LogStream {
             if identity.has_segments() {
                 self.pending.clear();
             }
-            self.body = Some(Body::new(identity));
+            self.body = Some(Body::new(identity, self.lenient));
         }
         let body = self.body.as_ref().expect("set above");
         if self.seen > body.identity.file_bytes() {
@@ -148,13 +158,14 @@ impl LogStream {
     ///
     /// # Errors
     /// [`Error::Damaged`] where the file is too short or its end contradicts the rules of its kind.
-    pub fn finish(self) -> Result<SoundLog> {
-        let Some(body) = &self.body else {
+    pub fn finish(mut self) -> Result<SoundLog> {
+        let Some(body) = self.body.take() else {
             return Err(LogIdentity::parse(&self.file, &self.pending)
                 .err()
                 .unwrap_or_else(|| self.wrong_length()));
         };
-        if self.seen != body.identity.file_bytes() {
+        if self.seen != body.identity.file_bytes() && !self.lenient {
+            self.body = Some(body);
             return Err(self.wrong_length());
         }
         if !body.identity.has_segments() {
@@ -209,6 +220,8 @@ struct Body {
     /// A bad segment that only the shadow after it can replace.
     bad: Option<Bad>,
     segments_checksum: u64,
+    /// The first bad segment is the end, whatever follows.
+    lenient: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -219,7 +232,7 @@ struct Bad {
 }
 
 impl Body {
-    fn new(identity: LogIdentity) -> Self {
+    fn new(identity: LogIdentity, lenient: bool) -> Self {
         Body {
             identity,
             next: identity.header_sectors,
@@ -227,10 +240,36 @@ impl Body {
             torn: None,
             bad: None,
             segments_checksum: 0,
+            lenient,
         }
     }
 
     fn segment(&mut self, file: &Path, kind: LogKind, bytes: &[u8; SEGMENT_SIZE]) -> Result<()> {
+        if !self.lenient {
+            return self.judge(file, kind, bytes);
+        }
+        if self.end.is_some() {
+            return Ok(());
+        }
+        let first_bad = self.bad.map_or(self.next, |bad| bad.sector);
+        if self.judge(file, kind, bytes).is_err() {
+            self.end_torn_at(first_bad);
+        }
+        Ok(())
+    }
+
+    /// Nothing from this segment on can be read.
+    fn end_torn_at(&mut self, sector: u32) {
+        self.torn = Some(Bad {
+            sector,
+            stored: 0,
+            computed: 0,
+        });
+        self.bad = None;
+        self.end_at(sector);
+    }
+
+    fn judge(&mut self, file: &Path, kind: LogKind, bytes: &[u8; SEGMENT_SIZE]) -> Result<()> {
         let sector = self.next;
         self.next += 1;
         // Sector numbers fit 16 bits, since the header counts the file's sectors in 16 bits.
@@ -305,7 +344,11 @@ impl Body {
         sector + 1 == self.identity.file_sectors
     }
 
-    fn finish(&self, file: &Path) -> Result<SoundLog> {
+    fn finish(mut self, file: &Path) -> Result<SoundLog> {
+        if self.lenient && self.end.is_none() {
+            let read = self.bad.map_or(self.next, |bad| bad.sector);
+            self.end_torn_at(read);
+        }
         if let Some(bad) = self.bad {
             return Err(bad.error(file));
         }

@@ -153,6 +153,25 @@ pub enum Error {
         /// DBTIME that the page has.
         found: u64,
     },
+    /// The file holds changes that the logs do not: their end is missing.
+    #[error(
+        "{}: page {page} was changed at DBTIME {found:#x}, but the logs end at {end} with DBTIME {last:#x}. The end of the \
+         logs is missing, and without it what the file holds cannot be completed or taken back; find the log, or restore a \
+         backup",
+        database.display()
+    )]
+    NewerThanLogs {
+        /// The database.
+        database: PathBuf,
+        /// The page.
+        page: Pgno,
+        /// Its DBTIME.
+        found: u64,
+        /// Where the logs end.
+        end: Lgpos,
+        /// The highest DBTIME in the logs.
+        last: u64,
+    },
     /// A page that a log record changes cannot be read.
     #[error(
         "{}: page {page}: the log record at {position} changes it, but {why}. Restore the file from a backup",

@@ -192,8 +192,13 @@ impl Plan {
                 };
                 let mut end = self.first.saturating_sub(1);
                 for generation in self.first..=self.last {
-                    // The last log goes on up to now.
-                    let is_over = ended(generation).unwrap_or(time >= SystemTime::now());
+                    let is_over = ended(generation).unwrap_or_else(|| {
+                        // No log follows; it cannot hold anything newer than the file.
+                        let last = set.get(generation, sequence);
+                        let written =
+                            last.and_then(|log| log.path.metadata().ok()?.modified().ok());
+                        written.is_some_and(|written| written <= time)
+                    });
                     if !is_over {
                         break;
                     }

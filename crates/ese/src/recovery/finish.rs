@@ -146,7 +146,7 @@ pub(super) fn into_place(
     header: &DatabaseHeader,
 ) -> Result<u64> {
     let size = store.page_size();
-    let (pages, (_, kept)) = (store.pages(), store.base());
+    let (pages, kept) = (store.pages(), store.base_pages());
     let changed = store.write_all_to_side()?;
     let side = side_file(database);
     let write = |source| Error::Write {
@@ -288,6 +288,18 @@ pub(super) fn complete(database: &Path) -> Result<bool> {
     Ok(true)
 }
 
+/// Refuses to read a database whose recovery in place was killed while it wrote.
+pub(super) fn refuse_incomplete(database: &Path) -> Result<bool> {
+    match journal(database).exists() {
+        false => Ok(false),
+        true => Err(Error::Unrecoverable {
+            database: database.to_path_buf(),
+            what: "a recovery in place was killed while it wrote its result; recover in place once more to complete it"
+                .into(),
+        }),
+    }
+}
+
 /// Writes the result as the new file `target`.
 pub(super) fn into_new_file(
     database: &Path,
@@ -314,8 +326,7 @@ pub(super) fn into_new_file(
         .open(&unfinished)
         .map_err(write)?;
     // Pages that were cut off and came back hold nothing of what they once held.
-    let (_, base_pages) = store.base();
-    file.set_len(size.offset_of(base_pages + 1))
+    file.set_len(size.offset_of(store.base_pages() + 1))
         .map_err(write)?;
     file.set_len(size.offset_of(store.pages() + 1))
         .map_err(write)?;

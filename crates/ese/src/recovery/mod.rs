@@ -24,43 +24,30 @@ mod error;
 mod files;
 mod finish;
 mod image;
+mod newest;
 mod nodes;
 mod options;
 mod redo;
+mod replay;
 mod size;
 mod store;
 mod undo;
 mod versions;
 
 use std::fs::File;
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use error::{Error, Result};
-pub use options::{Options, Stop};
+pub use options::{Options, Progress, Stop};
 pub use redo::Counts;
 
 use crate::header::Lgpos;
-use crate::log::{LogReader, OpenLog};
 use files::{Plan, find_database};
 use redo::Redo;
+use replay::Replay;
 use store::PageStore;
-
-/// How far a recovery is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// The generation that is being replayed.
-    pub generation: u32,
-    /// The generations to replay.
-    pub first: u32,
-    /// The last of them.
-    pub last: u32,
-    /// What was done so far.
-    pub counts: Counts,
-    /// Time since the recovery began.
-    pub elapsed: Duration,
-}
 
 /// What a recovery did.
 #[derive(Debug, Clone)]
@@ -106,7 +93,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     }
     let completed_earlier = match options.output {
         None => finish::complete(&database)?,
-        Some(_) => false,
+        Some(_) => finish::refuse_incomplete(&database)?,
     };
     let plan = Plan::of(&options, &database)?;
     let target = match &options.output {
@@ -131,24 +118,12 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     );
     let mut redo = Redo::new(database.clone(), store, plan.header.clone());
     redo.count_up_to(plan.counters.0, plan.counters.1);
-    let mut replay = Replay {
-        options: &mut options,
-        plan: &plan,
-        started,
-        end: plan.header.last_consistent,
-        log_bytes: 0,
-        generations: None,
-        lost: plan.lost.clone(),
-    };
-    let done = replay
-        .run(&mut redo)
-        .and_then(|()| finish_replay(&mut redo, replay.end));
-    if let Err(error) = done {
+    let mut replay = Replay::new(&mut options, &plan, started);
+    if let Err(error) = replay.run(&mut redo) {
         // The side file holds nothing that a second try could use.
         redo.store.discard_side()?;
         return Err(error);
     }
-
     let Replay {
         end,
         log_bytes,
@@ -174,107 +149,4 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         lost,
         elapsed: started.elapsed(),
     })
-}
-
-/// What is left to do after the last record.
-fn finish_replay(redo: &mut Redo, end: Lgpos) -> Result<()> {
-    redo.end()?;
-    if redo.is_attached() {
-        redo.undo()?;
-        size::fit_file(&mut redo.store)?;
-        redo.set_clean(end);
-    }
-    Ok(())
-}
-
-/// The logs on their way into the database.
-struct Replay<'a> {
-    options: &'a mut Options,
-    plan: &'a Plan,
-    started: Instant,
-    /// Where the last log ends.
-    end: Lgpos,
-    log_bytes: u64,
-    generations: Option<RangeInclusive<u32>>,
-    lost: Vec<RangeInclusive<u32>>,
-}
-
-/// How many records are replayed between two calls of the progress function.
-const RECORDS_A_STEP: u64 = 50_000;
-
-impl Replay<'_> {
-    fn run(&mut self, redo: &mut Redo) -> Result<()> {
-        let mut reader = LogReader::new(self.plan.logs.clone());
-        let mut next = self.plan.first;
-        loop {
-            let log = match reader.next_log() {
-                Ok(Some(log)) => log,
-                Ok(None) => return Ok(()),
-                Err(error) => return self.stop_at_damage(next, error, redo),
-            };
-            next = log.generation().saturating_add(1);
-            let generation = log.generation();
-            let first = (self.generations.as_ref()).map_or(generation, |range| *range.start());
-            self.generations = Some(first..=generation);
-            if let Err(error) = self.log(&log, redo) {
-                // A clean database does not depend on logs that say nothing of it.
-                return match (
-                    error,
-                    redo.header == self.plan.header && self.plan.header.is_clean(),
-                ) {
-                    (Error::Read(_), true) => Ok(()),
-                    (error, _) => Err(error),
-                };
-            }
-        }
-    }
-
-    fn log(&mut self, log: &OpenLog, redo: &mut Redo) -> Result<()> {
-        self.report(log.generation(), redo)?;
-        let mut records = log.records();
-        while let Some(entry) = records.next_entry()? {
-            redo.apply(&entry)?;
-            if redo.counts.records.is_multiple_of(RECORDS_A_STEP) {
-                self.report(log.generation(), redo)?;
-            }
-        }
-        self.end = log.sound().end;
-        self.log_bytes += u64::from(self.end.segment())
-            * u64::from(log.sound().identity.sector_size)
-            + u64::from(self.end.byte());
-        Ok(())
-    }
-
-    /// A log cannot be used. Where the caller allows loss, the replay ends before it, if the database allows that too.
-    fn stop_at_damage(&mut self, generation: u32, error: crate::Error, redo: &Redo) -> Result<()> {
-        let untouched = self.plan.header.is_clean() && redo.header == self.plan.header;
-        if untouched {
-            return Ok(());
-        }
-        if self.options.allow_loss && generation > self.plan.required {
-            self.lost.push(generation..=self.plan.last.max(generation));
-            return Ok(());
-        }
-        Err(Error::UnusableLog {
-            generation,
-            source: Box::new(error),
-        })
-    }
-
-    fn report(&mut self, generation: u32, redo: &Redo) -> Result<()> {
-        let Some(report) = &mut self.options.progress else {
-            return Ok(());
-        };
-        let progress = Progress {
-            generation,
-            first: self.plan.first,
-            last: self.plan.last,
-            counts: redo.counts,
-            elapsed: self.started.elapsed(),
-        };
-        match report(progress) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Cancelled),
-        }
-    }
 }

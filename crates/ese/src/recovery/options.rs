@@ -3,9 +3,24 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::Progress;
+use super::redo::Counts;
+
+/// How far a recovery is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// The generation that is being replayed.
+    pub generation: u32,
+    /// The generations to replay.
+    pub first: u32,
+    /// The last of them.
+    pub last: u32,
+    /// What was done so far.
+    pub counts: Counts,
+    /// Time since the recovery began.
+    pub elapsed: Duration,
+}
 
 /// Where the replay ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

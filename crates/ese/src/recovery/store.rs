@@ -298,9 +298,17 @@ impl PageStore {
         }
     }
 
-    /// Reads pages from the database file as they were.
-    pub fn base(&self) -> (&File, u32) {
-        (&self.base, self.base_pages)
+    /// How many pages of the file are still what they were.
+    pub fn base_pages(&self) -> u32 {
+        self.base_pages
+    }
+
+    /// Does something with the file as it was: its pages, of which there are so many.
+    pub fn with_base<T>(
+        &self,
+        read: impl FnOnce(&File, PageSize, u32) -> std::io::Result<T>,
+    ) -> Result<T> {
+        read(&self.base, self.size, self.base_pages).map_err(|source| self.io(source))
     }
 
     /// Writes all changed pages to the side file. Returns the number of the page in each slot; 0 where there is none.

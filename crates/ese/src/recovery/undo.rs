@@ -20,7 +20,8 @@ impl Redo {
             if session.deferred() > 0 && self.is_attached() {
                 let root = session.versions().last().map_or(0, |version| version.root);
                 let what = format!(
-                    "the logs do not tell what {} of its changes replaced. Restore the database from a backup",
+                    "the logs do not tell what {} of its changes replaced: their end is missing. Find it, or restore \
+                     the database from a backup",
                     session.deferred()
                 );
                 return Err(self.undo_error(root, what));

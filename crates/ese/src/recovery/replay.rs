@@ -1,0 +1,179 @@
+//! The logs on their way into the database.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Instant;
+
+use super::error::{Error, Result};
+use super::files::Plan;
+use super::newest::{self, Newest};
+use super::options::{Options, Progress};
+use super::redo::Redo;
+use super::size;
+use crate::header::Lgpos;
+use crate::log::{LogReader, OpenLog};
+
+/// A replay of the planned logs.
+pub(super) struct Replay<'a> {
+    options: &'a mut Options,
+    plan: &'a Plan,
+    started: Instant,
+    /// Where the last log ends.
+    pub end: Lgpos,
+    pub log_bytes: u64,
+    pub generations: Option<RangeInclusive<u32>>,
+    pub lost: Vec<RangeInclusive<u32>>,
+}
+
+/// How many records are replayed between two calls of the progress function.
+const RECORDS_A_STEP: u64 = 50_000;
+
+impl<'a> Replay<'a> {
+    pub fn new(options: &'a mut Options, plan: &'a Plan, started: Instant) -> Self {
+        Replay {
+            options,
+            plan,
+            started,
+            end: plan.header.last_consistent,
+            log_bytes: 0,
+            generations: None,
+            lost: plan.lost.clone(),
+        }
+    }
+
+    /// Replays all logs, rolls back what is open then, and makes the header that of a clean database.
+    pub fn run(&mut self, redo: &mut Redo) -> Result<()> {
+        let search = match self.may_lack_its_end(self.plan.last) && redo.is_attached() {
+            true => Some(redo.store.with_base(newest::search)?),
+            false => None,
+        };
+        let replayed = self.logs(redo);
+        let newest = match search {
+            Some(search) => {
+                let found = search.join().unwrap_or_else(|_| Ok(Newest::default()));
+                Some(redo.store.with_base(|_, _, _| found)?)
+            }
+            None => None,
+        };
+        replayed?;
+        redo.end()?;
+        if !redo.is_attached() {
+            return Ok(());
+        }
+        let last = (self.generations.as_ref()).map_or(0, |range| *range.end());
+        if self.may_lack_its_end(last) {
+            let newest = match newest {
+                Some(newest) => newest,
+                None => redo.store.with_base(newest::newest)?,
+            };
+            if newest.dbtime > redo.dbtime {
+                return Err(Error::NewerThanLogs {
+                    database: redo.database().to_path_buf(),
+                    page: newest.page,
+                    found: newest.dbtime,
+                    end: self.end,
+                    last: redo.dbtime,
+                });
+            }
+        }
+        redo.undo()?;
+        size::fit_file(&mut redo.store)?;
+        redo.set_clean(self.end);
+        Ok(())
+    }
+
+    /// Whether the file may hold changes of the generation that comes last: then nothing proves that the log's end is
+    /// there.
+    fn may_lack_its_end(&self, last: u32) -> bool {
+        last <= self.plan.required
+    }
+
+    fn logs(&mut self, redo: &mut Redo) -> Result<()> {
+        let mut reader = LogReader::new(self.plan.logs.clone());
+        let mut next = self.plan.first;
+        loop {
+            let log = match reader.next_log() {
+                Ok(Some(log)) => log,
+                Ok(None) => return Ok(()),
+                Err(error) => return self.stop_at_damage(next, error, &reader, redo),
+            };
+            next = log.generation().saturating_add(1);
+            match self.log(&log, redo) {
+                Err(Error::Read(_)) if self.is_untouched(redo) => return Ok(()),
+                done => done?,
+            }
+        }
+    }
+
+    fn log(&mut self, log: &OpenLog, redo: &mut Redo) -> Result<()> {
+        let generation = log.generation();
+        self.report(generation, redo)?;
+        let mut records = log.records();
+        while let Some(entry) = records.next_entry()? {
+            redo.apply(&entry)?;
+            if redo.counts.records.is_multiple_of(RECORDS_A_STEP) {
+                self.report(generation, redo)?;
+            }
+        }
+        let first = (self.generations.as_ref()).map_or(generation, |range| *range.start());
+        self.generations = Some(first..=generation);
+        self.end = log.sound().end;
+        let sector_size = log.sound().identity.sector_size;
+        self.log_bytes +=
+            u64::from(self.end.segment()) * u64::from(sector_size) + u64::from(self.end.byte());
+        Ok(())
+    }
+
+    /// The database is clean, and no log said anything of it: then it does not depend on them.
+    fn is_untouched(&self, redo: &Redo) -> bool {
+        self.plan.header.is_clean() && redo.header == self.plan.header
+    }
+
+    /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins, unless the database
+    /// needs what comes after.
+    fn stop_at_damage(
+        &mut self,
+        generation: u32,
+        error: crate::Error,
+        reader: &LogReader,
+        redo: &mut Redo,
+    ) -> Result<()> {
+        if self.is_untouched(redo) {
+            return Ok(());
+        }
+        let refused = |error| Error::UnusableLog {
+            generation,
+            source: Box::new(error),
+        };
+        if !self.options.allow_loss || generation < self.plan.required {
+            return Err(refused(error));
+        }
+        let path = generation
+            .checked_sub(self.plan.first)
+            .and_then(|index| self.plan.logs.get(index as usize));
+        let rest = path.and_then(|(path, _)| OpenLog::read_until_damage(path).ok());
+        match rest.filter(|log| reader.check_follows(log).is_ok()) {
+            Some(log) => self.log(&log, redo)?,
+            None if generation <= self.plan.required => return Err(refused(error)),
+            None => {}
+        }
+        self.lost.push(generation..=self.plan.last.max(generation));
+        Ok(())
+    }
+
+    fn report(&mut self, generation: u32, redo: &Redo) -> Result<()> {
+        let Some(report) = &mut self.options.progress else {
+            return Ok(());
+        };
+        let progress = Progress {
+            generation,
+            first: self.plan.first,
+            last: self.plan.last,
+            counts: redo.counts,
+            elapsed: self.started.elapsed(),
+        };
+        match report(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Logs that are missing, foreign, mixed up, damaged or cut off: recovery refuses and names the generation, or ends in a
+//! state that the logs prove. It never ends in any other.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{back_to_creation, contents, database_in, dump, unpacked};
+use ese::header::DatabaseHeaders;
+use ese::log_set::LogSet;
+use ese::recovery::{Error, Options, Stop, Summary, recover};
+
+/// A crashed directory that ships with the project: generations 1 to 3 and the current log.
+const CRASHED: &str = "sample-forest/dirty";
+
+fn log_of(folder: &Path, generation: u32) -> PathBuf {
+    let set = LogSet::in_folder(folder, "edb").unwrap();
+    let log = set.logs.iter().find(|log| log.generation() == generation);
+    log.unwrap().path.clone()
+}
+
+/// Recovers into another folder; on refusal, that folder stays empty.
+fn attempt(folder: &Path, change: impl FnOnce(Options) -> Options) -> Result<Outcome, Error> {
+    let out = tempfile::tempdir().unwrap();
+    let options = change(Options::new(folder).into_folder(out.path()));
+    match recover(options) {
+        Ok(summary) => Ok(Outcome {
+            dump: dump(&summary.database),
+            summary,
+        }),
+        Err(error) => {
+            assert!(contents(out.path()).is_empty(), "a refusal leaves nothing");
+            Err(error)
+        }
+    }
+}
+
+struct Outcome {
+    dump: Vec<u8>,
+    summary: Summary,
+}
+
+fn refusal(folder: &Path) -> String {
+    match attempt(folder, |options| options) {
+        Ok(_) => panic!("recovered"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_missing_log_is_named() {
+    let fixture = testkit::find(CRASHED).unwrap();
+    let folder = fixture.unpack();
+    let database = DatabaseHeaders::read(&database_in(folder.path())).unwrap();
+    let required = database.header.min_required.get()..=database.header.max_required.get();
+    println!("required {required:?}");
+    for generation in required {
+        let folder = fixture.unpack();
+        std::fs::remove_file(log_of(folder.path(), generation)).unwrap();
+        let text = refusal(folder.path());
+        println!("{text}");
+        assert!(text.contains(&format!("{generation:#x}")), "{text}");
+        assert!(text.contains("missing"), "{text}");
+        let with_loss = attempt(folder.path(), |options| options.allow_loss(true));
+        assert!(matches!(with_loss, Err(Error::MissingRequiredLogs { .. })));
+    }
+}
+
+#[test]
+fn a_damaged_log_is_named() {
+    let fixture = testkit::find(CRASHED).unwrap();
+    let folder = fixture.unpack();
+    let header = DatabaseHeaders::read(&database_in(folder.path()))
+        .unwrap()
+        .header;
+    for generation in header.min_required.get()..=header.max_required.get() {
+        for at in [30, 4096 * 3 + 700] {
+            let folder = fixture.unpack();
+            let path = log_of(folder.path(), generation);
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[at] ^= 0x40;
+            bytes[at + 1] ^= 0x11;
+            std::fs::write(&path, bytes).unwrap();
+            let text = refusal(folder.path());
+            println!("{text}");
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(
+                text.contains(&name) || text.contains(&format!("{generation:#x}")),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_of_another_sequence_is_named() {
+    let fixture = testkit::find(CRASHED).unwrap();
+    let folder = fixture.unpack();
+    let header = DatabaseHeaders::read(&database_in(folder.path()))
+        .unwrap()
+        .header;
+    let generation = header.max_required.get();
+    // A log of a sequence that began at another time: only the signature differs.
+    const SIGNATURE: usize = 44;
+    let path = log_of(folder.path(), generation);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[SIGNATURE] ^= 1;
+    let checksum = ese::checksum::header_checksum(&bytes[..4096]);
+    bytes[..4].copy_from_slice(&checksum.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let text = refusal(folder.path());
+    println!("{text}");
+    assert!(text.contains(&format!("{generation:#x}")), "{text}");
+    assert!(text.contains("another sequence"), "{text}");
+}
+
+#[test]
+fn exchanged_and_repeated_logs_are_named() {
+    let fixture = testkit::find("ese/p8192-manygen")
+        .or_else(|| testkit::find(CRASHED))
+        .unwrap();
+    let folder = fixture.unpack();
+    let header = DatabaseHeaders::read(&database_in(folder.path()))
+        .unwrap()
+        .header;
+    let first = header.min_required.get();
+    if first < header.max_required.get() {
+        let (a, b) = (
+            log_of(folder.path(), first),
+            log_of(folder.path(), first + 1),
+        );
+        let parked = folder.path().join("parked");
+        std::fs::rename(&a, &parked).unwrap();
+        std::fs::rename(&b, &a).unwrap();
+        std::fs::rename(&parked, &b).unwrap();
+        let text = refusal(folder.path());
+        println!("{text}");
+        assert!(text.contains(&format!("{first:#x}")), "{text}");
+    }
+
+    let folder = fixture.unpack();
+    let path = log_of(folder.path(), first);
+    let copy = match path.ends_with("edb.log") {
+        true => folder.path().join(format!("edb{first:05X}.log")),
+        false => folder.path().join("edb.log"),
+    };
+    std::fs::copy(&path, copy).unwrap();
+    let text = refusal(folder.path());
+    println!("{text}");
+    assert!(text.contains(&format!("{first:#x}")), "{text}");
+    assert!(text.contains("twice"), "{text}");
+}
+
+#[test]
+fn a_later_log_without_those_before_it_is_not_passed_over() {
+    // The database needs the logs up to the end of its copying only, but more are there, with a gap.
+    let Some(fixture) = testkit::find("ese/chain-ad2016:backup-2") else {
+        return;
+    };
+    let folder = unpacked(&fixture);
+    let set = LogSet::in_folder(folder.path(), "edb").unwrap();
+    let last = set.logs.last().unwrap().generation();
+    std::fs::remove_file(log_of(folder.path(), last - 1)).unwrap();
+    let text = refusal(folder.path());
+    println!("{text}");
+    assert!(text.contains(&format!("{:#x}", last - 1)), "{text}");
+
+    let outcome = attempt(folder.path(), |options| options.allow_loss(true)).unwrap();
+    assert_eq!(outcome.summary.lost, [last - 1..=last]);
+    assert_eq!(outcome.summary.generations.unwrap().end() + 1, last - 1);
+}
+
+#[test]
+fn replay_stops_where_it_is_told() {
+    let Some(fixture) = testkit::find("ese/chain-ad2016:backup-2") else {
+        return;
+    };
+    let folder = unpacked(&fixture);
+    let all = attempt(folder.path(), |options| options).unwrap();
+    let last = *all.summary.generations.as_ref().unwrap().end();
+
+    let until = |stop| attempt(folder.path(), |options| options.until(stop));
+    let earlier = until(Stop::Generation(last - 1)).unwrap();
+    assert_eq!(earlier.summary.generations.unwrap().end() + 1, last);
+    assert_eq!(earlier.summary.lost, [last..=last]);
+    assert_ne!(earlier.dump, all.dump);
+
+    // The same logs without the last one lead to the same state.
+    std::fs::rename(log_of(folder.path(), last), folder.path().join("away")).unwrap();
+    let without = attempt(folder.path(), |options| options).unwrap();
+    assert_eq!(without.dump, earlier.dump);
+    std::fs::rename(
+        folder.path().join("away"),
+        folder.path().join(format!("edb{last:05X}.log")),
+    )
+    .unwrap();
+
+    let error = until(Stop::Generation(1)).err().unwrap();
+    assert!(matches!(error, Error::StopTooEarly { .. }), "{error}");
+    let now = until(Stop::Time(std::time::SystemTime::now())).unwrap();
+    assert_eq!(now.dump, all.dump);
+    let long_ago = until(Stop::Time(std::time::UNIX_EPOCH)).err().unwrap();
+    assert!(matches!(long_ago, Error::StopTooEarly { .. }), "{long_ago}");
+}
+
+/// How a log loses its end.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// The file ends there.
+    Short,
+    /// Zeros follow, as in the unwritten part of the current log.
+    Zeros,
+}
+
+/// Cuts the last log in every place and compares what comes of it: the crashed database, if it can be recovered at all,
+/// must hold exactly what the logs hold that are left. What these hold is found by replaying them from the beginning.
+#[test]
+fn whatever_is_cut_off_a_log_never_leads_to_a_wrong_database() {
+    // The file of the first set is abreast of its logs, that of the second far behind.
+    cut_everywhere(&testkit::find(CRASHED).unwrap(), 4);
+    if let Some(fixture) = testkit::find("ese/p8192-manygen") {
+        let recovered = cut_everywhere(&fixture, 1);
+        assert!(recovered > 20);
+    }
+}
+
+/// How many cuts left a database that could be recovered. Every `step`th sector is a place to cut.
+fn cut_everywhere(fixture: &testkit::Fixture, step: usize) -> usize {
+    let crashed = fixture.unpack();
+    let from_nothing = fixture.unpack();
+    let (database, page) = back_to_creation(from_nothing.path(), 0).unwrap();
+    std::fs::write(&database, [&page[..], &page[..]].concat()).unwrap();
+
+    let current = crashed.path().join("edb.log");
+    let same_current = from_nothing.path().join("edb.log");
+    let whole = std::fs::read(&current).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut places: Vec<usize> = (4096..used + 8192).step_by(4096 * step).collect();
+    let mut random = 88172645463325252_u64;
+    for _ in 0..24 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        places.push(4096 + random as usize % (used - 4096));
+    }
+    let (mut recovered, mut refused) = (0, 0);
+    let mut states = std::collections::HashSet::new();
+    for place in places {
+        for cut in [Cut::Short, Cut::Zeros] {
+            let bytes = match cut {
+                Cut::Short => whole[..place].to_vec(),
+                Cut::Zeros => {
+                    let mut bytes = whole.clone();
+                    bytes[place..].fill(0);
+                    bytes
+                }
+            };
+            std::fs::write(&current, &bytes).unwrap();
+            std::fs::write(&same_current, &bytes).unwrap();
+            let with_loss = |folder: &Path| attempt(folder, |options| options.allow_loss(true));
+            let without_loss = attempt(crashed.path(), |options| options);
+            let from_crash = with_loss(crashed.path());
+            let truth = match with_loss(from_nothing.path()) {
+                Ok(truth) => truth,
+                Err(error) => panic!("{cut:?} at {place:#x}: {error}"),
+            };
+            states.insert(truth.dump.clone());
+            if let Cut::Short = cut
+                && place < whole.len()
+            {
+                assert!(
+                    without_loss.is_err(),
+                    "{cut:?} at {place:#x}: loss is not silent"
+                );
+                assert!(!truth.summary.lost.is_empty());
+            }
+            match from_crash {
+                Ok(outcome) => {
+                    assert!(outcome.dump == truth.dump, "{cut:?} at {place:#x}");
+                    recovered += 1;
+                }
+                Err(error) => {
+                    assert!(
+                        matches!(error, Error::NewerThanLogs { .. } | Error::Undo { .. }),
+                        "{cut:?} at {place:#x}: {error}"
+                    );
+                    refused += 1;
+                }
+            }
+            if let Ok(outcome) = without_loss {
+                assert!(outcome.dump == truth.dump, "{cut:?} at {place:#x}");
+            }
+        }
+    }
+    println!(
+        "{}: {recovered} recovered, {refused} refused, {} states",
+        fixture.name,
+        states.len()
+    );
+    recovered
+}
