@@ -1,0 +1,33 @@
+//! A Samba domain controller's files: where they are, how they are locked, how one moment of them is pinned, and how
+//! they are put back.
+//!
+//! ```text
+//! smb.conf ── Installation ── State (what belongs to it) ── Moment (pinned, verified as it is read) ──> a backup
+//!                  └── directory (rootDSE: online? who?) ────────┘
+//! a backup ──> Tree (verified, shaped, given a new life) ── Place (put where the state was) ──> the same server again
+//! ```
+//!
+//! Knows nothing of backup services. All functions block.
+#![deny(unsafe_code)]
+
+pub mod directory;
+mod error;
+mod identity;
+mod installation;
+pub mod lmdb;
+pub mod lock;
+mod moment;
+mod place;
+mod spool;
+pub mod state;
+pub mod tdb;
+mod tools;
+mod tree;
+
+pub use error::{Error, Result};
+pub use identity::{DomainSid, Guid, Identity, signature};
+pub use installation::Installation;
+pub use moment::{Moment, Options, PinnedFile, PinnedReader};
+pub use place::Place;
+pub use state::{LISTING_PATH, Listing, State};
+pub use tree::{NewLife, StoredIdentity, Tree};

@@ -1,0 +1,298 @@
+//! Byte-range locks as Samba takes them, with a limit on every wait.
+//!
+//! Samba's databases are guarded by classic fcntl locks. Ours are open-file-description locks on the same bytes: they
+//! conflict with classic ones, but belong to an open file instead of a process, so that another thread that opens and
+//! closes the same file does not lose them. A process that dies, however it dies, leaves none behind.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+use crate::error::{Error, Result};
+
+/// Bytes of a file, as fcntl counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first byte.
+    pub start: u64,
+    /// How many; 0 means up to the end of the file, wherever that will be.
+    pub length: u64,
+    /// What the range guards, for people.
+    pub what: &'static str,
+}
+
+/// Whether others may hold the same lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// F_RDLCK.
+    Shared,
+    /// F_WRLCK.
+    Exclusive,
+}
+
+/// A held lock; dropping it releases it.
+#[derive(Debug)]
+pub struct Held {
+    file: File,
+}
+
+impl Held {
+    /// Waits for a lock, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when the limit is over: then nothing is held, and nothing will be.
+    pub fn wait(path: &Path, range: Range, kind: Kind, limit: Duration) -> Result<Self> {
+        let file = open(path)?;
+        if let Some(held) = take(file, path, range, kind, false)? {
+            return Ok(held);
+        }
+        // The kernel wakes those who wait in it; who only asks again and again gets no turn beside busy writers. A wait
+        // in the kernel has no limit, so it is done by a thread that can be left behind: when its turn comes after the
+        // limit nobody takes the lock from it, and it is released at once.
+        let file = open(path)?;
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let own_path = path.to_path_buf();
+        std::thread::Builder::new()
+            .name("lock".into())
+            .spawn(move || {
+                let held = take(file, &own_path, range, kind, true);
+                let _ = sender.send(held);
+            })
+            .map_err(Error::io("start a thread that waits for a lock", path))?;
+        match receiver.recv_timeout(limit) {
+            Ok(held) => held?.ok_or_else(|| locked(path, range, limit)),
+            Err(_) => Err(locked(path, range, limit)),
+        }
+    }
+
+    /// Takes a lock that should be free, or becomes free within a moment; never waits in line.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when it did not become free within `patience`.
+    pub fn take(path: &Path, range: Range, kind: Kind, patience: Duration) -> Result<Self> {
+        let begin = Instant::now();
+        let mut file = open(path)?;
+        loop {
+            match take(file, path, range, kind, false)? {
+                Some(held) => return Ok(held),
+                None if begin.elapsed() >= patience => return Err(locked(path, range, patience)),
+                None => std::thread::sleep(Duration::from_micros(200)),
+            }
+            file = open(path)?;
+        }
+    }
+
+    /// The locked file, open for reading and writing.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+fn locked(path: &Path, range: Range, limit: Duration) -> Error {
+    Error::Locked {
+        path: path.to_path_buf(),
+        what: range.what,
+        limit,
+    }
+}
+
+/// A write lock wants a file that is open for writing; nothing is ever written through it.
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(Error::io("open to lock it", path))
+}
+
+fn take(file: File, path: &Path, range: Range, kind: Kind, wait: bool) -> Result<Option<Held>> {
+    let overflow = |_| Error::damaged(path, "a lock beyond the largest file offset");
+    let lock = libc::flock {
+        l_type: match kind {
+            Kind::Shared => libc::F_RDLCK as libc::c_short,
+            Kind::Exclusive => libc::F_WRLCK as libc::c_short,
+        },
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: libc::off_t::try_from(range.start).map_err(overflow)?,
+        l_len: libc::off_t::try_from(range.length).map_err(overflow)?,
+        l_pid: 0,
+    };
+    loop {
+        let argument = match wait {
+            true => FcntlArg::F_OFD_SETLKW(&lock),
+            false => FcntlArg::F_OFD_SETLK(&lock),
+        };
+        match fcntl(&file, argument) {
+            Ok(_) => return Ok(Some(Held { file })),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) if !wait => return Ok(None),
+            Err(error) => return Err(Error::io("lock", path)(error.into())),
+        }
+    }
+}
+
+/// The processes that hold or wait for locks on a file, as /proc/locks tells; empty where it does not.
+pub fn holders(path: &Path) -> Vec<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(metadata), Ok(locks)) = (path.metadata(), std::fs::read_to_string("/proc/locks"))
+    else {
+        return Vec::new();
+    };
+    let own = format!(
+        "{:02x}:{:02x}:{}",
+        libc::major(metadata.dev()),
+        libc::minor(metadata.dev()),
+        metadata.ino()
+    );
+    let mut holders: Vec<u32> = locks
+        .lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line
+                .split_whitespace()
+                .filter(|field| *field != "->")
+                .collect();
+            let (pid, place) = (fields.get(4)?, fields.get(5)?);
+            (*place == own).then(|| pid.parse().ok())?
+        })
+        .collect();
+    holders.sort_unstable();
+    holders.dedup();
+    holders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RANGE: Range = Range {
+        start: 8,
+        length: 1,
+        what: "transaction lock",
+    };
+    const SOON: Duration = Duration::from_millis(50);
+
+    /// A classic lock, as Samba's libraries take it.
+    fn classic(path: &Path, kind: libc::c_int) -> (File, nix::Result<libc::c_int>) {
+        let file = open(path).unwrap();
+        let lock = libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 8,
+            l_len: 1,
+            l_pid: 0,
+        };
+        let taken = fcntl(&file, FcntlArg::F_SETLK(&lock));
+        (file, taken)
+    }
+
+    fn file() -> tempfile::TempPath {
+        tempfile::NamedTempFile::new().unwrap().into_temp_path()
+    }
+
+    /// Another process that holds a classic lock: this process would lose its own as soon as it closed the file once.
+    struct OtherProcess(std::process::Child);
+
+    const FILE_TO_LOCK: &str = "SAMBA_TEST_FILE_TO_LOCK";
+
+    impl OtherProcess {
+        fn locks(path: &Path) -> Self {
+            use std::io::BufRead;
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "lock::tests::other_process",
+                    "--ignored",
+                    "--nocapture",
+                ])
+                .env(FILE_TO_LOCK, path)
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+            assert!(
+                lines
+                    .map_while(Result::ok)
+                    .any(|line| line.contains("locked"))
+            );
+            Self(child)
+        }
+    }
+
+    impl Drop for OtherProcess {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    #[test]
+    #[ignore = "started by other tests as a process of its own"]
+    fn other_process() {
+        let Some(path) = std::env::var_os(FILE_TO_LOCK) else {
+            return;
+        };
+        let (_file, taken) = classic(Path::new(&path), libc::F_WRLCK);
+        taken.unwrap();
+        println!("locked");
+        std::thread::sleep(Duration::from_secs(60));
+    }
+
+    #[test]
+    fn our_lock_keeps_classic_ones_out() {
+        let path = file();
+        let held = Held::wait(&path, RANGE, Kind::Exclusive, SOON).unwrap();
+        for kind in [libc::F_RDLCK, libc::F_WRLCK] {
+            assert_eq!(classic(&path, kind).1, Err(Errno::EAGAIN));
+        }
+        // Another file handle of this process, opened and closed, takes nothing away.
+        drop(open(&path).unwrap());
+        assert_eq!(classic(&path, libc::F_WRLCK).1, Err(Errno::EAGAIN));
+        drop(held);
+        assert!(classic(&path, libc::F_WRLCK).1.is_ok());
+    }
+
+    #[test]
+    fn a_classic_lock_keeps_ours_out_until_the_limit() {
+        let path = file();
+        let samba = OtherProcess::locks(&path);
+        let begin = Instant::now();
+        for lock in [Held::wait, Held::take] {
+            let error = lock(&path, RANGE, Kind::Exclusive, SOON).unwrap_err();
+            assert!(matches!(error, Error::Locked { .. }), "{error}");
+            assert!(error.to_string().contains("transaction lock"), "{error}");
+        }
+        assert!(begin.elapsed() >= 2 * SOON && begin.elapsed() < 40 * SOON);
+        assert_eq!(holders(&path), [samba.0.id()]);
+
+        // Who gave up keeps nothing, although his turn comes now.
+        drop(samba);
+        std::thread::sleep(SOON);
+        assert!(classic(&path, libc::F_WRLCK).1.is_ok());
+    }
+
+    #[test]
+    fn who_waits_gets_the_lock_as_soon_as_it_is_free() {
+        let path = file();
+        let samba = OtherProcess::locks(&path);
+        let path = &*path;
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(move || Held::wait(path, RANGE, Kind::Exclusive, 100 * SOON));
+            std::thread::sleep(SOON);
+            drop(samba);
+            waiting.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn shared_locks_exclude_writers_only() {
+        let path = file();
+        let _held = Held::take(&path, RANGE, Kind::Shared, SOON).unwrap();
+        assert!(classic(&path, libc::F_RDLCK).1.is_ok());
+        assert_eq!(classic(&path, libc::F_WRLCK).1, Err(Errno::EAGAIN));
+    }
+}

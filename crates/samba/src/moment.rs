@@ -1,0 +1,491 @@
+//! One moment of a running domain controller, pinned.
+//!
+//! A write to the directory takes the transaction lock of metadata.tdb first and gives it back last, whatever it
+//! changes. Who holds that lock therefore sees all partitions at rest and as one; readers go on. What has to be done
+//! while it is held is small: LMDB databases are pinned by a read transaction each, TDB databases are cloned or copied,
+//! keys are read. Everything slow comes before or after.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::directory;
+use crate::error::{Error, Result};
+use crate::installation::Installation;
+use crate::lmdb::{self, Environment, Snapshot, SnapshotReader};
+use crate::lock::{Held, Kind as LockKind, Range};
+use crate::spool::{self, Copied, Prepared};
+use crate::state::{Entry, Kind, Listing, State};
+use crate::tdb;
+
+/// How long somebody who holds a lock is waited for while others are held.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// Files up to this size are read in one go, so that they cannot change half-way.
+const SMALL: u64 = 1 << 20;
+/// How often a file that changes while it is read is read again.
+const ATTEMPTS: usize = 5;
+
+/// How a moment is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How long all locks together are waited for.
+    pub lock_limit: Duration,
+    /// Where copies of TDB databases go. They have no names and vanish with the process.
+    pub spool: PathBuf,
+}
+
+/// A pinned moment. Dropping it releases everything.
+pub struct Moment {
+    listing: Listing,
+    files: BTreeMap<String, PinnedFile>,
+    /// How long commits to the directory were kept waiting.
+    pub commits_waited: Duration,
+}
+
+/// A file of the moment.
+#[derive(Clone)]
+pub struct PinnedFile {
+    /// Its path in a snapshot.
+    pub path: String,
+    /// Its path on this server.
+    pub original: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes.
+    pub size: u64,
+    /// Last modification, milliseconds since 1970-01-01 UTC.
+    pub modified_ms: i64,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Lmdb(Arc<Snapshot>),
+    Tdb(Copied),
+    Bytes(Arc<[u8]>),
+    /// Still where it was: read when it is wanted.
+    InPlace,
+}
+
+/// What is being prepared for one database.
+enum Preparation {
+    Lmdb(Environment),
+    Tdb(Prepared),
+}
+
+impl Moment {
+    /// Pins the moment. The domain controller must run, and be synchronized.
+    ///
+    /// # Errors
+    /// [`Error::Directory`] when it does not run; [`Error::Locked`] when a lock was not free in time; [`Error::Io`]
+    /// such as for a full disk under the spool folder. Whatever the error, nothing stays locked.
+    pub fn pin(installation: &Installation, options: &Options) -> Result<Self> {
+        let facts = directory::facts(installation)?;
+        let state = State::find(installation)?;
+        let (together, apart): (Vec<&Entry>, Vec<&Entry>) = state
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.kind, Kind::Lmdb | Kind::Tdb))
+            .partition(|entry| belongs_to_the_moment(installation, entry));
+        let keys = state.entries.iter().filter(|entry| {
+            entry.kind == Kind::File && entry.original.starts_with(&installation.private)
+        });
+        check_complete(installation, &together)?;
+
+        let prepared = prepare(&together, options)?;
+        let locks = Locks::acquire(&locks(installation), options.lock_limit)?;
+        let (held_since, pinned_from) = (Instant::now(), SystemTime::now());
+        let mut contents = pin(prepared)?;
+        for entry in keys {
+            if let Some(content) = read_small(&entry.original)? {
+                contents.insert(entry.original.clone(), Content::Bytes(content.into()));
+            }
+        }
+        let pinned_to = SystemTime::now();
+        drop(locks);
+        let commits_waited = held_since.elapsed();
+
+        for entry in apart {
+            contents.extend(copy_apart(entry, options)?);
+        }
+        let files = state
+            .entries
+            .iter()
+            .filter(|entry| entry.is_file())
+            .map(|entry| {
+                let content = contents.remove(&entry.original).unwrap_or(Content::InPlace);
+                let size = match &content {
+                    Content::Lmdb(snapshot) => snapshot.size(),
+                    Content::Tdb(copied) => copied.size(),
+                    Content::Bytes(bytes) => bytes.len() as u64,
+                    Content::InPlace => entry
+                        .original
+                        .metadata()
+                        .map_or(0, |metadata| metadata.len()),
+                };
+                let attributes = &entry.attributes;
+                let file = PinnedFile {
+                    path: entry.path.clone(),
+                    original: entry.original.clone(),
+                    kind: entry.kind.clone(),
+                    size,
+                    modified_ms: attributes.modified.saturating_mul(1000)
+                        + i64::from(attributes.modified_ns / 1_000_000),
+                    content,
+                };
+                (file.path.clone(), file)
+            });
+        Ok(Self {
+            files: files.collect(),
+            listing: Listing::new(
+                &state,
+                &facts,
+                (pinned_from, pinned_to),
+                installation.version.clone(),
+            ),
+            commits_waited,
+        })
+    }
+
+    /// What the moment consists of.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The files, by their paths in a snapshot.
+    pub fn files(&self) -> impl Iterator<Item = &PinnedFile> {
+        self.files.values()
+    }
+}
+
+/// All partitions, their metadata, and the domain controller's own secrets.
+fn belongs_to_the_moment(installation: &Installation, entry: &Entry) -> bool {
+    let private = &installation.private;
+    entry.kind == Kind::Lmdb
+        || entry.original == installation.sam()
+        || entry.original.starts_with(private.join("sam.ldb.d"))
+        || secrets(installation).contains(&entry.original)
+}
+
+fn secrets(installation: &Installation) -> [PathBuf; 2] {
+    ["secrets.ldb", "secrets.tdb"].map(|name| installation.private.join(name))
+}
+
+/// A directory without its most important files is not backed up as if it were whole.
+fn check_complete(installation: &Installation, databases: &[&Entry]) -> Result<()> {
+    let [secrets, _] = secrets(installation);
+    for path in [installation.sam(), installation.metadata(), secrets] {
+        if !databases.iter().any(|entry| entry.original == path) {
+            return Err(Error::damaged(
+                &path,
+                "there is no such database, and a domain controller has one",
+            ));
+        }
+    }
+    let partitions = installation.private.join("sam.ldb.d");
+    match databases.iter().any(|entry| {
+        entry.original.starts_with(&partitions)
+            && entry
+                .original
+                .extension()
+                .is_some_and(|extension| extension == "ldb")
+    }) {
+        true => Ok(()),
+        false => Err(Error::damaged(&partitions, "there is no partition in it")),
+    }
+}
+
+fn prepare(databases: &[&Entry], options: &Options) -> Result<Vec<(PathBuf, Preparation)>> {
+    let mut prepared = Vec::new();
+    for entry in databases {
+        let preparation = match entry.kind {
+            Kind::Lmdb => {
+                Preparation::Lmdb(Environment::open(&lmdb::Library::load()?, &entry.original)?)
+            }
+            _ => Preparation::Tdb(Prepared::new(&entry.original, &options.spool)?),
+        };
+        prepared.push((entry.original.clone(), preparation));
+    }
+    Ok(prepared)
+}
+
+/// Pins what is locked.
+fn pin(prepared: Vec<(PathBuf, Preparation)>) -> Result<BTreeMap<PathBuf, Content>> {
+    let mut contents = BTreeMap::new();
+    let mut copies = Vec::new();
+    for (path, preparation) in prepared {
+        match preparation {
+            Preparation::Lmdb(environment) => {
+                contents.insert(path, Content::Lmdb(Arc::new(environment.pin()?)));
+            }
+            Preparation::Tdb(prepared) => copies.push(prepared),
+        }
+    }
+    for copied in spool::capture(copies)? {
+        contents.insert(copied.path().to_path_buf(), Content::Tdb(copied));
+    }
+    Ok(contents)
+}
+
+/// Copies a database that belongs to no moment but its own.
+fn copy_apart(entry: &Entry, options: &Options) -> Result<Option<(PathBuf, Content)>> {
+    let path = &entry.original;
+    let prepared = Prepared::new(path, &options.spool)?;
+    let _locks = Locks::acquire(&all_of(path), options.lock_limit)?;
+    let copied = spool::capture(vec![prepared])?.pop();
+    Ok(copied.map(|copied| (path.clone(), Content::Tdb(copied))))
+}
+
+/// What must be locked for a moment: the directory, then the secrets.
+fn locks(installation: &Installation) -> Vec<Lock> {
+    let exclusive = |path: PathBuf| Lock {
+        path,
+        range: tdb::TRANSACTION,
+        kind: LockKind::Exclusive,
+    };
+    let mut locks = vec![
+        exclusive(installation.metadata()),
+        exclusive(installation.sam()),
+    ];
+    for path in secrets(installation) {
+        if path.exists() {
+            locks.extend(all_of(&path));
+        }
+    }
+    locks
+}
+
+/// Both locks of a TDB: no transaction, and nobody who stores without one.
+fn all_of(path: &Path) -> Vec<Lock> {
+    [
+        (tdb::TRANSACTION, LockKind::Exclusive),
+        (tdb::RECORDS, LockKind::Shared),
+    ]
+    .map(|(range, kind)| Lock {
+        path: path.to_path_buf(),
+        range,
+        kind,
+    })
+    .into()
+}
+
+struct Lock {
+    path: PathBuf,
+    range: Range,
+    kind: LockKind,
+}
+
+/// Locks that are held together.
+struct Locks {
+    _held: Vec<Held>,
+}
+
+impl Locks {
+    /// Takes all locks or none. One is waited for in line, holding nothing; the others must be free, or be free within
+    /// [`PATIENCE`]. The one that was in the way is the next to be waited for. So nobody who holds one of them and
+    /// wants another is ever kept waiting for long, whatever the order in which he takes them.
+    fn acquire(locks: &[Lock], limit: Duration) -> Result<Self> {
+        let begin = Instant::now();
+        let mut in_the_way = 0;
+        loop {
+            let remaining = limit.saturating_sub(begin.elapsed());
+            match Self::attempt(locks, in_the_way, remaining)? {
+                Ok(held) => return Ok(Self { _held: held }),
+                Err(other) => in_the_way = other,
+            }
+        }
+    }
+
+    fn attempt(locks: &[Lock], first: usize, limit: Duration) -> Result<Result<Vec<Held>, usize>> {
+        let Some(lock) = locks.get(first) else {
+            return Ok(Ok(Vec::new()));
+        };
+        let mut held = vec![Held::wait(&lock.path, lock.range, lock.kind, limit)?];
+        for (index, lock) in locks.iter().enumerate() {
+            if index == first {
+                continue;
+            }
+            match Held::take(&lock.path, lock.range, lock.kind, PATIENCE) {
+                Ok(other) => held.push(other),
+                Err(error @ Error::Locked { .. }) if limit.is_zero() => return Err(error),
+                Err(Error::Locked { .. }) => return Ok(Err(index)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Ok(held))
+    }
+}
+
+/// Reads a file that is not too large; `None` where it is, or where it is gone.
+fn read_small(path: &Path) -> Result<Option<Vec<u8>>> {
+    for _ in 0..ATTEMPTS {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("open", path)(error)),
+        };
+        let look = |file: &File| file.metadata().map_err(Error::io("look at", path));
+        let before = look(&file)?;
+        if before.len() > SMALL {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        (&mut file)
+            .take(SMALL + 1)
+            .read_to_end(&mut content)
+            .map_err(Error::io("read", path))?;
+        if is_same(&before, &look(&file)?) && content.len() as u64 == before.len() {
+            return Ok(Some(content));
+        }
+    }
+    Err(Error::Changed {
+        path: path.to_path_buf(),
+        reason: "it changed each time that it was read".into(),
+    })
+}
+
+fn is_same(before: &Metadata, after: &Metadata) -> bool {
+    let mark = |metadata: &Metadata| {
+        (
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        )
+    };
+    mark(before) == mark(after)
+}
+
+impl PinnedFile {
+    /// Opens the file to be read once, from start to end. A database is verified first.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Changed`], [`Error::Io`].
+    pub fn open(&self) -> Result<PinnedReader> {
+        if let Content::Tdb(copied) = &self.content {
+            tdb::verify(&self.original, copied.file(), copied.size())?;
+        }
+        let source = match &self.content {
+            Content::Lmdb(snapshot) => Source::Lmdb(snapshot.read()?),
+            _ => return self.open_unverified(),
+        };
+        Ok(self.reader(source, self.size))
+    }
+
+    /// Opens the file as it is, damaged or not.
+    ///
+    /// # Errors
+    /// [`Error::Changed`], [`Error::Io`].
+    pub fn open_unverified(&self) -> Result<PinnedReader> {
+        Ok(match &self.content {
+            Content::Lmdb(snapshot) => {
+                self.reader(Source::Lmdb(snapshot.read_unverified()), self.size)
+            }
+            Content::Tdb(copied) => self.reader(Source::Copy(copied.clone()), self.size),
+            Content::Bytes(bytes) => self.reader(Source::Bytes(bytes.clone()), self.size),
+            Content::InPlace => match read_small(&self.original)? {
+                Some(bytes) => {
+                    let size = bytes.len() as u64;
+                    self.reader(Source::Bytes(bytes.into()), size)
+                }
+                None => {
+                    let file = File::open(&self.original).map_err(|error| Error::Changed {
+                        path: self.original.clone(),
+                        reason: format!("it was there when the backup began: {error}"),
+                    })?;
+                    let metadata = file
+                        .metadata()
+                        .map_err(Error::io("look at", &self.original))?;
+                    let size = metadata.len();
+                    self.reader(Source::Large(file, metadata), size)
+                }
+            },
+        })
+    }
+
+    fn reader(&self, source: Source, size: u64) -> PinnedReader {
+        PinnedReader {
+            path: self.original.clone(),
+            source,
+            size,
+            at: 0,
+        }
+    }
+}
+
+/// A file of the moment while it is read.
+pub struct PinnedReader {
+    path: PathBuf,
+    source: Source,
+    size: u64,
+    at: u64,
+}
+
+enum Source {
+    Lmdb(SnapshotReader),
+    Copy(Copied),
+    Bytes(Arc<[u8]>),
+    Large(File, Metadata),
+}
+
+impl PinnedReader {
+    /// Bytes in all.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Fills the buffer as far as the file reaches and returns the bytes read; 0 at the end. The buffer's length is a
+    /// multiple of 64 KiB.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] for a file that changed while it was read; [`Error::Io`].
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let rest = self.size - self.at;
+        let length = rest.min(buffer.len() as u64) as usize;
+        let place = buffer.get_mut(..length).unwrap_or_default();
+        if !place.is_empty() {
+            let read = Error::io("read", &self.path);
+            match &mut self.source {
+                Source::Lmdb(reader) => {
+                    reader.read(place)?;
+                }
+                Source::Copy(copied) => {
+                    copied.file().read_exact_at(place, self.at).map_err(read)?
+                }
+                Source::Bytes(bytes) => {
+                    let at = self.at as usize;
+                    place.copy_from_slice(bytes.get(at..at + length).unwrap_or_default());
+                }
+                Source::Large(file, _) => {
+                    file.read_exact_at(place, self.at)
+                        .map_err(|error| match error.kind() {
+                            std::io::ErrorKind::UnexpectedEof => self.changed(),
+                            _ => read(error),
+                        })?
+                }
+            }
+            self.at += length as u64;
+        }
+        if self.at == self.size
+            && let Source::Large(file, before) = &self.source
+        {
+            let after = file.metadata().map_err(Error::io("look at", &self.path))?;
+            if !is_same(before, &after) {
+                return Err(self.changed());
+            }
+        }
+        Ok(length)
+    }
+
+    fn changed(&self) -> Error {
+        Error::Changed {
+            path: self.path.clone(),
+            reason: "it changed while it was read".into(),
+        }
+    }
+}

@@ -1,0 +1,626 @@
+//! Putting a restored tree in the place of a domain controller's state.
+//!
+//! A domain controller without `private/sam.ldb` does not start. So that file is taken away before anything else is
+//! touched, and its successor comes last, by one rename: before it there is no directory that could start, after it
+//! there is the whole restored one. In between everything is a rename too; what was there is kept aside until the end.
+//!
+//! ```text
+//! lock           private/sam.ldb -> private/dsbackup.previous/
+//! put in place   every root: what is there -> dsbackup.previous/, then what is restored -> its place
+//!                private/sam.ldb
+//! tidy           dsbackup.previous/ and what is left of dsbackup.restore/ are removed
+//! ```
+//!
+//! Each step can be interrupted: a new attempt finds what was there before the first one still aside. Whether an earlier
+//! one was interrupted the caller must know: it keeps a mark of its own from before the lock to after the tidying.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::directory;
+use crate::error::{Error, Result};
+use crate::installation::Installation;
+use crate::lock::{self, Held, Kind};
+use crate::state::{self, ListedKind, OWN_PREFIX, Root};
+use crate::tdb;
+use crate::tree::Tree;
+
+/// Where a restore's files are collected, in the state folder and in roots on other file systems.
+const STAGING: &str = "dsbackup.restore";
+/// Where what lay in a root before the restore is kept, in that root.
+const PREVIOUS: &str = "dsbackup.previous";
+/// In [`PREVIOUS`]: all of it is there, what lies in the root now is of the restore.
+const ALL_ASIDE: &str = "dsbackup.all-aside";
+/// In [`STAGING`]: nothing but the last rename is to be done.
+const LAST_STEP: &str = "dsbackup.last-step";
+/// The file without which no domain controller starts.
+const SAM: &str = "sam.ldb";
+
+/// The place of an installed domain controller's state.
+pub struct Place<'a> {
+    installation: &'a Installation,
+}
+
+impl<'a> Place<'a> {
+    /// The place that smb.conf names.
+    pub fn of(installation: &'a Installation) -> Self {
+        Self { installation }
+    }
+
+    /// The folder in which a restore's files are collected.
+    pub fn staging(&self) -> PathBuf {
+        self.installation.state.join(STAGING)
+    }
+
+    /// Makes sure that no domain controller runs on the state, and that no tool has it open.
+    ///
+    /// # Errors
+    /// [`Error::Running`] with what was found.
+    pub fn check_stopped(&self) -> Result<()> {
+        let running = |reason: String| {
+            Err(Error::Running(format!(
+                "{}: {reason}; stop the domain controller before a restore",
+                self.installation.smb_conf.display()
+            )))
+        };
+        if directory::listens(self.installation) {
+            return running(format!(
+                "a domain controller answers at {}",
+                self.installation.private.display()
+            ));
+        }
+        let pid_file = self.installation.pids.join("samba.pid");
+        if let Some(pid) = std::fs::read_to_string(&pid_file)
+            .ok()
+            .and_then(|text| text.trim().parse::<u32>().ok())
+            && std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name.contains("samba"))
+        {
+            return running(format!("samba runs as process {pid}"));
+        }
+        for path in [self.installation.metadata(), self.installation.sam()] {
+            if !path.exists() {
+                continue;
+            }
+            let holders = lock::holders(&path);
+            if !holders.is_empty() {
+                return running(format!(
+                    "{} is locked by the processes {holders:?}",
+                    path.display()
+                ));
+            }
+            Held::take(&path, tdb::TRANSACTION, Kind::Exclusive, Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the state is one that a domain controller could start from.
+    pub fn can_start(&self) -> bool {
+        self.installation.sam().exists()
+    }
+
+    /// Takes away what a domain controller needs to start, durably, and makes an empty folder for the restore's files.
+    /// `interrupted` says that an earlier restore was not completed.
+    ///
+    /// # Errors
+    /// [`Error::Running`], [`Error::Io`].
+    pub fn lock(&self, interrupted: bool) -> Result<()> {
+        self.check_stopped()?;
+        if !interrupted {
+            // What a completed restore could not remove.
+            self.tidy()?;
+        }
+        let private = &self.installation.private;
+        let sam = self.installation.sam();
+        if sam.exists() {
+            let previous = private.join(PREVIOUS);
+            make_folder(&previous)?;
+            match previous.join(ALL_ASIDE).exists() {
+                // It is that of the interrupted restore.
+                true => remove(&sam)?,
+                false => rename(&sam, &previous.join(SAM))?,
+            }
+            sync_folder(&previous)?;
+            sync_folder(private)?;
+        }
+        let staging = self.staging();
+        remove(&staging)?;
+        make_folder(&staging)?;
+        sync_folder(&self.installation.state)
+    }
+
+    /// Puts a verified tree, shaped and with its new life, into place. When this returns the domain controller can
+    /// start.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a tree that does not fit; [`Error::Io`]. Then the domain controller cannot start, and what
+    /// was there before is still aside.
+    pub fn put(&self, tree: &Tree) -> Result<()> {
+        self.check_stopped()?;
+        let steps = self.steps(tree)?;
+        sync_all(tree.root())?;
+        for step in &steps {
+            step.bring_to_its_file_system()?;
+        }
+        for step in &steps {
+            step.set_aside(&self.not_state())?;
+        }
+        for step in &steps {
+            step.move_in()?;
+        }
+        let staging = self.staging();
+        let last_step = staging.join(LAST_STEP);
+        File::create(&last_step)
+            .and_then(|file| file.sync_all())
+            .map_err(Error::io("write", &last_step))?;
+        sync_folder(&staging)?;
+        // From here on the domain controller can start.
+        rename(
+            &tree.root().join("private").join(SAM),
+            &self.installation.sam(),
+        )?;
+        sync_folder(&self.installation.private)
+    }
+
+    /// Whether a restore came as far as its last rename: all that is left to do is to tidy up.
+    pub fn is_put(&self) -> bool {
+        let staging = self.staging();
+        staging.join(LAST_STEP).exists()
+            && self.can_start()
+            && !staging.join("private").join(SAM).exists()
+    }
+
+    /// Removes what was there before a restore that is complete, and what is left of its files.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the domain controller can start all the same.
+    pub fn tidy(&self) -> Result<()> {
+        let roots = state::roots(self.installation);
+        let folders = || {
+            roots
+                .iter()
+                .map(|root| &root.original)
+                .filter(|root| root.is_dir())
+        };
+        for root in folders() {
+            remove(&root.join(PREVIOUS))?;
+        }
+        // That of the state folder says how far the restore came: it goes last.
+        for root in folders().filter(|root| **root != self.installation.state) {
+            remove(&root.join(STAGING))?;
+        }
+        remove(&self.staging())
+    }
+
+    fn not_state(&self) -> BTreeSet<PathBuf> {
+        state::not_state(self.installation)
+    }
+
+    /// What is to be moved where: each root of the snapshot that this server has too, the private folder last.
+    fn steps(&self, tree: &Tree) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for root in state::roots(self.installation) {
+            let staged = tree.root().join(&root.name);
+            match staged.symlink_metadata() {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                found => found.map_err(Error::io("look at", &staged))?,
+            };
+            let spared = match root.name.as_str() {
+                // What the service was started with: it says where everything goes.
+                "etc" => self
+                    .installation
+                    .smb_conf
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned()),
+                "private" => Some(SAM.to_owned()),
+                _ => None,
+            };
+            steps.push(Step {
+                attributes: tree
+                    .listing()
+                    .entries
+                    .iter()
+                    .find(|entry| entry.path == root.name && entry.kind == ListedKind::Folder)
+                    .map(|entry| entry.attributes.clone()),
+                root,
+                staged,
+                spared,
+            });
+        }
+        steps.sort_by_key(|step| step.root.name == "private");
+        match steps.last() {
+            Some(last) if last.root.name == "private" => Ok(steps),
+            _ => Err(Error::Refused(
+                "the restored files lack the private folder".into(),
+            )),
+        }
+    }
+}
+
+/// One root's part of putting a tree into place.
+struct Step {
+    root: Root,
+    /// Where the restored files lie.
+    staged: PathBuf,
+    /// The name of what is left as it is.
+    spared: Option<String>,
+    attributes: Option<state::Attributes>,
+}
+
+impl Step {
+    /// The folder from which everything can be renamed into the root.
+    fn near(&self) -> PathBuf {
+        self.root.original.join(STAGING)
+    }
+
+    /// Whether the root is a single file.
+    fn is_file(&self) -> bool {
+        self.staged.is_file()
+    }
+
+    /// Copies the restored files if they lie on another file system than the root.
+    fn bring_to_its_file_system(&self) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let target = &self.root.original;
+        if self.is_file() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(target).map_err(Error::io("make the folder", target))?;
+        let device = |path: &Path| {
+            let metadata = path.metadata();
+            metadata
+                .map(|metadata| metadata.dev())
+                .map_err(Error::io("look at", path))
+        };
+        let near = self.near();
+        if device(&self.staged)? == device(target)? || near == self.staged {
+            return Ok(());
+        }
+        remove(&near)?;
+        copy(&self.staged, &near)?;
+        sync_all(&near)?;
+        remove(&self.staged)
+    }
+
+    fn source(&self) -> PathBuf {
+        match self.staged.exists() {
+            true => self.staged.clone(),
+            false => self.near(),
+        }
+    }
+
+    /// Moves what lies in the root aside, or removes what an interrupted restore put there.
+    fn set_aside(&self, not_state: &BTreeSet<PathBuf>) -> Result<()> {
+        let target = &self.root.original;
+        if self.is_file() {
+            return Ok(());
+        }
+        let previous = target.join(PREVIOUS);
+        make_folder(&previous)?;
+        let all_aside = previous.join(ALL_ASIDE);
+        let was_all_aside = all_aside.exists();
+        for child in self.children(target, not_state)? {
+            let aside = previous.join(child.file_name().unwrap_or_default());
+            // What is aside already is older than what lies here: somebody tried to start a domain controller.
+            match was_all_aside || aside.symlink_metadata().is_ok() {
+                true => remove(&child)?,
+                false => rename(&child, &aside)?,
+            }
+        }
+        sync_folder(target)?;
+        File::create(&all_aside)
+            .and_then(|file| file.sync_all())
+            .map_err(Error::io("write", &all_aside))?;
+        sync_folder(&previous)
+    }
+
+    fn move_in(&self) -> Result<()> {
+        let target = &self.root.original;
+        if self.is_file() {
+            return self.replace_file();
+        }
+        let source = self.source();
+        for child in self.children(&source, &BTreeSet::new())? {
+            rename(&child, &target.join(child.file_name().unwrap_or_default()))?;
+        }
+        if let Some(attributes) = &self.attributes
+            && self.root.name != "etc"
+        {
+            attributes.apply(target, false)?;
+        }
+        sync_folder(target)
+    }
+
+    /// A single file outside of all folders, such as a TLS key: the new one takes the old one's place.
+    fn replace_file(&self) -> Result<()> {
+        let target = &self.root.original;
+        let folder = target.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
+        let near = folder.join(format!("{OWN_PREFIX}{}", self.root.name));
+        remove(&near)?;
+        copy(&self.staged, &near)?;
+        let synced = File::open(&near).and_then(|file| file.sync_all());
+        synced.map_err(Error::io("make durable", &near))?;
+        rename(&near, target)?;
+        sync_folder(folder)
+    }
+
+    /// What is in a folder and is to be moved.
+    fn children(&self, folder: &Path, not_state: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
+        let mut children = Vec::new();
+        for child in std::fs::read_dir(folder).map_err(Error::io("list the folder", folder))? {
+            let child = child.map_err(Error::io("list the folder", folder))?;
+            let name = child.file_name();
+            let name = name.to_string_lossy();
+            let path = child.path();
+            if not_state.contains(&path)
+                || name.starts_with(OWN_PREFIX)
+                || self.spared.as_deref() == Some(&*name)
+            {
+                continue;
+            }
+            children.push(path);
+        }
+        children.sort();
+        Ok(children)
+    }
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(Error::io("make the folder", path))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    #[cfg(test)]
+    tests::power_may_fail(from)?;
+    std::fs::rename(from, to).map_err(Error::io("move it aside or into place", from))
+}
+
+/// Removes a file or folder, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    #[cfg(test)]
+    tests::power_may_fail(path)?;
+    let removed = match path.symlink_metadata() {
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Error::io("remove", path)),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    let synced = File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(Error::io("make the folder durable", path))
+}
+
+/// Makes everything on a folder's file system durable.
+fn sync_all(path: &Path) -> Result<()> {
+    let folder = File::open(path).map_err(Error::io("open the folder", path))?;
+    rustix::fs::syncfs(&folder).map_err(Error::os("make the restored files durable", path))
+}
+
+/// Copies a folder with all that is in it, attributes included.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut waiting = vec![(from.to_path_buf(), to.to_path_buf())];
+    let mut done = Vec::new();
+    while let Some((from, to)) = waiting.pop() {
+        let metadata = from
+            .symlink_metadata()
+            .map_err(Error::io("look at", &from))?;
+        let copied = Error::io("copy to another file system", &from);
+        if metadata.is_dir() {
+            std::fs::create_dir(&to).map_err(copied)?;
+            let list = |error| Error::io("list the folder", &from)(error);
+            for child in std::fs::read_dir(&from).map_err(list)? {
+                let child = child.map_err(list)?;
+                waiting.push((child.path(), to.join(child.file_name())));
+            }
+        } else if metadata.is_symlink() {
+            std::fs::read_link(&from)
+                .and_then(|target| std::os::unix::fs::symlink(target, &to))
+                .map_err(copied)?;
+        } else {
+            std::fs::copy(&from, &to).map_err(copied)?;
+        }
+        done.push((
+            state::Attributes::read(&from, &metadata)?,
+            to,
+            metadata.is_symlink(),
+        ));
+    }
+    for (attributes, path, is_link) in done.into_iter().rev() {
+        attributes.apply(&path, is_link)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::state::State;
+
+    thread_local! {
+        /// How many more renames and removals succeed before the power fails.
+        static POWER: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn power_may_fail(path: &Path) -> Result<()> {
+        match POWER.get() {
+            Some(0) => Err(Error::Running(format!(
+                "{}: the power failed",
+                path.display()
+            ))),
+            left => {
+                POWER.set(left.map(|left| left - 1));
+                Ok(())
+            }
+        }
+    }
+
+    fn installation(folder: &Path) -> Installation {
+        let place = |name: &str| folder.join(name);
+        Installation {
+            smb_conf: place("etc/smb.conf"),
+            version: "4.17.12".into(),
+            netbios_name: "DC1".into(),
+            realm: "LAB.EXAMPLE.COM".into(),
+            workgroup: "LAB".into(),
+            private: place("lib/private"),
+            state: place("lib"),
+            cache: place("lib/cache"),
+            locks: place("run"),
+            pids: place("run"),
+            bind_dns: place("lib/bind-dns"),
+            sysvol: place("lib/sysvol"),
+            netlogon: place("lib/sysvol/scripts"),
+            tls_files: vec![place("ssl/key.pem")],
+        }
+    }
+
+    /// A server's files, all with the same content.
+    fn write_server(installation: &Installation, content: &str) {
+        for file in [
+            "etc/smb.conf",
+            "etc/lmhosts",
+            "lib/private/sam.ldb",
+            "lib/private/sam.ldb.d/metadata.tdb",
+            "lib/private/secrets.ldb",
+            "lib/registry.tdb",
+            "lib/cache/gencache.tdb",
+            "lib/sysvol/scripts/logon.bat",
+            "ssl/key.pem",
+        ] {
+            let path = installation.state.parent().unwrap().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+    }
+
+    fn content(installation: &Installation) -> BTreeMap<String, String> {
+        let state = State::find(installation).unwrap();
+        let files = state.entries.iter().filter(|entry| entry.is_file());
+        files
+            .map(|entry| {
+                (
+                    entry.path.clone(),
+                    std::fs::read_to_string(&entry.original).unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    /// What a backup application would have written into the staging folder.
+    fn unpack(from: &Installation, staging: &Path) -> Tree {
+        let state = State::find(from).unwrap();
+        for entry in &state.entries {
+            let path = staging.join(&entry.path);
+            match entry.is_file() {
+                true => drop(std::fs::copy(&entry.original, path).unwrap()),
+                false => std::fs::create_dir_all(path).unwrap(),
+            }
+        }
+        let listing = crate::state::Listing::example(&state);
+        std::fs::write(staging.join(crate::LISTING_PATH), listing.to_json()).unwrap();
+        Tree::open(staging).unwrap()
+    }
+
+    fn restore(place: &Place<'_>, from: &Installation, interrupted: bool) -> Result<()> {
+        place.lock(interrupted)?;
+        let power = POWER.take();
+        let tree = unpack(from, &place.staging());
+        POWER.set(power);
+        place.put(&tree)?;
+        place.tidy()
+    }
+
+    #[test]
+    fn a_restore_that_is_interrupted_anywhere_can_be_done_again() {
+        let backup_folder = tempfile::tempdir().unwrap();
+        let backup = installation(backup_folder.path());
+        write_server(&backup, "restored");
+        let mut steps = 0;
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            let server = installation(folder.path());
+            write_server(&server, "previous");
+            let place = Place::of(&server);
+            POWER.set(Some(steps));
+            let restored = restore(&place, &backup, false);
+            POWER.set(None);
+            let is_done = restored.is_ok();
+            if !is_done {
+                let is_untouched = content(&server)
+                    .values()
+                    .all(|content| content == "previous");
+                let rest = place.is_put();
+                assert!(
+                    !place.can_start()
+                        || rest
+                        || (is_untouched && content(&server).contains_key("private/sam.ldb")),
+                    "after {steps} steps a domain controller could start from a mixture"
+                );
+                // Until the end nothing of what was there is lost.
+                let kept = server.private.join(PREVIOUS).join(SAM);
+                let kept = std::fs::read_to_string(kept).is_ok_and(|content| content == "previous");
+                assert!(
+                    kept || rest || is_untouched,
+                    "after {steps} steps the previous state is gone"
+                );
+                match rest {
+                    true => place.tidy().unwrap(),
+                    false => restore(&place, &backup, true).unwrap(),
+                }
+            }
+            assert!(place.can_start());
+            for (path, content) in content(&server) {
+                let expected = if path == "etc/smb.conf" {
+                    "previous"
+                } else {
+                    "restored"
+                };
+                assert_eq!(content, expected, "{path} after {steps} steps");
+            }
+            let cache = std::fs::read_to_string(server.cache.join("gencache.tdb")).unwrap();
+            assert_eq!(cache, "previous", "caches are no part of the state");
+            for root in state::roots(&server) {
+                for own in [PREVIOUS, STAGING] {
+                    assert!(!root.original.join(own).exists());
+                }
+            }
+            if is_done {
+                break;
+            }
+            steps += 1;
+        }
+        println!("interrupted after each of {steps} steps");
+        assert!(steps > 15);
+    }
+
+    #[test]
+    fn a_wiped_server_gets_everything() {
+        let (backup_folder, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let backup = installation(backup_folder.path());
+        write_server(&backup, "restored");
+        let server = installation(folder.path());
+        std::fs::create_dir_all(&server.state).unwrap();
+        restore(&Place::of(&server), &backup, false).unwrap();
+        let mut expected = content(&backup);
+        expected.remove("etc/smb.conf");
+        std::fs::create_dir_all(server.configuration_folder()).unwrap();
+        assert_eq!(content(&server), expected);
+    }
+}

@@ -1,0 +1,123 @@
+"""Gives a restored domain controller's database a new life, on Samba's own libraries.
+
+    new_life.py SMB_CONF PRIVATE_FOLDER
+
+The database under PRIVATE_FOLDER is as it was when it was backed up, and no domain controller runs on it. In one
+transaction:
+
+1. The up-to-dateness vector of each partition says what the database holds of its former life, and no more: partners
+   send again what that life wrote later.
+2. The invocation id is a new one: partners take what this life writes for new, although its USNs were used before.
+3. The pool of RIDs is spent: RIDs that were handed out after the backup are not handed out again. The pool that the
+   RID master may have assigned since must not come back by replication, so ours is the higher version. A RID master
+   starts as many pools further on as it raises the version: whichever version wins, the higher one is the safe one.
+
+Prints what it did as JSON.
+"""
+
+import json
+import sys
+import uuid
+
+import ldb
+from samba.auth import system_session
+from samba.dcerpc import drsblobs, misc
+from samba.dsdb import _dsdb_load_udv_v2
+from samba.ndr import ndr_pack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+
+# Higher than any version that a partner can have reached since the backup.
+POOL_VERSIONS = 100000
+# How many pools of this size a RID master may have handed out since the backup.
+POOLS = 200
+POOL_SIZE = 500
+
+
+def text(message, name):
+    return str(message[name][0]) if name in message else None
+
+
+def main():
+    smb_conf, private = sys.argv[1:]
+    lp = LoadParm()
+    lp.load(smb_conf)
+    lp.set("private dir", private)
+    directory = SamDB(url=private + "/sam.ldb", session_info=system_session(), lp=lp, flags=ldb.FLG_DONT_CREATE_DB)
+
+    settings = ldb.Dn(directory, directory.get_dsServiceName())
+    former_life = str(directory.get_invocation_id())
+    new_life = str(uuid.uuid4())
+    root = directory.search("", ldb.SCOPE_BASE, attrs=["namingContexts", "highestCommittedUSN"])[0]
+    contexts = [str(name) for name in root["namingContexts"]]
+    usn = int(str(root["highestCommittedUSN"][0]))
+
+    directory.transaction_start()
+    try:
+        # All of them before the first change: a change raises the highest USN.
+        vectors = [(name, vector(directory, name)) for name in contexts]
+        for name, value in vectors:
+            replace(directory, name, "replUpToDateVector", value)
+        directory.set_invocation_id(new_life)
+        message = ldb.Message(settings)
+        message["invocationId"] = ldb.MessageElement(
+            ndr_pack(misc.GUID(new_life)), ldb.FLAG_MOD_REPLACE, "invocationId")
+        directory.modify(message, controls=["relax:0"])
+        rids = discard_rids(directory, settings)
+    except BaseException:
+        directory.transaction_cancel()
+        raise
+    directory.transaction_commit()
+    print(json.dumps({
+        "former_invocation_id": former_life, "invocation_id": new_life, "former_usn": usn, "rids": rids,
+    }))
+
+
+def vector(directory, context):
+    blob = drsblobs.replUpToDateVectorBlob()
+    blob.version = 2
+    blob.ctr.cursors = _dsdb_load_udv_v2(directory, context)
+    blob.ctr.count = len(blob.ctr.cursors)
+    return ndr_pack(blob)
+
+
+def replace(directory, dn, name, value):
+    message = ldb.Message(ldb.Dn(directory, str(dn)))
+    message[name] = ldb.MessageElement(value, ldb.FLAG_MOD_REPLACE, name)
+    directory.modify(message)
+
+
+def discard_rids(directory, settings):
+    server = directory.search(settings.parent(), ldb.SCOPE_BASE, attrs=["serverReference"])[0]
+    account = directory.search(text(server, "serverReference"), ldb.SCOPE_BASE, attrs=["rIDSetReferences"])[0]
+    done = {}
+    if "rIDSetReferences" in account:
+        rid_set = text(account, "rIDSetReferences")
+        pools = directory.search(rid_set, ldb.SCOPE_BASE, attrs=["rIDAllocationPool", "rIDNextRID"])[0]
+        pool = int(text(pools, "rIDAllocationPool"))
+        done["discarded"] = [pool & 0xFFFFFFFF, pool >> 32]
+        replace(directory, rid_set, "rIDPreviousAllocationPool", str(pool))
+        replace(directory, rid_set, "rIDNextRID", str(pool >> 32))
+        raise_version(directory, rid_set, "rIDAllocationPool", POOL_VERSIONS)
+    domain = directory.search(directory.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]
+    manager = directory.search(
+        text(domain, "rIDManagerReference"), ldb.SCOPE_BASE, attrs=["fSMORoleOwner", "rIDAvailablePool"])[0]
+    if ldb.Dn(directory, text(manager, "fSMORoleOwner")) == settings:
+        available = int(text(manager, "rIDAvailablePool"))
+        raised = available + POOLS * POOL_SIZE
+        if raised & 0xFFFFFFFF >= raised >> 32:
+            raise Exception("the domain has too few RIDs left to skip those of %d pools" % POOLS)
+        replace(directory, manager.dn, "rIDAvailablePool", str(raised))
+        raise_version(directory, manager.dn, "rIDAvailablePool", POOLS - 1)
+        done["available_from"] = [available & 0xFFFFFFFF, raised & 0xFFFFFFFF]
+        # Nobody else assigns a pool to the RID master. Others are given theirs when they come online.
+        done["first"] = directory.allocate_rid()
+    return done
+
+
+def raise_version(directory, dn, name, by):
+    version = directory.get_attribute_replmetadata_version(str(dn), name)
+    directory.set_attribute_replmetadata_version(str(dn), name, version + by)
+
+
+main()

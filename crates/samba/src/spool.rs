@@ -1,0 +1,175 @@
+//! Copies of TDB files: the only ones that cannot be avoided.
+//!
+//! A TDB is changed in place, so its bytes belong together only as long as its lock is held. The copy goes into a file
+//! without a name, in a folder of the caller's choice: nothing is left of it when the process ends. Where the file
+//! system clones files, the lock is held for the clone alone. Elsewhere the file is copied twice: first without the
+//! lock, which brings both files into memory and takes the space on the disk, then once more under it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::{Advice, FallocateFlags};
+
+use crate::error::{Error, Result};
+
+/// How much one thread copies at once.
+const PIECE: u64 = 1 << 20;
+
+/// A TDB file and the place for its copy.
+pub struct Prepared {
+    path: PathBuf,
+    source: File,
+    copy: File,
+    is_cloned: bool,
+}
+
+/// The copy of a TDB file.
+#[derive(Clone)]
+pub struct Copied {
+    path: PathBuf,
+    file: Arc<File>,
+    size: u64,
+}
+
+impl Prepared {
+    /// Makes room for the copy of a file, and fills it with what the file holds by now.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the folder has no space for it.
+    pub fn new(path: &Path, folder: &Path) -> Result<Self> {
+        let source = File::open(path).map_err(Error::io("open", path))?;
+        let copy =
+            tempfile::tempfile_in(folder).map_err(Error::io("make a temporary file in", folder))?;
+        let mut prepared = Self {
+            path: path.to_path_buf(),
+            is_cloned: rustix::fs::ioctl_ficlone(&copy, &source).is_ok(),
+            source,
+            copy,
+        };
+        if !prepared.is_cloned {
+            let size = prepared.size()?;
+            if size > 0 {
+                match rustix::fs::fallocate(&prepared.copy, FallocateFlags::empty(), 0, size) {
+                    Ok(()) | Err(rustix::io::Errno::NOTSUP) => {}
+                    Err(errno) => {
+                        return Err(Error::os("take space for a copy of a database in", folder)(
+                            errno,
+                        ));
+                    }
+                }
+            }
+            copy_all(std::slice::from_mut(&mut prepared))?;
+        }
+        Ok(prepared)
+    }
+
+    fn size(&self) -> Result<u64> {
+        let metadata = self.source.metadata();
+        metadata
+            .map(|metadata| metadata.len())
+            .map_err(Error::io("look at", &self.path))
+    }
+}
+
+/// Copies files whose locks are held: when this returns, each copy is what its file is now.
+///
+/// # Errors
+/// When a file cannot be read, or its copy not be written.
+pub fn capture(mut files: Vec<Prepared>) -> Result<Vec<Copied>> {
+    for prepared in files.iter_mut().filter(|prepared| prepared.is_cloned) {
+        prepared.is_cloned = rustix::fs::ioctl_ficlone(&prepared.copy, &prepared.source).is_ok();
+    }
+    let sizes = copy_all(&mut files)?;
+    Ok(files
+        .into_iter()
+        .zip(sizes)
+        .map(|(prepared, size)| Copied {
+            path: prepared.path,
+            file: Arc::new(prepared.copy),
+            size,
+        })
+        .collect())
+}
+
+/// Copies what is not cloned, with several threads, and returns all sizes.
+fn copy_all(files: &mut [Prepared]) -> Result<Vec<u64>> {
+    let sizes = files
+        .iter()
+        .map(Prepared::size)
+        .collect::<Result<Vec<_>>>()?;
+    let files = &*files;
+    let mut pieces = Vec::new();
+    for (prepared, size) in files.iter().zip(&sizes) {
+        if prepared.is_cloned {
+            continue;
+        }
+        prepared
+            .copy
+            .set_len(*size)
+            .map_err(Error::io("size the copy of", &prepared.path))?;
+        pieces.extend(
+            (0..*size)
+                .step_by(PIECE as usize)
+                .map(|at| (prepared, at, PIECE.min(size - at))),
+        );
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = vec![0; PIECE as usize];
+        while let Some((prepared, at, length)) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let piece = buffer.get_mut(..*length as usize).unwrap_or_default();
+            prepared
+                .source
+                .read_exact_at(piece, *at)
+                .map_err(Error::io("read", &prepared.path))?;
+            prepared
+                .copy
+                .write_all_at(piece, *at)
+                .map_err(Error::io("copy into the temporary folder", &prepared.path))?;
+        }
+        Ok(())
+    };
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .clamp(1, 4)
+        .min(pieces.len());
+    match threads {
+        0 => {}
+        1 => work()?,
+        _ => std::thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            helpers
+                .into_iter()
+                .map(|helper| {
+                    helper
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .fold(own, Result::and)
+        })?,
+    }
+    Ok(sizes)
+}
+
+impl Copied {
+    /// Which file it is the copy of.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The copy.
+    pub fn file(&self) -> &File {
+        // What is read once is not needed again; a refusal costs memory, no more.
+        let _ = rustix::fs::fadvise(&*self.file, 0, None, Advice::Sequential);
+        &self.file
+    }
+}

@@ -1,0 +1,272 @@
+//! The listing: a small file of every snapshot that says what the other files are.
+//!
+//! A backup application handles names and bytes. What else belongs to a domain controller's state, its folders and
+//! links, owners, modes and extended attributes, and of which moment it is, travels in the listing. Only the store
+//! that wrote it reads it again.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::directory::Facts;
+use crate::error::{Error, Result};
+use crate::identity::Identity;
+use crate::state::{Attributes, Entry, Kind, State};
+
+/// The listing's path in a snapshot.
+pub const LISTING_PATH: &str = "samba-state.json";
+
+/// The version of the listing's format that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// What a snapshot of a domain controller consists of, and of which moment it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    version: u32,
+    /// Who was backed up.
+    pub identity: Identity,
+    /// highestCommittedUSN shortly before the moment was pinned: the moment lacks nothing up to it.
+    pub usn_before: u64,
+    /// When commits to the directory began to wait for the moment to be pinned, microseconds since 1970-01-01 UTC.
+    pub pinned_from_us: u64,
+    /// When they went on.
+    pub pinned_to_us: u64,
+    /// The tombstone lifetime in days.
+    pub tombstone_lifetime_days: u32,
+    /// The names of the partitions.
+    pub naming_contexts: Vec<String>,
+    /// Samba's version.
+    pub samba_version: String,
+    /// Where the roots lay on the server.
+    pub roots: Vec<Root>,
+    /// Every file, folder and link; folders before what is in them.
+    pub entries: Vec<ListedEntry>,
+    /// What lay there and is not in the snapshot, with the reason.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// The place on the server of a root: the first part of an entry's path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// The first part of the paths below it.
+    pub name: String,
+    /// Its place on the server.
+    pub original: PathBuf,
+}
+
+/// An entry of the listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedEntry {
+    /// Where it lies in the snapshot, were it a file or not: names joined by `/`.
+    pub path: String,
+    /// What it is.
+    pub kind: ListedKind,
+    /// What a link points to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Owner, mode and so on.
+    pub attributes: Attributes,
+}
+
+/// What an entry of the listing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListedKind {
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// An LMDB database.
+    Lmdb,
+    /// A TDB database.
+    Tdb,
+    /// Any other file.
+    File,
+}
+
+impl Listing {
+    /// The listing of a state.
+    pub fn new(
+        state: &State,
+        facts: &Facts,
+        pinned: (SystemTime, SystemTime),
+        samba_version: String,
+    ) -> Self {
+        let since_1970 = |time: SystemTime| {
+            time.duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_micros() as u64)
+        };
+        Self {
+            version: VERSION,
+            identity: facts.identity.clone(),
+            usn_before: facts.highest_usn,
+            pinned_from_us: since_1970(pinned.0),
+            pinned_to_us: since_1970(pinned.1),
+            tombstone_lifetime_days: facts.tombstone_lifetime_days,
+            naming_contexts: facts.naming_contexts.clone(),
+            samba_version,
+            roots: state.roots.clone(),
+            entries: state.entries.iter().map(ListedEntry::from).collect(),
+            left_out: state
+                .left_out
+                .iter()
+                .map(|(path, reason)| (path.to_string_lossy().into_owned(), (*reason).to_owned()))
+                .collect(),
+        }
+    }
+
+    /// Reads a listing, and refuses one whose paths would leave the folder that it describes.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for anything that is not a listing of a known version with plain paths.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct AnyVersion {
+            version: u32,
+        }
+        let malformed = |error: serde_json::Error| {
+            Error::Refused(format!(
+                "{LISTING_PATH} of the snapshot cannot be read: {error}"
+            ))
+        };
+        let AnyVersion { version } = serde_json::from_slice(bytes).map_err(malformed)?;
+        if version != VERSION {
+            return Err(Error::Refused(format!(
+                "{LISTING_PATH} of the snapshot is of version {version}, this release knows {VERSION}: use the release \
+                 that made the snapshot, or a newer one"
+            )));
+        }
+        let listing: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        for entry in &listing.entries {
+            let plain = entry
+                .path
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | ".."))
+                && !entry.path.contains('\0');
+            if !plain {
+                return Err(Error::Refused(format!(
+                    "{LISTING_PATH} of the snapshot names {:?}, which is no plain path: the snapshot is not used",
+                    entry.path
+                )));
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The listing as it is stored.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+}
+
+impl ListedEntry {
+    /// Whether it is a file of any kind.
+    pub fn is_file(&self) -> bool {
+        matches!(
+            self.kind,
+            ListedKind::Lmdb | ListedKind::Tdb | ListedKind::File
+        )
+    }
+}
+
+impl From<&Entry> for ListedEntry {
+    fn from(entry: &Entry) -> Self {
+        let (kind, target) = match &entry.kind {
+            Kind::Folder => (ListedKind::Folder, None),
+            Kind::Link(target) => (ListedKind::Link, Some(target.clone())),
+            Kind::Lmdb => (ListedKind::Lmdb, None),
+            Kind::Tdb => (ListedKind::Tdb, None),
+            Kind::File => (ListedKind::File, None),
+        };
+        Self {
+            path: entry.path.clone(),
+            kind,
+            target,
+            attributes: entry.attributes.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Listing {
+    /// A listing of a state, of nobody in particular.
+    pub(crate) fn example(state: &State) -> Self {
+        use crate::identity::{DomainSid, Guid};
+        Self {
+            version: VERSION,
+            identity: Identity {
+                netbios_name: "DC1".into(),
+                dns_name: "dc1.lab.example.com".into(),
+                realm: "LAB.EXAMPLE.COM".into(),
+                workgroup: "LAB".into(),
+                domain_sid: DomainSid([1, 2, 3]),
+                dsa_guid: Guid([1; 16]),
+                invocation_id: Guid([2; 16]),
+            },
+            usn_before: 4000,
+            pinned_from_us: 1,
+            pinned_to_us: 2,
+            tombstone_lifetime_days: 180,
+            naming_contexts: vec!["DC=lab,DC=example,DC=com".into()],
+            samba_version: "4.17.12".into(),
+            roots: state.roots.clone(),
+            entries: state.entries.iter().map(ListedEntry::from).collect(),
+            left_out: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(path: &str) -> Listing {
+        let entry = Entry {
+            path: path.into(),
+            original: "/var/lib/samba/private/sam.ldb".into(),
+            kind: Kind::Lmdb,
+            attributes: Attributes {
+                mode: 0o600,
+                uid: 0,
+                gid: 3_000_000,
+                modified: 1,
+                modified_ns: 2,
+                extended: [("security.NTACL".to_owned(), "04".to_owned())].into(),
+            },
+        };
+        Listing::example(&State {
+            entries: vec![entry],
+            ..State::default()
+        })
+    }
+
+    #[test]
+    fn json_leads_back_to_the_listing() {
+        let listing = listing("private/sam.ldb");
+        assert_eq!(Listing::from_json(&listing.to_json()).unwrap(), listing);
+    }
+
+    #[test]
+    fn paths_that_leave_the_folder_and_other_versions_are_refused() {
+        for path in [
+            "../x",
+            "/etc/passwd",
+            "private/../../x",
+            "private//x",
+            "",
+            "a/./b",
+        ] {
+            let error = Listing::from_json(&listing(path).to_json()).unwrap_err();
+            assert!(
+                error.to_string().contains("no plain path"),
+                "{path}: {error}"
+            );
+        }
+        let error = Listing::from_json(br#"{"version": 2}"#).unwrap_err();
+        assert!(error.to_string().contains("version 2"), "{error}");
+        assert!(Listing::from_json(b"[]").is_err());
+    }
+}

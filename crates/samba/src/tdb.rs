@@ -1,0 +1,322 @@
+//! TDB files: enough of the format to lock, copy and verify one.
+//!
+//! All integers are in the byte order of the machine that made the file; little-endian ones are read. Source: tdb's
+//! public `tdb_private.h`.
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 32 | `TDB file\n`, padded with zeros |
+//! | 32 | 4 | version |
+//! | 36 | 4 | number of hash chains |
+//! | 40 | 4 | obsolete; a magic number where features are used |
+//! | 44 | 4 | offset of the recovery area, 0 for none |
+//! | 60 | 4 | feature flags |
+//! | 64 | 4 | bytes of the mutexes that follow the hash chains |
+//! | 168 | 4 | head of the free list, then the heads of the hash chains |
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::lock::Range;
+use crate::state::read_start;
+
+/// Bytes of the header.
+pub const HEADER: usize = 168;
+/// Bytes of the header of a record: next, length of the record, of key, of data, hash, magic.
+const RECORD_HEADER: u64 = 24;
+
+const FOOD: &[u8] = b"TDB file\n";
+const VERSION: u32 = 0x2601_1967 + 6;
+const FEATURES: u32 = 0x0bad_1a52;
+const FEATURE_MUTEXES: u32 = 1;
+
+const MAGIC_USED: u32 = 0x2601_1999;
+const MAGIC_FREE: u32 = !MAGIC_USED;
+const MAGIC_DEAD: u32 = 0xFEE1_DEAD;
+const MAGIC_RECOVERY: u32 = 0xf53b_c0e7;
+const MAGIC_RECOVERY_INVALID: u32 = 0;
+/// What a file is extended with before the new space becomes a record.
+const FILLER: u32 = 0x4242_4242;
+
+/// Held for writing by every transaction from its start to its end.
+pub const TRANSACTION: Range = Range {
+    start: 8,
+    length: 1,
+    what: "transaction lock",
+};
+/// All hash chains: held for writing, one by one, by whoever stores outside of a transaction.
+pub const RECORDS: Range = Range {
+    start: HEADER as u64,
+    length: 0,
+    what: "record lock",
+};
+
+/// What a TDB file's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    hash_chains: u32,
+    recovery_start: u32,
+    features: u32,
+    mutex_size: u32,
+}
+
+impl Header {
+    /// Reads the header of a file; `None` where the file is no TDB.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is a TDB that this machine could not open either.
+    pub fn of_file(path: &Path) -> Result<Option<Self>> {
+        let mut start = [0; HEADER];
+        match read_start(path, &mut start)? {
+            true => Self::parse(path, &start),
+            false => Ok(None),
+        }
+    }
+
+    fn parse(path: &Path, start: &[u8; HEADER]) -> Result<Option<Self>> {
+        if !start.starts_with(FOOD) {
+            return Ok(None);
+        }
+        let version = integer(start, 32);
+        if version != VERSION {
+            return Err(Error::damaged(
+                path,
+                format!("its TDB header says version {version:#x}; expected {VERSION:#x}"),
+            ));
+        }
+        let features = match integer(start, 40) {
+            FEATURES => integer(start, 60),
+            _ => 0,
+        };
+        Ok(Some(Self {
+            hash_chains: integer(start, 36),
+            recovery_start: integer(start, 44),
+            features,
+            mutex_size: integer(start, 64),
+        }))
+    }
+
+    /// Whether processes share its hash chains through mutexes in the file. Such a database lives no longer than the
+    /// processes, and byte-range locks say nothing about it.
+    pub fn is_guarded_by_mutexes(&self) -> bool {
+        self.features & FEATURE_MUTEXES != 0
+    }
+}
+
+fn integer(bytes: &[u8], at: usize) -> u32 {
+    let field = bytes
+        .get(at..at + 4)
+        .and_then(|field| field.try_into().ok());
+    field.map_or(0, u32::from_le_bytes)
+}
+
+/// Walks through a TDB file from record to record: each must be of a known kind and end where the next begins, the
+/// last at the end of the file.
+///
+/// # Errors
+/// [`Error::Damaged`] with the offset of the first record that does not fit; [`Error::Io`].
+pub fn verify(path: &Path, file: &File, size: u64) -> Result<()> {
+    let damaged = |reason: String| Error::damaged(path, reason);
+    let read = |buffer: &mut [u8], at: u64| {
+        file.read_exact_at(buffer, at)
+            .map_err(Error::io("read", path))
+    };
+    let mut start = [0; HEADER];
+    if size < HEADER as u64 {
+        return Err(damaged(format!(
+            "it has {size} bytes; a TDB file has at least {HEADER}"
+        )));
+    }
+    read(&mut start, 0)?;
+    let header = Header::parse(path, &start)?
+        .ok_or_else(|| damaged("it does not begin as a TDB file does".into()))?;
+    // The free list's head stands before the heads of the chains.
+    let mut at = HEADER as u64 + 4 * (u64::from(header.hash_chains) + 1);
+    if header.is_guarded_by_mutexes() {
+        at += u64::from(header.mutex_size);
+    }
+    let mut window = Window::default();
+    while at < size {
+        let record = window.record(&read, at, size)?;
+        let magic = integer(&record, 20);
+        let is_recovery = at == u64::from(header.recovery_start);
+        if magic == FILLER || (magic == MAGIC_RECOVERY_INVALID && !is_recovery) {
+            // Whoever extended the file died before the new space became a record.
+            at = window.end_of_filler(&read, at + RECORD_HEADER, size)?;
+            continue;
+        }
+        let known = [
+            MAGIC_USED,
+            MAGIC_FREE,
+            MAGIC_DEAD,
+            MAGIC_RECOVERY,
+            MAGIC_RECOVERY_INVALID,
+        ];
+        if !known.contains(&magic) {
+            return Err(damaged(format!(
+                "offset {at:#x}: {magic:#x} is no record's magic number"
+            )));
+        }
+        let (length, key, data) = (
+            integer(&record, 4),
+            integer(&record, 8),
+            integer(&record, 12),
+        );
+        if magic == MAGIC_USED && u64::from(key) + u64::from(data) > u64::from(length) {
+            return Err(damaged(format!(
+                "offset {at:#x}: a record of {length} bytes cannot hold a key of {key} and data of {data} bytes"
+            )));
+        }
+        at += RECORD_HEADER + u64::from(length);
+    }
+    match at == size {
+        true => Ok(()),
+        false => Err(damaged(format!(
+            "its last record ends at {at:#x}, the file at {size:#x}"
+        ))),
+    }
+}
+
+type Read<'a> = dyn Fn(&mut [u8], u64) -> Result<()> + 'a;
+
+/// A piece of the file, so that small neighbouring records cost one read.
+#[derive(Default)]
+struct Window {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    const BYTES: u64 = 64 << 10;
+
+    /// The header of a record; what lies beyond the end of the file is zero.
+    fn record(
+        &mut self,
+        read: &Read<'_>,
+        at: u64,
+        size: u64,
+    ) -> Result<[u8; RECORD_HEADER as usize]> {
+        let mut record = [0; RECORD_HEADER as usize];
+        let there = (size - at).min(RECORD_HEADER) as usize;
+        if !self.holds(at, there) {
+            self.start = at;
+            self.bytes.resize((size - at).min(Self::BYTES) as usize, 0);
+            read(&mut self.bytes, at)?;
+        }
+        let offset = (at - self.start) as usize;
+        let found = self.bytes.get(offset..offset + there).unwrap_or_default();
+        if let Some(place) = record.get_mut(..found.len()) {
+            place.copy_from_slice(found);
+        }
+        Ok(record)
+    }
+
+    fn holds(&self, at: u64, length: usize) -> bool {
+        let end = self.start + self.bytes.len() as u64;
+        self.start <= at && at + length as u64 <= end
+    }
+
+    /// Where filler and zeros end, in steps of four bytes.
+    fn end_of_filler(&mut self, read: &Read<'_>, from: u64, size: u64) -> Result<u64> {
+        let mut at = from.min(size);
+        while at < size {
+            let record = self.record(read, at, size)?;
+            if ![0, FILLER].contains(&integer(&record, 0)) {
+                break;
+            }
+            at = (at + 4).min(size);
+        }
+        Ok(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A database made by TDB's own tool; `None` where it is not installed.
+    fn database(folder: &Path) -> Option<Vec<u8>> {
+        let path = folder.join("test.tdb");
+        let tool = Command::new("tdbtool")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn();
+        let Ok(mut tool) = tool else {
+            eprintln!("note: tdbtool (package tdb-tools) is not installed: not tested");
+            return None;
+        };
+        let mut script = format!("create {}\n", path.display());
+        for number in 0..500 {
+            script += &format!("insert key{number} {}\n", "value".repeat(number % 50));
+        }
+        for number in (0..500).step_by(3) {
+            script += &format!("delete key{number}\n");
+        }
+        tool.stdin
+            .take()
+            .unwrap()
+            .write_all(script.as_bytes())
+            .unwrap();
+        assert!(tool.wait().unwrap().success());
+        assert!(
+            Header::of_file(&path)
+                .unwrap()
+                .is_some_and(|header| !header.is_guarded_by_mutexes())
+        );
+        Some(std::fs::read(path).unwrap())
+    }
+
+    fn check(bytes: &[u8]) -> Result<()> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        verify(Path::new("test.tdb"), &file, bytes.len() as u64)
+    }
+
+    #[test]
+    fn sound_files_pass_and_damaged_ones_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(bytes) = database(folder.path()) else {
+            return;
+        };
+        check(&bytes).unwrap();
+        // What a file is extended with is not damage yet.
+        for filler in [0, 0x42] {
+            let mut extended = bytes.clone();
+            extended.resize(bytes.len() + 8192, filler);
+            check(&extended).unwrap();
+        }
+        for length in [0, 100, HEADER, bytes.len() / 2, bytes.len() - 4] {
+            let error = check(&bytes[..length]).unwrap_err();
+            assert!(error.to_string().contains("test.tdb"), "{error}");
+        }
+        let first_record = HEADER + 4 * (integer(&bytes, 36) as usize + 1);
+        let mut damaged = bytes.clone();
+        damaged[first_record + 20] ^= 1;
+        assert!(check(&damaged).unwrap_err().to_string().contains("magic"));
+        proptest!(|(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20))| {
+            let mut bytes = bytes.clone();
+            for (index, byte) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = byte;
+            }
+            // Any outcome but a panic or an endless walk.
+            let _ = check(&bytes);
+        });
+    }
+
+    #[test]
+    fn what_is_no_tdb_is_not_taken_for_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(Header::of_file(file.path()).unwrap(), None);
+        std::fs::write(file.path(), [7; 4096]).unwrap();
+        assert_eq!(Header::of_file(file.path()).unwrap(), None);
+        assert!(check(&[7; 4096]).is_err());
+    }
+}

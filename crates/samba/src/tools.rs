@@ -1,0 +1,141 @@
+//! Samba's own tools and libraries, run with a limit on their time.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// The interpreter under which Samba's Python modules are installed.
+const PYTHON: &str = "/usr/bin/python3";
+/// The most that a tool's output may hold.
+const OUTPUT_LIMIT: u64 = 16 << 20;
+
+/// How a tool ended.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// The end of what it said, for an error message.
+    pub(crate) fn last_words(&self) -> String {
+        let text = if self.stderr.trim().is_empty() {
+            &self.stdout
+        } else {
+            &self.stderr
+        };
+        let lines: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
+        let last = lines
+            .get(lines.len().saturating_sub(8)..)
+            .unwrap_or_default();
+        match last.is_empty() {
+            true => "it failed without a word".to_owned(),
+            false => last.join("; "),
+        }
+    }
+}
+
+/// Runs a tool to its end.
+///
+/// # Errors
+/// [`Error::Tool`] when it cannot be started or has not ended within `limit`; then it is killed.
+pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
+    let tool = command.get_program().to_string_lossy().into_owned();
+    let failed = |reason: String| Error::Tool {
+        tool: tool.clone(),
+        reason,
+    };
+    let mut child = command
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| {
+            failed(format!(
+                "cannot be started: {error}; are Samba's packages installed?"
+            ))
+        })?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let out = scope.spawn(move || read(stdout));
+        let err = scope.spawn(move || read(stderr));
+        let begin = Instant::now();
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break Ok(status),
+                Ok(None) if begin.elapsed() < limit => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) => {
+                    kill(&mut child);
+                    break Err(failed(format!(
+                        "no end within {} s; it was stopped",
+                        limit.as_secs()
+                    )));
+                }
+                Err(error) => break Err(failed(error.to_string())),
+            }
+        };
+        let (stdout, stderr) = (
+            out.join().unwrap_or_default(),
+            err.join().unwrap_or_default(),
+        );
+        Ok(Output {
+            success: status?.success(),
+            stdout,
+            stderr,
+        })
+    })
+}
+
+/// Runs a Python script on Samba's own libraries, and returns what it printed.
+///
+/// # Errors
+/// [`Error::Tool`] as [`run`], and when the script fails.
+pub(crate) fn python(
+    name: &str,
+    script: &str,
+    arguments: &[&OsStr],
+    limit: Duration,
+) -> Result<String> {
+    let mut command = Command::new(PYTHON);
+    // Isolated from the caller's PYTHON variables; without writing caches beside Samba's modules.
+    command.args(["-I", "-B", "-c", script]).args(arguments);
+    let output = run(command, limit)?;
+    match output.success {
+        true => Ok(output.stdout),
+        false => Err(Error::Tool {
+            tool: name.to_owned(),
+            reason: output.last_words(),
+        }),
+    }
+}
+
+/// Ends a tool and all that it started.
+fn kill(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait();
+}
+
+fn read(stream: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        // What cannot be read is missing from a message, no more.
+        let _ = stream.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,293 @@
+//! A snapshot's files, unpacked: verified, shaped as they were, asked who they are, given a new life.
+//!
+//! Whatever is to be read or changed inside the databases is left to Samba's own libraries. They get a configuration of
+//! their own, so that nothing they do leaves the folder.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::identity::{DomainSid, Guid};
+use crate::state::{LISTING_PATH, ListedEntry, ListedKind, Listing};
+use crate::{lmdb, tdb, tools};
+
+/// How long a script on Samba's libraries may take.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(600);
+
+/// The configuration that Samba's libraries get.
+const CONFIGURATION_PATH: &str = "dsbackup.smb.conf";
+/// Where they may leave what they need while they run.
+const RUN_PATH: &str = "dsbackup.run";
+
+/// An unpacked snapshot.
+pub struct Tree {
+    root: PathBuf,
+    listing: Listing,
+}
+
+/// What the directory in an unpacked snapshot says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StoredIdentity {
+    /// The domain's SID.
+    pub domain_sid: DomainSid,
+    /// objectGUID of the server's NTDS Settings.
+    pub dsa_guid: Guid,
+    /// The database's life.
+    pub invocation_id: Guid,
+    /// highestCommittedUSN.
+    pub highest_usn: u64,
+    /// The names of the partitions.
+    pub naming_contexts: Vec<String>,
+    /// Entries whose uSNChanged is beyond the highest USN: partitions that do not belong together.
+    pub beyond: u64,
+    /// Entries in all partitions.
+    pub entries: u64,
+}
+
+/// What giving a database a new life did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewLife {
+    /// The life that was backed up.
+    pub former_invocation_id: Guid,
+    /// The new one.
+    pub invocation_id: Guid,
+    /// The highest USN of the former life that the database holds.
+    pub former_usn: u64,
+    /// Which RIDs are not handed out any more, and where the new ones begin.
+    pub rids: serde_json::Value,
+}
+
+impl Tree {
+    /// Opens an unpacked snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] without a listing that can be read; [`Error::Io`].
+    pub fn open(root: &Path) -> Result<Self> {
+        let path = root.join(LISTING_PATH);
+        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::Refused(format!(
+                "{}: this is no snapshot of a Samba domain controller: {LISTING_PATH} is missing",
+                root.display()
+            )),
+            _ => Error::io("read", &path)(error),
+        })?;
+        Ok(Self {
+            root: root.to_path_buf(),
+            listing: Listing::from_json(&bytes)?,
+        })
+    }
+
+    /// What the snapshot consists of.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// Where an entry lies.
+    pub fn path(&self, entry: &ListedEntry) -> PathBuf {
+        self.root.join(&entry.path)
+    }
+
+    /// The folder in which it lies.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes sure that every listed file is there and every database is sound.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a file that is missing; [`Error::Damaged`] for a database.
+    pub fn verify(&self) -> Result<()> {
+        for entry in self.listing.entries.iter().filter(|entry| entry.is_file()) {
+            let path = self.path(entry);
+            let is_file = path
+                .symlink_metadata()
+                .is_ok_and(|metadata| metadata.is_file());
+            if !is_file {
+                return Err(Error::Refused(format!(
+                    "{}: the file belongs to the snapshot and was not restored",
+                    path.display()
+                )));
+            }
+            match entry.kind {
+                ListedKind::Lmdb => lmdb::verify(&path)?,
+                ListedKind::Tdb => {
+                    let file = File::open(&path).map_err(Error::io("open", &path))?;
+                    let size = file.metadata().map_err(Error::io("look at", &path))?.len();
+                    tdb::verify(&path, &file, size)?;
+                }
+                _ => {}
+            }
+        }
+        for needed in [
+            "private/sam.ldb",
+            "private/sam.ldb.d/metadata.tdb",
+            "private/secrets.ldb",
+        ] {
+            if !self
+                .listing
+                .entries
+                .iter()
+                .any(|entry| entry.path == needed)
+            {
+                return Err(Error::Refused(format!(
+                    "the snapshot lacks {needed}: it is not used"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the folders and links that a backup application knows nothing of, and gives everything its owner, mode and
+    /// attributes.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: most of it needs root.
+    pub fn shape(&self) -> Result<()> {
+        for entry in &self.listing.entries {
+            let path = self.path(entry);
+            let made = match (&entry.kind, &entry.target) {
+                (ListedKind::Folder, _) => {
+                    std::fs::create_dir_all(&path).map_err(Error::io("make the folder", &path))
+                }
+                (ListedKind::Link, Some(target)) => {
+                    match std::os::unix::fs::symlink(target, &path) {
+                        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                        made => made.map_err(Error::io("make the link", &path)),
+                    }
+                }
+                _ => Ok(()),
+            };
+            made?;
+        }
+        // What is in a folder comes first: it would change the folder's time.
+        for entry in self.listing.entries.iter().rev() {
+            entry
+                .attributes
+                .apply(&self.path(entry), entry.kind == ListedKind::Link)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the databases who they are, and whether the partitions belong together.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] with what Samba's libraries say of databases that they cannot open.
+    pub fn identity(&self) -> Result<StoredIdentity> {
+        self.script("identity", include_str!("scripts/identity.py"), &[])
+    }
+
+    /// Gives the directory a new life under the same name: see `scripts/new_life.py`.
+    ///
+    /// # Errors
+    /// [`Error::Tool`]; then nothing is changed.
+    pub fn begin_new_life(&self) -> Result<NewLife> {
+        self.script("new_life", include_str!("scripts/new_life.py"), &[])
+    }
+
+    /// Runs a script with the tree's configuration and private folder as its first arguments; it prints JSON.
+    pub(crate) fn script<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+        script: &str,
+        more: &[&OsStr],
+    ) -> Result<T> {
+        let configuration = self.configuration()?;
+        let private = self.root.join("private");
+        let mut arguments = vec![configuration.as_os_str(), private.as_os_str()];
+        arguments.extend(more);
+        let printed = tools::python(name, script, &arguments, SCRIPT_LIMIT);
+        self.tidy()?;
+        let printed = printed?;
+        let json = printed.lines().last().unwrap_or_default();
+        serde_json::from_str(json).map_err(|error| Error::Tool {
+            tool: name.to_owned(),
+            reason: format!("it printed {json:?}: {error}"),
+        })
+    }
+
+    /// Writes the configuration with which Samba's libraries find nothing but this tree.
+    pub(crate) fn configuration(&self) -> Result<PathBuf> {
+        let path = self.root.join(CONFIGURATION_PATH);
+        let run = self.root.join(RUN_PATH);
+        std::fs::create_dir_all(&run).map_err(Error::io("make the folder", &run))?;
+        let identity = &self.listing.identity;
+        let folder = |name: &str| self.root.join(name).display().to_string();
+        let run = run.display();
+        let text = format!(
+            "[global]\n\
+             netbios name = {}\n\
+             realm = {}\n\
+             workgroup = {}\n\
+             server role = active directory domain controller\n\
+             private dir = {}\n\
+             state directory = {}\n\
+             lock directory = {run}\n\
+             cache directory = {run}\n\
+             pid directory = {run}\n\
+             ncalrpc dir = {run}\n\
+             log file = {run}/log\n\
+             [sysvol]\n\
+             path = {}\n\
+             read only = no\n",
+            identity.netbios_name,
+            identity.realm,
+            identity.workgroup,
+            folder("private"),
+            folder("state"),
+            folder("sysvol"),
+        );
+        std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+        Ok(path)
+    }
+
+    /// Removes what Samba's libraries left beside the files of the snapshot.
+    fn tidy(&self) -> Result<()> {
+        let run = self.root.join(RUN_PATH);
+        match std::fs::remove_dir_all(&run) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &run)(error));
+            }
+            _ => {}
+        }
+        let configuration = self.root.join(CONFIGURATION_PATH);
+        match std::fs::remove_file(&configuration) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &configuration)(error));
+            }
+            _ => {}
+        }
+        let listed: BTreeSet<&str> = self
+            .listing
+            .entries
+            .iter()
+            .map(|entry| entry.path.as_str())
+            .collect();
+        let mut folders: Vec<(PathBuf, String)> =
+            vec![(self.root.join("private"), "private".into())];
+        while let Some((folder, path)) = folders.pop() {
+            let list = |error| Error::io("list the folder", &folder)(error);
+            for child in std::fs::read_dir(&folder).map_err(list)? {
+                let child = child.map_err(list)?;
+                let child_path = format!("{path}/{}", child.file_name().to_string_lossy());
+                let is_folder = child.file_type().map_err(list)?.is_dir();
+                if listed.contains(child_path.as_str()) {
+                    if is_folder {
+                        folders.push((child.path(), child_path));
+                    }
+                    continue;
+                }
+                let removed = match is_folder {
+                    true => std::fs::remove_dir_all(child.path()),
+                    false => std::fs::remove_file(child.path()),
+                };
+                removed.map_err(Error::io("remove", child.path()))?;
+            }
+        }
+        Ok(())
+    }
+}
