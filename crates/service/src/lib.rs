@@ -1,9 +1,15 @@
 //! The directory backup service: it hosts a directory and serves the interfaces ad_backup and ad_restore to the
 //! clients of one machine.
 //!
-//! A call travels in one direction: [`endpoint`](crate) (who connects, with which privileges) - `backup_service` or
-//! `restore_service` (the interface) - `contexts` (whose handle is it, does its client live) - `backup_context` or
-//! `restore_context` (is the call in order) - [`DirectoryStore`] (the directory itself).
+//! A call travels in one direction:
+//!
+//! 1. `server` and `connection`: who connects, with which privileges (`privilege`), over which socket (`endpoint`).
+//! 2. `backup_service` or `restore_service`: the interface; `calls` is what all its methods go through.
+//! 3. `contexts`: whose handle is it, and does its client live.
+//! 4. `backup_context` or `restore_context`: is the call in order.
+//! 5. [`DirectoryStore`]: the directory itself; [`store::ese_folder`] is one in a folder.
+//!
+//! File contents travel back through `transfer`, at the speed of the receiver.
 #![forbid(unsafe_code)]
 
 mod backup_context;

@@ -9,7 +9,7 @@ use crate::client::{Client, take};
 use crate::host::{Directory, Host};
 
 /// Tries to begin a backup until one ends the other's, at most for `limit`.
-async fn prepare_within(client: &mut Client, limit: Duration) -> Vec<u8> {
+pub async fn prepare_within(client: &mut Client, limit: Duration) -> Vec<u8> {
     let began = Instant::now();
     loop {
         match client.prepare().await {

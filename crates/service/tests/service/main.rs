@@ -10,3 +10,4 @@ mod lifetime;
 mod privileges;
 mod restore;
 mod truncation;
+mod walks;

@@ -10,7 +10,7 @@ use crate::host::{Directory, Host};
 
 /// What a backup application kept of a directory.
 pub struct Backup {
-    token: Vec<u8>,
+    pub token: Vec<u8>,
     files: Vec<Fetched>,
     generations: (u32, u32),
 }
@@ -41,7 +41,7 @@ impl Backup {
         }
     }
 
-    fn registration(&self, handle: &[u8], directory: &Directory) -> RestoreRegisterRequest {
+    pub fn registration(&self, handle: &[u8], directory: &Directory) -> RestoreRegisterRequest {
         let folder = directory.path().to_str().unwrap().to_owned();
         RestoreRegisterRequest {
             handle: handle.to_vec(),
