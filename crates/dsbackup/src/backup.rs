@@ -64,6 +64,9 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
             None => String::new(),
         }
     ));
+    for warning in &facts.warnings {
+        report.warn(warning);
+    }
 
     let stored = store(&repository, &mut context, options, report)?;
     let damaged = stored.manifest.damaged;

@@ -53,6 +53,8 @@ pub struct DirectoryFacts {
     pub tombstone_lifetime_days: u32,
     /// What the names of logs and checkpoint start with.
     pub log_base_name: String,
+    /// What the administrator must know of this backup: logs that recovery will miss, files that are not usable.
+    pub warnings: Vec<String>,
 }
 
 /// Damage that was read past because the backup allows it.
@@ -310,6 +312,7 @@ fn directory_facts(facts: wire::v1::DirectoryFacts) -> DirectoryFacts {
         state: facts.state,
         page_size: facts.page_size,
         tombstone_lifetime_days: facts.tombstone_lifetime_days,
+        warnings: facts.warnings,
         log_base_name: facts.log_base_name,
     }
 }

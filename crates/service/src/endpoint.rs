@@ -37,6 +37,7 @@ impl Endpoint {
         };
         create_parent(parent, group)
             .map_err(|error| refused(format!("cannot create its folder: {error}")))?;
+        warn_if_open_to_all(parent);
         // Two services that start at once must not take each other's new socket for a stale one.
         let _lock = FolderLock::acquire(&[parent]).map_err(|error| refused(error.reason))?;
         remove_stale(path).map_err(refused)?;
@@ -81,6 +82,18 @@ impl Drop for Endpoint {
         if ours && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!(socket = %self.path.display(), %error, "cannot remove the socket");
         }
+    }
+}
+
+/// Whoever may rename files in the socket's folder may put a service of his own in this one's place.
+fn warn_if_open_to_all(parent: &Path) {
+    const STICKY: u32 = 0o1000;
+    let mode = std::fs::metadata(parent).map_or(0, |metadata| metadata.mode());
+    if mode & 0o022 != 0 && mode & STICKY == 0 {
+        tracing::warn!(
+            folder = %parent.display(),
+            "other users may write to the socket's folder, and so put another service in this one's place"
+        );
     }
 }
 

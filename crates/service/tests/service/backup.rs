@@ -98,6 +98,21 @@ async fn lists_say_what_each_file_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_cannot_become_consistent_says_so_at_once() {
+    let directory = Directory::of("sample-forest/dirty");
+    std::fs::remove_file(directory.file("edb00006.log")).unwrap();
+    directory.flip("edb00002.log", 20);
+    let host = directory.host();
+    let mut client = Client::connect(host.socket()).await;
+    let warnings = client.prepare().await.unwrap().facts.unwrap().warnings;
+    let [unusable, missing] = warnings.as_slice() else {
+        panic!("two warnings: {warnings:?}");
+    };
+    assert!(unusable.contains("edb00002.log"), "{unusable}");
+    assert!(missing.contains("generation 0x6"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_token_names_the_database_and_the_lifetime() {
     let directory = Directory::of("sample-forest/clean");
     let mut configuration = directory.configuration();

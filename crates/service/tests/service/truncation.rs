@@ -157,6 +157,30 @@ async fn a_log_that_was_replaced_is_not_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_deletion_leaves_a_chain() {
+    let directory = Directory::of("sample-forest/dirty");
+    let log = std::fs::File::open(directory.file("edb00003.log")).unwrap();
+    let flags = rustix::fs::ioctl_getflags(&log);
+    let immutable = flags.and_then(|flags| {
+        rustix::fs::ioctl_setflags(&log, flags | rustix::fs::IFlags::IMMUTABLE).map(|()| flags)
+    });
+    let Ok(flags) = immutable else {
+        eprintln!("note: this user or file system cannot make a file undeletable; skipped");
+        return;
+    };
+    let result = back_up_and_truncate(&directory).await;
+    rustix::fs::ioctl_setflags(&log, flags).unwrap();
+    let error = result.unwrap_err();
+    assert_eq!(error.code, ResultCode::DISK_IO);
+    assert!(error.reason.contains("edb00003.log"), "{}", error.reason);
+    let names = directory.names();
+    for generation in 1..=6 {
+        let kept = names.contains(&format!("edb{generation:05X}.log"));
+        assert_eq!(kept, generation >= 3, "{generation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_backup_works_after_truncation() {
     let directory = Directory::of("sample-forest/dirty");
     assert_eq!(deleted(&directory).await.0.len(), 5);

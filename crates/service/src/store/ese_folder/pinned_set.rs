@@ -58,13 +58,6 @@ impl PinnedSet {
             database.read_at(offset, length)
         };
         let condition = Condition::judge(&database.path, &start, last, logs)?;
-        let missing = condition.missing();
-        if !missing.is_empty() {
-            tracing::warn!(
-                missing = in_words(&missing),
-                "the backup will lack log generations that the database needs: it cannot be made consistent without them"
-            );
-        }
         Ok(Self {
             hosted,
             options,
@@ -72,6 +65,23 @@ impl PinnedSet {
             condition,
             _backup: backup,
         })
+    }
+
+    /// What keeps the files from becoming a consistent directory again.
+    fn warnings(&self) -> Vec<String> {
+        let unusable = self.condition.logs.unusable.iter();
+        let mut warnings: Vec<String> = unusable.map(ToString::to_string).collect();
+        let missing = self.condition.missing();
+        if !missing.is_empty() {
+            warnings.push(format!(
+                "{}: the logs of generation {} are missing, and the database ({}) needs them: without them this backup \
+                 cannot be made consistent",
+                self.hosted.layout.log_folder.display(),
+                in_words(&missing),
+                self.condition.state()
+            ));
+        }
+        warnings
     }
 
     fn entries(&self, of_database: bool) -> Vec<FileEntry> {
@@ -107,6 +117,7 @@ impl BackupSet for PinnedSet {
             generation_low,
             generation_high,
             tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
+            warnings: self.warnings(),
             log_base_name: self.hosted.layout.log_base_name.clone(),
         }
     }
