@@ -146,7 +146,7 @@ impl Repository {
             } = reading;
             drop(feed);
             let mut content: Vec<Vec<Id>> = vec![Vec::new(); files.len()];
-            for chunks in threads.drain() {
+            for chunks in threads.drain(&shared) {
                 let Some(ids) = content.get_mut(chunks.file) else {
                     continue;
                 };

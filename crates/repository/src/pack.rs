@@ -41,6 +41,17 @@ pub(crate) struct FinishedPack {
 }
 
 impl Pack {
+    /// A pack that grows in `buffer`, whose content is dropped.
+    pub(crate) fn within(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        // Grown by doubling, a pack would use twice its size.
+        buffer.reserve_exact(FULL + FULL / 8);
+        Self {
+            content: buffer,
+            entries: Vec::new(),
+        }
+    }
+
     pub(crate) fn add(
         &mut self,
         id: Hash,
@@ -48,10 +59,6 @@ impl Pack {
         sealed: &[u8],
         uncompressed: Option<u32>,
     ) {
-        if self.content.capacity() == 0 && kind == BlobKind::Data {
-            // Grown by doubling, a pack would use twice its size.
-            self.content.reserve_exact(FULL + FULL / 8);
-        }
         self.entries.push(Entry {
             id,
             kind,

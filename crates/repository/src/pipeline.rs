@@ -5,7 +5,7 @@
 //!        ^───────────────────────── empty buffers
 //! ```
 //!
-//! Memory is bounded by the number of buffers (1 MiB each) and of packs in flight (16 MiB each).
+//! Memory is bounded by the number of buffers (1 MiB each) and of packs (16 MiB each).
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rustic_core::{FileType, Id};
 
@@ -27,6 +28,8 @@ use crate::storage::Storage;
 const BATCH: usize = 1 << 20;
 /// Threads that write packs: while one waits for the disk, the other is given the next pack.
 const WRITERS: usize = 2;
+/// Packs in memory: one being filled, two being written, one waiting.
+const PACKS: usize = 4;
 
 /// What all threads share.
 pub(crate) struct Shared<'a> {
@@ -35,6 +38,8 @@ pub(crate) struct Shared<'a> {
     chunk: usize,
     known: Mutex<HashSet<Id>>,
     pack: Mutex<Pack>,
+    /// Buffers for packs. Who fills packs faster than they are written waits here.
+    pack_buffers: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
     index: Mutex<IndexWriter>,
     written: Mutex<Vec<(Id, u32)>>,
     failure: Mutex<Option<Error>>,
@@ -74,6 +79,13 @@ impl<'a> Shared<'a> {
             chunk,
             known: Mutex::new(known),
             pack: Mutex::default(),
+            pack_buffers: {
+                let (give, take) = bounded(PACKS);
+                for _ in 0..PACKS {
+                    let _ = give.send(Vec::new());
+                }
+                (give, take)
+            },
             index: Mutex::default(),
             written: Mutex::default(),
             failure: Mutex::default(),
@@ -145,7 +157,7 @@ pub(crate) fn start<'scope>(
     let (batches, batches_in) = bounded::<Batch>(count);
     let (empty_out, empty) = bounded(count + 2);
     let (chunks_out, chunks) = unbounded();
-    let (packs, packs_in) = bounded::<Pack>(1);
+    let (packs, packs_in) = bounded::<Pack>(PACKS);
     for _ in 0..count + 2 {
         let _ = empty_out.send(vec![0; batch]);
     }
@@ -178,11 +190,14 @@ pub(crate) fn start<'scope>(
             let packs = packs_in.clone();
             scope.spawn(move || {
                 for pack in packs {
-                    if !shared.failed.load(Relaxed)
-                        && let Err(error) = write(shared, pack)
-                    {
-                        shared.fail(error);
+                    let mut buffer = Vec::new();
+                    if !shared.failed.load(Relaxed) {
+                        match write(shared, pack) {
+                            Ok(used) => buffer = used,
+                            Err(error) => shared.fail(error),
+                        }
                     }
+                    let _ = shared.pack_buffers.0.try_send(buffer);
                 }
             })
         })
@@ -254,10 +269,12 @@ impl Feed<'_> {
 
 impl<'scope> Threads<'scope> {
     /// Waits for the workers, once the feed is dropped; hands over the ids of all chunks.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Chunks> {
+    pub(crate) fn drain(&mut self, shared: &Shared<'_>) -> impl Iterator<Item = Chunks> {
         for worker in self.workers.drain(..) {
             join(worker);
         }
+        // Nothing more is looked up. A large repository's list takes room that the listings need now.
+        *lock(&shared.known) = HashSet::new();
         self.chunks.try_iter()
     }
 
@@ -351,26 +368,26 @@ impl<'a> Worker<'a> {
                 counts.new_bytes.fetch_add(chunk.len() as u64, Relaxed);
             }
         }
-        let mut full = None;
-        {
-            let mut pack = lock(&self.shared.pack);
-            for (hash, range, uncompressed) in blobs {
-                let sealed = self.sealed.get(range).unwrap_or_default();
-                pack.add(hash, BlobKind::Data, sealed, uncompressed);
-            }
-            if pack.is_full() {
-                full = Some(std::mem::take(&mut *pack));
-            }
+        if blobs.is_empty() {
+            return Ok(ids);
         }
-        if let Some(pack) = full {
-            let _ = packs.send(pack);
+        let mut pack = lock(&self.shared.pack);
+        if pack.is_empty() {
+            *pack = Pack::within(self.shared.pack_buffers.1.recv().unwrap_or_default());
+        }
+        for (hash, range, uncompressed) in blobs {
+            let sealed = self.sealed.get(range).unwrap_or_default();
+            pack.add(hash, BlobKind::Data, sealed, uncompressed);
+        }
+        if pack.is_full() {
+            let _ = packs.send(std::mem::take(&mut *pack));
         }
         Ok(ids)
     }
 }
 
-/// Finishes a pack and stores it, then takes it into the index.
-fn write(shared: &Shared<'_>, pack: Pack) -> Result<(), Error> {
+/// Finishes a pack and stores it, then takes it into the index; gives back its buffer.
+fn write(shared: &Shared<'_>, pack: Pack) -> Result<Vec<u8>, Error> {
     let pack = pack
         .finish(&shared.storage.cipher)
         .map_err(|error| Error::Storage {
@@ -379,15 +396,17 @@ fn write(shared: &Shared<'_>, pack: Pack) -> Result<(), Error> {
         })?;
     let id = Id::new(pack.id);
     let size = pack.content.len();
+    let content = Bytes::from(pack.content);
     shared
         .storage
-        .write(FileType::Pack, &id, pack.content.into(), || {
+        .write(FileType::Pack, &id, content.clone(), || {
             "storing a pack".to_string()
         })?;
     shared.counts.stored.fetch_add(size as u64, Relaxed);
     lock(&shared.written).push((id, size as u32));
     let json = lock(&shared.index).add(&id, &pack.entries);
-    index::save(shared.storage, json)
+    index::save(shared.storage, json)?;
+    Ok(Vec::from(content))
 }
 
 /// Reads until the buffer is full or the content ends.

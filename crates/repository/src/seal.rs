@@ -1,5 +1,7 @@
 //! Blobs in their stored form: compressed, encrypted, and proven to open again.
 
+use std::io::Read;
+
 use crate::cipher::Cipher;
 use crate::error::Error;
 use crate::storage::Storage;
@@ -14,9 +16,28 @@ pub(crate) struct Sealer<'a> {
     plain: Vec<u8>,
 }
 
+/// Blobs above this are not held in memory a third time.
+const LARGE: usize = 8 << 20;
+
 struct Contexts {
     compressor: zstd::bulk::Compressor<'static>,
     decompressor: zstd::bulk::Decompressor<'static>,
+}
+
+/// The listing of a large file's chunks, compared piece by piece.
+fn decompresses_to(compressed: &[u8], mut plain: &[u8]) -> std::io::Result<bool> {
+    let mut decoder = zstd::stream::Decoder::with_buffer(compressed)?;
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let length = decoder.read(&mut piece)?;
+        if length == 0 {
+            return Ok(plain.is_empty());
+        }
+        match plain.split_at_checked(length) {
+            Some((expected, rest)) if piece.get(..length) == Some(expected) => plain = rest,
+            _ => return Ok(false),
+        }
+    }
 }
 
 impl<'a> Sealer<'a> {
@@ -90,6 +111,9 @@ impl<'a> Sealer<'a> {
         let Some(contexts) = &mut self.contexts else {
             return false;
         };
+        if plain.len() > LARGE {
+            return decompresses_to(&self.opened, plain).unwrap_or(false);
+        }
         self.plain.clear();
         self.plain.reserve(plain.len());
         contexts

@@ -132,6 +132,8 @@ impl Folder {
             doing: "writing a folder listing".to_string(),
             reason: error.to_string(),
         })?;
+        // The list of a large file's chunks need not be held twice.
+        drop(tree);
         save(id, json)?;
         Ok(id)
     }
