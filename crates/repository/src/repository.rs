@@ -10,7 +10,7 @@ use rustic_core::{
 };
 
 use crate::cipher::Cipher;
-use crate::error::{Error, explain};
+use crate::error::Error;
 use crate::location::Location;
 use crate::password::Password;
 use crate::snapshot::SnapshotInfo;
@@ -129,9 +129,9 @@ impl Repository {
             reason,
         };
         let backend = location.backend(backend_options)?;
-        let config = backend
-            .list(FileType::Config)
-            .map_err(|error| missing(explain(&error)))?;
+        let config = backend.list(FileType::Config).map_err(|error| {
+            Error::storage(format!("opening the repository at {location}"), &error)
+        })?;
         if config.is_empty() {
             return Err(missing("it has no `config`".to_string()));
         }
