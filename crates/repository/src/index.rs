@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rustic_core::repofile::{BlobType, IndexFile};
-use rustic_core::{FileType, Id, OpenStatus};
+use rustic_core::repofile::{BlobType, IndexFile, RepoFile};
+use rustic_core::{FileType, Id, OpenStatus, RusticError};
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, explain};
 use crate::pack::{BlobKind, Entry};
 use crate::storage::Storage;
 
@@ -88,13 +88,39 @@ pub(crate) fn locate(
 }
 
 fn for_each_index(inner: &Inner, mut use_file: impl FnMut(IndexFile)) -> Result<(), Error> {
-    let failed = |error: Box<rustic_core::RusticError>| {
-        Error::storage("reading the repository's index", &error)
-    };
-    for file in inner.stream_files::<IndexFile>().map_err(failed)? {
-        use_file(file.map_err(failed)?.1);
+    for_each_file(inner, |_, file| use_file(file))
+}
+
+/// Reads every file of a kind (index files, snapshots). One that cannot be read is an error that names it: to go on
+/// without it would be to guess.
+pub(crate) fn for_each_file<F: RepoFile>(
+    inner: &Inner,
+    mut use_file: impl FnMut(Id, F),
+) -> Result<(), Error> {
+    let kind = F::TYPE.dirname();
+    let failed = |error: Box<RusticError>| Error::storage(format!("listing {kind}/"), &error);
+    let listed: Vec<F::Id> = inner.list::<F::Id>().map_err(failed)?.collect();
+    let mut unread: HashSet<Id> = listed.iter().map(|id| **id).collect();
+    let mut problem = None;
+    for file in inner.stream_files_list::<F>(listed).map_err(failed)? {
+        match file {
+            Ok((id, file)) => {
+                unread.remove(&*id);
+                use_file(*id, file);
+            }
+            Err(error) => problem = problem.or(Some(error)),
+        }
     }
-    Ok(())
+    match (problem, unread.into_iter().next()) {
+        (None, None) => Ok(()),
+        (problem, unread) => {
+            let reason = problem.map_or_else(|| "it was not read".to_string(), |e| explain(&e));
+            let name = unread.unwrap_or_default().to_hex();
+            Err(Error::Damaged {
+                what: format!("{kind}/{} cannot be read: {reason}", name.as_str()),
+            })
+        }
+    }
 }
 
 /// Collects what was packed, and writes index files.

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustic_core::Id;
 use rustic_core::jiff::Timestamp;
 use serde::Deserialize;
 
@@ -65,7 +66,13 @@ fn exclusive_lock(storage: &Storage, repository: &Path) -> io::Result<Option<Loc
         folder => folder?,
     };
     for entry in folder {
-        let sealed = match std::fs::read(entry?.path()) {
+        let entry = entry?;
+        // A lock being written has another name until it counts.
+        let name = entry.file_name();
+        if name.to_str().is_none_or(|name| name.parse::<Id>().is_err()) {
+            continue;
+        }
+        let sealed = match std::fs::read(entry.path()) {
             // Released between the listing and the look at it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             content => content?,

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustic_core::repofile::{Chunker, ConfigFile, SnapshotFile};
+use rustic_core::repofile::{Chunker, ConfigFile, SnapshotFile, SnapshotId};
 use rustic_core::{
     CheckOptions, CheckResults, ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus,
-    RepositoryBackends, RepositoryOptions, RusticError, WriteBackend,
+    RepositoryBackends, RepositoryOptions, WriteBackend,
 };
 
 use crate::cipher::Cipher;
-use crate::error::Error;
+use crate::error::{Error, explain};
+use crate::index;
 use crate::location::Location;
 use crate::password::Password;
 use crate::snapshot::SnapshotInfo;
@@ -194,15 +195,12 @@ impl Repository {
     /// All snapshots, oldest first.
     ///
     /// # Errors
-    /// [`Error::Storage`] when one of them cannot be read.
+    /// [`Error::Damaged`] when one of them cannot be read.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, Error> {
-        let failed =
-            |error: Box<RusticError>| Error::storage("reading the repository's snapshots", &error);
         let mut snapshots = Vec::new();
-        for file in self.inner.stream_files::<SnapshotFile>().map_err(failed)? {
-            let (id, snapshot) = file.map_err(failed)?;
-            snapshots.push(SnapshotInfo::new(*id, &snapshot));
-        }
+        index::for_each_file(&self.inner, |id, snapshot: SnapshotFile| {
+            snapshots.push(SnapshotInfo::new(id, &snapshot));
+        })?;
         snapshots.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
         Ok(snapshots)
     }
@@ -210,25 +208,39 @@ impl Repository {
     /// One snapshot: by the beginning of its id, or `latest`.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] when none or several match.
+    /// [`Error::Snapshot`] when none or several match. For `latest` all snapshots must be readable.
     pub fn snapshot(&self, wanted: &str) -> Result<SnapshotInfo, Error> {
         let failed = |reason: String| Error::Snapshot {
             wanted: wanted.to_string(),
             reason,
         };
-        let mut snapshots = self.snapshots()?;
         if wanted == "latest" {
-            return snapshots
+            return self
+                .snapshots()?
                 .pop()
                 .ok_or_else(|| failed("the repository has no snapshot".to_string()));
         }
-        let lower = wanted.to_ascii_lowercase();
-        snapshots.retain(|snapshot| !lower.is_empty() && snapshot.id.starts_with(&lower));
-        match (snapshots.pop(), snapshots.len()) {
+        let digits = wanted.to_ascii_lowercase();
+        let mut matching: Vec<SnapshotId> = self
+            .inner
+            .list::<SnapshotId>()
+            .map_err(|error| Error::storage("listing snapshots/", &error))?
+            .filter(|id| !digits.is_empty() && id.to_hex().as_str().starts_with(&digits))
+            .collect();
+        match (matching.pop(), matching.len()) {
             (None, _) => Err(failed(
                 "no snapshot has this id; `snapshots` lists them".to_string(),
             )),
-            (Some(snapshot), 0) => Ok(snapshot),
+            (Some(id), 0) => match self.inner.get_file::<SnapshotFile>(&id) {
+                Ok(snapshot) => Ok(SnapshotInfo::new(*id, &snapshot)),
+                Err(error) => Err(Error::Damaged {
+                    what: format!(
+                        "snapshots/{} cannot be read: {}",
+                        id.to_hex().as_str(),
+                        explain(&error)
+                    ),
+                }),
+            },
             (Some(_), others) => Err(failed(format!(
                 "{} snapshots begin like this, give more digits",
                 others + 1

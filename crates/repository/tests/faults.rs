@@ -346,18 +346,37 @@ fn a_repository_that_restic_has_for_itself_is_left_alone() {
         return;
     };
     // Killed as soon as it has its lock, it leaves that behind.
-    while std::fs::read_dir(path.join("locks"))
-        .unwrap()
-        .next()
-        .is_none()
-    {
+    let locked = || {
+        let mut locks = std::fs::read_dir(path.join("locks")).unwrap();
+        locks.any(|lock| lock.unwrap().file_name().len() == 64)
+    };
+    while !locked() {
         assert!(check.try_wait().unwrap().is_none(), "restic ended too soon");
     }
-    std::thread::sleep(Duration::from_millis(50));
     check.kill().unwrap();
     check.wait().unwrap();
     let error = fails(&path, vec![noise("c", 3, 10)]);
     assert!(matches!(error, Error::Locked { .. }), "{error}");
     restic_succeeds(&path, &["unlock", "--remove-all"]);
     works_again(&path);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_named_and_never_passed_over() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    init(&path);
+    works_again(&path);
+    works_again(&path);
+    let repository = open(&path);
+    let [sound, broken] = &repository.snapshots().unwrap()[..] else {
+        panic!("two snapshots")
+    };
+    let file = path.join("snapshots").join(&broken.id);
+    let content = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &content[..content.len() / 2]).unwrap();
+    let error = repository.snapshot("latest").unwrap_err().to_string();
+    assert!(error.contains(&broken.id), "{error}");
+    assert!(repository.snapshot(&broken.id).is_err());
+    assert_eq!(repository.snapshot(&sound.id).unwrap().id, sound.id);
 }
