@@ -119,9 +119,28 @@ impl PartialOrd for Key<'_> {
 }
 
 impl Ord for Key<'_> {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
+        // Nodes of a page share its prefix, so that it need not be compared.
+        if self.prefix.len() == other.prefix.len()
+            && std::ptr::eq(self.prefix.as_ptr(), other.prefix.as_ptr())
+        {
+            return cmp_bytes(self.suffix, other.suffix);
+        }
         self.cmp_pieces(&[other.prefix, other.suffix])
     }
+}
+
+/// The order of two byte strings; most differ in their first bytes.
+#[inline]
+fn cmp_bytes(left: &[u8], right: &[u8]) -> Ordering {
+    if let (Some(a), Some(b)) = (left.first_chunk(), right.first_chunk()) {
+        let (a, b) = (u64::from_be_bytes(*a), u64::from_be_bytes(*b));
+        if a != b {
+            return a.cmp(&b);
+        }
+    }
+    left.cmp(right)
 }
 
 #[cfg(test)]

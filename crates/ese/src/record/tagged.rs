@@ -166,20 +166,29 @@ impl<'a> TaggedFields<'a> {
         Ok(None)
     }
 
-    /// How many of the first columns belong to the table's template.
-    pub fn derived_count(&self) -> Result<usize, Malformed> {
+    /// Whether the columns stand in ascending order, those of a template first, none above the number `last`.
+    pub(crate) fn are_in_order(&self, last: Fid) -> Result<bool, Malformed> {
+        let mut before = 0;
+        let mut rises = |fid: Fid, derived: bool| {
+            // One more than the place of the column in the order.
+            let place = (u32::from(!derived) << 16 | u32::from(fid)) + 1;
+            fid <= last && std::mem::replace(&mut before, place) < place
+        };
         match self.form {
             Form::Array { count, .. } => {
-                let mut derived = 0;
-                while derived < count && self.entry(derived)?.1 & DERIVED != 0 {
-                    derived += 1;
-                }
-                Ok(derived)
+                let entries = self.data.get(..count * ENTRY_LEN).unwrap_or_default();
+                Ok((entries.as_chunks::<ENTRY_LEN>().0.iter())
+                    .all(|[a, b, _, bits]| rises(u16::from_le_bytes([*a, *b]), bits & 0x80 != 0)))
             }
-            Form::Sequence => self
-                .iter()
-                .take_while(|field| field.as_ref().is_ok_and(|field| field.derived))
-                .try_fold(0, |count, field| field.map(|_| count + 1)),
+            Form::Sequence => {
+                for field in self.iter() {
+                    let field = field?;
+                    if !rises(field.fid, field.derived) {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
         }
     }
 

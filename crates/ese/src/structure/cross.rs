@@ -69,6 +69,8 @@ pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table)
     if !has_long_values && rows.references.count > 0 {
         name_dangling(work, object, table, &references.dangling());
     }
+    work.budget
+        .give_back(rows.bookmarks.room + rows.references.room);
     summary
 }
 

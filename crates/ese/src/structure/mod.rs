@@ -67,6 +67,8 @@ struct Work<'w> {
     reporter: &'w Reporter<'w>,
     /// Of the hashes by which bookmarks are compared.
     seed: u64,
+    /// Memory for what must be remembered of rows.
+    budget: records::Budget,
 }
 
 impl Work<'_> {
@@ -128,6 +130,7 @@ pub fn verify_structure(
         map: &map,
         reporter: &reporter,
         seed: random_seed(),
+        budget: records::Budget::new(),
     };
     check_object_ids(&work);
 

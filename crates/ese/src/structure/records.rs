@@ -1,5 +1,7 @@
 //! The rows of a table: every record must be one, and what depends on it is noted.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::Work;
 use super::index_rules::{Rules, ValueCounts};
 use super::map::ObjectNumber;
@@ -10,24 +12,56 @@ use crate::page::{Fault, Node, PageView};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
 
-/// Numbers of one kind, kept one by one up to a limit, and counted and summed beyond it.
+/// Memory for numbers, shared by all parts of a verification.
+#[derive(Debug)]
+pub(super) struct Budget(AtomicUsize);
+
+impl Budget {
+    /// 96 MiB.
+    pub fn new() -> Self {
+        Self(AtomicUsize::new(12 << 20))
+    }
+
+    /// Takes room for up to `wanted` numbers.
+    fn take(&self, wanted: usize) -> usize {
+        let mut taken = 0;
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                taken = left.min(wanted);
+                Some(left - taken)
+            });
+        taken
+    }
+
+    pub fn give_back(&self, room: usize) {
+        self.0.fetch_add(room, Ordering::Relaxed);
+    }
+}
+
+/// Numbers of one kind: kept one by one as long as there is memory, and counted and summed in any case.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Numbers {
     pub kept: Vec<u64>,
     pub count: u64,
     /// The sum of the numbers' hashes.
     pub sum: u64,
+    /// Room that was taken from the budget, used or not.
+    pub room: usize,
 }
 
-/// How many numbers are kept: 64 MiB of them.
-const KEPT: usize = 8 << 20;
-
 impl Numbers {
+    /// Room is taken from the budget for so many numbers at a time.
+    const STEP: usize = 1024;
+
     #[inline]
-    pub fn add(&mut self, number: u64) {
+    pub fn add(&mut self, budget: &Budget, number: u64) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(mix(number));
-        if self.kept.len() < KEPT {
+        if self.kept.len() == self.room {
+            self.room += budget.take(Self::STEP);
+        }
+        if self.kept.len() < self.room {
             self.kept.push(number);
         }
     }
@@ -35,8 +69,12 @@ impl Numbers {
     pub fn join(&mut self, next: Self) {
         self.count += next.count;
         self.sum = self.sum.wrapping_add(next.sum);
-        let room = KEPT - self.kept.len();
-        self.kept.extend(next.kept.into_iter().take(room));
+        self.room += next.room;
+        if self.kept.is_empty() {
+            self.kept = next.kept;
+        } else {
+            self.kept.extend(next.kept);
+        }
     }
 
     /// Whether all numbers were kept.
@@ -54,31 +92,36 @@ pub(super) fn mix(number: u64) -> u64 {
 
 /// The hash of a bookmark, given in pieces. The seed differs from run to run, so that no file can be made to collide.
 #[inline]
-pub(super) fn hash(seed: u64, pieces: [&[u8]; 2]) -> u64 {
-    let mut state = seed;
-    let mut carried: u64 = 0;
-    let mut carried_len = 0;
-    let mut len = 0u64;
-    for piece in pieces {
-        len += piece.len() as u64;
-        // Bytes are taken in words across the border of the pieces, so that where a key is cut makes no difference.
-        for byte_chunk in piece.chunks(8) {
-            let mut word = [0; 8];
-            word[..byte_chunk.len()].copy_from_slice(byte_chunk);
-            let word = u64::from_le_bytes(word);
-            let bits = byte_chunk.len() * 8;
-            carried |= word << carried_len;
-            if carried_len + bits >= 64 {
-                state = mix(state ^ carried);
-                let used = 64 - carried_len;
-                carried = if used < 64 { word >> used } else { 0 };
-                carried_len = carried_len + bits - 64;
-            } else {
-                carried_len += bits;
-            }
-        }
+pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
+    if head.is_empty() {
+        return hash_whole(seed, tail);
     }
-    mix(mix(state ^ carried) ^ len)
+    if tail.is_empty() {
+        return hash_whole(seed, head);
+    }
+    let mut buffer = [0; 256];
+    let len = head.len() + tail.len();
+    match buffer.get_mut(..len) {
+        Some(whole) => {
+            let (start, end) = whole.split_at_mut(head.len());
+            start.copy_from_slice(head);
+            end.copy_from_slice(tail);
+            hash_whole(seed, whole)
+        }
+        None => hash_whole(seed, &[head, tail].concat()),
+    }
+}
+
+#[inline]
+fn hash_whole(seed: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let mut state = seed ^ bytes.len() as u64;
+    for word in words {
+        state = mix(state ^ u64::from_le_bytes(*word));
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(state ^ u64::from_le_bytes(last))
 }
 
 /// What the catalog says about the form of a table's records.
@@ -123,17 +166,8 @@ impl RecordShape {
         if record.last_variable() > self.last.variable {
             return wrong("last variable column", "a column of the table");
         }
-        let mut last = None;
-        for field in record.tagged()?.iter() {
-            let field = field?;
-            if field.fid > self.last.tagged {
-                return wrong("tagged column", "a column of the table");
-            }
-            let place = Some((!field.derived, field.fid));
-            if place <= last {
-                return wrong("tagged columns", "columns in ascending order");
-            }
-            last = place;
+        if !record.tagged()?.are_in_order(self.last.tagged)? {
+            return wrong("tagged columns", "columns of the table in ascending order");
         }
         Ok(())
     }
@@ -199,7 +233,7 @@ impl Visitor for RecordVisitor<'_> {
         self.rows += 1;
         let bookmark = hash(work.seed, [node.key.prefix, node.key.suffix]);
         if self.keep_bookmarks {
-            self.bookmarks.add(bookmark);
+            self.bookmarks.add(&work.budget, bookmark);
         }
         self.counts.clear();
         let Self {
@@ -239,7 +273,7 @@ impl Visitor for RecordVisitor<'_> {
                             }
                         }
                         Stored::Encrypted(_) => {}
-                        Stored::Separated(id) => references.add(id.0),
+                        Stored::Separated(id) => references.add(&work.budget, id.0),
                     }
                     Ok(())
                 },
