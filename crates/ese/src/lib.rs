@@ -15,6 +15,7 @@
 //! | [`long_value`], [`compression`] | values that lie apart from their row, and how values are compressed |
 //! | [`recovery`] | a dirty database and its logs become a clean database |
 //! | [`database`], [`rows`] | a database open for reading: rows and index entries by cursor |
+//! | [`keys`] | keys from values, for seeking in indices |
 //! | [`structure`] | whether all that a database holds fits together: trees, space, catalog, long values, indices |
 //! | [`dump`] | everything that a database holds, as JSON lines |
 //!
@@ -30,6 +31,7 @@ pub mod dump;
 mod error;
 pub mod flush_map;
 pub mod header;
+pub mod keys;
 pub mod log;
 pub mod log_set;
 pub mod long_value;

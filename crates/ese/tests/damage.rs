@@ -457,6 +457,26 @@ fn broken_indices() {
             data[end] ^= 0x5a;
         })
     });
+    let computed = |patient: &Patient, page| {
+        leaf(patient, page)
+            && kind(patient, page, PageKind::Index)
+            && patient.has_computed_keys(page)
+    };
+    each_is_found("an entry with another key", computed, Patient::nudge_key);
+    each_is_found(
+        "an entry lost among computed ones",
+        computed,
+        |patient, page| match patient.first_visible(page) {
+            Some(index) => patient.edit_node_flags(page, index, |flags| flags | NodeFlags::DELETED),
+            None => false,
+        },
+    );
+    let rows = |patient: &Patient, page| {
+        leaf(patient, page)
+            && kind(patient, page, PageKind::Primary)
+            && patient.has_computed_keys(page)
+    };
+    each_is_found("a row with another key", rows, Patient::nudge_key);
     each_is_found("an entry lost", entries, |patient, page| {
         patient.edit_node_flags(page, 0, |flags| flags | NodeFlags::DELETED)
     });

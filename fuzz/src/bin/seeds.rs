@@ -1,6 +1,8 @@
 //! Writes a small seed corpus from the fixtures: `seeds FOLDER`, one folder for each target below it.
 
 use ese::header::DatabaseHeaders;
+use ese::page::{PageKind, PageView};
+use ese::record::{Record, Tagged, ValueForm};
 use std::fs;
 use std::path::Path;
 
@@ -19,12 +21,21 @@ fn main() {
                 .expect("a file")
                 .to_string_lossy()
                 .into_owned();
-            for (target, seed) in seeds(&file, &content) {
+            let inside = match file.ends_with(".edb") || file.ends_with(".dit") {
+                true => inside(&content),
+                false => Vec::new(),
+            };
+            let seeds = seeds(&file, &content);
+            let seeds = seeds
+                .into_iter()
+                .map(|(target, seed)| (target, String::new(), seed));
+            for (target, part, seed) in seeds.chain(inside) {
                 let target = folder.join(target);
                 fs::create_dir_all(&target).expect("create the corpus");
                 // Some targets take choices from the last eight bytes.
                 let seed = [seed, &[0; 8]].concat();
-                fs::write(target.join(format!("{name}-{file}")), seed).expect("write the seed");
+                fs::write(target.join(format!("{name}-{file}{part}")), seed)
+                    .expect("write the seed");
                 written += 1;
             }
         }
@@ -60,4 +71,56 @@ fn seeds<'a>(file: &str, content: &'a [u8]) -> Vec<(&'static str, &'a [u8])> {
         Some((_, "jfm")) => vec![("flush_map", content)],
         _ => Vec::new(),
     }
+}
+
+/// Pages, records and compressed values of a database: one of each kind.
+fn inside(content: &[u8]) -> Vec<(&'static str, String, &[u8])> {
+    let headers = DatabaseHeaders::parse(content).expect("a sound database");
+    let size = headers.header.page_size();
+    let mut seeds = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for number in 1..=size.pages_in(content.len() as u64) {
+        let start = size.offset_of(number) as usize;
+        let Some(bytes) = content.get(start..start + size.bytes()) else {
+            break;
+        };
+        let page = PageView::new(bytes, number).expect("a page");
+        let flags = page.flags();
+        if page.is_blank() || page.node_count() == 0 {
+            continue;
+        }
+        if seen.insert((flags.kind(), flags.is_leaf(), flags.is_root())) {
+            seeds.push(("page", format!("-{number}"), bytes));
+        }
+        for (index, node) in page.nodes().enumerate() {
+            let Ok(node) = node else { continue };
+            let is_record = flags.is_leaf() && flags.kind() == PageKind::Primary;
+            if is_record && index == 0 {
+                seeds.push(("record", format!("-{number}"), node.data));
+            }
+            if is_record && index < 4 {
+                seeds.extend(
+                    compressed(node.data, page)
+                        .map(|value| ("decompress", format!("-{number}-{index}"), value)),
+                );
+            }
+        }
+    }
+    seeds
+}
+
+/// A compressed value of a record.
+fn compressed<'a>(data: &'a [u8], page: PageView<'a>) -> Option<&'a [u8]> {
+    let record = Record::new(data, page.size(), page.flags().has_new_record_format()).ok()?;
+    let fields = record.tagged().ok()?;
+    fields
+        .iter()
+        .flatten()
+        .find_map(|field| match field.content {
+            Tagged::Values(values) => values
+                .flatten()
+                .find(|(form, _)| *form == ValueForm::Compressed)
+                .map(|(_, value)| value),
+            Tagged::Null => None,
+        })
 }

@@ -194,6 +194,12 @@ impl std::fmt::Debug for ColumnFlags {
 }
 
 impl Column {
+    /// Whether values are UTF-16 text.
+    pub fn is_unicode(&self) -> bool {
+        const UTF_16: u16 = 1200;
+        self.kind.is_text() && self.code_page == UTF_16
+    }
+
     /// The length of the column's values where it is a fixed column.
     pub(crate) fn fixed_len(&self) -> usize {
         self.kind.fixed_len().unwrap_or(self.max_len as usize)

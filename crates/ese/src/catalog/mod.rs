@@ -17,7 +17,7 @@ pub use table::{Table, TableFlags};
 
 pub(crate) use row::ObjectKind;
 pub(crate) use table::{LastColumns, Section};
-pub(crate) use text::decode_1252;
+pub(crate) use text::{decode_1252, encode_1252};
 
 use crate::database::Database;
 use crate::page::Pgno;

@@ -1,17 +1,30 @@
 //! The code page of names.
 
+/// What code page 1252 has at 0x80 to 0x9f.
+const FROM_128: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
 /// Text in the code page 1252 ("ANSI"); bytes that it leaves open become the characters of the same number.
 pub(crate) fn decode_1252(bytes: &[u8]) -> String {
-    const FROM_128: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
-        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
-        'ž', 'Ÿ',
-    ];
     bytes
         .iter()
         .map(|byte| match byte {
             0x80..=0x9f => FROM_128[usize::from(byte - 0x80)],
             byte => char::from(*byte),
+        })
+        .collect()
+}
+
+/// The bytes of `text` in code page 1252; `None` where it has no such character.
+pub(crate) fn encode_1252(text: &str) -> Option<Vec<u8>> {
+    text.chars()
+        .map(|character| match u8::try_from(character) {
+            Ok(byte) if !(0x80..=0x9f).contains(&byte) => Some(byte),
+            _ => (0x80u8..)
+                .zip(FROM_128)
+                .find_map(|(byte, other)| (other == character).then_some(byte)),
         })
         .collect()
 }

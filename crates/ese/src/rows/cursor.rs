@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::Row;
+use super::{KeyRange, Row};
 use crate::Result;
 use crate::catalog::Table;
 use crate::database::Database;
@@ -18,6 +18,7 @@ pub struct Rows<'db> {
     table: Arc<Table>,
     long_values: Option<RefCell<LongValues<'db>>>,
     include_deleted: bool,
+    range: KeyRange,
 }
 
 impl Database {
@@ -29,6 +30,7 @@ impl Database {
                 .map(|tree| RefCell::new(LongValues::new(self, tree, table.chunk_len))),
             table: Arc::clone(table),
             include_deleted: false,
+            range: KeyRange::all(),
         }
     }
 }
@@ -40,6 +42,13 @@ impl<'db> Rows<'db> {
         self
     }
 
+    /// Meet only the rows whose keys are inside `range`.
+    pub fn within(mut self, range: KeyRange) -> Self {
+        self.range = range;
+        self.cursor.reset();
+        self
+    }
+
     /// The table.
     pub fn table(&self) -> &Arc<Table> {
         &self.table
@@ -48,9 +57,9 @@ impl<'db> Rows<'db> {
     /// Moves to the next row: the first, on a new cursor. `None` at the end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
-        while self.cursor.advance()? {
+        while self.range.advance(&mut self.cursor)? {
             if self.is_visible()? {
-                return self.row();
+                return self.here();
             }
         }
         Ok(None)
@@ -58,9 +67,9 @@ impl<'db> Rows<'db> {
 
     /// Moves to the row before: the last, on a new cursor. `None` at the start.
     pub fn previous(&mut self) -> Result<Option<Row<'_>>> {
-        while self.cursor.retreat()? {
+        while self.range.retreat(&mut self.cursor)? {
             if self.is_visible()? {
-                return self.row();
+                return self.here();
             }
         }
         Ok(None)
@@ -68,14 +77,11 @@ impl<'db> Rows<'db> {
 
     /// Moves to the first row whose key is not less than `key`. `None` where there is none.
     pub fn seek(&mut self, key: &[u8]) -> Result<Option<Row<'_>>> {
-        self.cursor.seek(key, &[])?;
-        while self.cursor.node()?.is_some() {
-            if self.is_visible()? {
-                return self.row();
-            }
-            self.cursor.advance()?;
+        let mut found = self.range.seek(&mut self.cursor, key)?;
+        while found && !self.is_visible()? {
+            found = self.range.advance(&mut self.cursor)?;
         }
-        Ok(None)
+        if found { self.here() } else { Ok(None) }
     }
 
     /// Moves to the row with exactly the key `bookmark`. `None` where there is none.
@@ -88,6 +94,14 @@ impl<'db> Rows<'db> {
 
     /// The row that the cursor stands on.
     pub fn row(&self) -> Result<Option<Row<'_>>> {
+        if self.range.holds_cursor(&self.cursor)? {
+            self.here()
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn here(&self) -> Result<Option<Row<'_>>> {
         let (Some(page), Some(node)) = (self.cursor.page(), self.cursor.node()?) else {
             return Ok(None);
         };

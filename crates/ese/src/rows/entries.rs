@@ -1,5 +1,6 @@
 //! Moving through the entries of a secondary index.
 
+use super::KeyRange;
 use crate::Result;
 use crate::catalog::Index;
 use crate::database::Database;
@@ -10,6 +11,7 @@ use crate::tree::TreeCursor;
 pub struct Entries<'db> {
     cursor: TreeCursor<'db>,
     include_deleted: bool,
+    range: KeyRange,
 }
 
 /// An entry of a secondary index.
@@ -30,6 +32,7 @@ impl Database {
         Entries {
             cursor: TreeCursor::new(self, index.tree),
             include_deleted: false,
+            range: KeyRange::all(),
         }
     }
 }
@@ -41,12 +44,19 @@ impl Entries<'_> {
         self
     }
 
+    /// Meet only the entries whose keys are inside `range`.
+    pub fn within(mut self, range: KeyRange) -> Self {
+        self.range = range;
+        self.cursor.reset();
+        self
+    }
+
     /// Moves to the next entry: the first, on a new cursor. `None` at the end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Entry<'_>>> {
-        while self.cursor.advance()? {
+        while self.range.advance(&mut self.cursor)? {
             if self.is_visible()? {
-                return self.entry();
+                return self.here();
             }
         }
         Ok(None)
@@ -54,30 +64,33 @@ impl Entries<'_> {
 
     /// Moves to the entry before: the last, on a new cursor. `None` at the start.
     pub fn previous(&mut self) -> Result<Option<Entry<'_>>> {
-        while self.cursor.retreat()? {
+        while self.range.retreat(&mut self.cursor)? {
             if self.is_visible()? {
-                return self.entry();
+                return self.here();
             }
         }
         Ok(None)
     }
 
     /// Moves to the first entry whose key is not less than `key`. `None` where there is none.
-    ///
-    /// With keys that begin with the wanted values, the entries of a range follow from here by [`Self::next`].
     pub fn seek(&mut self, key: &[u8]) -> Result<Option<Entry<'_>>> {
-        self.cursor.seek(key, &[])?;
-        while self.cursor.node()?.is_some() {
-            if self.is_visible()? {
-                return self.entry();
-            }
-            self.cursor.advance()?;
+        let mut found = self.range.seek(&mut self.cursor, key)?;
+        while found && !self.is_visible()? {
+            found = self.range.advance(&mut self.cursor)?;
         }
-        Ok(None)
+        if found { self.here() } else { Ok(None) }
     }
 
     /// The entry that the cursor stands on.
     pub fn entry(&self) -> Result<Option<Entry<'_>>> {
+        if self.range.holds_cursor(&self.cursor)? {
+            self.here()
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn here(&self) -> Result<Option<Entry<'_>>> {
         Ok(self.cursor.node()?.map(|node| Entry {
             key: node.key,
             bookmark: node.data,

@@ -27,6 +27,7 @@
 mod cursor;
 mod entries;
 mod fields;
+mod range;
 mod row;
 mod value;
 
@@ -34,5 +35,6 @@ pub use cursor::Rows;
 pub use entries::{Entries, Entry};
 pub(crate) use fields::Fields;
 pub use fields::{Stored, StoredValue};
+pub use range::KeyRange;
 pub use row::Row;
 pub use value::Value;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::{Column, ColumnType, decode_1252};
+use crate::catalog::{Column, ColumnType, decode_1252, encode_1252};
 
 /// A value as its column's type has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,15 +55,50 @@ impl<'a> Value<'a> {
                 Self::UnsignedLongLong(u64::from_le_bytes(exactly(&bytes)?))
             }
             ColumnType::Binary | ColumnType::LongBinary | ColumnType::Slv => Self::Binary(bytes),
-            ColumnType::Text | ColumnType::LongText if column.code_page == UTF_16 => {
+            ColumnType::Text | ColumnType::LongText if column.is_unicode() => {
                 Self::Text(decode_utf16(&bytes))
             }
             ColumnType::Text | ColumnType::LongText => Self::Text(decode_1252(&bytes)),
         })
     }
-}
 
-const UTF_16: u16 = 1200;
+    /// The bytes that stand for the value in `column`, `Some(None)` for NULL; `None` where the column is of another type.
+    pub fn to_bytes(&self, column: &Column) -> Option<Option<Cow<'_, [u8]>>> {
+        fn owned<'v, const N: usize>(bytes: [u8; N]) -> Cow<'v, [u8]> {
+            Cow::Owned(bytes.to_vec())
+        }
+        Some(Some(match (self, column.kind) {
+            (Self::Null, _) => return Some(None),
+            (Self::Bit(value), ColumnType::Bit) => owned([if *value { 0xff } else { 0 }]),
+            (Self::UnsignedByte(value), ColumnType::UnsignedByte) => owned([*value]),
+            (Self::Short(value), ColumnType::Short) => owned(value.to_le_bytes()),
+            (Self::Long(value), ColumnType::Long) => owned(value.to_le_bytes()),
+            (Self::Currency(value), ColumnType::Currency) => owned(value.to_le_bytes()),
+            (Self::IeeeSingle(value), ColumnType::IeeeSingle) => owned(value.to_le_bytes()),
+            (Self::IeeeDouble(value), ColumnType::IeeeDouble)
+            | (Self::DateTime(value), ColumnType::DateTime) => owned(value.to_le_bytes()),
+            (Self::UnsignedLong(value), ColumnType::UnsignedLong) => owned(value.to_le_bytes()),
+            (Self::LongLong(value), ColumnType::LongLong) => owned(value.to_le_bytes()),
+            (Self::Guid(value), ColumnType::Guid) => Cow::Borrowed(value),
+            (Self::UnsignedShort(value), ColumnType::UnsignedShort) => owned(value.to_le_bytes()),
+            (Self::UnsignedLongLong(value), ColumnType::UnsignedLongLong) => {
+                owned(value.to_le_bytes())
+            }
+            (
+                Self::Binary(value),
+                ColumnType::Binary | ColumnType::LongBinary | ColumnType::Slv,
+            ) => Cow::Borrowed(value.as_ref()),
+            (Self::Text(value), ColumnType::Text | ColumnType::LongText) => {
+                Cow::Owned(if column.is_unicode() {
+                    value.encode_utf16().flat_map(u16::to_le_bytes).collect()
+                } else {
+                    encode_1252(value)?
+                })
+            }
+            _ => return None,
+        }))
+    }
+}
 
 fn decode_utf16(bytes: &[u8]) -> String {
     let (units, odd) = bytes.as_chunks::<2>();

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::index_rules::{Expects, IndexRule, Rules};
+use super::index_rules::{Expects, IndexRule, KeyPlan, Rules, entry_hash};
 use super::long_values::{LongValueVisitor, References};
 use super::map::ObjectNumber;
-use super::records::{Eligible, RecordShape, RecordVisitor, hash};
+use super::records::{Eligible, RecordShape, RecordVisitor, hash, hex};
 use super::report::Summary;
+use super::row_values::RowValues;
 use super::walk::{Visitor, walk};
 use super::{Object, Role, Work};
 use crate::catalog::Table;
@@ -26,7 +27,10 @@ pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table)
     let object = work.object(number);
     let rules = Rules::new(table);
     let shape = RecordShape::new(table);
-    let keep_bookmarks = rules.rules.iter().any(|rule| rule.expects != Expects::One);
+    let keep_bookmarks = rules
+        .rules
+        .iter()
+        .any(|rule| rule.expects != Expects::One && rule.keys.is_none());
     let walked = walk(work, object.form(number), || {
         RecordVisitor::new(table, number, &rules, &shape, keep_bookmarks)
     });
@@ -48,6 +52,7 @@ pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table)
         rows: &rows,
         references: &references,
         complete,
+        bookmarks_kept: keep_bookmarks && rows.bookmarks.all_kept(),
     };
 
     let children = (work.objects.iter().enumerate().skip(number as usize + 1))
@@ -82,6 +87,8 @@ struct TableSeen<'s> {
     references: &'s References,
     /// Whether all rows were seen.
     complete: bool,
+    /// Whether the bookmarks of all rows were kept.
+    bookmarks_kept: bool,
 }
 
 impl TableSeen<'_> {
@@ -90,7 +97,7 @@ impl TableSeen<'_> {
         if !self.complete {
             return None;
         }
-        if self.rows.bookmarks.all_kept() {
+        if self.bookmarks_kept {
             return Some(self.rows.bookmarks.kept.binary_search(&hash).is_ok());
         }
         let mut cursor = TreeCursor::new(work.database, self.table.tree);
@@ -100,12 +107,41 @@ impl TableSeen<'_> {
     }
 }
 
+/// By what the entries of an index are compared with the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Identity<'r> {
+    /// Key and bookmark.
+    Entry(&'r KeyPlan),
+    /// The bookmark, which occurs once.
+    Bookmark,
+    /// Nothing but that there is such a row.
+    Row,
+}
+
+impl<'r> Identity<'r> {
+    fn new(rule: &'r IndexRule, eligible: &Eligible) -> Self {
+        match &rule.keys {
+            Some(plan) if !eligible.unknown_keys => Self::Entry(plan),
+            _ if rule.expects == Expects::One => Self::Bookmark,
+            _ => Self::Row,
+        }
+    }
+
+    /// The hash by which an entry with the bookmark's hash `bookmark` is known.
+    #[inline]
+    fn hash(self, work: &Work<'_>, key: &Key<'_>, bookmark: u64) -> u64 {
+        match self {
+            Self::Entry(_) => entry_hash(work.seed, key, bookmark),
+            Self::Bookmark | Self::Row => bookmark,
+        }
+    }
+}
+
 /// Looks at the entries of a secondary index.
 struct EntryVisitor<'s> {
     object: ObjectNumber,
     seen: &'s TableSeen<'s>,
-    /// Whether each entry is looked up, because the sum of all does not tell.
-    look_up: bool,
+    identity: Identity<'s>,
     entries: u64,
     sum: u64,
 }
@@ -114,14 +150,14 @@ impl Visitor for EntryVisitor<'_> {
     #[inline]
     fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>) {
         self.entries += 1;
-        let hash = hash(work.seed, [node.data, &[]]);
-        self.sum = self.sum.wrapping_add(hash);
-        if self.look_up && self.seen.has_row(work, node.data, hash) == Some(false) {
+        let bookmark = hash(work.seed, [node.data, &[]]);
+        self.sum = (self.sum).wrapping_add(self.identity.hash(work, &node.key, bookmark));
+        if self.identity == Identity::Row
+            && self.seen.has_row(work, node.data, bookmark) == Some(false)
+        {
             let tag = index + usize::from(page.header().reserved_tags);
-            work.reporter.damage(
-                &work.object(self.object).name,
-                dangling_entry(page.number(), tag, node.data),
-            );
+            let fault = dangling_entry(self.identity, page.number(), tag, node);
+            (work.reporter).damage(&work.object(self.object).name, fault);
         }
     }
 
@@ -131,15 +167,22 @@ impl Visitor for EntryVisitor<'_> {
     }
 }
 
-fn dangling_entry(page: u32, tag: usize, bookmark: &[u8]) -> Fault {
-    let found = format!("no row has the bookmark {}", hex(bookmark));
-    Fault::new(
-        page,
-        "index entry",
-        "the bookmark of a row that the index takes in",
-        found,
-    )
-    .at_tag(tag)
+fn dangling_entry(identity: Identity<'_>, page: u32, tag: usize, node: &Node<'_>) -> Fault {
+    let bookmark = hex(node.data);
+    let (expected, found) = match identity {
+        Identity::Entry(_) => {
+            let key = hex(&node.key.to_vec());
+            (
+                "the key and the bookmark of a row that the index takes in",
+                format!("no row has the key {key} and the bookmark {bookmark}"),
+            )
+        }
+        Identity::Bookmark | Identity::Row => (
+            "the bookmark of a row that the index takes in",
+            format!("no row has the bookmark {bookmark}"),
+        ),
+    };
+    Fault::new(page, "index entry", expected, found).at_tag(tag)
 }
 
 fn verify_index(
@@ -153,25 +196,16 @@ fn verify_index(
     let Some((rule_position, rule)) = found else {
         return Summary::default();
     };
-    let look_up = rule.expects != Expects::One;
+    let identity = Identity::new(rule, &seen.rows.eligible[rule_position]);
     let walked = walk(work, object.form(number), || EntryVisitor {
         object: number,
         seen,
-        look_up,
+        identity,
         entries: 0,
         sum: 0,
     });
     if walked.complete && seen.complete {
-        let eligible = &seen.rows.eligible[rule_position];
-        compare(
-            work,
-            object,
-            seen,
-            rule,
-            rule_position,
-            eligible,
-            &walked.visitor,
-        );
+        compare(work, object, seen, rule_position, &walked.visitor);
     }
     Summary {
         trees: 1,
@@ -188,44 +222,50 @@ fn compare(
     work: &Work<'_>,
     object: &Object,
     seen: &TableSeen<'_>,
-    rule: &IndexRule,
     rule_position: usize,
-    eligible: &Eligible,
     entries: &EntryVisitor<'_>,
 ) {
-    let count_damage = |expected: String| {
+    let eligible = &seen.rows.eligible[rule_position];
+    let (counted, sum) = match entries.identity {
+        Identity::Entry(_) => (eligible.entries, eligible.sum),
+        Identity::Bookmark => (eligible.rows, eligible.bookmarks),
+        Identity::Row => (0, 0),
+    };
+    let expected = match entries.identity {
+        Identity::Entry(_) | Identity::Bookmark => counted..=counted,
+        Identity::Row => match seen.rules.rules[rule_position].expects {
+            Expects::Values(_) => eligible.rows..=eligible.most,
+            Expects::One | Expects::Any => 0..=u64::MAX,
+        },
+    };
+    let right_count = expected.contains(&entries.entries);
+    if !right_count {
+        let (least, most) = expected.into_inner();
+        let number = if least == most {
+            least.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
+        let expected = format!("{number} entries for the rows and values that the index takes in");
         let found = format!("{} entries", entries.entries);
         let fault = Fault::new(object.tree.root, "number of index entries", expected, found);
         work.reporter.damage(&object.name, fault);
-    };
-    match rule.expects {
-        Expects::One => {
-            if entries.entries != eligible.rows {
-                count_damage(format!(
-                    "{} entries, one for each row that the index takes in",
-                    eligible.rows
-                ));
-            }
-            if entries.entries != eligible.rows || entries.sum != eligible.sum {
-                name_differences(work, object, seen, rule_position);
-            }
-        }
-        Expects::Values(_) => {
-            if !(eligible.rows..=eligible.most).contains(&entries.entries) {
-                let (least, most) = (eligible.rows, eligible.most);
-                count_damage(format!(
-                    "{least} to {most} entries for the rows and values that the index takes in"
-                ));
-            }
-        }
-        Expects::Any => {}
+    }
+    if entries.identity != Identity::Row && (!right_count || entries.sum != sum) {
+        name_differences(work, object, seen, rule_position, entries.identity);
     }
 }
 
 /// Names the entries that lead to no row, or to a row that the index does not take in, and the rows without an entry.
-fn name_differences(work: &Work<'_>, object: &Object, seen: &TableSeen<'_>, rule_position: usize) {
+fn name_differences(
+    work: &Work<'_>,
+    object: &Object,
+    seen: &TableSeen<'_>,
+    rule_position: usize,
+    identity: Identity<'_>,
+) {
     let mut expected: Vec<u64> = Vec::new();
-    let complete = eligible_rows(work, seen, rule_position, |hash, _, _, _| {
+    let complete = expected_entries(work, seen, rule_position, identity, |hash, _, _, _| {
         expected.push(hash)
     });
     if !complete {
@@ -242,7 +282,7 @@ fn name_differences(work: &Work<'_>, object: &Object, seen: &TableSeen<'_>, rule
         if node.flags.is_deleted() {
             continue;
         }
-        let hash = hash(work.seed, [node.data, &[]]);
+        let hash = identity.hash(work, &node.key, hash(work.seed, [node.data, &[]]));
         let start = expected.partition_point(|other| *other < hash);
         let place = (start..expected.len())
             .take_while(|place| expected[*place] == hash)
@@ -253,8 +293,8 @@ fn name_differences(work: &Work<'_>, object: &Object, seen: &TableSeen<'_>, rule
                 named += 1;
                 let tag =
                     cursor.index().unwrap_or_default() + usize::from(page.header().reserved_tags);
-                work.reporter
-                    .damage(&object.name, dangling_entry(page.number(), tag, node.data));
+                let fault = dangling_entry(identity, page.number(), tag, &node);
+                work.reporter.damage(&object.name, fault);
             }
             None => break,
         }
@@ -267,46 +307,59 @@ fn name_differences(work: &Work<'_>, object: &Object, seen: &TableSeen<'_>, rule
         return;
     }
     let mut named = 0;
-    eligible_rows(work, seen, rule_position, |hash, page, tag, key| {
-        if missing.binary_search(&hash).is_ok() && named < NAMED {
-            named += 1;
-            let found = format!("none for the bookmark {}", hex(&key.to_vec()));
-            let fault = Fault::new(page, "row", "an entry in the index", found).at_tag(tag);
-            work.reporter.damage(&object.name, fault);
-        }
-    });
+    expected_entries(
+        work,
+        seen,
+        rule_position,
+        identity,
+        |hash, page, tag, key| {
+            if missing.binary_search(&hash).is_ok() && named < NAMED {
+                named += 1;
+                let found = format!("none for the bookmark {}", hex(&key.to_vec()));
+                let fault = Fault::new(page, "row", "an entry in the index", found).at_tag(tag);
+                work.reporter.damage(&object.name, fault);
+            }
+        },
+    );
 }
 
-/// Calls `visit` with the rows that an index takes in: the hash of the bookmark, the page, the tag, the bookmark.
+/// Calls `visit` for each entry that an index must have: with its hash, and the page, the tag and the key of its row.
 /// Returns whether all rows could be read.
-fn eligible_rows(
+fn expected_entries(
     work: &Work<'_>,
     seen: &TableSeen<'_>,
     rule_position: usize,
+    identity: Identity<'_>,
     mut visit: impl FnMut(u64, u32, usize, Key<'_>),
 ) -> bool {
-    let mut counts = super::index_rules::ValueCounts::new(seen.table.columns().len());
-    each_row(work, seen.table, |page, tag, node, fields| {
-        counts.clear();
-        let visited = fields.visit(
-            |malformed| malformed,
-            |value| {
-                counts.note(value.position, value.sequence);
-                Ok(())
-            },
-        );
+    let table = seen.table;
+    let mut values = RowValues::new(table.columns().len());
+    let (mut key, mut hashes) = (Vec::new(), Vec::new());
+    each_row(work, table, |page, tag, node, fields| {
+        values.clear();
+        let visited = fields.visit(Some, |value| {
+            values.note(node.data, &value).map_err(|_| None)
+        });
         if visited.is_err() {
             return;
         }
-        seen.rules.apply(&counts, |rule, _| {
-            if rule == rule_position {
-                visit(
-                    hash(work.seed, [node.key.prefix, node.key.suffix]),
-                    page,
-                    tag,
-                    node.key,
-                );
+        let bookmark = hash(work.seed, [node.key.prefix, node.key.suffix]);
+        seen.rules.apply(&values, |rule, _, _| {
+            if rule != rule_position {
+                return;
             }
+            hashes.clear();
+            let row = (table, node.data, &values);
+            match identity {
+                Identity::Entry(plan) => {
+                    // Where a key is not known, that was found before.
+                    let _ = plan.entries((&mut key, &mut hashes), row, (work.seed, bookmark));
+                }
+                Identity::Bookmark | Identity::Row => hashes.push(bookmark),
+            }
+            hashes
+                .iter()
+                .for_each(|hash| visit(*hash, page, tag, node.key));
         });
     })
 }
@@ -413,18 +466,4 @@ fn name_dangling(work: &Work<'_>, object: &Object, table: &Table, dangling: &[Lo
         );
         work.reporter.damage(&object.name, fault);
     }
-}
-
-/// At most the first 40 bytes.
-fn hex(bytes: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let mut text: String = bytes
-        .iter()
-        .take(SHOWN)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    if bytes.len() > SHOWN {
-        text.push_str("...");
-    }
-    text
 }

@@ -1,44 +1,12 @@
-//! Which rows have entries in a secondary index, and how many.
+//! Which rows have entries in a secondary index, and which entries.
 
+use super::records::{hash, mix};
+use super::row_values::RowValues;
 use crate::catalog::{Column, ColumnId, Index, Table};
+use crate::keys::Progress;
+use crate::page::Key;
 
-/// The number of values that a row has of each column; reused from row to row.
-#[derive(Debug, Default)]
-pub(super) struct ValueCounts {
-    counts: Vec<u32>,
-    touched: Vec<usize>,
-}
-
-impl ValueCounts {
-    pub fn new(columns: usize) -> Self {
-        Self {
-            counts: vec![0; columns],
-            touched: Vec::new(),
-        }
-    }
-
-    pub fn clear(&mut self) {
-        for position in self.touched.drain(..) {
-            self.counts[position] = 0;
-        }
-    }
-
-    #[inline]
-    pub fn note(&mut self, position: usize, sequence: u32) {
-        if let Some(count) = self.counts.get_mut(position) {
-            if *count == 0 {
-                self.touched.push(position);
-            }
-            *count = sequence;
-        }
-    }
-
-    fn of(&self, position: usize) -> u32 {
-        self.counts.get(position).copied().unwrap_or_default()
-    }
-}
-
-/// What can be said about the entries of a secondary index without making keys.
+/// What can be said about the entries of a secondary index.
 #[derive(Debug)]
 pub(super) struct IndexRule {
     /// The position of the index among the table's.
@@ -50,6 +18,112 @@ pub(super) struct IndexRule {
     allows_first_null: bool,
     allows_some_nulls: bool,
     pub expects: Expects,
+    /// How keys are made, where they can be.
+    pub keys: Option<KeyPlan>,
+}
+
+/// How the keys of an index are made from the values of a row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct KeyPlan {
+    /// The position of the index among the table's.
+    index: usize,
+    /// The positions of the columns, and whether they are descending.
+    parts: Vec<(usize, bool)>,
+    /// The part of which every value makes a key.
+    multi_valued: Option<usize>,
+}
+
+impl KeyPlan {
+    /// `None` where the keys of `index` cannot be known.
+    fn new(table: &Table, number: usize, index: &Index, expects: Expects) -> Option<Self> {
+        if expects == Expects::Any {
+            return None;
+        }
+        let mut parts = Vec::with_capacity(index.key.len());
+        let mut multi_valued = None;
+        for (number, part) in index.key.iter().enumerate() {
+            let (position, column) = table.position_of(part.column)?;
+            if column.is_unicode() {
+                return None;
+            }
+            if column.flags.is_multi_valued() && multi_valued.is_none() {
+                multi_valued = Some(number);
+            }
+            parts.push((position, part.descending));
+        }
+        Some(Self {
+            index: number,
+            parts,
+            multi_valued,
+        })
+    }
+
+    /// How many keys a row has, or more where some are equal.
+    fn count(&self, values: &RowValues) -> u32 {
+        let part = self.multi_valued.and_then(|part| self.parts.get(part));
+        part.map_or(1, |(position, _)| values.count(*position).max(1))
+    }
+
+    /// Makes the key number `number`, from 0, of a row. `None` where it cannot be known.
+    #[inline]
+    pub fn make<'k>(
+        &self,
+        key: &'k mut Vec<u8>,
+        table: &Table,
+        record: &[u8],
+        values: &RowValues,
+        number: u32,
+    ) -> Option<&'k [u8]> {
+        let index = table.indexes().get(self.index)?;
+        let mut progress = Progress::default();
+        key.clear();
+        for (part, (position, descending)) in self.parts.iter().enumerate() {
+            let column = table.columns().get(*position)?;
+            let number = if self.multi_valued == Some(part) {
+                number
+            } else {
+                0
+            };
+            let value = values.value(table, record, *position, number)?;
+            let pushed = progress.push(key, index, column, *descending, value);
+            pushed.ok()?;
+        }
+        Some(key)
+    }
+
+    /// Appends the hashes of a row's entries in the index to `hashes`. `None` where its keys cannot be known.
+    pub fn entries(
+        &self,
+        (key, hashes): (&mut Vec<u8>, &mut Vec<u64>),
+        (table, record, values): (&Table, &[u8], &RowValues),
+        (seed, bookmark): (u64, u64),
+    ) -> Option<()> {
+        let count = self.count(values);
+        let start = hashes.len();
+        for number in 0..count {
+            let key = self.make(key, table, record, values, number)?;
+            hashes.push(entry_hash(seed, &Key::whole(key), bookmark));
+        }
+        if count > 1 {
+            // Equal values share an entry.
+            hashes[start..].sort_unstable();
+            let mut kept = start;
+            for next in start..hashes.len() {
+                if kept == start || hashes[next] != hashes[kept - 1] {
+                    hashes[kept] = hashes[next];
+                    kept += 1;
+                }
+            }
+            hashes.truncate(kept);
+        }
+        Some(())
+    }
+}
+
+/// The hash of an entry with the key `key` and a bookmark with the hash `bookmark`.
+#[inline]
+pub(super) fn entry_hash(seed: u64, key: &Key<'_>, bookmark: u64) -> u64 {
+    mix(hash(seed, [key.prefix, key.suffix]) ^ bookmark.rotate_left(32))
 }
 
 /// How many entries a row has that the index takes in.
@@ -72,6 +146,8 @@ pub(super) struct Rules {
     by_first_column: Vec<Vec<usize>>,
     /// The rules that must be tried on every row.
     always: Vec<usize>,
+    /// How the keys of the rows themselves are made, where they can be.
+    pub primary: Option<KeyPlan>,
 }
 
 impl Rules {
@@ -81,11 +157,14 @@ impl Rules {
         let mut rules = Vec::new();
         let mut by_first_column = vec![Vec::new(); columns.len()];
         let mut always = Vec::new();
+        let mut primary = None;
         for (number, index) in table.indexes().iter().enumerate() {
+            let mut rule = IndexRule::new(number, index, columns, position);
+            rule.keys = KeyPlan::new(table, number, index, rule.expects);
             if index.flags.is_primary() {
+                primary = rule.keys;
                 continue;
             }
-            let rule = IndexRule::new(number, index, columns, position);
             let needs_first = !rule.allows_first_null && !rule.allows_all_nulls;
             let first = rule.key.first().copied().filter(|_| needs_first);
             match first.and_then(|first| by_first_column.get_mut(first)) {
@@ -98,24 +177,24 @@ impl Rules {
             rules,
             by_first_column,
             always,
+            primary,
         }
     }
 
-    /// Calls `visit` with each rule, by its position, that takes in a row with these values, and with the greatest number
+    /// Calls `visit` with each rule, and its position, that takes in a row with these values, and with the greatest number
     /// of entries that it may have.
-    pub fn apply(&self, counts: &ValueCounts, mut visit: impl FnMut(usize, u64)) {
-        let touched = counts
-            .touched
-            .iter()
-            .filter_map(|position| self.by_first_column.get(*position));
+    #[inline]
+    pub fn apply(&self, values: &RowValues, mut visit: impl FnMut(usize, &IndexRule, u64)) {
+        let touched =
+            (values.columns().iter()).filter_map(|position| self.by_first_column.get(*position));
         for position in touched.flatten().chain(&self.always) {
             let rule = &self.rules[*position];
-            if rule.takes_in(counts) {
+            if rule.takes_in(values) {
                 let most = match rule.expects {
-                    Expects::Values(column) => counts.of(column).max(1),
+                    Expects::Values(column) => values.count(column).max(1),
                     Expects::One | Expects::Any => 1,
                 };
-                visit(*position, u64::from(most));
+                visit(*position, rule, u64::from(most));
             }
         }
     }
@@ -169,12 +248,13 @@ impl IndexRule {
             allows_first_null: nulls && flags.allows_first_null(),
             allows_some_nulls: nulls && flags.allows_some_nulls(),
             expects,
+            keys: None,
         }
     }
 
     /// Whether the index has entries for a row with these values.
-    fn takes_in(&self, counts: &ValueCounts) -> bool {
-        let is_null = |position: &usize| counts.of(*position) == 0;
+    fn takes_in(&self, values: &RowValues) -> bool {
+        let is_null = |position: &usize| values.count(*position) == 0;
         if (self.conditions.iter())
             .any(|(position, must_be_null)| is_null(position) != *must_be_null)
         {

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Work;
-use super::index_rules::{Rules, ValueCounts};
+use super::index_rules::Rules;
 use super::map::ObjectNumber;
+use super::row_values::RowValues;
 use super::walk::Visitor;
 use crate::catalog::{LastColumns, Table};
-use crate::compression;
-use crate::page::{Fault, Node, PageView};
+use crate::page::{Fault, Key, Node, PageView};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
 
@@ -19,7 +19,12 @@ pub(super) struct Budget(AtomicUsize);
 impl Budget {
     /// 96 MiB.
     pub fn new() -> Self {
-        Self(AtomicUsize::new(12 << 20))
+        Self::of(12 << 20)
+    }
+
+    /// Room for so many numbers.
+    pub fn of(numbers: usize) -> Self {
+        Self(AtomicUsize::new(numbers))
     }
 
     /// Takes room for up to `wanted` numbers.
@@ -99,29 +104,42 @@ pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
     if tail.is_empty() {
         return hash_whole(seed, head);
     }
-    let mut buffer = [0; 256];
     let len = head.len() + tail.len();
-    match buffer.get_mut(..len) {
-        Some(whole) => {
-            let (start, end) = whole.split_at_mut(head.len());
-            start.copy_from_slice(head);
-            end.copy_from_slice(tail);
-            hash_whole(seed, whole)
-        }
-        None => hash_whole(seed, &[head, tail].concat()),
+    let join = |buffer: &mut [u8]| {
+        let (start, end) = buffer.split_at_mut(head.len());
+        start.copy_from_slice(head);
+        end.copy_from_slice(tail);
+        hash_whole(seed, buffer)
+    };
+    match len {
+        0..=64 => join(&mut [0; 64][..len]),
+        65..=256 => join(&mut [0; 256][..len]),
+        _ => hash_whole(seed, &[head, tail].concat()),
     }
 }
 
 #[inline]
 fn hash_whole(seed: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks();
-    let mut state = seed ^ bytes.len() as u64;
-    for word in words {
-        state = mix(state ^ u64::from_le_bytes(*word));
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    let mut state = mix(seed ^ bytes.len() as u64);
+    for pair in pairs {
+        state = mix_pair(state, pair);
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(state ^ u64::from_le_bytes(last))
+    if !rest.is_empty() {
+        let mut last = [0; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        state = mix_pair(state, &last);
+    }
+    state
+}
+
+#[inline]
+fn mix_pair(state: u64, pair: &[u8; 16]) -> u64 {
+    let both = u128::from_le_bytes(*pair);
+    let left = both as u64 ^ state;
+    let right = (both >> 64) as u64 ^ state.rotate_left(32) ^ 0xd6e8_feb8_6659_fd93;
+    let product = u128::from(left) * u128::from(right);
+    (product >> 64) as u64 ^ product as u64 ^ state.rotate_left(17)
 }
 
 /// What the catalog says about the form of a table's records.
@@ -181,7 +199,23 @@ pub(super) struct Eligible {
     /// The greatest number of entries that they may have.
     pub most: u64,
     /// The sum of the hashes of their bookmarks.
+    pub bookmarks: u64,
+    /// The number of entries that they have, and the sum of their hashes, where all keys are known.
+    pub entries: u64,
     pub sum: u64,
+    /// Whether the key of some row is not known.
+    pub unknown_keys: bool,
+}
+
+impl Eligible {
+    fn add(&mut self, next: &Self) {
+        self.rows += next.rows;
+        self.most += next.most;
+        self.bookmarks = self.bookmarks.wrapping_add(next.bookmarks);
+        self.entries += next.entries;
+        self.sum = self.sum.wrapping_add(next.sum);
+        self.unknown_keys |= next.unknown_keys;
+    }
 }
 
 /// Looks at the rows of a table.
@@ -192,8 +226,9 @@ pub(super) struct RecordVisitor<'t> {
     shape: &'t RecordShape,
     /// Whether bookmarks must be kept, because some index can only be checked against them.
     keep_bookmarks: bool,
-    counts: ValueCounts,
-    decompressed: Vec<u8>,
+    values: RowValues,
+    key: Vec<u8>,
+    hashes: Vec<u64>,
     pub rows: u64,
     /// The hashes of all bookmarks.
     pub bookmarks: Numbers,
@@ -217,8 +252,9 @@ impl<'t> RecordVisitor<'t> {
             rules,
             shape,
             keep_bookmarks,
-            counts: ValueCounts::new(table.columns().len()),
-            decompressed: Vec::new(),
+            values: RowValues::new(table.columns().len()),
+            key: Vec::new(),
+            hashes: Vec::new(),
             rows: 0,
             bookmarks: Numbers::default(),
             eligible: vec![Eligible::default(); rules.rules.len()],
@@ -235,12 +271,9 @@ impl Visitor for RecordVisitor<'_> {
         if self.keep_bookmarks {
             self.bookmarks.add(&work.budget, bookmark);
         }
-        self.counts.clear();
+        self.values.clear();
         let Self {
-            counts,
-            references,
-            decompressed,
-            ..
+            values, references, ..
         } = self;
         let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
         let visited = record.and_then(|record| {
@@ -248,7 +281,13 @@ impl Visitor for RecordVisitor<'_> {
             Fields::new(self.table, record).visit(
                 |malformed| malformed,
                 |value| {
-                    counts.note(value.position, value.sequence);
+                    if values.note(node.data, &value).is_err() {
+                        return Err(Malformed {
+                            what: "compressed value",
+                            expected: "data that can be decompressed",
+                            column: Some(value.column.id.fid()),
+                        });
+                    }
                     match value.stored {
                         Stored::Plain(bytes) => {
                             let len = value.column.kind.fixed_len();
@@ -260,55 +299,97 @@ impl Visitor for RecordVisitor<'_> {
                                 });
                             }
                         }
-                        Stored::Compressed(bytes) => {
-                            decompressed.clear();
-                            if let Err(compression::Undecoded::Corrupt(_)) =
-                                compression::decompress(bytes, decompressed)
-                            {
-                                return Err(Malformed {
-                                    what: "compressed value",
-                                    expected: "data that can be decompressed",
-                                    column: Some(value.column.id.fid()),
-                                });
-                            }
-                        }
-                        Stored::Encrypted(_) => {}
+                        Stored::Compressed(_) | Stored::Encrypted(_) => {}
                         Stored::Separated(id) => references.add(&work.budget, id.0),
                     }
                     Ok(())
                 },
             )
         });
-        if let Err(malformed) = visited {
-            let tag = index + usize::from(page.header().reserved_tags);
-            let fault = Fault::new(
-                page.number(),
-                "record",
-                malformed.expected,
-                malformed.to_string(),
-            );
-            work.reporter
-                .damage(&work.object(self.object).name, fault.at_tag(tag));
+        let tag = index + usize::from(page.header().reserved_tags);
+        let damage = |fault: Fault| {
+            (work.reporter).damage(&work.object(self.object).name, fault.at_tag(tag));
+        };
+        match visited {
+            Ok(()) => {
+                let plan = self.rules.primary.as_ref();
+                if let Some(plan) = plan
+                    && let Some(key) =
+                        plan.make(&mut self.key, self.table, node.data, &self.values, 0)
+                    && node.key != Key::whole(key)
+                {
+                    let found = hex(&node.key.to_vec());
+                    let fault = Fault::new(page.number(), "key of the row", hex(key), found);
+                    damage(fault);
+                }
+            }
+            Err(malformed) => {
+                let found = malformed.to_string();
+                damage(Fault::new(
+                    page.number(),
+                    "record",
+                    malformed.expected,
+                    found,
+                ));
+            }
         }
-        let eligible = &mut self.eligible;
-        self.rules.apply(&self.counts, |rule, most| {
-            let eligible = &mut eligible[rule];
-            eligible.rows += 1;
-            eligible.most += most;
-            eligible.sum = eligible.sum.wrapping_add(bookmark);
-        });
+        self.note_entries(work, node.data, bookmark);
     }
 
     fn join(&mut self, _: &Work<'_>, next: Self) {
         self.rows += next.rows;
         self.bookmarks.join(next.bookmarks);
         self.references.join(next.references);
-        for (own, next) in self.eligible.iter_mut().zip(next.eligible) {
-            own.rows += next.rows;
-            own.most += next.most;
-            own.sum = own.sum.wrapping_add(next.sum);
+        for (own, next) in self.eligible.iter_mut().zip(&next.eligible) {
+            own.add(next);
         }
     }
+}
+
+impl RecordVisitor<'_> {
+    /// Takes in the entries of the row whose values were noted.
+    fn note_entries(&mut self, work: &Work<'_>, record: &[u8], bookmark: u64) {
+        let Self {
+            eligible,
+            key,
+            hashes,
+            values,
+            table,
+            ..
+        } = self;
+        self.rules.apply(values, |position, rule, most| {
+            let eligible = &mut eligible[position];
+            eligible.rows += 1;
+            eligible.most += most;
+            eligible.bookmarks = eligible.bookmarks.wrapping_add(bookmark);
+            let Some(plan) = &rule.keys else { return };
+            hashes.clear();
+            let row = (*table, record, &*values);
+            match plan.entries((key, hashes), row, (work.seed, bookmark)) {
+                Some(()) => {
+                    eligible.entries += hashes.len() as u64;
+                    for hash in hashes.iter() {
+                        eligible.sum = eligible.sum.wrapping_add(*hash);
+                    }
+                }
+                None => eligible.unknown_keys = true,
+            }
+        });
+    }
+}
+
+/// At most the first 40 bytes.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const SHOWN: usize = 40;
+    let mut text: String = bytes
+        .iter()
+        .take(SHOWN)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    if bytes.len() > SHOWN {
+        text.push_str("...");
+    }
+    text
 }
 
 #[cfg(test)]

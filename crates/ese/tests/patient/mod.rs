@@ -22,6 +22,8 @@ pub struct Patient {
     indexed: HashSet<u32>,
     /// Indices in which every entry is accounted for.
     exact: HashSet<u32>,
+    /// Trees whose keys follow from the values of rows.
+    computed: HashSet<u32>,
     /// How findings name the objects.
     names: HashMap<u32, String>,
     /// Roots of the trees of owned extents, by object.
@@ -52,6 +54,7 @@ impl Patient {
             available: None,
             indexed: HashSet::new(),
             exact: HashSet::new(),
+            computed: HashSet::new(),
             names: HashMap::from([(1, "the database's space".into())]),
             owned_roots: HashMap::new(),
         };
@@ -73,19 +76,19 @@ impl Patient {
                     .insert(tree.objid, format!("{name}, long values"));
             }
             trees.extend(table.long_values.map(|tree| tree.root));
-            for index in table
-                .indexes()
-                .iter()
-                .filter(|index| !index.flags.is_primary())
-            {
+            for index in table.indexes() {
+                let columns: Vec<_> = (index.key.iter())
+                    .filter_map(|part| table.column_by_id(part.column))
+                    .collect();
+                if index.tuples.is_none() && !columns.iter().any(|column| column.is_unicode()) {
+                    self.computed.insert(index.tree.objid);
+                }
+                if index.flags.is_primary() {
+                    continue;
+                }
                 trees.push(index.tree.root);
                 self.names
                     .insert(index.tree.objid, format!("{name}, index {}", index.name));
-                let columns: Vec<_> = index
-                    .key
-                    .iter()
-                    .filter_map(|part| table.column_by_id(part.column))
-                    .collect();
                 let single = columns.iter().all(|column| !column.flags.is_multi_valued());
                 if single && index.tuples.is_none() {
                     self.exact.insert(index.tree.objid);
@@ -178,6 +181,37 @@ impl Patient {
 
     pub fn has_exact_index(&self, page: Pgno) -> bool {
         self.exact.contains(&self.objid(page))
+    }
+
+    pub fn has_computed_keys(&self, page: Pgno) -> bool {
+        self.computed.contains(&self.objid(page))
+    }
+
+    /// Makes the key of a node greater by one, where that changes neither the order of the nodes nor their number.
+    pub fn nudge_key(&mut self, page: Pgno) -> bool {
+        let view = self.view(page);
+        let key = |index| view.node(index).expect("a node").key.to_vec();
+        let index = (1..view.node_count()).find(|index| {
+            let (mut own, next) = (key(index - 1), key(*index));
+            let deleted = view
+                .node(index - 1)
+                .is_ok_and(|node| node.flags.is_deleted());
+            let Some(last) = own.last_mut().filter(|last| **last < 0xff) else {
+                return false;
+            };
+            *last += 1;
+            let own_suffix = view
+                .node(index - 1)
+                .is_ok_and(|node| !node.key.suffix.is_empty());
+            own < next && own_suffix && !deleted
+        });
+        index.is_some_and(|index| {
+            self.edit_key(page, index - 1, |key| {
+                if let Some(last) = key.last_mut() {
+                    *last += 1;
+                }
+            })
+        })
     }
 
     /// The first node of a leaf that is not deleted.

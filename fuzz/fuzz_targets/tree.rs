@@ -1,0 +1,6 @@
+//! Any page of a real database, changed at will: the database is read and verified to the end or refused.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| fuzz::edited_database(data, |_| true));
