@@ -94,13 +94,13 @@ impl RestoreType {
 /// Checks the size of a read, or the hint of an open, in bytes.
 ///
 /// # Errors
-/// `hrInvalidParam` unless it is a multiple of [`READ_SIZE_UNIT`] and at least [`READ_SIZE_MINIMUM`].
+/// `ERROR_INVALID_PARAMETER`, as the page of DsBackupRead says, unless it is a multiple of [`READ_SIZE_UNIT`] and at least [`READ_SIZE_MINIMUM`].
 pub fn check_read_size(size: u32) -> Result<()> {
     if size >= READ_SIZE_MINIMUM && size.is_multiple_of(READ_SIZE_UNIT) {
         return Ok(());
     }
     Err(Error::new(
-        ResultCode::INVALID_PARAM,
+        ResultCode::INVALID_PARAMETER,
         format!(
             "read size {size}: expected a multiple of {READ_SIZE_UNIT} that is at least {READ_SIZE_MINIMUM}"
         ),
@@ -133,7 +133,7 @@ mod tests {
         }
         for size in [0, 1, 8192, 16384, 24575, 24577, u32::MAX] {
             let error = check_read_size(size).unwrap_err();
-            assert_eq!(error.code, ResultCode::INVALID_PARAM, "{size}");
+            assert_eq!(error.code, ResultCode::INVALID_PARAMETER, "{size}");
         }
     }
 

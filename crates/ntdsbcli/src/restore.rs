@@ -91,7 +91,7 @@ impl RestoreContext {
     ///
     /// # Errors
     /// `hrMissingExpiryToken` on a restricted handle; `hrRestoreMapExists` a second time; `hrRestoreInProgress` while
-    /// another restore is registered; `hrInvalidParam` and `hrInvalidPath` for what does not fit the directory.
+    /// another restore is registered; `ERROR_INVALID_PARAMETER` and `hrInvalidPath` for what does not fit the directory.
     pub fn register(&self, registration: &Registration) -> Result<()> {
         let request = RestoreRegisterRequest {
             handle: self.handle.clone(),

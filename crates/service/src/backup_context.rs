@@ -65,7 +65,7 @@ impl BackupContext {
     /// Opens a listed file and says its size.
     ///
     /// # Errors
-    /// `hrInvalidParam` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and what the store says.
+    /// `ERROR_INVALID_PARAMETER` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and what the store says.
     pub(crate) fn open(&mut self, name: &str, hint: u32, life: &Life) -> Result<u64> {
         check_read_size(hint)?;
         if let Some(open) = &self.open {

@@ -27,7 +27,7 @@ impl RestoreContext {
     /// # Errors
     /// - `hrMissingExpiryToken`: restricted handle.
     /// - `hrRestoreMapExists`: registered already.
-    /// - `hrInvalidParam`: generations or map.
+    /// - `ERROR_INVALID_PARAMETER`: generations or map.
     /// - what [`DirectoryStore::register_restore`] says.
     pub(crate) fn register(
         &mut self,
@@ -41,7 +41,7 @@ impl RestoreContext {
         let (low, high) = (request.generation_low, request.generation_high);
         if low > high || high > HIGHEST_REGISTERED_GENERATION {
             return Err(Error::new(
-                ResultCode::INVALID_PARAM,
+                ResultCode::INVALID_PARAMETER,
                 format!(
                     "log generations {low:#x} to {high:#x}: expected a range within 0 to {HIGHEST_REGISTERED_GENERATION:#x}"
                 ),
@@ -49,7 +49,7 @@ impl RestoreContext {
         }
         if request.databases.is_empty() {
             return Err(Error::new(
-                ResultCode::INVALID_PARAM,
+                ResultCode::INVALID_PARAMETER,
                 "the restore map is empty: it must say where the database goes",
             ));
         }

@@ -206,7 +206,7 @@ async fn calls_out_of_order_get_the_documented_codes() {
     }
     for hint in [0, 8192, 24575, 24577, u32::MAX] {
         let opened = client.open_with(&handle, &database, hint).await.map(drop);
-        assert_eq!(code(opened), ResultCode::INVALID_PARAM, "{hint}");
+        assert_eq!(code(opened), ResultCode::INVALID_PARAMETER, "{hint}");
     }
 
     // One file at a time; names need not have been listed.

@@ -308,16 +308,16 @@ async fn registrations_must_fit_the_directory() {
     let wrong: [(Change, ResultCode); 9] = [
         (
             |r, _| (r.generation_low, r.generation_high) = (3, 2),
-            ResultCode::INVALID_PARAM,
+            ResultCode::INVALID_PARAMETER,
         ),
         (
             |r, _| r.generation_high = 0x10_0000,
-            ResultCode::INVALID_PARAM,
+            ResultCode::INVALID_PARAMETER,
         ),
-        (|r, _| r.databases.clear(), ResultCode::INVALID_PARAM),
+        (|r, _| r.databases.clear(), ResultCode::INVALID_PARAMETER),
         (
             |r, _| r.databases.push(r.databases[0].clone()),
-            ResultCode::INVALID_PARAM,
+            ResultCode::INVALID_PARAMETER,
         ),
         (
             |r, e| r.databases[0].new_path = e.listed("ntds.dit"),

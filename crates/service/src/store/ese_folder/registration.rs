@@ -23,7 +23,7 @@ impl Registration {
     /// Checks the plan and writes the marker.
     ///
     /// # Errors
-    /// `hrInvalidPath` for places that are not the hosted directory's; `hrInvalidParam` for a map that names the
+    /// `hrInvalidPath` for places that are not the hosted directory's; `ERROR_INVALID_PARAMETER` for a map that names the
     /// database more than once; `hrDiskIO` when the marker cannot be written.
     pub(super) fn begin(hosted: Arc<Hosted>, plan: RestorePlan, restore: Taken) -> Result<Self> {
         check_places(&hosted.layout, &plan)?;
@@ -117,7 +117,7 @@ fn check_places(layout: &Layout, plan: &RestorePlan) -> Result<()> {
     match plan.databases.len() {
         1 => Ok(()),
         count => Err(Error::new(
-            ResultCode::INVALID_PARAM,
+            ResultCode::INVALID_PARAMETER,
             format!("the restore map has {count} entries, but this directory has one database"),
         )),
     }
