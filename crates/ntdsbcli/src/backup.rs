@@ -89,6 +89,10 @@ pub struct BackupContext {
 /// The one file that is open.
 struct OpenFile {
     name: String,
+    /// Bytes in the file.
+    size: u64,
+    /// Bytes that have been read.
+    read: u64,
     /// Absent until the first read.
     stream: Option<tonic::Streaming<FileContent>>,
     /// What has arrived and was not read yet.
@@ -167,8 +171,8 @@ impl BackupContext {
     /// DsBackupOpenFile: opens one of the listed files and returns its size in bytes.
     ///
     /// # Errors
-    /// `hrAlreadyOpen` while another file is open; `hrInvalidParam` for a hint that is no multiple of 8192 or below
-    /// 24576; `hrFileNotFound` for a name that is not in the lists.
+    /// `hrAlreadyOpen` while another file is open; `ERROR_INVALID_PARAMETER` for a hint that is no multiple of 8192 or
+    /// below 24576; `hrFileNotFound` for a name that is not in the lists.
     pub fn open_file(&mut self, name: &str, read_hint: u32) -> Result<u64> {
         check_read_size(read_hint)?;
         if let Some(open) = &self.open {
@@ -191,6 +195,8 @@ impl BackupContext {
             .call(client.hr_r_backup_open_file(request))?;
         self.open = Some(OpenFile {
             name: name.to_owned(),
+            size: answer.size,
+            read: 0,
             stream: None,
             piece: Bytes::new(),
             damage: None,
@@ -201,15 +207,13 @@ impl BackupContext {
     /// DsBackupRead: the next bytes of the open file; possibly fewer than the buffer takes.
     ///
     /// # Errors
-    /// `ERROR_HANDLE_EOF` at the end; `hrInvalidHandle` with no file open; `hrInvalidParam` for a buffer whose size is
-    /// no multiple of 8192 or below 24576; `hrReadVerifyFailure` and `hrLogFileCorrupt` for damage, with file, page,
+    /// `ERROR_HANDLE_EOF` at the end; `hrInvalidHandle` with no file open; `ERROR_INVALID_PARAMETER` for a buffer whose
+    /// size is no multiple of 8192 or below 24576; `hrReadVerifyFailure` and `hrLogFileCorrupt` for damage, with file, page,
     /// expected and actual value; `hrCommunicationError` when the connection breaks.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         check_read_size(u32::try_from(buffer.len()).unwrap_or(0))?;
         let request = self.request();
-        let Some(open) = &mut self.open else {
-            return Err(no_open_file());
-        };
+        let open = self.open.as_mut().ok_or_else(no_open_file)?;
         while open.piece.is_empty() {
             if open.damage.is_some() {
                 return Err(Error::new(
@@ -217,30 +221,11 @@ impl BackupContext {
                     format!("{} has been read to its end", open.name),
                 ));
             }
-            let stream = match &mut open.stream {
-                Some(stream) => stream,
-                None => {
-                    let mut client = self.connection.backup();
-                    let stream = self
-                        .connection
-                        .call(client.hr_r_backup_read(request.clone()))?;
-                    open.stream.insert(stream)
-                }
-            };
-            let Some(message) = self.connection.next(stream.message())? else {
-                return Err(Error::new(
-                    ResultCode::COMMUNICATION_ERROR,
-                    format!("the service stopped before the end of {}", open.name),
-                ));
-            };
-            open.piece = message.data;
-            open.damage = message.end.map(|end| Damage {
-                count: end.damaged,
-                first: end.damage,
-            });
+            open.receive(&self.connection, &request)?;
         }
         let length = open.piece.len().min(buffer.len());
         open.piece.copy_to_slice(&mut buffer[..length]);
+        open.read += length as u64;
         Ok(length)
     }
 
@@ -252,15 +237,23 @@ impl BackupContext {
     /// DsBackupClose: closes the open file.
     ///
     /// # Errors
-    /// `hrInvalidHandle` with no file open.
+    /// `hrInvalidHandle` with no file open. For a file whose bytes were all read, but not until `ERROR_HANDLE_EOF`:
+    /// what [`read`](Self::read) would have said at its end. The file is closed whatever is returned.
     pub fn close(&mut self) -> Result<()> {
-        if self.open.take().is_none() {
-            return Err(no_open_file());
-        }
+        let mut open = self.open.take().ok_or_else(no_open_file)?;
+        // Who reads by the file's size never sees its end, yet holds all of it: the service must hear so, and the
+        // verification of the last bytes counts.
+        let ended = if open.read == open.size {
+            open.receive_end(&self.connection, &self.request())
+        } else {
+            Ok(())
+        };
+        drop(open);
         let mut client = self.connection.backup();
-        self.connection
-            .call(client.hr_r_backup_close(self.request()))?;
-        Ok(())
+        let closed = self
+            .connection
+            .call(client.hr_r_backup_close(self.request()));
+        ended.and(closed.map(drop))
     }
 
     /// DsBackupTruncateLogs: deletes the logs that this backup has read in full and that crash recovery no longer
@@ -294,6 +287,49 @@ impl BackupContext {
         ContextRequest {
             handle: self.handle.clone(),
         }
+    }
+}
+
+impl OpenFile {
+    /// Takes the next message of the file's stream, which begins with the first.
+    fn receive(&mut self, connection: &Connection, request: &ContextRequest) -> Result<()> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            None => {
+                let mut client = connection.backup();
+                let stream = connection.call(client.hr_r_backup_read(request.clone()))?;
+                self.stream.insert(stream)
+            }
+        };
+        let Some(message) = connection.next(stream.message())? else {
+            return Err(Error::new(
+                ResultCode::COMMUNICATION_ERROR,
+                format!("the service stopped before the end of {}", self.name),
+            ));
+        };
+        self.piece = message.data;
+        self.damage = message.end.map(|end| Damage {
+            count: end.damaged,
+            first: end.damage,
+        });
+        Ok(())
+    }
+
+    /// Takes the last message of a file whose bytes have all been read.
+    fn receive_end(&mut self, connection: &Connection, request: &ContextRequest) -> Result<()> {
+        while self.damage.is_none() {
+            self.receive(connection, request)?;
+            if !self.piece.is_empty() {
+                return Err(Error::new(
+                    ResultCode::COMMUNICATION_ERROR,
+                    format!(
+                        "{} is longer than the {} bytes that the service announced",
+                        self.name, self.size
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
