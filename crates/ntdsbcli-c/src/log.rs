@@ -1,0 +1,35 @@
+//! The log: what failed and why, for programs that print only a code.
+
+use std::sync::Once;
+
+use ntdsbcli::contract::{Error, ResultCode};
+
+/// The environment variable that asks for a log on standard error: a level such as `warn` or `debug`.
+const VARIABLE: &str = "NTDSBCLI_LOG";
+
+/// Writes down the failure of a call.
+pub(crate) fn failure(function: &'static str, error: &Error) {
+    static START: Once = Once::new();
+    START.call_once(start);
+    if error.code == ResultCode::HANDLE_EOF {
+        tracing::debug!("{function}: {error}");
+    } else {
+        tracing::warn!("{function}: {error}");
+    }
+}
+
+fn start() {
+    let Some(level) = std::env::var(VARIABLE)
+        .ok()
+        .filter(|level| !level.is_empty())
+    else {
+        return;
+    };
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+    // Only who set one before can be in the way, and then there is a log.
+    drop(started);
+}
