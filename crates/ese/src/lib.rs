@@ -16,6 +16,7 @@
 //! | [`recovery`] | a dirty database and its logs become a clean database |
 //! | [`database`], [`rows`] | a database open for reading: rows and index entries by cursor |
 //! | [`keys`] | keys from values, for seeking in indices |
+//! | [`space`] | how many pages a table owns and has available |
 //! | [`structure`] | whether all that a database holds fits together: trees, space, catalog, long values, indices |
 //! | [`dump`] | everything that a database holds, as JSON lines |
 //!
@@ -39,6 +40,7 @@ pub mod page;
 pub mod record;
 pub mod recovery;
 pub mod rows;
+pub mod space;
 pub mod structure;
 pub mod tree;
 pub mod verify;

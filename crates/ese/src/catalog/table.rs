@@ -222,6 +222,18 @@ impl Table {
         &self.sections
     }
 
+    /// The positions of all columns, in the order in which [`crate::rows::Row::visit`] meets their values: that of
+    /// [`Self::columns`], except in tables derived from a template of the oldest form.
+    pub fn visit_order(&self) -> Vec<usize> {
+        let of_section = |section: &Section| -> Vec<usize> {
+            let tagged = section.tagged.iter().flatten();
+            let tagged = tagged.map(|position| *position as usize);
+            let untagged = section.fixed.iter().chain(&section.variable).copied();
+            untagged.chain(tagged).collect()
+        };
+        self.sections.iter().flat_map(of_section).collect()
+    }
+
     /// Whether records mark the tagged column `column` as derived.
     pub(crate) fn is_marked_derived(&self, column: &Column) -> bool {
         self.template.is_some() && column.id.is_template() && column.flags.is_marked_in_derived()

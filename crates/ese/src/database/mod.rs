@@ -3,6 +3,7 @@
 mod cache;
 mod mapped;
 mod source;
+mod verified;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::header::DatabaseHeaders;
 use crate::page::{Fault, PageLayout, PageSize, PageView, Pgno};
 use crate::{Error, Result};
 use cache::PageCache;
+use verified::VerifiedPages;
 
 /// A database, open for reading.
 ///
@@ -26,6 +28,7 @@ pub struct Database {
     page_count: u32,
     headers: DatabaseHeaders,
     cache: PageCache,
+    verified: Option<VerifiedPages>,
     catalog: OnceLock<Catalog>,
 }
 
@@ -100,10 +103,18 @@ impl Database {
             page_count: page_size.pages_in(len),
             headers,
             cache: PageCache::new(CACHE_BYTES / page_size.bytes()),
+            verified: None,
             catalog: OnceLock::new(),
             source: Box::new(source),
             file,
         })
+    }
+
+    /// Also check the checksum of every page when it is first read. A page whose checksum is wrong is then an error,
+    /// where else its content is read as far as it makes sense.
+    pub fn verifying_checksums(mut self) -> Self {
+        self.verified = Some(VerifiedPages::new(self.page_count));
+        self
     }
 
     /// The file, as named on opening.
@@ -176,6 +187,10 @@ impl Database {
             self.cache.put(number, Arc::clone(&page));
             PageBytes::Cached(page)
         };
+        if let Some(verified) = &self.verified {
+            let checked = verified.check(number, bytes.as_slice());
+            checked.map_err(|fault| self.fault(fault))?;
+        }
         let layout =
             PageLayout::new(bytes.as_slice(), number).map_err(|fault| self.fault(fault))?;
         Ok(Page { bytes, layout })

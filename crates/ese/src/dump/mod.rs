@@ -2,23 +2,33 @@
 //!
 //! Tables by name; of each table its columns by number, its indices by name, its rows in the order of the primary index
 //! with all values in hexadecimal, their number, and on demand the entries of the secondary indices.
+//!
+//! One table can also be dumped as CSV, for people and spreadsheets.
 
+mod csv;
 mod json;
 
 use std::io::{self, Write};
 
 use crate::Error;
-use crate::catalog::{Index, Table, TableEntry};
+use crate::catalog::{Column, Index, Table, TableEntry};
 use crate::compression;
 use crate::database::Database;
 use crate::rows::{Row, Stored};
 use json::Line;
 
 /// What to dump.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Dump {
+#[derive(Clone, Copy, Default)]
+pub struct Dump<'w> {
     indexes: bool,
+    withheld: Option<&'w Withheld<'w>>,
 }
+
+/// Says of a column of the table with this name that its values are not to be written.
+pub type Withheld<'w> = dyn Fn(&str, &Column) -> bool + 'w;
+
+/// What stands in the place of a value that is not to be written. It is no hexadecimal number.
+pub const WITHHELD: &str = "(withheld)";
 
 /// Why a dump ended early.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +44,7 @@ pub enum DumpError {
 /// A dump's lines are collected to this many bytes, so that the longest value is written in pieces of this size.
 const BUFFER: usize = 256 << 10;
 
-impl Dump {
+impl<'w> Dump<'w> {
     /// A dump of tables, columns, index definitions and rows.
     pub fn new() -> Self {
         Self::default()
@@ -44,6 +54,20 @@ impl Dump {
     pub fn with_indexes(mut self, indexes: bool) -> Self {
         self.indexes = indexes;
         self
+    }
+
+    /// Write [`WITHHELD`] in the place of every value, and of every key that contains a value, of the columns that
+    /// `withheld` names.
+    pub fn withholding(mut self, withheld: &'w Withheld<'w>) -> Self {
+        self.withheld = Some(withheld);
+        self
+    }
+
+    /// Which of the table's columns are withheld, by their positions.
+    fn withheld_columns(&self, table: &Table) -> Vec<bool> {
+        let is_withheld =
+            |column| (self.withheld).is_some_and(|withheld| withheld(&table.name, column));
+        table.columns().iter().map(is_withheld).collect()
     }
 
     /// Writes the dump of the whole of `database` to `out`.
@@ -99,6 +123,13 @@ impl Dump {
             .number("flags", table.flags.0)
             .end()?;
         columns(&table, line)?;
+        let withheld = self.withheld_columns(&table);
+        let is_withheld = |index: &Index| {
+            let mut positions =
+                (index.key.iter()).filter_map(|part| table.position_of(part.column));
+            positions.any(|(position, _)| withheld[position])
+        };
+        let bookmark_withheld = table.primary_index().is_some_and(is_withheld);
         for index in table.indexes() {
             index_definition(&table, index, line)?;
         }
@@ -106,7 +137,15 @@ impl Dump {
         let mut rows = database.rows(&table);
         let mut decompressed = Vec::new();
         while let Some(row) = rows.next()? {
-            write_row(&table, &row, &mut decompressed, line)?;
+            line.start("row").text_field("table", &table.name);
+            let bookmark = row.bookmark();
+            key_field(
+                line,
+                "bm",
+                &[bookmark.prefix, bookmark.suffix],
+                bookmark_withheld,
+            );
+            write_values(&row, &withheld, &mut decompressed, line)?;
             count += 1;
         }
         line.start("rowcount")
@@ -119,14 +158,20 @@ impl Dump {
                 .iter()
                 .filter(|index| !index.flags.is_primary())
             {
+                let key_withheld = is_withheld(index);
                 let mut entries = database.entries(index);
                 while let Some(entry) = entries.next()? {
                     line.start("ix")
                         .text_field("table", &table.name)
-                        .text_field("index", &index.name)
-                        .hex_field("key", &[entry.key.prefix, entry.key.suffix])
-                        .hex_field("bm", &[entry.bookmark])
-                        .end()?;
+                        .text_field("index", &index.name);
+                    key_field(
+                        line,
+                        "key",
+                        &[entry.key.prefix, entry.key.suffix],
+                        key_withheld,
+                    );
+                    key_field(line, "bm", &[entry.bookmark], bookmark_withheld);
+                    line.end()?;
                 }
             }
         }
@@ -211,15 +256,20 @@ fn index_definition(table: &Table, index: &Index, line: &mut Line<'_>) -> Result
     Ok(())
 }
 
-fn write_row(
-    table: &Table,
+fn key_field(line: &mut Line<'_>, name: &str, pieces: &[&[u8]], withheld: bool) {
+    match withheld {
+        true => line.text_field(name, WITHHELD),
+        false => line.hex_field(name, pieces),
+    };
+}
+
+/// The values of a row, to the end of its line.
+fn write_values(
     row: &Row<'_>,
+    withheld: &[bool],
     decompressed: &mut Vec<u8>,
     line: &mut Line<'_>,
 ) -> Result<(), DumpError> {
-    line.start("row").text_field("table", &table.name);
-    let bookmark = row.bookmark();
-    line.hex_field("bm", &[bookmark.prefix, bookmark.suffix]);
     line.field("c").raw("{");
     let mut first = true;
     let mut failed = None;
@@ -234,6 +284,10 @@ fn write_row(
             line.text(&[&value.column.name]).raw(":[\"");
         }
         first = false;
+        if withheld[value.position] {
+            line.raw(WITHHELD).raw("\"");
+            return Ok(());
+        }
         match value.stored {
             Stored::Plain(bytes) | Stored::Encrypted(bytes) => {
                 line.hex(bytes);

@@ -29,7 +29,7 @@ pub use fault::Fault;
 pub use header::{PageFlags, PageHeader, PageKind};
 pub use key::Key;
 pub use node::{Node, NodeFlags};
-pub use root::{Extent, Extents, RootHeader, SpaceHeader, SplitBuffers};
+pub use root::{Extent, ExtentNode, Extents, RootHeader, SpaceHeader, SplitBuffers};
 pub use size::{PageSize, Pgno};
 pub use tag::Tag;
 pub use view::{PageLayout, PageView};

@@ -1,7 +1,7 @@
 //! The external header of a tree's root: its space (`SPACE_HEADER` in `space.hxx`), its highest auto-increment value,
 //! and on the roots of space trees the pages kept for their own growth (`SPLIT_BUFFER` in `fcb.hxx`).
 
-use super::{Fault, Pgno, u32_at, u64_at};
+use super::{Fault, Key, Pgno, u32_at, u64_at};
 
 /// A run of consecutive pages, named by its last page as the format does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,39 @@ impl Extent {
             #[allow(clippy::reversed_empty_ranges)]
             _ => 1..=0,
         }
+    }
+}
+
+/// A node of a space tree: a run of pages that the tree owns or has available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtentNode {
+    /// The run.
+    pub extent: Extent,
+    /// The pool of an available run; 0 in trees of owned runs and in databases without pools.
+    pub pool: u8,
+}
+
+impl ExtentNode {
+    /// The pool of an available run whose pages lie after the end of the file.
+    pub const SHELVED: u8 = 2;
+
+    /// Reads a node of the tree of available runs, or else of owned ones. An error says what is expected there.
+    pub fn read(key: &Key<'_>, data: &[u8], available: bool) -> Result<Self, &'static str> {
+        const POOL: u8 = 0x80;
+        let key = key.to_vec();
+        let (pool, last) = match (&key[..], available) {
+            ([a, b, c, d], _) => (0, [*a, *b, *c, *d]),
+            ([pool, a, b, c, d], true) if pool & POOL != 0 => (pool & 7, [*a, *b, *c, *d]),
+            _ => return Err("a key of four bytes, or five with a pool"),
+        };
+        let count = <[u8; 4]>::try_from(data).map_err(|_| "a number of pages in four bytes")?;
+        Ok(Self {
+            extent: Extent {
+                last: u32::from_be_bytes(last),
+                count: u32::from_le_bytes(count),
+            },
+            pool,
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use super::map::{ObjectNumber, Use};
 use super::walk::{TreeForm, Visitor, walk};
 use super::{Object, Work};
 use crate::database::Database;
-use crate::page::{Extent, Extents, Fault, Node, PageView, Pgno, RootHeader, SplitBuffers};
+use crate::page::{
+    Extent, ExtentNode, Extents, Fault, Node, PageView, Pgno, RootHeader, SplitBuffers,
+};
 
 /// The space of a tree, as its root and its space trees tell it.
 #[derive(Debug, Default)]
@@ -20,9 +22,6 @@ pub(super) struct Space {
     pub pages: u64,
     pub deleted_nodes: u64,
 }
-
-/// The pool of an available extent whose pages lie after the end of the file.
-const SHELVED: u8 = 2;
 
 /// The largest page number of the format.
 const LAST_PAGE: Pgno = 0x7fef_ffff;
@@ -189,32 +188,21 @@ struct ExtentVisitor {
 
 impl Visitor for ExtentVisitor {
     fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>) {
-        const POOL: u8 = 0x80;
         let tag = index + usize::from(page.header().reserved_tags);
         let bad = |expected: &'static str, found: String| {
             let fault = Fault::new(page.number(), "extent", expected, found).at_tag(tag);
             work.reporter.damage(&work.object(self.object).name, fault);
         };
-        let key = node.key.to_vec();
-        let (pool, last) = match (&key[..], self.available) {
-            ([a, b, c, d], _) => (0, u32::from_be_bytes([*a, *b, *c, *d])),
-            ([pool, a, b, c, d], true) if pool & POOL != 0 => {
-                (pool & 7, u32::from_be_bytes([*a, *b, *c, *d]))
-            }
-            _ => {
-                return bad(
-                    "a key of four bytes, or five with a pool",
-                    format!("{} bytes", key.len()),
-                );
-            }
-        };
-        let Ok(count) = <[u8; 4]>::try_from(node.data).map(u32::from_le_bytes) else {
-            return bad(
-                "a number of pages in four bytes",
-                format!("{} bytes", node.data.len()),
-            );
-        };
-        if pool == SHELVED && last > work.map.last() {
+        let ExtentNode { extent, pool } =
+            match ExtentNode::read(&node.key, node.data, self.available) {
+                Ok(extent) => extent,
+                Err(expected) => {
+                    let (key, data) = (node.key.len(), node.data.len());
+                    return bad(expected, format!("{key} bytes of key, {data} of data"));
+                }
+            };
+        let Extent { last, count } = extent;
+        if pool == ExtentNode::SHELVED && last > work.map.last() {
             return;
         }
         if last == 0 || last > LAST_PAGE || count > last {
@@ -230,7 +218,7 @@ impl Visitor for ExtentVisitor {
                 format!("{count} pages up to {last}, after {}", before.last),
             );
         }
-        self.extents.push(Extent { last, count });
+        self.extents.push(extent);
     }
 
     fn join(&mut self, _: &Work<'_>, next: Self) {

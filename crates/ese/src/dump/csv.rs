@@ -1,0 +1,272 @@
+//! A table as CSV: a line with the names of the columns, then a line a row.
+
+use std::io::{self, Write};
+
+use super::json::Line;
+use super::{Dump, DumpError, WITHHELD};
+use crate::catalog::{Column, ColumnType, TableEntry, decode_1252};
+use crate::compression;
+use crate::database::Database;
+use crate::rows::{Row, Stored, Value};
+
+impl Dump<'_> {
+    /// Writes the rows of one table as CSV (RFC 4180, UTF-8, lines that end with a line feed).
+    ///
+    /// Numbers are decimal, binary values hexadecimal, GUIDs in their usual form, text is in quotation marks. NULL is an
+    /// empty field. In columns that may hold several values these are parted by `;`, and `;` and `\` inside of them
+    /// follow a `\`.
+    pub fn write_csv(
+        &self,
+        database: &Database,
+        entry: &TableEntry,
+        out: &mut dyn Write,
+    ) -> Result<(), DumpError> {
+        let Some(table) = database.table(&entry.name)? else {
+            return Ok(());
+        };
+        let mut line = Line::new(out);
+        let order = table.visit_order();
+        for (field, position) in order.iter().enumerate() {
+            line.raw(if field > 0 { "," } else { "" });
+            if let Some(column) = table.columns().get(*position) {
+                quoted(&mut line, |line| escape(line, &column.name, false));
+            }
+        }
+        line.raw("\n");
+        let withheld = self.withheld_columns(&table);
+        let mut decompressed = Vec::new();
+        let mut rows = database.rows(&table);
+        let done = loop {
+            match rows.next() {
+                Ok(Some(row)) => {
+                    if let Err(error) =
+                        write_row(&row, &order, &withheld, &mut decompressed, &mut line)
+                    {
+                        break Err(error);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            }
+            if line.is_long() {
+                line.flush()?;
+            }
+        };
+        // What was read before damage was met is written too.
+        line.flush()?;
+        done
+    }
+}
+
+fn write_row(
+    row: &Row<'_>,
+    order: &[usize],
+    withheld: &[bool],
+    decompressed: &mut Vec<u8>,
+    line: &mut Line<'_>,
+) -> Result<(), DumpError> {
+    let mut field = 0;
+    let mut failed: io::Result<()> = Ok(());
+    row.visit(|value| {
+        while order
+            .get(field)
+            .is_some_and(|place| *place != value.position)
+        {
+            line.raw(",");
+            field += 1;
+        }
+        let column = value.column;
+        let several = column.flags.is_multi_valued();
+        if value.sequence > 1 {
+            line.raw(";");
+        }
+        if withheld[value.position] {
+            line.raw(WITHHELD);
+            return Ok(());
+        }
+        match value.stored {
+            Stored::Encrypted(bytes) => {
+                line.hex(bytes);
+            }
+            Stored::Plain(bytes) => whole(line, column, several, bytes),
+            Stored::Compressed(bytes) => {
+                decompressed.clear();
+                match compression::decompress(bytes, decompressed) {
+                    Ok(()) => whole(line, column, several, decompressed),
+                    Err(_) => {
+                        line.hex(bytes);
+                    }
+                }
+            }
+            Stored::Separated(id) => {
+                let mut text = is_text(column).then(|| TextPieces::of(column));
+                line.raw(if text.is_some() { "\"" } else { "" });
+                row.visit_long_value(id, |chunk| {
+                    match &mut text {
+                        Some(text) => escape(line, &text.next(chunk), several),
+                        None => {
+                            line.hex(chunk);
+                        }
+                    }
+                    if line.is_long() && failed.is_ok() {
+                        failed = line.flush();
+                    }
+                    Ok(())
+                })?;
+                if let Some(text) = text {
+                    line.raw(text.end()).raw("\"");
+                }
+            }
+        }
+        Ok(())
+    })?;
+    failed?;
+    while field + 1 < order.len() {
+        line.raw(",");
+        field += 1;
+    }
+    line.raw("\n");
+    Ok(())
+}
+
+fn is_text(column: &Column) -> bool {
+    matches!(column.kind, ColumnType::Text | ColumnType::LongText)
+}
+
+/// A value that lies in memory.
+fn whole(line: &mut Line<'_>, column: &Column, several: bool, bytes: &[u8]) {
+    let Some(value) = Value::new(column, bytes.into()) else {
+        line.hex(bytes);
+        return;
+    };
+    match value {
+        Value::Null => {}
+        Value::Bit(bit) => {
+            line.raw(if bit { "1" } else { "0" });
+        }
+        Value::UnsignedByte(number) => decimal(line, number),
+        Value::Short(number) => decimal(line, number),
+        Value::Long(number) => decimal(line, number),
+        Value::Currency(number) | Value::LongLong(number) => decimal(line, number),
+        Value::IeeeSingle(number) => decimal(line, number),
+        Value::IeeeDouble(number) | Value::DateTime(number) => decimal(line, number),
+        Value::UnsignedLong(number) => decimal(line, number),
+        Value::UnsignedShort(number) => decimal(line, number),
+        Value::UnsignedLongLong(number) => decimal(line, number),
+        Value::Binary(bytes) => {
+            line.hex(&bytes);
+        }
+        Value::Guid(bytes) => {
+            line.raw(&guid(&bytes));
+        }
+        Value::Text(text) => quoted(line, |line| escape(line, &text, several)),
+    }
+}
+
+fn decimal(line: &mut Line<'_>, number: impl std::fmt::Display) {
+    line.raw(&number.to_string());
+}
+
+/// `00112233-4455-6677-8899-aabbccddeeff`: the first three fields are stored little-endian.
+fn guid(bytes: &[u8; 16]) -> String {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let (clock, node) = rest.split_at(2);
+    format!(
+        "{}-{}-{}-{}-{}",
+        hex(&[*d, *c, *b, *a]),
+        hex(&[*f, *e]),
+        hex(&[*h, *g]),
+        hex(clock),
+        hex(node)
+    )
+}
+
+fn quoted(line: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
+    line.raw("\"");
+    write(line);
+    line.raw("\"");
+}
+
+/// Text inside quotation marks; in a column of several values `;` and `\` are marked.
+fn escape(line: &mut Line<'_>, text: &str, several: bool) {
+    let mut rest = text;
+    let is_special = |character| character == '"' || several && matches!(character, ';' | '\\');
+    while let Some(at) = rest.find(is_special) {
+        let (before, special) = rest.split_at(at);
+        let mark = if special.starts_with('"') { "\"" } else { "\\" };
+        line.raw(before).raw(mark).raw(&special[..1]);
+        rest = &special[1..];
+    }
+    line.raw(rest);
+}
+
+/// Text that comes in pieces, which may end in the middle of a character.
+struct TextPieces {
+    is_utf_16: bool,
+    carried: Vec<u8>,
+}
+
+impl TextPieces {
+    fn of(column: &Column) -> Self {
+        Self {
+            is_utf_16: column.code_page == 1200,
+            carried: Vec::new(),
+        }
+    }
+
+    /// The text up to the last whole character.
+    fn next(&mut self, piece: &[u8]) -> String {
+        if !self.is_utf_16 {
+            return decode_1252(piece);
+        }
+        self.carried.extend_from_slice(piece);
+        let mut units: Vec<u16> = (self.carried.as_chunks().0.iter())
+            .map(|unit| u16::from_le_bytes(*unit))
+            .collect();
+        if matches!(units.last(), Some(0xd800..=0xdbff)) {
+            units.pop();
+        }
+        self.carried.drain(..units.len() * 2);
+        String::from_utf16_lossy(&units)
+    }
+
+    /// What stands for the rest, which is no character.
+    fn end(&self) -> &'static str {
+        if self.carried.is_empty() {
+            ""
+        } else {
+            "\u{fffd}"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_pieces_of_any_size_is_the_text() {
+        let text = "a\u{e9}\u{1f600}z\u{20ac}";
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for size in 1..=bytes.len() {
+            let mut pieces = TextPieces {
+                is_utf_16: true,
+                carried: Vec::new(),
+            };
+            let read: String = bytes.chunks(size).map(|piece| pieces.next(piece)).collect();
+            assert_eq!(read + pieces.end(), text, "pieces of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn guids_have_their_usual_form() {
+        let bytes = std::array::from_fn(|index| index as u8);
+        assert_eq!(guid(&bytes), "03020100-0504-0706-0809-0a0b0c0d0e0f");
+    }
+}
