@@ -1,0 +1,114 @@
+//! Attributes by number, and the columns of `datatable` that hold them.
+//!
+//! An attribute's number (ATTRTYP) stands for its object identifier: the upper half names a prefix, the lower half
+//! follows it. The prefixes of the base schema have the same numbers in every forest. Attributes of other schemas carry
+//! a number of their own (`msDS-IntId`). The column's name is `ATT`, a letter for the syntax, and the number, signed.
+
+use std::collections::HashMap;
+
+use ese::catalog::{Column, Table};
+
+/// An attribute's number (ATTRTYP), or its `msDS-IntId`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attribute(pub u32);
+
+macro_rules! attributes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        #[allow(missing_docs, reason = "named as in the schema")]
+        impl Attribute {
+            $($(#[$doc])* pub const $name: Attribute = Attribute($number);)*
+        }
+    };
+}
+
+attributes! {
+    OBJECT_CLASS = 0;
+    COMMON_NAME = 3;
+    COUNTRY_NAME = 6;
+    LOCALITY_NAME = 7;
+    ORGANIZATION_NAME = 10;
+    ORGANIZATIONAL_UNIT_NAME = 11;
+    DOMAIN_COMPONENT = 1_376_281;
+    INSTANCE_TYPE = 131_073;
+    NC_NAME = 131_088;
+    ATTRIBUTE_ID = 131_102;
+    IS_DELETED = 131_120;
+    TOMBSTONE_LIFETIME = 131_126;
+    DMD_LOCATION = 131_108;
+    INVOCATION_ID = 131_187;
+    USN_CHANGED = 131_192;
+    LDAP_DISPLAY_NAME = 131_532;
+    /// The value of the attribute that names the object among its siblings.
+    RDN = 589_825;
+    OBJECT_GUID = 589_826;
+    DNS_ROOT = 589_852;
+    NETBIOS_NAME = 589_911;
+    OBJECT_SID = 589_970;
+    MSDS_INT_ID = 591_540;
+    IS_RECYCLED = 591_882;
+    OPTIONAL_FEATURE_GUID = 591_886;
+    LAST_KNOWN_RDN = 591_891;
+    DELETED_OBJECT_LIFETIME = 591_892;
+}
+
+impl Attribute {
+    /// The attribute that a column of `datatable` holds; `None` for columns that hold none.
+    pub fn of_column(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix("ATT")?;
+        let number = rest.strip_prefix(|letter: char| letter.is_ascii_lowercase())?;
+        let number: i32 = number.parse().ok()?;
+        Some(Self(number as u32))
+    }
+}
+
+/// The columns of `datatable` by attribute.
+#[derive(Debug)]
+pub struct AttributeColumns(HashMap<Attribute, usize>);
+
+impl AttributeColumns {
+    /// Those of `table`.
+    pub fn of(table: &Table) -> Self {
+        let columns = table.columns().iter().enumerate();
+        Self(
+            columns
+                .filter_map(|(position, column)| {
+                    Some((Attribute::of_column(&column.name)?, position))
+                })
+                .collect(),
+        )
+    }
+
+    /// The column of `attribute`; `None` where no object of the directory can have it.
+    pub fn find<'t>(&self, table: &'t Table, attribute: Attribute) -> Option<&'t Column> {
+        table.columns().get(*self.0.get(&attribute)?)
+    }
+
+    /// The position of the attribute's column among the table's columns.
+    pub fn position(&self, attribute: Attribute) -> Option<usize> {
+        self.0.get(&attribute).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_name_their_attributes() {
+        for (name, attribute) in [
+            ("ATTc0", Some(0)),
+            ("ATTm589825", Some(589_825)),
+            ("ATTm-1706965021", Some(2_588_002_275)),
+            ("DNT_col", None),
+            ("ATT", None),
+            ("ATT7", None),
+            ("ATTm", None),
+        ] {
+            assert_eq!(
+                Attribute::of_column(name),
+                attribute.map(Attribute),
+                "{name}"
+            );
+        }
+    }
+}

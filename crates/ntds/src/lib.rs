@@ -1,0 +1,30 @@
+//! Active Directory's database (`ntds.dit`): what its tables say about the directory.
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | [`Directory`] | a directory's database, open for reading |
+//! | [`Facts`] | who the directory is, how far it got, and how much it holds |
+//! | [`attribute`] | attributes by number, and the columns that hold them |
+//! | [`secrets`] | which columns hold passwords and keys |
+//! | [`Guid`], [`Sid`] | identities as administrators write them |
+//!
+//! The storage engine's tables are those of [`ese`]. Every object is a row of `datatable` and has a number, its DNT; the
+//! column `PDNT_col` names its parent, `NCDNT_col` the head of its naming context. Values that refer to other objects
+//! hold a DNT. `link_table` holds the links between objects, `hiddentable` what the server notes of itself.
+//! Sources: [MS-ADTS], [MS-DRSR], [MS-ADA1] to [MS-ADA3] for attributes and their meaning.
+#![forbid(unsafe_code)]
+
+pub mod attribute;
+mod census;
+mod directory;
+mod error;
+mod facts;
+mod identity;
+mod name;
+pub mod secrets;
+
+pub use census::{Counts, DeletedObjects, Links};
+pub use directory::{Directory, is_directory};
+pub use error::{Error, Result};
+pub use facts::{Domain, Facts, NamingContext, TombstoneLifetime};
+pub use identity::{Guid, Sid};
