@@ -9,9 +9,9 @@ use ese::recovery::Stop;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed: the message says at what, and what to do next
-  2  the command line is wrong
-  3  damage was found (in a database or log that was backed up, or in the repository)
+  1  failed: the message says at what, and what to do next; verify-db: damage was found
+  2  the command line is wrong; verify-db: the file could not be verified at all
+  3  damage was found (in a database or log that was read or backed up, or in the repository)
   4  refused by the contract: directory not online or not offline, privilege missing, token expired or tampered";
 
 /// Backs up and restores Active Directory servers.
@@ -59,6 +59,18 @@ pub enum Command {
     Restore(RestoreOptions),
     /// Replay the transaction logs into a database that was not shut down
     Recover(RecoverOptions),
+    /// Say what a file of a directory is, and what it needs: database, log, checkpoint, flush map
+    Inspect(InspectOptions),
+    /// List the tables of a database
+    Tables(DatabaseOptions),
+    /// Write everything that a database holds to standard output, as JSON lines or CSV
+    Dump(DumpOptions),
+    /// Show how much space the tables of a database take
+    Space(DatabaseOptions),
+    /// Say who the directory in a database is, how far it got, and how much it holds
+    Facts(DatabaseOptions),
+    /// Check every page of a database, and that all of it fits together
+    VerifyDb(VerifyDbOptions),
 }
 
 /// `dsbackup serve`.
@@ -263,4 +275,84 @@ pub struct RecoverOptions {
     /// Go as far as the logs reach where logs with committed changes are missing or damaged; what is lost is named
     #[arg(long)]
     pub allow_loss: bool,
+}
+
+/// `dsbackup inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dsbackup inspect /var/lib/ntds/ntds.dit
+  dsbackup inspect --records /var/lib/ntds/edb00012.log
+  dsbackup inspect --json ntds.dit | jq .logs.missing
+
+The fields carry the names that administrators know from esentutl /mh, /ml and /mk. Of a database that was not shut
+down it also says which log generations it requires, and which of them lie beside it.")]
+pub struct InspectOptions {
+    /// The file: a database, log, checkpoint, flush map, patch file, reserved or temporary log
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// List every record of a log
+    #[arg(long)]
+    pub records: bool,
+    /// Look for a database's logs in this folder [default: the database's folder]
+    #[arg(long, value_name = "DIR")]
+    pub logs: Option<PathBuf>,
+}
+
+/// A database, and nothing more to say.
+#[derive(Debug, Args)]
+pub struct DatabaseOptions {
+    /// The database file, such as ntds.dit
+    #[arg(value_name = "DATABASE")]
+    pub database: PathBuf,
+}
+
+/// `dsbackup dump`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dsbackup dump ntds.dit | head
+  dsbackup dump --indexes --table link_table ntds.dit
+  dsbackup dump --csv --table hiddentable ntds.dit > hiddentable.csv
+
+One JSON object a line: tables by name; of each its columns, its indices, its rows in the order of the primary index
+with every value in hexadecimal as the engine returns it, their number, and on demand the entries of the secondary
+indices. Databases that hold the same give the same lines.
+
+In a directory's database, values of attributes that hold passwords or keys in clear are replaced by (withheld). Values
+that the directory itself encrypts are written as they are stored: dsbackup never decrypts them. --redact-secrets
+replaces them too.")]
+pub struct DumpOptions {
+    /// The database file, such as ntds.dit
+    #[arg(value_name = "DATABASE")]
+    pub database: PathBuf,
+    /// Only this table
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// Also the entries of the secondary indices
+    #[arg(long)]
+    pub indexes: bool,
+    /// The rows of one table as CSV
+    #[arg(long, requires = "table", conflicts_with = "indexes")]
+    pub csv: bool,
+    /// Replace every value of an attribute that holds a password or key, also where the directory encrypts it
+    #[arg(long)]
+    pub redact_secrets: bool,
+}
+
+/// `dsbackup verify-db`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes of this command: 0 sound, 1 damage was found, 2 the file could not be verified.
+
+Every page is checked: its checksum, and where a flush map (.jfm) lies beside the database whether the disk lost a
+write. Of a database that was shut down or recovered, everything that pages, trees, space, catalog, records, long
+values and indices say of each other is checked as well. Damage never stops the scan.")]
+pub struct VerifyDbOptions {
+    /// The database file, such as ntds.dit
+    #[arg(value_name = "DATABASE")]
+    pub database: PathBuf,
+    /// Check only pages by themselves, not how they fit together
+    #[arg(long)]
+    pub checksums_only: bool,
 }

@@ -16,6 +16,8 @@ pub enum Outcome {
     Done,
     /// Exit code 3: damage was found.
     DamageFound,
+    /// Exit code 1: `verify-db` found damage.
+    DatabaseDamaged,
 }
 
 /// Why a command failed. Every message says what to do next where that is known.
@@ -32,8 +34,8 @@ pub enum Failure {
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] repository::Error),
-    /// A database cannot be read.
-    #[error(transparent)]
+    /// A database, or another file of the engine, cannot be read.
+    #[error("{0}{hint}", hint = next_step(.0))]
     Database(#[from] ese::Error),
     /// The database cannot be recovered.
     #[error("{0}; the database was not changed")]
@@ -51,6 +53,24 @@ pub enum Failure {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A directory's database could not be read as one.
+    #[error(transparent)]
+    Directory(#[from] ntds::Error),
+    /// A directory's schema does not tell which values are secret.
+    #[error(
+        "{0}: so nobody knows which columns of datatable hold passwords and keys, and it is not written \
+         (--table NAME writes any other table)"
+    )]
+    SecretsUnknown(Box<ntds::Error>),
+    /// A file could not be verified at all.
+    #[error("{0}")]
+    NotVerified(Box<Failure>),
+    /// Standard output could not be written.
+    #[error("write to standard output: {0}")]
+    Output(std::io::Error),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
     /// Refused before anything was harmed.
     #[error("{0}")]
     Refused(String),
@@ -78,14 +98,19 @@ impl Failure {
                 | ResultCode::CONTENTS_EXPIRED => 4,
                 _ => 1,
             },
+            Self::Database(error) => exit_code_of(error),
+            Self::Directory(error) => exit_code_of_directory(error),
+            Self::SecretsUnknown(error) => exit_code_of_directory(error),
+            Self::NotVerified(_) => 2,
             Self::Refused(_) => 4,
-            Self::Damage(_) | Self::Database(ese::Error::Damaged { .. }) => 3,
+            Self::Damage(_) => 3,
             Self::Repository(repository::Error::Damaged { .. }) => 3,
             Self::Repository(_)
-            | Self::Database(_)
             | Self::Recovery(_)
             | Self::Manifest(_)
-            | Self::Io { .. } => 1,
+            | Self::Io { .. }
+            | Self::Output(_)
+            | Self::NotFound(_) => 1,
         }
     }
 
@@ -105,5 +130,30 @@ impl Failure {
             path,
             source,
         }
+    }
+}
+
+fn exit_code_of(error: &ese::Error) -> u8 {
+    match error {
+        ese::Error::Damaged { .. } => 3,
+        _ => 1,
+    }
+}
+
+fn exit_code_of_directory(error: &ntds::Error) -> u8 {
+    match error {
+        ntds::Error::Engine(error) => exit_code_of(error),
+        ntds::Error::Inconsistent { .. } => 3,
+        _ => 1,
+    }
+}
+
+/// What a user can do about a file that cannot be read.
+fn next_step(error: &ese::Error) -> &'static str {
+    match error {
+        ese::Error::Damaged { .. } => {
+            " (dsbackup verify-db lists all damage of a database; a restore brings a sound one back)"
+        }
+        _ => "",
     }
 }

@@ -4,8 +4,12 @@
 mod backup;
 mod check;
 mod cli;
+mod database;
 mod drill;
+mod dump;
+mod facts;
 mod failure;
+mod inspect;
 mod manifest;
 mod password;
 mod recover;
@@ -13,7 +17,10 @@ mod report;
 mod restore;
 mod serve;
 mod snapshots;
+mod space;
+mod tables;
 mod time;
+mod verify_db;
 
 use std::process::ExitCode;
 
@@ -42,10 +49,17 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(options, report),
         Command::Restore(options) => restore::run(options, report),
         Command::Recover(options) => recover::run(options, report),
+        Command::Inspect(options) => inspect::run(options, report),
+        Command::Tables(options) => tables::run(options, report),
+        Command::Dump(options) => dump::run(options),
+        Command::Space(options) => space::run(options, report),
+        Command::Facts(options) => facts::run(options, report),
+        Command::VerifyDb(options) => verify_db::run(options, report),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DamageFound) => ExitCode::from(3),
+        Ok(Outcome::DatabaseDamaged) => ExitCode::from(1),
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(failure.exit_code())

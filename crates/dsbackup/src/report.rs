@@ -1,11 +1,12 @@
 //! How commands speak: results on standard output, everything else on standard error.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::OutputOptions;
+use crate::failure::{Failure, Result};
 
 /// Speaks for a command, in words or in JSON.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,11 @@ impl Report {
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
+    /// Whether results are for machines.
+    pub fn is_json(&self) -> bool {
+        self.options.json
+    }
+
     /// A bar for long work on `total` bytes; hidden when standard error is no terminal.
     pub fn progress(&self, total: u64) -> ProgressBar {
         if self.options.quiet || self.options.json || !std::io::stderr().is_terminal() {
@@ -51,6 +57,16 @@ impl Report {
             "{msg:32!} {wide_bar} {bytes:>10} / {total_bytes} {binary_bytes_per_sec:>12} {eta:>4}";
         ProgressBar::new(total)
             .with_style(ProgressStyle::with_template(style).expect("the template is well-formed"))
+    }
+}
+
+/// Writes a result that is too long to be held in memory. A reader that has gone away, such as `head`, is no failure.
+pub fn stream(write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout());
+    let written = write(&mut out).and_then(|()| out.flush().map_err(Failure::Output));
+    match written {
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 

@@ -1,0 +1,52 @@
+//! `dsbackup dump`: everything that a database holds.
+
+use ese::Database;
+use ese::catalog::Column;
+use ese::dump::{Dump, DumpError};
+use ntds::secrets::{Protection, SecretColumns};
+
+use crate::cli::DumpOptions;
+use crate::database;
+use crate::failure::{Failure, Outcome, Result};
+use crate::report;
+
+/// Dumps a database, or one table of it, to standard output.
+///
+/// # Errors
+/// Where the database cannot be read; what was read before is written.
+pub fn run(options: &DumpOptions) -> Result<Outcome> {
+    let database = database::open(&options.database)?;
+    let table = (options.table.as_deref())
+        .map(|name| database::table(&database, name))
+        .transpose()?;
+    let secrets = secret_columns(&database, options)?;
+    let is_withheld = |table: &str, column: &Column| match secrets.protection(table, &column.name) {
+        Some(Protection::Clear) => true,
+        Some(Protection::Encrypted) => options.redact_secrets,
+        None => false,
+    };
+    let dump = Dump::new()
+        .with_indexes(options.indexes)
+        .withholding(&is_withheld);
+    report::stream(|out| {
+        let dumped = match table {
+            Some(table) if options.csv => dump.write_csv(&database, table, out),
+            Some(table) => dump.write_table(&database, table, out),
+            None => dump.write(&database, out),
+        };
+        dumped.map_err(|error| match error {
+            DumpError::Read(error) => Failure::Database(error),
+            DumpError::Write(error) => Failure::Output(error),
+        })
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// The columns of a directory that hold secrets; none where only tables are asked for that hold none.
+fn secret_columns(database: &Database, options: &DumpOptions) -> Result<SecretColumns> {
+    let is_other = |name: &str| !name.eq_ignore_ascii_case("datatable");
+    if options.table.as_deref().is_some_and(is_other) {
+        return Ok(SecretColumns::default());
+    }
+    SecretColumns::of(database).map_err(|source| Failure::SecretsUnknown(Box::new(source)))
+}

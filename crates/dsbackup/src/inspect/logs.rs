@@ -1,0 +1,255 @@
+//! The logs that a database needs, and which of them lie beside it.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use ese::header::{Checkpoint, DatabaseHeader, PatchHeader, Signature};
+use ese::log_set::{LogSet, RequiredLogs};
+use serde::Serialize;
+
+use crate::failure::{Failure, Result};
+use crate::manifest::LogRange;
+
+/// What a database that was not shut down needs to become whole.
+#[derive(Debug, Serialize)]
+pub struct LogNeeds {
+    /// The folder that was looked at.
+    folder: String,
+    /// What the names of the logs start with, where one of them was found.
+    base_name: Option<String>,
+    /// Without these generations the database stays dirty for good.
+    required: Option<LogRange>,
+    /// With these no committed change is lost.
+    complete: Option<LogRange>,
+    /// Where the checkpoint lets recovery start, if that is lower.
+    checkpoint_generation: Option<u32>,
+    /// Those of `complete` that are there.
+    present: Vec<PresentLog>,
+    /// Those of `complete` that are not.
+    missing: Vec<LogRange>,
+    /// Logs in the folder that are damaged or misnamed.
+    unusable: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PresentLog {
+    generation: u32,
+    file: String,
+}
+
+impl LogNeeds {
+    /// What the database at `path` needs, and what of it lies in `folder`, or else beside it; `None` for a clean one.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read, or the patch page is of another backup.
+    pub fn of(
+        path: &Path,
+        header: &DatabaseHeader,
+        patch: Option<&PatchHeader>,
+        folder: Option<&Path>,
+    ) -> Result<Option<Self>> {
+        let beside = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let folder = folder.unwrap_or(beside);
+        let fault = |fault: ese::header::Fault| Failure::Database(fault.in_file(path));
+        if RequiredLogs::of(header, patch, None)
+            .map_err(fault)?
+            .is_none()
+        {
+            return Ok(None);
+        }
+        let (base_name, set) = logs_of(folder, &header.log_signature)?;
+        let checkpoint = (base_name.as_ref())
+            .and_then(|base| Checkpoint::read(&folder.join(format!("{base}.chk"))).ok());
+        let Some(needs) = RequiredLogs::of(header, patch, checkpoint.as_ref()).map_err(fault)?
+        else {
+            return Ok(None);
+        };
+        let complete = needs.complete();
+        let present = (set.logs.iter())
+            .filter(|log| log.header.log_signature == needs.sequence)
+            .filter(|log| complete.contains(&log.generation()))
+            .map(|log| PresentLog {
+                generation: log.generation(),
+                file: (log.path.file_name().unwrap_or_default())
+                    .to_string_lossy()
+                    .into_owned(),
+            });
+        Ok(Some(Self {
+            folder: folder.display().to_string(),
+            required: range(needs.required()),
+            checkpoint_generation: needs.checkpoint,
+            present: present.collect(),
+            missing: (set.missing(complete.clone(), &needs.sequence).into_iter())
+                .filter_map(range)
+                .collect(),
+            complete: range(complete),
+            unusable: set.unusable.iter().map(ToString::to_string).collect(),
+            base_name,
+        }))
+    }
+
+    /// What to make of it.
+    pub fn verdict(&self, state: &str) -> String {
+        let Some(complete) = self.complete else {
+            return format!(
+                "{state}: it names no log that it requires, so it was never brought to a consistent state"
+            );
+        };
+        let all = in_words(&complete);
+        if self.missing.is_empty() {
+            return format!(
+                "{state}: consistent once the logs of generation {all} are replayed, and all of them are there"
+            );
+        }
+        let missing: Vec<String> = self.missing.iter().map(in_words).collect();
+        let fatal = self.required.is_some_and(|required| {
+            let lacks = |missing: &LogRange| {
+                missing.lowest <= required.highest && required.lowest <= missing.highest
+            };
+            self.missing.iter().any(lacks)
+        });
+        let loss = match fatal {
+            true => "without them it cannot be made consistent",
+            false => "without them committed changes are lost",
+        };
+        format!(
+            "{state}: it needs the logs of generation {all}; MISSING in {}: {}; {loss}",
+            self.folder,
+            missing.join(", ")
+        )
+    }
+
+    /// A line a thing.
+    pub fn in_words(&self) -> String {
+        let dash = || "-".to_owned();
+        let mut text = format!("\nLogs in {}:\n", self.folder);
+        let mut line = |name: &str, value: String| text += &format!("  {name:>21}: {value}\n");
+        line(
+            "Required",
+            self.required.as_ref().map_or_else(dash, in_words),
+        );
+        line(
+            "For every commit",
+            self.complete.as_ref().map_or_else(dash, in_words),
+        );
+        if let Some(generation) = self.checkpoint_generation {
+            line("Checkpoint", format!("{generation} ({generation:#x})"));
+        }
+        line(
+            "Present",
+            match &self.present[..] {
+                [] => "none".into(),
+                [only] => only.file.clone(),
+                [first, .., last] => {
+                    format!(
+                        "{} files, {} ... {}",
+                        self.present.len(),
+                        first.file,
+                        last.file
+                    )
+                }
+            },
+        );
+        let missing: Vec<String> = self.missing.iter().map(in_words).collect();
+        line(
+            "Missing",
+            if missing.is_empty() {
+                "none".into()
+            } else {
+                missing.join(", ")
+            },
+        );
+        for unusable in &self.unusable {
+            line("Unusable", unusable.clone());
+        }
+        text
+    }
+}
+
+/// The logs of this sequence in the folder, and their base name.
+fn logs_of(folder: &Path, sequence: &Signature) -> Result<(Option<String>, LogSet)> {
+    let io = |source| Failure::io("look for logs", folder)(source);
+    let mut bases = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        for base in name.to_str().map(base_names).unwrap_or_default() {
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
+        }
+    }
+    bases.sort();
+    let mut best = (0, None, LogSet::default());
+    for base in bases {
+        let set = LogSet::in_folder(folder, &base)?;
+        let fitting = set.logs.iter();
+        let fitting = fitting.filter(|log| log.header.log_signature == *sequence);
+        let count = fitting.count();
+        if count > best.0 || best.1.is_none() && !set.unusable.is_empty() {
+            best = (count, Some(base), set);
+        }
+    }
+    Ok((best.1, best.2))
+}
+
+/// What the names of logs may start with if one of them has this name, the likeliest first: `edb` for `edb00001.log`.
+/// A base name may end in digits itself, as `E00` does.
+pub fn base_names(file_name: &str) -> Vec<String> {
+    const USUAL_LENGTH: usize = 3;
+    let Some((stem, extension)) = file_name.rsplit_once('.') else {
+        return Vec::new();
+    };
+    if !matches!(extension.to_ascii_lowercase().as_str(), "log" | "jtx") {
+        return Vec::new();
+    }
+    let mut names: Vec<String> = [0, 8, 5]
+        .into_iter()
+        .filter_map(|digits| stem.split_at_checked(stem.len().checked_sub(digits)?))
+        .filter(|(base, number)| {
+            !base.is_empty() && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+        .map(|(base, _)| base.to_ascii_lowercase())
+        .collect();
+    names.sort_by_key(|name| name.len().abs_diff(USUAL_LENGTH));
+    names
+}
+
+fn range(generations: RangeInclusive<u32>) -> Option<LogRange> {
+    (!generations.is_empty()).then(|| LogRange {
+        lowest: *generations.start(),
+        highest: *generations.end(),
+    })
+}
+
+/// `6-7 (0x6-0x7)`
+fn in_words(range: &LogRange) -> String {
+    let LogRange { lowest, highest } = range;
+    match lowest == highest {
+        true => format!("{lowest} ({lowest:#x})"),
+        false => format!("{lowest}-{highest} ({lowest:#x}-{highest:#x})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_names;
+
+    #[test]
+    fn the_base_name_is_what_comes_before_the_number() {
+        for (file_name, likeliest) in [
+            ("edb.log", "edb"),
+            ("edb00001.log", "edb"),
+            ("edb0000001F.log", "edb"),
+            ("E0000001.log", "e00"),
+            ("E000000001F.log", "e00"),
+            ("E00.jtx", "e00"),
+        ] {
+            assert_eq!(base_names(file_name)[0], likeliest, "{file_name}");
+        }
+        assert!(base_names("ntds.dit").is_empty());
+        assert!(base_names("edb.chk").is_empty());
+    }
+}
