@@ -211,11 +211,6 @@ impl Part<'_> {
         )
     }
 
-    /// Whether the part is of a function with an A and a W form.
-    pub fn has_forms(&self) -> bool {
-        self.forms.len() > 1
-    }
-
     fn add(
         &mut self,
         forms: &'static [Form],
