@@ -99,7 +99,7 @@ impl Examples {
         let lab = Lab::of(fixture);
         let before = content(&lab.directory);
         {
-            let _service = lab.serve(&[]);
+            let _service = lab.serve(&["--as-is"]);
             let output = self.run("backup", &lab.socket, &lab.backup);
             assert!(
                 output.status.success(),
@@ -146,7 +146,7 @@ impl Examples {
             "{}: the restored directory differs",
             fixture.name
         );
-        drop(lab.serve(&[]));
+        drop(lab.serve(&["--as-is"]));
     }
 }
 
@@ -186,7 +186,10 @@ fn fixture(name: &str) -> testkit::Fixture {
 fn every_shipped_directory_comes_back_byte_for_byte() {
     let examples = Examples::built_by("gcc", &[]);
     for fixture in testkit::shipped() {
-        examples.walk_through(&fixture);
+        // The later parts of a chain are logs without a database: no directory to host.
+        if !fixture.name.contains(":backup-") || fixture.name.ends_with(":backup-0") {
+            examples.walk_through(&fixture);
+        }
     }
 }
 
@@ -255,7 +258,7 @@ fn a_forgotten_buffer_is_found_by_valgrind() {
         .arg(examples.folder.path().join("forgetful"))
         .args(flags(&["--cflags", "--libs"]));
     succeed(&mut compiler);
-    let _service = lab.serve(&[]);
+    let _service = lab.serve(&["--as-is"]);
     let output = examples.run("forgetful", &lab.socket, &lab.backup);
     assert_eq!(output.status.code(), Some(99), "{}", in_words(&output));
     let words = in_words(&output);
@@ -282,7 +285,7 @@ fn refusals_name_their_reason() {
         refused("restore", "backup.lst");
     }
     {
-        let _service = lab.serve(&[]);
+        let _service = lab.serve(&["--as-is"]);
         assert!(
             examples
                 .run("backup", &lab.socket, &lab.backup)
