@@ -179,6 +179,7 @@ async fn calls_in_any_order_never_unlock_half_a_restore() {
                 &[
                     ResultCode::INVALID_HANDLE,
                     ResultCode::INVALID_PARAM,
+                    ResultCode::INVALID_PARAMETER,
                     ResultCode::INVALID_PATH,
                     ResultCode::MISSING_EXPIRY_TOKEN,
                     ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT,
