@@ -130,6 +130,11 @@ impl OpenLog {
         Ok(records)
     }
 
+    /// Checks that this log continues `previous`: next generation, same series, created after that very file.
+    pub(crate) fn check_follows(&self, previous: &SoundLog) -> Result<()> {
+        check_link(previous, self)
+    }
+
     fn has_segments(&self) -> bool {
         self.sound.identity.has_segments()
     }
@@ -359,14 +364,6 @@ impl LogReader {
         LogReader {
             ahead,
             previous: None,
-        }
-    }
-
-    /// Checks that `log` follows the generation that was read last.
-    pub(crate) fn check_follows(&self, log: &OpenLog) -> Result<()> {
-        match &self.previous {
-            Some(previous) => check_link(previous, log),
-            None => Ok(()),
         }
     }
 

@@ -2,13 +2,11 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::clock;
 use super::error::{Error, Result};
 use super::options::{Options, Stop};
-use crate::header::{
-    DatabaseHeader, DatabaseHeaders, DatabaseState, LogTime, PatchHeader, Signature,
-};
+use crate::header::{DatabaseHeader, DatabaseHeaders, DatabaseState, PatchHeader, Signature};
 use crate::log::LogKind;
 use crate::log_set::{LogFile, LogName, LogSet, RequiredLogs};
 
@@ -17,6 +15,8 @@ use crate::log_set::{LogFile, LogName, LogSet, RequiredLogs};
 pub(super) struct Plan {
     /// The header, with what the end of a streaming backup says.
     pub header: DatabaseHeader,
+    /// The header as it stands in the file.
+    pub before: DatabaseHeader,
     /// The pages of the file, without the one that ends a streaming backup.
     pub pages: u32,
     pub logs: Vec<(PathBuf, LogKind)>,
@@ -74,9 +74,10 @@ pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
 
 impl Plan {
     pub fn of(options: &Options, database: &Path) -> Result<Plan> {
-        let (header, pages) = read_header(database)?;
+        let before = DatabaseHeaders::read(database)?.header;
+        let (header, pages) = with_patch(&before, database)?;
         check_state(database, &header)?;
-        let folder = options.logs.as_ref().unwrap_or(&options.folder);
+        let folder = options.log_folder();
         let set = LogSet::in_folder(folder, &options.base)?;
         let mut plan = match RequiredLogs::of(&header, None, None) {
             Ok(Some(needed)) => {
@@ -85,6 +86,7 @@ impl Plan {
             Ok(None) => Plan::clean(&header, pages, &set),
             Err(fault) => return Err(fault.in_file(database).into()),
         };
+        plan.before = before;
         plan.stop_at(options.stop, database, &set)?;
         Ok(plan)
     }
@@ -145,6 +147,7 @@ impl Plan {
         }
         Ok(Plan {
             header: header.clone(),
+            before: header.clone(),
             pages,
             logs: run.iter().map(log_kind).collect(),
             counters: counters(&run, &header.database_signature),
@@ -169,6 +172,7 @@ impl Plan {
         }
         Plan {
             header: header.clone(),
+            before: header.clone(),
             pages,
             logs: run.iter().map(log_kind).collect(),
             counters: (0, 0),
@@ -188,7 +192,7 @@ impl Plan {
                 let sequence = &self.header.log_signature;
                 let ended = |generation: u32| {
                     let next = set.get(generation.checked_add(1)?, sequence)?;
-                    Some(milliseconds(&next.header.created) <= since_1970(time))
+                    Some(clock::milliseconds(&next.header.created) <= clock::since_1970(time))
                 };
                 let mut end = self.first.saturating_sub(1);
                 for generation in self.first..=self.last {
@@ -228,12 +232,12 @@ impl Plan {
 }
 
 /// The header as recovery is to see it, and how many pages the file has.
-fn read_header(database: &Path) -> Result<(DatabaseHeader, u32)> {
+fn with_patch(before: &DatabaseHeader, database: &Path) -> Result<(DatabaseHeader, u32)> {
     let io = |source| crate::Error::Io {
         file: database.to_path_buf(),
         source,
     };
-    let mut header = DatabaseHeaders::read(database)?.header;
+    let mut header = before.clone();
     let length = std::fs::metadata(database).map_err(io)?.len();
     let size = header.page_size();
     let mut pages = size.pages_in(length);
@@ -369,42 +373,4 @@ fn log_kind(log: &LogFile) -> (PathBuf, LogKind) {
         _ => LogKind::Numbered,
     };
     (log.path.clone(), kind)
-}
-
-fn since_1970(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as u64
-}
-
-/// Milliseconds from 1970 to a time in a header, as if it were UTC.
-fn milliseconds(time: &LogTime) -> u64 {
-    let (hours, minutes, seconds, milliseconds) = time.time_of_day();
-    let days = days_to(time.year().into(), time.month(), time.day());
-    let seconds =
-        ((days * 24 + u64::from(hours)) * 60 + u64::from(minutes)) * 60 + u64::from(seconds);
-    seconds * 1000 + u64::from(milliseconds)
-}
-
-/// Days from 1 January 1970 to a date of the Gregorian calendar.
-fn days_to(year: u64, month: u8, day: u8) -> u64 {
-    let (year, month) = (year.max(1970), u64::from(month.clamp(1, 12)));
-    // Years that begin in March put the leap day at the end.
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let days = year * 365 + leap_days + (month * 153 + 2) / 5 + u64::from(day.max(1)) - 1;
-    days.saturating_sub(719_468)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_counted_over_leap_years() {
-        assert_eq!(days_to(1970, 1, 1), 0);
-        assert_eq!(days_to(2000, 2, 29), 11_016);
-        assert_eq!(days_to(2000, 3, 1), 11_017);
-        assert_eq!(days_to(2026, 11, 22), 20_779);
-    }
 }

@@ -19,11 +19,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ahead;
+mod aside;
+mod clock;
 mod edit;
 mod error;
 mod files;
 mod finish;
 mod image;
+mod journal;
+#[cfg(test)]
+mod mutated;
 mod newest;
 mod nodes;
 mod options;
@@ -44,6 +50,7 @@ pub use options::{Options, Progress, Stop};
 pub use redo::Counts;
 
 use crate::header::Lgpos;
+use aside::Aside;
 use files::{Plan, find_database};
 use redo::Redo;
 use replay::Replay;
@@ -69,6 +76,8 @@ pub struct Summary {
     pub log_bytes: u64,
     /// Pages that were written.
     pub pages_written: u64,
+    /// Where the replayed logs are now, if they were set aside.
+    pub logs_set_aside: Option<PathBuf>,
     /// Generations with committed changes that were not replayed, by the caller's wish; empty otherwise.
     pub lost: Vec<RangeInclusive<u32>>,
     /// How long it took.
@@ -92,10 +101,14 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         }
     }
     let completed_earlier = match options.output {
-        None => finish::complete(&database)?,
-        Some(_) => finish::refuse_incomplete(&database)?,
+        None => journal::complete(&database)?,
+        Some(_) => journal::refuse_incomplete(&database)?,
     };
     let plan = Plan::of(&options, &database)?;
+    let aside = match options.sets_logs_aside() {
+        true => Some(Aside::new(options.log_folder(), &options.base)?),
+        false => None,
+    };
     let target = match &options.output {
         Some(folder) => folder.join(database.file_name().unwrap_or_default()),
         None => database.clone(),
@@ -135,7 +148,13 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     let pages_written = match (&options.output, was_clean) {
         (Some(_), _) => finish::into_new_file(&database, &target, &mut redo.store, &redo.header)?,
         (None, true) => 0,
-        (None, false) => finish::into_place(&database, &mut redo.store, &redo.header)?,
+        (None, false) => journal::into_place(
+            &database,
+            &mut redo.store,
+            &redo.header,
+            &plan.before,
+            aside.as_ref(),
+        )?,
     };
     Ok(Summary {
         database: target,
@@ -146,6 +165,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         counts: redo.counts,
         log_bytes,
         pages_written,
+        logs_set_aside: aside.filter(|_| !was_clean).map(|aside| aside.target()),
         lost,
         elapsed: started.elapsed(),
     })

@@ -11,14 +11,23 @@ const PREFIX_OVERHEAD: usize = 2;
 /// Key lengths share their bits with the flags of large pages.
 const LENGTH_MASK: u16 = 0x1fff;
 
-/// A node apart from its page.
-#[derive(Debug, Clone, Default)]
-pub(super) struct OwnedNode {
-    /// The whole key.
-    pub key: Vec<u8>,
-    pub data: Vec<u8>,
+/// A node on its way to a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LooseNode<'a> {
+    pub key: Key<'a>,
+    pub data: &'a [u8],
     /// [`NodeFlags::DELETED`], if set; the other flags do not belong to the node as such.
     pub flags: u8,
+}
+
+impl<'a> LooseNode<'a> {
+    pub fn new(key: &'a [u8], data: &'a [u8]) -> Self {
+        LooseNode {
+            key: Key::whole(key),
+            data,
+            flags: 0,
+        }
+    }
 }
 
 /// Which lines are tags: the external header is tag 0.
@@ -60,29 +69,19 @@ impl EditPage {
         Ok(&mut self.line_mut(tag_of(line))?[start..])
     }
 
-    /// A copy of a node.
-    pub fn node(&self, line: usize) -> Result<OwnedNode, Fault> {
-        let node = self.view()?.node(line)?;
-        Ok(OwnedNode {
-            key: node.key.to_vec(),
-            data: node.data.to_vec(),
-            flags: node.flags.0 & NodeFlags::DELETED,
-        })
-    }
-
-    /// Copies of all nodes.
-    pub fn all_nodes(&self) -> Result<Vec<OwnedNode>, Fault> {
+    /// All nodes, to be put on other pages.
+    pub fn loose_nodes(&self) -> Result<Vec<LooseNode<'_>>, Fault> {
         let view = self.view()?;
-        view.nodes()
-            .map(|node| {
-                let node = node?;
-                Ok(OwnedNode {
-                    key: node.key.to_vec(),
-                    data: node.data.to_vec(),
-                    flags: node.flags.0 & NodeFlags::DELETED,
-                })
-            })
-            .collect()
+        let mut nodes = Vec::with_capacity(view.node_count());
+        for node in view.nodes() {
+            let node = node?;
+            nodes.push(LooseNode {
+                key: node.key,
+                data: node.data,
+                flags: node.flags.0 & NodeFlags::DELETED,
+            });
+        }
+        Ok(nodes)
     }
 
     /// Inserts a node whose key is `prefix` (which the page's prefix begins with) and `suffix`.
@@ -111,16 +110,25 @@ impl EditPage {
     }
 
     /// Inserts a node; the part of its key that the page's prefix begins with is left out where that pays.
-    pub fn insert_node(
-        &mut self,
-        line: usize,
-        key: &[u8],
-        data: &[u8],
-        flags: u8,
-    ) -> Result<(), Fault> {
-        let common = common_part(self.view()?.prefix(), key);
-        let flags = flags & NodeFlags::DELETED;
-        self.insert_divided(line, &key[..common], &key[common..], data, flags)
+    pub fn insert_node(&mut self, line: usize, node: &LooseNode<'_>) -> Result<(), Fault> {
+        let prefix = self.view()?.prefix();
+        let common = prefix.iter().zip(node.key.bytes());
+        let common = common.take_while(|(a, b)| **a == *b).count();
+        let common = if common > PREFIX_OVERHEAD { common } else { 0 };
+        let flags = node.flags & NodeFlags::DELETED;
+        let suffix_len = self.key_len(node.key.len() - common)?;
+        let head = node.key.prefix.get(common..).unwrap_or_default();
+        let from = common.saturating_sub(node.key.prefix.len());
+        let tail = &node.key.suffix[from..];
+        if common == 0 {
+            return self.insert_tag(tag_of(line), &[&suffix_len, head, tail, node.data], flags);
+        }
+        let prefix_len = self.key_len(common)?;
+        self.insert_tag(
+            tag_of(line),
+            &[&prefix_len, &suffix_len, head, tail, node.data],
+            flags | NodeFlags::COMPRESSED,
+        )
     }
 
     fn key_len(&self, len: usize) -> Result<[u8; 2], Fault> {
@@ -171,7 +179,7 @@ impl EditPage {
     pub fn change_key(&mut self, line: usize, key: &[u8]) -> Result<(), Fault> {
         let data = self.node_data(line)?.to_vec();
         self.delete_node(line)?;
-        self.insert_node(line, key, &data, 0)
+        self.insert_node(line, &LooseNode::new(key, &data))
     }
 
     /// Makes a node of a branch page point to `child`.
@@ -224,24 +232,15 @@ impl EditPage {
     /// Throws away all nodes, sets the prefix and puts in `nodes` instead.
     ///
     /// Roots keep their external header and have no prefix.
-    pub fn rebuild(&mut self, prefix: &[u8], nodes: &[OwnedNode]) -> Result<(), Fault> {
+    pub fn rebuild(&mut self, prefix: &[u8], nodes: &[LooseNode<'_>]) -> Result<(), Fault> {
         self.delete_nodes_from(0)?;
         if !self.flags().is_root() {
             self.set_external_header(prefix)?;
         }
         for (line, node) in nodes.iter().enumerate() {
-            self.insert_node(line, &node.key, &node.data, node.flags)?;
+            self.insert_node(line, node)?;
         }
         Ok(())
-    }
-}
-
-/// How many bytes of `key` to leave to the page's prefix.
-fn common_part(prefix: &[u8], key: &[u8]) -> usize {
-    let common = prefix.iter().zip(key).take_while(|(a, b)| a == b).count();
-    match common > PREFIX_OVERHEAD {
-        true => common,
-        false => 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::redo::Counts;
@@ -44,6 +44,7 @@ pub struct Options {
     pub(super) logs: Option<PathBuf>,
     pub(super) base: String,
     pub(super) output: Option<PathBuf>,
+    pub(super) set_logs_aside: bool,
     pub(super) stop: Stop,
     pub(super) allow_loss: bool,
     pub(super) cache_bytes: usize,
@@ -59,6 +60,7 @@ impl Options {
             logs: None,
             base: "edb".into(),
             output: None,
+            set_logs_aside: false,
             stop: Stop::End,
             allow_loss: false,
             cache_bytes: 128 << 20,
@@ -88,6 +90,23 @@ impl Options {
     pub fn into_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.output = Some(folder.into());
         self
+    }
+
+    /// Whether a recovery in place moves the replayed logs and the checkpoint into a folder of their own beside them.
+    ///
+    /// The engine does not start over a recovered database while they are there, since they do not end with a shutdown;
+    /// without them it begins a new sequence of logs. Keep them where they are only for tools that read them.
+    pub fn set_logs_aside(mut self, aside: bool) -> Self {
+        self.set_logs_aside = aside;
+        self
+    }
+
+    pub(super) fn sets_logs_aside(&self) -> bool {
+        self.set_logs_aside && self.output.is_none()
+    }
+
+    pub(super) fn log_folder(&self) -> &Path {
+        self.logs.as_ref().unwrap_or(&self.folder)
     }
 
     /// Where the replay ends.

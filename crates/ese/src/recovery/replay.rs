@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Instant;
 
+use super::ahead::LogsAhead;
 use super::error::{Error, Result};
 use super::files::Plan;
 use super::newest::{self, Newest};
@@ -10,13 +11,15 @@ use super::options::{Options, Progress};
 use super::redo::Redo;
 use super::size;
 use crate::header::Lgpos;
-use crate::log::{LogReader, OpenLog};
+use crate::log::{LogReader, OpenLog, SoundLog};
 
 /// A replay of the planned logs.
 pub(super) struct Replay<'a> {
     options: &'a mut Options,
     plan: &'a Plan,
     started: Instant,
+    /// The log that was replayed last.
+    previous: Option<SoundLog>,
     /// Where the last log ends.
     pub end: Lgpos,
     pub log_bytes: u64,
@@ -33,6 +36,7 @@ impl<'a> Replay<'a> {
             options,
             plan,
             started,
+            previous: None,
             end: plan.header.last_consistent,
             log_bytes: 0,
             generations: None,
@@ -88,20 +92,25 @@ impl<'a> Replay<'a> {
     }
 
     fn logs(&mut self, redo: &mut Redo) -> Result<()> {
-        let mut reader = LogReader::new(self.plan.logs.clone());
+        let reader = LogReader::new(self.plan.logs.clone());
+        let ahead = redo.store.with_base(|database, size, pages| {
+            let database = database.try_clone()?;
+            Ok(LogsAhead::new(reader, database, size, pages))
+        })?;
         let mut next = self.plan.first;
-        loop {
-            let log = match reader.next_log() {
-                Ok(Some(log)) => log,
-                Ok(None) => return Ok(()),
-                Err(error) => return self.stop_at_damage(next, error, &reader, redo),
+        while let Some(log) = ahead.next() {
+            let log = match log {
+                Ok(log) => log,
+                Err(error) => return self.stop_at_damage(next, error, redo),
             };
             next = log.generation().saturating_add(1);
             match self.log(&log, redo) {
                 Err(Error::Read(_)) if self.is_untouched(redo) => return Ok(()),
                 done => done?,
             }
+            self.previous = Some(log.sound().clone());
         }
+        Ok(())
     }
 
     fn log(&mut self, log: &OpenLog, redo: &mut Redo) -> Result<()> {
@@ -134,7 +143,6 @@ impl<'a> Replay<'a> {
         &mut self,
         generation: u32,
         error: crate::Error,
-        reader: &LogReader,
         redo: &mut Redo,
     ) -> Result<()> {
         if self.is_untouched(redo) {
@@ -151,7 +159,11 @@ impl<'a> Replay<'a> {
             .checked_sub(self.plan.first)
             .and_then(|index| self.plan.logs.get(index as usize));
         let rest = path.and_then(|(path, _)| OpenLog::read_until_damage(path).ok());
-        match rest.filter(|log| reader.check_follows(log).is_ok()) {
+        let follows = |log: &OpenLog| match &self.previous {
+            Some(previous) => log.check_follows(previous).is_ok(),
+            None => true,
+        };
+        match rest.filter(follows) {
             Some(log) => self.log(&log, redo)?,
             None if generation <= self.plan.required => return Err(refused(error)),
             None => {}

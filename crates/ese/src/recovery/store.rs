@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::edit::EditPage;
@@ -62,13 +63,13 @@ pub(super) struct PageStore {
     side: SideFile,
 }
 
-type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<PageHasher>>;
+type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<NumberHasher>>;
 
-/// Page numbers are spread well enough by a multiplication.
+/// Numbers that count up are spread well enough by a multiplication.
 #[derive(Default)]
-pub(super) struct PageHasher(u64);
+pub(super) struct NumberHasher(u64);
 
-impl Hasher for PageHasher {
+impl Hasher for NumberHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -159,6 +160,18 @@ impl PageStore {
         self.base_pages = self.base_pages.min(pages);
         self.cached.retain(|number, _| *number <= pages);
         self.side.slots.retain(|number, _| *number <= pages);
+    }
+
+    /// The pages of a range that may have content.
+    pub fn existing(&self, range: RangeInclusive<Pgno>) -> Vec<Pgno> {
+        let beyond = |number: &&Pgno| **number > self.base_pages && range.contains(number);
+        let cached = self.cached.keys().filter(beyond);
+        let spilled = self.side.slots.keys().filter(beyond);
+        let in_file = *range.start()..=self.base_pages.min(*range.end());
+        in_file
+            .chain(cached.copied())
+            .chain(spilled.copied())
+            .collect()
     }
 
     /// Makes a page blank.

@@ -18,7 +18,10 @@ impl Redo {
     pub(super) fn undo(&mut self) -> Result<()> {
         for session in self.take_sessions().into_values() {
             if session.deferred() > 0 && self.is_attached() {
-                let root = session.versions().last().map_or(0, |version| version.root);
+                let root = session
+                    .latest_first()
+                    .first()
+                    .map_or(0, |version| version.root);
                 let what = format!(
                     "the logs do not tell what {} of its changes replaced: their end is missing. Find it, or restore \
                      the database from a backup",
@@ -26,7 +29,7 @@ impl Redo {
                 );
                 return Err(self.undo_error(root, what));
             }
-            if !session.versions().is_empty() {
+            if session.has_versions() {
                 self.undo_session(&session)?;
                 self.counts.rolled_back += 1;
             }
@@ -35,13 +38,7 @@ impl Redo {
     }
 
     fn undo_session(&mut self, session: &Session) -> Result<()> {
-        let mut order: Vec<&Version> = session.versions().iter().collect();
-        // Numbers of versions wrap around, so they are compared by their distance.
-        order.sort_by(|a, b| {
-            let later = (b.id.wrapping_sub(a.id) as i32).cmp(&0);
-            b.level.cmp(&a.level).then(later)
-        });
-        for version in order {
+        for version in session.latest_first() {
             let key = session.bytes(&version.key);
             let data = session.bytes(&version.data);
             let before = match &version.change {

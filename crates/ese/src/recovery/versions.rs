@@ -1,10 +1,13 @@
 //! What the open transactions of a session have changed, so that it can be taken back: the engine's version store, as
 //! far as recovery needs it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
 use super::redo::macros::OpenMacro;
+use super::store::NumberHasher;
+use crate::page::Key;
 
 /// How a change is taken back.
 #[derive(Debug, Clone)]
@@ -26,10 +29,6 @@ pub(super) enum Change {
 /// A change of an open transaction.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
-    /// The number that log records name it by (RCEID).
-    pub id: u32,
-    /// The transaction level that it belongs to.
-    pub level: u8,
     /// The root of the tree.
     pub root: u32,
     /// The tree's OBJID.
@@ -48,7 +47,7 @@ pub(super) struct Place<'a> {
     pub root: u32,
     pub object: u32,
     pub unique: bool,
-    pub key: &'a [u8],
+    pub key: Key<'a>,
     /// The node's data; counts only where keys repeat.
     pub data: &'a [u8],
 }
@@ -60,8 +59,10 @@ pub(super) struct Session {
     pub begun: bool,
     pub level: u8,
     pub macros: Vec<OpenMacro>,
-    versions: Vec<Version>,
-    ids: HashSet<u32>,
+    /// The changes, by the number that log records name them by (RCEID).
+    versions: HashMap<u32, Version, BuildHasherDefault<NumberHasher>>,
+    /// The numbers of the changes of each transaction level, from level 0 on; some may be gone.
+    levels: Vec<Vec<u32>>,
     /// Versions whose before-image an undo-info record has yet to supply.
     deferred: HashSet<u32>,
     /// Keys and before-images of the versions.
@@ -69,9 +70,23 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The changes of the open transactions, of lower levels first, and in the order in which they were made.
-    pub fn versions(&self) -> &[Version] {
-        &self.versions
+    /// Whether changes of open transactions are known.
+    pub fn has_versions(&self) -> bool {
+        !self.versions.is_empty()
+    }
+
+    /// The changes in the order in which they are to be taken back: those of the deepest level first, and of a level the
+    /// latest.
+    pub fn latest_first(&self) -> Vec<&Version> {
+        let mut order = Vec::with_capacity(self.versions.len());
+        for level in self.levels.iter().rev() {
+            let mut ids = level.clone();
+            // Numbers wrap around, so they are compared by their distance.
+            ids.sort_by(|a, b| (b.wrapping_sub(*a) as i32).cmp(&0));
+            ids.dedup();
+            order.extend(ids.iter().filter_map(|id| self.versions.get(id)));
+        }
+        order
     }
 
     pub fn bytes(&self, range: &Range<usize>) -> &[u8] {
@@ -85,12 +100,11 @@ impl Session {
 
     /// Notes a change; `before` is the data before, for a replacement.
     pub fn add(&mut self, id: u32, level: u8, place: Place<'_>, change: Change, before: &[u8]) {
-        if self.level == 0 || !self.ids.insert(id) {
+        if self.level == 0 || self.versions.contains_key(&id) {
             return;
         }
         self.deferred.remove(&id);
-        let level = level.min(self.level);
-        let key = self.keep(place.key);
+        let key = self.keep(place.key.prefix).start..self.keep(place.key.suffix).end;
         let data = match place.unique {
             true => 0..0,
             false => self.keep(place.data),
@@ -102,8 +116,6 @@ impl Session {
             other => other,
         };
         let version = Version {
-            id,
-            level,
             root: place.root,
             object: place.object,
             key,
@@ -111,18 +123,17 @@ impl Session {
             unique: place.unique,
             change,
         };
-        let at = match self.versions.last() {
-            Some(last) if last.level > level => {
-                self.versions.partition_point(|other| other.level <= level)
-            }
-            _ => self.versions.len(),
-        };
-        self.versions.insert(at, version);
+        self.versions.insert(id, version);
+        let level = usize::from(level.min(self.level));
+        if self.levels.len() <= level {
+            self.levels.resize(level + 1, Vec::new());
+        }
+        self.levels[level].push(id);
     }
 
     /// Notes that the before-image of a change is not known yet.
     pub fn defer(&mut self, id: u32) {
-        if self.level > 0 && !self.ids.contains(&id) {
+        if self.level > 0 && !self.versions.contains_key(&id) {
             self.deferred.insert(id);
         }
     }
@@ -130,11 +141,7 @@ impl Session {
     /// Takes the version with this number out.
     pub fn remove(&mut self, id: u32) -> Option<Version> {
         self.deferred.remove(&id);
-        if !self.ids.remove(&id) {
-            return None;
-        }
-        let at = self.versions.iter().rposition(|version| version.id == id)?;
-        Some(self.versions.remove(at))
+        self.versions.remove(&id)
     }
 
     /// Ends the transactions above `level`; their changes become those of that level.
@@ -143,12 +150,12 @@ impl Session {
         if self.level == 0 {
             return self.forget();
         }
-        let level = self.level;
-        for version in self.versions.iter_mut().rev() {
-            if version.level <= level {
-                break;
+        let level = usize::from(self.level);
+        while self.levels.len() > level + 1 {
+            let mut ended = self.levels.pop().unwrap_or_default();
+            if let Some(below) = self.levels.last_mut() {
+                below.append(&mut ended);
             }
-            version.level = level;
         }
     }
 
@@ -158,17 +165,21 @@ impl Session {
         if self.level == 0 {
             return self.forget();
         }
-        while let Some(last) = self.versions.pop_if(|last| last.level > self.level) {
-            self.ids.remove(&last.id);
+        let level = usize::from(self.level);
+        while self.levels.len() > level + 1 {
+            for id in self.levels.pop().unwrap_or_default() {
+                self.versions.remove(&id);
+            }
         }
     }
 
     fn forget(&mut self) {
+        // A huge transaction's memory is not kept for the small ones that follow.
         self.versions.clear();
-        self.ids.clear();
+        self.versions.shrink_to(1 << 14);
+        self.levels.clear();
         self.deferred.clear();
         self.bytes.clear();
-        // A huge transaction's memory is not kept for the small ones that follow.
         self.bytes.shrink_to(1 << 20);
     }
 

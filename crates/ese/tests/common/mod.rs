@@ -43,8 +43,9 @@ pub fn unpacked(fixture: &Fixture) -> TempDir {
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, u64> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let files = std::fs::read_dir(folder).unwrap();
-    let files = files.map(|entry| entry.unwrap().path());
     files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .map(|path| {
             let mut hasher = DefaultHasher::new();
             std::fs::read(&path).unwrap().hash(&mut hasher);

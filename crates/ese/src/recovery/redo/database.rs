@@ -2,16 +2,20 @@
 
 use zerocopy::little_endian::U32;
 
+use super::super::clock;
 use super::super::error::{Error, Result};
-use super::super::finish::STATE_DIRTY;
 use super::super::store::PageState;
 use super::Redo;
-use crate::header::{BackupInfo, BackupKind, Lgpos};
+use crate::header::{BackupInfo, BackupKind, DbTime, Lgpos, LogTime, Signature};
 use crate::log::record::{
     AttachDatabase, Backup, CreateDatabase, DetachDatabase, ExtendDatabase, ReattachDatabase,
     SetDatabaseVersion, ShrinkDatabase, TrimDatabase,
 };
 use crate::page::Pgno;
+
+/// The numbers of states in the header.
+pub(in crate::recovery) const STATE_DIRTY: u32 = 2;
+const STATE_CLEAN: u32 = 3;
 
 impl Redo {
     /// The database's own creation lies in the logs that are replayed, after the state that the file is in.
@@ -60,7 +64,7 @@ impl Redo {
         self.attached = Some(head.database);
         self.header.state = U32::new(STATE_DIRTY);
         self.header.last_attach = self.position;
-        self.header.last_attach_time = super::super::finish::now();
+        self.header.last_attach_time = clock::now();
         self.header.database_id = U32::new(head.database.into());
         Ok(())
     }
@@ -145,7 +149,7 @@ impl Redo {
 
     /// Clears pages that were cut off, as far as they were not made anew since.
     fn clear_older_pages(&mut self, first: Pgno, last: Pgno, dbtime: u64) -> Result<()> {
-        for number in first..=last {
+        for number in self.store.existing(first..=last) {
             let cached = self.store.page(number)?;
             let old = cached.page.dbtime();
             if cached.state == PageState::Sound && old > 0 && old < dbtime {
@@ -168,7 +172,7 @@ impl Redo {
         if self.in_required_range() || last > self.store.pages() {
             return Ok(());
         }
-        for number in first..=last {
+        for number in self.store.existing(first..=last) {
             self.store.clear(number);
         }
         Ok(())
@@ -231,6 +235,32 @@ impl Redo {
             header.previous_copy_backup = BackupInfo::default();
             header.previous_differential_backup = BackupInfo::default();
         }
-        super::super::finish::make_clean(&mut self.header, position, self.dbtime, self.last_object);
+        let (dbtime, last_object) = (self.dbtime, self.last_object);
+        let now = clock::now();
+        let header = &mut self.header;
+        header.state = U32::new(STATE_CLEAN);
+        header.dbtime = DbTime::new(dbtime);
+        header.last_object_id = U32::new(last_object);
+        header.last_consistent = position;
+        header.last_consistent_time = now;
+        header.last_detach = position;
+        header.last_detach_time = now;
+        header.min_required = U32::ZERO;
+        header.max_required = U32::ZERO;
+        header.max_required_time = LogTime::default();
+        header.max_committed = U32::ZERO;
+        header.max_committed_time = LogTime::default();
+        header.min_consistent = U32::ZERO;
+        header.min_consistent_before_redo = U32::ZERO;
+        header.min_required_before_redo = U32::ZERO;
+        header.recovering = U32::ZERO;
+        header.current_full_backup = BackupInfo::default();
+        header.current_shadow_copy = BackupInfo::default();
+        if header.last_resize.is_set() {
+            header.last_resize = position;
+        }
+        // A flush map that the engine kept beside the file no longer fits it.
+        header.header_flush_signature = Signature::default();
+        header.flush_map_flush_signature = Signature::default();
     }
 }

@@ -45,10 +45,15 @@ impl Session {
 }
 
 impl Redo {
-    pub(super) fn begin_macro(&mut self, mark: &Macro) {
+    pub(super) fn begin_macro(&mut self, mark: &Macro) -> Result<()> {
+        /// Far more than a session ever has at a time.
+        const MOST: usize = 1000;
         let dbtime = mark.dbtime.get();
         let session = self.session(mark.session.get());
         if session.begun {
+            if session.macros.len() >= MOST {
+                return Err(self.contradiction("too many macros without an end".into()));
+            }
             session.macros.retain(|open| open.dbtime != dbtime);
             session.macros.push(OpenMacro {
                 dbtime,
@@ -56,6 +61,7 @@ impl Redo {
                 records: Vec::new(),
             });
         }
+        Ok(())
     }
 
     pub(super) fn abort_macro(&mut self, mark: &Macro) {

@@ -120,11 +120,11 @@ impl Redo {
             false => needs.right,
         };
         if kind != MergeKind::EmptyPage && redo_target {
-            let nodes = match needs.page {
-                true => self.store.page(page)?.page.all_nodes(),
-                false => self.image(leaf.image, page, "merge")?.all_nodes(),
+            let source = match needs.page {
+                true => self.store.page(page)?.page.clone(),
+                false => self.image(leaf.image, page, "merge")?,
             };
-            let nodes = nodes.map_err(|fault| self.fault(fault))?;
+            let nodes = source.loose_nodes().map_err(|fault| self.fault(fault))?;
             let moved = match is_left {
                 true => nodes.get(..=line),
                 false => nodes.get(line..),
@@ -140,7 +140,7 @@ impl Redo {
             self.change(target, dbtime, |target| {
                 let first = if is_left { target.node_count() } else { 0 };
                 for (index, node) in moved.enumerate() {
-                    target.insert_node(first + index, &node.key, &node.data, 0)?;
+                    target.insert_node(first + index, node)?;
                 }
                 Ok(())
             })?;

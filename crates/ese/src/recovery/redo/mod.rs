@@ -4,7 +4,7 @@
 //! record found it, the change is made; if the page is at or past the record's DBTIME, it is there already; anything
 //! else is a gap and ends the recovery.
 
-mod database;
+pub(super) mod database;
 pub(super) mod macros;
 mod merge;
 mod moves;
@@ -174,7 +174,7 @@ impl Redo {
                     session.level = 1;
                 }
             }
-            Record::MacroBegin(mark) => self.begin_macro(mark),
+            Record::MacroBegin(mark) => self.begin_macro(mark)?,
             Record::MacroCommit(mark) => self.commit_macro(mark)?,
             Record::MacroAbort(mark) => self.abort_macro(mark),
             Record::ShutDownMark => self.shut_down = Some(entry.position),
@@ -310,7 +310,7 @@ impl Redo {
     /// All sessions end, since the engine started or stopped. What they changed was committed or taken back before.
     fn end_sessions(&mut self) -> Result<()> {
         if self.attached.is_some() {
-            let open = (self.sessions.values()).any(|session| !session.versions().is_empty());
+            let open = self.sessions.values().any(Session::has_versions);
             if open {
                 let what = "the engine starts or stops while a transaction is open".into();
                 return Err(self.contradiction(what));

@@ -3,21 +3,21 @@
 use super::super::edit::EditPage;
 use super::super::error::Result;
 use super::super::nodes::same_key;
-use super::super::versions::{Change, Place};
+use super::super::versions::{Change, Place, Session};
 use super::pages::Need;
 use super::{Admission, Origin, Redo};
 use crate::log::Entry;
 use crate::log::record::{
     Delta, EmptyTree, FlagInsertReplace, NodeHead, PageHead, Record, Replace, Scrub, Undo, UndoInfo,
 };
-use crate::page::Fault;
+use crate::page::{Fault, Key};
 
 /// Kinds of changes as records number them (OPER).
 const OPER_REPLACE: u16 = 2;
 const OPER_FLAG_DELETE: u16 = 3;
 
 impl NodeHead {
-    fn place<'a>(&self, key: &'a [u8], data: &'a [u8]) -> Place<'a> {
+    fn place<'a>(&self, key: Key<'a>, data: &'a [u8]) -> Place<'a> {
         Place {
             root: self.root.get(),
             object: self.object.get(),
@@ -71,8 +71,11 @@ impl Redo {
         match &entry.record {
             Record::Insert(record) => {
                 if head.is_versioned() {
-                    let key = [record.prefix, record.suffix].concat();
-                    self.add_version(head, head.version.get(), &key, record.data, Change::Insert);
+                    let key = Key {
+                        prefix: record.prefix,
+                        suffix: record.suffix,
+                    };
+                    self.add_insert_version(head, key, record.data);
                 }
                 if need.redo() {
                     self.change_node(head, |page| {
@@ -82,8 +85,7 @@ impl Redo {
             }
             Record::FlagInsert(record) => {
                 if head.is_versioned() {
-                    let version = head.version.get();
-                    self.add_version(head, version, record.key, record.data, Change::Insert);
+                    self.add_insert_version(head, Key::whole(record.key), record.data);
                 }
                 if need.redo() {
                     self.change_node(head, |page| page.set_deleted(line, false))?;
@@ -135,7 +137,7 @@ impl Redo {
         &mut self,
         head: &NodeHead,
         version: u32,
-        key: &[u8],
+        key: Key<'_>,
         data: &[u8],
         change: Change,
     ) {
@@ -143,33 +145,49 @@ impl Redo {
         session.add(version, head.page.level, head.place(key, data), change, &[]);
     }
 
-    /// Notes the replacement of a node that stands on its page as it was before.
+    /// Notes the replacement of a node that was `before`.
     pub(super) fn add_replace_version(
         &mut self,
         head: &NodeHead,
         version: u32,
-        key: &[u8],
+        key: Key<'_>,
         before: &[u8],
     ) {
-        let place = Place {
-            unique: true,
-            ..head.place(key, &[])
-        };
-        let change = Change::Replace { before: 0..0 };
         let session = self.session(head.page.session.get());
-        session.add(version, head.page.level, place, change, before);
+        add_replace_version(session, head, version, key, before);
     }
 
-    pub(super) fn add_insert_version(&mut self, head: &NodeHead, key: &[u8], data: &[u8]) {
+    pub(super) fn add_insert_version(&mut self, head: &NodeHead, key: Key<'_>, data: &[u8]) {
         self.add_version(head, head.version.get(), key, data, Change::Insert);
     }
 
-    /// The key and data of the node that the record changes, as they stand on its page.
-    fn current_node(&mut self, head: &NodeHead) -> Result<(Vec<u8>, Vec<u8>)> {
-        let page = self.store.page(head.page.page.get())?;
-        let node = page.page.node(head.line());
-        let node = node.map_err(|fault| self.fault(fault))?;
-        Ok((node.key, node.data))
+    /// Notes the change that is about to be made to a node, which stands on its page as it was before.
+    fn add_version_of_current(
+        &mut self,
+        head: &NodeHead,
+        version: u32,
+        change: Change,
+    ) -> Result<()> {
+        let Redo {
+            store, sessions, ..
+        } = self;
+        let page = store.page(head.page.page.get())?;
+        let node = page.page.view().and_then(|page| page.node(head.line()));
+        let node = match node {
+            Ok(node) => node,
+            Err(fault) => return Err(self.fault(fault)),
+        };
+        let session = sessions.entry(head.page.session.get()).or_default();
+        match change {
+            Change::Replace { .. } => {
+                add_replace_version(session, head, version, node.key, node.data);
+            }
+            change => {
+                let place = head.place(node.key, node.data);
+                session.add(version, head.page.level, place, change, &[]);
+            }
+        }
+        Ok(())
     }
 
     fn redo_replace(&mut self, record: &Replace<'_>, need: Need, is_delta: bool) -> Result<()> {
@@ -182,8 +200,11 @@ impl Redo {
             return Ok(());
         }
         if head.is_versioned() {
-            let (key, before) = self.current_node(head)?;
-            self.add_replace_version(head, head.version.get(), &key, &before);
+            self.add_version_of_current(
+                head,
+                head.version.get(),
+                Change::Replace { before: 0..0 },
+            )?;
         }
         let line = head.line();
         self.change_node(head, |page| {
@@ -218,7 +239,7 @@ impl Redo {
         let head = record.head;
         let versioned = head.is_versioned();
         if versioned {
-            self.add_insert_version(head, record.key, record.data);
+            self.add_insert_version(head, Key::whole(record.key), record.data);
         }
         if !need.redo() {
             if versioned {
@@ -228,8 +249,8 @@ impl Redo {
             return Ok(());
         }
         if versioned {
-            let (key, before) = self.current_node(head)?;
-            self.add_replace_version(head, record.replace_version, &key, &before);
+            let change = Change::Replace { before: 0..0 };
+            self.add_version_of_current(head, record.replace_version, change)?;
         }
         let line = head.line();
         self.change_node(head, |page| {
@@ -247,9 +268,7 @@ impl Redo {
             return Ok(());
         }
         if head.is_versioned() {
-            let (key, data) = self.current_node(head)?;
-            let version = head.version.get();
-            self.add_version(head, version, &key, &data, Change::FlagDelete);
+            self.add_version_of_current(head, head.version.get(), Change::FlagDelete)?;
         }
         self.change_node(head, |page| page.set_deleted(head.line(), true))
     }
@@ -265,7 +284,13 @@ impl Redo {
                 is_64_bit,
             };
             let version = head.version.get();
-            self.add_version(head, version, record.key, record.bookmark_data, change);
+            self.add_version(
+                head,
+                version,
+                Key::whole(record.key),
+                record.bookmark_data,
+                change,
+            );
         }
         if need.redo() {
             self.change_node(head, |page| {
@@ -315,7 +340,7 @@ impl Redo {
                 return Err(self.contradiction(what));
             }
         };
-        let place = head.place(record.key, record.bookmark_data);
+        let place = head.place(Key::whole(record.key), record.bookmark_data);
         let (version, level) = (head.version.get(), head.page.level);
         let session = self.session(head.page.session.get());
         session.add(version, level, place, change, record.data);
@@ -342,6 +367,22 @@ impl Redo {
         }
         Ok(())
     }
+}
+
+fn add_replace_version(
+    session: &mut Session,
+    head: &NodeHead,
+    version: u32,
+    key: Key<'_>,
+    before: &[u8],
+) {
+    // Only trees with unique keys know replacements.
+    let place = Place {
+        unique: true,
+        ..head.place(key, &[])
+    };
+    let change = Change::Replace { before: 0..0 };
+    session.add(version, head.page.level, place, change, before);
 }
 
 /// Takes a change back on its page.

@@ -2,7 +2,7 @@
 
 use super::super::edit::EditPage;
 use super::super::error::Result;
-use super::super::nodes::OwnedNode;
+use super::super::nodes::LooseNode;
 use super::Redo;
 use crate::log::record::{Convert, CreateMultipleExtent, CreateSingleExtent, NewPage, PageHead};
 use crate::page::{Fault, Pgno, SplitBuffers};
@@ -38,15 +38,8 @@ impl SpaceHeader {
     }
 }
 
-/// A run of pages, as a node of a space tree.
-fn extent(first: Pgno, pages: u32) -> OwnedNode {
-    let last = first.wrapping_add(pages).wrapping_sub(1);
-    OwnedNode {
-        key: last.to_be_bytes().to_vec(),
-        data: pages.to_le_bytes().to_vec(),
-        flags: 0,
-    }
-}
+/// A run of pages: first page and count.
+type Run = (Pgno, u32);
 
 impl Redo {
     pub(super) fn new_page(&mut self, new: &NewPage) -> Result<()> {
@@ -122,7 +115,7 @@ impl Redo {
         for (number, count) in space_roots {
             let extents = match count {
                 0 => Vec::new(),
-                _ => vec![extent(last.wrapping_sub(count).wrapping_add(1), count)],
+                _ => vec![(last.wrapping_sub(count).wrapping_add(1), count)],
             };
             self.create_space_root(number, object, dbtime, flags, &extents)?;
         }
@@ -135,7 +128,7 @@ impl Redo {
         object: u32,
         dbtime: u64,
         flags: u32,
-        extents: &[OwnedNode],
+        extents: &[Run],
     ) -> Result<()> {
         if !self.need_new(number, dbtime)? {
             return Ok(());
@@ -143,8 +136,10 @@ impl Redo {
         self.create(number, dbtime, |page| {
             page.initialise_with_flags(object, dbtime, flags | ROOT | LEAF | SPACE_TREE);
             page.set_external_header(&[0; SplitBuffers::LEN])?;
-            for (line, node) in extents.iter().enumerate() {
-                page.insert_node(line, &node.key, &node.data, 0)?;
+            for (line, (first, count)) in extents.iter().enumerate() {
+                // A space tree names a run by its last page.
+                let key = first.wrapping_add(*count).wrapping_sub(1).to_be_bytes();
+                page.insert_node(line, &LooseNode::new(&key, &count.to_le_bytes()))?;
             }
             Ok(())
         })
@@ -161,17 +156,14 @@ impl Redo {
         let object = head.object.get();
         let secondary = (head.secondary_first.get(), head.secondary_pages.get());
 
-        let primary = primary_extents(root, head.primary_pages.get(), tail.available.get());
-        let mut owned = vec![extent(secondary.0, secondary.1)];
-        owned.push(extent(root, head.primary_pages.get()));
-        let mut available: Vec<OwnedNode> = primary;
+        let mut owned = vec![secondary, (root, head.primary_pages.get())];
+        let mut available = primary_extents(root, head.primary_pages.get(), tail.available.get());
         if let Some(pages @ 1..) = secondary.1.checked_sub(2) {
             // The first two pages become the roots of the space trees.
-            available.push(extent(secondary.0.wrapping_add(2), pages));
+            available.push((secondary.0.wrapping_add(2), pages));
         }
-        for extents in [&mut owned, &mut available] {
-            extents.sort_by(|a, b| a.key.cmp(&b.key));
-        }
+        owned.sort_unstable();
+        available.sort_unstable();
 
         let flags = tail.page_flags.get();
         self.create_space_root(head.owned_root.get(), object, dbtime, flags, &owned)?;
@@ -213,7 +205,7 @@ pub(super) fn set_space_header(page: &mut EditPage, header: &[u8]) -> Result<(),
 }
 
 /// The available pages of a tree with one extent, as runs.
-fn primary_extents(root: Pgno, pages: u32, available: u32) -> Vec<OwnedNode> {
+fn primary_extents(root: Pgno, pages: u32, available: u32) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut first = None;
     let is_available = |page: u32| available >> page & 1 == 1;
@@ -236,7 +228,5 @@ fn primary_extents(root: Pgno, pages: u32, available: u32) -> Vec<OwnedNode> {
             _ => runs.push((start, beyond)),
         }
     }
-    (runs.into_iter())
-        .map(|(first, count)| extent(first, count))
-        .collect()
+    runs
 }

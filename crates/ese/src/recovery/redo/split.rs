@@ -3,11 +3,11 @@
 
 use super::super::edit::EditPage;
 use super::super::error::Result;
-use super::super::nodes::OwnedNode;
+use super::super::nodes::LooseNode;
 use super::Redo;
 use crate::header::Lgpos;
 use crate::log::record::{BeforeImage, NodeHead, Record, Split, SplitKind};
-use crate::page::{NodeFlags, Pgno};
+use crate::page::{Key, NodeFlags, Pgno};
 
 const LEAF: u32 = 0x02;
 
@@ -17,7 +17,7 @@ struct LeafChange<'a> {
     head: &'a NodeHead,
     kind: LeafKind,
     /// The whole key; empty for a replacement, whose node is on the page.
-    key: &'a [u8],
+    key: Key<'a>,
     data: &'a [u8],
 }
 
@@ -29,11 +29,12 @@ enum LeafKind {
 }
 
 /// What happens to the node at `operation_line` of a split.
-enum LineChange {
+#[derive(Clone, Copy)]
+enum LineChange<'a> {
     None,
-    Insert(OwnedNode),
-    Replace(Vec<u8>),
-    FlagInsertReplace(Vec<u8>),
+    Insert(LooseNode<'a>),
+    Replace(&'a [u8]),
+    FlagInsertReplace(&'a [u8]),
 }
 
 /// One level of a split, with what its pages need.
@@ -42,41 +43,72 @@ struct Level<'a> {
     redo_page: bool,
     redo_new: bool,
     redo_right: bool,
-    /// The nodes before the split, where anything is to be made of them.
-    nodes: Option<Vec<OwnedNode>>,
+    /// The page before the split, where anything is to be made of its nodes.
+    before: Option<EditPage>,
+}
+
+/// The node that a split child puts into its parent: the separator, leading to the old page. The node after it then
+/// leads to the new page.
+struct Separator<'a> {
+    key: &'a [u8],
+    page: [u8; 4],
+    new_page: [u8; 4],
+}
+
+impl<'a> Separator<'a> {
+    fn of(child: &Split<'a>) -> Self {
+        Separator {
+            key: child.parent_key,
+            page: child.head.page.page.get().to_le_bytes(),
+            new_page: child.head.new_page.get().to_le_bytes(),
+        }
+    }
+
+    fn node(&self) -> LooseNode<'_> {
+        LooseNode::new(self.key, &self.page)
+    }
 }
 
 impl Redo {
     /// Replays the records of a split's macro.
     pub(super) fn redo_split(&mut self, records: &[(Lgpos, Record<'_>)]) -> Result<()> {
         let mut splits = Vec::new();
-        let mut key = Vec::new();
         let mut leaf = None;
         for (_, record) in records {
             match record {
                 Record::Split(split) => splits.push(split),
                 Record::Insert(insert) => {
-                    key = [insert.prefix, insert.suffix].concat();
-                    leaf = Some((insert.head, LeafKind::Insert, insert.data));
+                    leaf = Some(LeafChange {
+                        head: insert.head,
+                        kind: LeafKind::Insert,
+                        key: Key {
+                            prefix: insert.prefix,
+                            suffix: insert.suffix,
+                        },
+                        data: insert.data,
+                    });
                 }
                 Record::Replace(replace) => {
-                    leaf = Some((replace.head, LeafKind::Replace, replace.content));
+                    leaf = Some(LeafChange {
+                        head: replace.head,
+                        kind: LeafKind::Replace,
+                        key: Key::default(),
+                        data: replace.content,
+                    });
                 }
                 Record::FlagInsertReplace(replace) => {
-                    key = replace.key.to_vec();
-                    let replace_version = replace.replace_version;
-                    let kind = LeafKind::FlagInsertReplace { replace_version };
-                    leaf = Some((replace.head, kind, replace.data));
+                    leaf = Some(LeafChange {
+                        head: replace.head,
+                        kind: LeafKind::FlagInsertReplace {
+                            replace_version: replace.replace_version,
+                        },
+                        key: Key::whole(replace.key),
+                        data: replace.data,
+                    });
                 }
                 _ => return Err(self.contradiction("an unexpected record in a split".into())),
             }
         }
-        let leaf = leaf.map(|(head, kind, data)| LeafChange {
-            head,
-            kind,
-            key: &key,
-            data,
-        });
         let Some(last) = splits.last() else {
             return Ok(());
         };
@@ -95,17 +127,14 @@ impl Redo {
         if let (Some(level), Some(leaf)) = (levels.last(), &leaf) {
             self.add_split_versions(level, leaf)?;
         }
-        for index in 0..levels.len() {
-            let child = splits.get(index + 1).copied();
-            let Some(level) = levels.get_mut(index) else {
-                continue;
-            };
+        for (index, level) in levels.iter().enumerate() {
+            let child = splits.get(index + 1).copied().map(Separator::of);
             if level.split.head.new_page == 0 {
                 self.insert_into_parent(level, child)?;
                 continue;
             }
-            let change = self.line_change(level.split, child, leaf.as_ref())?;
-            self.redo_level(level, child, change)?;
+            let change = self.line_change(level.split, child.as_ref(), leaf.as_ref())?;
+            self.redo_level(level, child.as_ref(), change)?;
         }
         Ok(())
     }
@@ -128,7 +157,7 @@ impl Redo {
             redo_page: self.need(page, before, dbtime)?.redo(),
             redo_new: false,
             redo_right: false,
-            nodes: None,
+            before: None,
         };
         if head.new_page == 0 {
             return Ok(level);
@@ -139,11 +168,9 @@ impl Redo {
             level.redo_right = (self.need(head.right_page.get(), before, dbtime)?).redo();
         }
         if level.redo_page {
-            let nodes = self.store.page(page)?.page.all_nodes();
-            level.nodes = Some(nodes.map_err(|fault| self.fault(fault))?);
+            level.before = Some(self.store.page(page)?.page.clone());
         } else if level.redo_new && needs_image(split) {
-            let image = self.image(split.image, page, "split")?;
-            level.nodes = Some(image.all_nodes().map_err(|fault| self.fault(fault))?);
+            level.before = Some(self.image(split.image, page, "split")?);
         }
         Ok(level)
     }
@@ -155,82 +182,79 @@ impl Redo {
         if !leaf.head.page.has(PageHead::FLAG_VERSIONED) || head.operation == 0 {
             return Ok(());
         }
-        let line = usize::from(head.operation_line.get());
         let redone = match head.operation_line.get() < head.split_line.get() {
-            true => level.nodes.is_some(),
+            true => level.before.is_some(),
             false => level.redo_new,
         };
-        let old = level.nodes.as_ref().and_then(|nodes| nodes.get(line));
-        let missing = "a split replaces a node that its page does not have";
-        match leaf.kind {
-            LeafKind::Insert => self.add_insert_version(leaf.head, leaf.key, leaf.data),
-            LeafKind::Replace if !redone => {
-                let session = self.session(leaf.head.page.session.get());
-                session.defer(leaf.head.version.get());
+        let replace_version = match leaf.kind {
+            LeafKind::Insert => None,
+            LeafKind::Replace => Some(leaf.head.version.get()),
+            LeafKind::FlagInsertReplace { replace_version } => Some(replace_version),
+        };
+        if leaf.kind != LeafKind::Replace {
+            self.add_insert_version(leaf.head, leaf.key, leaf.data);
+        }
+        let Some(version) = replace_version else {
+            return Ok(());
+        };
+        if !redone {
+            let session = self.session(leaf.head.page.session.get());
+            session.defer(version);
+            return Ok(());
+        }
+        let line = usize::from(head.operation_line.get());
+        let before = level.before.as_ref();
+        let old = before.map(|page| page.view()?.node(line)).transpose();
+        match old.map_err(|fault| self.fault(fault))? {
+            Some(old) => {
+                self.add_replace_version(leaf.head, version, old.key, old.data);
+                Ok(())
             }
-            LeafKind::Replace => {
-                let Some(old) = old else {
-                    return Err(self.contradiction(missing.into()));
-                };
-                let version = leaf.head.version.get();
-                self.add_replace_version(leaf.head, version, &old.key, &old.data);
-            }
-            LeafKind::FlagInsertReplace { replace_version } => {
-                self.add_insert_version(leaf.head, leaf.key, leaf.data);
-                if !redone {
-                    let session = self.session(leaf.head.page.session.get());
-                    session.defer(replace_version);
-                    return Ok(());
-                }
-                let Some(old) = old else {
-                    return Err(self.contradiction(missing.into()));
-                };
-                self.add_replace_version(leaf.head, replace_version, &old.key, &old.data);
+            None => {
+                let what = "a split replaces a node that its page does not have";
+                Err(self.contradiction(what.into()))
             }
         }
-        Ok(())
     }
 
     /// What happens to a node at this level besides the split: on a leaf the node operation, above it the insertion of
     /// the child's separator.
-    fn line_change(
+    fn line_change<'a>(
         &self,
         split: &Split<'_>,
-        child: Option<&Split<'_>>,
-        leaf: Option<&LeafChange<'_>>,
-    ) -> Result<LineChange> {
+        child: Option<&'a Separator<'_>>,
+        leaf: Option<&LeafChange<'a>>,
+    ) -> Result<LineChange<'a>> {
         let head = split.head;
         if head.operation == 0 {
             return Ok(LineChange::None);
         }
         if head.new_page_flags.get() & LEAF == 0 {
             return match child {
-                Some(child) => Ok(LineChange::Insert(separator(child))),
+                Some(child) => Ok(LineChange::Insert(child.node())),
                 None => Err(self.contradiction("a split of a branch page alone".into())),
             };
         }
-        Ok(match leaf {
-            Some(leaf) => match leaf.kind {
-                LeafKind::Insert => LineChange::Insert(OwnedNode {
-                    key: leaf.key.to_vec(),
-                    data: leaf.data.to_vec(),
-                    flags: 0,
-                }),
-                LeafKind::Replace => LineChange::Replace(leaf.data.to_vec()),
-                LeafKind::FlagInsertReplace { .. } => {
-                    LineChange::FlagInsertReplace(leaf.data.to_vec())
-                }
-            },
-            None => {
-                return Err(
-                    self.contradiction("a split without the operation that it names".into())
-                );
-            }
+        let Some(leaf) = leaf else {
+            return Err(self.contradiction("a split without the operation that it names".into()));
+        };
+        Ok(match leaf.kind {
+            LeafKind::Insert => LineChange::Insert(LooseNode {
+                key: leaf.key,
+                data: leaf.data,
+                flags: 0,
+            }),
+            LeafKind::Replace => LineChange::Replace(leaf.data),
+            LeafKind::FlagInsertReplace { .. } => LineChange::FlagInsertReplace(leaf.data),
         })
     }
 
     /// A parent that has room: it gets the child's separator, and the node after it leads to the new page.
-    fn insert_into_parent(&mut self, level: &Level<'_>, child: Option<&Split<'_>>) -> Result<()> {
+    fn insert_into_parent(
+        &mut self,
+        level: &Level<'_>,
+        child: Option<Separator<'_>>,
+    ) -> Result<()> {
         if !level.redo_page {
             return Ok(());
         }
@@ -238,28 +262,26 @@ impl Redo {
             return Err(self.contradiction("a split without a new page".into()));
         };
         let head = level.split.head;
-        let node = separator(child);
-        let new_page = child.head.new_page.get();
         self.change(head.page.page.get(), head.page.dbtime.get(), |page| {
-            let (line, found) = seek_separator(page, &node.key)?;
+            let (line, found) = seek_separator(page, child.key)?;
             if found || line >= page.node_count() {
                 return Err(page.fault("separator", "a greater one after it", "none"));
             }
-            if page.node_data(line)? != node.data {
-                let expected = format!("page {}", child.head.page.page);
+            if page.node_data(line)? != child.page {
+                let expected = format!("page {}", u32::from_le_bytes(child.page));
                 return Err(page.fault("page pointer", expected, "another page"));
             }
-            page.insert_node(line, &node.key, &node.data, 0)?;
-            page.set_child(line + 1, new_page)
+            page.insert_node(line, &child.node())?;
+            page.set_child(line + 1, u32::from_le_bytes(child.new_page))
         })
     }
 
     /// Divides a page.
     fn redo_level(
         &mut self,
-        level: &mut Level<'_>,
-        child: Option<&Split<'_>>,
-        change: LineChange,
+        level: &Level<'_>,
+        child: Option<&Separator<'_>>,
+        change: LineChange<'_>,
     ) -> Result<()> {
         let head = level.split.head;
         let Some(kind) = level.split.kind() else {
@@ -270,8 +292,8 @@ impl Redo {
         let is_leaf = head.new_page_flags.get() & LEAF != 0;
 
         if level.redo_page || level.redo_new {
-            let (left, right) = match level.nodes.take() {
-                Some(nodes) => self.divide(level.split, child, nodes, change)?,
+            let (left, right) = match &level.before {
+                Some(before) => self.divide(level.split, child, before, change)?,
                 // Only the operation's node goes to the new page.
                 None => match change {
                     LineChange::Insert(node) => (Vec::new(), vec![node]),
@@ -286,7 +308,7 @@ impl Redo {
                     SplitKind::Vertical => {
                         page.rebuild(&[], &[])?;
                         page.set_split_flags(head.split_page_flags.get());
-                        page.insert_node(0, &[], &new_page.to_le_bytes(), 0)
+                        page.insert_node(0, &LooseNode::new(&[], &new_page.to_le_bytes()))
                     }
                     SplitKind::Append => Ok(()),
                     SplitKind::Right => {
@@ -320,12 +342,12 @@ impl Redo {
         Ok(())
     }
 
-    fn fill_new_page(&mut self, split: &Split<'_>, nodes: &[OwnedNode]) -> Result<()> {
+    fn fill_new_page(&mut self, split: &Split<'_>, nodes: &[LooseNode<'_>]) -> Result<()> {
         let head = split.head;
         let prefix = match usize::try_from(head.prefix_line_new.get()) {
-            Err(_) => &[][..],
+            Err(_) => Vec::new(),
             Ok(line) => match nodes.get(line) {
-                Some(node) => &node.key[..],
+                Some(node) => node.key.to_vec(),
                 None => {
                     let what = "a split that takes its prefix from a node that it does not move";
                     return Err(self.contradiction(what.into()));
@@ -336,21 +358,22 @@ impl Redo {
         self.create(head.new_page.get(), dbtime, |page| {
             let (object, flags) = (head.object.get(), head.new_page_flags.get());
             page.initialise_with_flags(object, dbtime, flags);
-            page.rebuild(prefix, nodes)
+            page.rebuild(&prefix, nodes)
         })
     }
 
     /// The nodes that stay and those that go to the new page.
-    fn divide(
+    fn divide<'a>(
         &self,
         split: &Split<'_>,
-        child: Option<&Split<'_>>,
-        mut nodes: Vec<OwnedNode>,
-        change: LineChange,
-    ) -> Result<(Vec<OwnedNode>, Vec<OwnedNode>)> {
+        child: Option<&'a Separator<'_>>,
+        before: &'a EditPage,
+        change: LineChange<'a>,
+    ) -> Result<(Vec<LooseNode<'a>>, Vec<LooseNode<'a>>)> {
         let head = split.head;
         let line = usize::from(head.operation_line.get());
         let misfit = || self.contradiction("a split that does not fit its page".into());
+        let mut nodes = before.loose_nodes().map_err(|fault| self.fault(fault))?;
         match change {
             LineChange::None => {}
             LineChange::Insert(node) => {
@@ -362,10 +385,10 @@ impl Redo {
                     let (Some(next), Some(child)) = (nodes.get_mut(line + 1), child) else {
                         return Err(misfit());
                     };
-                    if next.data != child.head.page.page.get().to_le_bytes() {
+                    if next.data != child.page {
                         return Err(misfit());
                     }
-                    next.data = child.head.new_page.get().to_le_bytes().to_vec();
+                    next.data = &child.new_page;
                 }
             }
             LineChange::Replace(data) => nodes.get_mut(line).ok_or_else(misfit)?.data = data,
@@ -416,15 +439,6 @@ fn needs_image(split: &Split<'_>) -> bool {
                 && head.split_line.get().checked_add(1) == Some(head.lines.get()))
         }
         _ => true,
-    }
-}
-
-/// The node that a split child puts into its parent: the separator, leading to the old page.
-fn separator(child: &Split<'_>) -> OwnedNode {
-    OwnedNode {
-        key: child.parent_key.to_vec(),
-        data: child.head.page.page.get().to_le_bytes().to_vec(),
-        flags: 0,
     }
 }
 
