@@ -32,6 +32,14 @@ impl FileType {
     pub const CHECKPOINT: Self = Self(0x06 | Self::LOG_DIRECTORY);
     /// Ours: the flush map beside a database.
     pub const FLUSH_MAP: Self = Self(0x07 | Self::DATABASE_DIRECTORY);
+    /// Ours: a file of a server's state that is no database, such as a key or a configuration.
+    pub const STATE: Self = Self(0x08 | Self::DATABASE_DIRECTORY);
+    /// Ours: a file of the shares that a domain controller offers.
+    pub const SHARED: Self = Self(0x09 | Self::DATABASE_DIRECTORY);
+    /// Ours: the file that says what folders, owners and attributes belong to a server's state.
+    pub const LISTING: Self = Self(0x0a | Self::DATABASE_DIRECTORY);
+    /// Ours: the folder to which the paths of a server's state are relative.
+    pub const STATE_DIR: Self = Self(0x0b | Self::DIRECTORY);
     /// `BFT_UNKNOWN`.
     pub const UNKNOWN: Self = Self(0x0f);
 
@@ -60,6 +68,10 @@ impl FileType {
             Self::PATCH_FILE => "patch",
             Self::CHECKPOINT => "checkpoint",
             Self::FLUSH_MAP => "flush-map",
+            Self::STATE => "state",
+            Self::SHARED => "shared",
+            Self::LISTING => "listing",
+            Self::STATE_DIR => "state-directory",
             _ => "unknown",
         }
     }
@@ -74,6 +86,10 @@ impl FileType {
             Self::PATCH_FILE,
             Self::CHECKPOINT,
             Self::FLUSH_MAP,
+            Self::STATE,
+            Self::SHARED,
+            Self::LISTING,
+            Self::STATE_DIR,
             Self::UNKNOWN,
         ]
         .into_iter()

@@ -18,6 +18,9 @@ pub struct BackupFile {
     pub modified: SystemTime,
     /// A numbered or current log's generation.
     pub generation: Option<u32>,
+    /// Where it lies in a snapshot, and belongs in a restore: relative, names joined by `/`. None where its type says
+    /// it.
+    pub place: Option<String>,
 }
 
 impl BackupFile {
@@ -34,6 +37,7 @@ impl BackupFile {
             size: entry.size,
             modified: modified.unwrap_or(UNIX_EPOCH),
             generation: (entry.generation != 0).then_some(entry.generation),
+            place: (!entry.path.is_empty()).then_some(entry.path),
         }
     }
 

@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 pub mod directory;
+mod drill;
 mod error;
 mod identity;
 mod installation;
@@ -18,16 +19,19 @@ pub mod lmdb;
 pub mod lock;
 mod moment;
 mod place;
+mod recovered_domain;
 mod spool;
 pub mod state;
 pub mod tdb;
 mod tools;
 mod tree;
 
+pub use drill::Drill;
 pub use error::{Error, Result};
 pub use identity::{DomainSid, Guid, Identity, signature};
 pub use installation::Installation;
 pub use moment::{Moment, Options, PinnedFile, PinnedReader};
 pub use place::Place;
+pub use recovered_domain::NewServer;
 pub use state::{LISTING_PATH, Listing, State};
-pub use tree::{NewLife, StoredIdentity, Tree};
+pub use tree::{NewLife, StoredIdentity, Tree, installed_identity};

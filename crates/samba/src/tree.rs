@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::identity::{DomainSid, Guid};
+use crate::installation::Installation;
 use crate::state::{LISTING_PATH, ListedEntry, ListedKind, Listing};
 use crate::{lmdb, tdb, tools};
 
@@ -60,6 +61,32 @@ pub struct NewLife {
     pub former_usn: u64,
     /// Which RIDs are not handed out any more, and where the new ones begin.
     pub rids: serde_json::Value,
+}
+
+/// Asks the databases of an installed domain controller that does not run who they are.
+///
+/// # Errors
+/// [`Error::Tool`] with what Samba's libraries say of databases that they cannot open.
+pub fn installed_identity(installation: &Installation) -> Result<StoredIdentity> {
+    let arguments = [
+        installation.smb_conf.as_os_str(),
+        installation.private.as_os_str(),
+    ];
+    run("identity", include_str!("scripts/identity.py"), &arguments)
+}
+
+/// Runs a script that prints JSON on its last line.
+fn run<T: serde::de::DeserializeOwned>(
+    name: &str,
+    script: &str,
+    arguments: &[&OsStr],
+) -> Result<T> {
+    let printed = tools::python(name, script, arguments, SCRIPT_LIMIT)?;
+    let json = printed.lines().last().unwrap_or_default();
+    serde_json::from_str(json).map_err(|error| Error::Tool {
+        tool: name.to_owned(),
+        reason: format!("it printed {json:?}: {error}"),
+    })
 }
 
 impl Tree {
@@ -196,22 +223,24 @@ impl Tree {
         script: &str,
         more: &[&OsStr],
     ) -> Result<T> {
-        let configuration = self.configuration()?;
         let private = self.root.join("private");
-        let mut arguments = vec![configuration.as_os_str(), private.as_os_str()];
-        arguments.extend(more);
-        let printed = tools::python(name, script, &arguments, SCRIPT_LIMIT);
-        self.tidy()?;
-        let printed = printed?;
-        let json = printed.lines().last().unwrap_or_default();
-        serde_json::from_str(json).map_err(|error| Error::Tool {
-            tool: name.to_owned(),
-            reason: format!("it printed {json:?}: {error}"),
+        self.with_configuration(|configuration| {
+            let mut arguments = vec![configuration.as_os_str(), private.as_os_str()];
+            arguments.extend(more);
+            run(name, script, &arguments)
         })
     }
 
+    /// Does something with Samba's tools and libraries, and removes what they leave behind.
+    pub(crate) fn with_configuration<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let configuration = self.configuration()?;
+        let result = work(&configuration);
+        self.tidy()?;
+        result
+    }
+
     /// Writes the configuration with which Samba's libraries find nothing but this tree.
-    pub(crate) fn configuration(&self) -> Result<PathBuf> {
+    fn configuration(&self) -> Result<PathBuf> {
         let path = self.root.join(CONFIGURATION_PATH);
         let run = self.root.join(RUN_PATH);
         std::fs::create_dir_all(&run).map_err(Error::io("make the folder", &run))?;

@@ -1,4 +1,4 @@
-//! The service's configuration: a TOML file, described by `dsbackup.sample.toml`.
+//! The service's configuration: a TOML file, described by `dsbackup.sample.toml` and `dsbackup.samba.sample.toml`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,82 @@ use serde::Deserialize;
 
 /// The documented sample file.
 pub const SAMPLE: &str = include_str!("../dsbackup.sample.toml");
+/// The documented sample file for a Samba domain controller.
+pub const SAMBA_SAMPLE: &str = include_str!("../dsbackup.samba.sample.toml");
 
 /// What the service hosts, and where it is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Tables")]
 pub struct Configuration {
     /// The directory.
-    pub directory: DirectoryConfiguration,
+    pub store: StoreConfiguration,
     /// Where clients reach the service.
-    #[serde(default)]
     pub endpoint: EndpointConfiguration,
+}
+
+/// The directory that is hosted: one of the kinds there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreConfiguration {
+    /// `[directory]`: a database and its logs, in folders.
+    Folder(DirectoryConfiguration),
+    /// `[samba]`: a Samba domain controller.
+    Samba(SambaConfiguration),
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tables {
+    directory: Option<DirectoryConfiguration>,
+    samba: Option<SambaConfiguration>,
+    #[serde(default)]
+    endpoint: EndpointConfiguration,
+}
+
+impl TryFrom<Tables> for Configuration {
+    type Error = &'static str;
+
+    fn try_from(tables: Tables) -> Result<Self, Self::Error> {
+        let store = match (tables.directory, tables.samba) {
+            (Some(directory), None) => StoreConfiguration::Folder(directory),
+            (None, Some(samba)) => StoreConfiguration::Samba(samba),
+            (None, None) => return Err("neither [directory] nor [samba] says what to host"),
+            (Some(_), Some(_)) => {
+                return Err(
+                    "[directory] and [samba] exclude each other: a service hosts one directory",
+                );
+            }
+        };
+        Ok(Self {
+            store,
+            endpoint: tables.endpoint,
+        })
+    }
+}
+
+/// Which Samba domain controller.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SambaConfiguration {
+    /// Its configuration file.
+    pub smb_conf: PathBuf,
+    /// Where copies of databases go that cannot be read later: those of the backend tdb, and small ones.
+    #[serde(default = "default_spool_folder")]
+    pub spool_folder: PathBuf,
+    /// How long a backup waits for the domain controller's locks, in milliseconds.
+    #[serde(default = "default_lock_wait")]
+    pub lock_wait_ms: u32,
+}
+
+impl SambaConfiguration {
+    /// A domain controller with everything else at its default.
+    pub fn for_smb_conf(smb_conf: impl Into<PathBuf>) -> Self {
+        Self {
+            smb_conf: smb_conf.into(),
+            spool_folder: default_spool_folder(),
+            lock_wait_ms: default_lock_wait(),
+        }
+    }
 }
 
 /// Where the directory lies.
@@ -64,8 +130,24 @@ impl Configuration {
     /// A folder with everything at its default names, and the default endpoint.
     pub fn for_folder(database_folder: impl Into<PathBuf>) -> Self {
         Self {
-            directory: DirectoryConfiguration::for_folder(database_folder),
+            store: StoreConfiguration::Folder(DirectoryConfiguration::for_folder(database_folder)),
             endpoint: EndpointConfiguration::default(),
+        }
+    }
+
+    /// A Samba domain controller with everything at its defaults, and the default endpoint.
+    pub fn for_samba(smb_conf: impl Into<PathBuf>) -> Self {
+        Self {
+            store: StoreConfiguration::Samba(SambaConfiguration::for_smb_conf(smb_conf)),
+            endpoint: EndpointConfiguration::default(),
+        }
+    }
+
+    /// The folder's settings, where a folder is hosted.
+    pub fn directory_mut(&mut self) -> Option<&mut DirectoryConfiguration> {
+        match &mut self.store {
+            StoreConfiguration::Folder(directory) => Some(directory),
+            StoreConfiguration::Samba(_) => None,
         }
     }
 
@@ -101,17 +183,9 @@ impl Configuration {
     /// # Errors
     /// `hrInvalidParam` with the key and what it should hold.
     pub fn check(&self) -> Result<()> {
-        let directory = &self.directory;
-        for (key, name) in [
-            ("database_file", &directory.database_file),
-            ("log_base_name", &directory.log_base_name),
-        ] {
-            if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
-                return Err(unusable(key, name, "the name of a file, without a folder"));
-            }
-        }
-        if directory.tombstone_lifetime_days == 0 {
-            return Err(unusable("tombstone_lifetime_days", 0, "at least 1 day"));
+        match &self.store {
+            StoreConfiguration::Folder(directory) => directory.check()?,
+            StoreConfiguration::Samba(samba) => samba.check()?,
         }
         // Shorter than this, a client on a busy machine could not keep up.
         if self.endpoint.ping_timeout_ms < 100 {
@@ -141,6 +215,39 @@ impl DirectoryConfiguration {
     }
 }
 
+impl DirectoryConfiguration {
+    fn check(&self) -> Result<()> {
+        for (key, name) in [
+            ("database_file", &self.database_file),
+            ("log_base_name", &self.log_base_name),
+        ] {
+            if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
+                return Err(unusable(key, name, "the name of a file, without a folder"));
+            }
+        }
+        if self.tombstone_lifetime_days == 0 {
+            return Err(unusable("tombstone_lifetime_days", 0, "at least 1 day"));
+        }
+        Ok(())
+    }
+}
+
+impl SambaConfiguration {
+    fn check(&self) -> Result<()> {
+        if !self.spool_folder.is_absolute() {
+            return Err(unusable(
+                "spool_folder",
+                self.spool_folder.display(),
+                "an absolute path",
+            ));
+        }
+        if self.lock_wait_ms == 0 {
+            return Err(unusable("lock_wait_ms", 0, "at least 1 millisecond"));
+        }
+        Ok(())
+    }
+}
+
 impl Default for EndpointConfiguration {
     fn default() -> Self {
         Self {
@@ -167,6 +274,14 @@ fn default_tombstone_lifetime() -> u32 {
     60
 }
 
+fn default_spool_folder() -> PathBuf {
+    "/var/lib/dsbackup".into()
+}
+
+fn default_lock_wait() -> u32 {
+    10_000
+}
+
 fn unusable(key: &str, value: impl std::fmt::Display, expected: &str) -> Error {
     Error::new(
         ResultCode::INVALID_PARAM,
@@ -184,6 +299,10 @@ mod tests {
             Configuration::from_toml(SAMPLE),
             Ok(Configuration::for_folder("/var/lib/directory"))
         );
+        assert_eq!(
+            Configuration::from_toml(SAMBA_SAMPLE),
+            Ok(Configuration::for_samba("/etc/samba/smb.conf"))
+        );
     }
 
     #[test]
@@ -196,10 +315,11 @@ mod tests {
             })
             .collect::<Vec<_>>()
             .join("\n");
-        let configuration = Configuration::from_toml(&all).expect("the sample, all keys set");
-        assert!(configuration.directory.log_folder.is_some());
-        assert!(configuration.directory.checkpoint_folder.is_some());
-        assert!(configuration.directory.server_name.is_some());
+        let mut configuration = Configuration::from_toml(&all).expect("the sample, all keys set");
+        let directory = configuration.directory_mut().expect("a folder");
+        assert!(directory.log_folder.is_some());
+        assert!(directory.checkpoint_folder.is_some());
+        assert!(directory.server_name.is_some());
         assert!(configuration.endpoint.group.is_some());
     }
 
@@ -223,6 +343,16 @@ mod tests {
                 "[directory]\ndatabase_folder = '/d'\n[endpoint]\nping_timeout_ms = 1",
                 "ping",
             ),
+            ("[endpoint]", "neither"),
+            (
+                "[directory]\ndatabase_folder = '/d'\n[samba]\nsmb_conf = '/s'",
+                "exclude",
+            ),
+            (
+                "[samba]\nsmb_conf = '/s'\nspool_folder = 'x'",
+                "spool_folder",
+            ),
+            ("[samba]\nsmb_conf = '/s'\nlock_wait_ms = 0", "lock_wait_ms"),
         ] {
             let error = Configuration::from_toml(text).unwrap_err();
             assert_eq!(error.code, ResultCode::INVALID_PARAM);

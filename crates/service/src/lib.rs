@@ -29,7 +29,10 @@ mod server;
 pub mod store;
 mod transfer;
 
-pub use configuration::{Configuration, DirectoryConfiguration, EndpointConfiguration, SAMPLE};
+pub use configuration::{
+    Configuration, DirectoryConfiguration, EndpointConfiguration, SAMBA_SAMPLE, SAMPLE,
+    SambaConfiguration, StoreConfiguration,
+};
 pub use folder_lock::FolderLock;
 pub use server::{Service, run};
 pub use store::{DirectoryStore, Mode};

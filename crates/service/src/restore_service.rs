@@ -30,7 +30,7 @@ impl AdRestore for RestoreService {
         request: Request<IsNtdsOnlineRequest>,
     ) -> Answer<IsNtdsOnlineResponse> {
         self.calls.caller(&request)?;
-        let online = self.calls.store.mode() == Mode::Normal;
+        let online = self.calls.store(|store| Ok(store.is_online())).await?;
         Ok(Response::new(IsNtdsOnlineResponse { online }))
     }
 

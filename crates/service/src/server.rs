@@ -17,13 +17,14 @@ use wire::v1::ad_restore_server::AdRestoreServer;
 
 use crate::backup_service::BackupService;
 use crate::calls::Calls;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, DirectoryConfiguration, StoreConfiguration};
 use crate::connection::{Caller, Connection, ConnectionId};
 use crate::contexts::{Contexts, Work};
 use crate::endpoint::Endpoint;
 use crate::privilege::Privileges;
 use crate::restore_service::RestoreService;
 use crate::store::ese_folder::EseFolder;
+use crate::store::samba::SambaServer;
 use crate::store::{DirectoryStore, Mode};
 
 /// How long clients may take to see the end of their calls when the service stops.
@@ -59,9 +60,14 @@ impl Service {
     /// - `hrInvalidPath`: a folder or the socket.
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
         configuration.check()?;
-        refuse_socket_in_directory(configuration)?;
-        let store = EseFolder::host(&configuration.directory, mode)?;
-        Self::with_store(configuration, Arc::new(store))
+        let store: Arc<dyn DirectoryStore> = match &configuration.store {
+            StoreConfiguration::Folder(directory) => {
+                refuse_socket_in_directory(directory, &configuration.endpoint.socket)?;
+                Arc::new(EseFolder::host(directory, mode)?)
+            }
+            StoreConfiguration::Samba(samba) => Arc::new(SambaServer::host(samba, mode)?),
+        };
+        Self::with_store(configuration, store)
     }
 
     /// Serves a store of any kind.
@@ -155,8 +161,7 @@ impl Service {
 }
 
 /// The socket's folder is locked for a moment when the socket is made, and the directory's folders are locked for good.
-fn refuse_socket_in_directory(configuration: &Configuration) -> Result<()> {
-    let (directory, socket) = (&configuration.directory, &configuration.endpoint.socket);
+fn refuse_socket_in_directory(directory: &DirectoryConfiguration, socket: &Path) -> Result<()> {
     let canonical = |folder: &Path| folder.canonicalize().ok();
     let Some(parent) = socket.parent().and_then(canonical) else {
         return Ok(());

@@ -6,6 +6,8 @@ use contract::{ExpiryToken, Generations, Result, ResultCode};
 use wire::v1::{DirectoryFacts, FileEnd, FileEntry};
 
 pub mod ese_folder;
+pub mod samba;
+pub(crate) mod slot;
 
 /// Whether the directory runs, or stands still to be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +22,14 @@ pub enum Mode {
 ///
 /// Every method may block; the service calls them outside its asynchronous threads.
 pub trait DirectoryStore: Send + Sync {
-    /// Whether the directory is online.
+    /// How the directory is hosted.
     fn mode(&self) -> Mode;
+
+    /// Whether the directory is online. A directory that somebody else runs may be offline in normal mode, and online
+    /// in restore mode.
+    fn is_online(&self) -> bool {
+        self.mode() == Mode::Normal
+    }
 
     /// Begins a backup: from here on until the set is dropped the files that it lists keep the content of this moment,
     /// or their reading fails. One set at a time.
@@ -51,7 +59,8 @@ pub trait DirectoryStore: Send + Sync {
     /// `hrDiskIO`.
     fn incrementals_disabled(&self) -> Result<bool>;
 
-    /// Where restored files go: `BFT_NTDS_DATABASE`, `BFT_LOG_DIR`, `BFT_CHECKPOINT_DIR`.
+    /// Where restored files go: `BFT_NTDS_DATABASE`, `BFT_LOG_DIR`, `BFT_CHECKPOINT_DIR`, and for a store whose files
+    /// name their places ([`FileEntry::path`]) the folder to which these are relative.
     ///
     /// # Errors
     /// `hrDatabaseInUse`: the directory is online.

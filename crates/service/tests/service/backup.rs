@@ -116,7 +116,10 @@ async fn a_backup_that_cannot_become_consistent_says_so_at_once() {
 async fn the_token_names_the_database_and_the_lifetime() {
     let directory = Directory::of("sample-forest/clean");
     let mut configuration = directory.configuration();
-    configuration.directory.tombstone_lifetime_days = 180;
+    configuration
+        .directory_mut()
+        .expect("a folder")
+        .tombstone_lifetime_days = 180;
     let host = crate::host::Host::start(&configuration, service::Mode::Normal).unwrap();
     let mut client = Client::connect(host.socket()).await;
     let prepared = client.prepare().await.unwrap();
@@ -146,8 +149,11 @@ async fn three_folders_are_one_directory() {
         directory.file("checkpoint/edb.chk"),
     )
     .unwrap();
-    configuration.directory.log_folder = Some(directory.file("logs"));
-    configuration.directory.checkpoint_folder = Some(directory.file("checkpoint"));
+    configuration.directory_mut().expect("a folder").log_folder = Some(directory.file("logs"));
+    configuration
+        .directory_mut()
+        .expect("a folder")
+        .checkpoint_folder = Some(directory.file("checkpoint"));
     let host = crate::host::Host::start(&configuration, service::Mode::Normal).unwrap();
     let mut client = Client::connect(host.socket()).await;
     let handle = client.prepare().await.unwrap().handle;

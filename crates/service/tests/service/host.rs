@@ -55,7 +55,10 @@ impl Directory {
         configuration.directory.recover = false;
         configuration.endpoint.socket = self.socket();
         if self.file("test.edb").exists() {
-            configuration.directory.database_file = "test.edb".into();
+            configuration
+                .directory_mut()
+                .expect("a folder")
+                .database_file = "test.edb".into();
         }
         configuration
     }

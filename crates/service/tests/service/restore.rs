@@ -141,7 +141,10 @@ async fn every_fixture_passes_the_check_after_a_restore() {
         let backup = back_up(&source).await;
         let target = Directory::empty();
         let mut configuration = target.configuration();
-        configuration.directory.database_file = database.into();
+        configuration
+            .directory_mut()
+            .expect("a folder")
+            .database_file = database.into();
         let host = Host::start(&configuration, Mode::Restore).unwrap();
         let mut client = Client::connect(host.socket()).await;
         let handle = client.prepare_restore(Some(&backup.token)).await.unwrap();

@@ -25,15 +25,14 @@ mod reader;
 mod recovery;
 mod registration;
 mod restored;
-mod slot;
 mod truncation;
 mod verification;
 
+use crate::store::slot::Slot;
 use condition::{Condition, in_words};
 use layout::Layout;
 use pinned_set::PinnedSet;
 use registration::Registration;
-use slot::Slot;
 
 /// The name of this kind of store in a backup's facts.
 const STORE_KIND: &str = "ese-folder";

@@ -92,6 +92,7 @@ impl PinnedFile {
                 .saturating_mul(1000)
                 .saturating_add(nanoseconds / 1_000_000),
             generation: self.generation,
+            path: String::new(),
         }
     }
 

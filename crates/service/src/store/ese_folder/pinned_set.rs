@@ -12,9 +12,9 @@ use super::condition::{Condition, in_words};
 use super::layout::Role;
 use super::pinned_file::PinnedFile;
 use super::reader::Reader;
-use super::slot::Taken;
 use super::truncation;
 use super::{Hosted, STORE_KIND};
+use crate::store::slot::Taken;
 use crate::store::{BackupOptions, BackupSet, FileReader, Truncation};
 
 /// Bytes of a log's header, and of each of a checkpoint's two copies.

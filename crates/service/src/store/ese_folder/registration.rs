@@ -6,9 +6,9 @@ use std::sync::Arc;
 use contract::{Error, Result, ResultCode};
 
 use super::layout::{Layout, canonical};
-use super::slot::Taken;
 use super::{Hosted, current_log, restored};
 use crate::restore_marker::{RESTORE_MARKER, RestoreMarker};
+use crate::store::slot::Taken;
 use crate::store::{RegisteredRestore, RestorePlan};
 
 pub(super) struct Registration {

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The place for one.
 #[derive(Debug, Default)]
-pub(super) struct Slot(Arc<AtomicBool>);
+pub(crate) struct Slot(Arc<AtomicBool>);
 
 /// The place is taken until this is dropped.
 #[derive(Debug)]
-pub(super) struct Taken(Arc<AtomicBool>);
+pub(crate) struct Taken(Arc<AtomicBool>);
 
 impl Slot {
     /// Takes the place, if it is free.
-    pub(super) fn take(&self) -> Option<Taken> {
+    pub(crate) fn take(&self) -> Option<Taken> {
         let was_taken = self.0.swap(true, Ordering::AcqRel);
         (!was_taken).then(|| Taken(self.0.clone()))
     }
