@@ -156,8 +156,8 @@ fn check_online(server: &Server, report: Report) -> Result<()> {
         return Ok(());
     }
     Err(Failure::Refused(
-        "the directory is offline (directory services restore mode), so it cannot be backed up: \
-         start the service without --restore-mode"
+        "the directory is offline (stopped, or in directory services restore mode), so it cannot be backed up: \
+         start it, and the service without --restore-mode"
             .into(),
     ))
 }
@@ -327,8 +327,11 @@ impl Source for Walk<'_> {
     }
 }
 
-/// Where a file lies in the snapshot: by the folder that it belongs into.
+/// Where a file lies in the snapshot: where the service says, or else by the folder that it belongs into.
 fn path_in_snapshot(file: &BackupFile) -> String {
+    if let Some(place) = &file.place {
+        return place.clone();
+    }
     let folder = match file.file_type {
         FileType::CHECKPOINT => "checkpoint",
         file_type if file_type.belongs_to_database_directory() => "database",

@@ -79,6 +79,7 @@ pub enum Command {
 Examples:
   dsbackup serve --directory /var/lib/ntds
   dsbackup serve --directory /var/lib/ntds --restore-mode
+  dsbackup serve --samba /etc/samba/smb.conf
   dsbackup serve --config /etc/dsbackup.toml
 
 The service runs until it receives SIGTERM. Clients reach it on its Unix socket, as root or as its own user.")]
@@ -87,8 +88,19 @@ pub struct ServeOptions {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The folder of the database, and of logs and checkpoint unless named otherwise
-    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["config", "samba"])]
     pub directory: Option<PathBuf>,
+    /// Host the Samba domain controller that this smb.conf describes: while it runs it can be backed up, while it is
+    /// stopped it can be restored
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["directory", "logs", "checkpoint", "database_name", "base_name", "tombstone_lifetime"]
+    )]
+    pub samba: Option<PathBuf>,
+    /// With --samba: where copies of databases go that are changed in place [default: /var/lib/dsbackup]
+    #[arg(long, value_name = "DIR")]
+    pub spool: Option<PathBuf>,
     /// The folder of the logs
     #[arg(long, value_name = "DIR")]
     pub logs: Option<PathBuf>,
@@ -108,7 +120,7 @@ pub struct ServeOptions {
     #[arg(long)]
     pub restore_mode: bool,
     /// Host a directory that was not shut down as it is, without replaying its logs
-    #[arg(long)]
+    #[arg(long, conflicts_with = "samba")]
     pub as_is: bool,
     /// Tombstone lifetime in days, after which a backup must not be restored [default: 60]
     #[arg(long, value_name = "DAYS")]
@@ -225,6 +237,7 @@ pub struct CheckOptions {
 Examples:
   dsbackup restore latest --repository /srv/backup --password-file /etc/dsbackup.password
   dsbackup restore 3f9a1c2b --target /tmp/forensics --repository /srv/backup --password-file ...
+  dsbackup restore latest --target /srv/new --first-domain-controller DC9 --repository ...
 
 Without --target the service must run in restore mode (dsbackup serve --restore-mode). The files of the directory
 that lie there are deleted and the snapshot's take their place; a restore that is interrupted leaves the directory
@@ -241,8 +254,25 @@ pub struct RestoreOptions {
     pub target: Option<PathBuf>,
     /// With --target: restore a snapshot whose expiry token has run out, to look at it; such a directory must never
     /// go online again
-    #[arg(long, requires = "target")]
+    #[arg(long, requires = "target", conflicts_with = "first_domain_controller")]
     pub ignore_expiry: bool,
+    #[command(flatten)]
+    pub new_server: NewServerOptions,
+}
+
+/// A new server of a domain that has lost all others.
+#[derive(Debug, Args)]
+pub struct NewServerOptions {
+    /// With --target: make a new Samba domain controller of this name, the first one of a domain of which all others
+    /// are lost. It takes all roles, the others are removed, and krbtgt gets new passwords
+    #[arg(long, value_name = "NAME", requires = "target")]
+    pub first_domain_controller: Option<String>,
+    /// The new server's address, where it cannot be found
+    #[arg(long, value_name = "ADDRESS", requires = "first_domain_controller")]
+    pub host_ip: Option<std::net::IpAddr>,
+    /// The new server's site [default: Default-First-Site-Name]
+    #[arg(long, value_name = "SITE", requires = "first_domain_controller")]
+    pub site: Option<String>,
 }
 
 /// `dsbackup recover`.

@@ -43,6 +43,9 @@ pub enum Failure {
     /// The snapshot's manifest is of no use.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A Samba domain controller's files are not as they should be.
+    #[error(transparent)]
+    Samba(#[from] samba::Error),
     /// The operating system refused.
     #[error("{}: {doing}: {source}", path.display())]
     Io {
@@ -95,7 +98,8 @@ impl Failure {
                 | ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT
                 | ResultCode::INVALID_PARAM
                 | ResultCode::INVALID_PARAMETER
-                | ResultCode::CONTENTS_EXPIRED => 4,
+                | ResultCode::CONTENTS_EXPIRED
+                | ResultCode::BAD_DB_SIGNATURE => 4,
                 _ => 1,
             },
             Self::Database(error) => exit_code_of(error),
@@ -105,7 +109,10 @@ impl Failure {
             Self::Refused(_) => 4,
             Self::Damage(_) => 3,
             Self::Repository(repository::Error::Damaged { .. }) => 3,
+            Self::Samba(samba::Error::Damaged { .. }) => 3,
+            Self::Samba(samba::Error::Refused(_)) => 4,
             Self::Repository(_)
+            | Self::Samba(_)
             | Self::Recovery(_)
             | Self::Manifest(_)
             | Self::Io { .. }

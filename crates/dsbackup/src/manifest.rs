@@ -158,6 +158,14 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// Whether the files lie in the snapshot as they belong in a restore: the state of a server, with a listing of all
+    /// that is no file. Otherwise each file's type says where it belongs.
+    pub fn is_tree(&self) -> bool {
+        self.files
+            .iter()
+            .any(|file| file.file_type() == FileType::LISTING)
+    }
+
     /// Reads a manifest, and refuses one whose names are not plain.
     ///
     /// # Errors

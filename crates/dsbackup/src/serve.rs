@@ -1,6 +1,6 @@
 //! `dsbackup serve`: the backup service on a domain controller.
 
-use service::{Configuration, Mode};
+use service::{Configuration, DirectoryConfiguration, Mode, StoreConfiguration};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
@@ -47,9 +47,27 @@ fn configuration(options: &ServeOptions) -> Result<Configuration> {
             Configuration::from_toml(&text).map_err(Failure::at("configuration"))?
         }
         (None, Some(directory)) => Configuration::for_folder(directory),
-        (None, None) => unreachable!("clap demands one of the two"),
+        // Clap demands one of the three.
+        (None, None) => Configuration::for_samba(options.samba.clone().unwrap_or_default()),
     };
-    let directory = &mut configuration.directory;
+    match &mut configuration.store {
+        StoreConfiguration::Folder(directory) => describe_folder(directory, options),
+        StoreConfiguration::Samba(samba) => {
+            replace(&mut samba.smb_conf, &options.samba);
+            replace(&mut samba.spool_folder, &options.spool);
+        }
+    }
+    replace(&mut configuration.endpoint.socket, &options.socket);
+    if options.group.is_some() {
+        configuration.endpoint.group.clone_from(&options.group);
+    }
+    configuration
+        .check()
+        .map_err(Failure::at("configuration"))?;
+    Ok(configuration)
+}
+
+fn describe_folder(directory: &mut DirectoryConfiguration, options: &ServeOptions) {
     replace(&mut directory.database_folder, &options.directory);
     replace(&mut directory.database_file, &options.database_name);
     replace(&mut directory.log_base_name, &options.base_name);
@@ -57,8 +75,7 @@ fn configuration(options: &ServeOptions) -> Result<Configuration> {
         &mut directory.tombstone_lifetime_days,
         &options.tombstone_lifetime,
     );
-    replace(&mut configuration.endpoint.socket, &options.socket);
-    let directory = &mut configuration.directory;
+    directory.recover &= !options.as_is;
     for (place, option) in [
         (&mut directory.log_folder, &options.logs),
         (&mut directory.checkpoint_folder, &options.checkpoint),
@@ -67,14 +84,6 @@ fn configuration(options: &ServeOptions) -> Result<Configuration> {
             place.clone_from(option);
         }
     }
-    configuration.directory.recover &= !options.as_is;
-    if options.group.is_some() {
-        configuration.endpoint.group.clone_from(&options.group);
-    }
-    configuration
-        .check()
-        .map_err(Failure::at("configuration"))?;
-    Ok(configuration)
 }
 
 fn replace<T: Clone>(place: &mut T, option: &Option<T>) {

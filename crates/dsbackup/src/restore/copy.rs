@@ -51,6 +51,9 @@ fn write(
 ) -> Result<()> {
     let destination = &planned.destination;
     let failed = |doing| Failure::io(doing, destination);
+    if let Some(folder) = destination.parent() {
+        std::fs::create_dir_all(folder).map_err(Failure::io("make the folder", folder))?;
+    }
     let mut reader = content.open(&planned.file.path)?;
     let mut file = OpenOptions::new()
         .write(true)

@@ -45,8 +45,25 @@ pub fn run(
             target.display()
         ));
     })?;
+    if snapshot.manifest.is_tree() {
+        shape(target, report)?;
+    }
     RestoreMarker::clear(target).map_err(Failure::at("restore marker"))?;
     Ok(target.display().to_string())
+}
+
+/// Makes what a tree has beside its files. Only root can give files to others; who only looks at them need not.
+fn shape(target: &Path, report: Report) -> Result<()> {
+    let tree = samba::Tree::open(target)?;
+    match tree.shape() {
+        Err(error) if !rustix::process::geteuid().is_root() => {
+            report.warn(format!(
+                "{error}; without root the files do not get back their owners and access rights"
+            ));
+            Ok(())
+        }
+        shaped => Ok(shaped?),
+    }
 }
 
 fn check_token(snapshot: &Restorable, ignore_expiry: bool, report: Report) -> Result<ExpiryToken> {

@@ -18,7 +18,7 @@ use crate::report::{Report, count};
 pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<String> {
     if ntdsbcli::is_ntds_online(server).map_err(Failure::at("DsIsNTDSOnline"))? {
         return Err(Failure::Refused(
-            "the directory is online, so it cannot be restored: stop the service and start it with --restore-mode"
+            "the directory is online, so it cannot be restored: stop it, and start the service with --restore-mode"
                 .into(),
         ));
     }
@@ -68,7 +68,7 @@ pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<Str
     completed.map_err(Failure::at("DsRestoreRegisterComplete"))?;
     report.step("[6/7] DsRestoreRegisterComplete: the service has checked the restored files and unlocked the directory");
     context.end().map_err(Failure::at("DsRestoreEnd"))?;
-    report.step("[7/7] DsRestoreEnd: start the service without --restore-mode");
+    report.step("[7/7] DsRestoreEnd: the directory can start again; start the service without --restore-mode");
     Ok(places.database_folder().display().to_string())
 }
 
@@ -83,6 +83,7 @@ fn places(locations: &[TypedName]) -> Result<Places> {
             })
     };
     Ok(Places {
+        tree: find(FileType::STATE_DIR).ok(),
         database: find(FileType::DATABASE)?,
         logs: find(FileType::LOG_DIR)?,
         checkpoint: find(FileType::CHECKPOINT_DIR)?,
@@ -98,7 +99,10 @@ fn registration(snapshot: &Restorable, places: &Places) -> Registration {
         .filter(|file| file.file_type() == FileType::DATABASE)
         .map(|file| DatabaseMap {
             old_path: file.original.clone(),
-            new_path: text(&places.database),
+            new_path: match &places.tree {
+                Some(tree) => text(&tree.join(&file.path)),
+                None => text(&places.database),
+            },
         })
         .collect();
     Registration {

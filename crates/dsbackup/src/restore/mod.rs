@@ -1,6 +1,7 @@
 //! `dsbackup restore`: a snapshot back into a service in restore mode, or into a plain folder.
 
 mod copy;
+mod into_domain;
 mod into_folder;
 mod into_service;
 mod plan;
@@ -74,9 +75,14 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let snapshot = snapshots::find(&repository, &options.snapshot)?;
     let restorable = Restorable::open(&repository, &snapshot)?;
-    let restored_to = match &options.target {
-        Some(target) => into_folder::run(&restorable, target, options.ignore_expiry, report)?,
-        None => into_service::run(&restorable, &crate::server_of(&options.server)?, report)?,
+    let restored_to = match (&options.target, &options.new_server.first_domain_controller) {
+        (Some(target), Some(name)) => {
+            into_domain::run(&restorable, target, name, &options.new_server, report)?
+        }
+        (Some(target), None) => {
+            into_folder::run(&restorable, target, options.ignore_expiry, report)?
+        }
+        (None, _) => into_service::run(&restorable, &crate::server_of(&options.server)?, report)?,
     };
     let manifest = &restorable.manifest;
     if manifest.damaged {

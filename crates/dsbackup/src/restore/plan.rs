@@ -14,6 +14,8 @@ use crate::report::bytes;
 /// The folders and the database path that a restore writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
+    /// The folder to which a tree's paths are relative; none where only a database and its logs can be restored.
+    pub tree: Option<PathBuf>,
     /// The database file.
     pub database: PathBuf,
     /// The folder of the logs.
@@ -49,6 +51,7 @@ impl Places {
             .find(|file| file.file_type() == FileType::DATABASE)
             .map_or("ntds.dit", |file| file.base_name());
         Self {
+            tree: manifest.is_tree().then(|| folder.to_path_buf()),
             database: folder.join(database_name),
             logs: folder.to_path_buf(),
             checkpoint: folder.to_path_buf(),
@@ -93,6 +96,41 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// When the snapshot does not fit the places, or a destination folder cannot be listed.
     pub fn new(manifest: &'a Manifest, places: &Places) -> Result<Self> {
+        match (&places.tree, manifest.is_tree()) {
+            (Some(tree), true) => Self::of_tree(manifest, tree),
+            (None, false) => Self::of_database(manifest, places),
+            (tree, _) => Err(Failure::Refused(format!(
+                "the snapshot is of the kind {}, and the service hosts {}: restore it into a service of its own kind",
+                manifest.store,
+                if tree.is_some() {
+                    "the state of a whole server"
+                } else {
+                    "a database in a folder"
+                }
+            ))),
+        }
+    }
+
+    /// Every file to its own path.
+    fn of_tree(manifest: &'a Manifest, tree: &Path) -> Result<Self> {
+        let files: Vec<PlannedFile<'a>> = manifest
+            .files
+            .iter()
+            .map(|file| PlannedFile {
+                destination: tree.join(&file.path),
+                file,
+            })
+            .collect();
+        let doomed = files.iter().map(|planned| planned.destination.clone());
+        Ok(Self {
+            doomed: doomed
+                .filter(|path| path.symlink_metadata().is_ok())
+                .collect(),
+            files,
+        })
+    }
+
+    fn of_database(manifest: &'a Manifest, places: &Places) -> Result<Self> {
         let databases = manifest
             .files
             .iter()
@@ -159,7 +197,13 @@ impl<'a> Plan<'a> {
         }
         let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
         for planned in &self.files {
-            let folder = planned.destination.parent().unwrap_or(Path::new("."));
+            // A tree's folders do not exist yet.
+            let folder = planned
+                .destination
+                .ancestors()
+                .skip(1)
+                .find(|folder| folder.exists());
+            let folder = folder.unwrap_or(Path::new("."));
             let look = Failure::io("look at the destination folder", folder);
             let device = folder.metadata().map_err(look)?.dev();
             let disk = match disks.entry(device) {
