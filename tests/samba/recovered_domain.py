@@ -1,0 +1,60 @@
+"""All controllers are lost: the first one of the recovered domain comes from a snapshot, which a drill has proven."""
+
+from dsbackup import Dsbackup
+from lab import BASE_DN, Failed, PASSWORD, say
+
+
+def run(lab, backend, options):
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dc1.start()
+    dc2 = lab.controller("dc2", 2)
+    dc2.join(dc1, backend)
+    dc1.create_user("before", "Old-password-1")
+    (dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts" / "logon.bat").write_text("echo hello\n")
+    keys = krbtgt_version(dc1)
+
+    target = lab.folder / "recovered"
+    with Dsbackup(dc1) as dsbackup:
+        dsbackup.init()
+        dsbackup.serve()
+        dsbackup.backup()
+        dsbackup.stop_service()
+        drill = dsbackup.run("check", "--drill", timeout=900)
+        say(f"  drill in {drill.seconds:.1f} s: {drill.out.strip().splitlines()[-1]}")
+        dc1.kill()
+        dc2.kill()
+        refused = dsbackup.refused(
+            "restore", "latest", "--target", target, "--first-domain-controller", "DC1", because="new name")
+        say(f"  {refused}")
+        run = dsbackup.run(
+            "restore", "latest", "--target", target, "--first-domain-controller", "DC9", "--host-ip", "127.0.0.90",
+            timeout=900)
+        say(f"  recovered in {run.seconds:.1f} s")
+
+    dc9 = lab.controller("dc9", 9)
+    dc9.adopt(target)
+    dc9.start()
+    servers = dc9.search("(objectClass=server)", ["cn"], base=f"CN=Configuration,{BASE_DN}")
+    names = [entry["cn"][0] for entry in servers]
+    if names != ["DC9"]:
+        raise Failed(f"the recovered domain has the servers {names}")
+    roles = dc9.samba_tool("fsmo", "show", "-H", "/var/lib/samba/private/sam.ldb").out.splitlines()
+    if not all("CN=DC9," in line for line in roles) or len(roles) != 7:
+        raise Failed(f"roles: {roles}")
+    if krbtgt_version(dc9) < keys + 2:
+        raise Failed("the password of krbtgt was not changed twice")
+    if not dc9.accepts_password("before", "Old-password-1") or not dc9.accepts_password("Administrator", PASSWORD):
+        raise Failed("an old password does not work any more")
+    dc9.create_user("after")
+    dc9.dbcheck()
+    dc9.samba_tool("ntacl", "sysvolcheck")
+    scripts = dc9.folder / "lib" / "sysvol" / "lab.example.com" / "scripts"
+    if (scripts / "logon.bat").read_text() != "echo hello\n":
+        raise Failed("the content of sysvol is not that of the backup")
+    say("  DC9 is alone, has all roles, lets users in; dbcheck and sysvolcheck are clean")
+
+
+def krbtgt_version(controller):
+    entry = controller.search("(sAMAccountName=krbtgt)", ["msDS-KeyVersionNumber"])[0]
+    return int(entry["msDS-KeyVersionNumber"][0])

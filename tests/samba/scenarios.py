@@ -1,0 +1,53 @@
+"""Runs scenarios on real domain controllers. Started by `run`, in namespaces of its own."""
+
+import argparse
+import sys
+import time
+import traceback
+
+import faults
+import in_place
+import recovered_domain
+import speed
+import under_load
+from lab import Lab, say
+
+SCENARIOS = {
+    "under-load": under_load.run,
+    "in-place": in_place.run,
+    "faults": faults.run,
+    "recovered-domain": recovered_domain.run,
+    "speed": speed.run,
+}
+BACKENDS = ["mdb", "tdb"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/samba/run", description=__doc__)
+    parser.add_argument("--folder", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--full", action="store_true", help="10,000 users and twenty backups in a row, as in the README")
+    parser.add_argument("--backend", choices=BACKENDS, action="append", help="only this one (default: both)")
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)} (default: all)")
+    options = parser.parse_args()
+    unknown = set(options.scenario) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"unknown scenario: {', '.join(unknown)}")
+    failed = []
+    for name in options.scenario or SCENARIOS:
+        for backend in options.backend or BACKENDS:
+            say(f"== {name}, {backend}")
+            begin = time.monotonic()
+            try:
+                with Lab(f"{options.folder}/{name}-{backend}") as lab:
+                    SCENARIOS[name](lab, backend, options)
+                say(f"   passed in {time.monotonic() - begin:.0f} s")
+            except Exception:
+                traceback.print_exc()
+                say(f"   FAILED after {time.monotonic() - begin:.0f} s")
+                failed.append(f"{name}, {backend}")
+    if failed:
+        sys.exit(f"failed: {'; '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
