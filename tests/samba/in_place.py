@@ -55,14 +55,16 @@ def run(lab, backend, options):
         for number in range(5):
             dc1.create_user(f"on-dc1-{number}")
             dc2.create_user(f"on-dc2-{number}")
-        dc1.samba_tool("user", "setpassword", "changed-later", "--newpassword=New-password-2", "-H", LDAPI)
+        dc1.set_password("changed-later", "New-password-2")
         dc1.samba_tool("user", "delete", "Guest", "-H", LDAPI, check=False)
         replicate()
-        dc2.create_user("on-dc2-alone")
+        # Nobody but dc1 may know of this one, so its partner is away.
+        dc2.stop()
         dc1.create_user("lost")
         lost_sid = dc1.users("lost")["lost"]
-
         dc1.kill()
+        dc2.start()
+        dc2.create_user("on-dc2-alone")
         dc1.wipe()
         say("  dc1 is killed and wiped")
 

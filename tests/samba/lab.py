@@ -52,6 +52,8 @@ SMB_CONF = """
     printcap name = /dev/null
     disable spoolss = yes
     server role = active directory domain controller
+    # A former password would do for another hour.
+    old password allowed period = 0
 
 [sysvol]
     path = /var/lib/samba/sysvol
@@ -386,11 +388,18 @@ class Controller:
     def create_user(self, name, password="Pass-word-1", check=True):
         return self.samba_tool("user", "create", name, password, "-H", LDAPI, check=check)
 
+    def set_password(self, name, password):
+        # As the system itself samba-tool would be asked for a password here.
+        self.samba_tool("user", "setpassword", name, f"--newpassword={password}", "-H", self.url(),
+                        "-U", f"Administrator%{PASSWORD}")
+
+    def url(self):
+        return f"ldap://{self.name}.{REALM.lower()}"
+
     def accepts_password(self, name, password):
         """Whether the controller lets a user in."""
-        url = f"ldap://{self.name}.{REALM.lower()}"
         return self.run(
-            ["ldbsearch", "-H", url, "-U", f"{DOMAIN}\\{name}%{password}", "-s", "base", "-b", BASE_DN, "dn"],
+            ["ldbsearch", "-H", self.url(), "-U", f"{DOMAIN}\\{name}%{password}", "-s", "base", "-b", BASE_DN, "dn"],
             check=False).code == 0
 
     def users(self, pattern):

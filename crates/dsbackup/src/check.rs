@@ -43,6 +43,25 @@ fn drill_all(
         .collect()
 }
 
+fn what_was_verified(verdict: &Verdict) -> String {
+    if let Some(objects) = verdict.objects {
+        return format!(
+            "all databases verified, samba-tool dbcheck is clean, {objects} objects in all partitions"
+        );
+    }
+    let replayed = match &verdict.generations {
+        Some(generations) => format!(
+            "generations {generations} replayed ({} records)",
+            verdict.records
+        ),
+        None => "nothing to replay".into(),
+    };
+    format!(
+        "{replayed}, {} rows and {} index entries verified",
+        verdict.rows, verdict.index_entries
+    )
+}
+
 /// Checks the repository.
 ///
 /// # Errors
@@ -71,15 +90,8 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
         lines.extend(summary.problems.iter().map(|problem| format!("damage: {problem}")));
         for verdict in &summary.drills {
             let id = &verdict.snapshot[..8];
-            let replayed = match &verdict.generations {
-                Some(generations) => format!("generations {generations} replayed ({} records)", verdict.records),
-                None => "nothing to replay".into(),
-            };
             lines.push(match verdict.proven {
-                true => format!(
-                    "snapshot {id} is proven: restored, {replayed}, {} rows and {} index entries verified",
-                    verdict.rows, verdict.index_entries
-                ),
+                true => format!("snapshot {id} is proven: restored, {}", what_was_verified(verdict)),
                 false => format!("snapshot {id} FAILED its drill: {}", verdict.findings.join("; ")),
             });
         }

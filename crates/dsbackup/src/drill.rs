@@ -1,6 +1,6 @@
 //! `dsbackup check --drill`: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
-//! are replayed, and the database is verified as a whole. The verdict is kept in the repository, as a small snapshot of
-//! its own that names the one that was proven.
+//! are replayed, and the database is verified as a whole; of a Samba domain controller, all databases, by Samba's own
+//! check too. The verdict is kept in the repository, as a small snapshot of its own that names the one that was proven.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -49,6 +49,9 @@ pub struct Verdict {
     pub rows: u64,
     /// Entries of all secondary indices.
     pub index_entries: u64,
+    /// Objects in all partitions of a Samba domain controller.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub objects: Option<u64>,
 }
 
 /// Whether a snapshot holds a verdict instead of a directory.
@@ -125,11 +128,17 @@ fn in_scratch_folder(
         records: 0,
         rows: 0,
         index_entries: 0,
+        objects: None,
     };
     match restore_and_verify(repository, snapshot, folder, &mut verdict, report) {
         Ok(()) => verdict.proven = verdict.findings.is_empty(),
+        Err(Failure::Samba(error @ (samba::Error::Damaged { .. } | samba::Error::Refused(_)))) => {
+            verdict.findings.push(error.to_string())
+        }
         // The machine's fault, not the snapshot's.
-        Err(failure @ (Failure::Io { .. } | Failure::Refused(_))) => return Err(failure),
+        Err(failure @ (Failure::Io { .. } | Failure::Refused(_) | Failure::Samba(_))) => {
+            return Err(failure);
+        }
         Err(Failure::Recovery(error @ ese::recovery::Error::Write { .. })) => {
             return Err(error.into());
         }
@@ -148,6 +157,13 @@ fn restore_and_verify(
     let restorable = Restorable::open(repository, snapshot)?;
     restorable.copy_into(folder, report)?;
     let manifest = &restorable.manifest;
+    if manifest.is_tree() {
+        let drill = samba::Tree::open(folder)?.drill()?;
+        verdict.findings = drill.findings;
+        verdict.findings.truncate(FINDINGS);
+        verdict.objects = Some(drill.entries);
+        return Ok(());
+    }
     let database = manifest
         .files
         .iter()
