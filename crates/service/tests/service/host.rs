@@ -52,13 +52,11 @@ impl Directory {
 
     pub fn configuration(&self) -> Configuration {
         let mut configuration = Configuration::for_folder(self.path());
-        configuration.directory.recover = false;
         configuration.endpoint.socket = self.socket();
+        let directory = configuration.directory_mut().expect("a folder");
+        directory.recover = false;
         if self.file("test.edb").exists() {
-            configuration
-                .directory_mut()
-                .expect("a folder")
-                .database_file = "test.edb".into();
+            directory.database_file = "test.edb".into();
         }
         configuration
     }
