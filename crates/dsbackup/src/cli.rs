@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use ese::recovery::Stop;
+use ntdsbcli::Fingerprint;
 
 /// Exit codes, shown by `--help`.
 const EXIT_CODES: &str = "\
@@ -82,7 +83,8 @@ Examples:
   dsbackup serve --samba /etc/samba/smb.conf
   dsbackup serve --config /etc/dsbackup.toml
 
-The service runs until it receives SIGTERM. Clients reach it on its Unix socket, as root or as its own user.")]
+The service runs until it receives SIGTERM. Clients reach it on its Unix socket, as root or as its own user, and over TLS
+where the configuration says so ([remote]).")]
 pub struct ServeOptions {
     /// Read the configuration from this TOML file; options given here go before what it says
     #[arg(long, value_name = "FILE")]
@@ -161,15 +163,27 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Which service to talk to.
+/// Which service to talk to, and how it is known.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// The directory server, which must be this computer (\\name or name)
-    #[arg(long, value_name = "NAME", conflicts_with = "socket")]
+    /// The directory server: \\HOST, HOST, or HOST:PORT; another computer is reached over TLS [default port: 18390]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
-    /// The service's socket [default: /run/dsbackup/dsbackup.sock]
+    /// The service's socket, where no --server is named [default: /run/dsbackup/dsbackup.sock]
     #[arg(long, value_name = "PATH", env = ntdsbcli::SOCKET_VARIABLE)]
     pub socket: Option<PathBuf>,
+    /// With --server: the certificates of the authority that issued the service's (PEM)
+    #[arg(long, value_name = "FILE", env = ntdsbcli::CA_FILE_VARIABLE)]
+    pub ca_file: Option<PathBuf>,
+    /// With --server: the SHA-256 of the service's public key, which the service writes to its log when it starts
+    #[arg(long, value_name = "SHA256", env = ntdsbcli::PIN_VARIABLE)]
+    pub pin: Option<Fingerprint>,
+    /// With --server: this client's certificate (PEM), which the service maps to privileges
+    #[arg(long, value_name = "FILE", env = ntdsbcli::CLIENT_CERTIFICATE_VARIABLE, requires = "client_key")]
+    pub client_certificate: Option<PathBuf>,
+    /// With --server: the private key of the client's certificate (PEM)
+    #[arg(long, value_name = "FILE", env = ntdsbcli::CLIENT_KEY_VARIABLE, requires = "client_certificate")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// `dsbackup init`.
@@ -184,6 +198,7 @@ pub struct InitOptions {
 #[command(after_help = "\
 Example:
   dsbackup backup --repository /srv/backup --password-file /etc/dsbackup.password
+  dsbackup backup --server dc01.example --ca-file ca.pem --client-certificate me.pem --client-key me.key ...
 
 Walks the nine steps: is the directory online, prepare, database names, database files, logs, truncate logs, save
 the expiry token, free, end. Logs are deleted on the server only when the snapshot is durable, only those that it

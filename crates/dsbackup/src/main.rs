@@ -25,7 +25,7 @@ mod verify_db;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ntdsbcli::Server;
+use ntdsbcli::{Server, TlsOptions};
 use repository::{Location, Repository};
 
 use crate::cli::{Cli, Command, InitOptions, RepositoryOptions, ServerOptions};
@@ -114,7 +114,16 @@ fn open_repository(options: &RepositoryOptions) -> Result<Repository> {
 /// The service that the options name.
 fn server_of(options: &ServerOptions) -> Result<Server> {
     match (&options.server, &options.socket) {
-        (Some(name), _) => Server::named(name).map_err(Failure::at("--server")),
+        (Some(name), _) => Server::named_with(
+            name,
+            TlsOptions {
+                ca_file: options.ca_file.clone(),
+                pin: options.pin,
+                client_certificate: options.client_certificate.clone(),
+                client_key: options.client_key.clone(),
+            },
+        )
+        .map_err(Failure::at("--server")),
         (None, Some(socket)) => Ok(Server::at_socket(socket)),
         (None, None) => Ok(Server::local()),
     }

@@ -1,12 +1,11 @@
 //! One connection to the service: every context has its own, and dies with it.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Response, Status};
@@ -15,13 +14,17 @@ use wire::v1::ad_backup_client::AdBackupClient;
 use wire::v1::ad_restore_client::AdRestoreClient;
 
 use crate::identity;
-use crate::server::Server;
+use crate::local;
+use crate::server::{Server, Way};
 
 /// How long a call may take that only looks something up.
 const CALL: Duration = Duration::from_secs(60);
 
 /// How long a call may take that reads, checks or deletes files on the service's side.
 const LONG_CALL: Duration = Duration::from_secs(30 * 60);
+
+/// How often a connection over the network is asked whether it still exists, and for how long an answer is awaited.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// The bytes that may be on their way to us before we take them.
 const WINDOW: u32 = 4 << 20;
@@ -38,38 +41,31 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to the service.
     pub(crate) fn open(server: &Server) -> Result<Self> {
-        identity::check_usable_on_local_socket()?;
-        let socket = server.socket().to_path_buf();
-        let refused = |source: &dyn std::error::Error| {
-            let mut reason = source.to_string();
-            let mut cause = source.source();
-            while let Some(inner) = cause {
-                reason = inner.to_string();
-                cause = inner.source();
+        identity::check_usable()?;
+        let channel = match server.way() {
+            Way::Socket(socket) => {
+                let socket = socket.clone();
+                let connector = tower::service_fn(move |_: Uri| {
+                    let socket = socket.clone();
+                    async move { local::connect(&socket).await.map(TokioIo::new) }
+                });
+                runtime()?.block_on(endpoint().connect_with_connector(connector))
             }
-            Error::new(
-                ResultCode::COULD_NOT_CONNECT,
-                format!(
-                    "no backup service answers on {}: {reason}; is `dsbackup serve` running there, and may this user reach it?",
-                    server.socket().display()
-                ),
-            )
+            Way::Network(remote) => {
+                let prepared = Arc::new(remote.prepare()?);
+                let connector = tower::service_fn(move |_: Uri| {
+                    let prepared = prepared.clone();
+                    async move { prepared.connect().await.map(TokioIo::new) }
+                });
+                let endpoint = endpoint()
+                    .http2_keep_alive_interval(KEEP_ALIVE)
+                    .keep_alive_timeout(KEEP_ALIVE)
+                    .keep_alive_while_idle(true);
+                runtime()?.block_on(endpoint.connect_with_connector(connector))
+            }
         };
-        let connector = tower::service_fn(move |_: Uri| {
-            let socket = socket.clone();
-            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
-        });
-        // The authority is never looked up: the connector above decides where the bytes go.
-        let endpoint = Endpoint::from_static("http://dsbackup.invalid")
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW * 2)
-            .max_frame_size(FRAME)
-            .connect_timeout(CALL);
-        let channel = runtime()?
-            .block_on(async { endpoint.connect_with_connector(connector).await })
-            .map_err(|error| refused(&error))?;
         Ok(Self {
-            channel,
+            channel: channel.map_err(|error| no_answer(server, &error))?,
             life_signs: None,
         })
     }
@@ -135,6 +131,32 @@ impl Drop for Connection {
             life_signs.abort();
         }
     }
+}
+
+/// How every connection behaves, whatever carries it.
+fn endpoint() -> Endpoint {
+    // The authority is never looked up: the connector decides where the bytes go.
+    Endpoint::from_static("http://dsbackup.invalid")
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * 2)
+        .max_frame_size(FRAME)
+        .connect_timeout(CALL)
+}
+
+/// Why no connection came about, by its first cause.
+fn no_answer(server: &Server, source: &dyn std::error::Error) -> Error {
+    let mut reason = source.to_string();
+    let mut cause = source.source();
+    while let Some(inner) = cause {
+        reason = inner.to_string();
+        cause = inner.source();
+    }
+    Error::new(
+        ResultCode::COULD_NOT_CONNECT,
+        format!(
+            "no backup service answers on {server}: {reason}; is `dsbackup serve` running there, and may this user reach it?"
+        ),
+    )
 }
 
 fn wait<T>(

@@ -29,7 +29,7 @@ pub fn set_auth_identity(identity: Option<(&str, &str, &str)>) {
     *IDENTITY.lock().unwrap_or_else(PoisonError::into_inner) = identity;
 }
 
-pub(crate) fn check_usable_on_local_socket() -> Result<()> {
+pub(crate) fn check_usable() -> Result<()> {
     match &*IDENTITY.lock().unwrap_or_else(PoisonError::into_inner) {
         None => Ok(()),
         Some(Identity { user, domain, .. }) => Err(Error::new(

@@ -47,7 +47,9 @@ mod backup;
 mod connection;
 mod files;
 mod identity;
+mod local;
 mod process_wide;
+mod remote;
 mod restore;
 mod server;
 
@@ -58,5 +60,9 @@ pub use identity::set_auth_identity;
 pub use process_wide::{
     check_expiry_token, check_logs_for_backup, is_ntds_online, set_current_backup_log,
 };
+pub use remote::{
+    CA_FILE_VARIABLE, CLIENT_CERTIFICATE_VARIABLE, CLIENT_KEY_VARIABLE, PIN_VARIABLE, TlsOptions,
+};
 pub use restore::{DatabaseMap, Registration, RestoreContext};
 pub use server::{DEFAULT_SOCKET, SOCKET_VARIABLE, Server};
+pub use wire::tls::{DEFAULT_PORT, Fingerprint};

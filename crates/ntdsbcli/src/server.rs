@@ -1,8 +1,14 @@
 //! Where a backup service listens.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
 
 use contract::{Error, Result, ResultCode, server_name};
+use wire::tls::DEFAULT_PORT;
+
+use crate::local::computer_name;
+use crate::remote::{Remote, TlsOptions};
 
 /// The socket of the service on this computer, unless [`SOCKET_VARIABLE`] names another.
 pub const DEFAULT_SOCKET: &str = "/run/dsbackup/dsbackup.sock";
@@ -13,7 +19,16 @@ pub const SOCKET_VARIABLE: &str = "DSBACKUP_SOCKET";
 /// A backup service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    socket: PathBuf,
+    way: Way,
+}
+
+/// How a service is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Over a Unix socket, on this computer.
+    Socket(PathBuf),
+    /// Over TLS.
+    Network(Remote),
 }
 
 impl Server {
@@ -25,37 +40,106 @@ impl Server {
 
     /// The service that listens on a Unix socket.
     pub fn at_socket(socket: impl Into<PathBuf>) -> Self {
-        let socket = socket.into();
-        Self { socket }
+        Self {
+            way: Way::Socket(socket.into()),
+        }
     }
 
-    /// The service on the computer of that name; leading backslashes are optional. As with the original functions it
-    /// must be this computer.
+    /// The service on the computer of that name; leading backslashes are optional. This computer's service is reached
+    /// over its Unix socket, another's over TLS as the environment says ([`TlsOptions::from_environment`]).
     ///
     /// # Errors
-    /// `hrCouldNotConnect` for a malformed name and for another computer's.
+    /// `hrCouldNotConnect` for a malformed name, `hrInvalidParam` for an unusable environment.
     pub fn named(name: &str) -> Result<Self> {
-        let name = server_name(name)?;
-        let system = rustix::system::uname();
-        let own = system.nodename().to_string_lossy();
-        let short = |name: &str| name.split('.').next().unwrap_or(name).to_lowercase();
-        let is_own = name.eq_ignore_ascii_case(&own)
-            || (!(name.contains('.') && own.contains('.')) && short(name) == short(&own));
-        if is_own || name.eq_ignore_ascii_case("localhost") {
-            return Ok(Self::local());
-        }
-        Err(Error::new(
-            ResultCode::COULD_NOT_CONNECT,
-            format!(
-                "{name} is not this computer ({own}): run the backup on the directory server itself"
-            ),
-        ))
+        Self::find(name, TlsOptions::from_environment)
     }
 
-    /// The path of the socket.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// The service on the computer of that name, which is reached over TLS, unless it is this computer and no port is
+    /// named: `\\name`, `name`, `name:port`, or an address; one of IPv6 in brackets where a port follows.
+    ///
+    /// # Errors
+    /// `hrCouldNotConnect` for a malformed name.
+    pub fn named_with(name: &str, tls: TlsOptions) -> Result<Self> {
+        Self::find(name, || Ok(tls))
     }
+
+    fn find(name: &str, tls: impl FnOnce() -> Result<TlsOptions>) -> Result<Self> {
+        let name = server_name(name)?;
+        let (host, port) = split(name)?;
+        if port.is_none() && is_this_computer(host) {
+            return Ok(Self::local());
+        }
+        Ok(Self {
+            way: Way::Network(Remote {
+                host: host.to_owned(),
+                port: port.unwrap_or(DEFAULT_PORT),
+                tls: tls()?,
+            }),
+        })
+    }
+
+    /// Whether the service is reached over the network: the paths that it names are not this computer's then.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.way, Way::Network(_))
+    }
+
+    pub(crate) fn way(&self) -> &Way {
+        &self.way
+    }
+}
+
+/// The socket's path, or host and port.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.way {
+            Way::Socket(socket) => socket.display().fmt(f),
+            Way::Network(remote) => remote.fmt(f),
+        }
+    }
+}
+
+/// Host and port of `host`, `host:port`, `[address]:port` and bare addresses.
+fn split(name: &str) -> Result<(&str, Option<u16>)> {
+    let malformed = || {
+        Error::new(
+            ResultCode::COULD_NOT_CONNECT,
+            format!("{name:?} is not a server name: expected HOST, HOST:PORT or [ADDRESS]:PORT"),
+        )
+    };
+    if name.parse::<Ipv6Addr>().is_ok() {
+        return Ok((name, None));
+    }
+    let (host, port) = match name.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or_else(malformed)?;
+            host.parse::<Ipv6Addr>().map_err(|_| malformed())?;
+            match port {
+                "" => (host, None),
+                port => (host, Some(port.strip_prefix(':').ok_or_else(malformed)?)),
+            }
+        }
+        None => match name.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (name, None),
+        },
+    };
+    if host.is_empty() {
+        return Err(malformed());
+    }
+    match port.map(str::parse::<u16>) {
+        None => Ok((host, None)),
+        Some(Ok(port)) if port != 0 => Ok((host, Some(port))),
+        Some(_) => Err(malformed()),
+    }
+}
+
+/// Whether a name is this computer's. Elsewhere than on Unix no service runs on it, as far as this program knows.
+fn is_this_computer(name: &str) -> bool {
+    let own = computer_name();
+    let short = |name: &str| name.split('.').next().unwrap_or(name).to_lowercase();
+    let is_own = name.eq_ignore_ascii_case(&own)
+        || (!(name.contains('.') && own.contains('.')) && short(name) == short(&own));
+    cfg!(unix) && (is_own || name.eq_ignore_ascii_case("localhost"))
 }
 
 #[cfg(test)]
@@ -64,23 +148,74 @@ mod tests {
 
     #[test]
     fn this_computer_by_its_names() {
-        let own = rustix::system::uname();
-        let own = own.nodename().to_string_lossy().replace('_', "");
+        let own = computer_name();
         for name in ["localhost", "\\\\LOCALHOST"] {
             assert_eq!(Server::named(name), Ok(Server::local()));
         }
-        if own == rustix::system::uname().nodename().to_string_lossy() {
+        if !own.contains('_') {
             assert_eq!(Server::named(&format!("\\\\{own}")), Ok(Server::local()));
         }
     }
 
     #[test]
-    fn other_computers_and_malformed_names() {
-        for name in ["", "dc_01", "some-other-computer.example"] {
-            assert_eq!(
-                Server::named(name).unwrap_err().code,
-                ResultCode::COULD_NOT_CONNECT
-            );
+    fn other_computers_by_name_and_address() {
+        for (name, host, port, shown) in [
+            ("\\\\dc01", "dc01", DEFAULT_PORT, "dc01:18390"),
+            (
+                "dc01.corp.example:7000",
+                "dc01.corp.example",
+                7000,
+                "dc01.corp.example:7000",
+            ),
+            ("localhost:18390", "localhost", 18390, "localhost:18390"),
+            ("10.0.0.7:1", "10.0.0.7", 1, "10.0.0.7:1"),
+            (
+                "2001:db8::7",
+                "2001:db8::7",
+                DEFAULT_PORT,
+                "[2001:db8::7]:18390",
+            ),
+            ("[2001:db8::7]:9", "2001:db8::7", 9, "[2001:db8::7]:9"),
+            ("[::1]", "::1", DEFAULT_PORT, "[::1]:18390"),
+        ] {
+            let server = Server::named_with(name, TlsOptions::default()).unwrap();
+            let Way::Network(remote) = server.way() else {
+                panic!("{name} is reached over {server}");
+            };
+            assert_eq!((remote.host.as_str(), remote.port), (host, port), "{name}");
+            assert_eq!(server.to_string(), shown);
         }
+    }
+
+    #[test]
+    fn malformed_names() {
+        for name in [
+            "",
+            "\\\\",
+            "dc_01",
+            ":1",
+            "dc01:",
+            "dc01:0",
+            "dc01:65536",
+            "dc01:x",
+            "a:b:c",
+            "[dc01]:1",
+            "[::1",
+            "[::1]1",
+        ] {
+            let error = Server::named_with(name, TlsOptions::default()).unwrap_err();
+            assert_eq!(error.code, ResultCode::COULD_NOT_CONNECT, "{name}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_believed_without_a_reason() {
+        let server = Server::named_with("dc01.example", TlsOptions::default()).unwrap();
+        let Way::Network(remote) = server.way() else {
+            panic!("{server}");
+        };
+        let error = remote.prepare().err().unwrap();
+        assert_eq!(error.code, ResultCode::COULD_NOT_CONNECT);
+        assert!(error.reason.contains("--pin"), "{error}");
     }
 }

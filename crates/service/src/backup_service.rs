@@ -11,6 +11,7 @@ use wire::v1::{
 };
 
 use crate::backup_context::BackupContext;
+use crate::caller::Wanted;
 use crate::calls::Calls;
 use crate::contexts::Work;
 use crate::store::{BackupOptions, BackupSet, DirectoryStore, Mode};
@@ -29,7 +30,7 @@ impl AdBackup for BackupService {
         &self,
         request: Request<BackupPrepareRequest>,
     ) -> Answer<BackupPrepareResponse> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let request = request.into_inner();
         let set = self
             .calls
@@ -51,11 +52,11 @@ impl AdBackup for BackupService {
     }
 
     async fn hr_r_backup_end(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let handle = request.into_inner().handle;
         // A restore is not ended here.
-        self.calls.backup(caller, &handle, |_, _| Ok(())).await?;
-        self.calls.end(caller, handle).await?;
+        self.calls.backup(&caller, &handle, |_, _| Ok(())).await?;
+        self.calls.end(&caller, handle).await?;
         tracing::info!("a backup ended");
         Ok(Response::new(Done {}))
     }
@@ -64,10 +65,10 @@ impl AdBackup for BackupService {
         &self,
         request: Request<ContextRequest>,
     ) -> Answer<FileList> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let files = self
             .calls
-            .backup(caller, &request.get_ref().handle, |backup, _| {
+            .backup(&caller, &request.get_ref().handle, |backup, _| {
                 backup.database_files().map(<[_]>::to_vec)
             })
             .await?;
@@ -78,7 +79,7 @@ impl AdBackup for BackupService {
         &self,
         request: Request<OpenFileRequest>,
     ) -> Answer<OpenFileResponse> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let OpenFileRequest {
             handle,
             name,
@@ -86,7 +87,7 @@ impl AdBackup for BackupService {
         } = request.into_inner();
         let size = self
             .calls
-            .backup(caller, &handle, move |backup, life| {
+            .backup(&caller, &handle, move |backup, life| {
                 backup.open(&name, read_hint, life)
             })
             .await?;
@@ -96,10 +97,10 @@ impl AdBackup for BackupService {
     type HrRBackupReadStream = Transfer;
 
     async fn hr_r_backup_read(&self, request: Request<ContextRequest>) -> Answer<Transfer> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let transfer = self
             .calls
-            .backup(caller, &request.get_ref().handle, |backup, life| {
+            .backup(&caller, &request.get_ref().handle, |backup, life| {
                 backup.read(life.clone())
             })
             .await?;
@@ -107,9 +108,9 @@ impl AdBackup for BackupService {
     }
 
     async fn hr_r_backup_close(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         self.calls
-            .backup(caller, &request.get_ref().handle, |backup, _| {
+            .backup(&caller, &request.get_ref().handle, |backup, _| {
                 backup.close()
             })
             .await?;
@@ -120,10 +121,10 @@ impl AdBackup for BackupService {
         &self,
         request: Request<ContextRequest>,
     ) -> Answer<FileList> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let files = self
             .calls
-            .backup(caller, &request.get_ref().handle, |backup, _| {
+            .backup(&caller, &request.get_ref().handle, |backup, _| {
                 backup.log_files().map(<[_]>::to_vec)
             })
             .await?;
@@ -134,10 +135,10 @@ impl AdBackup for BackupService {
         &self,
         request: Request<ContextRequest>,
     ) -> Answer<TruncateLogsResponse> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Backup)?;
         let truncation = self
             .calls
-            .backup(caller, &request.get_ref().handle, |backup, _| {
+            .backup(&caller, &request.get_ref().handle, |backup, _| {
                 backup.truncate_logs()
             })
             .await?;
@@ -153,9 +154,9 @@ impl AdBackup for BackupService {
     }
 
     async fn hr_r_backup_ping(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Either)?;
         // Any call is a sign of life; this one does nothing else, for backups and restores.
-        self.calls.call(caller, &request.get_ref().handle)?;
+        self.calls.call(&caller, &request.get_ref().handle)?;
         Ok(Response::new(Done {}))
     }
 }

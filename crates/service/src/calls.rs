@@ -6,9 +6,8 @@ use contract::{Error, Result, ResultCode};
 use tonic::{Request, Status};
 
 use crate::backup_context::BackupContext;
-use crate::connection::Caller;
+use crate::caller::{self, Caller, Wanted};
 use crate::contexts::{Call, Contexts, Life, Work};
-use crate::privilege;
 use crate::restore_context::RestoreContext;
 use crate::store::DirectoryStore;
 
@@ -20,14 +19,22 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Who calls, if that user may.
+    /// Who calls, if that caller holds the privilege.
     ///
     /// # Errors
     /// `ERROR_ACCESS_DENIED`, before anything is revealed.
-    pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+    pub(crate) fn caller<T>(&self, request: &Request<T>, wanted: Wanted) -> Result<Caller, Status> {
         match request.extensions().get::<Caller>() {
-            Some(caller) if caller.privileged => Ok(*caller),
-            _ => Err(wire::to_status(&privilege::denied())),
+            Some(caller) if caller.identity.privileges.suffice(wanted) => Ok(caller.clone()),
+            caller => {
+                if let Some(Caller {
+                    origin, identity, ..
+                }) = caller
+                {
+                    tracing::info!(%origin, caller = %identity.name, ?wanted, "denied a call");
+                }
+                Err(wire::to_status(&caller::denied()))
+            }
         }
     }
 
@@ -46,7 +53,7 @@ impl Calls {
     /// `hrInvalidHandle` for a handle that is no living backup of this connection.
     pub(crate) async fn backup<T: Send + 'static>(
         &self,
-        caller: Caller,
+        caller: &Caller,
         handle: &[u8],
         work: impl FnOnce(&mut BackupContext, &Arc<Life>) -> Result<T> + Send + 'static,
     ) -> Result<T, Status> {
@@ -64,7 +71,7 @@ impl Calls {
     /// `hrInvalidHandle` for a handle that is no living restore of this connection.
     pub(crate) async fn restore<T: Send + 'static>(
         &self,
-        caller: Caller,
+        caller: &Caller,
         handle: &[u8],
         work: impl FnOnce(&mut RestoreContext, &dyn DirectoryStore) -> Result<T> + Send + 'static,
     ) -> Result<T, Status> {
@@ -78,13 +85,13 @@ impl Calls {
     }
 
     /// Takes a context away from its client. Its files are closed where that may block.
-    pub(crate) async fn end(&self, caller: Caller, handle: Vec<u8>) -> Result<(), Status> {
-        let contexts = self.contexts.clone();
-        blocking(move || contexts.end(caller.connection, &handle)).await
+    pub(crate) async fn end(&self, caller: &Caller, handle: Vec<u8>) -> Result<(), Status> {
+        let (contexts, connection) = (self.contexts.clone(), caller.connection);
+        blocking(move || contexts.end(connection, &handle)).await
     }
 
     /// A call on a living context of this connection.
-    pub(crate) fn call(&self, caller: Caller, handle: &[u8]) -> Result<Call, Status> {
+    pub(crate) fn call(&self, caller: &Caller, handle: &[u8]) -> Result<Call, Status> {
         self.contexts
             .call(caller.connection, handle)
             .map_err(|error| wire::to_status(&error))

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use contract::{Error, Result, ResultCode};
 use serde::Deserialize;
 
+use crate::remote::RemoteConfiguration;
+
 /// The documented sample file.
 pub const SAMPLE: &str = include_str!("../dsbackup.sample.toml");
 /// The documented sample file for a Samba domain controller.
@@ -18,6 +20,8 @@ pub struct Configuration {
     pub store: StoreConfiguration,
     /// Where clients reach the service.
     pub endpoint: EndpointConfiguration,
+    /// Where clients on other computers reach it; nowhere when absent.
+    pub remote: Option<RemoteConfiguration>,
 }
 
 /// The directory that is hosted: one of the kinds there are.
@@ -37,6 +41,7 @@ struct Tables {
     samba: Option<SambaConfiguration>,
     #[serde(default)]
     endpoint: EndpointConfiguration,
+    remote: Option<RemoteConfiguration>,
 }
 
 impl TryFrom<Tables> for Configuration {
@@ -56,6 +61,7 @@ impl TryFrom<Tables> for Configuration {
         Ok(Self {
             store,
             endpoint: tables.endpoint,
+            remote: tables.remote,
         })
     }
 }
@@ -132,6 +138,7 @@ impl Configuration {
         Self {
             store: StoreConfiguration::Folder(DirectoryConfiguration::for_folder(database_folder)),
             endpoint: EndpointConfiguration::default(),
+            remote: None,
         }
     }
 
@@ -140,6 +147,7 @@ impl Configuration {
         Self {
             store: StoreConfiguration::Samba(SambaConfiguration::for_smb_conf(smb_conf)),
             endpoint: EndpointConfiguration::default(),
+            remote: None,
         }
     }
 
@@ -194,6 +202,9 @@ impl Configuration {
                 self.endpoint.ping_timeout_ms,
                 "at least 100 milliseconds",
             ));
+        }
+        if let Some(remote) = &self.remote {
+            remote.check()?;
         }
         Ok(())
     }
@@ -282,7 +293,7 @@ fn default_lock_wait() -> u32 {
     10_000
 }
 
-fn unusable(key: &str, value: impl std::fmt::Display, expected: &str) -> Error {
+pub(crate) fn unusable(key: &str, value: impl std::fmt::Display, expected: &str) -> Error {
     Error::new(
         ResultCode::INVALID_PARAM,
         format!("{key} = {value}: expected {expected}"),
@@ -310,7 +321,7 @@ mod tests {
         let all = SAMPLE
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(setting) if setting.contains(" = ") => setting,
+                Some(setting) if setting.contains(" = ") || setting.starts_with('[') => setting,
                 _ => line,
             })
             .collect::<Vec<_>>()
@@ -321,6 +332,13 @@ mod tests {
         assert!(directory.checkpoint_folder.is_some());
         assert!(directory.server_name.is_some());
         assert!(configuration.endpoint.group.is_some());
+        let remote = configuration.remote.expect("the network endpoint");
+        assert!(remote.client_ca.is_some());
+        assert_eq!(remote.clients.len(), 2);
+        assert_eq!(
+            (remote.max_connections, remote.max_connections_per_address),
+            (64, 16)
+        );
     }
 
     #[test]

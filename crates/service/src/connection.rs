@@ -6,38 +6,42 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
+use crate::caller::Caller;
 use crate::contexts::Contexts;
+use crate::remote::Admission;
 
 /// Tells connections apart for as long as the service runs.
 pub(crate) type ConnectionId = u64;
 
-/// Who calls.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller {
-    pub(crate) connection: ConnectionId,
-    /// Whether the caller holds the backup and restore privileges.
-    pub(crate) privileged: bool,
-}
+/// Bytes to and from a client.
+pub(crate) type Stream = Box<dyn Bytes>;
+
+/// What a stream of bytes can do.
+pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A connection. Dropping it releases its contexts.
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: Stream,
     caller: Caller,
     contexts: Arc<Contexts>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Its place among the connections of the network.
+    _admission: Option<Admission>,
 }
 
 impl Connection {
     /// Takes a connection in; it breaks when `closing` is cancelled.
     pub(crate) fn new(
-        stream: UnixStream,
+        stream: Stream,
         caller: Caller,
         contexts: Arc<Contexts>,
         closing: CancellationToken,
+        admission: Option<Admission>,
     ) -> Self {
         contexts.connect(caller.connection);
         Self {
@@ -45,6 +49,7 @@ impl Connection {
             caller,
             contexts,
             closing: Box::pin(closing.cancelled_owned()),
+            _admission: admission,
         }
     }
 }
@@ -59,7 +64,7 @@ impl Connected for Connection {
     type ConnectInfo = Caller;
 
     fn connect_info(&self) -> Caller {
-        self.caller
+        self.caller.clone()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The directory backup service: it hosts a directory and serves the interfaces ad_backup and ad_restore to the
-//! clients of one machine.
+//! clients of its machine, and over TLS to those of others.
 //!
 //! A call travels in one direction:
 //!
-//! 1. `server` and `connection`: who connects, with which privileges (`privilege`), over which socket (`endpoint`).
+//! 1. `server`, `doorkeeper` and `connection`: who connects (`caller`), over which socket (`endpoint`, with the rule in
+//!    `privilege`) or over the network (`remote`).
 //! 2. `backup_service` or `restore_service`: the interface; `calls` is what all its methods go through.
 //! 3. `contexts`: whose handle is it, and does its client live.
 //! 4. `backup_context` or `restore_context`: is the call in order.
@@ -14,14 +15,17 @@
 
 mod backup_context;
 mod backup_service;
+mod caller;
 mod calls;
 mod configuration;
 mod connection;
 mod contexts;
+mod doorkeeper;
 mod endpoint;
 mod file_io;
 mod folder_lock;
 mod privilege;
+mod remote;
 mod restore_context;
 pub mod restore_marker;
 mod restore_service;
@@ -34,5 +38,6 @@ pub use configuration::{
     SambaConfiguration, StoreConfiguration,
 };
 pub use folder_lock::FolderLock;
+pub use remote::{ClientConfiguration, RemoteConfiguration};
 pub use server::{Service, run};
 pub use store::{DirectoryStore, Mode};

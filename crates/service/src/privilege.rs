@@ -1,4 +1,4 @@
-//! Who may back up and restore: root, the service's own user, and the members of a configured group.
+//! Who on this computer may back up and restore: root, the service's own user, and the members of a configured group.
 
 use std::ffi::CString;
 
@@ -7,12 +7,12 @@ use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 /// The rule, fixed when the service starts.
 #[derive(Debug, Clone)]
-pub(crate) struct Privileges {
+pub(crate) struct LocalRule {
     own_uid: u32,
     group: Option<Gid>,
 }
 
-impl Privileges {
+impl LocalRule {
     /// The rule for the service's own user and, if configured, a group.
     ///
     /// # Errors
@@ -31,15 +31,23 @@ impl Privileges {
         })
     }
 
+    /// The user's name, or number where nobody knows a name. May ask the user database.
+    pub(crate) fn name_of(uid: u32) -> String {
+        match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => user.name,
+            _ => format!("uid {uid}"),
+        }
+    }
+
     /// The configured group's number.
     pub(crate) fn group(&self) -> Option<u32> {
         self.group.map(Gid::as_raw)
     }
 
-    /// Whether a process of this user and primary group holds the backup and restore privileges. A member of the
+    /// Whether a process of this user and primary group holds the backup and restore rule. A member of the
     /// configured group is one by primary group or by the user database. May ask the user database: not for
     /// asynchronous threads.
-    pub(crate) fn held_by(&self, uid: u32, gid: u32) -> bool {
+    pub(crate) fn admits(&self, uid: u32, gid: u32) -> bool {
         if uid == 0 || uid == self.own_uid {
             return true;
         }
@@ -59,14 +67,6 @@ fn is_member(uid: u32, group: Gid) -> bool {
     getgrouplist(&name, user.gid).is_ok_and(|groups| groups.contains(&group))
 }
 
-/// The refusal that reveals nothing but itself.
-pub(crate) fn denied() -> Error {
-    Error::new(
-        ResultCode::ACCESS_DENIED,
-        "the calling user holds neither the backup nor the restore privilege; run as root or as the service's user",
-    )
-}
-
 fn unusable_group(name: &str, reason: &str) -> Error {
     Error::new(
         ResultCode::INVALID_PARAM,
@@ -82,36 +82,36 @@ mod tests {
 
     #[test]
     fn root_and_the_own_user_hold_them() {
-        let privileges = Privileges {
+        let rule = LocalRule {
             own_uid: 1234,
             group: None,
         };
-        assert!(privileges.held_by(0, 0));
-        assert!(privileges.held_by(1234, 1));
-        assert!(!privileges.held_by(NOBODY, 0));
+        assert!(rule.admits(0, 0));
+        assert!(rule.admits(1234, 1));
+        assert!(!rule.admits(NOBODY, 0));
     }
 
     #[test]
     fn a_group_adds_its_members() {
-        let privileges = Privileges {
+        let rule = LocalRule {
             own_uid: 0,
             group: Some(Gid::from_raw(4321)),
         };
-        assert!(privileges.held_by(NOBODY, 4321));
-        assert!(!privileges.held_by(NOBODY, NOBODY));
+        assert!(rule.admits(NOBODY, 4321));
+        assert!(!rule.admits(NOBODY, NOBODY));
         // The user database knows that nobody belongs to nogroup, whatever group the process has.
-        let nogroup = Privileges {
+        let nogroup = LocalRule {
             own_uid: 0,
             group: Some(Gid::from_raw(NOBODY)),
         };
-        assert!(nogroup.held_by(NOBODY, 4321));
+        assert!(nogroup.admits(NOBODY, 4321));
         // A user whom nobody knows is no member.
-        assert!(!nogroup.held_by(3_999_999, 4321));
+        assert!(!nogroup.admits(3_999_999, 4321));
     }
 
     #[test]
     fn an_unknown_group_is_refused() {
-        let error = Privileges::new(Some("no such group here")).unwrap_err();
+        let error = LocalRule::new(Some("no such group here")).unwrap_err();
         assert_eq!(error.code, ResultCode::INVALID_PARAM);
     }
 }

@@ -11,6 +11,7 @@ use wire::v1::{
     RestoreRegisterCompleteRequest, RestoreRegisterRequest, SetCurrentLogNumberRequest,
 };
 
+use crate::caller::Wanted;
 use crate::calls::Calls;
 use crate::contexts::Work;
 use crate::restore_context::RestoreContext;
@@ -29,7 +30,7 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<IsNtdsOnlineRequest>,
     ) -> Answer<IsNtdsOnlineResponse> {
-        self.calls.caller(&request)?;
+        self.calls.caller(&request, Wanted::Either)?;
         let online = self.calls.store(|store| Ok(store.is_online())).await?;
         Ok(Response::new(IsNtdsOnlineResponse { online }))
     }
@@ -38,7 +39,7 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<RestorePrepareRequest>,
     ) -> Answer<RestorePrepareResponse> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Restore)?;
         let contexts = &self.calls.contexts;
         let handle = prepare(self.calls.store.mode(), request.get_ref())
             .and_then(|restore| contexts.add(caller.connection, Work::Restore(restore)))
@@ -53,11 +54,11 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<RestoreRegisterRequest>,
     ) -> Answer<Done> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Restore)?;
         let request = request.into_inner();
         let handle = request.handle.clone();
         self.calls
-            .restore(caller, &handle, move |restore, store| {
+            .restore(&caller, &handle, move |restore, store| {
                 restore.register(store, request)
             })
             .await?;
@@ -69,10 +70,10 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<RestoreRegisterCompleteRequest>,
     ) -> Answer<Done> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Restore)?;
         let state = ResultCode(request.get_ref().restore_state);
         self.calls
-            .restore(caller, &request.get_ref().handle, move |restore, _| {
+            .restore(&caller, &request.get_ref().handle, move |restore, _| {
                 restore.complete(state)
             })
             .await?;
@@ -84,10 +85,10 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<ContextRequest>,
     ) -> Answer<FileList> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Restore)?;
         let files = self
             .calls
-            .restore(caller, &request.get_ref().handle, |_, store| {
+            .restore(&caller, &request.get_ref().handle, |_, store| {
                 store.restore_locations()
             })
             .await?;
@@ -95,11 +96,11 @@ impl AdRestore for RestoreService {
     }
 
     async fn hr_r_restore_end(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request)?;
+        let caller = self.calls.caller(&request, Wanted::Restore)?;
         let handle = request.into_inner().handle;
         // A backup is not ended here.
-        self.calls.restore(caller, &handle, |_, _| Ok(())).await?;
-        self.calls.end(caller, handle).await?;
+        self.calls.restore(&caller, &handle, |_, _| Ok(())).await?;
+        self.calls.end(&caller, handle).await?;
         Ok(Response::new(Done {}))
     }
 
@@ -107,7 +108,7 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<SetCurrentLogNumberRequest>,
     ) -> Answer<Done> {
-        self.calls.caller(&request)?;
+        self.calls.caller(&request, Wanted::Backup)?;
         let number = request.get_ref().current_log;
         self.calls
             .store(move |store| store.set_current_log(number))
@@ -119,7 +120,7 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<CheckLogsForBackupRequest>,
     ) -> Answer<Done> {
-        self.calls.caller(&request)?;
+        self.calls.caller(&request, Wanted::Backup)?;
         let low = request.get_ref().generation_low;
         self.calls.store(move |store| store.check_logs(low)).await?;
         Ok(Response::new(Done {}))

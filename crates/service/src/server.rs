@@ -1,14 +1,15 @@
 //! The running service: what it starts with, and how it ends.
 
 use std::future::Future;
-use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -18,10 +19,11 @@ use wire::v1::ad_restore_server::AdRestoreServer;
 use crate::backup_service::BackupService;
 use crate::calls::Calls;
 use crate::configuration::{Configuration, DirectoryConfiguration, StoreConfiguration};
-use crate::connection::{Caller, Connection, ConnectionId};
 use crate::contexts::{Contexts, Work};
+use crate::doorkeeper::{Lobby, accept_local};
 use crate::endpoint::Endpoint;
-use crate::privilege::Privileges;
+use crate::privilege::LocalRule;
+use crate::remote::RemoteEndpoint;
 use crate::restore_service::RestoreService;
 use crate::store::ese_folder::EseFolder;
 use crate::store::samba::SambaServer;
@@ -30,11 +32,24 @@ use crate::store::{DirectoryStore, Mode};
 /// How long clients may take to see the end of their calls when the service stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Calls at the same time on one connection; a client needs two, one of them for its life signs.
+const STREAMS: u32 = 16;
+
+/// Bytes of the headers of a call.
+const HEADERS: u32 = 16 << 10;
+
+/// Bytes of a request, the largest of which holds a few paths.
+const MESSAGE: usize = 64 << 10;
+
+/// How often a silent connection is asked whether its other end still exists, and for how long an answer is awaited.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
 /// A service that hosts its directory and listens, but does not answer yet.
 pub struct Service {
     calls: Calls,
-    privileges: Privileges,
+    rule: LocalRule,
     endpoint: Endpoint,
+    remote: Option<RemoteEndpoint>,
 }
 
 /// Hosts the configured directory until `shutdown` resolves.
@@ -79,21 +94,30 @@ impl Service {
         store: Arc<dyn DirectoryStore>,
     ) -> Result<Self> {
         let endpoint = &configuration.endpoint;
-        let privileges = Privileges::new(endpoint.group.as_deref())?;
+        let rule = LocalRule::new(endpoint.group.as_deref())?;
+        let remote = configuration.remote.as_ref();
         let contexts = Contexts::new(Duration::from_millis(endpoint.ping_timeout_ms.into()));
         Ok(Self {
             calls: Calls {
                 store,
                 contexts: Arc::new(contexts),
             },
-            endpoint: Endpoint::bind(&endpoint.socket, privileges.group())?,
-            privileges,
+            remote: remote.map(RemoteEndpoint::bind).transpose()?,
+            endpoint: Endpoint::bind(&endpoint.socket, rule.group())?,
+            rule,
         })
     }
 
     /// Where clients reach the service.
     pub fn socket(&self) -> &Path {
         self.endpoint.path()
+    }
+
+    /// Where clients reach the service over the network; empty where it does not listen there.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.remote
+            .as_ref()
+            .map_or_else(Vec::new, RemoteEndpoint::addresses)
     }
 
     /// Answers calls until `shutdown` resolves. Then contexts are released, calls under way get an error, and within
@@ -104,8 +128,9 @@ impl Service {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self {
             calls,
-            privileges,
+            rule,
             endpoint,
+            remote,
         } = self;
         let failed = |error: &dyn std::error::Error| {
             Error::new(
@@ -119,19 +144,33 @@ impl Service {
             .map_err(|error| failed(&error))?;
         let contexts = calls.contexts.clone();
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
-        let doorkeeper = Doorkeeper {
-            privileges,
-            contexts: contexts.clone(),
-            closing: closing.clone(),
-        };
         let (newcomers, incoming) = mpsc::channel(16);
-        let accepting = tokio::spawn(doorkeeper.accept(listener, newcomers));
+        let lobby = Lobby::new(contexts.clone(), closing.clone(), newcomers);
+        let mut accepting = JoinSet::new();
+        if let Some(remote) = remote {
+            let lobby = lobby.clone();
+            accepting.spawn(async move {
+                if let Err(error) = remote.accept(lobby).await {
+                    tracing::error!(%error, "the service does not listen on the network");
+                }
+            });
+        }
+        accepting.spawn(accept_local(listener, rule, lobby));
         let tending = tokio::spawn(tend(contexts.clone()));
         let router = Server::builder()
-            .add_service(AdBackupServer::new(BackupService {
-                calls: calls.clone(),
-            }))
-            .add_service(AdRestoreServer::new(RestoreService { calls }));
+            .max_concurrent_streams(STREAMS)
+            .http2_max_header_list_size(HEADERS)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .add_service(
+                AdBackupServer::new(BackupService {
+                    calls: calls.clone(),
+                })
+                .max_decoding_message_size(MESSAGE),
+            )
+            .add_service(
+                AdRestoreServer::new(RestoreService { calls }).max_decoding_message_size(MESSAGE),
+            );
         let mut answering = Box::pin(router.serve_with_incoming_shutdown(
             ReceiverStream::new(incoming),
             stopping.clone().cancelled_owned(),
@@ -141,14 +180,14 @@ impl Service {
             result = &mut answering => result,
             () = shutdown => {
                 tracing::info!("the backup service stops");
-                accepting.abort();
+                accepting.abort_all();
                 stopping.cancel();
                 contexts.stop();
                 let ended = tokio::time::timeout(FAREWELL, &mut answering).await;
                 ended.unwrap_or(Ok(()))
             }
         };
-        accepting.abort();
+        accepting.abort_all();
         tending.abort();
         // A client that does not read would keep its connection for ever.
         closing.cancel();
@@ -217,60 +256,5 @@ async fn tend(contexts: Arc<Contexts>) {
         if let Err(error) = tended.await {
             tracing::error!(%error, "looking after the contexts failed");
         }
-    }
-}
-
-/// Lets connections in and says who they are.
-struct Doorkeeper {
-    privileges: Privileges,
-    contexts: Arc<Contexts>,
-    closing: CancellationToken,
-}
-
-impl Doorkeeper {
-    async fn accept(self, listener: UnixListener, newcomers: mpsc::Sender<io::Result<Connection>>) {
-        let mut last: ConnectionId = 0;
-        loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Such as too many open files: that passes.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
-            last += 1;
-            let Some(caller) = self.identify(&stream, last).await else {
-                continue;
-            };
-            let connection =
-                Connection::new(stream, caller, self.contexts.clone(), self.closing.clone());
-            if newcomers.send(Ok(connection)).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn identify(&self, stream: &UnixStream, connection: ConnectionId) -> Option<Caller> {
-        let peer = match stream.peer_cred() {
-            Ok(peer) => peer,
-            Err(error) => {
-                tracing::warn!(%error, "refused a connection whose user the system does not tell");
-                return None;
-            }
-        };
-        let privileges = self.privileges.clone();
-        let (uid, gid) = (peer.uid(), peer.gid());
-        let privileged = tokio::task::spawn_blocking(move || privileges.held_by(uid, gid))
-            .await
-            .unwrap_or(false);
-        if !privileged {
-            tracing::warn!(uid, pid = peer.pid(), "a user without privileges connected");
-        }
-        Some(Caller {
-            connection,
-            privileged,
-        })
     }
 }

@@ -2,6 +2,8 @@
 //! codes travel in them: as a trailer of the gRPC status, whose message is the reason in words.
 #![forbid(unsafe_code)]
 
+pub mod tls;
+
 use contract::{Error, ResultCode};
 use tonic::{Code, Status, metadata::MetadataValue};
 

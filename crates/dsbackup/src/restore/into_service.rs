@@ -16,6 +16,12 @@ use crate::report::{Report, count};
 /// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to start until a restore
 /// completes.
 pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<String> {
+    if server.is_remote() {
+        return Err(Failure::Refused(
+            "the files of a restore cannot be sent to another computer yet: run the restore on the directory server itself"
+                .into(),
+        ));
+    }
     if ntdsbcli::is_ntds_online(server).map_err(Failure::at("DsIsNTDSOnline"))? {
         return Err(Failure::Refused(
             "the directory is online, so it cannot be restored: stop it, and start the service with --restore-mode"

@@ -57,7 +57,7 @@ pub fn server_rows(
             Source::Page,
         ),
         (
-            "another computer: not offered yet",
+            "another computer, where nothing says how it is known",
             "dc01.elsewhere.example",
             Source::Page,
         ),

@@ -1,5 +1,6 @@
 //! A service that runs in this process, in threads of its own.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -100,6 +101,8 @@ impl Directory {
 /// A running service; it stops when the value is dropped.
 pub struct Host {
     pub socket: PathBuf,
+    /// On the network.
+    pub addresses: Vec<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -108,6 +111,7 @@ impl Host {
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
         let service = Service::start(configuration, mode)?;
         let socket = service.socket().to_path_buf();
+        let addresses = service.addresses();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -123,6 +127,7 @@ impl Host {
         });
         Ok(Self {
             socket,
+            addresses,
             stop: Some(stop),
             thread: Some(thread),
         })

@@ -1,0 +1,40 @@
+//! What differs between operating systems: this computer's name, and the way to the service on it.
+
+use std::io;
+use std::path::Path;
+
+/// A connection to the service on this computer.
+#[cfg(unix)]
+pub(crate) type LocalStream = tokio::net::UnixStream;
+
+/// Connects to the service's socket.
+#[cfg(unix)]
+pub(crate) async fn connect(socket: &Path) -> io::Result<LocalStream> {
+    LocalStream::connect(socket).await
+}
+
+/// This computer's name.
+#[cfg(unix)]
+pub(crate) fn computer_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
+
+/// There is none: see [`connect`].
+#[cfg(not(unix))]
+pub(crate) type LocalStream = tokio::io::Empty;
+
+/// Refuses: the service listens on a Unix socket, which programs for this system do not reach.
+#[cfg(not(unix))]
+pub(crate) async fn connect(_socket: &Path) -> io::Result<LocalStream> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this system has no way to a Unix socket: name the server, which is reached over TLS then",
+    ))
+}
+
+/// This computer's name.
+#[cfg(not(unix))]
+pub(crate) fn computer_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".into())
+}

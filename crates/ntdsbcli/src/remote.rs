@@ -1,0 +1,265 @@
+//! A service on another computer: where it listens, how it is known for what it is, and the TLS connection to it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Error, Result, ResultCode};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use wire::tls::{self, Fingerprint};
+
+/// How long a service may take to accept a connection and to say who it is.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// The environment variable that names the file of the certification authority's certificates (PEM).
+pub const CA_FILE_VARIABLE: &str = "DSBACKUP_CA_FILE";
+/// The environment variable that holds the SHA-256 of the service's public key.
+pub const PIN_VARIABLE: &str = "DSBACKUP_PIN";
+/// The environment variable that names the file of this client's certificate (PEM).
+pub const CLIENT_CERTIFICATE_VARIABLE: &str = "DSBACKUP_CLIENT_CERTIFICATE";
+/// The environment variable that names the file of this client's private key (PEM).
+pub const CLIENT_KEY_VARIABLE: &str = "DSBACKUP_CLIENT_KEY";
+
+/// How a service on another computer is known, and how this client proves who it is.
+///
+/// The service must be known by a certification authority or by its key. With both, both must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// The certificates of the authority that issued the service's (PEM). The service's name must be in its
+    /// certificate then, and the certificate must not have run out.
+    pub ca_file: Option<PathBuf>,
+    /// The SHA-256 of the service's public key; the service writes it to its log when it starts.
+    pub pin: Option<Fingerprint>,
+    /// This client's certificate and those that lead to its authority (PEM), which the service maps to privileges.
+    pub client_certificate: Option<PathBuf>,
+    /// The private key of the client's certificate (PEM).
+    pub client_key: Option<PathBuf>,
+}
+
+impl TlsOptions {
+    /// What the environment variables say: the functions' parameters have no place for it.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` for a malformed pin.
+    pub fn from_environment() -> Result<Self> {
+        let path = |variable| {
+            std::env::var_os(variable)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let pin = path(PIN_VARIABLE)
+            .map(|pin| pin.to_string_lossy().parse())
+            .transpose()
+            .map_err(|error: Error| {
+                Error::new(error.code, format!("{PIN_VARIABLE}: {}", error.reason))
+            })?;
+        Ok(Self {
+            ca_file: path(CA_FILE_VARIABLE),
+            pin,
+            client_certificate: path(CLIENT_CERTIFICATE_VARIABLE),
+            client_key: path(CLIENT_KEY_VARIABLE),
+        })
+    }
+}
+
+/// A service on another computer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remote {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: TlsOptions,
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Everything that can be said before the first byte is sent.
+pub(crate) struct Prepared {
+    host: String,
+    port: u16,
+    name: ServerName<'static>,
+    configuration: Arc<ClientConfig>,
+}
+
+impl Remote {
+    /// Reads certificates and keys.
+    ///
+    /// # Errors
+    /// `hrCouldNotConnect` for a name that is none, and where nothing says how the service is known; `hrInvalidParam`
+    /// for files that cannot be used.
+    pub(crate) fn prepare(&self) -> Result<Prepared> {
+        let name = ServerName::try_from(self.host.clone()).map_err(|error| {
+            Error::new(
+                ResultCode::COULD_NOT_CONNECT,
+                format!("{:?}: {error}", self.host),
+            )
+        })?;
+        let builder = ClientConfig::builder_with_provider(tls::provider())
+            .with_protocol_versions(tls::VERSIONS)
+            .map_err(|error| Error::new(ResultCode::ERROR, error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(KnownService::new(self)?));
+        let mut configuration = match (&self.tls.client_certificate, &self.tls.client_key) {
+            (Some(certificate), Some(key)) => builder
+                .with_client_auth_cert(
+                    tls::read_certificates(certificate)?,
+                    tls::read_private_key(key)?,
+                )
+                .map_err(|error| {
+                    Error::new(
+                        ResultCode::INVALID_PARAM,
+                        format!("{} and its key: {error}", certificate.display()),
+                    )
+                })?,
+            (None, None) => builder.with_no_client_auth(),
+            _ => {
+                return Err(Error::new(
+                    ResultCode::INVALID_PARAM,
+                    "a client certificate and its private key are of use together only: name both files, or neither",
+                ));
+            }
+        };
+        configuration.alpn_protocols = vec![tls::ALPN.to_vec()];
+        Ok(Prepared {
+            host: self.host.clone(),
+            port: self.port,
+            name,
+            configuration: Arc::new(configuration),
+        })
+    }
+}
+
+impl Prepared {
+    /// Connects, and has the service prove who it is.
+    pub(crate) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
+        let connect = async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            stream.set_nodelay(true)?;
+            TlsConnector::from(self.configuration.clone())
+                .connect(self.name.clone(), stream)
+                .await
+        };
+        tokio::time::timeout(CONNECT, connect)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// Decides whether who answers is the service that was meant.
+#[derive(Debug)]
+struct KnownService {
+    authority: Option<Arc<WebPkiServerVerifier>>,
+    pin: Option<Fingerprint>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl KnownService {
+    fn new(remote: &Remote) -> Result<Self> {
+        let TlsOptions { ca_file, pin, .. } = &remote.tls;
+        if ca_file.is_none() && pin.is_none() {
+            return Err(Error::new(
+                ResultCode::COULD_NOT_CONNECT,
+                format!(
+                    "nothing says how the service on {remote} is known for what it is: name the file of its certification \
+                     authority (--ca-file, {CA_FILE_VARIABLE}) or the SHA-256 of its key (--pin, {PIN_VARIABLE})"
+                ),
+            ));
+        }
+        let provider = tls::provider();
+        let authority = ca_file
+            .as_ref()
+            .map(|file| {
+                let unusable = |reason: &dyn fmt::Display| {
+                    Error::new(
+                        ResultCode::INVALID_PARAM,
+                        format!("{}: {reason}", file.display()),
+                    )
+                };
+                let mut roots = RootCertStore::empty();
+                for certificate in tls::read_certificates(file)? {
+                    roots.add(certificate).map_err(|error| unusable(&error))?;
+                }
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                    .build()
+                    .map_err(|error| unusable(&error))
+            })
+            .transpose()?;
+        Ok(Self {
+            authority,
+            pin: *pin,
+            provider,
+        })
+    }
+}
+
+impl ServerCertVerifier for KnownService {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        if let Some(authority) = &self.authority {
+            authority.verify_server_cert(certificate, intermediates, name, ocsp, now)?;
+        }
+        if let Some(pin) = self.pin {
+            let found = Fingerprint::of_public_key(certificate)
+                .map_err(|_| CertificateError::BadEncoding)?;
+            if found != pin {
+                return Err(rustls::Error::General(format!(
+                    "the service's public key is not the pinned one: expected {pin}, found {found}"
+                )));
+            }
+        }
+        if self.authority.is_none() && self.pin.is_none() {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

@@ -1,0 +1,115 @@
+//! Lets connections in and says who they are.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::{Caller, Identity, Origin, Privileges};
+use crate::connection::{Connection, Stream};
+use crate::contexts::Contexts;
+use crate::privilege::LocalRule;
+use crate::remote::Admission;
+
+/// Where connections go that were let in, over whichever endpoint they came.
+#[derive(Clone)]
+pub(crate) struct Lobby {
+    contexts: Arc<Contexts>,
+    closing: CancellationToken,
+    newcomers: mpsc::Sender<io::Result<Connection>>,
+    last: Arc<AtomicU64>,
+}
+
+impl Lobby {
+    /// Connections break when `closing` is cancelled.
+    pub(crate) fn new(
+        contexts: Arc<Contexts>,
+        closing: CancellationToken,
+        newcomers: mpsc::Sender<io::Result<Connection>>,
+    ) -> Self {
+        Self {
+            contexts,
+            closing,
+            newcomers,
+            last: Arc::default(),
+        }
+    }
+
+    /// Hands a connection to the server.
+    pub(crate) async fn enter(
+        &self,
+        stream: Stream,
+        origin: Origin,
+        identity: Arc<Identity>,
+        admission: Option<Admission>,
+    ) {
+        let caller = Caller {
+            connection: self.last.fetch_add(1, Ordering::Relaxed) + 1,
+            origin,
+            identity,
+        };
+        let connection = Connection::new(
+            stream,
+            caller,
+            self.contexts.clone(),
+            self.closing.clone(),
+            admission,
+        );
+        // Nobody takes it any more when the service stops.
+        let _ = self.newcomers.send(Ok(connection)).await;
+    }
+
+    /// Resolves when the service stops.
+    pub(crate) async fn closed(&self) {
+        self.closing.cancelled().await;
+    }
+}
+
+/// Lets in who reaches the Unix socket, as the user of the process at its other end.
+pub(crate) async fn accept_local(listener: UnixListener, rule: LocalRule, lobby: Lobby) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Such as too many open files: that passes.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        if let Some((origin, identity)) = identify(&stream, &rule).await {
+            lobby.enter(Box::new(stream), origin, identity, None).await;
+        }
+    }
+}
+
+async fn identify(stream: &UnixStream, rule: &LocalRule) -> Option<(Origin, Arc<Identity>)> {
+    let peer = match stream.peer_cred() {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(%error, "refused a connection whose user the system does not tell");
+            return None;
+        }
+    };
+    let rule = rule.clone();
+    let (uid, gid, pid) = (peer.uid(), peer.gid(), peer.pid());
+    let identity = tokio::task::spawn_blocking(move || Identity {
+        name: LocalRule::name_of(uid),
+        privileges: if rule.admits(uid, gid) {
+            Privileges::ALL
+        } else {
+            Privileges::NONE
+        },
+    })
+    .await
+    .ok()?;
+    let origin = Origin::Local { uid, pid };
+    if identity.privileges == Privileges::NONE {
+        tracing::warn!(%origin, "a user without privileges connected");
+    }
+    Some((origin, Arc::new(identity)))
+}

@@ -1,0 +1,95 @@
+//! How many connections there may be: in all, and from one address, so that no single peer takes every place.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts who is in.
+pub(crate) struct Turnstile {
+    most: usize,
+    most_of_one: usize,
+    inside: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A place inside; it is free again when the value is dropped.
+pub(crate) struct Admission {
+    turnstile: Arc<Turnstile>,
+    peer: IpAddr,
+}
+
+impl Turnstile {
+    pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            most_of_one,
+            inside: Mutex::default(),
+        })
+    }
+
+    /// A place for one more connection from this address, if there is one.
+    pub(crate) fn admit(turnstile: &Arc<Self>, address: IpAddr) -> Option<Admission> {
+        let peer = peer(address);
+        let mut inside = turnstile.inside();
+        if inside.values().sum::<usize>() >= turnstile.most {
+            return None;
+        }
+        let of_peer = inside.entry(peer).or_default();
+        if *of_peer >= turnstile.most_of_one {
+            return None;
+        }
+        *of_peer += 1;
+        drop(inside);
+        Some(Admission {
+            turnstile: turnstile.clone(),
+            peer,
+        })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut inside = self.turnstile.inside();
+        if let Some(of_peer) = inside.get_mut(&self.peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                inside.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// Whom an address stands for: whoever has one IPv6 address usually has the other 2^64 of its network too.
+fn peer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_peer_takes_every_place() {
+        let turnstile = Turnstile::new(3, 2);
+        let admit = |address: &str| Turnstile::admit(&turnstile, address.parse().unwrap());
+        let first = admit("10.0.0.1").unwrap();
+        let _second = admit("::ffff:10.0.0.1").unwrap();
+        assert!(admit("10.0.0.1").is_none());
+        let _other = admit("2001:db8::1").unwrap();
+        assert!(admit("2001:db8:0:1::1").is_none(), "three are inside");
+        drop(first);
+        let _another = admit("2001:db8::ffff:2").unwrap();
+        assert!(
+            admit("2001:db8::3").is_none(),
+            "two of this network are inside"
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! The service's certificate and key: read again whenever their files have changed, so that a renewed certificate
+//! counts from the next connection on.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use contract::{Error, Result, ResultCode};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use wire::tls::{self, Fingerprint};
+
+/// What the service shows to clients.
+pub(crate) struct Credentials {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    /// Of the files that were looked at last, usable or not.
+    state: [FileState; 2],
+    configuration: Arc<ServerConfig>,
+    pin: Fingerprint,
+}
+
+/// Inode, size, and time of change in seconds and nanoseconds; none of a file that is not there.
+type FileState = Option<(u64, u64, i64, i64)>;
+
+impl Credentials {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` naming the file: it cannot be read, others may read the key, or the two do not belong together.
+    pub(crate) fn read(certificate: &Path, key: &Path) -> Result<Self> {
+        let state = states(certificate, key);
+        let (configuration, pin) = configure(certificate, key)?;
+        Ok(Self {
+            certificate: certificate.to_path_buf(),
+            key: key.to_path_buf(),
+            current: Mutex::new(Current {
+                state,
+                configuration,
+                pin,
+            }),
+        })
+    }
+
+    /// The SHA-256 of the public key, by which clients may know the service.
+    pub(crate) fn pin(&self) -> Fingerprint {
+        self.lock().pin
+    }
+
+    /// For the next connection. While changed files cannot be used, what was read before them stays.
+    pub(crate) fn current(&self) -> Arc<ServerConfig> {
+        let mut current = self.lock();
+        let state = states(&self.certificate, &self.key);
+        if state != current.state {
+            current.state = state;
+            match configure(&self.certificate, &self.key) {
+                Ok((configuration, pin)) => {
+                    tracing::info!(public_key_sha256 = %pin, "read the changed certificate and key");
+                    (current.configuration, current.pin) = (configuration, pin);
+                }
+                Err(error) => tracing::warn!(
+                    %error,
+                    "the changed certificate and key cannot be used; the earlier ones stay in use"
+                ),
+            }
+        }
+        current.configuration.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn states(certificate: &Path, key: &Path) -> [FileState; 2] {
+    [certificate, key].map(|file| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((
+            metadata.ino(),
+            metadata.size(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+        ))
+    })
+}
+
+fn configure(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Fingerprint)> {
+    let unusable = |error: &dyn fmt::Display| {
+        Error::new(
+            ResultCode::INVALID_PARAM,
+            format!("{} and {}: {error}", certificate.display(), key.display()),
+        )
+    };
+    let chain = tls::read_certificates(certificate)?;
+    let own = chain.first().ok_or_else(|| unusable(&"no certificate"))?;
+    let pin = Fingerprint::of_public_key(own)?;
+    let key = tls::read_private_key(key)?;
+    let provider = tls::provider();
+    let mut configuration = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(tls::VERSIONS)
+        .map_err(|error| unusable(&error))?
+        .with_client_cert_verifier(Arc::new(AskForCertificate(provider)))
+        .with_single_cert(chain, key)
+        .map_err(|error| unusable(&error))?;
+    configuration.alpn_protocols = vec![tls::ALPN.to_vec()];
+    // Every connection proves anew who it is.
+    configuration.session_storage = Arc::new(NoServerSessionStorage {});
+    configuration.send_tls13_tickets = 0;
+    Ok((Arc::new(configuration), pin))
+}
+
+/// Asks for a certificate and has its owner prove the key. Whose it is, and whether that counts, is decided after the
+/// handshake: so that a refusal arrives as ERROR_ACCESS_DENIED, and shows in the log by name.
+#[derive(Debug)]
+struct AskForCertificate(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AskForCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> std::result::Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

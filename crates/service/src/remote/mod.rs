@@ -1,0 +1,161 @@
+//! The network endpoint: TCP, and on it TLS 1.3, never anything without.
+//!
+//! 1. `admission`: is there room for one more connection, from this address.
+//! 2. `credentials`: the service proves who it is, with certificate and key as they lie on disk at this moment.
+//! 3. `client_certificate`: who the client is, by the certificate that it showed.
+
+mod admission;
+mod client_certificate;
+mod configuration;
+mod credentials;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Error, Result, ResultCode};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+pub(crate) use self::admission::Admission;
+use self::admission::Turnstile;
+use self::client_certificate::Mapping;
+pub use self::configuration::{ClientConfiguration, RemoteConfiguration};
+use self::credentials::Credentials;
+use crate::caller::{Identity, Origin, Privileges};
+use crate::doorkeeper::Lobby;
+
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Where the service listens on the network.
+pub(crate) struct RemoteEndpoint {
+    listeners: Vec<TcpListener>,
+    door: Arc<Door>,
+}
+
+/// What decides about every newcomer.
+struct Door {
+    credentials: Credentials,
+    mapping: Mapping,
+    turnstile: Arc<Turnstile>,
+}
+
+impl RemoteEndpoint {
+    /// Reads certificate, key and who is mapped to what, and listens.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` for what cannot be used, naming it.
+    pub(crate) fn bind(configuration: &RemoteConfiguration) -> Result<Self> {
+        let door = Arc::new(Door {
+            credentials: Credentials::read(&configuration.certificate, &configuration.key)?,
+            mapping: Mapping::new(configuration)?,
+            turnstile: Turnstile::new(
+                configuration.max_connections as usize,
+                configuration.max_connections_per_address as usize,
+            ),
+        });
+        let listeners = configuration
+            .listen
+            .iter()
+            .map(|address| {
+                listen(address).map_err(|error| {
+                    Error::new(
+                        ResultCode::INVALID_PARAM,
+                        format!("listen = \"{address}\": {error}"),
+                    )
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { listeners, door })
+    }
+
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// Lets connections in for as long as the service runs.
+    pub(crate) async fn accept(self, lobby: Lobby) -> io::Result<()> {
+        tracing::info!(
+            addresses = ?self.addresses(),
+            public_key_sha256 = %self.door.credentials.pin(),
+            "the backup service listens on the network"
+        );
+        let mut accepting = tokio::task::JoinSet::new();
+        for listener in self.listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            accepting.spawn(accept(listener, self.door.clone(), lobby.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+fn listen(address: &SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby) {
+    loop {
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Such as too many open files: that passes.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(admission) = Turnstile::admit(&door.turnstile, address.ip()) else {
+            // One line for each would let an attacker fill the disk.
+            tracing::debug!(%address, "refused a connection: too many");
+            continue;
+        };
+        let (door, lobby) = (door.clone(), lobby.clone());
+        tokio::spawn(async move {
+            let entered = tokio::select! {
+                entered = door.let_in(stream) => entered,
+                () = lobby.closed() => return,
+            };
+            match entered {
+                Ok((stream, identity)) => {
+                    let origin = Origin::Network(address);
+                    lobby
+                        .enter(Box::new(stream), origin, identity, Some(admission))
+                        .await;
+                }
+                Err(error) => tracing::warn!(%address, %error, "refused a connection"),
+            }
+        });
+    }
+}
+
+impl Door {
+    async fn let_in(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, Arc<Identity>)> {
+        stream.set_nodelay(true)?;
+        let acceptor = TlsAcceptor::from(self.credentials.current());
+        let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let shown = stream.get_ref().1.peer_certificates();
+        let identity = match self.mapping.identify(shown.unwrap_or_default()) {
+            Ok(identity) => identity,
+            Err(stranger) => {
+                tracing::warn!(caller = %stranger.name, reason = %stranger.reason, "a caller without privileges connected");
+                Arc::new(Identity {
+                    name: stranger.name,
+                    privileges: Privileges::NONE,
+                })
+            }
+        };
+        Ok((stream, identity))
+    }
+}

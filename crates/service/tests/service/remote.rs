@@ -1,0 +1,405 @@
+//! The network endpoint: who is let in, who is not, and what they get.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use contract::{Error, RestoreType, ResultCode};
+use ntdsbcli::{BackupContext, BackupOptions, RestoreContext, Server, TlsOptions};
+use service::{ClientConfiguration, Configuration, Mode, RemoteConfiguration};
+
+use crate::certificates::{Authority, Issued};
+use crate::host::{Directory, Host};
+
+/// A directory whose service listens on the network, and an authority for both sides.
+struct World {
+    directory: Directory,
+    authority: Authority,
+    service: Issued,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new();
+        Self {
+            directory: Directory::of("sample-forest/clean"),
+            service: authority.service(folder.path(), "service"),
+            authority,
+            folder,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn configuration(&self, clients: Vec<ClientConfiguration>) -> Configuration {
+        let mut configuration = self.directory.configuration();
+        configuration.remote = Some(RemoteConfiguration {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            certificate: self.service.certificate.clone(),
+            key: self.service.key.clone(),
+            client_ca: Some(self.authority.file(self.path(), "clients-ca.pem")),
+            max_connections: 64,
+            max_connections_per_address: 16,
+            clients,
+        });
+        configuration
+    }
+
+    fn host(&self, clients: Vec<ClientConfiguration>) -> Host {
+        Host::start(&self.configuration(clients), Mode::Normal).unwrap()
+    }
+
+    /// Trust in the authority, and a certificate of the client's own.
+    fn tls(&self, client: Option<&Issued>) -> TlsOptions {
+        TlsOptions {
+            ca_file: Some(self.authority.file(self.path(), "ca.pem")),
+            pin: None,
+            client_certificate: client.map(|client| client.certificate.clone()),
+            client_key: client.map(|client| client.key.clone()),
+        }
+    }
+
+    /// A client that may back up, and its entry.
+    fn backup_client(&self) -> (Issued, ClientConfiguration) {
+        let client = self.authority.client(self.path(), "backup-host");
+        let entry = by_fingerprint(&client, true, false);
+        (client, entry)
+    }
+}
+
+fn by_fingerprint(client: &Issued, backup: bool, restore: bool) -> ClientConfiguration {
+    ClientConfiguration {
+        name: "by fingerprint".into(),
+        fingerprint: Some(client.fingerprint()),
+        subject: None,
+        backup,
+        restore,
+    }
+}
+
+fn by_subject(subject: &str) -> ClientConfiguration {
+    ClientConfiguration {
+        name: "by subject".into(),
+        fingerprint: None,
+        subject: Some(subject.into()),
+        backup: true,
+        restore: true,
+    }
+}
+
+fn server(host: &Host, tls: TlsOptions) -> Server {
+    let port = host.addresses[0].port();
+    Server::named_with(&format!("localhost:{port}"), tls).unwrap()
+}
+
+fn prepare(server: &Server) -> Result<BackupContext, Error> {
+    BackupContext::prepare(server, BackupOptions::full())
+}
+
+fn refused(server: &Server) -> Error {
+    prepare(server).err().expect("a refusal")
+}
+
+/// Reads everything that a backup lists, and compares it with what lies in the directory.
+fn back_up(server: &Server) {
+    let mut backup = prepare(server).unwrap();
+    let mut files = backup.database_names().unwrap();
+    files.extend(backup.backup_logs().unwrap());
+    assert!(!files.is_empty());
+    let mut buffer = vec![0; 1 << 20];
+    for file in files {
+        let size = backup.open_file(&file.name, 1 << 20).unwrap();
+        let mut content = Vec::new();
+        while (content.len() as u64) < size {
+            let length = backup.read(&mut buffer).unwrap();
+            content.extend_from_slice(&buffer[..length]);
+        }
+        backup.close().unwrap();
+        assert!(
+            content == std::fs::read(&file.name).unwrap(),
+            "{}",
+            file.name
+        );
+    }
+    backup.end().unwrap();
+}
+
+#[test]
+fn a_mapped_certificate_backs_up_every_byte() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let host = world.host(vec![entry, by_subject("CN=recovery-host")]);
+    back_up(&server(&host, world.tls(Some(&client))));
+    // Known by subject, because the authority vouches for it.
+    let recovery = world.authority.client(world.path(), "recovery-host");
+    back_up(&server(&host, world.tls(Some(&recovery))));
+    // The service known by its key alone.
+    let pinned = TlsOptions {
+        ca_file: None,
+        pin: Some(world.service.pin()),
+        ..world.tls(Some(&client))
+    };
+    back_up(&server(&host, pinned));
+}
+
+#[test]
+fn each_privilege_is_good_for_its_own_calls_only() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let restorer = world.authority.client(world.path(), "restorer");
+    let nobody = world.authority.client(world.path(), "nobody");
+    let host = world.host(vec![
+        entry,
+        by_fingerprint(&restorer, false, true),
+        by_fingerprint(&nobody, false, false),
+    ]);
+    let backup = server(&host, world.tls(Some(&client)));
+    let restore = server(&host, world.tls(Some(&restorer)));
+    let nobody = server(&host, world.tls(Some(&nobody)));
+    let denied = |result: Result<(), Error>| {
+        assert_eq!(result.unwrap_err().code, ResultCode::ACCESS_DENIED);
+    };
+    assert_eq!(ntdsbcli::is_ntds_online(&backup), Ok(true));
+    assert_eq!(ntdsbcli::is_ntds_online(&restore), Ok(true));
+    denied(ntdsbcli::is_ntds_online(&nobody).map(drop));
+    denied(prepare(&restore).map(drop));
+    denied(ntdsbcli::set_current_backup_log(&restore, 1));
+    denied(RestoreContext::prepare(&backup, RestoreType::CatchUp, None).map(drop));
+    // Whoever may restore hears the reason why not now.
+    let error = RestoreContext::prepare(&restore, RestoreType::CatchUp, None)
+        .err()
+        .unwrap();
+    assert_eq!(error.code, ResultCode::DATABASE_IN_USE);
+}
+
+#[test]
+fn unknown_certificates_are_denied_every_call() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let expired = world.authority.expired_client(world.path(), "expired");
+    let host = world.host(vec![
+        entry,
+        by_fingerprint(&expired, true, true),
+        by_subject("CN=recovery-host"),
+    ]);
+    let other = tempfile::tempdir().unwrap();
+    let strangers = [
+        None,
+        Some(world.authority.client(world.path(), "unmapped")),
+        Some(expired),
+        // The right names, but the authority of somebody else.
+        Some(Authority::new().client(other.path(), "recovery-host")),
+        Some(Authority::new().client(other.path(), "backup-host")),
+        // A certificate for services is none for clients.
+        Some(world.authority.service(other.path(), "recovery-host")),
+    ];
+    for stranger in &strangers {
+        let server = server(&host, world.tls(stranger.as_ref()));
+        let error = refused(&server);
+        assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{error}");
+        let hints = [
+            client.fingerprint(),
+            "ntds".into(),
+            "expired".into(),
+            "map".into(),
+        ];
+        assert!(
+            !hints.iter().any(|hint| error.reason.contains(hint)),
+            "{error}"
+        );
+        let error = ntdsbcli::is_ntds_online(&server).unwrap_err();
+        assert_eq!(error.code, ResultCode::ACCESS_DENIED);
+    }
+}
+
+#[test]
+fn a_stranger_in_the_services_place_is_not_believed() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let host = world.host(vec![entry]);
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Authority::new();
+    let good = world.tls(Some(&client));
+    let wrong_authority = TlsOptions {
+        ca_file: Some(stranger.file(other.path(), "ca.pem")),
+        ..good.clone()
+    };
+    let wrong_pin = TlsOptions {
+        ca_file: None,
+        pin: Some(stranger.service(other.path(), "service").pin()),
+        ..good.clone()
+    };
+    let right_authority_wrong_pin = TlsOptions {
+        ca_file: good.ca_file.clone(),
+        ..wrong_pin.clone()
+    };
+    let wrong_authority_right_pin = TlsOptions {
+        pin: Some(world.service.pin()),
+        ..wrong_authority.clone()
+    };
+    for tls in [
+        wrong_authority,
+        wrong_pin,
+        right_authority_wrong_pin,
+        wrong_authority_right_pin,
+    ] {
+        let error = refused(&server(&host, tls));
+        assert_eq!(error.code, ResultCode::COULD_NOT_CONNECT, "{error}");
+    }
+    // The right certificate, but for another name.
+    let port = host.addresses[0].port();
+    let elsewhere = Server::named_with(&format!("127.0.0.2:{port}"), good.clone()).unwrap();
+    assert_eq!(refused(&elsewhere).code, ResultCode::COULD_NOT_CONNECT);
+    back_up(&server(&host, good));
+}
+
+#[test]
+fn nothing_is_said_without_tls_or_with_an_old_one() {
+    let world = World::new();
+    let host = world.host(vec![]);
+    let address = host.addresses[0];
+    // HTTP/2 and HTTP/1 in clear: no answer but a TLS alert, and the end of the connection.
+    for greeting in [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..],
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(15)))
+            .unwrap();
+        stream.write_all(greeting).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.len() <= 7 && answer.first().is_none_or(|byte| *byte == 21));
+    }
+    for (version, accepted) in [("-tls1_2", false), ("-tls1_3", true)] {
+        let output = Command::new("openssl")
+            .args([
+                "s_client",
+                "-connect",
+                &address.to_string(),
+                version,
+                "-alpn",
+                "h2",
+            ])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(
+            said.contains("Cipher is TLS_"),
+            accepted,
+            "{version}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_renewed_certificate_counts_from_the_next_connection_on() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let host = world.host(vec![entry]);
+    let pinned = |service: &Issued| TlsOptions {
+        ca_file: None,
+        pin: Some(service.pin()),
+        ..world.tls(Some(&client))
+    };
+    let old = pinned(&world.service);
+    let running = prepare(&server(&host, old.clone())).unwrap();
+    let folder = tempfile::tempdir_in(world.path()).unwrap();
+    let renewed = world.authority.service(folder.path(), "renewed");
+    let new = pinned(&renewed);
+    // Between the two renames certificate and key do not belong together: the old ones stay in use.
+    std::fs::rename(&renewed.certificate, &world.service.certificate).unwrap();
+    assert_eq!(
+        ntdsbcli::is_ntds_online(&server(&host, old.clone())),
+        Ok(true)
+    );
+    std::fs::rename(&renewed.key, &world.service.key).unwrap();
+    assert_eq!(ntdsbcli::is_ntds_online(&server(&host, new)), Ok(true));
+    assert_eq!(
+        refused(&server(&host, old)).code,
+        ResultCode::COULD_NOT_CONNECT
+    );
+    // Who was connected stays so.
+    running.database_names().unwrap();
+    running.end().unwrap();
+}
+
+#[test]
+fn unusable_configurations_are_named() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let fails = |change: &dyn Fn(&mut RemoteConfiguration), part: &str| {
+        let mut configuration = world.configuration(vec![entry.clone()]);
+        change(configuration.remote.as_mut().unwrap());
+        let error = Host::start(&configuration, Mode::Normal).err().unwrap();
+        assert_eq!(error.code, ResultCode::INVALID_PARAM);
+        assert!(error.reason.contains(part), "{error}");
+    };
+    fails(&|remote| remote.listen.clear(), "listen");
+    fails(&|remote| remote.key = client.key.clone(), "backup-host.key");
+    fails(
+        &|remote| remote.key = "/no/such/file".into(),
+        "/no/such/file",
+    );
+    fails(&|remote| remote.clients.push(entry.clone()), "mapped");
+    fails(
+        &|remote| remote.clients[0].fingerprint = Some("12".into()),
+        "64",
+    );
+    fails(
+        &|remote| remote.clients[0].subject = Some("CN=x".into()),
+        "either",
+    );
+    fails(
+        &|remote| {
+            remote.clients = vec![by_subject("CN=x")];
+            remote.client_ca = None;
+        },
+        "client_ca",
+    );
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(&world.service.key, mode(0o644)).unwrap();
+    fails(&|_| (), "chmod");
+}
+
+#[test]
+fn one_peer_takes_its_own_places_only() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let mut configuration = world.configuration(vec![entry]);
+    configuration
+        .remote
+        .as_mut()
+        .unwrap()
+        .max_connections_per_address = 4;
+    let host = Host::start(&configuration, Mode::Normal).unwrap();
+    let server = server(&host, world.tls(Some(&client)));
+    let running = prepare(&server).unwrap();
+    // Silent connections, far more than one address may have.
+    let silent: Vec<TcpStream> = (0..200)
+        .filter_map(|_| TcpStream::connect(host.addresses[0]).ok())
+        .collect();
+    assert!(prepare(&server).is_err(), "no place is left");
+    running.database_names().unwrap();
+    running.end().unwrap();
+    // Other ways in stay open.
+    assert_eq!(
+        ntdsbcli::is_ntds_online(&Server::at_socket(host.socket())),
+        Ok(true)
+    );
+    drop(silent);
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while ntdsbcli::is_ntds_online(&server).is_err() {
+        assert!(Instant::now() < deadline, "the places are free again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

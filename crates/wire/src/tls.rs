@@ -1,0 +1,164 @@
+//! What both sides of a TLS connection agree on: version 1.3 and nothing older, HTTP/2, and how keys and certificates
+//! are named.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use contract::{Error, Result, ResultCode};
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+
+/// The TCP port of the service, where none is named.
+pub const DEFAULT_PORT: u16 = 18390;
+
+/// The protocol inside TLS, by its registered name (ALPN): HTTP/2, which carries gRPC.
+pub const ALPN: &[u8] = b"h2";
+
+/// The only version.
+pub const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
+/// The cryptography: ring, which builds for every platform of the clients with a C compiler alone.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A SHA-256: of a certificate (its DER form), or of a public key (SubjectPublicKeyInfo in DER). Written in hexadecimal;
+/// colons between bytes are read too.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of a certificate, as `openssl x509 -fingerprint -sha256` shows it.
+    pub fn of_certificate(certificate: &CertificateDer<'_>) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+
+    /// Of a certificate's public key, which stays the same when the certificate is renewed with the same key.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` for what is no certificate.
+    pub fn of_public_key(certificate: &CertificateDer<'_>) -> Result<Self> {
+        let certificate = webpki::EndEntityCert::try_from(certificate).map_err(|error| {
+            Error::new(
+                ResultCode::INVALID_PARAM,
+                format!("not a usable certificate: {error}"),
+            )
+        })?;
+        Ok(Self(
+            Sha256::digest(certificate.subject_public_key_info()).into(),
+        ))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+        let mut bytes = [0; 32];
+        let (pairs, rest) = digits.as_chunks::<2>();
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return Err(no_fingerprint(text));
+        }
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            let digit = |digit: u8| char::from(digit).to_digit(16);
+            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
+                return Err(no_fingerprint(text));
+            };
+            *byte = (high << 4 | low) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn no_fingerprint(text: &str) -> Error {
+    Error::new(
+        ResultCode::INVALID_PARAM,
+        format!("{text:?}: expected a SHA-256, 64 hexadecimal digits"),
+    )
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+/// The certificates of a PEM file, in its order; at least one.
+///
+/// # Errors
+/// `hrInvalidParam` naming the file.
+pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| unusable(file, &error))?;
+    if certificates.is_empty() {
+        return Err(unusable(file, &"there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+/// The private key of a PEM file (PKCS#8, or the older forms).
+///
+/// # Errors
+/// `hrInvalidParam` naming the file; the key itself is never shown.
+pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
+    refuse_open_to_others(file)?;
+    PrivateKeyDer::from_pem_file(file).map_err(|error| unusable(file, &error))
+}
+
+/// A private key that every user can read is no secret any more.
+#[cfg(unix)]
+fn refuse_open_to_others(file: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(file).map_err(|error| unusable(file, &error))?;
+    if metadata.mode() & 0o007 != 0 {
+        return Err(unusable(
+            file,
+            &"other users may reach this private key; take that from them (chmod o= FILE)",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_open_to_others(_file: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn unusable(file: &Path, reason: &dyn fmt::Display) -> Error {
+    Error::new(
+        ResultCode::INVALID_PARAM,
+        format!("{}: {reason}", file.display()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_read_as_openssl_writes_them() {
+        let plain = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+        let fingerprint: Fingerprint = plain.parse().unwrap();
+        assert_eq!(fingerprint.to_string(), plain);
+        let pairs: Vec<String> = (0..32)
+            .map(|index| plain[2 * index..][..2].to_uppercase())
+            .collect();
+        assert_eq!(pairs.join(":").parse(), Ok(fingerprint));
+        for wrong in ["", "00", &plain[1..], &plain.replace('a', "g")] {
+            assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
+        }
+    }
+}
