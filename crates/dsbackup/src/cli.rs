@@ -191,6 +191,9 @@ pub struct ServerOptions {
 pub struct InitOptions {
     #[command(flatten)]
     pub repository: RepositoryOptions,
+    /// How hard zstd tries, for all that is ever stored in this repository: -7 (fastest) to 22 (smallest); by default 1
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(-7..=22), allow_negative_numbers = true)]
+    pub compression: Option<i32>,
 }
 
 /// `dsbackup backup`.

@@ -1,6 +1,7 @@
 //! The `dsbackup` command: backs up and restores Active Directory servers.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod allocator;
 mod backup;
 mod check;
 mod cli;
@@ -36,6 +37,7 @@ use crate::report::Report;
 pub const TOOL: &str = concat!("dsbackup ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     let cli = Cli::parse();
     start_log(&cli);
     // Nothing that this process creates is anybody else's business.
@@ -86,10 +88,15 @@ fn start_log(cli: &Cli) {
 
 fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
     let repository = &options.repository;
+    let defaults = repository::InitOptions::default();
+    let new = repository::InitOptions {
+        level: options.compression.unwrap_or(defaults.level),
+        ..defaults
+    };
     let repository = Repository::init(
         &Location::parse(&repository.repository)?,
         &password::find(repository)?,
-        &Default::default(),
+        &new,
         &repository.store_options.iter().cloned().collect(),
     )?;
     let result = serde_json::json!({ "repository": options.repository.repository });

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use rustic_core::jiff::{Timestamp, Zoned, tz::TimeZone};
 use rustic_core::repofile::{SnapshotFile, SnapshotSummary, StringList};
 use rustic_core::{FileType, Id, TreeId};
-use sha2::{Digest, Sha256};
 
 use crate::cipher::Hash;
 use crate::error::{BoxError, Error};
@@ -253,15 +252,13 @@ impl Reading<'_> {
 
     fn read(&mut self, mut file: SourceFile<'_>) -> Result<(), Error> {
         self.root.reserve(&file.path)?;
-        let mut hash = Sha256::new();
         let number = self.files.len();
-        let read = self
-            .feed
-            .store(number, &mut *file.content, file.size, &mut |part| {
-                hash.update(part);
-                self.bytes += part.len() as u64;
-                (self.progress)(self.bytes);
-            })?;
+        let (read, sha256) =
+            self.feed
+                .store(number, &mut *file.content, file.size, &mut |length| {
+                    self.bytes += length as u64;
+                    (self.progress)(self.bytes);
+                })?;
         if read != file.size {
             return Err(Error::Size {
                 path: file.path,
@@ -273,7 +270,7 @@ impl Reading<'_> {
         self.files.push(StoredFile {
             path: file.path,
             size: file.size,
-            sha256: hash.finalize().into(),
+            sha256,
         });
         Ok(())
     }

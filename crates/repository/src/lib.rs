@@ -10,11 +10,12 @@
 //! ```
 //!
 //! All functions block. Call them from a thread that is not a worker of an asynchronous runtime.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod backup;
 mod cipher;
 mod error;
+mod hash;
 mod index;
 mod local;
 mod location;

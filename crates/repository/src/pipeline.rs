@@ -1,8 +1,8 @@
 //! Stores the content of files with every core: one thread reads, others seal, others write packs.
 //!
 //! ```text
-//! feed (caller's thread) ──batches──> workers: SHA-256, known?, zstd, encrypt ──packs──> writers: backend, index
-//!        ^───────────────────────── empty buffers
+//! feed (caller's thread): SHA-256 ──batches──> workers: known?, zstd, encrypt ──packs──> writers: backend, index
+//!        ^─────────────────────────────── empty buffers
 //! ```
 //!
 //! Memory is bounded by the number of buffers (1 MiB each) and of packs (16 MiB each).
@@ -17,8 +17,9 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rustic_core::{FileType, Id};
 
-use crate::cipher::sha256;
+use crate::cipher::{Hash, sha256};
 use crate::error::{BoxError, Error};
+use crate::hash::FileHasher;
 use crate::index::{self, IndexWriter};
 use crate::pack::{BlobKind, Pack};
 use crate::seal::Sealer;
@@ -57,10 +58,12 @@ pub(crate) struct Counts {
     pub(crate) stored: AtomicU64,
 }
 
-/// Part of a file: its number, the number of its first chunk, and the content in the first `length` bytes.
+/// Part of a file: its number, the number of its first chunk, the hashes of its chunks, and the content in the first
+/// `length` bytes.
 struct Batch {
     file: usize,
     first_chunk: usize,
+    hashes: Vec<Hash>,
     buffer: Vec<u8>,
     length: usize,
 }
@@ -217,15 +220,16 @@ pub(crate) fn start<'scope>(
 }
 
 impl Feed<'_> {
-    /// Reads `content` to its end and stores it as file number `file`. `saw` gets every part, in order.
-    /// Returns the bytes read: at most one batch more than `limit`.
+    /// Reads `content` to its end and stores it as file number `file`. `saw` is told the length of every part.
+    /// Returns the bytes read, at most one batch more than `limit`, and their SHA-256.
     pub(crate) fn store(
         &self,
         file: usize,
         content: &mut dyn Read,
         limit: u64,
-        saw: &mut dyn FnMut(&[u8]),
-    ) -> Result<u64, Error> {
+        saw: &mut dyn FnMut(usize),
+    ) -> Result<(u64, Hash), Error> {
+        let mut hasher = FileHasher::new(self.shared.chunk);
         let mut total = 0u64;
         let mut first_chunk = 0;
         loop {
@@ -235,13 +239,15 @@ impl Feed<'_> {
             }
             let length = fill(content, &mut buffer).map_err(Error::Source)?;
             let part = buffer.get(..length).unwrap_or_default();
-            saw(part);
+            let hashes = hasher.update(part);
+            saw(length);
             total += length as u64;
             let ended_here = length < buffer.len();
             if length > 0 && total <= limit {
                 let batch = Batch {
                     file,
                     first_chunk,
+                    hashes,
                     buffer,
                     length,
                 };
@@ -251,7 +257,7 @@ impl Feed<'_> {
                 self.give_back(buffer);
             }
             if ended_here || total > limit {
-                return Ok(total);
+                return Ok((total, hasher.finish()));
             }
         }
     }
@@ -261,6 +267,7 @@ impl Feed<'_> {
         let _ = self.batches.send(Batch {
             file: 0,
             first_chunk: 0,
+            hashes: Vec::new(),
             buffer,
             length: 0,
         });
@@ -322,7 +329,7 @@ fn join(thread: std::thread::ScopedJoinHandle<'_, ()>) {
     }
 }
 
-fn hash_of(json: &[u8], id: &Id) -> Result<crate::cipher::Hash, Error> {
+fn hash_of(json: &[u8], id: &Id) -> Result<Hash, Error> {
     let hash = sha256(json);
     if Id::new(hash) == *id {
         Ok(hash)
@@ -352,11 +359,10 @@ impl<'a> Worker<'a> {
 
     fn store(&mut self, batch: &Batch, packs: &Sender<Pack>) -> Result<Vec<Id>, Error> {
         let content = batch.buffer.get(..batch.length).unwrap_or_default();
-        let mut ids = Vec::with_capacity(content.len().div_ceil(self.shared.chunk));
+        let mut ids = Vec::with_capacity(batch.hashes.len());
         let mut blobs = Vec::new();
         self.sealed.clear();
-        for chunk in content.chunks(self.shared.chunk) {
-            let hash = sha256(chunk);
+        for (chunk, &hash) in content.chunks(self.shared.chunk).zip(&batch.hashes) {
             let id = Id::new(hash);
             ids.push(id);
             if lock(&self.shared.known).insert(id) {

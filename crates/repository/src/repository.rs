@@ -18,11 +18,11 @@ use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 
 /// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
-const CHUNK_SIZE: u32 = 32 << 10;
+const CHUNK_SIZE: u32 = 64 << 10;
 /// Chunks of an odd size would be pages cut in two; larger ones would not fit the memory that a backup may use.
 const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 4 << 10..=8 << 20;
 /// zstd level where the repository's configuration does not say.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 /// How a new repository stores.
 #[derive(Debug, Clone)]
@@ -299,7 +299,10 @@ fn chunk_size(config: &ConfigFile) -> usize {
     match config.chunker {
         Some(Chunker::FixedSize) => config
             .chunk_size
-            .filter(|size| u32::try_from(*size).is_ok_and(|size| CHUNK_SIZES.contains(&size)))
+            .filter(|size| {
+                size.is_multiple_of(64)
+                    && u32::try_from(*size).is_ok_and(|size| CHUNK_SIZES.contains(&size))
+            })
             .unwrap_or(default),
         _ => default,
     }
