@@ -194,6 +194,10 @@ pub struct InitOptions {
     /// How hard zstd tries, for all that is ever stored in this repository: -7 (fastest) to 22 (smallest); by default 1
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(-7..=22), allow_negative_numbers = true)]
     pub compression: Option<i32>,
+    /// In every backup, open each new chunk again after it was compressed and encrypted, and compare; otherwise one in
+    /// sixteen is tried. For a computer whose memory has no error correction
+    #[arg(long)]
+    pub verify_chunks: bool,
 }
 
 /// `dsbackup backup`.

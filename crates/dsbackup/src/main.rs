@@ -91,6 +91,7 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
     let defaults = repository::InitOptions::default();
     let new = repository::InitOptions {
         level: options.compression.unwrap_or(defaults.level),
+        verify: options.verify_chunks,
         ..defaults
     };
     let repository = Repository::init(

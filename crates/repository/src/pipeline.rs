@@ -22,7 +22,7 @@ use crate::error::{BoxError, Error};
 use crate::hash::FileHasher;
 use crate::index::{self, IndexWriter};
 use crate::pack::{BlobKind, Pack};
-use crate::seal::Sealer;
+use crate::seal::{Sealer, Verify};
 use crate::storage::Storage;
 
 /// Bytes that travel between threads at once.
@@ -295,7 +295,7 @@ impl<'scope> Threads<'scope> {
         if !rest.is_empty() {
             let _ = self.packs.send(rest);
         }
-        let mut sealer = Sealer::new(shared.storage);
+        let mut sealer = Sealer::new(shared.storage, Verify::Every);
         let mut sealed = Vec::new();
         let mut pack = Pack::default();
         for (id, json) in trees {
@@ -352,7 +352,7 @@ impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>) -> Self {
         Self {
             shared,
-            sealer: Sealer::new(shared.storage),
+            sealer: Sealer::new(shared.storage, shared.storage.verify),
             sealed: Vec::new(),
         }
     }

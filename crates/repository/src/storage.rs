@@ -7,6 +7,7 @@ use rustic_core::{BytesList, FileType, Id, WriteBackend};
 
 use crate::cipher::{Cipher, sha256};
 use crate::error::{Error, explain};
+use crate::seal::Verify;
 
 /// First byte of a compressed index or snapshot file, before encryption (restic repository version 2).
 const COMPRESSED: u8 = 2;
@@ -17,6 +18,8 @@ pub(crate) struct Storage {
     pub(crate) cipher: Cipher,
     /// zstd level.
     pub(crate) level: i32,
+    /// Which chunks are opened again after they were sealed.
+    pub(crate) verify: Verify,
 }
 
 impl Storage {

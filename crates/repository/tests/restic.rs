@@ -220,3 +220,47 @@ fn a_wrong_password_is_said_to_be_wrong_and_never_shown() {
     );
     assert!(matches!(missing.err(), Some(Error::Missing { .. })));
 }
+
+#[test]
+fn chunk_size_level_and_verification_are_the_repositorys() {
+    let place = tempfile::tempdir().unwrap();
+    for (chunk_size, level, verify) in [
+        (4 << 10, -3, true),
+        (8 << 20, 9, true),
+        (128 << 10, 3, false),
+    ] {
+        let path = place.path().join(chunk_size.to_string());
+        let options = InitOptions {
+            chunk_size,
+            level,
+            verify,
+        };
+        let password = Password::new(PASSWORD);
+        Repository::init(&location(&path), &password, &options, &Default::default()).unwrap();
+        let repository = open(&path);
+        assert_eq!(repository.chunk_size(), chunk_size as usize);
+        let files = vec![
+            noise("noise", 1, 20 << 20),
+            file("text", 9 << 20, std::io::repeat(b'x').take(9 << 20)),
+        ];
+        let backup = repository
+            .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+            .unwrap();
+        let snapshot = repository.open_snapshot(&backup.snapshot).unwrap();
+        assert_eq!(snapshot.read("text", 9 << 20).unwrap(), vec![b'x'; 9 << 20]);
+        restic_succeeds(&path, &["check", "--read-data"]);
+    }
+    for chunk_size in [0, 1000, 2 << 10, 16 << 20] {
+        let options = InitOptions {
+            chunk_size,
+            ..InitOptions::default()
+        };
+        let at = location(&place.path().join("never"));
+        let error = Repository::init(&at, &Password::new("x"), &options, &Default::default()).err();
+        assert!(
+            matches!(error, Some(Error::Unsupported { .. })),
+            "{chunk_size}"
+        );
+    }
+    assert!(!place.path().join("never").exists());
+}
