@@ -104,8 +104,7 @@ impl Progress {
             // Where a part was cut, nothing follows, even if it left room.
             false
         } else {
-            let limits = segment::Limits::new(index, room, self.columns == 0);
-            segment::append(key, column, index.flags, value, limits)?
+            segment::append(key, column, index, value, room, self.columns == 0)?
         };
         self.columns += 1;
         if cut && index.flags.forbids_truncation() {

@@ -154,9 +154,8 @@ fn advance(cursor: &mut TreeCursor<'_>) -> crate::Result<bool> {
 
 /// Whether two records of the catalog describe the same object in the same way.
 fn same_record(left: &TreeCursor<'_>, right: &TreeCursor<'_>) -> bool {
-    let row = |cursor: &TreeCursor<'_>| -> Option<Vec<u8>> {
-        let node = cursor.node().ok()??;
-        Some(node.data.to_vec())
-    };
-    row(left) == row(right)
+    match (left.node(), right.node()) {
+        (Ok(left), Ok(right)) => left.map(|node| node.data) == right.map(|node| node.data),
+        _ => false,
+    }
 }

@@ -120,24 +120,42 @@ pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
 
 #[inline]
 fn hash_whole(seed: u64, bytes: &[u8]) -> u64 {
-    let (pairs, rest) = bytes.as_chunks::<16>();
     let mut state = mix(seed ^ bytes.len() as u64);
-    for pair in pairs {
-        state = mix_pair(state, pair);
-    }
-    if !rest.is_empty() {
-        let mut last = [0; 16];
-        last[..rest.len()].copy_from_slice(rest);
-        state = mix_pair(state, &last);
-    }
-    state
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    // The last 16 bytes, or what there is; what overlaps does no harm, as the length counts too.
+    let (left, right) = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => match bytes.last_chunk::<16>() {
+            Some(last) => {
+                for pair in bytes[..bytes.len() - 1].as_chunks::<16>().0 {
+                    state = mix_pair(state, halves(pair));
+                }
+                halves(last)
+            }
+            None => (word(first), word(last)),
+        },
+        _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => {
+                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+                (u64::from(first), u64::from(last))
+            }
+            _ => {
+                let byte = |index: usize| bytes.get(index).map_or(0, |byte| u64::from(*byte));
+                (byte(0) | byte(1) << 8, byte(2))
+            }
+        },
+    };
+    mix_pair(state, (left, right))
+}
+
+fn halves(pair: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*pair);
+    (both as u64, (both >> 64) as u64)
 }
 
 #[inline]
-fn mix_pair(state: u64, pair: &[u8; 16]) -> u64 {
-    let both = u128::from_le_bytes(*pair);
-    let left = both as u64 ^ state;
-    let right = (both >> 64) as u64 ^ state.rotate_left(32) ^ 0xd6e8_feb8_6659_fd93;
+fn mix_pair(state: u64, (left, right): (u64, u64)) -> u64 {
+    let left = left ^ state;
+    let right = right ^ state.rotate_left(32) ^ 0xd6e8_feb8_6659_fd93;
     let product = u128::from(left) * u128::from(right);
     (product >> 64) as u64 ^ product as u64 ^ state.rotate_left(17)
 }
