@@ -2,12 +2,14 @@
 //!
 //! `cargo run --release -p ese --example read_every_value -- [--threads N] [--repeat N] DATABASE`
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ese::Database;
+use ese::catalog::Table;
 use ese::compression;
-use ese::rows::Stored;
+use ese::rows::{KeyRange, Stored};
 
 /// What was read.
 #[derive(Default)]
@@ -40,14 +42,23 @@ fn main() -> ese::Result<()> {
             let start = Instant::now();
             let totals = Totals::default();
             let database = Database::open(&path)?;
-            let tables = database.tables()?;
+            // Large tables are read by several threads at once.
+            let mut parts = Vec::new();
+            for entry in database.tables()? {
+                let Some(table) = database.table(&entry.name)? else {
+                    continue;
+                };
+                for range in database.row_ranges(&table, threads * 8)? {
+                    parts.push((Arc::clone(&table), range));
+                }
+            }
             let next = AtomicU64::new(0);
             std::thread::scope(|scope| {
                 let worker = || -> ese::Result<()> {
-                    while let Some(entry) =
-                        tables.get(next.fetch_add(1, Ordering::Relaxed) as usize)
+                    while let Some((table, range)) =
+                        parts.get(next.fetch_add(1, Ordering::Relaxed) as usize)
                     {
-                        read_table(&database, &entry.name, &totals)?;
+                        read_rows(&database, table, range, &totals)?;
                     }
                     Ok(())
                 };
@@ -69,13 +80,15 @@ fn main() -> ese::Result<()> {
     Ok(())
 }
 
-fn read_table(database: &Database, name: &str, totals: &Totals) -> ese::Result<()> {
-    let Some(table) = database.table(name)? else {
-        return Ok(());
-    };
+fn read_rows(
+    database: &Database,
+    table: &Arc<Table>,
+    range: &KeyRange,
+    totals: &Totals,
+) -> ese::Result<()> {
     let (mut rows, mut values, mut bytes) = (0, 0, 0);
     let mut decompressed = Vec::new();
-    let mut cursor = database.rows(&table);
+    let mut cursor = database.rows(table).within(range.clone());
     while let Some(row) = cursor.next()? {
         rows += 1;
         row.visit(|value| {

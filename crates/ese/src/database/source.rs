@@ -14,7 +14,7 @@ pub trait Source: Send + Sync {
     /// Fills `buffer` with the bytes from `offset` on; an error where the source ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// All bytes, where they lie in memory: pages are then read without a copy.
+    /// All bytes, where they lie in memory: pages are then read without a copy. Called anew for each page.
     fn as_bytes(&self) -> Option<&[u8]> {
         None
     }
@@ -66,7 +66,7 @@ macro_rules! bytes_are_a_source {
     )*};
 }
 
-bytes_are_a_source!(Vec<u8>, Arc<[u8]>, &'static [u8], super::mapped::Mapped);
+bytes_are_a_source!(Vec<u8>, Arc<[u8]>, &[u8]);
 
 impl<S: Source + ?Sized> Source for Arc<S> {
     fn size(&self) -> io::Result<u64> {

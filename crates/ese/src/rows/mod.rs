@@ -29,6 +29,7 @@ mod entries;
 mod fields;
 mod range;
 mod row;
+mod split;
 mod value;
 
 pub use cursor::Rows;
