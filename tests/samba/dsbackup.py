@@ -62,6 +62,8 @@ class Dsbackup:
 
     def serve(self, *arguments):
         """Starts the service and waits until it answers."""
+        if self.answers():
+            raise Failed("another service still runs")
         log = open(self.log, "ab")
         self.service = self.spawn(*self.serve_command(*arguments), stdout=log, stderr=log)
         deadline = time.monotonic() + 30

@@ -2,6 +2,7 @@
 nothing that could start half-restored; and the next run works."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -120,13 +121,14 @@ def expired(dc1, dsbackup):
     later = ["faketime", "+400 days"]
     service = dc1.spawn(
         [*later, os.environ["DSBACKUP"], *dsbackup.serve_command("--restore-mode")], env=dsbackup.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         while not dsbackup.answers():
             time.sleep(0.05)
         say("  expired: " + dsbackup.refused("restore", "latest", because="hrContentsExpired"))
     finally:
-        service.kill()
+        # faketime waits for the service as for a child.
+        os.killpg(service.pid, signal.SIGKILL)
         service.wait()
 
 

@@ -23,6 +23,15 @@ def check_replication(controller):
         raise Failed(f"{controller.name}: showrepl: {run.out}")
 
 
+def restore_on_a_new_machine(controller, dsbackup):
+    """smb.conf from the snapshot, then everything else."""
+    folder = controller.folder / "look"
+    dsbackup.run("restore", "latest", "--target", folder)
+    (controller.folder / "etc" / "smb.conf").write_text((folder / "etc" / "smb.conf").read_text())
+    restored = dsbackup.restore_in_place()
+    say(f"  restored in place in {restored.seconds:.1f} s")
+
+
 def run(lab, backend, options):
     dc1 = lab.controller("dc1", 1)
     dc1.provision(backend)
@@ -68,12 +77,7 @@ def run(lab, backend, options):
         dc1.wipe()
         say("  dc1 is killed and wiped")
 
-        # A new machine: smb.conf from the snapshot, then everything else.
-        folder = dc1.folder / "look"
-        dsbackup.run("restore", "latest", "--target", folder)
-        (dc1.folder / "etc" / "smb.conf").write_text((folder / "etc" / "smb.conf").read_text())
-        restored = dsbackup.restore_in_place()
-        say(f"  restored in place in {restored.seconds:.1f} s")
+        restore_on_a_new_machine(dc1, dsbackup)
     expect("access rights of sysvol before the start", dc1.share_attributes(), shares)
 
     dc1.start()

@@ -1,6 +1,8 @@
 """LDAP clients write and read while one backup follows the other; then the standard tool, in the same run."""
 
+import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -16,15 +18,16 @@ READERS = 2
 class Load:
     """Clients of a controller. Use it as a context."""
 
-    def __init__(self, controller, folder):
+    def __init__(self, controller, folder, writers=WRITERS, readers=READERS):
         self.controller, self.folder = controller, folder
+        self.kinds = {"writer": writers, "reader": readers}
         folder.mkdir()
         self.clients = []
 
     def __enter__(self):
         url = f"ldap://{self.controller.name}.{REALM.lower()}"
         here = os.path.dirname(os.path.abspath(__file__))
-        for kind, count in (("writer", WRITERS), ("reader", READERS)):
+        for kind, count in self.kinds.items():
             for number in range(count):
                 log = self.folder / f"{kind}{number}"
                 self.clients.append(self.controller.spawn(
@@ -95,10 +98,7 @@ def run(lab, backend, options):
             dc1.run(["bash", "-c", "pkill -9 -x mdb_copy; pkill -9 -x tdbbackup; true"])
         dsbackup.stop_service()
         writes, reads = list_steps(folder, "writer"), list_steps(folder, "reader")
-        waited = [
-            float(line.split("commits_waited_ms=")[1].split()[0])
-            for line in plain(dsbackup.log.read_text()).splitlines() if "commits_waited_ms=" in line
-        ]
+        waited = commits_waited(dsbackup)
         seconds = [snapshot["seconds"] for snapshot in snapshots]
         say(f"  {users} users, {WRITERS} writers and {READERS} readers")
         for name, (begin, end) in phases.items():
@@ -118,10 +118,9 @@ def run(lab, backend, options):
     dc1.stop()
 
 
-def plain(text):
-    """Without the colours of a log."""
-    import re
-    return re.sub("\x1b\\[[0-9;]*m", "", text)
+def commits_waited(dsbackup):
+    """How long the service kept commits waiting, in milliseconds, as its log says of each backup."""
+    return [float(wait) for wait in re.findall(r"commits_waited_ms=([0-9.e+-]+)", dsbackup.log.read_text())]
 
 
 def standard_backup(dc1):
@@ -146,7 +145,6 @@ def check_content(lab, dsbackup, snapshots, writes):
     for number in sorted(chosen):
         folder = lab.folder / f"look-{number}"
         dsbackup.run("restore", snapshots[number]["snapshot"], "--target", folder)
-        import json
         listing = json.loads((folder / "samba-state.json").read_text())
         begin, end = listing["pinned_from_us"] / 1e6, listing["pinned_to_us"] / 1e6
         there = stored_users(dsbackup.controller, folder)

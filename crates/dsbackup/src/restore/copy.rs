@@ -23,7 +23,11 @@ const BLOCK: usize = 1 << 20;
 /// At the first file that cannot be deleted, read or written, or that is not what was backed up.
 pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: Report) -> Result<()> {
     for path in &plan.doomed {
-        std::fs::remove_file(path).map_err(Failure::io("delete", path))?;
+        match std::fs::remove_file(path) {
+            // The service may have cleared its folder since the plan was made.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.map_err(Failure::io("delete", path))?,
+        }
     }
     let bar = report.progress(plan.files.iter().map(|planned| planned.file.size).sum());
     for planned in &plan.files {

@@ -1,0 +1,51 @@
+"""What ./test runs: one controller is backed up under load, its snapshot proven, itself wiped and restored in place."""
+
+from dsbackup import Dsbackup
+from in_place import expect, restore_on_a_new_machine, settings
+from lab import Failed, say
+from under_load import Load, check_content, commits_waited, figures, list_steps
+
+
+def run(lab, backend, options):
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dc1.load_users(300)
+    dc1.start()
+    (dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts" / "logon.bat").write_text("echo hello\n")
+    dc1.samba_tool("ntacl", "sysvolreset")
+    shares = dc1.share_attributes()
+    guid, first_life = settings(dc1)
+    folder = lab.folder / "load"
+    with Dsbackup(dc1) as dsbackup:
+        dsbackup.init()
+        dsbackup.serve()
+        with Load(dc1, folder, writers=1, readers=1):
+            snapshots = [dsbackup.backup() for _ in range(3)]
+        dsbackup.stop_service()
+        writes, reads = list_steps(folder, "writer"), list_steps(folder, "reader")
+        expect("steps of the load that failed", [step for step in writes + reads if step[0] == "error"], [])
+        say(f"  writes: {figures(writes)}; reads: {figures(reads)}")
+        say(f"  commits waited for a backup: at most {max(commits_waited(dsbackup)):.1f} ms")
+        check_content(lab, dsbackup, snapshots[-1:], writes)
+        drill = dsbackup.run("check", "--drill", "--snapshot", "latest")
+        say("  " + drill.out.strip().splitlines()[0])
+
+        dsbackup.serve("--restore-mode")
+        say("  " + dsbackup.refused("restore", "latest", because="online"))
+        dsbackup.stop_service()
+        dc1.create_user("later")
+        dc1.kill()
+        dc1.wipe()
+        if dc1.tries_to_start():
+            raise Failed("a controller started without its state")
+        restore_on_a_new_machine(dc1, dsbackup)
+    expect("access rights of sysvol before the start", dc1.share_attributes(), shares)
+    dc1.start()
+    expect("dc1 after its restore", settings(dc1)[0], guid)
+    if settings(dc1)[1] == first_life:
+        raise Failed("the restored directory has its former invocation id")
+    expect("users of after the backup", dc1.users("later"), {})
+    dc1.create_user("new-life")
+    dc1.dbcheck()
+    dc1.samba_tool("ntacl", "sysvolcheck")
+    say("  dc1 runs again, creates users; dbcheck and sysvolcheck are clean")
