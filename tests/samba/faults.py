@@ -49,7 +49,7 @@ def locks_of_ours(controller):
 def killed_under_load(lab, dc1, dsbackup):
     """kill -9 of the service or of the client, at points all over a backup."""
     dsbackup.serve()
-    whole = dsbackup.run("backup").seconds
+    whole = min(dsbackup.run("backup").seconds for _ in range(2))
     folder = lab.folder / "load"
     with Load(dc1, folder):
         for point in range(POINTS):
@@ -157,7 +157,8 @@ def others(lab, backend, dsbackup):
 
 def interrupted_restores(dc1, dsbackup):
     """kill -9 of the service or of the client at points all over a restore."""
-    whole = dsbackup.restore_in_place().seconds
+    # The shorter of two: on a machine that does other work one of them may take very long.
+    whole = min(dsbackup.restore_in_place().seconds for _ in range(2))
     started = 0
     for point in range(POINTS):
         dsbackup.serve("--restore-mode")
