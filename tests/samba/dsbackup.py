@@ -41,8 +41,8 @@ class Dsbackup:
     def spawn(self, *arguments, **how):
         return self.controller.spawn([PROGRAM, *arguments], env=self.environment(), **how)
 
-    def init(self):
-        self.run("init")
+    def init(self, *arguments):
+        self.run("init", *arguments)
 
     def backup(self):
         """Makes a snapshot; returns what `--json` says of it."""

@@ -90,9 +90,11 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
     let repository = &options.repository;
     let defaults = repository::InitOptions::default();
     let new = repository::InitOptions {
+        chunk_size: options
+            .chunk_size
+            .map_or(defaults.chunk_size, |kib| u32::from(kib) << 10),
         level: options.compression.unwrap_or(defaults.level),
         verify: options.verify_chunks,
-        ..defaults
     };
     let repository = Repository::init(
         &Location::parse(&repository.repository)?,
