@@ -1,7 +1,9 @@
 """Two replicating controllers: one is lost, and restored in place from its backup."""
 
+import time
+
 from dsbackup import Dsbackup
-from lab import CONTEXTS, Failed, LDAPI, say
+from lab import CONTEXTS, Failed, say
 
 
 def expect(what, found, expected):
@@ -33,27 +35,45 @@ def restore_on_a_new_machine(controller, dsbackup):
 
 
 def run(lab, backend, options):
+    """The first controller is lost: it has all roles, and assigns the pools of RIDs."""
+    dc1, dc2 = two(lab, backend)
+    scripts = dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts"
+    (scripts / "logon.bat").write_text("echo hello\n")
+    dc1.samba_tool("ntacl", "sysvolreset")
+    lose(lost=dc1, partner=dc2)
+    dc1.samba_tool("ntacl", "sysvolcheck")
+    say("  sysvolcheck is clean")
+
+
+def run_second(lab, backend, options):
+    """The other one is lost: it is assigned its RIDs by its partner."""
+    dc1, dc2 = two(lab, backend)
+    lose(lost=dc2, partner=dc1)
+
+
+def two(lab, backend):
     dc1 = lab.controller("dc1", 1)
     dc1.provision(backend)
     dc1.start()
     dc2 = lab.controller("dc2", 2)
     dc2.join(dc1, backend)
     dc2.start()
+    return dc1, dc2
 
+
+def lose(lost, partner):
     def replicate():
-        dc1.replicate_from(dc2)
-        dc2.replicate_from(dc1)
+        lost.replicate_from(partner)
+        partner.replicate_from(lost)
 
-    scripts = dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts"
-    (scripts / "logon.bat").write_text("echo hello\n")
-    dc1.samba_tool("ntacl", "sysvolreset")
-    dc1.create_user("before", "Old-password-1")
-    dc1.create_user("changed-later", "Old-password-1")
+    create_when_possible(lost, "before", "Old-password-1")
+    lost.create_user("changed-later", "Old-password-1")
+    create_when_possible(partner, "partner-before")
     replicate()
-    shares = dc1.share_attributes()
-    guid, first_life = settings(dc1)
+    shares = lost.share_attributes()
+    guid, first_life = settings(lost)
 
-    with Dsbackup(dc1) as dsbackup:
+    with Dsbackup(lost) as dsbackup:
         dsbackup.init()
         dsbackup.serve()
         snapshot = dsbackup.backup()
@@ -62,46 +82,45 @@ def run(lab, backend, options):
 
         # What the backup lacks: known to both, known to the partner only, lost with the controller.
         for number in range(5):
-            dc1.create_user(f"on-dc1-{number}")
-            dc2.create_user(f"on-dc2-{number}")
-        dc1.set_password("changed-later", "New-password-2")
-        dc1.samba_tool("user", "delete", "Guest", "-H", LDAPI, check=False)
+            lost.create_user(f"since-lost-{number}")
+            partner.create_user(f"since-partner-{number}")
+        lost.set_password("changed-later", "New-password-2")
         replicate()
-        # Nobody but dc1 may know of this one, so its partner is away.
-        dc2.stop()
-        dc1.create_user("lost")
-        lost_sid = dc1.users("lost")["lost"]
-        dc1.kill()
-        dc2.start()
-        dc2.create_user("on-dc2-alone")
-        dc1.wipe()
-        say("  dc1 is killed and wiped")
+        # Nobody but the controller itself may know of this one, so its partner is away.
+        partner.stop()
+        lost.create_user("gone")
+        gone_sid = lost.users("gone")["gone"]
+        lost.kill()
+        partner.start()
+        partner.create_user("since-partner-alone")
 
-        restore_on_a_new_machine(dc1, dsbackup)
-    expect("access rights of sysvol before the start", dc1.share_attributes(), shares)
+        lost.wipe()
+        say(f"  {lost.name} is killed and wiped")
+        restore_on_a_new_machine(lost, dsbackup)
+    expect("owners, access rights and content of sysvol before the start", lost.share_attributes(), shares)
 
-    dc1.start()
+    lost.start()
     replicate()
     replicate()
-    expect("dc1 after its restore", settings(dc1)[0], guid)
-    if settings(dc1)[1] == first_life:
+    expect("the restored controller's GUID", settings(lost)[0], guid)
+    if settings(lost)[1] == first_life:
         raise Failed("the restored directory has its former invocation id")
-    expect("dc2's view of dc1's life", dc2.search(
-        "(objectClass=nTDSDSA)", ["invocationId"], base=dc1.server_dn())[0]["invocationId"][0], settings(dc1)[1])
-    missed = {f"on-dc{where}-{number}" for where in (1, 2) for number in range(5)} | {"on-dc2-alone"}
-    expect("what dc1 receives that its backup lacked", set(dc1.users("on-dc*")), missed)
-    expect("what was lost with dc1", dc1.users("lost"), {})
+    expect("its life as its partner sees it", partner.search(
+        "(objectClass=nTDSDSA)", ["invocationId"], base=lost.server_dn())[0]["invocationId"][0], settings(lost)[1])
+    missed = {f"since-{where}-{number}" for where in ("lost", "partner") for number in range(5)}
+    expect("what it receives that its backup lacked", set(lost.users("since-*")), missed | {"since-partner-alone"})
+    expect("what was lost with it", lost.users("gone"), {})
 
     # The pool of the former life is not used any more: no RID can be handed out twice.
     for number in range(5):
-        dc1.create_user(f"new-life-{number}")
-        dc2.create_user(f"beside-{number}")
+        create_when_possible(lost, f"new-life-{number}")
+        partner.create_user(f"beside-{number}")
     replicate()
-    new = dc2.users("new-life-*")
-    expect("what dc2 accepts of what dc1 creates next", set(new), {f"new-life-{number}" for number in range(5)})
-    if lost_sid in new.values():
-        raise Failed(f"{lost_sid} was handed out twice")
-    for controller in (dc1, dc2):
+    new = partner.users("new-life-*")
+    expect("what its partner accepts of what it creates next", set(new), {f"new-life-{number}" for number in range(5)})
+    if gone_sid in new.values():
+        raise Failed(f"{gone_sid} was handed out twice")
+    for controller in (lost, partner):
         sids = [entry["objectSid"][0] for entry in controller.search("(objectSid=*)", ["objectSid"])]
         expect(f"{controller.name}: duplicate SIDs", len(sids), len(set(sids)))
         for name, password, expected in (
@@ -112,6 +131,17 @@ def run(lab, backend, options):
             expect(f"{controller.name}: {name} with {password}", controller.accepts_password(name, password), expected)
         check_replication(controller)
         controller.dbcheck()
-    expect("both controllers' users", dc1.users("*"), dc2.users("*"))
-    dc1.samba_tool("ntacl", "sysvolcheck")
-    say(f"  dc1 and dc2 agree on {len(dc1.users('*'))} accounts; showrepl, dbcheck and sysvolcheck are clean")
+    expect("both controllers' users", lost.users("*"), partner.users("*"))
+    say(f"  both agree on {len(lost.users('*'))} accounts; showrepl and dbcheck are clean")
+
+
+def create_when_possible(controller, name, password="Pass-word-1"):
+    """A controller without RIDs asks for some, and gets them within seconds."""
+    deadline = time.monotonic() + 90
+    while True:
+        run = controller.create_user(name, password, check=False)
+        if run.code == 0:
+            return
+        if time.monotonic() > deadline:
+            raise Failed(f"{controller.name} creates no user: {run}")
+        time.sleep(1)

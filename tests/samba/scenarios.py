@@ -16,6 +16,7 @@ from lab import Lab, say
 SCENARIOS = {
     "under-load": under_load.run,
     "in-place": in_place.run,
+    "in-place-second": in_place.run_second,
     "faults": faults.run,
     "recovered-domain": recovered_domain.run,
     "speed": speed.run,
