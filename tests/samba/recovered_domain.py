@@ -12,7 +12,7 @@ def run(lab, backend, options):
     dc2.join(dc1, backend)
     dc1.create_user("before", "Old-password-1")
     (dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts" / "logon.bat").write_text("echo hello\n")
-    keys = krbtgt_version(dc1)
+    keys, last_rid = krbtgt_version(dc1), rid(dc1, "before")
 
     target = lab.folder / "recovered"
     with Dsbackup(dc1) as dsbackup:
@@ -47,12 +47,23 @@ def run(lab, backend, options):
     if not dc9.accepts_password("before", "Old-password-1") or not dc9.accepts_password("Administrator", PASSWORD):
         raise Failed("an old password does not work any more")
     dc9.create_user("after")
+    # What the lost controllers handed out since the backup is not handed out again.
+    if rid(dc9, "after") < last_rid + 100000:
+        raise Failed(f"the pool of RIDs was not raised: {last_rid}, then {rid(dc9, 'after')}")
     dc9.dbcheck()
     dc9.samba_tool("ntacl", "sysvolcheck")
     scripts = dc9.folder / "lib" / "sysvol" / "lab.example.com" / "scripts"
     if (scripts / "logon.bat").read_text() != "echo hello\n":
         raise Failed("the content of sysvol is not that of the backup")
-    say("  DC9 is alone, has all roles, lets users in; dbcheck and sysvolcheck are clean")
+    account = int(dc9.search("(sAMAccountName=DC9$)", ["objectSid"])[0]["objectSid"][0].rsplit("-", 1)[1])
+    if account < last_rid + 100000:
+        raise Failed(f"DC9's own RID may have been handed out before: {account}")
+    say(f"  DC9 is alone, has all roles, lets users in; RIDs go on at {rid(dc9, 'after')} after {last_rid}; "
+        "dbcheck and sysvolcheck are clean")
+
+
+def rid(controller, name):
+    return int(controller.users(name)[name].rsplit("-", 1)[1])
 
 
 def krbtgt_version(controller):

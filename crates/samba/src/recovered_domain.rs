@@ -1,7 +1,8 @@
 //! The first domain controller of a recovered domain: when all others are gone too.
 //!
-//! samba-tool does this, from a backup in its own format: a new server takes all roles, all others are removed, the
-//! RID pool is raised, krbtgt gets a new password twice. It is handed such a backup, made of the unpacked snapshot.
+//! samba-tool does this, from a backup in its own format: a new server takes all roles, all others are removed, krbtgt
+//! gets a new password twice. It is handed such a backup, made of the unpacked snapshot. What samba-tool leaves out, and
+//! is done before: the domain's RID pool is raised beyond what the lost servers may have handed out since the backup.
 
 use std::net::IpAddr;
 use std::path::Path;

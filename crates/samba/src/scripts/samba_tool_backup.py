@@ -4,7 +4,10 @@
 
 What samba-tool expects of a backup of the kind "offline": the folders private, state and etc, the shares with their
 access rights in sysvol.tar.gz, and in the database when it was made, of which kind it is, and a SID that is free for the
-account of the new server. Prints JSON.
+account of the new server.
+
+The lost servers went on to hand out RIDs after the backup. samba-tool would hand them out again, and who gets one would
+inherit what its former owner may do. So the pools of the recovered domain begin further on. Prints JSON.
 """
 
 import datetime
@@ -22,6 +25,11 @@ from samba.param import LoadParm
 from samba.samdb import SamDB
 
 
+# How many pools of this size the lost servers may have been assigned since the backup.
+POOLS = 200
+POOL_SIZE = 500
+
+
 def main():
     smb_conf, private, snapshot, archive = sys.argv[1:]
     lp = LoadParm()
@@ -30,7 +38,7 @@ def main():
     url = private + "/sam.ldb"
     directory = SamDB(url=url, session_info=system_session(), lp=lp, flags=ldb.FLG_DONT_CREATE_DB)
     domain = directory.get_domain_sid()
-    sid = "%s-%d" % (domain, directory.next_free_rid())
+    sid = "%s-%d" % (domain, raise_pool(directory))
     del directory
 
     # Without modules: these attributes are of the file, not of the directory.
@@ -55,6 +63,22 @@ def main():
     os.remove(shares)
     os.remove(note)
     print(json.dumps({"sid": sid}))
+
+
+def raise_pool(directory):
+    """Moves the pool of the whole domain on, and returns a RID that nobody else is given."""
+    reference = directory.search(directory.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]
+    manager = ldb.Dn(directory, str(reference["rIDManagerReference"][0]))
+    pool = int(str(directory.search(manager, ldb.SCOPE_BASE, attrs=["rIDAvailablePool"])[0]["rIDAvailablePool"][0]))
+    low, high = pool & 0xFFFFFFFF, pool >> 32
+    free = low + POOLS * POOL_SIZE
+    if free + POOL_SIZE >= high:
+        raise Exception("the domain has too few RIDs left to skip those of %d pools" % POOLS)
+    message = ldb.Message(manager)
+    message["rIDAvailablePool"] = ldb.MessageElement(
+        str(high << 32 | (free + POOL_SIZE)), ldb.FLAG_MOD_REPLACE, "rIDAvailablePool")
+    directory.modify(message)
+    return free
 
 
 def without_locks(entry):
