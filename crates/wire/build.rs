@@ -5,6 +5,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(["proto/dsbackup.proto"], ["proto"])?;
     tonic_prost_build::configure()
         .bytes(".dsbackup.v1.FileContent.data")
+        .bytes(".dsbackup.v1.RestoreFileContent.data")
         .compile_fds(descriptors)?;
     Ok(())
 }

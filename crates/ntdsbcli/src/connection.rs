@@ -116,12 +116,39 @@ impl Connection {
         wait(LONG_CALL, call).map(Response::into_inner)
     }
 
+    /// Begins a call that goes on while the caller does something else.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = std::result::Result<Response<T>, Status>> + Send + 'static,
+    ) -> Result<Begun<T>> {
+        Ok(Begun(runtime()?.spawn(call)))
+    }
+
+    /// Waits for the answer to a call that was begun.
+    pub(crate) fn finish<T>(&self, mut call: Begun<T>) -> Result<T> {
+        wait(LONG_CALL, async {
+            (&mut call.0)
+                .await
+                .unwrap_or_else(|error| Err(Status::internal(error.to_string())))
+        })
+        .map(Response::into_inner)
+    }
+
     /// Waits for the next message of a stream.
     pub(crate) fn next<T>(
         &self,
         message: impl Future<Output = std::result::Result<Option<T>, Status>>,
     ) -> Result<Option<T>> {
         wait(CALL, message)
+    }
+}
+
+/// A call under way; it is given up when the value is dropped.
+pub(crate) struct Begun<T>(tokio::task::JoinHandle<std::result::Result<Response<T>, Status>>);
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

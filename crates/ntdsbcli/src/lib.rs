@@ -63,6 +63,6 @@ pub use process_wide::{
 pub use remote::{
     CA_FILE_VARIABLE, CLIENT_CERTIFICATE_VARIABLE, CLIENT_KEY_VARIABLE, PIN_VARIABLE, TlsOptions,
 };
-pub use restore::{DatabaseMap, Registration, RestoreContext};
+pub use restore::{DatabaseMap, Registration, RestoreContext, RestoredFile, SendError};
 pub use server::{DEFAULT_SOCKET, SOCKET_VARIABLE, Server};
 pub use wire::tls::{DEFAULT_PORT, Fingerprint};

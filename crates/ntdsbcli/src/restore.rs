@@ -1,10 +1,15 @@
 //! The restore context: DsRestorePrepare to DsRestoreEnd.
 
-use std::time::Duration;
+use std::io::Read;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use contract::{Generations, RestoreType, Result, ResultCode, TypedName};
+use contract::{Error, FileType, Generations, RestoreType, Result, ResultCode, TypedName};
+use prost::bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use wire::v1::{
-    ContextRequest, RestorePrepareRequest, RestorePrepareResponse, RestoreRegisterCompleteRequest,
+    ContextRequest, RestoreClearRequest, RestoreFileContent, RestoreFileStart,
+    RestorePrepareRequest, RestorePrepareResponse, RestoreRegisterCompleteRequest,
     RestoreRegisterRequest,
 };
 
@@ -34,6 +39,50 @@ pub struct DatabaseMap {
     pub old_path: String,
     /// The path on the server that is restored.
     pub new_path: String,
+}
+
+/// A file of a backup that goes to a service on another computer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredFile {
+    /// What the file is, which decides about its folder.
+    pub file_type: FileType,
+    /// Its name without folder; for a service that restores a tree ([`FileType::STATE_DIR`]) its path in that.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of its content.
+    pub sha256: [u8; 32],
+    /// When it was last changed.
+    pub modified: SystemTime,
+}
+
+/// Why a file did not arrive.
+#[derive(Debug)]
+pub enum SendError {
+    /// Its content could not be read.
+    Content(std::io::Error),
+    /// The service refused it, or was not reached.
+    Service(Error),
+}
+
+/// Bytes of a piece of a file that is sent.
+const PIECE: usize = 512 << 10;
+
+/// Pieces that may wait for the service.
+const PIECES_AHEAD: usize = 4;
+
+/// Reads until the buffer is full or the content ends; returns how much that was.
+fn read_full(content: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match content.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
 
 /// A restore in progress.
@@ -112,6 +161,75 @@ impl RestoreContext {
         let mut client = self.connection.restore();
         self.connection
             .call(client.hr_r_restore_register(request))?;
+        Ok(())
+    }
+
+    /// Ours, for a service on another computer, after [`register`](Self::register): deletes the directory's files that
+    /// lie in the places of the restore, and returns their paths there. `needed` is the size of all files to come, in
+    /// bytes.
+    ///
+    /// # Errors
+    /// `hrDiskFull` when they would not fit: nothing was deleted.
+    pub fn clear(&self, needed: u64) -> Result<Vec<String>> {
+        let mut client = self.connection.restore();
+        let request = RestoreClearRequest {
+            handle: self.handle.clone(),
+            needed,
+        };
+        let list = self
+            .connection
+            .long_call(client.hr_r_restore_clear(request))?;
+        Ok(list.files.into_iter().map(|file| file.name).collect())
+    }
+
+    /// Ours, as [`clear`](Self::clear): sends one file of the backup to its place on the service's computer. The file
+    /// exists there when this succeeds, whole and durable, and else it does not.
+    ///
+    /// # Errors
+    /// What the service says, and what the reader says, in [`SendError`].
+    pub fn send_file(
+        &self,
+        file: &RestoredFile,
+        content: &mut dyn Read,
+    ) -> std::result::Result<(), SendError> {
+        let modified = file.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let start = RestoreFileStart {
+            handle: self.handle.clone(),
+            file_type: file.file_type.0.into(),
+            name: file.name.clone(),
+            size: file.size,
+            sha256: file.sha256.to_vec(),
+            modified_ms: i64::try_from(modified.as_millis()).unwrap_or_default(),
+        };
+        let (pieces, stream) = mpsc::channel(PIECES_AHEAD);
+        let mut client = self.connection.restore();
+        let call = self
+            .connection
+            .begin(async move {
+                client
+                    .hr_r_restore_write_file(ReceiverStream::new(stream))
+                    .await
+            })
+            .map_err(SendError::Service)?;
+        let mut message = RestoreFileContent {
+            start: Some(start),
+            data: Bytes::new(),
+        };
+        // Where the service takes no more, its answer says why.
+        while pieces.blocking_send(message).is_ok() {
+            let mut piece = vec![0; PIECE];
+            let length = read_full(content, &mut piece).map_err(SendError::Content)?;
+            piece.truncate(length);
+            if length == 0 {
+                break;
+            }
+            message = RestoreFileContent {
+                start: None,
+                data: piece.into(),
+            };
+        }
+        drop(pieces);
+        self.connection.finish(call).map_err(SendError::Service)?;
         Ok(())
     }
 

@@ -8,8 +8,12 @@ use tokio_util::sync::CancellationToken;
 use wire::v1::FileEntry;
 
 use crate::contexts::Life;
+use crate::pace::Pace;
 use crate::store::{BackupSet, FileReader, Truncation};
 use crate::transfer::{Progress, SharedProgress, Transfer};
+
+/// The longest name of a file, in bytes; the system takes none that is longer.
+const LONGEST_NAME: usize = 4096;
 
 /// What a backup's handle stands for.
 pub(crate) struct BackupContext {
@@ -74,6 +78,15 @@ impl BackupContext {
                 format!("{} is open on this handle; close it first", open.name),
             ));
         }
+        if name.len() > LONGEST_NAME {
+            return Err(Error::new(
+                ResultCode::FILE_NOT_FOUND,
+                format!(
+                    "a name of {} bytes is none of those that this backup lists",
+                    name.len()
+                ),
+            ));
+        }
         let listed = self.database_files()?.iter().any(|file| file.name == name)
             || self.log_files()?.iter().any(|file| file.name == name);
         if !listed {
@@ -95,13 +108,17 @@ impl BackupContext {
         Ok(size)
     }
 
-    /// Begins to stream the open file.
+    /// Begins to stream the open file, whose name it returns too.
     ///
     /// # Errors
     /// - `hrInvalidHandle`: no file is open, or its stream was broken off: it must be closed and opened again.
     /// - `hrAlreadyOpen`: it is being read.
     /// - `ERROR_HANDLE_EOF`: it was read to its end.
-    pub(crate) fn read(&mut self, life: Arc<Life>) -> Result<Transfer> {
+    pub(crate) fn read(
+        &mut self,
+        life: Arc<Life>,
+        pace: Option<Arc<Pace>>,
+    ) -> Result<(String, Transfer)> {
         let open = self.open.as_mut().ok_or_else(no_file_open)?;
         let Some(reader) = open.reader.take() else {
             let (code, reason) = match &*progress(open) {
@@ -115,12 +132,14 @@ impl BackupContext {
             return Err(Error::new(code, format!("{} {reason}", open.name)));
         };
         *progress(open) = Progress::Reading;
-        Ok(Transfer::begin(
+        let transfer = Transfer::begin(
             reader,
             life,
             open.closed.clone(),
             open.progress.clone(),
-        ))
+            pace,
+        );
+        Ok((open.name.clone(), transfer))
     }
 
     /// Closes the open file.

@@ -11,7 +11,7 @@ use wire::v1::{
 };
 
 use crate::backup_context::BackupContext;
-use crate::caller::Wanted;
+use crate::caller::{Caller, Wanted};
 use crate::calls::Calls;
 use crate::contexts::Work;
 use crate::store::{BackupOptions, BackupSet, DirectoryStore, Mode};
@@ -30,8 +30,159 @@ impl AdBackup for BackupService {
         &self,
         request: Request<BackupPrepareRequest>,
     ) -> Answer<BackupPrepareResponse> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let request = request.into_inner();
+        let visit = self
+            .calls
+            .enter(&request, "HrRBackupPrepare", Wanted::Backup)?;
+        let prepared = self.prepare(visit.caller(), request.into_inner()).await;
+        visit.answer(prepared)
+    }
+
+    async fn hr_r_backup_end(&self, request: Request<ContextRequest>) -> Answer<Done> {
+        let visit = self.calls.enter(&request, "HrRBackupEnd", Wanted::Backup)?;
+        let handle = request.into_inner().handle;
+        let calls = &self.calls;
+        // A restore is not ended here.
+        let mut ended = calls.backup(visit.caller(), &handle, |_, _| Ok(())).await;
+        if ended.is_ok() {
+            ended = calls.end(visit.caller(), handle).await;
+        }
+        visit.answer(ended.map(|()| Done {}))
+    }
+
+    async fn hr_r_backup_get_attachment_information(
+        &self,
+        request: Request<ContextRequest>,
+    ) -> Answer<FileList> {
+        let visit = self.calls.enter(
+            &request,
+            "HrRBackupGetAttachmentInformation",
+            Wanted::Backup,
+        )?;
+        let files = self
+            .calls
+            .backup(visit.caller(), &request.get_ref().handle, |backup, _| {
+                backup.database_files().map(<[_]>::to_vec)
+            })
+            .await;
+        visit.answer(files.map(|files| FileList { files }))
+    }
+
+    async fn hr_r_backup_open_file(
+        &self,
+        request: Request<OpenFileRequest>,
+    ) -> Answer<OpenFileResponse> {
+        let mut visit = self
+            .calls
+            .enter(&request, "HrRBackupOpenFile", Wanted::Backup)?;
+        let OpenFileRequest {
+            handle,
+            name,
+            read_hint,
+        } = request.into_inner();
+        visit.file(&name);
+        let size = self
+            .calls
+            .backup(visit.caller(), &handle, move |backup, life| {
+                backup.open(&name, read_hint, life)
+            })
+            .await;
+        visit.answer(size.map(|size| OpenFileResponse { size }))
+    }
+
+    type HrRBackupReadStream = Transfer;
+
+    async fn hr_r_backup_read(&self, request: Request<ContextRequest>) -> Answer<Transfer> {
+        let mut visit = self
+            .calls
+            .enter(&request, "HrRBackupRead", Wanted::Backup)?;
+        let pace = self.calls.pace(visit.caller());
+        let reading = self
+            .calls
+            .backup(visit.caller(), &request.get_ref().handle, |backup, life| {
+                backup.read(life.clone(), pace)
+            })
+            .await;
+        match reading {
+            Ok((name, transfer)) => {
+                visit.file(name);
+                Ok(Response::new(transfer.audited(visit)))
+            }
+            Err(status) => visit.answer(Err(status)),
+        }
+    }
+
+    async fn hr_r_backup_close(&self, request: Request<ContextRequest>) -> Answer<Done> {
+        let visit = self
+            .calls
+            .enter(&request, "HrRBackupClose", Wanted::Backup)?;
+        let closed = self
+            .calls
+            .backup(visit.caller(), &request.get_ref().handle, |backup, _| {
+                backup.close()
+            })
+            .await;
+        visit.answer(closed.map(|()| Done {}))
+    }
+
+    async fn hr_r_backup_get_backup_logs(
+        &self,
+        request: Request<ContextRequest>,
+    ) -> Answer<FileList> {
+        let visit = self
+            .calls
+            .enter(&request, "HrRBackupGetBackupLogs", Wanted::Backup)?;
+        let files = self
+            .calls
+            .backup(visit.caller(), &request.get_ref().handle, |backup, _| {
+                backup.log_files().map(<[_]>::to_vec)
+            })
+            .await;
+        visit.answer(files.map(|files| FileList { files }))
+    }
+
+    async fn hr_r_backup_truncate_logs(
+        &self,
+        request: Request<ContextRequest>,
+    ) -> Answer<TruncateLogsResponse> {
+        let mut visit = self
+            .calls
+            .enter(&request, "HrRBackupTruncateLogs", Wanted::Backup)?;
+        let truncation = self
+            .calls
+            .backup(visit.caller(), &request.get_ref().handle, |backup, _| {
+                backup.truncate_logs()
+            })
+            .await;
+        if let Ok(truncation) = &truncation {
+            tracing::info!(
+                deleted = truncation.deleted.len(),
+                kept = truncation.kept_because,
+                "truncated the logs"
+            );
+            truncation.deleted.iter().for_each(|log| visit.file(log));
+        }
+        visit.answer(truncation.map(|truncation| TruncateLogsResponse {
+            deleted: truncation.deleted,
+            kept_because: truncation.kept_because,
+        }))
+    }
+
+    async fn hr_r_backup_ping(&self, request: Request<ContextRequest>) -> Answer<Done> {
+        let visit = self
+            .calls
+            .enter(&request, "HrRBackupPing", Wanted::Either)?;
+        // Any call is a sign of life; this one does nothing else, for backups and restores.
+        let call = self.calls.call(visit.caller(), &request.get_ref().handle);
+        visit.answer_quietly(call.map(|_| Done {}))
+    }
+}
+
+impl BackupService {
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        request: BackupPrepareRequest,
+    ) -> Result<BackupPrepareResponse, Status> {
         let set = self
             .calls
             .store(move |store| prepare(store, &request))
@@ -40,124 +191,15 @@ impl AdBackup for BackupService {
         let expiry_token = token(&facts).map_err(|error| wire::to_status(&error))?;
         let contexts = &self.calls.contexts;
         let handle = contexts
-            .add(caller.connection, Work::Backup(BackupContext::new(set)))
+            .add(caller, Work::Backup(BackupContext::new(set)))
             .map_err(|error| wire::to_status(&error))?;
         tracing::info!(state = facts.state, "a backup begins");
-        Ok(Response::new(BackupPrepareResponse {
+        Ok(BackupPrepareResponse {
             handle: handle.to_vec(),
             expiry_token,
             facts: Some(facts),
             ping_timeout_ms: contexts.ping_timeout().as_millis() as u32,
-        }))
-    }
-
-    async fn hr_r_backup_end(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let handle = request.into_inner().handle;
-        // A restore is not ended here.
-        self.calls.backup(&caller, &handle, |_, _| Ok(())).await?;
-        self.calls.end(&caller, handle).await?;
-        tracing::info!("a backup ended");
-        Ok(Response::new(Done {}))
-    }
-
-    async fn hr_r_backup_get_attachment_information(
-        &self,
-        request: Request<ContextRequest>,
-    ) -> Answer<FileList> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let files = self
-            .calls
-            .backup(&caller, &request.get_ref().handle, |backup, _| {
-                backup.database_files().map(<[_]>::to_vec)
-            })
-            .await?;
-        Ok(Response::new(FileList { files }))
-    }
-
-    async fn hr_r_backup_open_file(
-        &self,
-        request: Request<OpenFileRequest>,
-    ) -> Answer<OpenFileResponse> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let OpenFileRequest {
-            handle,
-            name,
-            read_hint,
-        } = request.into_inner();
-        let size = self
-            .calls
-            .backup(&caller, &handle, move |backup, life| {
-                backup.open(&name, read_hint, life)
-            })
-            .await?;
-        Ok(Response::new(OpenFileResponse { size }))
-    }
-
-    type HrRBackupReadStream = Transfer;
-
-    async fn hr_r_backup_read(&self, request: Request<ContextRequest>) -> Answer<Transfer> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let transfer = self
-            .calls
-            .backup(&caller, &request.get_ref().handle, |backup, life| {
-                backup.read(life.clone())
-            })
-            .await?;
-        Ok(Response::new(transfer))
-    }
-
-    async fn hr_r_backup_close(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        self.calls
-            .backup(&caller, &request.get_ref().handle, |backup, _| {
-                backup.close()
-            })
-            .await?;
-        Ok(Response::new(Done {}))
-    }
-
-    async fn hr_r_backup_get_backup_logs(
-        &self,
-        request: Request<ContextRequest>,
-    ) -> Answer<FileList> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let files = self
-            .calls
-            .backup(&caller, &request.get_ref().handle, |backup, _| {
-                backup.log_files().map(<[_]>::to_vec)
-            })
-            .await?;
-        Ok(Response::new(FileList { files }))
-    }
-
-    async fn hr_r_backup_truncate_logs(
-        &self,
-        request: Request<ContextRequest>,
-    ) -> Answer<TruncateLogsResponse> {
-        let caller = self.calls.caller(&request, Wanted::Backup)?;
-        let truncation = self
-            .calls
-            .backup(&caller, &request.get_ref().handle, |backup, _| {
-                backup.truncate_logs()
-            })
-            .await?;
-        tracing::info!(
-            deleted = truncation.deleted.len(),
-            kept = truncation.kept_because,
-            "truncated the logs"
-        );
-        Ok(Response::new(TruncateLogsResponse {
-            deleted: truncation.deleted,
-            kept_because: truncation.kept_because,
-        }))
-    }
-
-    async fn hr_r_backup_ping(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request, Wanted::Either)?;
-        // Any call is a sign of life; this one does nothing else, for backups and restores.
-        self.calls.call(&caller, &request.get_ref().handle)?;
-        Ok(Response::new(Done {}))
+        })
     }
 }
 

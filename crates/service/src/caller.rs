@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use contract::{Error, ResultCode};
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::ConnectionId;
 
@@ -78,12 +80,59 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Denied calls after which a connection over the network is closed.
+const MOST_DENIED: u32 = 32;
+
 /// Who calls, and over which connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
+pub(crate) type Caller = Arc<Peer>;
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
     pub(crate) connection: ConnectionId,
     pub(crate) origin: Origin,
-    pub(crate) identity: Arc<Identity>,
+    identity: RwLock<Arc<Identity>>,
+    denied: AtomicU32,
+    disconnect: CancellationToken,
+}
+
+impl Peer {
+    /// The connection breaks when `disconnect` is cancelled.
+    pub(crate) fn new(
+        connection: ConnectionId,
+        origin: Origin,
+        identity: Arc<Identity>,
+        disconnect: CancellationToken,
+    ) -> Self {
+        Self {
+            connection,
+            origin,
+            identity: RwLock::new(identity),
+            denied: AtomicU32::new(0),
+            disconnect,
+        }
+    }
+
+    /// Who it is, as far as that is proven by now.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        self.identity
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether it came over the network.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.origin, Origin::Network(_))
+    }
+
+    /// Notes a call that was denied. Who goes on asking over the network loses the connection.
+    pub(crate) fn note_denied(&self) {
+        let denied = self.denied.fetch_add(1, Ordering::Relaxed);
+        if self.is_remote() && denied >= MOST_DENIED {
+            self.disconnect.cancel();
+        }
+    }
 }
 
 /// The refusal that reveals nothing but itself.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use contract::{Error, Result, ResultCode};
 use tonic::{Request, Status};
 
+use crate::audit::{Audit, Visit};
 use crate::backup_context::BackupContext;
 use crate::caller::{self, Caller, Wanted};
 use crate::contexts::{Call, Contexts, Life, Work};
+use crate::pace::Pace;
 use crate::restore_context::RestoreContext;
 use crate::store::DirectoryStore;
 
@@ -16,26 +18,40 @@ use crate::store::DirectoryStore;
 pub(crate) struct Calls {
     pub(crate) store: Arc<dyn DirectoryStore>,
     pub(crate) contexts: Arc<Contexts>,
+    pub(crate) audit: Arc<Audit>,
+    /// A cap on bytes over the network.
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 impl Calls {
-    /// Who calls, if that caller holds the privilege.
+    /// Lets a call in, if its caller holds the privilege. However it ends, it leaves a line in the audit log.
     ///
     /// # Errors
-    /// `ERROR_ACCESS_DENIED`, before anything is revealed.
-    pub(crate) fn caller<T>(&self, request: &Request<T>, wanted: Wanted) -> Result<Caller, Status> {
-        match request.extensions().get::<Caller>() {
-            Some(caller) if caller.identity.privileges.suffice(wanted) => Ok(caller.clone()),
-            caller => {
-                if let Some(Caller {
-                    origin, identity, ..
-                }) = caller
-                {
-                    tracing::info!(%origin, caller = %identity.name, ?wanted, "denied a call");
-                }
-                Err(wire::to_status(&caller::denied()))
-            }
+    /// `ERROR_ACCESS_DENIED`, before anything is revealed; `hrDiskIO` when the call could not be recorded.
+    pub(crate) fn enter<T>(
+        &self,
+        request: &Request<T>,
+        call: &'static str,
+        wanted: Wanted,
+    ) -> Result<Visit, Status> {
+        let denied = || wire::to_status(&caller::denied());
+        let caller = request.extensions().get::<Caller>().ok_or_else(denied)?;
+        let mut visit = Visit::new(self.audit.clone(), caller.clone(), call);
+        if !caller.identity().privileges.suffice(wanted) {
+            visit.end(ResultCode::ACCESS_DENIED);
+            caller.note_denied();
+            return Err(denied());
         }
+        if let Err(error) = self.audit.check() {
+            visit.end(error.code);
+            return Err(wire::to_status(&error));
+        }
+        Ok(visit)
+    }
+
+    /// The cap on what this caller's bytes may take of the network.
+    pub(crate) fn pace(&self, caller: &Caller) -> Option<Arc<Pace>> {
+        self.pace.clone().filter(|_| caller.is_remote())
     }
 
     /// Runs something on the store where it may block.
@@ -98,7 +114,7 @@ impl Calls {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T, Status> {
     tokio::task::spawn_blocking(work)

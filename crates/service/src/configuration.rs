@@ -22,6 +22,16 @@ pub struct Configuration {
     pub endpoint: EndpointConfiguration,
     /// Where clients on other computers reach it; nowhere when absent.
     pub remote: Option<RemoteConfiguration>,
+    /// Where every call is recorded.
+    pub audit: AuditConfiguration,
+}
+
+/// Where every call is recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfiguration {
+    /// The file; the service's own log when absent.
+    pub file: Option<PathBuf>,
 }
 
 /// The directory that is hosted: one of the kinds there are.
@@ -42,6 +52,8 @@ struct Tables {
     #[serde(default)]
     endpoint: EndpointConfiguration,
     remote: Option<RemoteConfiguration>,
+    #[serde(default)]
+    audit: AuditConfiguration,
 }
 
 impl TryFrom<Tables> for Configuration {
@@ -62,6 +74,7 @@ impl TryFrom<Tables> for Configuration {
             store,
             endpoint: tables.endpoint,
             remote: tables.remote,
+            audit: tables.audit,
         })
     }
 }
@@ -130,6 +143,12 @@ pub struct EndpointConfiguration {
     pub group: Option<String>,
     /// After how much silence a client loses its contexts, in milliseconds.
     pub ping_timeout_ms: u32,
+    /// After how long a client loses a context with which it does nothing, in seconds.
+    pub idle_timeout_s: u32,
+    /// How long a context, and a connection over the network, may last in all, in seconds.
+    pub total_timeout_s: u32,
+    /// Contexts that one caller may have at the same time.
+    pub max_contexts_per_caller: u32,
 }
 
 impl Configuration {
@@ -139,6 +158,7 @@ impl Configuration {
             store: StoreConfiguration::Folder(DirectoryConfiguration::for_folder(database_folder)),
             endpoint: EndpointConfiguration::default(),
             remote: None,
+            audit: AuditConfiguration::default(),
         }
     }
 
@@ -148,6 +168,7 @@ impl Configuration {
             store: StoreConfiguration::Samba(SambaConfiguration::for_smb_conf(smb_conf)),
             endpoint: EndpointConfiguration::default(),
             remote: None,
+            audit: AuditConfiguration::default(),
         }
     }
 
@@ -202,6 +223,16 @@ impl Configuration {
                 self.endpoint.ping_timeout_ms,
                 "at least 100 milliseconds",
             ));
+        }
+        let endpoint = &self.endpoint;
+        for (key, value) in [
+            ("idle_timeout_s", endpoint.idle_timeout_s),
+            ("total_timeout_s", endpoint.total_timeout_s),
+            ("max_contexts_per_caller", endpoint.max_contexts_per_caller),
+        ] {
+            if value == 0 {
+                return Err(unusable(key, 0, "at least 1"));
+            }
         }
         if let Some(remote) = &self.remote {
             remote.check()?;
@@ -265,6 +296,9 @@ impl Default for EndpointConfiguration {
             socket: "/run/dsbackup/dsbackup.sock".into(),
             group: None,
             ping_timeout_ms: 10_000,
+            idle_timeout_s: 3600,
+            total_timeout_s: 172_800,
+            max_contexts_per_caller: 8,
         }
     }
 }
@@ -332,7 +366,10 @@ mod tests {
         assert!(directory.checkpoint_folder.is_some());
         assert!(directory.server_name.is_some());
         assert!(configuration.endpoint.group.is_some());
+        assert!(configuration.audit.file.is_some());
         let remote = configuration.remote.expect("the network endpoint");
+        assert!(remote.bandwidth_limit_kib_s.is_some());
+        assert_eq!(remote.failures_per_minute, 30);
         assert!(remote.client_ca.is_some());
         assert_eq!(remote.clients.len(), 2);
         assert_eq!(

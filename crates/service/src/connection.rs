@@ -30,17 +30,18 @@ pub(crate) struct Connection {
     caller: Caller,
     contexts: Arc<Contexts>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    disconnect: CancellationToken,
     /// Its place among the connections of the network.
     _admission: Option<Admission>,
 }
 
 impl Connection {
-    /// Takes a connection in; it breaks when `closing` is cancelled.
+    /// Takes a connection in; it breaks when `disconnect` is cancelled, and cancels it when it ends.
     pub(crate) fn new(
         stream: Stream,
         caller: Caller,
         contexts: Arc<Contexts>,
-        closing: CancellationToken,
+        disconnect: CancellationToken,
         admission: Option<Admission>,
     ) -> Self {
         contexts.connect(caller.connection);
@@ -48,7 +49,8 @@ impl Connection {
             stream,
             caller,
             contexts,
-            closing: Box::pin(closing.cancelled_owned()),
+            closing: Box::pin(disconnect.clone().cancelled_owned()),
+            disconnect,
             _admission: admission,
         }
     }
@@ -57,6 +59,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.contexts.disconnect(self.caller.connection);
+        self.disconnect.cancel();
     }
 }
 

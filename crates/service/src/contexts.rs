@@ -9,6 +9,7 @@ use contract::{Error, Result, ResultCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::backup_context::BackupContext;
+use crate::caller::Peer;
 use crate::connection::ConnectionId;
 use crate::restore_context::RestoreContext;
 
@@ -23,9 +24,22 @@ pub(crate) enum Work {
     Restore(RestoreContext),
 }
 
+/// What bounds the contexts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// After how much silence a client's contexts are released.
+    pub(crate) ping_timeout: Duration,
+    /// After how long without any call but life signs.
+    pub(crate) idle_timeout: Duration,
+    /// After how long in all.
+    pub(crate) total_timeout: Duration,
+    /// Contexts of one caller at the same time.
+    pub(crate) per_caller: usize,
+}
+
 /// All living contexts.
 pub(crate) struct Contexts {
-    ping_timeout: Duration,
+    limits: Limits,
     living: Mutex<Living>,
 }
 
@@ -38,6 +52,8 @@ struct Living {
 
 struct Context {
     connection: ConnectionId,
+    /// The name of its caller.
+    owner: String,
     life: Arc<Life>,
     work: Mutex<Work>,
 }
@@ -51,6 +67,10 @@ pub(crate) enum Release {
     Disconnected,
     /// Its client was silent for too long.
     Silent,
+    /// Its client did nothing with it for too long.
+    Idle,
+    /// It was there for too long.
+    TooOld,
     /// The service stops.
     Stopping,
 }
@@ -69,6 +89,15 @@ impl Release {
                 "the context was released, because nothing was heard from its client for longer than the ping timeout; \
                  begin again",
             ),
+            Self::Idle => Error::new(
+                ResultCode::INVALID_HANDLE,
+                "the context was released, because its client did nothing with it for longer than the service allows \
+                 (idle_timeout_s)",
+            ),
+            Self::TooOld => Error::new(
+                ResultCode::INVALID_HANDLE,
+                "the context was released, because it existed for longer than the service allows (total_timeout_s)",
+            ),
             Self::Stopping => Error::new(
                 ResultCode::COMMUNICATION_ERROR,
                 "the backup service is stopping; begin again when it runs",
@@ -82,6 +111,8 @@ pub(crate) struct Life {
     started: Instant,
     /// Milliseconds after `started`.
     last_sign: AtomicU64,
+    /// The same, of the last sign that was more than a life sign.
+    last_work: AtomicU64,
     calls: AtomicUsize,
     release: OnceLock<Release>,
     released: CancellationToken,
@@ -92,6 +123,7 @@ impl Life {
         Arc::new(Self {
             started: Instant::now(),
             last_sign: AtomicU64::new(0),
+            last_work: AtomicU64::new(0),
             calls: AtomicUsize::new(0),
             release: OnceLock::new(),
             released: CancellationToken::new(),
@@ -102,6 +134,18 @@ impl Life {
     pub(crate) fn sign(&self) {
         let now = self.started.elapsed().as_millis() as u64;
         self.last_sign.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Notes that the client got on with its work.
+    pub(crate) fn work(&self) {
+        self.sign();
+        let now = self.started.elapsed().as_millis() as u64;
+        self.last_work.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> Duration {
+        let last = Duration::from_millis(self.last_work.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(last)
     }
 
     fn silence(&self) -> Duration {
@@ -141,6 +185,7 @@ impl Call {
 
     /// The context's work. Blocks while another call on the same handle is under way.
     pub(crate) fn work(&self) -> MutexGuard<'_, Work> {
+        self.context.life.work();
         lock(&self.context.work)
     }
 
@@ -157,15 +202,15 @@ impl Drop for Call {
 }
 
 impl Contexts {
-    pub(crate) fn new(ping_timeout: Duration) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            ping_timeout,
+            limits,
             living: Mutex::default(),
         }
     }
 
     pub(crate) fn ping_timeout(&self) -> Duration {
-        self.ping_timeout
+        self.limits.ping_timeout
     }
 
     /// Notes a new connection, which may have contexts.
@@ -173,8 +218,10 @@ impl Contexts {
         lock(&self.living).connections.insert(connection);
     }
 
-    /// Gives a context to a connection.
-    pub(crate) fn add(&self, connection: ConnectionId, work: Work) -> Result<Handle> {
+    /// Gives a context to a caller.
+    pub(crate) fn add(&self, caller: &Peer, work: Work) -> Result<Handle> {
+        let connection = caller.connection;
+        let owner = caller.identity().name.clone();
         let mut handle = Handle::default();
         getrandom::fill(&mut handle).map_err(|error| {
             Error::new(
@@ -184,6 +231,7 @@ impl Contexts {
         })?;
         let context = Context {
             connection,
+            owner,
             life: Life::new(),
             work: Mutex::new(work),
         };
@@ -194,6 +242,16 @@ impl Contexts {
         // A call can outlive its connection by a moment.
         if !living.connections.contains(&connection) {
             return Err(Release::Disconnected.error());
+        }
+        let of_owner = |other: &&Arc<Context>| other.owner == context.owner;
+        if living.contexts.values().filter(of_owner).count() >= self.limits.per_caller {
+            return Err(Error::new(
+                ResultCode::NOT_ENOUGH_MEMORY,
+                format!(
+                    "{} has {} contexts open, and the service allows no more (max_contexts_per_caller); end one first",
+                    context.owner, self.limits.per_caller
+                ),
+            ));
         }
         living.contexts.insert(handle, Arc::new(context));
         Ok(handle)
@@ -237,10 +295,20 @@ impl Contexts {
         });
     }
 
-    /// Releases the contexts of silent clients.
-    pub(crate) fn release_silent(&self) {
+    /// Releases the contexts of clients that are silent, idle, or take too long.
+    pub(crate) fn release_neglected(&self) {
+        let Limits {
+            ping_timeout,
+            idle_timeout,
+            total_timeout,
+            ..
+        } = self.limits;
         self.release(Release::Silent, |context| {
-            context.life.silence() > self.ping_timeout
+            context.life.silence() > ping_timeout
+        });
+        self.release(Release::Idle, |context| context.life.idle() > idle_timeout);
+        self.release(Release::TooOld, |context| {
+            context.life.started.elapsed() > total_timeout
         });
     }
 

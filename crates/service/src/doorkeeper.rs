@@ -9,11 +9,14 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, Identity, Origin, Privileges};
+use crate::caller::{Caller, Identity, Origin, Peer, Privileges};
 use crate::connection::{Connection, Stream};
 use crate::contexts::Contexts;
 use crate::privilege::LocalRule;
 use crate::remote::Admission;
+
+/// How long a connection without privileges may last.
+const INTRODUCTION: Duration = Duration::from_secs(60);
 
 /// Where connections go that were let in, over whichever endpoint they came.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub(crate) struct Lobby {
     closing: CancellationToken,
     newcomers: mpsc::Sender<io::Result<Connection>>,
     last: Arc<AtomicU64>,
+    /// How long a connection over the network may last.
+    longest: Duration,
 }
 
 impl Lobby {
@@ -30,12 +35,14 @@ impl Lobby {
         contexts: Arc<Contexts>,
         closing: CancellationToken,
         newcomers: mpsc::Sender<io::Result<Connection>>,
+        longest: Duration,
     ) -> Self {
         Self {
             contexts,
             closing,
             newcomers,
             last: Arc::default(),
+            longest,
         }
     }
 
@@ -47,18 +54,18 @@ impl Lobby {
         identity: Arc<Identity>,
         admission: Option<Admission>,
     ) {
-        let caller = Caller {
-            connection: self.last.fetch_add(1, Ordering::Relaxed) + 1,
+        let disconnect = self.closing.child_token();
+        let caller = Arc::new(Peer::new(
+            self.last.fetch_add(1, Ordering::Relaxed) + 1,
             origin,
             identity,
-        };
-        let connection = Connection::new(
-            stream,
-            caller,
-            self.contexts.clone(),
-            self.closing.clone(),
-            admission,
-        );
+            disconnect.clone(),
+        ));
+        if caller.is_remote() {
+            tokio::spawn(limit(caller.clone(), disconnect.clone(), self.longest));
+        }
+        let connection =
+            Connection::new(stream, caller, self.contexts.clone(), disconnect, admission);
         // Nobody takes it any more when the service stops.
         let _ = self.newcomers.send(Ok(connection)).await;
     }
@@ -66,6 +73,20 @@ impl Lobby {
     /// Resolves when the service stops.
     pub(crate) async fn closed(&self) {
         self.closing.cancelled().await;
+    }
+}
+
+/// Ends a connection that does not say in time who it is, or lasts too long.
+async fn limit(caller: Caller, disconnect: CancellationToken, longest: Duration) {
+    let lasts = async {
+        tokio::time::sleep(INTRODUCTION).await;
+        if caller.identity().privileges != Privileges::NONE {
+            tokio::time::sleep(longest.saturating_sub(INTRODUCTION)).await;
+        }
+    };
+    tokio::select! {
+        () = lasts => disconnect.cancel(),
+        () = disconnect.cancelled() => (),
     }
 }
 

@@ -10,9 +10,11 @@
 //! 4. `backup_context` or `restore_context`: is the call in order.
 //! 5. [`DirectoryStore`]: the directory itself; [`store::ese_folder`] is one in a folder.
 //!
-//! File contents travel back through `transfer`, at the speed of the receiver.
+//! File contents travel back through `transfer`, at the speed of the receiver; those of a restore come in through
+//! `upload`. Every call leaves a line in the log of `audit`.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod backup_context;
 mod backup_service;
 mod caller;
@@ -24,6 +26,7 @@ mod doorkeeper;
 mod endpoint;
 mod file_io;
 mod folder_lock;
+mod pace;
 mod privilege;
 mod remote;
 mod restore_context;
@@ -32,10 +35,11 @@ mod restore_service;
 mod server;
 pub mod store;
 mod transfer;
+mod upload;
 
 pub use configuration::{
-    Configuration, DirectoryConfiguration, EndpointConfiguration, SAMBA_SAMPLE, SAMPLE,
-    SambaConfiguration, StoreConfiguration,
+    AuditConfiguration, Configuration, DirectoryConfiguration, EndpointConfiguration, SAMBA_SAMPLE,
+    SAMPLE, SambaConfiguration, StoreConfiguration,
 };
 pub use folder_lock::FolderLock;
 pub use remote::{ClientConfiguration, RemoteConfiguration};

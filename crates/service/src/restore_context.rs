@@ -1,17 +1,21 @@
 //! One restore: whether it holds a token, and whether it is registered.
 
+use std::sync::Arc;
+
 use contract::{
     Error, ExpiryToken, Generations, HIGHEST_REGISTERED_GENERATION, Result, ResultCode,
 };
-use wire::v1::RestoreRegisterRequest;
+use wire::v1::{FileEntry, RestoreFileStart, RestoreRegisterRequest};
 
-use crate::store::{DirectoryStore, RegisteredRestore, RestorePlan};
+use crate::store::{DirectoryStore, RegisteredRestore, RestorePlan, RestoredFile};
 
 /// What a restore's handle stands for.
 pub(crate) struct RestoreContext {
     /// Absent on a restricted handle.
     token: Option<ExpiryToken>,
     registered: Option<Box<dyn RegisteredRestore>>,
+    /// Held by every file that is being written, too.
+    writing: Arc<()>,
 }
 
 impl RestoreContext {
@@ -19,6 +23,7 @@ impl RestoreContext {
         Self {
             token,
             registered: None,
+            writing: Arc::default(),
         }
     }
 
@@ -69,18 +74,33 @@ impl RestoreContext {
         Ok(())
     }
 
+    /// Deletes what lies in the places of the restore.
+    ///
+    /// # Errors
+    /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, `hrAlreadyOpen` while a file
+    /// is being written, and what the store says.
+    pub(crate) fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
+        self.refuse_while_writing()?;
+        self.registered()?.clear(needed)
+    }
+
+    /// Begins to write a file.
+    ///
+    /// # Errors
+    /// As [`clear`](Self::clear).
+    pub(crate) fn create_file(&mut self, file: RestoreFileStart) -> Result<RestoredFile> {
+        self.refuse_while_writing()?;
+        let writing = self.writing.clone();
+        Ok(self.registered()?.create_file(file)?.noted_by(writing))
+    }
+
     /// Ends the registration: after success what was restored is checked and the directory unlocked.
     ///
     /// # Errors
     /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, and what the check finds.
     pub(crate) fn complete(&mut self, state: ResultCode) -> Result<()> {
-        self.token()?;
-        let registered = self.registered.as_mut().ok_or_else(|| {
-            Error::new(
-                ResultCode::INVALID_HANDLE,
-                "no restore is registered on this handle",
-            )
-        })?;
+        self.refuse_while_writing()?;
+        let registered = self.registered()?;
         if state.is_ok() {
             // Where the check fails the registration stays: the application may mend and complete again.
             registered.complete()?;
@@ -89,6 +109,26 @@ impl RestoreContext {
         }
         self.registered = None;
         Ok(())
+    }
+
+    fn registered(&mut self) -> Result<&mut Box<dyn RegisteredRestore>> {
+        self.token()?;
+        self.registered.as_mut().ok_or_else(|| {
+            Error::new(
+                ResultCode::INVALID_HANDLE,
+                "no restore is registered on this handle",
+            )
+        })
+    }
+
+    fn refuse_while_writing(&self) -> Result<()> {
+        if Arc::strong_count(&self.writing) == 1 {
+            return Ok(());
+        }
+        Err(Error::new(
+            ResultCode::ALREADY_OPEN,
+            "a file is being written on this handle; let that end first",
+        ))
     }
 
     pub(crate) fn keep_locked(&mut self) {

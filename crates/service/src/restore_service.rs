@@ -3,12 +3,13 @@
 use std::time::SystemTime;
 
 use contract::{Error, ExpiryToken, RestoreType, Result, ResultCode};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use wire::v1::ad_restore_server::AdRestore;
 use wire::v1::{
     CheckLogsForBackupRequest, ContextRequest, Done, FileList, IsNtdsOnlineRequest,
-    IsNtdsOnlineResponse, RestorePrepareRequest, RestorePrepareResponse,
-    RestoreRegisterCompleteRequest, RestoreRegisterRequest, SetCurrentLogNumberRequest,
+    IsNtdsOnlineResponse, RestoreClearRequest, RestoreFileContent, RestorePrepareRequest,
+    RestorePrepareResponse, RestoreRegisterCompleteRequest, RestoreRegisterRequest,
+    SetCurrentLogNumberRequest,
 };
 
 use crate::caller::Wanted;
@@ -16,6 +17,7 @@ use crate::calls::Calls;
 use crate::contexts::Work;
 use crate::restore_context::RestoreContext;
 use crate::store::Mode;
+use crate::upload;
 
 /// Serves ad_restore.
 pub(crate) struct RestoreService {
@@ -30,21 +32,25 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<IsNtdsOnlineRequest>,
     ) -> Answer<IsNtdsOnlineResponse> {
-        self.calls.caller(&request, Wanted::Either)?;
-        let online = self.calls.store(|store| Ok(store.is_online())).await?;
-        Ok(Response::new(IsNtdsOnlineResponse { online }))
+        let visit = self
+            .calls
+            .enter(&request, "HrRIsNTDSOnline", Wanted::Either)?;
+        let online = self.calls.store(|store| Ok(store.is_online())).await;
+        visit.answer(online.map(|online| IsNtdsOnlineResponse { online }))
     }
 
     async fn hr_r_restore_prepare(
         &self,
         request: Request<RestorePrepareRequest>,
     ) -> Answer<RestorePrepareResponse> {
-        let caller = self.calls.caller(&request, Wanted::Restore)?;
+        let visit = self
+            .calls
+            .enter(&request, "HrRRestorePrepare", Wanted::Restore)?;
         let contexts = &self.calls.contexts;
         let handle = prepare(self.calls.store.mode(), request.get_ref())
-            .and_then(|restore| contexts.add(caller.connection, Work::Restore(restore)))
-            .map_err(|error| wire::to_status(&error))?;
-        Ok(Response::new(RestorePrepareResponse {
+            .and_then(|restore| contexts.add(visit.caller(), Work::Restore(restore)))
+            .map_err(|error| wire::to_status(&error));
+        visit.answer(handle.map(|handle| RestorePrepareResponse {
             handle: handle.to_vec(),
             ping_timeout_ms: contexts.ping_timeout().as_millis() as u32,
         }))
@@ -54,76 +60,131 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<RestoreRegisterRequest>,
     ) -> Answer<Done> {
-        let caller = self.calls.caller(&request, Wanted::Restore)?;
+        let mut visit = self
+            .calls
+            .enter(&request, "HrRRestoreRegister", Wanted::Restore)?;
         let request = request.into_inner();
+        for map in &request.databases {
+            visit.file(&map.new_path);
+        }
         let handle = request.handle.clone();
-        self.calls
-            .restore(&caller, &handle, move |restore, store| {
+        let registered = self
+            .calls
+            .restore(visit.caller(), &handle, move |restore, store| {
                 restore.register(store, request)
             })
-            .await?;
-        tracing::info!("a restore begins: the directory cannot start until one is complete");
-        Ok(Response::new(Done {}))
+            .await;
+        if registered.is_ok() {
+            tracing::info!("a restore begins: the directory cannot start until one is complete");
+        }
+        visit.answer(registered.map(|()| Done {}))
+    }
+
+    async fn hr_r_restore_clear(&self, request: Request<RestoreClearRequest>) -> Answer<FileList> {
+        let mut visit = self
+            .calls
+            .enter(&request, "HrRRestoreClear", Wanted::Restore)?;
+        let RestoreClearRequest { handle, needed } = request.into_inner();
+        let cleared = self
+            .calls
+            .restore(visit.caller(), &handle, move |restore, _| {
+                restore.clear(needed)
+            })
+            .await;
+        if let Ok(files) = &cleared {
+            files.iter().for_each(|file| visit.file(&file.name));
+        }
+        visit.answer(cleared.map(|files| FileList { files }))
+    }
+
+    async fn hr_r_restore_write_file(
+        &self,
+        request: Request<Streaming<RestoreFileContent>>,
+    ) -> Answer<Done> {
+        let mut visit = self
+            .calls
+            .enter(&request, "HrRRestoreWriteFile", Wanted::Restore)?;
+        let written = upload::receive(&self.calls, &mut visit, request.into_inner()).await;
+        visit.answer(written.map(|()| Done {}))
     }
 
     async fn hr_r_restore_register_complete(
         &self,
         request: Request<RestoreRegisterCompleteRequest>,
     ) -> Answer<Done> {
-        let caller = self.calls.caller(&request, Wanted::Restore)?;
+        let visit = self
+            .calls
+            .enter(&request, "HrRRestoreRegisterComplete", Wanted::Restore)?;
         let state = ResultCode(request.get_ref().restore_state);
-        self.calls
-            .restore(&caller, &request.get_ref().handle, move |restore, _| {
-                restore.complete(state)
-            })
-            .await?;
-        tracing::info!(%state, "a restore is complete");
-        Ok(Response::new(Done {}))
+        let completed = self
+            .calls
+            .restore(
+                visit.caller(),
+                &request.get_ref().handle,
+                move |restore, _| restore.complete(state),
+            )
+            .await;
+        if completed.is_ok() {
+            tracing::info!(%state, "a restore is complete");
+        }
+        visit.answer(completed.map(|()| Done {}))
     }
 
     async fn hr_r_restore_get_database_locations(
         &self,
         request: Request<ContextRequest>,
     ) -> Answer<FileList> {
-        let caller = self.calls.caller(&request, Wanted::Restore)?;
+        let visit =
+            self.calls
+                .enter(&request, "HrRRestoreGetDatabaseLocations", Wanted::Restore)?;
         let files = self
             .calls
-            .restore(&caller, &request.get_ref().handle, |_, store| {
+            .restore(visit.caller(), &request.get_ref().handle, |_, store| {
                 store.restore_locations()
             })
-            .await?;
-        Ok(Response::new(FileList { files }))
+            .await;
+        visit.answer(files.map(|files| FileList { files }))
     }
 
     async fn hr_r_restore_end(&self, request: Request<ContextRequest>) -> Answer<Done> {
-        let caller = self.calls.caller(&request, Wanted::Restore)?;
+        let visit = self
+            .calls
+            .enter(&request, "HrRRestoreEnd", Wanted::Restore)?;
         let handle = request.into_inner().handle;
+        let calls = &self.calls;
         // A backup is not ended here.
-        self.calls.restore(&caller, &handle, |_, _| Ok(())).await?;
-        self.calls.end(&caller, handle).await?;
-        Ok(Response::new(Done {}))
+        let mut ended = calls.restore(visit.caller(), &handle, |_, _| Ok(())).await;
+        if ended.is_ok() {
+            ended = calls.end(visit.caller(), handle).await;
+        }
+        visit.answer(ended.map(|()| Done {}))
     }
 
     async fn hr_r_restore_set_current_log_number(
         &self,
         request: Request<SetCurrentLogNumberRequest>,
     ) -> Answer<Done> {
-        self.calls.caller(&request, Wanted::Backup)?;
+        let visit = self
+            .calls
+            .enter(&request, "HrRRestoreSetCurrentLogNumber", Wanted::Backup)?;
         let number = request.get_ref().current_log;
-        self.calls
+        let set = self
+            .calls
             .store(move |store| store.set_current_log(number))
-            .await?;
-        Ok(Response::new(Done {}))
+            .await;
+        visit.answer(set.map(|()| Done {}))
     }
 
     async fn hr_r_restore_check_logs_for_backup(
         &self,
         request: Request<CheckLogsForBackupRequest>,
     ) -> Answer<Done> {
-        self.calls.caller(&request, Wanted::Backup)?;
+        let visit = self
+            .calls
+            .enter(&request, "HrRRestoreCheckLogsForBackup", Wanted::Backup)?;
         let low = request.get_ref().generation_low;
-        self.calls.store(move |store| store.check_logs(low)).await?;
-        Ok(Response::new(Done {}))
+        let checked = self.calls.store(move |store| store.check_logs(low)).await;
+        visit.answer(checked.map(|()| Done {}))
     }
 }
 

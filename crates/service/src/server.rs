@@ -16,12 +16,14 @@ use tonic::transport::Server;
 use wire::v1::ad_backup_server::AdBackupServer;
 use wire::v1::ad_restore_server::AdRestoreServer;
 
+use crate::audit::Audit;
 use crate::backup_service::BackupService;
 use crate::calls::Calls;
 use crate::configuration::{Configuration, DirectoryConfiguration, StoreConfiguration};
-use crate::contexts::{Contexts, Work};
+use crate::contexts::{Contexts, Limits, Work};
 use crate::doorkeeper::{Lobby, accept_local};
 use crate::endpoint::Endpoint;
+use crate::pace::Pace;
 use crate::privilege::LocalRule;
 use crate::remote::RemoteEndpoint;
 use crate::restore_service::RestoreService;
@@ -38,6 +40,9 @@ const STREAMS: u32 = 16;
 /// Bytes of the headers of a call.
 const HEADERS: u32 = 16 << 10;
 
+/// Bytes that may be on their way to the service on one connection: they are what a silent peer can make it keep.
+const WINDOW: u32 = 2 << 20;
+
 /// Bytes of a request, the largest of which holds a few paths.
 const MESSAGE: usize = 64 << 10;
 
@@ -50,6 +55,8 @@ pub struct Service {
     rule: LocalRule,
     endpoint: Endpoint,
     remote: Option<RemoteEndpoint>,
+    /// How long a connection over the network may last.
+    longest: Duration,
 }
 
 /// Hosts the configured directory until `shutdown` resolves.
@@ -96,13 +103,27 @@ impl Service {
         let endpoint = &configuration.endpoint;
         let rule = LocalRule::new(endpoint.group.as_deref())?;
         let remote = configuration.remote.as_ref();
-        let contexts = Contexts::new(Duration::from_millis(endpoint.ping_timeout_ms.into()));
+        let contexts = Contexts::new(Limits {
+            ping_timeout: Duration::from_millis(endpoint.ping_timeout_ms.into()),
+            idle_timeout: Duration::from_secs(endpoint.idle_timeout_s.into()),
+            total_timeout: Duration::from_secs(endpoint.total_timeout_s.into()),
+            per_caller: endpoint.max_contexts_per_caller as usize,
+        });
+        let audit = Audit::new(configuration.audit.file.as_deref())?;
+        let kib = remote.and_then(|remote| remote.bandwidth_limit_kib_s);
+        let pace = kib.map(|kib| Arc::new(Pace::new(u64::from(kib) << 10)));
+        let remote = remote
+            .map(|remote| RemoteEndpoint::bind(remote, audit.clone()))
+            .transpose()?;
         Ok(Self {
             calls: Calls {
                 store,
                 contexts: Arc::new(contexts),
+                audit,
+                pace,
             },
-            remote: remote.map(RemoteEndpoint::bind).transpose()?,
+            longest: Duration::from_secs(endpoint.total_timeout_s.into()),
+            remote,
             endpoint: Endpoint::bind(&endpoint.socket, rule.group())?,
             rule,
         })
@@ -131,6 +152,7 @@ impl Service {
             rule,
             endpoint,
             remote,
+            longest,
         } = self;
         let failed = |error: &dyn std::error::Error| {
             Error::new(
@@ -145,7 +167,7 @@ impl Service {
         let contexts = calls.contexts.clone();
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let (newcomers, incoming) = mpsc::channel(16);
-        let lobby = Lobby::new(contexts.clone(), closing.clone(), newcomers);
+        let lobby = Lobby::new(contexts.clone(), closing.clone(), newcomers, longest);
         let mut accepting = JoinSet::new();
         if let Some(remote) = remote {
             let lobby = lobby.clone();
@@ -159,6 +181,8 @@ impl Service {
         let tending = tokio::spawn(tend(contexts.clone()));
         let router = Server::builder()
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
             .http2_max_header_list_size(HEADERS)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
@@ -169,7 +193,8 @@ impl Service {
                 .max_decoding_message_size(MESSAGE),
             )
             .add_service(
-                AdRestoreServer::new(RestoreService { calls }).max_decoding_message_size(MESSAGE),
+                AdRestoreServer::new(RestoreService { calls })
+                    .max_decoding_message_size(MESSAGE + wire::PIECE),
             );
         let mut answering = Box::pin(router.serve_with_incoming_shutdown(
             ReceiverStream::new(incoming),
@@ -246,7 +271,7 @@ async fn tend(contexts: Arc<Contexts>) {
         tokio::time::sleep(pause).await;
         let contexts = contexts.clone();
         let tended = tokio::task::spawn_blocking(move || {
-            contexts.release_silent();
+            contexts.release_neglected();
             contexts.tend(|work| {
                 if let Work::Restore(restore) = work {
                     restore.keep_locked();

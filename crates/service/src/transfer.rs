@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use wire::v1::{FileContent, FileEnd};
 
+use crate::audit::Visit;
 use crate::contexts::Life;
+use crate::pace::Pace;
 use crate::store::FileReader;
 
 /// Pieces that may wait for the client, beside those in the connection's own buffers.
@@ -41,6 +43,10 @@ pub(crate) struct Transfer {
     /// Ends the reading thread, also when the client does not take what waits.
     reading: CancellationToken,
     over: bool,
+    /// Bytes that the client took.
+    taken: u64,
+    /// The call, for the audit log.
+    visit: Option<Visit>,
 }
 
 impl Transfer {
@@ -50,16 +56,35 @@ impl Transfer {
         life: Arc<Life>,
         reading: CancellationToken,
         progress: SharedProgress,
+        pace: Option<Arc<Pace>>,
     ) -> Self {
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         let (runtime, cancelled) = (Handle::current(), reading.clone());
-        tokio::task::spawn_blocking(move || read_ahead(reader, &sender, &runtime, &cancelled));
+        tokio::task::spawn_blocking(move || {
+            read_ahead(reader, &sender, &runtime, &cancelled, pace.as_deref());
+        });
         Self {
             pieces,
             life,
             progress,
             reading,
             over: false,
+            taken: 0,
+            visit: None,
+        }
+    }
+
+    /// Notes in the audit log how it ends.
+    pub(crate) fn audited(mut self, visit: Visit) -> Self {
+        self.visit = Some(visit);
+        self
+    }
+
+    fn end(&mut self, code: ResultCode) {
+        self.over = true;
+        if let Some(mut visit) = self.visit.take() {
+            visit.bytes(self.taken);
+            visit.end(code);
         }
     }
 
@@ -88,11 +113,12 @@ impl Stream for Transfer {
         }
         let piece = ready!(self.pieces.poll_recv(task));
         // The connection asks for the next piece only after the client took earlier ones.
-        self.life.sign();
+        self.life.work();
         let item = match piece {
             Some(Ok(content)) => {
+                self.taken += content.data.len() as u64;
                 if let Some(end) = &content.end {
-                    self.over = true;
+                    self.end(ResultCode::OK);
                     self.note(Progress::Ended(end.clone()));
                 }
                 Ok(content)
@@ -101,7 +127,7 @@ impl Stream for Transfer {
             None => Err(self.interrupted()),
         };
         Poll::Ready(Some(item.map_err(|error| {
-            self.over = true;
+            self.end(error.code);
             self.note(Progress::BrokenOff);
             wire::to_status(&error)
         })))
@@ -113,6 +139,7 @@ impl Drop for Transfer {
         self.reading.cancel();
         if !self.over {
             self.note(Progress::BrokenOff);
+            self.end(ResultCode::COMMUNICATION_ERROR);
         }
     }
 }
@@ -123,6 +150,7 @@ fn read_ahead(
     sender: &mpsc::Sender<Result<FileContent, Error>>,
     runtime: &Handle,
     cancelled: &CancellationToken,
+    pace: Option<&Pace>,
 ) {
     let send = |content: Result<FileContent, Error>| -> bool {
         runtime.block_on(async {
@@ -136,8 +164,18 @@ fn read_ahead(
     loop {
         match reader.next_piece() {
             Ok(Some(data)) => {
+                let length = data.len();
                 if !send(Ok(FileContent { data, end: None })) {
                     return;
+                }
+                if let Some(pace) = pace {
+                    let pause = pace.after(length);
+                    runtime.block_on(async {
+                        tokio::select! {
+                            () = cancelled.cancelled() => (),
+                            () = tokio::time::sleep(pause) => (),
+                        }
+                    });
                 }
             }
             Ok(None) => break,

@@ -72,7 +72,7 @@ fn write(
         let length = match reader.read(&mut block) {
             Ok(0) => break,
             Ok(length) => length,
-            Err(error) => return Err(reading_failed(error, planned)),
+            Err(error) => return Err(reading_failed(error, &planned.file.path)),
         };
         let bytes = &block[..length];
         file.write_all(bytes).map_err(failed("write"))?;
@@ -96,9 +96,9 @@ fn write(
 }
 
 /// The repository's own error, where the reader wrapped one.
-fn reading_failed(error: std::io::Error, planned: &PlannedFile<'_>) -> Failure {
+pub fn reading_failed(error: std::io::Error, path: &str) -> Failure {
     match error.downcast::<repository::Error>() {
         Ok(error) => Failure::Repository(error),
-        Err(error) => Failure::io("read from the repository", &planned.file.path)(error),
+        Err(error) => Failure::io("read from the repository", path)(error),
     }
 }

@@ -6,7 +6,7 @@ use contract::{FileType, RestoreType, ResultCode, TypedName};
 use ntdsbcli::{DatabaseMap, Registration, RestoreContext, Server};
 
 use super::plan::{Places, Plan};
-use super::{Restorable, copy, plan};
+use super::{Restorable, copy, plan, send};
 use crate::failure::{Failure, Result};
 use crate::report::{Report, count};
 
@@ -16,12 +16,6 @@ use crate::report::{Report, count};
 /// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to start until a restore
 /// completes.
 pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<String> {
-    if server.is_remote() {
-        return Err(Failure::Refused(
-            "the files of a restore cannot be sent to another computer yet: run the restore on the directory server itself"
-                .into(),
-        ));
-    }
     if ntdsbcli::is_ntds_online(server).map_err(Failure::at("DsIsNTDSOnline"))? {
         return Err(Failure::Refused(
             "the directory is online, so it cannot be restored: stop it, and start the service with --restore-mode"
@@ -43,21 +37,32 @@ pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<Str
         "[3/7] DsRestoreGetDatabaseLocations: {}",
         places.database.display()
     ));
-    let plan = Plan::new(&snapshot.manifest, &places)?;
-    plan.check_space()?;
+    let work = if server.is_remote() {
+        send::check_kind(&snapshot.manifest, places.tree.is_some())?;
+        Work::Send
+    } else {
+        let plan = Plan::new(&snapshot.manifest, &places)?;
+        plan.check_space()?;
+        Work::Copy(plan)
+    };
     context
         .register(&registration(snapshot, &places))
         .map_err(Failure::at("DsRestoreRegister"))?;
     report
         .step("[4/7] DsRestoreRegister: the directory cannot start until the restore is complete");
 
-    let copied = copy::carry_out(&plan, &snapshot.content, report);
+    let copied = match &work {
+        Work::Copy(plan) => {
+            copy::carry_out(plan, &snapshot.content, report).map(|()| plan.doomed.len())
+        }
+        Work::Send => send::carry_out(snapshot, &context, report),
+    };
     let state = match &copied {
-        Ok(()) => {
+        Ok(doomed) => {
             report.step(format!(
                 "[5/7] {} deleted, {} restored",
-                count(plan.doomed.len(), "file"),
-                count(plan.files.len(), "file")
+                count(*doomed, "file"),
+                count(snapshot.manifest.files.len(), "file")
             ));
             ResultCode::OK
         }
@@ -76,6 +81,14 @@ pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<Str
     context.end().map_err(Failure::at("DsRestoreEnd"))?;
     report.step("[7/7] DsRestoreEnd: the directory can start again; start the service without --restore-mode");
     Ok(places.database_folder().display().to_string())
+}
+
+/// How the files get to their places.
+enum Work<'a> {
+    /// They are on this computer.
+    Copy(Plan<'a>),
+    /// They are on the service's.
+    Send,
 }
 
 fn places(locations: &[TypedName]) -> Result<Places> {
@@ -126,6 +139,7 @@ fn state_of(failure: &Failure) -> ResultCode {
         Failure::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             ResultCode::DISK_FULL
         }
+        Failure::Contract { source, .. } => source.code,
         Failure::Io { .. } => ResultCode::DISK_IO,
         _ => ResultCode::ERROR,
     }

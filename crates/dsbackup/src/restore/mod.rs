@@ -5,6 +5,7 @@ mod into_domain;
 mod into_folder;
 mod into_service;
 mod plan;
+mod send;
 
 use std::path::Path;
 

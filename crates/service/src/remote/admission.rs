@@ -63,7 +63,7 @@ impl Drop for Admission {
 }
 
 /// Whom an address stands for: whoever has one IPv6 address usually has the other 2^64 of its network too.
-fn peer(address: IpAddr) -> IpAddr {
+pub(super) fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()

@@ -27,6 +27,12 @@ pub struct RemoteConfiguration {
     /// Connections at the same time from one IPv4 address or one IPv6 network (/64).
     #[serde(default = "default_connections_per_address")]
     pub max_connections_per_address: u32,
+    /// Failures to say who one is, from one address or network, after which it is shut out for up to a minute.
+    #[serde(default = "default_failures")]
+    pub failures_per_minute: u32,
+    /// KiB per second of files over the network, all connections together; no cap when absent.
+    #[serde(default)]
+    pub bandwidth_limit_kib_s: Option<u32>,
     /// The certificates that are known.
     #[serde(default, rename = "client")]
     pub clients: Vec<ClientConfiguration>,
@@ -53,6 +59,25 @@ pub struct ClientConfiguration {
 }
 
 impl RemoteConfiguration {
+    /// One address, a certificate with its key, and everything else at its default: no client is known.
+    pub fn new(
+        listen: SocketAddr,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            listen: vec![listen],
+            certificate: certificate.into(),
+            key: key.into(),
+            client_ca: None,
+            max_connections: default_connections(),
+            max_connections_per_address: default_connections_per_address(),
+            failures_per_minute: default_failures(),
+            bandwidth_limit_kib_s: None,
+            clients: Vec::new(),
+        }
+    }
+
     /// # Errors
     /// `hrInvalidParam` with the key and what it should hold.
     pub(crate) fn check(&self) -> Result<()> {
@@ -69,6 +94,11 @@ impl RemoteConfiguration {
                 "max_connections_per_address",
                 self.max_connections_per_address,
             ),
+            ("failures_per_minute", self.failures_per_minute),
+            (
+                "bandwidth_limit_kib_s",
+                self.bandwidth_limit_kib_s.unwrap_or(1),
+            ),
         ] {
             if value == 0 {
                 return Err(unusable(key, 0, "at least 1"));
@@ -76,6 +106,10 @@ impl RemoteConfiguration {
         }
         Ok(())
     }
+}
+
+fn default_failures() -> u32 {
+    30
 }
 
 fn default_connections() -> u32 {

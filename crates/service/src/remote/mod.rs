@@ -8,6 +8,7 @@ mod admission;
 mod client_certificate;
 mod configuration;
 mod credentials;
+mod strikes;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,6 +25,8 @@ use self::admission::Turnstile;
 use self::client_certificate::Mapping;
 pub use self::configuration::{ClientConfiguration, RemoteConfiguration};
 use self::credentials::Credentials;
+use self::strikes::Strikes;
+use crate::audit::Audit;
 use crate::caller::{Identity, Origin, Privileges};
 use crate::doorkeeper::Lobby;
 
@@ -41,6 +44,8 @@ struct Door {
     credentials: Credentials,
     mapping: Mapping,
     turnstile: Arc<Turnstile>,
+    strikes: Strikes,
+    audit: Arc<Audit>,
 }
 
 impl RemoteEndpoint {
@@ -48,7 +53,7 @@ impl RemoteEndpoint {
     ///
     /// # Errors
     /// `hrInvalidParam` for what cannot be used, naming it.
-    pub(crate) fn bind(configuration: &RemoteConfiguration) -> Result<Self> {
+    pub(crate) fn bind(configuration: &RemoteConfiguration, audit: Arc<Audit>) -> Result<Self> {
         let door = Arc::new(Door {
             credentials: Credentials::read(&configuration.certificate, &configuration.key)?,
             mapping: Mapping::new(configuration)?,
@@ -56,6 +61,8 @@ impl RemoteEndpoint {
                 configuration.max_connections as usize,
                 configuration.max_connections_per_address as usize,
             ),
+            strikes: Strikes::new(configuration.failures_per_minute),
+            audit,
         });
         let listeners = configuration
             .listen
@@ -114,6 +121,10 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
                 continue;
             }
         };
+        if door.strikes.blocks(address.ip()) {
+            tracing::debug!(%address, "refused a connection after too many failures");
+            continue;
+        }
         let Some(admission) = Turnstile::admit(&door.turnstile, address.ip()) else {
             // One line for each would let an attacker fill the disk.
             tracing::debug!(%address, "refused a connection: too many");
@@ -122,7 +133,7 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
         let (door, lobby) = (door.clone(), lobby.clone());
         tokio::spawn(async move {
             let entered = tokio::select! {
-                entered = door.let_in(stream) => entered,
+                entered = door.let_in(stream, address) => entered,
                 () = lobby.closed() => return,
             };
             match entered {
@@ -132,14 +143,18 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
                         .enter(Box::new(stream), origin, identity, Some(admission))
                         .await;
                 }
-                Err(error) => tracing::warn!(%address, %error, "refused a connection"),
+                Err(error) => door.note("unknown", address, "TlsHandshake", &error.to_string()),
             }
         });
     }
 }
 
 impl Door {
-    async fn let_in(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, Arc<Identity>)> {
+    async fn let_in(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> io::Result<(TlsStream<TcpStream>, Arc<Identity>)> {
         stream.set_nodelay(true)?;
         let acceptor = TlsAcceptor::from(self.credentials.current());
         let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))
@@ -149,7 +164,12 @@ impl Door {
         let identity = match self.mapping.identify(shown.unwrap_or_default()) {
             Ok(identity) => identity,
             Err(stranger) => {
-                tracing::warn!(caller = %stranger.name, reason = %stranger.reason, "a caller without privileges connected");
+                self.note(
+                    &stranger.name,
+                    address,
+                    "ClientCertificate",
+                    &stranger.reason,
+                );
                 Arc::new(Identity {
                     name: stranger.name,
                     privileges: Privileges::NONE,
@@ -157,5 +177,20 @@ impl Door {
             }
         };
         Ok((stream, identity))
+    }
+
+    /// Notes somebody who did not prove who it is.
+    fn note(&self, name: &str, address: SocketAddr, what: &'static str, reason: &str) {
+        tracing::warn!(%address, name, reason, "a caller without privileges connected");
+        self.audit
+            .connection(name, &address.to_string(), what, reason);
+        if self.strikes.strike(address.ip()) {
+            self.audit.connection(
+                name,
+                &address.to_string(),
+                "ShutOut",
+                "too many failures: connections from there are refused for up to a minute",
+            );
+        }
     }
 }

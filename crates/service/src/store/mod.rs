@@ -3,9 +3,12 @@
 
 use bytes::Bytes;
 use contract::{ExpiryToken, Generations, Result, ResultCode};
-use wire::v1::{DirectoryFacts, FileEnd, FileEntry};
+use wire::v1::{DirectoryFacts, FileEnd, FileEntry, RestoreFileStart};
+
+pub use self::restored_file::RestoredFile;
 
 pub mod ese_folder;
+mod restored_file;
 pub mod samba;
 pub(crate) mod slot;
 
@@ -170,6 +173,19 @@ pub trait RegisteredRestore: Send {
     /// # Errors
     /// `hrDiskIO` when that cannot be recorded; the directory is locked even so.
     fn fail(&mut self, state: ResultCode) -> Result<()>;
+
+    /// Deletes the directory's files that lie in the places of the restore, and returns them. For applications on other
+    /// computers; those on this one do it themselves.
+    ///
+    /// # Errors
+    /// `hrDiskFull` when `needed` bytes would not fit even then: nothing was deleted. `hrDiskIO`.
+    fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>>;
+
+    /// Begins to write one file of the backup to its place.
+    ///
+    /// # Errors
+    /// `hrInvalidPath` for a name or type that has no place in this directory, and when a file lies there; `hrDiskIO`.
+    fn create_file(&mut self, file: RestoreFileStart) -> Result<RestoredFile>;
 
     /// Called about once a second while the restore runs: puts the lock back if the application's cleaning of the
     /// destination folders swept it away.

@@ -41,7 +41,9 @@ impl Client {
         .await
     }
 
-    pub async fn over(stream: UnixStream) -> Self {
+    pub async fn over(
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    ) -> Self {
         let mut stream = Some(stream);
         let connector = tower::service_fn(move |_: Uri| {
             let stream = stream.take().ok_or(std::io::ErrorKind::NotConnected);

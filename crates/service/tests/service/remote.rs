@@ -2,133 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use contract::{Error, RestoreType, ResultCode};
-use ntdsbcli::{BackupContext, BackupOptions, RestoreContext, Server, TlsOptions};
-use service::{ClientConfiguration, Configuration, Mode, RemoteConfiguration};
+use ntdsbcli::{RestoreContext, Server, TlsOptions};
+use service::{Mode, RemoteConfiguration};
 
 use crate::certificates::{Authority, Issued};
-use crate::host::{Directory, Host};
-
-/// A directory whose service listens on the network, and an authority for both sides.
-struct World {
-    directory: Directory,
-    authority: Authority,
-    service: Issued,
-    folder: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
-        Self {
-            directory: Directory::of("sample-forest/clean"),
-            service: authority.service(folder.path(), "service"),
-            authority,
-            folder,
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn configuration(&self, clients: Vec<ClientConfiguration>) -> Configuration {
-        let mut configuration = self.directory.configuration();
-        configuration.remote = Some(RemoteConfiguration {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            certificate: self.service.certificate.clone(),
-            key: self.service.key.clone(),
-            client_ca: Some(self.authority.file(self.path(), "clients-ca.pem")),
-            max_connections: 64,
-            max_connections_per_address: 16,
-            clients,
-        });
-        configuration
-    }
-
-    fn host(&self, clients: Vec<ClientConfiguration>) -> Host {
-        Host::start(&self.configuration(clients), Mode::Normal).unwrap()
-    }
-
-    /// Trust in the authority, and a certificate of the client's own.
-    fn tls(&self, client: Option<&Issued>) -> TlsOptions {
-        TlsOptions {
-            ca_file: Some(self.authority.file(self.path(), "ca.pem")),
-            pin: None,
-            client_certificate: client.map(|client| client.certificate.clone()),
-            client_key: client.map(|client| client.key.clone()),
-        }
-    }
-
-    /// A client that may back up, and its entry.
-    fn backup_client(&self) -> (Issued, ClientConfiguration) {
-        let client = self.authority.client(self.path(), "backup-host");
-        let entry = by_fingerprint(&client, true, false);
-        (client, entry)
-    }
-}
-
-fn by_fingerprint(client: &Issued, backup: bool, restore: bool) -> ClientConfiguration {
-    ClientConfiguration {
-        name: "by fingerprint".into(),
-        fingerprint: Some(client.fingerprint()),
-        subject: None,
-        backup,
-        restore,
-    }
-}
-
-fn by_subject(subject: &str) -> ClientConfiguration {
-    ClientConfiguration {
-        name: "by subject".into(),
-        fingerprint: None,
-        subject: Some(subject.into()),
-        backup: true,
-        restore: true,
-    }
-}
-
-fn server(host: &Host, tls: TlsOptions) -> Server {
-    let port = host.addresses[0].port();
-    Server::named_with(&format!("localhost:{port}"), tls).unwrap()
-}
-
-fn prepare(server: &Server) -> Result<BackupContext, Error> {
-    BackupContext::prepare(server, BackupOptions::full())
-}
-
-fn refused(server: &Server) -> Error {
-    prepare(server).err().expect("a refusal")
-}
-
-/// Reads everything that a backup lists, and compares it with what lies in the directory.
-fn back_up(server: &Server) {
-    let mut backup = prepare(server).unwrap();
-    let mut files = backup.database_names().unwrap();
-    files.extend(backup.backup_logs().unwrap());
-    assert!(!files.is_empty());
-    let mut buffer = vec![0; 1 << 20];
-    for file in files {
-        let size = backup.open_file(&file.name, 1 << 20).unwrap();
-        let mut content = Vec::new();
-        while (content.len() as u64) < size {
-            let length = backup.read(&mut buffer).unwrap();
-            content.extend_from_slice(&buffer[..length]);
-        }
-        backup.close().unwrap();
-        assert!(
-            content == std::fs::read(&file.name).unwrap(),
-            "{}",
-            file.name
-        );
-    }
-    backup.end().unwrap();
-}
+use crate::host::Host;
+use crate::world::{World, back_up, by_fingerprint, by_subject, prepare, refused, server};
 
 #[test]
 fn a_mapped_certificate_backs_up_every_byte() {

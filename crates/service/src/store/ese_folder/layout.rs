@@ -83,6 +83,38 @@ impl Layout {
         ])
     }
 
+    /// Where a file of a backup goes.
+    ///
+    /// # Errors
+    /// `hrInvalidPath` for what is none of a directory's files, and for a name with a folder in it.
+    pub(super) fn place_of(&self, file_type: FileType, name: &str) -> Result<PathBuf> {
+        let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']);
+        let database = self.database();
+        let (folder, path) = match file_type {
+            FileType::DATABASE => (&self.database_folder, database),
+            FileType::FLUSH_MAP => (&self.database_folder, database.with_extension("jfm")),
+            FileType::CHECKPOINT => (&self.checkpoint_folder, self.checkpoint_folder.join(name)),
+            _ => (&self.log_folder, self.log_folder.join(name)),
+        };
+        let role = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| self.role(folder, name));
+        let is_ours = match file_type {
+            FileType::DATABASE => role == Some(Role::Database),
+            FileType::FLUSH_MAP => role == Some(Role::FlushMap),
+            FileType::CHECKPOINT => role == Some(Role::Checkpoint),
+            _ => matches!(role, Some(Role::Log(_) | Role::Patch)),
+        };
+        if plain && is_ours {
+            return Ok(path);
+        }
+        Err(Error::new(
+            ResultCode::INVALID_PATH,
+            format!("{name:?}: a directory has no file of this name and type"),
+        ))
+    }
+
     /// Lists the folders.
     ///
     /// # Errors

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use contract::{Error, Result, ResultCode};
+use contract::{Error, FileType, Result, ResultCode};
+use wire::v1::{FileEntry, RestoreFileStart};
 
 use super::layout::{Layout, canonical};
 use super::{Hosted, current_log, restored};
 use crate::restore_marker::{RESTORE_MARKER, RestoreMarker};
+use crate::store::restored_file::{RestoredFile, check_space, failed};
 use crate::store::slot::Taken;
 use crate::store::{RegisteredRestore, RestorePlan};
 
@@ -66,6 +68,34 @@ impl RegisteredRestore for Registration {
 
     fn fail(&mut self, state: ResultCode) -> Result<()> {
         self.mark_failed(&format!("its application reported {state}"))
+    }
+
+    fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
+        let layout = &self.hosted.layout;
+        let doomed = layout.contents()?.files;
+        let mut entries = Vec::new();
+        for file in &doomed {
+            let size = std::fs::metadata(&file.path)
+                .map_err(|error| failed(&file.path, &error))?
+                .len();
+            entries.push(FileEntry {
+                name: file.path.display().to_string(),
+                size,
+                ..FileEntry::default()
+            });
+        }
+        let freed = entries.iter().map(|entry| entry.size).sum();
+        check_space(&layout.database_folder, needed, freed)?;
+        for file in &doomed {
+            std::fs::remove_file(&file.path).map_err(|error| failed(&file.path, &error))?;
+        }
+        Ok(entries)
+    }
+
+    fn create_file(&mut self, file: RestoreFileStart) -> Result<RestoredFile> {
+        let file_type = u8::try_from(file.file_type).map_or(FileType::UNKNOWN, FileType);
+        let path = self.hosted.layout.place_of(file_type, &file.name)?;
+        RestoredFile::create(path, file)
     }
 
     fn keep_locked(&mut self) {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use contract::{DatabaseSignature, Error, Result, ResultCode};
 use samba::{Installation, Place, Tree, signature};
+use wire::v1::{FileEntry, RestoreFileStart};
 
 use super::Hosted;
 use super::failure::code;
 use crate::restore_marker::{RESTORE_MARKER, RestoreMarker};
+use crate::store::restored_file::{RestoredFile, check_space, failed};
 use crate::store::slot::Taken;
 use crate::store::{RegisteredRestore, RestorePlan};
 
@@ -155,6 +157,36 @@ impl RegisteredRestore for Registration {
 
     fn fail(&mut self, state: ResultCode) -> Result<()> {
         self.mark_failed(&format!("its application reported {state}"))
+    }
+
+    fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
+        let staging = Place::of(&self.hosted.installation).staging();
+        // What an interrupted restore left there is overwritten, file by file.
+        let existing = staging.ancestors().find(|folder| folder.is_dir());
+        check_space(existing.unwrap_or(&staging), needed, 0)?;
+        Ok(Vec::new())
+    }
+
+    fn create_file(&mut self, file: RestoreFileStart) -> Result<RestoredFile> {
+        let staging = Place::of(&self.hosted.installation).staging();
+        let relative = Path::new(&file.name);
+        let plain = |part| matches!(part, std::path::Component::Normal(_));
+        if file.name.is_empty() || !relative.components().all(plain) {
+            return Err(Error::new(
+                ResultCode::INVALID_PATH,
+                format!(
+                    "{:?}: expected a path below the restore's folder",
+                    file.name
+                ),
+            ));
+        }
+        let path = staging.join(relative);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&path, &error));
+            }
+            _ => RestoredFile::create(path, file),
+        }
     }
 
     fn keep_locked(&mut self) {

@@ -1,0 +1,92 @@
+//! Sends a snapshot's files to a service on another computer, which writes them to their places.
+
+use std::time::SystemTime;
+
+use contract::FileType;
+use ntdsbcli::{RestoreContext, RestoredFile, SendError};
+
+use super::Restorable;
+use super::copy::reading_failed;
+use crate::failure::{Failure, Result};
+use crate::manifest::{File, Manifest};
+use crate::report::Report;
+
+/// Whether the snapshot is of the kind that the service hosts.
+///
+/// # Errors
+/// When it is not.
+pub fn check_kind(manifest: &Manifest, service_has_tree: bool) -> Result<()> {
+    let databases = manifest
+        .files
+        .iter()
+        .filter(|file| file.file_type() == FileType::DATABASE)
+        .count();
+    if service_has_tree != manifest.is_tree() || (!manifest.is_tree() && databases != 1) {
+        return Err(Failure::Refused(format!(
+            "the snapshot is of the kind {} with {databases} databases: restore it into a service of its own kind",
+            manifest.store
+        )));
+    }
+    Ok(())
+}
+
+/// Has the service delete what lies in the places, and sends every file, whose SHA-256 the service checks. Returns how
+/// many files were deleted.
+///
+/// # Errors
+/// At the first file that cannot be read, or that the service does not take.
+pub fn carry_out(snapshot: &Restorable, context: &RestoreContext, report: Report) -> Result<usize> {
+    let files = &snapshot.manifest.files;
+    let needed = files.iter().map(|file| file.size).sum();
+    let doomed = context
+        .clear(needed)
+        .map_err(Failure::at("HrRRestoreClear"))?;
+    let bar = report.progress(needed);
+    for file in files {
+        bar.set_message(file.base_name().to_owned());
+        let announced = announced(file, snapshot.manifest.is_tree())?;
+        let mut content = bar.wrap_read(snapshot.content.open(&file.path)?);
+        context
+            .send_file(&announced, &mut content)
+            .map_err(|error| match error {
+                SendError::Content(error) => reading_failed(error, &file.path),
+                SendError::Service(source) => Failure::Contract {
+                    step: "HrRRestoreWriteFile",
+                    source,
+                },
+            })?;
+    }
+    bar.finish_and_clear();
+    Ok(doomed.len())
+}
+
+fn announced(file: &File, is_tree: bool) -> Result<RestoredFile> {
+    let modified = file.modified.parse::<jiff::Timestamp>();
+    Ok(RestoredFile {
+        file_type: file.file_type(),
+        name: if is_tree {
+            file.path.clone()
+        } else {
+            file.base_name().to_owned()
+        },
+        size: file.size,
+        sha256: sha256(&file.sha256).ok_or_else(|| {
+            Failure::Damage(format!(
+                "{}: the manifest's SHA-256 {:?} is none",
+                file.path, file.sha256
+            ))
+        })?,
+        modified: modified.map_or(SystemTime::UNIX_EPOCH, SystemTime::from),
+    })
+}
+
+fn sha256(digits: &str) -> Option<[u8; 32]> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let bytes: Option<Vec<u8>> = pairs
+        .iter()
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    bytes?.try_into().ok()
+}

@@ -1,0 +1,166 @@
+//! The commands over the network: back up from a service and restore into it as a client on another computer would.
+
+mod lab;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use lab::{Lab, Service, assert_same};
+
+/// A port that nobody uses right now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A certificate that signs itself; returns the SHA-256 of the certificate and of its public key.
+fn certificate(lab: &Lab, name: &str) -> (String, String) {
+    let script = format!(
+        "umask 077
+         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN={name} \
+             -keyout {name}.key -out {name}.pem 2> {name}.said || exit 1
+         openssl x509 -in {name}.pem -outform der | sha256sum
+         openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der | sha256sum"
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(lab.path("."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut sums = text.lines().map(|line| line[..64].to_owned());
+    (sums.next().unwrap(), sums.next().unwrap())
+}
+
+/// A service on the network, and the arguments with which a client reaches it.
+struct Remote {
+    lab: Lab,
+    port: u16,
+    pin: String,
+}
+
+impl Remote {
+    fn new(fixture: &str) -> Self {
+        let lab = Lab::with(&testkit::find(fixture).unwrap());
+        let port = free_port();
+        let (_, pin) = certificate(&lab, "service");
+        let (client, _) = certificate(&lab, "client");
+        certificate(&lab, "stranger");
+        let at = |name: &str| lab.path(name).display().to_string();
+        let configuration = format!(
+            "[directory]\ndatabase_folder = {:?}\n[remote]\nlisten = [\"127.0.0.1:{port}\"]\n\
+             certificate = {:?}\nkey = {:?}\n[[remote.client]]\nname = \"backup-host\"\nfingerprint = \"{client}\"\n\
+             backup = true\nrestore = true\n[audit]\nfile = {:?}\n",
+            lab.directory(),
+            at("service.pem"),
+            at("service.key"),
+            at("audit.jsonl")
+        );
+        std::fs::write(lab.path("service.toml"), configuration).unwrap();
+        Self { lab, port, pin }
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Service {
+        let configuration = self.lab.path("service.toml").display().to_string();
+        let arguments = [&["--config", &configuration], arguments].concat();
+        let service = self.lab.serve(&arguments);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        service
+    }
+
+    /// A command as this client.
+    fn command(&self, arguments: &[&str], client: &str) -> Command {
+        let mut command = self.lab.dsbackup(arguments);
+        command
+            .args(["--server", &format!("localhost:{}", self.port)])
+            .args(["--pin", &self.pin])
+            .arg("--client-certificate")
+            .arg(self.lab.path(&format!("{client}.pem")))
+            .arg("--client-key")
+            .arg(self.lab.path(&format!("{client}.key")));
+        command
+    }
+}
+
+#[test]
+fn a_directory_goes_over_the_network_and_comes_back() {
+    let remote = Remote::new("sample-forest/dirty");
+    let lab = &remote.lab;
+    lab.succeed(&["init"]);
+    let before = lab.content();
+    let service = remote.serve(&[]);
+    let run = lab::Run::of(&mut remote.command(&["backup", "--keep-logs"], "client"));
+    assert_eq!(run.code, Some(0), "{run}");
+    let run = lab::Run::of(&mut remote.command(&["backup"], "stranger"));
+    assert_eq!(run.code, Some(4), "denied: {run}");
+    let run = lab::Run::of(&mut remote.command(&["restore", "latest"], "client"));
+    assert_eq!(run.code, Some(4), "the directory is online: {run}");
+    service.stop();
+
+    lab::flip_bit(&lab.directory().join(&lab.database_name), 100_000);
+    let service = remote.serve(&["--restore-mode"]);
+    let run = lab::Run::of(&mut remote.command(&["restore", "latest"], "client"));
+    assert_eq!(run.code, Some(0), "{run}");
+    service.stop();
+    assert_same(&lab.content(), &before, "restored over the network");
+
+    // The audit log names everything, and holds neither the repository's password nor a key.
+    let audit = std::fs::read_to_string(lab.path("audit.jsonl")).unwrap();
+    for call in [
+        "HrRBackupRead",
+        "HrRRestoreWriteFile",
+        "HrRRestoreRegisterComplete",
+    ] {
+        assert!(audit.contains(call), "{call}");
+    }
+    let key = std::fs::read_to_string(lab.path("client.key")).unwrap();
+    let secret = key.lines().nth(1).unwrap();
+    for text in [&audit, &lab.service_log()] {
+        assert!(!text.contains(lab::PASSWORD) && !text.contains(secret));
+    }
+}
+
+#[test]
+fn a_restore_that_dies_leaves_the_directory_locked_until_one_completes() {
+    let remote = Remote::new("sample-forest/dirty");
+    let lab = &remote.lab;
+    lab.succeed(&["init"]);
+    let before = lab.content();
+    let service = remote.serve(&[]);
+    let run = lab::Run::of(&mut remote.command(&["backup", "--keep-logs"], "client"));
+    assert_eq!(run.code, Some(0), "{run}");
+    service.stop();
+
+    let service = remote.serve(&["--restore-mode"]);
+    let mut restore = remote
+        .command(&["restore", "latest"], "client")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let marker = lab.directory().join(".dsbackup-restore");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !marker.exists() && Instant::now() < deadline {
+        if restore.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    restore.kill().unwrap();
+    let killed = !restore.wait().unwrap().success();
+    service.stop();
+    if killed {
+        let refused = lab.serve_refused(&[]);
+        assert!(refused.stderr.contains("restore"), "{refused}");
+    }
+    let service = remote.serve(&["--restore-mode"]);
+    let run = lab::Run::of(&mut remote.command(&["restore", "latest"], "client"));
+    assert_eq!(run.code, Some(0), "{run}");
+    service.stop();
+    assert_same(&lab.content(), &before, "restored after an interruption");
+}

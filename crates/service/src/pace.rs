@@ -1,0 +1,42 @@
+//! A cap on the bytes that pass over the network in a second.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Counts bytes of all connections together.
+pub(crate) struct Pace {
+    bytes_per_second: u64,
+    /// When what has passed so far is paid for.
+    paid: Mutex<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new(bytes_per_second: u64) -> Self {
+        Self {
+            bytes_per_second: bytes_per_second.max(1),
+            paid: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// How long to wait after these bytes.
+    pub(crate) fn after(&self, bytes: usize) -> Duration {
+        let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        *paid = (*paid).max(now) + cost;
+        paid.saturating_duration_since(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_all_connections_wait_for_each_other() {
+        let pace = Pace::new(1000);
+        assert!(pace.after(500) <= Duration::from_millis(500));
+        let second = pace.after(500);
+        assert!(second > Duration::from_millis(900) && second <= Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,77 @@
+//! Whoever fails to say who it is too often has to wait.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::admission::peer;
+
+/// For how long failures count.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Peers that are remembered: this bounds the memory, whoever attacks from wherever.
+const MOST: usize = 4096;
+
+/// The failures of the last minute.
+pub(crate) struct Strikes {
+    limit: u32,
+    peers: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+}
+
+impl Strikes {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            peers: Mutex::default(),
+        }
+    }
+
+    /// Whether a peer has to wait.
+    pub(crate) fn blocks(&self, address: IpAddr) -> bool {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers
+            .get(&peer(address))
+            .is_some_and(|(since, count)| *count >= self.limit && since.elapsed() < WINDOW)
+    }
+
+    /// Notes a failure; says whether it is the one too many.
+    pub(crate) fn strike(&self, address: IpAddr) -> bool {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if peers.len() >= MOST {
+            peers.retain(|_, (since, _)| since.elapsed() < WINDOW);
+        }
+        if peers.len() >= MOST
+            && let Some(oldest) = peers.iter().min_by_key(|(_, (since, _))| *since)
+        {
+            let oldest = *oldest.0;
+            peers.remove(&oldest);
+        }
+        let (since, count) = peers.entry(peer(address)).or_insert((Instant::now(), 0));
+        if since.elapsed() >= WINDOW {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count = count.saturating_add(1);
+        *count == self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_fails_waits_and_memory_is_bounded() {
+        let strikes = Strikes::new(2);
+        let attacker = "10.0.0.1".parse().unwrap();
+        assert!(!strikes.strike(attacker));
+        assert!(!strikes.blocks(attacker));
+        assert!(strikes.strike(attacker));
+        assert!(strikes.blocks(attacker));
+        assert!(!strikes.blocks("10.0.0.2".parse().unwrap()));
+        for number in 0..3 * MOST as u32 {
+            strikes.strike(std::net::Ipv4Addr::from_bits(number).into());
+        }
+        assert!(strikes.peers.lock().unwrap().len() <= MOST);
+    }
+}

@@ -1,0 +1,85 @@
+//! A file of a restore on its way from the client: each piece is written before the next is taken, so that memory is
+//! bounded and the client goes at the speed of the disk.
+
+use std::time::Duration;
+
+use contract::{Error, Result, ResultCode};
+use tonic::{Status, Streaming};
+use wire::v1::{RestoreFileContent, RestoreFileStart};
+
+use crate::audit::Visit;
+use crate::calls::{Calls, blocking};
+
+/// How long a client may take for the next piece.
+const NEXT_PIECE: Duration = Duration::from_secs(60);
+
+/// Receives one file and writes it to its place.
+///
+/// # Errors
+/// What the context and the store say; `hrCommunicationError` for a client that falls silent. Then the file does not
+/// exist.
+pub(crate) async fn receive(
+    calls: &Calls,
+    visit: &mut Visit,
+    mut messages: Streaming<RestoreFileContent>,
+) -> Result<(), Status> {
+    let first = next(&mut messages).await?;
+    let Some(RestoreFileContent {
+        start: Some(start), ..
+    }) = first
+    else {
+        return Err(wire::to_status(&Error::new(
+            ResultCode::INVALID_PARAMETER,
+            "the first message of a file must say which file it is",
+        )));
+    };
+    visit.file(&start.name);
+    let RestoreFileStart { handle, .. } = &start;
+    // The client lives for as long as the call is under way.
+    let call = calls.call(visit.caller(), handle)?;
+    let handle = handle.clone();
+    let mut file = calls
+        .restore(visit.caller(), &handle, move |restore, _| {
+            restore.create_file(start)
+        })
+        .await?;
+    let pace = calls.pace(visit.caller());
+    let life = call.life();
+    let mut received = 0;
+    loop {
+        let message = tokio::select! {
+            message = next(&mut messages) => message?,
+            () = life.released().cancelled() => {
+                let error = life.release().map(crate::contexts::Release::error);
+                return Err(wire::to_status(&error.unwrap_or(ResultCode::INVALID_HANDLE.into())));
+            }
+        };
+        let Some(message) = message else { break };
+        life.work();
+        let length = message.data.len();
+        received += length as u64;
+        visit.bytes(received);
+        file = blocking(move || {
+            file.write(&message.data)?;
+            Ok(file)
+        })
+        .await?;
+        if let Some(pace) = &pace {
+            tokio::time::sleep(pace.after(length)).await;
+        }
+    }
+    blocking(move || file.finish()).await
+}
+
+async fn next(
+    messages: &mut Streaming<RestoreFileContent>,
+) -> Result<Option<RestoreFileContent>, Status> {
+    tokio::time::timeout(NEXT_PIECE, messages.message())
+        .await
+        .unwrap_or_else(|_| {
+            Err(wire::to_status(&Error::new(
+                ResultCode::COMMUNICATION_ERROR,
+                format!("the next piece of the file did not come within {NEXT_PIECE:?}"),
+            )))
+        })
+}
