@@ -143,7 +143,7 @@ fn a_restore_that_dies_leaves_the_directory_locked_until_one_completes() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let marker = lab.directory().join(".dsbackup-restore");
+    let marker = lab.directory().join("dsbackup.restore-incomplete.json");
     let deadline = Instant::now() + Duration::from_secs(30);
     while !marker.exists() && Instant::now() < deadline {
         if restore.try_wait().unwrap().is_some() {

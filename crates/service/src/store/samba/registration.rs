@@ -183,7 +183,7 @@ impl RegisteredRestore for Registration {
         let path = staging.join(relative);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(&path, &error));
+                Err(failed(&path, &error))
             }
             _ => RestoredFile::create(path, file),
         }
