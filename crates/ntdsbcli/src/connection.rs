@@ -11,11 +11,14 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Response, Status};
 use wire::v1::ContextRequest;
 use wire::v1::ad_backup_client::AdBackupClient;
+use wire::v1::ad_identity_client::AdIdentityClient;
 use wire::v1::ad_restore_client::AdRestoreClient;
 
 use crate::identity;
 use crate::local;
+use crate::remote::Remote;
 use crate::server::{Server, Way};
+use crate::ticket;
 
 /// How long a call may take that only looks something up.
 const CALL: Duration = Duration::from_secs(60);
@@ -41,33 +44,64 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to the service.
     pub(crate) fn open(server: &Server) -> Result<Self> {
-        identity::check_usable()?;
-        let channel = match server.way() {
+        match server.way() {
             Way::Socket(socket) => {
+                identity::check_usable_on_local_socket()?;
                 let socket = socket.clone();
                 let connector = tower::service_fn(move |_: Uri| {
                     let socket = socket.clone();
                     async move { local::connect(&socket).await.map(TokioIo::new) }
                 });
-                runtime()?.block_on(endpoint().connect_with_connector(connector))
+                let connect = async { endpoint().connect_with_connector(connector).await };
+                Self::over(runtime()?.block_on(connect), server)
             }
-            Way::Network(remote) => {
-                let prepared = Arc::new(remote.prepare()?);
-                let connector = tower::service_fn(move |_: Uri| {
-                    let prepared = prepared.clone();
-                    async move { prepared.connect().await.map(TokioIo::new) }
-                });
-                let endpoint = endpoint()
-                    .http2_keep_alive_interval(KEEP_ALIVE)
-                    .keep_alive_timeout(KEEP_ALIVE)
-                    .keep_alive_while_idle(true);
-                runtime()?.block_on(endpoint.connect_with_connector(connector))
+            Way::Network(remote) => Self::over_network(remote, server),
+        }
+    }
+
+    fn over_network(remote: &Remote, server: &Server) -> Result<Self> {
+        let identity = identity::current();
+        let by_certificate = identity.is_none() && remote.tls.client_certificate.is_some();
+        // Contexts, and who calls, belong to one connection: there is no second one in its place.
+        let mut prepared = Some(remote.prepare()?);
+        let channel = Arc::new(OnceLock::new());
+        let named = channel.clone();
+        let connector = tower::service_fn(move |_: Uri| {
+            let (prepared, named) = (prepared.take(), named.clone());
+            async move {
+                let prepared = prepared.ok_or(std::io::ErrorKind::NotConnected)?;
+                let stream = prepared.connect().await?;
+                let channel = wire::tls::channel_binding(stream.get_ref().1);
+                named.get_or_init(|| channel);
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
             }
-        };
+        });
+        let endpoint = endpoint()
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true);
+        let connect = async { endpoint.connect_with_connector(connector).await };
+        let connection = Self::over(runtime()?.block_on(connect), server)?;
+        if !by_certificate {
+            let channel = channel.get().cloned().unwrap_or_else(|| Ok(Vec::new()))?;
+            ticket::prove(&connection, &remote.host, &channel, identity.as_ref())?;
+        }
+        Ok(connection)
+    }
+
+    fn over(
+        connected: std::result::Result<Channel, tonic::transport::Error>,
+        server: &Server,
+    ) -> Result<Self> {
         Ok(Self {
-            channel: channel.map_err(|error| no_answer(server, &error))?,
+            channel: connected.map_err(|error| no_answer(server, &error))?,
             life_signs: None,
         })
+    }
+
+    /// The interface ad_identity.
+    pub(crate) fn identity(&self) -> AdIdentityClient<Channel> {
+        AdIdentityClient::new(self.channel.clone())
     }
 
     /// The interface ad_backup.

@@ -52,6 +52,7 @@ mod process_wide;
 mod remote;
 mod restore;
 mod server;
+mod ticket;
 
 pub use backup::{BackupContext, BackupOptions, Damage, DirectoryFacts, TruncatedLogs};
 pub use contract;

@@ -12,7 +12,7 @@ use contract::{Error, Result, ResultCode};
 use serde::Serialize;
 use tonic::{Response, Status};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 
 /// The file, or the service's own log where none is configured.
 pub(crate) struct Audit {
@@ -96,6 +96,20 @@ impl Audit {
     pub(crate) fn connection(&self, caller: &str, from: &str, call: &'static str, reason: &str) {
         let code = ResultCode::ACCESS_DENIED;
         self.write(caller, from, call, &[], None, code, Some(reason));
+    }
+
+    /// Notes that a caller has proven who it is.
+    pub(crate) fn authenticated(&self, caller: &str, from: &Origin) {
+        let from = from.to_string();
+        self.write(
+            caller,
+            &from,
+            "Authenticate",
+            &[],
+            None,
+            ResultCode::OK,
+            None,
+        );
     }
 
     #[allow(clippy::too_many_arguments, reason = "the columns of a line")]

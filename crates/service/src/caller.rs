@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use contract::{Error, ResultCode};
 use tokio_util::sync::CancellationToken;
@@ -87,13 +87,16 @@ const MOST_DENIED: u32 = 32;
 pub(crate) type Caller = Arc<Peer>;
 
 /// The other end of a connection.
-#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) connection: ConnectionId,
     pub(crate) origin: Origin,
     identity: RwLock<Arc<Identity>>,
     denied: AtomicU32,
     disconnect: CancellationToken,
+    /// The name of its TLS channel; none on this computer.
+    channel: Option<Vec<u8>>,
+    /// An exchange of tokens under way.
+    pub(crate) exchange: Mutex<Option<kerberos::Accepting>>,
 }
 
 impl Peer {
@@ -103,6 +106,7 @@ impl Peer {
         origin: Origin,
         identity: Arc<Identity>,
         disconnect: CancellationToken,
+        channel: Option<Vec<u8>>,
     ) -> Self {
         Self {
             connection,
@@ -110,7 +114,22 @@ impl Peer {
             identity: RwLock::new(identity),
             denied: AtomicU32::new(0),
             disconnect,
+            channel,
+            exchange: Mutex::new(None),
         }
+    }
+
+    /// The name of its TLS channel; none on this computer.
+    pub(crate) fn channel(&self) -> Option<&[u8]> {
+        self.channel.as_deref()
+    }
+
+    /// Notes who it has proven to be.
+    pub(crate) fn identify(&self, identity: Identity) {
+        *self
+            .identity
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
     }
 
     /// Who it is, as far as that is proven by now.

@@ -298,7 +298,7 @@ impl Default for EndpointConfiguration {
             ping_timeout_ms: 10_000,
             idle_timeout_s: 3600,
             total_timeout_s: 172_800,
-            max_contexts_per_caller: 8,
+            max_contexts_per_caller: 64,
         }
     }
 }
@@ -369,6 +369,8 @@ mod tests {
         assert!(configuration.audit.file.is_some());
         let remote = configuration.remote.expect("the network endpoint");
         assert!(remote.bandwidth_limit_kib_s.is_some());
+        let kerberos = remote.kerberos.expect("Kerberos");
+        assert!(kerberos.directory.is_some() && kerberos.deny.len() == 1);
         assert_eq!(remote.failures_per_minute, 30);
         assert!(remote.client_ca.is_some());
         assert_eq!(remote.clients.len(), 2);

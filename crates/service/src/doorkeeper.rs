@@ -52,14 +52,19 @@ impl Lobby {
         stream: Stream,
         origin: Origin,
         identity: Arc<Identity>,
-        admission: Option<Admission>,
+        network: Option<Network>,
     ) {
         let disconnect = self.closing.child_token();
+        let (admission, channel) = match network {
+            Some(Network { admission, channel }) => (Some(admission), Some(channel)),
+            None => (None, None),
+        };
         let caller = Arc::new(Peer::new(
             self.last.fetch_add(1, Ordering::Relaxed) + 1,
             origin,
             identity,
             disconnect.clone(),
+            channel,
         ));
         if caller.is_remote() {
             tokio::spawn(limit(caller.clone(), disconnect.clone(), self.longest));
@@ -88,6 +93,14 @@ async fn limit(caller: Caller, disconnect: CancellationToken, longest: Duration)
         () = lasts => disconnect.cancel(),
         () = disconnect.cancelled() => (),
     }
+}
+
+/// What belongs to a connection over the network.
+pub(crate) struct Network {
+    /// Its place.
+    pub(crate) admission: Admission,
+    /// The name of its TLS channel.
+    pub(crate) channel: Vec<u8>,
 }
 
 /// Lets in who reaches the Unix socket, as the user of the process at its other end.

@@ -26,6 +26,7 @@ mod doorkeeper;
 mod endpoint;
 mod file_io;
 mod folder_lock;
+mod identity_service;
 mod pace;
 mod privilege;
 mod remote;
@@ -42,6 +43,6 @@ pub use configuration::{
     SAMPLE, SambaConfiguration, StoreConfiguration,
 };
 pub use folder_lock::FolderLock;
-pub use remote::{ClientConfiguration, RemoteConfiguration};
+pub use remote::{ClientConfiguration, KerberosConfiguration, RemoteConfiguration};
 pub use server::{Service, run};
 pub use store::{DirectoryStore, Mode};

@@ -14,6 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use wire::v1::ad_backup_server::AdBackupServer;
+use wire::v1::ad_identity_server::AdIdentityServer;
 use wire::v1::ad_restore_server::AdRestoreServer;
 
 use crate::audit::Audit;
@@ -23,6 +24,7 @@ use crate::configuration::{Configuration, DirectoryConfiguration, StoreConfigura
 use crate::contexts::{Contexts, Limits, Work};
 use crate::doorkeeper::{Lobby, accept_local};
 use crate::endpoint::Endpoint;
+use crate::identity_service::IdentityService;
 use crate::pace::Pace;
 use crate::privilege::LocalRule;
 use crate::remote::RemoteEndpoint;
@@ -45,6 +47,9 @@ const WINDOW: u32 = 2 << 20;
 
 /// Bytes of a request, the largest of which holds a few paths.
 const MESSAGE: usize = 64 << 10;
+
+/// Bytes of a request with a ticket, which holds the groups of its owner.
+const TOKEN: usize = 128 << 10;
 
 /// How often a silent connection is asked whether its other end still exists, and for how long an answer is awaited.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -168,6 +173,10 @@ impl Service {
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let (newcomers, incoming) = mpsc::channel(16);
         let lobby = Lobby::new(contexts.clone(), closing.clone(), newcomers, longest);
+        let identity = IdentityService {
+            rule: remote.as_ref().and_then(RemoteEndpoint::kerberos),
+            audit: calls.audit.clone(),
+        };
         let mut accepting = JoinSet::new();
         if let Some(remote) = remote {
             let lobby = lobby.clone();
@@ -186,6 +195,7 @@ impl Service {
             .http2_max_header_list_size(HEADERS)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .add_service(AdIdentityServer::new(identity).max_decoding_message_size(TOKEN))
             .add_service(
                 AdBackupServer::new(BackupService {
                     calls: calls.clone(),

@@ -22,6 +22,20 @@ pub const ALPN: &[u8] = b"h2";
 /// The only version.
 pub const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
+/// The label under which both ends derive the name of their channel (RFC 9266).
+const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
+
+/// The name of a TLS channel, which only its two ends know (RFC 9266): what a ticket is bound to.
+///
+/// # Errors
+/// `hrError` before the handshake is complete.
+pub fn channel_binding<Data>(connection: &rustls::ConnectionCommon<Data>) -> Result<Vec<u8>> {
+    let exported = connection
+        .export_keying_material([0; 32], EXPORTER, None)
+        .map_err(|error| Error::new(ResultCode::ERROR, error.to_string()))?;
+    Ok([b"tls-exporter:", exported.as_slice()].concat())
+}
+
 /// The cryptography: ring, which builds for every platform of the clients with a C compiler alone.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contract::Result;
 use serde::Deserialize;
 
+use super::kerberos_rule::KerberosConfiguration;
 use crate::configuration::unusable;
 
 /// Where clients on other computers reach the service, and which of them.
@@ -33,6 +34,9 @@ pub struct RemoteConfiguration {
     /// KiB per second of files over the network, all connections together; no cap when absent.
     #[serde(default)]
     pub bandwidth_limit_kib_s: Option<u32>,
+    /// How Kerberos tickets are accepted; not at all when absent.
+    #[serde(default)]
+    pub kerberos: Option<KerberosConfiguration>,
     /// The certificates that are known.
     #[serde(default, rename = "client")]
     pub clients: Vec<ClientConfiguration>,
@@ -74,6 +78,7 @@ impl RemoteConfiguration {
             max_connections_per_address: default_connections_per_address(),
             failures_per_minute: default_failures(),
             bandwidth_limit_kib_s: None,
+            kerberos: None,
             clients: Vec::new(),
         }
     }

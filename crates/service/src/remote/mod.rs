@@ -2,13 +2,18 @@
 //!
 //! 1. `admission`: is there room for one more connection, from this address.
 //! 2. `credentials`: the service proves who it is, with certificate and key as they lie on disk at this moment.
-//! 3. `client_certificate`: who the client is, by the certificate that it showed.
+//! 3. `client_certificate`: who the client is, by the certificate that it showed; or `kerberos_rule`, by the ticket that it
+//!    sends in its first call, with the groups that the ticket and the directory (`token_groups`) say.
+//!
+//! `strikes` shuts out who fails too often.
 
 mod admission;
 mod client_certificate;
 mod configuration;
 mod credentials;
+mod kerberos_rule;
 mod strikes;
+mod token_groups;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -19,16 +24,19 @@ use contract::{Error, Result, ResultCode};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use wire::tls;
 
 pub(crate) use self::admission::Admission;
 use self::admission::Turnstile;
 use self::client_certificate::Mapping;
 pub use self::configuration::{ClientConfiguration, RemoteConfiguration};
 use self::credentials::Credentials;
+pub use self::kerberos_rule::KerberosConfiguration;
+pub(crate) use self::kerberos_rule::KerberosRule;
 use self::strikes::Strikes;
 use crate::audit::Audit;
 use crate::caller::{Identity, Origin, Privileges};
-use crate::doorkeeper::Lobby;
+use crate::doorkeeper::{Lobby, Network};
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -44,7 +52,8 @@ struct Door {
     credentials: Credentials,
     mapping: Mapping,
     turnstile: Arc<Turnstile>,
-    strikes: Strikes,
+    strikes: Arc<Strikes>,
+    kerberos: Option<Arc<KerberosRule>>,
     audit: Arc<Audit>,
 }
 
@@ -54,6 +63,12 @@ impl RemoteEndpoint {
     /// # Errors
     /// `hrInvalidParam` for what cannot be used, naming it.
     pub(crate) fn bind(configuration: &RemoteConfiguration, audit: Arc<Audit>) -> Result<Self> {
+        let strikes = Arc::new(Strikes::new(configuration.failures_per_minute));
+        let kerberos = configuration
+            .kerberos
+            .as_ref()
+            .map(|kerberos| KerberosRule::new(kerberos, strikes.clone()).map(Arc::new))
+            .transpose()?;
         let door = Arc::new(Door {
             credentials: Credentials::read(&configuration.certificate, &configuration.key)?,
             mapping: Mapping::new(configuration)?,
@@ -61,7 +76,8 @@ impl RemoteEndpoint {
                 configuration.max_connections as usize,
                 configuration.max_connections_per_address as usize,
             ),
-            strikes: Strikes::new(configuration.failures_per_minute),
+            strikes,
+            kerberos,
             audit,
         });
         let listeners = configuration
@@ -85,6 +101,11 @@ impl RemoteEndpoint {
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
             .collect()
+    }
+
+    /// How tickets are judged, where that is configured.
+    pub(crate) fn kerberos(&self) -> Option<Arc<KerberosRule>> {
+        self.door.kerberos.clone()
     }
 
     /// Lets connections in for as long as the service runs.
@@ -139,8 +160,16 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
             match entered {
                 Ok((stream, identity)) => {
                     let origin = Origin::Network(address);
+                    let channel = match tls::channel_binding(stream.get_ref().1) {
+                        Ok(channel) => channel,
+                        Err(error) => {
+                            tracing::error!(%address, %error, "the TLS channel has no name");
+                            return;
+                        }
+                    };
+                    let network = Network { admission, channel };
                     lobby
-                        .enter(Box::new(stream), origin, identity, Some(admission))
+                        .enter(Box::new(stream), origin, identity, Some(network))
                         .await;
                 }
                 Err(error) => door.note("unknown", address, "TlsHandshake", &error.to_string()),
@@ -163,6 +192,11 @@ impl Door {
         let shown = stream.get_ref().1.peer_certificates();
         let identity = match self.mapping.identify(shown.unwrap_or_default()) {
             Ok(identity) => identity,
+            // It may say so by a ticket.
+            Err(stranger) if shown.is_none() && self.kerberos.is_some() => Arc::new(Identity {
+                name: stranger.name,
+                privileges: Privileges::NONE,
+            }),
             Err(stranger) => {
                 self.note(
                     &stranger.name,

@@ -44,22 +44,29 @@ impl Client {
     pub async fn over(
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
+        let channel = Self::channel_over(stream).await;
+        Self {
+            backup: AdBackupClient::new(channel.clone()).max_decoding_message_size(4 << 20),
+            restore: AdRestoreClient::new(channel),
+        }
+    }
+
+    /// A connection for any interface.
+    pub async fn channel_over(
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    ) -> Channel {
         let mut stream = Some(stream);
         let connector = tower::service_fn(move |_: Uri| {
             let stream = stream.take().ok_or(std::io::ErrorKind::NotConnected);
             async move { stream.map(TokioIo::new).map_err(std::io::Error::from) }
         });
-        let channel = Endpoint::from_static("http://service.invalid")
+        Endpoint::from_static("http://service.invalid")
             .initial_stream_window_size(4 << 20)
             .initial_connection_window_size(8 << 20)
             .max_frame_size((1 << 20) + 64)
             .connect_with_connector(connector)
             .await
-            .expect("the service answers");
-        Self {
-            backup: AdBackupClient::new(channel.clone()).max_decoding_message_size(4 << 20),
-            restore: AdRestoreClient::new(channel),
-        }
+            .expect("the service answers")
     }
 
     pub async fn is_online(&mut self) -> Result<bool> {

@@ -1,0 +1,167 @@
+//! KERB_VALIDATION_INFO of a ticket's PAC (\[MS-PAC\] 2.5): who the domain says that somebody is, and of which groups.
+//!
+//! It is one structure in NDR (\[C706\], 14.3): fixed fields first, then what its pointers stand for, in their order.
+
+use crate::{Error, Result, Sid};
+
+/// SE_GROUP_ENABLED without SE_GROUP_USE_FOR_DENY_ONLY: the membership grants something.
+const ENABLED: u32 = 4;
+const DENY_ONLY: u32 = 0x10;
+
+/// More groups than a ticket can carry.
+const MOST_GROUPS: u32 = 4096;
+
+/// Somebody's own SID, and those of the groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogonInfo {
+    /// The account's SID.
+    pub user: Sid,
+    /// Groups whose membership grants what they have.
+    pub groups: Vec<Sid>,
+    /// Groups whose membership only takes away.
+    pub deny_only: Vec<Sid>,
+}
+
+/// Reads NDR, never beyond the end.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let end = self.position.checked_add(length)?;
+        let bytes = self.bytes.get(self.position..end)?;
+        self.position = end;
+        Some(bytes)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        self.position = self.position.next_multiple_of(4);
+        self.take(4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+
+    /// Whether a pointer stands for something.
+    fn pointer(&mut self) -> Option<bool> {
+        Some(self.number()? != 0)
+    }
+
+    /// Where the string begins whose fixed part is here: whether there is one.
+    fn string_header(&mut self) -> Option<bool> {
+        self.number()?;
+        self.pointer()
+    }
+
+    fn skip_string(&mut self) -> Option<()> {
+        let [_longest, _offset, length] = [self.number()?, self.number()?, self.number()?];
+        self.take(usize::try_from(length).ok()?.checked_mul(2)?)?;
+        Some(())
+    }
+
+    fn count(&mut self) -> Option<u32> {
+        self.number().filter(|count| *count <= MOST_GROUPS)
+    }
+
+    fn sid(&mut self) -> Option<Sid> {
+        let parts = self.number().filter(|parts| *parts <= 15)?;
+        Sid::from_bytes(self.take(8 + 4 * parts as usize)?)
+    }
+
+    /// GROUP_MEMBERSHIP: relative identifiers with attributes.
+    fn members(&mut self, announced: u32) -> Option<Vec<(u32, u32)>> {
+        let count = self.count().filter(|count| *count == announced)?;
+        (0..count)
+            .map(|_| Some((self.number()?, self.number()?)))
+            .collect()
+    }
+}
+
+impl LogonInfo {
+    /// Reads the attribute `urn:mspac:logon-info`.
+    ///
+    /// # Errors
+    /// For bytes that are no such structure.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        read(bytes).ok_or_else(|| Error("the ticket's logon information is malformed".into()))
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<LogonInfo> {
+    // The headers of the serialization: version 1, little-endian.
+    if bytes.get(..4)? != [1, 0x10, 8, 0] {
+        return None;
+    }
+    let mut reader = Reader {
+        bytes,
+        position: 16,
+    };
+    if !reader.pointer()? {
+        return None;
+    }
+    reader.take(6 * 8)?; // times
+    let mut strings = 0;
+    for _ in 0..6 {
+        strings += usize::from(reader.string_header()?);
+    }
+    reader.take(4)?; // counts of logons
+    let user = reader.number()?;
+    let primary_group = reader.number()?;
+    let (group_count, has_groups) = (reader.count()?, reader.pointer()?);
+    reader.take(4 + 16)?; // flags, session key
+    let server_and_domain =
+        usize::from(reader.string_header()?) + usize::from(reader.string_header()?);
+    let has_domain = reader.pointer()?;
+    reader.take(8 + 4 + 4 + 8 + 8 + 4 + 4)?; // reserved, account control, failed logons
+    let (extra_count, has_extra) = (reader.count()?, reader.pointer()?);
+    let has_resource_domain = reader.pointer()?;
+    let (resource_count, has_resources) = (reader.count()?, reader.pointer()?);
+
+    for _ in 0..strings {
+        reader.skip_string()?;
+    }
+    let groups = if has_groups {
+        reader.members(group_count)?
+    } else {
+        Vec::new()
+    };
+    for _ in 0..server_and_domain {
+        reader.skip_string()?;
+    }
+    if !has_domain {
+        return None;
+    }
+    let domain = reader.sid()?;
+    let mut found = vec![(domain.with(primary_group)?, ENABLED)];
+    for (relative, attributes) in groups {
+        found.push((domain.with(relative)?, attributes));
+    }
+    if has_extra {
+        let count = reader.count().filter(|count| *count == extra_count)?;
+        let headers: Vec<(bool, u32)> = (0..count)
+            .map(|_| Some((reader.pointer()?, reader.number()?)))
+            .collect::<Option<_>>()?;
+        for (there, attributes) in headers {
+            if there {
+                found.push((reader.sid()?, attributes));
+            }
+        }
+    }
+    if has_resource_domain {
+        let domain = reader.sid()?;
+        if has_resources {
+            for (relative, attributes) in reader.members(resource_count)? {
+                found.push((domain.with(relative)?, attributes));
+            }
+        }
+    }
+    let grants = |attributes: u32| attributes & ENABLED != 0 && attributes & DENY_ONLY == 0;
+    let (granting, others): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|(_, attributes)| grants(*attributes));
+    let sids = |found: Vec<(Sid, u32)>| found.into_iter().map(|(sid, _)| sid).collect();
+    Some(LogonInfo {
+        user: domain.with(user)?,
+        groups: sids(granting),
+        deny_only: sids(others),
+    })
+}

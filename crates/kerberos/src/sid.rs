@@ -1,0 +1,127 @@
+//! Security identifiers.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A security identifier, such as S-1-5-32-551.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sid {
+    authority: u64,
+    parts: Vec<u32>,
+}
+
+/// The most parts that one has.
+const MOST_PARTS: usize = 15;
+
+impl Sid {
+    /// From the binary form of \[MS-DTYP\] 2.4.2.2; `None` for other bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [1, count, authority @ ..] = bytes else {
+            return None;
+        };
+        let (authority, parts) = authority.split_at_checked(6)?;
+        let (parts, rest) = parts.as_chunks::<4>();
+        if parts.len() != usize::from(*count) || parts.len() > MOST_PARTS || !rest.is_empty() {
+            return None;
+        }
+        Some(Self {
+            authority: authority
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            parts: parts.iter().map(|part| u32::from_le_bytes(*part)).collect(),
+        })
+    }
+
+    /// The binary form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![1, self.parts.len() as u8];
+        bytes.extend_from_slice(&self.authority.to_be_bytes()[2..]);
+        for part in &self.parts {
+            bytes.extend_from_slice(&part.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The identifier of an account or group in this domain; `None` where the identifier has no room for it.
+    pub fn with(&self, relative: u32) -> Option<Self> {
+        let mut child = self.clone();
+        child.parts.push(relative);
+        (child.parts.len() <= MOST_PARTS).then_some(child)
+    }
+
+    /// Of an account or group of a domain: its last part.
+    pub fn relative_in_domain(&self) -> Option<u32> {
+        match (self.authority, self.parts.as_slice()) {
+            (5, [21, _, _, _, relative]) => Some(*relative),
+            _ => None,
+        }
+    }
+
+    /// Whether two accounts or groups belong to one domain.
+    pub fn is_of_domain_of(&self, other: &Self) -> bool {
+        let domain = |sid: &Self| sid.parts.split_last().map(|(_, domain)| domain.to_vec());
+        self.authority == other.authority && domain(self) == domain(other)
+    }
+}
+
+impl fmt::Display for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S-1-{}", self.authority)?;
+        self.parts.iter().try_for_each(|part| write!(f, "-{part}"))
+    }
+}
+
+impl FromStr for Sid {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || crate::Error(format!("{text:?}: expected a SID such as S-1-5-32-551"));
+        let mut parts = text.strip_prefix("S-1-").ok_or_else(wrong)?.split('-');
+        let authority: u64 = parts
+            .next()
+            .and_then(|part| part.parse().ok())
+            .ok_or_else(wrong)?;
+        let parts: Vec<u32> = parts
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| wrong())?;
+        if authority >> 48 != 0 || parts.is_empty() || parts.len() > MOST_PARTS {
+            return Err(wrong());
+        }
+        Ok(Self { authority, parts })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms() {
+        let backup_operators = Sid::from_str("S-1-5-32-551").unwrap();
+        let bytes = backup_operators.to_bytes();
+        assert_eq!(bytes, [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x27, 2, 0, 0]);
+        assert_eq!(Sid::from_bytes(&bytes), Some(backup_operators.clone()));
+        assert_eq!(backup_operators.to_string(), "S-1-5-32-551");
+        assert_eq!(backup_operators.relative_in_domain(), None);
+        let admins = Sid::from_str("S-1-5-21-1-2-3-512").unwrap();
+        assert_eq!(admins.relative_in_domain(), Some(512));
+        for wrong in [
+            "",
+            "S-1-",
+            "S-1-5",
+            "S-2-5-32",
+            "S-1-5-x",
+            "S-1-5-4294967296",
+        ] {
+            assert!(wrong.parse::<Sid>().is_err(), "{wrong}");
+        }
+        for wrong in [
+            &bytes[..15],
+            &[2, 0, 0, 0, 0, 0, 0, 5],
+            &[1, 3, 0, 0, 0, 0, 0, 5],
+        ] {
+            assert_eq!(Sid::from_bytes(wrong), None);
+        }
+    }
+}

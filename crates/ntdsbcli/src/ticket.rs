@@ -1,0 +1,78 @@
+//! Proves to a service on another computer who calls, by Kerberos tickets that are bound to the TLS channel: by those of
+//! the identity that was set, or of the process's own cache.
+
+use contract::{Error, Result, ResultCode};
+
+use crate::connection::Connection;
+use crate::identity::Identity;
+
+/// Tokens that an exchange may take; SPNEGO with Kerberos takes two.
+#[cfg(unix)]
+const MOST_STEPS: usize = 8;
+
+/// Exchanges tokens with the service until both sides know each other.
+///
+/// # Errors
+/// `ERROR_ACCESS_DENIED` when the domain gives no ticket, or the service does not take it.
+#[cfg(unix)]
+pub(crate) fn prove(
+    connection: &Connection,
+    host: &str,
+    channel: &[u8],
+    identity: Option<&Identity>,
+) -> Result<()> {
+    let denied = |error: kerberos::Error| Error::new(ResultCode::ACCESS_DENIED, error.to_string());
+    let password = identity.map(|identity| kerberos::Password {
+        user: identity.user.clone(),
+        domain: identity.domain.clone(),
+        password: identity.password.clone(),
+    });
+    let mut initiator =
+        kerberos::Initiator::new(host, channel, password.as_ref()).map_err(denied)?;
+    let mut input = Vec::new();
+    for _ in 0..MOST_STEPS {
+        let next = initiator.step(&input).map_err(denied)?;
+        let mut client = connection.identity();
+        let answer = connection
+            .call(client.authenticate(wire::v1::AuthenticateRequest { token: next.token }))?;
+        if answer.done {
+            // The service's last token proves who it is.
+            let known = next.done && answer.token.is_empty()
+                || initiator.step(&answer.token).map_err(denied)?.done;
+            return match known {
+                true => Ok(()),
+                false => Err(unfinished()),
+            };
+        }
+        input = answer.token;
+    }
+    Err(unfinished())
+}
+
+#[cfg(unix)]
+fn unfinished() -> Error {
+    Error::new(
+        ResultCode::ACCESS_DENIED,
+        "the service and this client have not come to know each other",
+    )
+}
+
+/// Refuses: tickets are obtained through MIT's library, which this system does not have.
+///
+/// # Errors
+/// `ERROR_ACCESS_DENIED`.
+#[cfg(not(unix))]
+pub(crate) fn prove(
+    _connection: &Connection,
+    _host: &str,
+    _channel: &[u8],
+    identity: Option<&Identity>,
+) -> Result<()> {
+    let name = identity.map_or_else(String::new, |identity| {
+        format!("{}\\{}: ", identity.domain, identity.user)
+    });
+    Err(Error::new(
+        ResultCode::ACCESS_DENIED,
+        format!("{name}on this system clients prove who they are by a certificate only, so far"),
+    ))
+}

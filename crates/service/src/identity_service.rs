@@ -1,0 +1,100 @@
+//! The interface ad_identity: a caller proves by a Kerberos ticket who it is.
+
+use std::sync::{Arc, PoisonError};
+
+use tonic::{Request, Response, Status};
+use wire::v1::ad_identity_server::AdIdentity;
+use wire::v1::{AuthenticateRequest, AuthenticateResponse};
+
+use crate::audit::Audit;
+use crate::caller::{self, Caller, Identity, Origin, Peer};
+use crate::remote::KerberosRule;
+
+/// Serves ad_identity.
+pub(crate) struct IdentityService {
+    pub(crate) rule: Option<Arc<KerberosRule>>,
+    pub(crate) audit: Arc<Audit>,
+}
+
+#[tonic::async_trait]
+impl AdIdentity for IdentityService {
+    async fn authenticate(
+        &self,
+        request: Request<AuthenticateRequest>,
+    ) -> Result<Response<AuthenticateResponse>, Status> {
+        let denied = || wire::to_status(&caller::denied());
+        let caller: Caller = request
+            .extensions()
+            .get::<Caller>()
+            .cloned()
+            .ok_or_else(denied)?;
+        let token = request.into_inner().token;
+        let rule = self.rule.clone();
+        let peer = caller.clone();
+        // The library may read files and the directory may take its time.
+        let step = tokio::task::spawn_blocking(move || match &rule {
+            Some(rule) => step(rule, &peer, &token),
+            None => Err("this service accepts no tickets".to_owned()),
+        })
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()));
+        match step {
+            Ok((answer, identity)) => {
+                if let Some(identity) = identity {
+                    self.audit.authenticated(&identity.name, &caller.origin);
+                    caller.identify(identity);
+                }
+                Ok(Response::new(answer))
+            }
+            Err(reason) => {
+                let from = caller.origin.to_string();
+                let name = caller.identity().name.clone();
+                self.audit.connection(&name, &from, "Authenticate", &reason);
+                if let (Some(rule), Origin::Network(address)) = (&self.rule, caller.origin) {
+                    rule.strike(address.ip());
+                }
+                caller.note_denied();
+                Err(denied())
+            }
+        }
+    }
+}
+
+/// Takes one token of the caller's exchange.
+fn step(
+    rule: &KerberosRule,
+    caller: &Peer,
+    token: &[u8],
+) -> Result<(AuthenticateResponse, Option<Identity>), String> {
+    let channel = caller
+        .channel()
+        .ok_or("on this computer the system says who calls")?;
+    // The library would answer it with a hint at what it takes.
+    if token.is_empty() {
+        return Err("an empty token".into());
+    }
+    let mut exchange = caller
+        .exchange
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let words = |error: kerberos::Error| error.to_string();
+    let mut accepting = match exchange.take() {
+        Some(accepting) => accepting,
+        None => rule.begin(channel).map_err(words)?,
+    };
+    let step = accepting.step(token).map_err(words)?;
+    let identity = step
+        .accepted
+        .map(|accepted| rule.identify(&accepted))
+        .transpose()?;
+    if identity.is_none() {
+        *exchange = Some(accepting);
+    }
+    Ok((
+        AuthenticateResponse {
+            token: step.token,
+            done: identity.is_some(),
+        },
+        identity,
+    ))
+}

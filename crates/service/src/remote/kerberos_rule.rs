@@ -1,0 +1,148 @@
+//! Who a Kerberos ticket stands for, and with which privileges.
+//!
+//! Backup Operators, Administrators and Domain Admins of the service's own domain hold both, as on a domain controller;
+//! the configuration adds groups and accounts, and denies some. Whoever is denied holds nothing, whatever else counts.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use contract::{Error, Result, ResultCode};
+use kerberos::{Accepted, Accepting, Acceptor, Sid};
+use serde::Deserialize;
+
+use super::strikes::Strikes;
+use super::token_groups;
+use crate::caller::{Identity, Privileges};
+
+/// BUILTIN\Administrators and BUILTIN\Backup Operators.
+const BUILTIN: [&str; 2] = ["S-1-5-32-544", "S-1-5-32-551"];
+
+/// Domain Admins, within a domain.
+const DOMAIN_ADMINS: u32 = 512;
+
+/// The part `[remote.kerberos]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KerberosConfiguration {
+    /// The file with the service's keys.
+    pub keytab: PathBuf,
+    /// The service's principal: `dsbackup/host@REALM`.
+    pub principal: String,
+    /// The directory that knows the groups of accounts, as an LDAP URL; without it those of tickets count, which do not
+    /// name the built-in groups.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// Further groups and accounts that hold SE_BACKUP_NAME, by SID.
+    #[serde(default)]
+    pub backup: Vec<String>,
+    /// Further groups and accounts that hold SE_RESTORE_NAME, by SID.
+    #[serde(default)]
+    pub restore: Vec<String>,
+    /// Groups and accounts that hold nothing, by SID.
+    #[serde(default)]
+    pub deny: Vec<String>,
+}
+
+/// The rule, fixed when the service starts.
+pub(crate) struct KerberosRule {
+    acceptor: Acceptor,
+    realm: String,
+    directory: Option<String>,
+    backup: HashSet<Sid>,
+    restore: HashSet<Sid>,
+    deny: HashSet<Sid>,
+    strikes: Arc<Strikes>,
+}
+
+impl KerberosRule {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` for what cannot be used.
+    pub(super) fn new(
+        configuration: &KerberosConfiguration,
+        strikes: Arc<Strikes>,
+    ) -> Result<Self> {
+        let unusable = |error: kerberos::Error| {
+            Error::new(ResultCode::INVALID_PARAM, format!("kerberos: {error}"))
+        };
+        let sids = |texts: &[String]| -> Result<HashSet<Sid>> {
+            texts
+                .iter()
+                .map(|text| text.parse().map_err(unusable))
+                .collect()
+        };
+        let principal = &configuration.principal;
+        let realm = match principal.rsplit_once('@') {
+            Some((_, realm)) if !realm.is_empty() => realm.to_owned(),
+            _ => {
+                return Err(Error::new(
+                    ResultCode::INVALID_PARAM,
+                    format!("kerberos: principal = {principal:?}: expected dsbackup/host@REALM"),
+                ));
+            }
+        };
+        Ok(Self {
+            acceptor: Acceptor::new(&configuration.keytab, principal).map_err(unusable)?,
+            realm,
+            directory: configuration.directory.clone(),
+            backup: sids(&configuration.backup)?,
+            restore: sids(&configuration.restore)?,
+            deny: sids(&configuration.deny)?,
+            strikes,
+        })
+    }
+
+    /// A new exchange, over the channel with these bindings.
+    pub(crate) fn begin(&self, channel: &[u8]) -> kerberos::Result<Accepting> {
+        self.acceptor.begin(channel)
+    }
+
+    /// Notes a failure.
+    pub(crate) fn strike(&self, address: IpAddr) {
+        self.strikes.strike(address);
+    }
+
+    /// Who that is. May ask the directory: not for asynchronous threads.
+    ///
+    /// # Errors
+    /// In words, when the directory does not answer for the account.
+    pub(crate) fn identify(&self, accepted: &Accepted) -> Result<Identity, String> {
+        let logon = &accepted.logon;
+        let mut groups: HashSet<Sid> = logon.groups.iter().cloned().collect();
+        groups.insert(logon.user.clone());
+        if let Some(directory) = &self.directory {
+            groups.extend(token_groups::look_up(directory, &logon.user)?);
+        }
+        let denied = groups.iter().chain(&logon.deny_only);
+        let privileges = if denied.into_iter().any(|sid| self.deny.contains(sid)) {
+            Privileges::NONE
+        } else {
+            let operator = self.is_operator(accepted, &groups);
+            Privileges {
+                backup: operator || !groups.is_disjoint(&self.backup),
+                restore: operator || !groups.is_disjoint(&self.restore),
+            }
+        };
+        Ok(Identity {
+            name: accepted.principal.clone(),
+            privileges,
+        })
+    }
+
+    /// Whether one of the groups holds both privileges on every domain controller. Those of another domain do not.
+    fn is_operator(&self, accepted: &Accepted, groups: &HashSet<Sid>) -> bool {
+        let own_realm = accepted
+            .principal
+            .rsplit_once('@')
+            .is_some_and(|(_, realm)| realm.eq_ignore_ascii_case(&self.realm));
+        own_realm
+            && groups.iter().any(|group| {
+                BUILTIN.contains(&group.to_string().as_str())
+                    || (group.relative_in_domain() == Some(DOMAIN_ADMINS)
+                        && group.is_of_domain_of(&accepted.logon.user))
+            })
+    }
+}

@@ -1,0 +1,58 @@
+//! The groups of an account, as the directory itself counts them: nested ones and the built-in ones too, such as Backup
+//! Operators, which no ticket names.
+
+use std::time::Duration;
+
+use kerberos::Sid;
+use ldap3::{LdapConn, LdapConnSettings, Scope, SearchEntry};
+
+/// How long the directory may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// ADS_UF_ACCOUNTDISABLE of userAccountControl.
+const DISABLED: u32 = 2;
+
+/// Asks the directory at a URL such as `ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi`, which lets this
+/// process in by who it is.
+///
+/// # Errors
+/// In words: the directory cannot be asked, the account is not there or was disabled since the ticket was given out.
+pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, String> {
+    let failed = |error: ldap3::LdapError| format!("{directory}: {error}");
+    let settings = LdapConnSettings::new().set_conn_timeout(PATIENCE);
+    let mut connection = LdapConn::with_settings(settings, directory).map_err(failed)?;
+    let found = connection
+        .with_timeout(PATIENCE)
+        .search(
+            &format!("<SID={account}>"),
+            Scope::Base,
+            "(objectClass=*)",
+            ["tokenGroups", "userAccountControl"],
+        )
+        .and_then(ldap3::SearchResult::success);
+    let _ = connection.unbind();
+    let entry = found
+        .map_err(failed)?
+        .0
+        .into_iter()
+        .next()
+        .map(SearchEntry::construct)
+        .ok_or_else(|| format!("{directory}: there is no account {account}"))?;
+    let control = entry.attrs.get("userAccountControl");
+    let control: u32 = control
+        .and_then(|values| values.first()?.parse().ok())
+        .ok_or_else(|| format!("{directory}: {account} has no userAccountControl"))?;
+    if control & DISABLED != 0 {
+        return Err(format!("{account} is disabled"));
+    }
+    // Values that happen to be UTF-8 are among those in text.
+    let texts = entry.attrs.get("tokenGroups").into_iter().flatten();
+    let bytes = entry.bin_attrs.get("tokenGroups").into_iter().flatten();
+    texts
+        .map(String::as_bytes)
+        .chain(bytes.map(Vec::as_slice))
+        .map(|sid| {
+            Sid::from_bytes(sid).ok_or_else(|| format!("{directory}: tokenGroups holds no SID"))
+        })
+        .collect()
+}

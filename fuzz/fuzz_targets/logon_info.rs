@@ -1,0 +1,18 @@
+//! What a ticket says of its owner's groups, and SIDs as directories return them.
+#![no_main]
+
+use kerberos::{LogonInfo, Sid};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = LogonInfo::from_bytes(data);
+    // The same with the headers that every one has.
+    let headed = [&[1, 0x10, 8, 0, 0xcc, 0xcc, 0xcc, 0xcc], data].concat();
+    let _ = LogonInfo::from_bytes(&headed);
+    if let Some(sid) = Sid::from_bytes(data) {
+        assert_eq!(sid.to_bytes(), data);
+        if let Ok(again) = sid.to_string().parse::<Sid>() {
+            assert_eq!(again, sid);
+        }
+    }
+});
