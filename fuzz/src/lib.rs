@@ -1,5 +1,7 @@
 //! What the fuzz targets share.
 
+pub mod logs;
+
 /// The bytes as they are, then with the header checksum of the first `length` bytes put right, so that what lies behind
 /// the checksum is reached as well.
 pub fn with_and_without_checksum(data: &[u8], length: usize, mut parse: impl FnMut(&[u8])) {

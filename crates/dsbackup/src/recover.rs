@@ -28,6 +28,10 @@ struct Summary {
     rolled_back_transactions: u64,
     log_bytes: u64,
     pages_written: u64,
+    /// Where the replayed logs and the checkpoint are now.
+    logs_set_aside: Option<String>,
+    /// The other database for whose recovery they stayed.
+    logs_kept_for: Option<String>,
     /// Generations with committed changes that were left out, as `--allow-loss` or `--until` asked.
     lost: Vec<String>,
     seconds: f64,
@@ -73,6 +77,10 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
         rolled_back_transactions: summary.counts.rolled_back,
         log_bytes: summary.log_bytes,
         pages_written: summary.pages_written,
+        logs_set_aside: summary
+            .logs_set_aside
+            .map(|folder| folder.display().to_string()),
+        logs_kept_for: summary.logs_kept_for.map(|file| file.display().to_string()),
         lost: summary.lost.iter().map(in_words).collect(),
         seconds: summary.elapsed.as_secs_f64(),
     };
@@ -89,6 +97,7 @@ fn engine_options(options: &RecoverOptions, logs: &Path, bar: ProgressBar) -> Op
     let mut engine = Options::new(&options.directory)
         .logs_in(logs)
         .log_base_name(&options.base_name)
+        .set_logs_aside(true)
         .until(options.until.unwrap_or_default())
         .allow_loss(options.allow_loss)
         .progress(move |progress: Progress| {
@@ -114,6 +123,21 @@ fn engine_options(options: &RecoverOptions, logs: &Path, bar: ProgressBar) -> Op
 }
 
 fn words(result: &Summary) -> String {
+    let logs = match (&result.logs_set_aside, &result.logs_kept_for) {
+        (Some(folder), _) => format!(
+            ". The logs and the checkpoint that it no longer needs are in {folder}; the directory service begins new ones"
+        ),
+        (None, Some(other)) => format!(
+            ". The logs stay, since {other} still needs them; recover it too before the directory service starts"
+        ),
+        (None, None) => String::new(),
+    };
+    if result.was_clean && result.completed_earlier {
+        let database = &result.database;
+        return format!(
+            "{database}: clean. A recovery that was interrupted has been completed{logs}"
+        );
+    }
     if result.was_clean {
         return format!("{}: clean, nothing to recover", result.database);
     }
@@ -136,7 +160,7 @@ fn words(result: &Summary) -> String {
     if result.completed_earlier {
         text += "; an earlier recovery that was interrupted has been completed";
     }
-    text
+    text + &logs
 }
 
 fn in_words(range: &RangeInclusive<u32>) -> String {

@@ -59,14 +59,23 @@ fn recover_into_a_folder_leaves_the_evidence_alone() {
 #[test]
 fn recover_in_place_and_once_more() {
     let (lab, expected) = dirty();
+    let before = lab.content();
     let directory = lab.directory();
     let directory = directory.to_str().expect("plain");
-    lab.succeed(&["recover", directory]);
+    let run = lab.succeed(&["recover", directory]);
+    assert!(run.stdout.contains("replayed-logs"), "{run}");
     assert!(
         dump(&lab.directory().join("ntds.dit")) == expected,
         "as the engine recovers it"
     );
+    // The engine would refuse to start over the replayed logs, so they lie elsewhere.
     let recovered = lab.content();
+    for (name, bytes) in &before {
+        if name != "ntds.dit" {
+            assert!(recovered[&format!("replayed-logs/{name}")] == *bytes);
+        }
+    }
+    assert_eq!(recovered.len(), before.len());
     let run = lab.succeed(&["recover", directory]);
     assert!(run.stdout.contains("nothing to recover"), "{run}");
     assert_same(&lab.content(), &recovered, "a clean database is left alone");

@@ -275,6 +275,43 @@ fn a_database_is_rebuilt_from_its_first_log_on() {
     assert!(compared > 0);
 }
 
+/// Where the creation itself was interrupted the engine throws the file away and creates the database anew.
+#[test]
+fn a_database_that_was_just_created_is_created_anew() {
+    const JUST_CREATED: u32 = 1;
+    let mut compared = 0;
+    for fixture in testkit::every() {
+        let folder = unpacked(&fixture);
+        let Some((database, page)) = back_to_creation(folder.path(), 0) else {
+            continue;
+        };
+        let mut header = ese::header::DatabaseHeader::parse(&page).unwrap();
+        header.state = JUST_CREATED.into();
+        header.last_attach = ese::header::Lgpos::MIN;
+        header.min_required = 0.into();
+        let page = header.to_page();
+        // Pages that were written without anyone's knowledge count for nothing.
+        let stale = std::fs::read(&database).unwrap();
+        let file = [
+            &page[..],
+            &page[..],
+            &stale[2 * page.len()..][..8 * page.len()],
+        ]
+        .concat();
+        std::fs::write(&database, &file).unwrap();
+        assert!(!failed_to_recover(&fixture, folder.path(), "just created"));
+
+        // Without the logs there is nothing to be had.
+        let set = ese::log_set::LogSet::in_folder(folder.path(), "edb").unwrap();
+        std::fs::remove_file(&set.get(1, &header.log_signature).unwrap().path).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let error = recover(Options::new(folder.path()).into_folder(out.path())).unwrap_err();
+        assert!(error.to_string().contains("Just Created"), "{error}");
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
+
 /// The engine writes pages back in any order. Here an arbitrary part of them was never written since the database was
 /// created, while the others are as they were when the engine died: then splits, merges and moves find one of their pages
 /// done and the other not.

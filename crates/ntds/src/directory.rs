@@ -11,7 +11,7 @@ use crate::attribute::{Attribute, AttributeColumns};
 use crate::{Error, Guid, Result};
 
 /// The number of an object's row in `datatable`.
-pub(crate) type Dnt = i32;
+pub type Dnt = i32;
 
 /// The root of all names.
 pub(crate) const ROOT: Dnt = 2;

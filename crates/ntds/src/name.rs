@@ -9,7 +9,10 @@ const MOST_PARTS: usize = 256;
 
 impl Directory<'_> {
     /// The distinguished name of an object.
-    pub(crate) fn name_of(&self, dnt: Dnt) -> Result<String> {
+    ///
+    /// # Errors
+    /// Where the object or one of its ancestors has no row, no name or no parent.
+    pub fn name_of(&self, dnt: Dnt) -> Result<String> {
         let mut name = String::new();
         let mut next = dnt;
         for _ in 0..MOST_PARTS {

@@ -1,6 +1,7 @@
 //! Writes a small seed corpus from the fixtures: `seeds FOLDER`, one folder for each target below it.
 
 use ese::header::DatabaseHeaders;
+use ese::log::{LogKind, OpenLog};
 use ese::page::{PageKind, PageView};
 use ese::record::{Record, Tagged, ValueForm};
 use std::fs;
@@ -21,19 +22,20 @@ fn main() {
                 .expect("a file")
                 .to_string_lossy()
                 .into_owned();
-            let inside = match file.ends_with(".edb") || file.ends_with(".dit") {
-                true => inside(&content),
-                false => Vec::new(),
+            let inside = match file.rsplit_once('.') {
+                Some((_, "edb" | "dit")) => inside(&content),
+                Some((_, "log")) if !file.ends_with("tmp.log") => records(&path),
+                _ => Vec::new(),
             };
             let seeds = seeds(&file, &content);
             let seeds = seeds
                 .into_iter()
-                .map(|(target, seed)| (target, String::new(), seed));
+                .map(|(target, seed)| (target, String::new(), seed.to_vec()));
             for (target, part, seed) in seeds.chain(inside) {
                 let target = folder.join(target);
                 fs::create_dir_all(&target).expect("create the corpus");
                 // Some targets take choices from the last eight bytes.
-                let seed = [seed, &[0; 8]].concat();
+                let seed = [&seed[..], &[0; 8]].concat();
                 fs::write(target.join(format!("{name}-{file}{part}")), seed)
                     .expect("write the seed");
                 written += 1;
@@ -48,7 +50,13 @@ fn main() {
     let tokens = folder.join("expiry_token");
     fs::create_dir_all(&tokens).expect("create the corpus");
     fs::write(tokens.join("token"), token.to_bytes()).expect("write the seed");
-    println!("{} seeds in {}", written + 1, folder.display());
+    let replays = folder.join("replay");
+    fs::create_dir_all(&replays).expect("create the corpus");
+    for start in 0..4 {
+        let seed = [start, 40, 1, 0, 100, 0, 7, 9, 1, 20, 3, 9];
+        fs::write(replays.join(format!("start-{start}")), seed).expect("write the seed");
+    }
+    println!("{} seeds in {}", written + 5, folder.display());
 }
 
 /// The targets that this file feeds, and the part of it that they read.
@@ -66,15 +74,37 @@ fn seeds<'a>(file: &str, content: &'a [u8]) -> Vec<(&'static str, &'a [u8])> {
             ]
         }
         // One log of a sequence is like the others.
-        Some(("edb", "log")) => vec![("log_header", start(4096))],
+        Some(("edb", "log")) => vec![("log_header", start(4096)), ("log", start(15 * 4096))],
         Some((_, "chk")) => vec![("checkpoint", content)],
         Some((_, "jfm")) => vec![("flush_map", content)],
         _ => Vec::new(),
     }
 }
 
+/// Records of a log: one of each type.
+fn records(path: &Path) -> Vec<(&'static str, String, Vec<u8>)> {
+    let kind = match path.ends_with("edb.log") {
+        true => LogKind::Current,
+        false => LogKind::Numbered,
+    };
+    let log = OpenLog::read(path, kind).expect("a sound log");
+    let mut records = log.records();
+    let mut seeds = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    while let Some(entry) = records.next_entry().expect("a sound log") {
+        if entry.bytes.len() <= 4096 && seen.insert(entry.kind) {
+            seeds.push((
+                "log_record",
+                format!("-{}", entry.position),
+                entry.bytes.to_vec(),
+            ));
+        }
+    }
+    seeds
+}
+
 /// Pages, records and compressed values of a database: one of each kind.
-fn inside(content: &[u8]) -> Vec<(&'static str, String, &[u8])> {
+fn inside(content: &[u8]) -> Vec<(&'static str, String, Vec<u8>)> {
     let headers = DatabaseHeaders::parse(content).expect("a sound database");
     let size = headers.header.page_size();
     let mut seeds = Vec::new();
@@ -90,18 +120,18 @@ fn inside(content: &[u8]) -> Vec<(&'static str, String, &[u8])> {
             continue;
         }
         if seen.insert((flags.kind(), flags.is_leaf(), flags.is_root())) {
-            seeds.push(("page", format!("-{number}"), bytes));
+            seeds.push(("page", format!("-{number}"), bytes.to_vec()));
         }
         for (index, node) in page.nodes().enumerate() {
             let Ok(node) = node else { continue };
             let is_record = flags.is_leaf() && flags.kind() == PageKind::Primary;
             if is_record && index == 0 {
-                seeds.push(("record", format!("-{number}"), node.data));
+                seeds.push(("record", format!("-{number}"), node.data.to_vec()));
             }
             if is_record && index < 4 {
                 seeds.extend(
                     compressed(node.data, page)
-                        .map(|value| ("decompress", format!("-{number}-{index}"), value)),
+                        .map(|value| ("decompress", format!("-{number}-{index}"), value.to_vec())),
                 );
             }
         }

@@ -233,19 +233,23 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -{name} {pid}: {status}");
 }
 
-/// A folder's files by name.
+/// A folder's files by name, those of folders in it by their path.
 pub type Content = BTreeMap<String, Vec<u8>>;
 
 /// Reads all files of a folder.
 pub fn content(folder: &Path) -> Content {
-    std::fs::read_dir(folder)
-        .expect("list the folder")
-        .map(|entry| {
-            let path = entry.expect("folder entry").path();
-            let name = path.file_name().expect("a name").to_string_lossy();
-            (name.into_owned(), std::fs::read(&path).expect("read"))
-        })
-        .collect()
+    let mut files = Content::new();
+    for entry in std::fs::read_dir(folder).expect("list the folder") {
+        let path = entry.expect("folder entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if path.is_dir() {
+            let inner = content(&path).into_iter();
+            files.extend(inner.map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+        } else {
+            files.insert(name.into_owned(), std::fs::read(&path).expect("read"));
+        }
+    }
+    files
 }
 
 /// Fails unless two folders hold the same files, byte for byte; says which differ.

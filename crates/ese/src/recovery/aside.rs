@@ -13,85 +13,115 @@ use crate::log_set::LogName;
 /// The logs to set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Aside {
-    folder: PathBuf,
     base: String,
-    /// The name of the folder inside `folder` that they go to.
+    /// The folder of the logs, and that of the checkpoint where it is another.
+    folders: Vec<PathBuf>,
+    /// The name of the folder inside each of them that they go to.
     target: String,
 }
 
 impl Aside {
-    /// Sets aside the logs in `folder` with this base name, into a folder that does not exist yet.
-    pub fn new(folder: &Path, base: &str) -> Result<Self> {
-        let io = |source| {
-            Error::Read(crate::Error::Io {
-                file: folder.to_path_buf(),
-                source,
-            })
-        };
-        let folder = folder.canonicalize().map_err(io)?;
-        if folder.to_str().is_none() {
-            let error = std::io::Error::other("the folder's name is not Unicode");
-            return Err(io(error));
+    /// Sets aside the logs with this base name and their checkpoint, into folders that do not exist yet.
+    pub fn new(logs: &Path, checkpoint: &Path, base: &str) -> Result<Self> {
+        let mut folders = Vec::new();
+        for folder in [logs, checkpoint] {
+            let io = |source| {
+                Error::Read(crate::Error::Io {
+                    file: folder.to_path_buf(),
+                    source,
+                })
+            };
+            let folder = folder.canonicalize().map_err(io)?;
+            if folder.to_str().is_none() {
+                let error = std::io::Error::other("the folder's name is not Unicode");
+                return Err(io(error));
+            }
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
         }
         let names = (1..).map(|number: u32| match number {
             1 => "replayed-logs".to_owned(),
             number => format!("replayed-logs-{number}"),
         });
-        let target = names.into_iter().find(|name| !folder.join(name).exists());
+        let is_free = |name: &String| !folders.iter().any(|folder| folder.join(name).exists());
+        let target = names.into_iter().find(is_free);
         Ok(Aside {
-            folder,
             base: base.into(),
+            folders,
             target: target.unwrap_or_default(),
         })
     }
 
-    /// The folder that they go to.
+    /// The folder that the logs go to.
     pub fn target(&self) -> PathBuf {
-        self.folder.join(&self.target)
+        let logs = self.folders.first().map(PathBuf::as_path);
+        logs.unwrap_or(Path::new("")).join(&self.target)
     }
 
-    /// As it stands in a journal: three names, each ending at a zero.
+    /// As it stands in a journal: base name, target and folders, each ending at a zero.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let folder = self.folder.to_str().unwrap_or_default();
-        format!("{folder}\0{}\0{}\0", self.base, self.target).into_bytes()
+        let mut text = format!("{}\0{}\0", self.base, self.target);
+        for folder in &self.folders {
+            text.push_str(folder.to_str().unwrap_or_default());
+            text.push('\0');
+        }
+        text.into_bytes()
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut names = std::str::from_utf8(bytes).ok()?.split_terminator('\0');
-        let (folder, base, target) = (names.next()?, names.next()?, names.next()?);
-        Some(Aside {
-            folder: folder.into(),
+        let (base, target) = (names.next()?, names.next()?);
+        let folders: Vec<PathBuf> = names.map(PathBuf::from).collect();
+        (!folders.is_empty()).then(|| Aside {
             base: base.into(),
             target: target.into(),
+            folders,
         })
     }
 
     /// Moves them; those that were moved before are no longer there.
     pub fn apply(&self) -> Result<()> {
-        let write = |file: &Path, source| Error::Write {
-            file: file.to_path_buf(),
-            source,
-        };
-        let target = self.target();
-        std::fs::create_dir_all(&target).map_err(|source| write(&target, source))?;
-        let entries = std::fs::read_dir(&self.folder);
-        for entry in entries.map_err(|source| write(&self.folder, source))? {
-            let entry = entry.map_err(|source| write(&self.folder, source))?;
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|name| self.concerns(name)) {
-                let path = entry.path();
-                std::fs::rename(&path, target.join(name)).map_err(|source| write(&path, source))?;
-            }
+        for (index, folder) in self.folders.iter().enumerate() {
+            let is_only = self.folders.len() == 1;
+            let concerns = |name: &str| match index {
+                0 => self.is_log(name) || (is_only && self.is_checkpoint(name)),
+                _ => self.is_checkpoint(name),
+            };
+            move_files(folder, &folder.join(&self.target), concerns)?;
         }
-        super::finish::sync_folder(&target.join("."))?;
-        super::finish::sync_folder(&target)
+        Ok(())
     }
 
-    fn concerns(&self, name: &str) -> bool {
-        let is_log = matches!(
+    fn is_log(&self, name: &str) -> bool {
+        matches!(
             LogName::parse(name, &self.base),
             Some(LogName::Current | LogName::Numbered { .. } | LogName::Temporary)
-        );
-        is_log || name.eq_ignore_ascii_case(&format!("{}.chk", self.base))
+        )
     }
+
+    fn is_checkpoint(&self, name: &str) -> bool {
+        ["chk", "jcp"]
+            .iter()
+            .any(|kind| name.eq_ignore_ascii_case(&format!("{}.{kind}", self.base)))
+    }
+}
+
+fn move_files(folder: &Path, target: &Path, concerns: impl Fn(&str) -> bool) -> Result<()> {
+    let write = |file: &Path, source| Error::Write {
+        file: file.to_path_buf(),
+        source,
+    };
+    std::fs::create_dir_all(target).map_err(|source| write(target, source))?;
+    let entries = std::fs::read_dir(folder);
+    for entry in entries.map_err(|source| write(folder, source))? {
+        let entry = entry.map_err(|source| write(folder, source))?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(&concerns) && entry.path().is_file() {
+            let path = entry.path();
+            std::fs::rename(&path, target.join(name)).map_err(|source| write(&path, source))?;
+        }
+    }
+    super::finish::sync_folder(&target.join("."))?;
+    super::finish::sync_folder(target)
 }

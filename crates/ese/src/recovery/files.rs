@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::clock;
+use super::creation;
 use super::error::{Error, Result};
 use super::options::{Options, Stop};
 use crate::header::{DatabaseHeader, DatabaseHeaders, DatabaseState, PatchHeader, Signature};
@@ -42,22 +43,7 @@ pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
             false => Err(Error::NoDatabase { folder: path }),
         };
     }
-    let io = |source| crate::Error::Io {
-        file: folder.clone(),
-        source,
-    };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let kind = path.extension().and_then(|kind| kind.to_str());
-        let is_database = kind.is_some_and(|kind| {
-            kind.eq_ignore_ascii_case("edb") || kind.eq_ignore_ascii_case("dit")
-        });
-        if is_database && path.is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
+    let mut found = databases_in(folder)?;
     match found.len() {
         0 => Err(Error::NoDatabase {
             folder: folder.clone(),
@@ -72,13 +58,61 @@ pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
     }
 }
 
+/// The databases in the folder: the files whose name says so, or else those with a database's header.
+fn databases_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let io = |source| crate::Error::Io {
+        file: folder.to_path_buf(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    let is_named = |path: &&PathBuf| {
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        kind.is_some_and(|kind| {
+            kind.eq_ignore_ascii_case("edb") || kind.eq_ignore_ascii_case("dit")
+        })
+    };
+    let mut found: Vec<PathBuf> = files.iter().filter(is_named).cloned().collect();
+    if found.is_empty() {
+        found = files;
+        found.retain(|path| DatabaseHeaders::read(path).is_ok());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Another database beside this one that needs the same logs.
+pub(super) fn other_in_need(database: &Path, sequence: &Signature) -> Result<Option<PathBuf>> {
+    let folder = match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let needs_logs = |path: &PathBuf| {
+        let header = DatabaseHeaders::read(path).map(|headers| headers.header);
+        header.is_ok_and(|header| !header.is_clean() && header.log_signature == *sequence)
+    };
+    let others = databases_in(folder)?.into_iter();
+    Ok(others
+        .filter(|path| path.file_name() != database.file_name())
+        .find(needs_logs))
+}
+
 impl Plan {
     pub fn of(options: &Options, database: &Path) -> Result<Plan> {
         let before = DatabaseHeaders::read(database)?.header;
-        let (header, pages) = with_patch(&before, database)?;
+        let (mut header, mut pages) = with_patch(&before, database)?;
         check_state(database, &header)?;
         let folder = options.log_folder();
         let set = LogSet::in_folder(folder, &options.base)?;
+        if header.state() == DatabaseState::JustCreated {
+            header = creation::start_over(database, &header, &set)?;
+            pages = 0;
+        }
         let mut plan = match RequiredLogs::of(&header, None, None) {
             Ok(Some(needed)) => {
                 Plan::dirty(&header, pages, database, folder, &set, &needed, options)?
@@ -117,7 +151,7 @@ impl Plan {
             .unwrap_or(0);
         if last < needed.highest {
             let missing = set.missing(needed.required(), sequence);
-            refuse_foreign(set, &missing, sequence)?;
+            refuse_foreign(set, &missing, sequence, &options.base)?;
             return Err(Error::MissingRequiredLogs {
                 database: database.to_path_buf(),
                 folder: folder.to_path_buf(),
@@ -134,7 +168,7 @@ impl Plan {
         if last < committed {
             let missing = set.missing(needed.lowest..=committed, sequence);
             if !options.allow_loss {
-                refuse_foreign(set, &missing, sequence)?;
+                refuse_foreign(set, &missing, sequence, &options.base)?;
                 return Err(Error::MissingCommittedLogs {
                     database: database.to_path_buf(),
                     folder: folder.to_path_buf(),
@@ -190,6 +224,15 @@ impl Plan {
             Stop::Generation(end) => (end, format!("generation {end:#x}")),
             Stop::Time(time) => {
                 let sequence = &self.header.log_signature;
+                let times = (set.logs.iter()).map(|log| &log.header.created);
+                if times.into_iter().any(|created| !created.is_utc()) {
+                    return Err(Error::Unrecoverable {
+                        database: database.to_path_buf(),
+                        what: "its logs tell the server's local time, and not which that is; say at which generation to \
+                               stop"
+                            .into(),
+                    });
+                }
                 let ended = |generation: u32| {
                     let next = set.get(generation.checked_add(1)?, sequence)?;
                     Some(clock::milliseconds(&next.header.created) <= clock::since_1970(time))
@@ -260,10 +303,8 @@ fn check_state(database: &Path, header: &DatabaseHeader) -> Result<()> {
     let what = match header.state() {
         DatabaseState::DirtyShutdown
         | DatabaseState::CleanShutdown
-        | DatabaseState::DirtyAndPatchedShutdown => return Ok(()),
-        DatabaseState::JustCreated => {
-            "its creation was never completed, so it holds nothing; delete it and let the application create it again"
-        }
+        | DatabaseState::DirtyAndPatchedShutdown
+        | DatabaseState::JustCreated => return Ok(()),
         DatabaseState::IncrementalReseedInProgress => {
             "pages of another copy were being taken over when that was interrupted; complete it, or restore a backup"
         }
@@ -311,6 +352,7 @@ fn refuse_foreign(
     set: &LogSet,
     missing: &[RangeInclusive<u32>],
     sequence: &Signature,
+    base: &str,
 ) -> Result<()> {
     let is_missing = |generation: u32| missing.iter().any(|range| range.contains(&generation));
     for log in &set.logs {
@@ -336,7 +378,7 @@ fn refuse_foreign(
         };
         let named = (file.file_name())
             .and_then(|name| name.to_str())
-            .and_then(|name| LogName::parse(name, name.get(..3)?));
+            .and_then(|name| LogName::parse(name, base));
         if let Some(LogName::Numbered { generation, .. }) = named
             && is_missing(generation)
         {
@@ -367,7 +409,7 @@ fn counters(logs: &[LogFile], database: &Signature) -> (u64, u32) {
     })
 }
 
-fn log_kind(log: &LogFile) -> (PathBuf, LogKind) {
+pub(super) fn log_kind(log: &LogFile) -> (PathBuf, LogKind) {
     let kind = match log.name {
         LogName::Current => LogKind::Current,
         _ => LogKind::Numbered,

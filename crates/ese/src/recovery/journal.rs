@@ -104,11 +104,18 @@ pub(super) fn into_place(
     Ok(changed.iter().filter(|number| **number != 0).count() as u64)
 }
 
-/// Completes a recovery in place whose journal is whole; `false` if there is none.
-pub(super) fn complete(database: &Path) -> Result<bool> {
+/// A recovery in place that was completed from its journal.
+#[derive(Debug)]
+pub(super) struct Completed {
+    /// Where the replayed logs are now, if they were set aside.
+    pub logs: Option<PathBuf>,
+}
+
+/// Completes a recovery in place whose journal is whole; `None` if there is none.
+pub(super) fn complete(database: &Path) -> Result<Option<Completed>> {
     let path = journal_of(database);
     let Some(mut journal) = Journal::open(&path)? else {
-        return Ok(false);
+        return Ok(None);
     };
     journal.check_belongs_to(database)?;
     let write = |source| Error::Write {
@@ -126,16 +133,17 @@ pub(super) fn complete(database: &Path) -> Result<bool> {
     if let Some(aside) = &journal.aside {
         aside.apply()?;
     }
+    let logs = journal.aside.as_ref().map(Aside::target);
     drop(journal);
     std::fs::remove_file(&path).map_err(|source| Error::Write { file: path, source })?;
     sync_folder(database)?;
-    Ok(true)
+    Ok(Some(Completed { logs }))
 }
 
 /// Refuses to read a database whose recovery in place was killed while it wrote.
-pub(super) fn refuse_incomplete(database: &Path) -> Result<bool> {
+pub(super) fn refuse_incomplete(database: &Path) -> Result<()> {
     match journal_of(database).exists() {
-        false => Ok(false),
+        false => Ok(()),
         true => Err(Error::Unrecoverable {
             database: database.to_path_buf(),
             what: "a recovery in place was killed while it wrote its result; recover in place once more to complete it"

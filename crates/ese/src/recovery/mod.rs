@@ -22,6 +22,7 @@
 mod ahead;
 mod aside;
 mod clock;
+mod creation;
 mod edit;
 mod error;
 mod files;
@@ -51,7 +52,7 @@ pub use redo::Counts;
 
 use crate::header::Lgpos;
 use aside::Aside;
-use files::{Plan, find_database};
+use files::{Plan, find_database, other_in_need};
 use redo::Redo;
 use replay::Replay;
 use store::PageStore;
@@ -76,8 +77,12 @@ pub struct Summary {
     pub log_bytes: u64,
     /// Pages that were written.
     pub pages_written: u64,
+    /// Pages with a single flipped bit, which was flipped back as the engine does; the first hundred.
+    pub corrected_pages: Vec<u32>,
     /// Where the replayed logs are now, if they were set aside.
     pub logs_set_aside: Option<PathBuf>,
+    /// Another database that still needs the logs, so that they were not set aside.
+    pub logs_kept_for: Option<PathBuf>,
     /// Generations with committed changes that were not replayed, by the caller's wish; empty otherwise.
     pub lost: Vec<RangeInclusive<u32>>,
     /// How long it took.
@@ -100,13 +105,21 @@ pub fn recover(mut options: Options) -> Result<Summary> {
             });
         }
     }
-    let completed_earlier = match options.output {
+    let completed = match options.output {
         None => journal::complete(&database)?,
-        Some(_) => journal::refuse_incomplete(&database)?,
+        Some(_) => journal::refuse_incomplete(&database).map(|()| None)?,
     };
     let plan = Plan::of(&options, &database)?;
-    let aside = match options.sets_logs_aside() {
-        true => Some(Aside::new(options.log_folder(), &options.base)?),
+    let logs_kept_for = match options.sets_logs_aside() {
+        true => other_in_need(&database, &plan.header.log_signature)?,
+        false => None,
+    };
+    let aside = match options.sets_logs_aside() && logs_kept_for.is_none() {
+        true => Some(Aside::new(
+            options.log_folder(),
+            options.checkpoint_folder(),
+            &options.base,
+        )?),
         false => None,
     };
     let target = match &options.output {
@@ -159,13 +172,18 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     Ok(Summary {
         database: target,
         was_clean,
-        completed_earlier,
+        completed_earlier: completed.is_some(),
         generations: generations.filter(|_| !was_clean),
         end,
         counts: redo.counts,
         log_bytes,
         pages_written,
-        logs_set_aside: aside.filter(|_| !was_clean).map(|aside| aside.target()),
+        corrected_pages: redo.store.corrected().to_vec(),
+        logs_set_aside: match was_clean {
+            true => completed.and_then(|completed| completed.logs),
+            false => aside.map(|aside| aside.target()),
+        },
+        logs_kept_for: logs_kept_for.filter(|_| !was_clean),
         lost,
         elapsed: started.elapsed(),
     })

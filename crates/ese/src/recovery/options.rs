@@ -42,6 +42,7 @@ pub struct Options {
     pub(super) folder: PathBuf,
     pub(super) database: Option<String>,
     pub(super) logs: Option<PathBuf>,
+    pub(super) checkpoint: Option<PathBuf>,
     pub(super) base: String,
     pub(super) output: Option<PathBuf>,
     pub(super) set_logs_aside: bool,
@@ -58,6 +59,7 @@ impl Options {
             folder: folder.into(),
             database: None,
             logs: None,
+            checkpoint: None,
             base: "edb".into(),
             output: None,
             set_logs_aside: false,
@@ -80,6 +82,13 @@ impl Options {
         self
     }
 
+    /// The folder of the checkpoint, if it is another than that of the logs. Recovery does not need it, but
+    /// [sets it aside](Self::set_logs_aside) with the logs.
+    pub fn checkpoint_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.checkpoint = Some(folder.into());
+        self
+    }
+
     /// The base name of the logs; `edb` if none is given.
     pub fn log_base_name(mut self, base: impl Into<String>) -> Self {
         self.base = base.into();
@@ -95,7 +104,8 @@ impl Options {
     /// Whether a recovery in place moves the replayed logs and the checkpoint into a folder of their own beside them.
     ///
     /// The engine does not start over a recovered database while they are there, since they do not end with a shutdown;
-    /// without them it begins a new sequence of logs. Keep them where they are only for tools that read them.
+    /// without them it begins a new sequence of logs. Keep them where they are only for tools that read them. They stay as
+    /// well while another database in the folder still needs them.
     pub fn set_logs_aside(mut self, aside: bool) -> Self {
         self.set_logs_aside = aside;
         self
@@ -107,6 +117,10 @@ impl Options {
 
     pub(super) fn log_folder(&self) -> &Path {
         self.logs.as_ref().unwrap_or(&self.folder)
+    }
+
+    pub(super) fn checkpoint_folder(&self) -> &Path {
+        self.checkpoint.as_deref().unwrap_or(self.log_folder())
     }
 
     /// Where the replay ends.

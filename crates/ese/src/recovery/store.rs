@@ -61,6 +61,8 @@ pub(super) struct PageStore {
     queue: VecDeque<Pgno>,
     capacity: usize,
     side: SideFile,
+    /// Pages that had a flipped bit.
+    corrected: Vec<Pgno>,
 }
 
 type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<NumberHasher>>;
@@ -121,7 +123,13 @@ impl PageStore {
                 slots: PageMap::default(),
                 next: 0,
             },
+            corrected: Vec::new(),
         }
+    }
+
+    /// Pages that had a single flipped bit in the file; the first hundred.
+    pub fn corrected(&self) -> &[Pgno] {
+        &self.corrected
     }
 
     pub fn page_size(&self) -> PageSize {
@@ -219,7 +227,7 @@ impl PageStore {
         Ok(())
     }
 
-    fn read_base(&self, number: Pgno) -> Result<Box<CachedPage>> {
+    fn read_base(&mut self, number: Pgno) -> Result<Box<CachedPage>> {
         let mut cached = self.blank(number);
         if number == 0 || number > self.base_pages {
             return Ok(cached);
@@ -228,7 +236,14 @@ impl PageStore {
         self.base
             .read_exact_at(cached.page.bytes_mut(), offset)
             .map_err(|source| self.io(source))?;
-        cached.state = match verify_page(cached.page.bytes(), number) {
+        let mut verdict = verify_page(cached.page.bytes(), number);
+        if let PageVerdict::Bad(bad) = &verdict
+            && !bad.correctable_bits.is_empty()
+        {
+            self.correct(&mut cached, &bad.correctable_bits);
+            verdict = PageVerdict::Sound;
+        }
+        cached.state = match verdict {
             PageVerdict::Sound => match cached.page.dbtime() {
                 DBTIME_SHRUNK | DBTIME_REVERTED => PageState::Blank,
                 _ => PageState::Sound,
@@ -246,6 +261,21 @@ impl PageStore {
             (cached.page.check_reserved_tags()).map_err(|fault| self.fault(fault))?;
         }
         Ok(cached)
+    }
+
+    /// Flips bits back that the error-correcting code names, as the engine does; the page is written anew.
+    fn correct(&mut self, cached: &mut CachedPage, bits: &[u32]) {
+        const MOST: usize = 100;
+        for bit in bits {
+            if let Some(byte) = cached.page.bytes_mut().get_mut(*bit as usize / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+        cached.changed = true;
+        let number = cached.page.number();
+        if self.corrected.len() < MOST && !self.corrected.contains(&number) {
+            self.corrected.push(number);
+        }
     }
 
     /// Frees a part of the memory: pages that were not used lately, in page order.

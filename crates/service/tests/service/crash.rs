@@ -114,8 +114,9 @@ fn part_client() {
 async fn a_killed_service_breaks_the_stream_and_makes_way_for_the_next() {
     let directory = Directory::of("sample-forest/dirty");
     grow(&directory.file("ntds.dit"), 256);
-    let before = directory.names();
     let service = Process::service(&directory, "normal");
+    // After its recovery.
+    let before = directory.names();
     let mut client = Client::connect(&directory.socket()).await;
     let handle = client.prepare().await.unwrap().handle;
     client

@@ -1,0 +1,193 @@
+//! A recovered database meets what the engine demands of a file that it attaches: a clean one, without logs.
+//!
+//! What it demands is told by its source: `ErrDBReadHeaderCheckConsistency`, `DBISetHeaderAfterAttach` and
+//! `ErrDBSetLastPage` (`db.cxx`), `ErrLGSoftStart` (`logredo.cxx`), `ErrValidateFmHdr_` (`flushmap.cxx`).
+
+mod common;
+
+use std::path::Path;
+
+use common::{contents, database_in, dump, unpacked};
+use ese::Database;
+use ese::header::{DatabaseHeaders, DatabaseState, HeaderCopies, Lgpos, Signature};
+use ese::page::PageView;
+use ese::recovery::{Options, recover};
+
+#[test]
+fn every_recovered_database_can_be_attached() {
+    for fixture in testkit::every() {
+        let folder = unpacked(&fixture);
+        let out = tempfile::tempdir().unwrap();
+        let before = DatabaseHeaders::read(&database_in(folder.path())).unwrap();
+        let summary = recover(Options::new(folder.path()).into_folder(out.path())).unwrap();
+        let name = &fixture.name;
+        if summary.was_clean {
+            println!("{name}: was clean, copied as it was");
+            continue;
+        }
+        let headers = DatabaseHeaders::read(&summary.database).unwrap();
+        let header = &headers.header;
+        assert_eq!(headers.copies, HeaderCopies::Identical, "{name}");
+        // Anything else is JET_errDatabaseInconsistent, with the mark of a backup JET_errSoftRecoveryOnBackupDatabase.
+        assert_eq!(header.state(), DatabaseState::CleanShutdown, "{name}");
+        assert_eq!(header.current_full_backup.low, 0, "{name}");
+        assert_eq!(header.current_shadow_copy.low, 0, "{name}");
+        // A database file of the same page size and format.
+        assert_eq!(header.attributes, before.header.attributes, "{name}");
+        assert_eq!(header.file_type, before.header.file_type, "{name}");
+        assert_eq!(header.page_size(), before.header.page_size(), "{name}");
+        assert!(header.version >= before.header.version, "{name}");
+        // No log is needed.
+        for field in [
+            header.min_required,
+            header.max_required,
+            header.max_committed,
+            header.min_consistent,
+            header.min_required_before_redo,
+            header.min_consistent_before_redo,
+            header.recovering,
+        ] {
+            assert_eq!(field, 0, "{name}");
+        }
+        // The size was last changed before the file became consistent.
+        let resized = header.last_resize;
+        assert!(
+            resized == Lgpos::MIN || resized == header.last_consistent,
+            "{name}: {resized}"
+        );
+        // New pages and objects get numbers that nothing has yet.
+        let database = Database::open(&summary.database).unwrap();
+        let file = std::fs::read(&summary.database).unwrap();
+        let size = database.page_size();
+        let pages = size.pages_in(file.len() as u64);
+        for number in 1..=pages {
+            let start = size.offset_of(number) as usize;
+            let page = PageView::new(&file[start..start + size.bytes()], number).unwrap();
+            if page.is_blank() || page.header().dbtime >= 1 << 63 {
+                continue;
+            }
+            assert!(
+                page.header().dbtime <= header.dbtime.get(),
+                "{name}: page {number}"
+            );
+            assert!(
+                page.header().objid <= header.last_object_id.get(),
+                "{name}: page {number}"
+            );
+        }
+        assert!(
+            header.dbtime.get() > 0 && header.last_object_id > 0,
+            "{name}"
+        );
+        // A flush map is used only if one of two signatures matches and is set; these are not, so it is made anew.
+        assert_eq!(
+            header.header_flush_signature,
+            Signature::default(),
+            "{name}"
+        );
+        assert_eq!(
+            header.flush_map_flush_signature,
+            Signature::default(),
+            "{name}"
+        );
+
+        let mut findings = Vec::new();
+        let structure =
+            ese::structure::verify_structure(&database, &mut |finding| findings.push(finding))
+                .unwrap();
+        assert_eq!(structure.damages, 0, "{name}: {findings:?}");
+        assert_eq!(
+            structure.pages_beyond_space, 0,
+            "{name}: the file is as long as its space"
+        );
+        println!(
+            "{name}: clean at {}, DBTIME {:#x}, {pages} pages; verify-db: {} trees, {} rows, {} index entries sound, {} \
+             leaked pages",
+            header.last_consistent,
+            header.dbtime.get(),
+            structure.trees,
+            structure.rows,
+            structure.index_entries,
+            structure.leaked_pages
+        );
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let paths = contents(folder).into_keys();
+    paths
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn is_of_logs(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with(".log") || name.ends_with(".chk")
+}
+
+#[test]
+fn replayed_logs_and_checkpoint_are_set_aside() {
+    let fixture = testkit::find("sample-forest/dirty").unwrap();
+    let folder = fixture.unpack();
+    let before = contents(folder.path());
+    let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+    let aside = summary.logs_set_aside.unwrap();
+    assert_eq!(
+        names(folder.path()),
+        ["ntds.dit"],
+        "the engine begins new logs"
+    );
+    for (path, content) in before {
+        if is_of_logs(path.to_str().unwrap()) {
+            let moved = aside.join(path.file_name().unwrap());
+            assert_eq!(contents(&aside)[&moved], content, "nothing is lost");
+        }
+    }
+    // Clean and without logs: there is nothing left to do.
+    let again = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+    assert!(again.was_clean && again.logs_set_aside.is_none());
+}
+
+#[test]
+fn logs_in_two_folders_are_set_aside_in_each() {
+    let fixture = testkit::find("sample-forest/dirty").unwrap();
+    let folder = fixture.unpack();
+    let (logs, system) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for name in names(folder.path()) {
+        let to = match name.rsplit_once('.').unwrap().1 {
+            "log" => logs.path(),
+            "chk" => system.path(),
+            _ => continue,
+        };
+        std::fs::copy(folder.path().join(&name), to.join(&name)).unwrap();
+        std::fs::remove_file(folder.path().join(&name)).unwrap();
+    }
+    let options = Options::new(folder.path())
+        .logs_in(logs.path())
+        .checkpoint_in(system.path())
+        .set_logs_aside(true);
+    recover(options).unwrap();
+    assert!(names(logs.path()).is_empty() && names(system.path()).is_empty());
+    assert_eq!(names(&system.path().join("replayed-logs")), ["edb.chk"]);
+    let moved = names(&logs.path().join("replayed-logs"));
+    assert!(moved.contains(&"edb.log".to_owned()) && !moved.contains(&"edb.chk".to_owned()));
+}
+
+#[test]
+fn logs_stay_while_another_database_needs_them() {
+    let fixture = testkit::find("sample-forest/dirty").unwrap();
+    let folder = fixture.unpack();
+    let second = folder.path().join("second.dit");
+    std::fs::copy(folder.path().join("ntds.dit"), &second).unwrap();
+    let recover = |name: &str| {
+        let options = Options::new(folder.path()).database(name);
+        recover(options.set_logs_aside(true)).unwrap()
+    };
+    let first = recover("ntds.dit");
+    assert_eq!(first.logs_kept_for.as_ref(), Some(&second));
+    assert!(first.logs_set_aside.is_none());
+    let last = recover("second.dit");
+    assert!(last.logs_kept_for.is_none() && last.logs_set_aside.is_some());
+    assert!(dump(&first.database) == dump(&last.database));
+    assert!(!names(folder.path()).iter().any(|name| is_of_logs(name)));
+}

@@ -1,0 +1,24 @@
+//! One log record: whatever the bytes, it is decoded and listed, or refused.
+#![no_main]
+
+use ese::header::Lgpos;
+use ese::log::ListedRecord;
+use ese::log::record::Record;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok((record, kind, size)) = Record::parse(data) else {
+        return;
+    };
+    assert!(size <= data.len());
+    let listed = ListedRecord {
+        position: Lgpos::default(),
+        kind,
+        record: &record,
+    };
+    assert!(!listed.to_string().is_empty());
+    assert!(listed.to_json().starts_with('{'));
+    let (_, again, same) =
+        Record::parse(&data[..size]).expect("a record does not need what follows it");
+    assert_eq!((again, same), (kind, size));
+});
