@@ -309,7 +309,10 @@ Examples:
   dsbackup recover /var/lib/ntds                               # in place
 
 Every committed change that the logs hold is in the result, and no uncommitted one. A recovery may be interrupted
-anywhere and run again. Exit code 0 only if the database is clean.")]
+anywhere and run again. Exit code 0 only if the database is clean.
+
+In place, the replayed logs and the checkpoint then lie in replayed-logs/: the directory service would refuse to start
+over them, and begins new ones.")]
 pub struct RecoverOptions {
     /// The folder with the database, and with its logs unless --logs names another
     pub directory: PathBuf,
@@ -328,7 +331,8 @@ pub struct RecoverOptions {
     /// End after this generation (7 or 0x7), or at this time (2026-11-22T10:00:00Z)
     #[arg(long, value_name = "GENERATION|TIME", value_parser = crate::recover::stop)]
     pub until: Option<Stop>,
-    /// Go as far as the logs reach where logs with committed changes are missing or damaged; what is lost is named
+    /// Go as far as the logs reach where logs are missing or damaged; what is lost is named. Where the database holds
+    /// something of them already, it is refused even so
     #[arg(long)]
     pub allow_loss: bool,
 }

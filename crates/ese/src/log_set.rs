@@ -117,7 +117,9 @@ impl LogSet {
             let entry = entry.map_err(io)?;
             let name = entry.file_name();
             match name.to_str().and_then(|name| LogName::parse(name, base)) {
-                Some(name @ (LogName::Current | LogName::Numbered { .. })) => {
+                Some(name @ (LogName::Current | LogName::Numbered { .. }))
+                    if !entry.path().is_dir() =>
+                {
                     set.add(entry.path(), name)?;
                 }
                 _ => continue,

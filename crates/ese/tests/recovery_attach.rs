@@ -148,6 +148,21 @@ fn replayed_logs_and_checkpoint_are_set_aside() {
     assert!(again.was_clean && again.logs_set_aside.is_none());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_copy_of_read_only_evidence_can_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = testkit::find("sample-forest/dirty").unwrap();
+    let folder = fixture.unpack();
+    for path in contents(folder.path()).into_keys() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    let summary = recover(Options::new(folder.path()).into_folder(out.path())).unwrap();
+    let mode = summary.database.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o200, 0o200);
+}
+
 #[test]
 fn logs_in_two_folders_are_set_aside_in_each() {
     let fixture = testkit::find("sample-forest/dirty").unwrap();

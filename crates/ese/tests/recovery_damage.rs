@@ -61,9 +61,80 @@ fn a_missing_log_is_named() {
         println!("{text}");
         assert!(text.contains(&format!("{generation:#x}")), "{text}");
         assert!(text.contains("missing"), "{text}");
+        // The file holds changes of the last one already; without the first nothing can be replayed.
         let with_loss = attempt(folder.path(), |options| options.allow_loss(true));
-        assert!(matches!(with_loss, Err(Error::MissingRequiredLogs { .. })));
+        match generation == database.header.min_required.get() {
+            true => assert!(matches!(with_loss, Err(Error::MissingRequiredLogs { .. }))),
+            false => assert!(matches!(with_loss, Err(Error::NewerThanLogs { .. }))),
+        }
     }
+}
+
+/// Required are all logs that the file may hold something of. As long as it does not, an administrator who accepts the loss
+/// gets everything up to the gap.
+#[test]
+fn required_logs_can_be_given_up_while_the_file_holds_nothing_of_them() {
+    let Some(fixture) = testkit::find("ese/p8192-manygen") else {
+        return;
+    };
+    let (mut recovered, mut refused) = (0, 0);
+    let folder = fixture.unpack();
+    let header = DatabaseHeaders::read(&database_in(folder.path()))
+        .unwrap()
+        .header;
+    let (first, last) = (header.min_required.get(), header.max_required.get());
+    for generation in first + 1..=last {
+        // In the current log the damage could be taken for a torn write, which is mended.
+        for damage in [false, true]
+            .into_iter()
+            .take(1 + usize::from(generation < last))
+        {
+            let folder = fixture.unpack();
+            let from_nothing = fixture.unpack();
+            let (database, page) = back_to_creation(from_nothing.path(), 0).unwrap();
+            std::fs::write(&database, [&page[..], &page[..]].concat()).unwrap();
+            for folder in [folder.path(), from_nothing.path()] {
+                let path = log_of(folder, generation);
+                match damage {
+                    false => std::fs::remove_file(path).unwrap(),
+                    true => {
+                        let mut bytes = std::fs::read(&path).unwrap();
+                        bytes[4096 * 9 + 700] ^= 0x41;
+                        bytes[4096 * 9 + 801] ^= 0x13;
+                        std::fs::write(path, bytes).unwrap();
+                    }
+                }
+            }
+            let without_loss = attempt(folder.path(), |options| options);
+            assert!(without_loss.is_err(), "{generation:#x}, {damage}");
+            let with_loss = |folder: &Path| attempt(folder, |options| options.allow_loss(true));
+            let truth = with_loss(from_nothing.path()).unwrap();
+            match with_loss(folder.path()) {
+                Ok(outcome) => {
+                    assert!(outcome.dump == truth.dump, "generation {generation:#x}");
+                    let lost = outcome.summary.lost.first().unwrap();
+                    assert_eq!(
+                        (*lost.start(), *lost.end()),
+                        (generation, last),
+                        "all of it is named"
+                    );
+                    recovered += 1;
+                }
+                Err(error) => {
+                    assert!(
+                        matches!(error, Error::NewerThanLogs { .. } | Error::Undo { .. }),
+                        "{error}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    println!(
+        "{}: {first:#x}-{last:#x} required, {recovered} recovered, {refused} refused",
+        fixture.name
+    );
+    assert!(recovered > 0);
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub enum Error {
     },
     /// Logs are missing without which the database cannot be made consistent.
     #[error(
-        "{}: required logs are missing: {}; the database needs {}. Put them into {} and recover again",
+        "{}: required logs are missing: {}; the database needs {}. Put them into {} and recover again; or allow loss \
+         explicitly, which does if the file holds nothing of them yet",
         database.display(), Generations(missing), Generations(std::slice::from_ref(required)), folder.display()
     )]
     MissingRequiredLogs {

@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub logs: Vec<(PathBuf, LogKind)>,
     /// DBTIME and OBJID that the database had reached where one of the logs began.
     pub counters: (u64, u32),
+    /// DBTIME that the database had reached before the first log, or less.
+    pub dbtime_before: u64,
     /// The first generation to replay.
     pub first: u32,
     /// The last one.
@@ -149,7 +151,7 @@ impl Plan {
             .map(LogFile::generation)
             .max()
             .unwrap_or(0);
-        if last < needed.highest {
+        if last < needed.highest && !(options.allow_loss && last >= needed.lowest) {
             let missing = set.missing(needed.required(), sequence);
             refuse_foreign(set, &missing, sequence, &options.base)?;
             return Err(Error::MissingRequiredLogs {
@@ -185,6 +187,7 @@ impl Plan {
             pages,
             logs: run.iter().map(log_kind).collect(),
             counters: counters(&run, &header.database_signature),
+            dbtime_before: counters(run.get(..1).unwrap_or_default(), &header.database_signature).0,
             first: needed.lowest,
             last,
             required: needed.highest,
@@ -210,6 +213,7 @@ impl Plan {
             pages,
             logs: run.iter().map(log_kind).collect(),
             counters: (0, 0),
+            dbtime_before: 0,
             first,
             last: run.last().map_or(first, LogFile::generation),
             required: 0,

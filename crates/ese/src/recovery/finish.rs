@@ -9,31 +9,63 @@ use super::error::{Error, Result};
 use super::store::PageStore;
 use crate::header::DatabaseHeader;
 
-/// Writes the result as the new file `target`.
+/// Writes the result as the new file `target`. If that fails, nothing of it stays.
 pub(super) fn into_new_file(
     database: &Path,
     target: &Path,
     store: &mut PageStore,
     header: &DatabaseHeader,
 ) -> Result<u64> {
-    let size = store.page_size();
-    let unfinished = beside(target, ".recovering");
-    let write = |source| Error::Write {
-        file: unfinished.clone(),
-        source,
-    };
     if target.exists() {
         return Err(Error::Write {
             file: target.to_path_buf(),
             source: io::ErrorKind::AlreadyExists.into(),
         });
     }
-    std::fs::copy(database, &unfinished).map_err(write)?;
+    let unfinished = beside(target, ".recovering");
+    let written = write_copy(database, &unfinished, store, header);
+    let written = match written {
+        Ok(written) => written,
+        Err(error) => {
+            // What failed matters more than what may be left of it.
+            let _ = std::fs::remove_file(&unfinished);
+            return Err(error);
+        }
+    };
+    store.discard_side()?;
+    std::fs::rename(&unfinished, target).map_err(|source| Error::Write {
+        file: unfinished,
+        source,
+    })?;
+    sync_folder(target)?;
+    Ok(written)
+}
+
+/// Copies the database into the new file `copy` and lays the changed pages over it, the header last.
+fn write_copy(
+    database: &Path,
+    copy: &Path,
+    store: &mut PageStore,
+    header: &DatabaseHeader,
+) -> Result<u64> {
+    let size = store.page_size();
+    let write = |source| Error::Write {
+        file: copy.to_path_buf(),
+        source,
+    };
+    // Evidence may be read-only; its copy is not.
     let file = File::options()
         .read(true)
         .write(true)
-        .open(&unfinished)
+        .create(true)
+        .truncate(true)
+        .open(copy)
         .map_err(write)?;
+    let mut original = File::open(database).map_err(|source| crate::Error::Io {
+        file: database.to_path_buf(),
+        source,
+    })?;
+    io::copy(&mut original, &mut &file).map_err(write)?;
     // Pages that were cut off and came back hold nothing of what they once held.
     file.set_len(size.offset_of(store.base_pages() + 1))
         .map_err(write)?;
@@ -53,10 +85,6 @@ pub(super) fn into_new_file(
     }
     write_all_at(&file, &run, size.offset_of(run_start)).map_err(write)?;
     write_header(&file, header).map_err(write)?;
-    drop(file);
-    store.discard_side()?;
-    std::fs::rename(&unfinished, target).map_err(write)?;
-    sync_folder(target)?;
     Ok(changed.len() as u64)
 }
 

@@ -50,6 +50,9 @@ impl<'a> Replay<'a> {
             true => Some(redo.store.with_base(newest::search)?),
             false => None,
         };
+        if self.options.allow_loss {
+            redo.note_pages();
+        }
         let replayed = self.logs(redo);
         let newest = match search {
             Some(search) => {
@@ -70,19 +73,29 @@ impl<'a> Replay<'a> {
                 None => redo.store.with_base(newest::newest)?,
             };
             if newest.dbtime > redo.dbtime {
-                return Err(Error::NewerThanLogs {
-                    database: redo.database().to_path_buf(),
-                    page: newest.page,
-                    found: newest.dbtime,
-                    end: self.end,
-                    last: redo.dbtime,
-                });
+                return Err(self.newer_than_logs(redo, newest));
+            }
+            if !self.lost.is_empty()
+                && let Some(unexplained) = redo.find_unexplained(self.plan.dbtime_before)?
+            {
+                return Err(self.newer_than_logs(redo, unexplained));
             }
         }
         redo.undo()?;
         size::fit_file(&mut redo.store)?;
         redo.set_clean(self.end);
         Ok(())
+    }
+
+    #[cold]
+    fn newer_than_logs(&self, redo: &Redo, page: Newest) -> Error {
+        Error::NewerThanLogs {
+            database: redo.database().to_path_buf(),
+            page: page.page,
+            found: page.dbtime,
+            end: self.end,
+            last: redo.dbtime,
+        }
     }
 
     /// Whether the file may hold changes of the generation that comes last: then nothing proves that the log's end is
@@ -137,8 +150,8 @@ impl<'a> Replay<'a> {
         self.plan.header.is_clean() && redo.header == self.plan.header
     }
 
-    /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins, unless the database
-    /// needs what comes after.
+    /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins; whether the database
+    /// can do without what comes after is found out then.
     fn stop_at_damage(
         &mut self,
         generation: u32,
@@ -152,7 +165,7 @@ impl<'a> Replay<'a> {
             generation,
             source: Box::new(error),
         };
-        if !self.options.allow_loss || generation < self.plan.required {
+        if !self.options.allow_loss {
             return Err(refused(error));
         }
         let path = generation
@@ -165,7 +178,7 @@ impl<'a> Replay<'a> {
         };
         match rest.filter(follows) {
             Some(log) => self.log(&log, redo)?,
-            None if generation <= self.plan.required => return Err(refused(error)),
+            None if generation <= self.plan.first => return Err(refused(error)),
             None => {}
         }
         self.lost.push(generation..=self.plan.last.max(generation));

@@ -65,7 +65,8 @@ pub(super) struct PageStore {
     corrected: Vec<Pgno>,
 }
 
-type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<NumberHasher>>;
+/// Something for each page.
+pub(super) type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<NumberHasher>>;
 
 /// Numbers that count up are spread well enough by a multiplication.
 #[derive(Default)]

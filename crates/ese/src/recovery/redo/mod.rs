@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use super::edit::EditPage;
 use super::error::{Error, Result};
-use super::store::PageStore;
+use super::store::{PageMap, PageStore};
 use super::versions::Session;
 use crate::header::{DatabaseHeader, Lgpos};
 use crate::log::Entry;
@@ -59,6 +59,8 @@ pub(in crate::recovery) struct Redo {
     /// The last generation whose changes may be in the file already.
     max_required: u32,
     lost: LostPages,
+    /// DBTIME to which the logs brought each page, where that is noted.
+    reached: Option<PageMap<u64>>,
     /// The file is the copy that a streaming backup made.
     is_backup: bool,
     /// The record that is being replayed.
@@ -119,6 +121,7 @@ impl Redo {
             sessions: BTreeMap::new(),
             attached,
             lost: LostPages::default(),
+            reached: None,
             position: Lgpos::MIN,
             shut_down: None,
         }

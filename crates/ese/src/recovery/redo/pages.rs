@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::super::error::{Error, Result};
-use super::super::store::PageState;
+use super::super::newest::{self, Newest};
+use super::super::store::{PageMap, PageState};
 use super::Redo;
 use crate::header::Lgpos;
 use crate::page::Pgno;
@@ -61,8 +62,31 @@ impl LostPages {
 }
 
 impl Redo {
+    /// From now on it is noted how far the logs bring each page.
+    pub fn note_pages(&mut self) {
+        self.reached = Some(PageMap::default());
+    }
+
+    /// A page of the file that was changed after DBTIME `before` by none of the records; for this, pages must have been
+    /// [noted](Self::note_pages).
+    pub fn find_unexplained(&self, before: u64) -> Result<Option<Newest>> {
+        let Some(reached) = &self.reached else {
+            return Ok(None);
+        };
+        let find = |file: &_, size, pages| newest::unexplained(file, size, pages, before, reached);
+        Ok(self.store.with_base(find)?)
+    }
+
+    fn note_page(&mut self, number: Pgno, after: u64) {
+        if let Some(reached) = &mut self.reached {
+            let dbtime = reached.entry(number).or_default();
+            *dbtime = after.max(*dbtime);
+        }
+    }
+
     /// Whether the page needs the change from DBTIME `before` to `after` of the current record.
     pub(super) fn need(&mut self, number: Pgno, before: u64, after: u64) -> Result<Need> {
+        self.note_page(number, after);
         if !self.lost.is_empty() && self.lost.blank.contains_key(&number) {
             return Ok(Need::Nothing);
         }
@@ -113,6 +137,7 @@ impl Redo {
         if number == 0 || number > MAX_PAGE {
             return Err(self.contradiction(format!("page {number} cannot exist")));
         }
+        self.note_page(number, after);
         let in_range = self.in_required_range();
         let cached = self.store.page(number)?;
         let redo = !in_range || cached.state != PageState::Sound || after > cached.page.dbtime();

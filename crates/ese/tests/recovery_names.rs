@@ -1,0 +1,120 @@
+//! Files may be named as any product and any copy names them; what counts is what they hold.
+
+mod common;
+
+use std::path::Path;
+
+use common::{contents, dump};
+use ese::log_set::LogName;
+use ese::recovery::{Error, Options, recover};
+use tempfile::TempDir;
+
+/// Whatever ships in both digits' lengths: five (domain controllers) and eight.
+const SETS: [&str; 3] = [
+    "sample-forest/dirty",
+    "ese/ad2016-ntds",
+    "ese/p16384-uncommitted",
+];
+
+fn renamed(from: &Path, name: impl Fn(&str) -> String) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for path in contents(from).into_keys() {
+        let old = path.file_name().unwrap().to_str().unwrap();
+        std::fs::copy(&path, folder.path().join(name(old))).unwrap();
+    }
+    folder
+}
+
+/// The log's or checkpoint's name with another base name, number of digits and extensions.
+fn styled(name: &str, base: &str, digits: usize, log: &str, checkpoint: &str) -> String {
+    if name == "edb.chk" {
+        return format!("{base}.{checkpoint}");
+    }
+    match LogName::parse(name, "edb") {
+        Some(LogName::Numbered { generation, .. }) => {
+            LogName::Numbered { generation, digits }.file_name(base, log)
+        }
+        Some(LogName::Reserved { .. }) | None => name.into(),
+        Some(other) => other.file_name(base, log),
+    }
+}
+
+fn recovered(folder: &Path, change: impl Fn(Options) -> Options) -> Result<Vec<u8>, Error> {
+    let out = tempfile::tempdir().unwrap();
+    let summary = recover(change(Options::new(folder).into_folder(out.path())))?;
+    Ok(dump(&summary.database))
+}
+
+#[test]
+fn names_do_not_matter() {
+    for name in SETS {
+        let Some(fixture) = testkit::find(name) else {
+            continue;
+        };
+        let folder = fixture.unpack();
+        let expected = recovered(folder.path(), |options| options).unwrap();
+        for digits in [5, 8] {
+            for (log, checkpoint) in [("log", "chk"), ("jtx", "jcp")] {
+                let style = |name: &str| styled(name, "edb", digits, log, checkpoint);
+                let other = renamed(folder.path(), style);
+                assert!(recovered(other.path(), |options| options).unwrap() == expected);
+                // In place, all of them are set aside.
+                let options = Options::new(other.path()).set_logs_aside(true);
+                assert!(recover(options).unwrap().logs_set_aside.is_some());
+                let left = contents(other.path()).into_keys().filter(|path| {
+                    let kind = path.extension().unwrap();
+                    kind == log || kind == checkpoint
+                });
+                assert_eq!(left.count(), 0, "{name}, {digits} digits, .{log}");
+            }
+        }
+        let upper = renamed(folder.path(), str::to_uppercase);
+        assert!(recovered(upper.path(), |options| options).unwrap() == expected);
+        let base = renamed(folder.path(), |name| styled(name, "V01", 8, "log", "chk"));
+        let found = recovered(base.path(), |options| options.log_base_name("V01"));
+        assert!(found.unwrap() == expected);
+        // Named by nothing that is known, the database is known by its header.
+        let unusual = renamed(folder.path(), |name| match name.rsplit_once('.') {
+            Some((stem, "edb" | "dit")) => format!("{stem}.dat"),
+            _ => name.into(),
+        });
+        assert!(recovered(unusual.path(), |options| options).unwrap() == expected);
+    }
+}
+
+#[test]
+fn what_else_lies_in_the_folder_does_not_matter() {
+    let fixture = testkit::find("sample-forest/dirty").unwrap();
+    let folder = fixture.unpack();
+    let expected = recovered(folder.path(), |options| options).unwrap();
+
+    // Logs of an earlier installation, under names of their own.
+    let stranger = testkit::find("ese/ad2016-ntds").unwrap().unpack();
+    for path in contents(stranger.path()).into_keys() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if let Some(LogName::Numbered { generation, .. }) = LogName::parse(name, "edb") {
+            let name = LogName::Numbered {
+                generation,
+                digits: 8,
+            }
+            .file_name("edb", "log");
+            std::fs::copy(&path, folder.path().join(name)).unwrap();
+        }
+    }
+    assert!(recovered(folder.path(), |options| options).unwrap() == expected);
+
+    // Another database of its own.
+    let other = folder.path().join("other.edb");
+    std::fs::copy(common::database_in(stranger.path()), &other).unwrap();
+    let error = recovered(folder.path(), |options| options).unwrap_err();
+    assert!(matches!(error, Error::SeveralDatabases { .. }), "{error}");
+    let chosen = recovered(folder.path(), |options| options.database("ntds.dit"));
+    assert!(chosen.unwrap() == expected);
+
+    // Folders with the names of files, empty files, and files that are no database.
+    std::fs::create_dir(folder.path().join("edb0002A.log")).unwrap();
+    std::fs::create_dir(folder.path().join("backup.dit")).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "").unwrap();
+    let chosen = recovered(folder.path(), |options| options.database("ntds.dit"));
+    assert!(chosen.unwrap() == expected);
+}
