@@ -105,7 +105,8 @@ fn expected(fixture: &Fixture) -> Option<BTreeMap<i64, Object>> {
             sid: text("objectSid"),
             usn_created: number("uSNCreated"),
             usn_changed: number("uSNChanged"),
-            deleted: line["isDeleted"] == true,
+            // The containers of deleted objects carry the mark as well, though nobody deleted them.
+            deleted: line["isDeleted"] == true || line["attributes"]["isDeleted"][0] == true,
             recycled: line["isRecycled"] == true,
             references: number("refcount"),
             name: text("objectGUID").and(text("dn")),
@@ -141,11 +142,11 @@ fn every_row_is_what_was_written() {
         let found = found(&Database::open(&summary.database).unwrap());
         let mut different = 0;
         for (dnt, expected) in &expected {
-            let mut object = found.get(dnt).cloned().unwrap_or_default();
+            let object = found.get(dnt).cloned().unwrap_or_default();
             if expected.guid.is_none() {
-                // Of rows that are no objects the list tells less.
-                object.naming_context = expected.naming_context;
-                object.references = expected.references;
+                // Of the root and of phantoms the list says nothing but that they are there.
+                assert!(found.contains_key(dnt));
+                continue;
             }
             if object != *expected {
                 different += 1;
