@@ -28,6 +28,8 @@ struct Summary {
     rolled_back_transactions: u64,
     log_bytes: u64,
     pages_written: u64,
+    /// Pages with a single flipped bit that was flipped back; the first hundred.
+    corrected_pages: Vec<u32>,
     /// Where the replayed logs and the checkpoint are now.
     logs_set_aside: Option<String>,
     /// The other database for whose recovery they stayed.
@@ -77,6 +79,7 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
         rolled_back_transactions: summary.counts.rolled_back,
         log_bytes: summary.log_bytes,
         pages_written: summary.pages_written,
+        corrected_pages: summary.corrected_pages,
         logs_set_aside: summary
             .logs_set_aside
             .map(|folder| folder.display().to_string()),
@@ -84,6 +87,11 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
         lost: summary.lost.iter().map(in_words).collect(),
         seconds: summary.elapsed.as_secs_f64(),
     };
+    for page in &result.corrected_pages {
+        report.warn(format!(
+            "page {page} had a flipped bit, which was corrected; look after the disk"
+        ));
+    }
     for lost in &result.lost {
         report.warn(format!(
             "the changes of generation {lost} are lost, as you asked"

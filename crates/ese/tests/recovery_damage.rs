@@ -353,6 +353,62 @@ fn a_flipped_bit_is_corrected_and_larger_damage_is_named() {
     }
 }
 
+/// The moment that a header tells.
+fn moment(time: &ese::header::LogTime) -> std::time::SystemTime {
+    let month_lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let year = u64::from(time.year());
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut days: u64 = (1970..year)
+        .map(|year| 365 + u64::from(is_leap(year)))
+        .sum();
+    days += month_lengths[..usize::from(time.month()) - 1]
+        .iter()
+        .sum::<u64>();
+    days += u64::from(time.month() > 2 && is_leap(year)) + u64::from(time.day()) - 1;
+    let (hours, minutes, seconds, milliseconds) = time.time_of_day();
+    let seconds =
+        ((days * 24 + u64::from(hours)) * 60 + u64::from(minutes)) * 60 + u64::from(seconds);
+    std::time::UNIX_EPOCH
+        + std::time::Duration::from_millis(seconds * 1000 + u64::from(milliseconds))
+}
+
+#[test]
+fn a_time_to_stop_falls_between_two_generations() {
+    let Some(fixture) = testkit::find("ese/chain-ad2016:backup-2") else {
+        return;
+    };
+    let folder = unpacked(&fixture);
+    let until = |stop| attempt(folder.path(), |options| options.until(stop));
+    let set = LogSet::in_folder(folder.path(), "edb").unwrap();
+    let mut stopped = 0;
+    for next in &set.logs {
+        let before = next.generation() - 1;
+        // Its first record comes after it was created.
+        let at = until(Stop::Time(moment(&next.header.created)));
+        let short = std::time::Duration::from_millis(1);
+        let earlier = until(Stop::Time(moment(&next.header.created) - short));
+        match until(Stop::Generation(before)) {
+            Ok(expected) => {
+                let at = at.unwrap();
+                assert_eq!(at.summary.generations, expected.summary.generations);
+                assert!(at.dump == expected.dump);
+                // A moment earlier the log before it may still have got a record.
+                let ended =
+                    earlier.map_or(0, |outcome| *outcome.summary.generations.unwrap().end());
+                assert!(ended < before);
+                stopped += 1;
+            }
+            Err(error) => {
+                assert!(matches!(error, Error::StopTooEarly { .. }), "{error}");
+                assert!(matches!(at, Err(Error::StopTooEarly { .. })));
+            }
+        }
+    }
+    assert!(stopped > 0);
+}
+
 /// How a log loses its end.
 #[derive(Debug, Clone, Copy)]
 enum Cut {
