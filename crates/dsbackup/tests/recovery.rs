@@ -164,8 +164,10 @@ fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
     );
     assert_eq!(snapshots[0]["drill"]["proven"], true, "{snapshots}");
 
-    // A snapshot whose page is damaged was stored on request; the drill says what it is worth.
+    // A snapshot whose page is damaged was stored on request; the drill says what it is worth. A single bit would be
+    // corrected.
     flip_bit(&lab.directory().join("ntds.dit"), 41 * 8192 + 1234);
+    flip_bit(&lab.directory().join("ntds.dit"), 41 * 8192 + 1301);
     let service = lab.serve(&[]);
     let run = lab.run(&["backup", "--allow-corrupt"]);
     assert_eq!(run.code, Some(3), "{run}");
