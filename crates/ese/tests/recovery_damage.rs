@@ -241,6 +241,18 @@ fn a_later_log_without_those_before_it_is_not_passed_over() {
     println!("{text}");
     assert!(text.contains(&format!("{:#x}", last - 1)), "{text}");
 
+    // Nor if the place to stop lies after the gap.
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let begun = moment(&set.logs.last().unwrap().header.created);
+    for stop in [Stop::Generation(last), Stop::Time(soon), Stop::Time(begun)] {
+        let error = attempt(folder.path(), |options| options.until(stop)).err();
+        assert!(matches!(error, Some(Error::MissingCommittedLogs { .. })));
+    }
+    let before = attempt(folder.path(), |options| {
+        options.until(Stop::Generation(last - 2))
+    });
+    assert!(before.is_ok());
+
     let outcome = attempt(folder.path(), |options| options.allow_loss(true)).unwrap();
     assert_eq!(outcome.summary.lost, [last - 1..=last]);
     assert_eq!(outcome.summary.generations.unwrap().end() + 1, last - 1);
@@ -273,8 +285,8 @@ fn replay_stops_where_it_is_told() {
 
     let error = until(Stop::Generation(1)).err().unwrap();
     assert!(matches!(error, Error::StopTooEarly { .. }), "{error}");
-    let now = until(Stop::Time(std::time::SystemTime::now())).unwrap();
-    assert_eq!(now.dump, all.dump);
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    assert_eq!(until(Stop::Time(soon)).unwrap().dump, all.dump);
     let long_ago = until(Stop::Time(std::time::UNIX_EPOCH)).err().unwrap();
     assert!(matches!(long_ago, Error::StopTooEarly { .. }), "{long_ago}");
 }

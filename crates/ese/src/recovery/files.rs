@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::clock;
 use super::creation;
@@ -162,10 +163,20 @@ impl Plan {
             });
         }
         // Logs after a gap belong to the database too.
+        let all = needed.committed.max(newest);
         let committed = match options.stop {
-            Stop::End => needed.committed.max(newest),
-            _ => needed.highest,
+            Stop::End => all,
+            Stop::Generation(end) => all.min(end),
+            Stop::Time(time) if time >= SystemTime::now() => all,
+            // A log that was begun by then ends all before it.
+            Stop::Time(time) => (set.logs.iter())
+                .filter(|log| log.header.log_signature == *sequence)
+                .filter(|log| clock::milliseconds(&log.header.created) <= clock::since_1970(time))
+                .map(|log| log.generation().saturating_sub(1))
+                .max()
+                .unwrap_or(0),
         };
+        let committed = committed.max(needed.highest);
         let mut lost = Vec::new();
         if last < committed {
             let missing = set.missing(needed.lowest..=committed, sequence);
@@ -225,6 +236,8 @@ impl Plan {
     fn stop_at(&mut self, stop: Stop, database: &Path, set: &LogSet) -> Result<()> {
         let (end, what) = match stop {
             Stop::End => return Ok(()),
+            // Nothing is newer than that.
+            Stop::Time(time) if time >= SystemTime::now() => return Ok(()),
             Stop::Generation(end) => (end, format!("generation {end:#x}")),
             Stop::Time(time) => {
                 let sequence = &self.header.log_signature;
@@ -244,11 +257,16 @@ impl Plan {
                 let mut end = self.first.saturating_sub(1);
                 for generation in self.first..=self.last {
                     let is_over = ended(generation).unwrap_or_else(|| {
-                        // No log follows; it cannot hold anything newer than the file.
-                        let last = set.get(generation, sequence);
-                        let written =
-                            last.and_then(|log| log.path.metadata().ok()?.modified().ok());
-                        written.is_some_and(|written| written <= time)
+                        // No log follows; it cannot hold anything newer than the file. But copies may have times of
+                        // their own, even ones before the log was begun; these tell nothing.
+                        let Some(last) = set.get(generation, sequence) else {
+                            return false;
+                        };
+                        let begun = clock::milliseconds(&last.header.created);
+                        let written = last.path.metadata().and_then(|file| file.modified());
+                        written.is_ok_and(|written| {
+                            written <= time && clock::since_1970(written) >= begun
+                        })
                     });
                     if !is_over {
                         break;
