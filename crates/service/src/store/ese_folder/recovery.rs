@@ -6,9 +6,9 @@ use ese::recovery::{self, Options};
 
 use super::layout::Layout;
 
-/// Replays the logs into the directory's database, in place, and sets them aside with the checkpoint: the engine would
-/// refuse to start over them, and so would it over a backup that holds them. A database that was shut down is left as it
-/// is.
+/// Replays the logs into the directory's database, in place. A database that was shut down is left as it is.
+///
+/// The logs stay: a backup lists them, and the service itself starts no engine over them (see docs/recovery.md).
 ///
 /// # Errors
 /// `hrMissingRestoreLogFiles`, `hrLogFileCorrupt`, `hrBadLogSignature`, `hrDatabaseCorrupted`, `hrDatabaseNotFound`,
@@ -17,9 +17,7 @@ pub(super) fn recover(layout: &Layout) -> Result<()> {
     let options = Options::new(&layout.database_folder)
         .database(&layout.database_file)
         .logs_in(&layout.log_folder)
-        .checkpoint_in(&layout.checkpoint_folder)
-        .log_base_name(&layout.log_base_name)
-        .set_logs_aside(true);
+        .log_base_name(&layout.log_base_name);
     let summary =
         recovery::recover(options).map_err(|error| Error::new(code(&error), reason(&error)))?;
     if summary.was_clean {
@@ -32,7 +30,6 @@ pub(super) fn recover(layout: &Layout) -> Result<()> {
         redone = summary.counts.redone,
         undone = summary.counts.undone,
         seconds = summary.elapsed.as_secs_f64(),
-        logs_set_aside = summary.logs_set_aside.map(|folder| folder.display().to_string()),
         "the directory was not shut down: its logs have been replayed, and the database is clean"
     );
     Ok(())
