@@ -165,3 +165,111 @@ fn read(bytes: &[u8]) -> Option<LogonInfo> {
         deny_only: sids(others),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Writes the structure as a domain controller does.
+    #[derive(Default)]
+    struct Writer(Vec<u8>);
+
+    impl Writer {
+        fn numbers(&mut self, numbers: &[u32]) -> &mut Self {
+            self.0.resize(self.0.len().next_multiple_of(4), 0);
+            for number in numbers {
+                self.0.extend_from_slice(&number.to_le_bytes());
+            }
+            self
+        }
+
+        fn string(&mut self, text: &str) -> &mut Self {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let length = units.len() as u32;
+            self.numbers(&[length, 0, length]);
+            for unit in units {
+                self.0.extend_from_slice(&unit.to_le_bytes());
+            }
+            self
+        }
+
+        fn sid(&mut self, text: &str) -> &mut Self {
+            let bytes = text.parse::<Sid>().unwrap().to_bytes();
+            self.numbers(&[u32::from(bytes[1])]);
+            self.0.extend_from_slice(&bytes);
+            self
+        }
+    }
+
+    /// User 1104 of a domain, in Domain Users, a group that only takes away, one of another domain, and a resource group.
+    fn sample() -> Vec<u8> {
+        let mut writer = Writer(vec![1, 0x10, 8, 0, 0xcc, 0xcc, 0xcc, 0xcc]);
+        writer.numbers(&[0, 0, 1]); // length of what follows, which nobody looks at; pointer
+        writer.numbers(&[0; 12]); // times
+        let name = |length: u32| ((length * 2) << 16) | (length * 2);
+        for length in [3, 0, 0, 0, 0, 0] {
+            writer.numbers(&[name(length), u32::from(length != 0)]);
+        }
+        writer.numbers(&[0, 1104, 513, 2, 1]); // counts, user, primary group, groups
+        writer.numbers(&[0x20, 0, 0, 0, 0]); // flags, session key
+        writer.numbers(&[name(2), 1, name(4), 1, 1]); // server, domain, its SID
+        writer.numbers(&[0; 10]); // reserved, control, failed logons
+        writer.numbers(&[1, 1, 1, 1, 1]); // extra SIDs, resource groups
+        writer.string("bob");
+        writer.numbers(&[2, 513, 7, 1200, 0x17]);
+        writer.string("DC").string("CORP").sid("S-1-5-21-1-2-3");
+        writer.numbers(&[1, 1, 7]).sid("S-1-5-21-9-9-9-1300");
+        writer
+            .sid("S-1-5-21-1-2-3")
+            .numbers(&[1, 1400, 0x2000_0007]);
+        writer.0
+    }
+
+    #[test]
+    fn groups_of_every_kind_are_found() {
+        let info = LogonInfo::from_bytes(&sample()).unwrap();
+        assert_eq!(info.user.to_string(), "S-1-5-21-1-2-3-1104");
+        let texts = |sids: &[Sid]| sids.iter().map(Sid::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            texts(&info.groups),
+            [
+                "S-1-5-21-1-2-3-513",
+                "S-1-5-21-1-2-3-513",
+                "S-1-5-21-9-9-9-1300",
+                "S-1-5-21-1-2-3-1400"
+            ]
+        );
+        assert_eq!(texts(&info.deny_only), ["S-1-5-21-1-2-3-1200"]);
+    }
+
+    #[test]
+    fn half_of_it_is_refused() {
+        let sample = sample();
+        for length in 0..sample.len() {
+            assert!(
+                LogonInfo::from_bytes(&sample[..length]).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = LogonInfo::from_bytes(&bytes);
+        }
+
+        #[test]
+        fn any_damage_is_read_or_refused(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
+        ) {
+            let mut bytes = sample();
+            for (place, byte) in changes {
+                *place.get_mut(&mut bytes) = byte;
+            }
+            let _ = LogonInfo::from_bytes(&bytes);
+        }
+    }
+}
