@@ -135,7 +135,7 @@ pub struct ServeOptions {
 /// Where the repository is and what opens it.
 #[derive(Debug, Args)]
 pub struct RepositoryOptions {
-    /// The repository: a folder, s3:https://HOST/BUCKET/PREFIX, sftp:USER@HOST:/PATH, rest:https://HOST/, opendal:SERVICE
+    /// The repository: a folder, s3:https://HOST/BUCKET/PREFIX, sftp:USER@HOST:/PATH, rest:https://HOST/
     #[arg(long, short, value_name = "LOCATION", env = "DSBACKUP_REPOSITORY")]
     pub repository: String,
     /// Read the repository's password from the first line of this file

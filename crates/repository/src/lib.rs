@@ -24,6 +24,8 @@ mod pack;
 mod password;
 mod pipeline;
 mod read;
+#[cfg(feature = "remote")]
+mod remote;
 mod repository;
 mod seal;
 mod snapshot;

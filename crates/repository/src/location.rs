@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use rustic_core::WriteBackend;
 
-use crate::error::{Error, explain};
+use crate::error::Error;
+#[cfg(feature = "remote")]
+use crate::error::explain;
 use crate::local::LocalBackend;
 
 /// A parsed repository location.
@@ -17,7 +19,6 @@ use crate::local::LocalBackend;
 /// | `rest:https://host:8000/` | a restic REST server |
 /// | `s3:https://endpoint/bucket/prefix` | an S3 store; keys from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` |
 /// | `sftp:user@host:/path` | a folder over SFTP, by way of the system's `ssh` |
-/// | `opendal:SERVICE` | any OpenDAL service, configured by options alone |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     text: String,
@@ -27,11 +28,10 @@ pub struct Location {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Local(PathBuf),
-    Remote {
-        /// As rustic_backend names it.
-        name: String,
-        options: BTreeMap<String, String>,
-    },
+    /// A URL for rustic_backend.
+    Rest(String),
+    /// A service of OpenDAL's, and its options.
+    Store(&'static str, BTreeMap<String, String>),
 }
 
 impl Location {
@@ -50,10 +50,7 @@ impl Location {
             Some((before, _)) if before.contains('/') => Kind::Local(PathBuf::from(text)),
             Some(("local", "")) => return Err(bad("the path is missing")),
             Some(("local", path)) => Kind::Local(PathBuf::from(path)),
-            Some(("rest" | "opendal", _)) => Kind::Remote {
-                name: text.to_string(),
-                options: BTreeMap::new(),
-            },
+            Some(("rest", _)) => Kind::Rest(text.to_string()),
             Some(("s3", rest)) => s3(rest).ok_or_else(|| {
                 bad("write s3:https://ENDPOINT/BUCKET/PREFIX, such as s3:https://s3.example.com/backup/dc1")
             })?,
@@ -61,7 +58,7 @@ impl Location {
                 .ok_or_else(|| bad("write sftp:USER@HOST:/PATH or sftp://USER@HOST:PORT/PATH"))?,
             Some(_) => {
                 return Err(bad(
-                    "use a path, local:PATH, rest:URL, s3:URL, sftp:USER@HOST:/PATH or opendal:SERVICE",
+                    "use a path, local:PATH, rest:URL, s3:URL or sftp:USER@HOST:/PATH",
                 ));
             }
         };
@@ -75,7 +72,7 @@ impl Location {
     pub fn local(&self) -> Option<&std::path::Path> {
         match &self.kind {
             Kind::Local(path) => Some(path),
-            Kind::Remote { .. } => None,
+            Kind::Rest(_) | Kind::Store(..) => None,
         }
     }
 
@@ -85,19 +82,35 @@ impl Location {
     ) -> Result<Arc<dyn WriteBackend>, Error> {
         match &self.kind {
             Kind::Local(path) => Ok(Arc::new(LocalBackend::new(path.clone()))),
-            Kind::Remote { name, options } => {
-                let mut options = options.clone();
-                options.extend(more_options.clone());
+            #[cfg(feature = "remote")]
+            Kind::Rest(url) => {
                 let backends = rustic_backend::BackendOptions::default()
-                    .repository(name.clone())
-                    .options(options)
+                    .repository(url.clone())
+                    .options(more_options.clone())
                     .to_backends()
-                    .map_err(|error| Error::Location {
-                        location: self.text.clone(),
-                        reason: explain(&error),
-                    })?;
+                    .map_err(|error| self.unusable(explain(&error)))?;
                 Ok(backends.repository())
             }
+            #[cfg(feature = "remote")]
+            Kind::Store(service, options) => {
+                let mut options = options.clone();
+                options.extend(more_options.clone());
+                let backend = crate::remote::RemoteBackend::new(service, options)
+                    .map_err(|error| self.unusable(error.to_string()))?;
+                Ok(Arc::new(backend))
+            }
+            #[cfg(not(feature = "remote"))]
+            Kind::Rest(_) | Kind::Store(..) => {
+                let _ = more_options;
+                Err(self.unusable("this program was built for local folders only".to_string()))
+            }
+        }
+    }
+
+    fn unusable(&self, reason: String) -> Error {
+        Error::Location {
+            location: self.to_string(),
+            reason,
         }
     }
 }
@@ -124,8 +137,8 @@ fn s3(rest: &str) -> Option<Kind> {
     if endpoint.is_empty() || bucket.is_empty() {
         return None;
     }
-    Some(remote(
-        "opendal:s3",
+    Some(store(
+        "s3",
         [
             ("endpoint", format!("{scheme}://{endpoint}")),
             ("bucket", bucket.to_string()),
@@ -161,17 +174,14 @@ fn sftp(rest: &str) -> Option<Kind> {
     if !user.is_empty() {
         options.push(("user", user.to_string()));
     }
-    Some(remote("opendal:sftp", options))
+    Some(store("sftp", options))
 }
 
-fn remote(name: &str, options: impl IntoIterator<Item = (&'static str, String)>) -> Kind {
-    Kind::Remote {
-        name: name.to_string(),
-        options: options
-            .into_iter()
-            .map(|(key, value)| (key.to_string(), value))
-            .collect(),
-    }
+fn store(service: &'static str, options: impl IntoIterator<Item = (&'static str, String)>) -> Kind {
+    let options = options
+        .into_iter()
+        .map(|(key, value)| (key.to_string(), value));
+    Kind::Store(service, options.collect())
 }
 
 #[cfg(test)]
@@ -192,16 +202,16 @@ mod tests {
     #[test]
     fn restic_style_urls_become_options() {
         let options = |text| match Location::parse(text).unwrap().kind {
-            Kind::Remote { name, options } => (name, options),
-            Kind::Local(_) => panic!("local"),
+            Kind::Store(service, options) => (service, options),
+            other => panic!("{other:?}"),
         };
         let (name, found) = options("s3:https://s3.example.com/backup/dc1/x");
-        assert_eq!(name, "opendal:s3");
+        assert_eq!(name, "s3");
         assert_eq!(found["endpoint"], "https://s3.example.com");
         assert_eq!(found["bucket"], "backup");
         assert_eq!(found["root"], "/dc1/x");
         let (name, found) = options("sftp:backup@host:/srv/repo");
-        assert_eq!(name, "opendal:sftp");
+        assert_eq!(name, "sftp");
         assert_eq!(found["endpoint"], "host");
         assert_eq!(found["user"], "backup");
         assert_eq!(found["root"], "/srv/repo");
