@@ -124,7 +124,8 @@ pub struct ServeOptions {
     /// Host a directory that was not shut down as it is, without replaying its logs
     #[arg(long, conflicts_with = "samba")]
     pub as_is: bool,
-    /// Tombstone lifetime in days, after which a backup must not be restored [default: 60]
+    /// Tombstone lifetime in days, after which a backup must not be restored; counts where the directory's database
+    /// does not tell it [default: 60]
     #[arg(long, value_name = "DAYS")]
     pub tombstone_lifetime: Option<u32>,
     /// A group whose members hold the backup and restore privileges, beside root and the service's own user

@@ -14,6 +14,7 @@ use repository::{
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
+use crate::manifest::Directory;
 use crate::report::Report;
 use crate::restore::Restorable;
 use crate::snapshots::SMALL_FILE_LIMIT;
@@ -52,6 +53,9 @@ pub struct Verdict {
     /// Objects in all partitions of a Samba domain controller.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub objects: Option<u64>,
+    /// What the recovered database says of its directory, where it holds one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub directory: Option<Directory>,
 }
 
 /// Whether a snapshot holds a verdict instead of a directory.
@@ -129,6 +133,7 @@ fn in_scratch_folder(
         rows: 0,
         index_entries: 0,
         objects: None,
+        directory: None,
     };
     match restore_and_verify(repository, snapshot, folder, &mut verdict, report) {
         Ok(()) => verdict.proven = verdict.findings.is_empty(),
@@ -199,7 +204,36 @@ fn restore_and_verify(
     }
     verdict.rows = structure.rows;
     verdict.index_entries = structure.index_entries;
+    match ntds::Directory::of(&database).and_then(|directory| directory.facts()) {
+        Ok(facts) => {
+            let found = Directory::from(&facts);
+            if let Some(recorded) = &manifest.directory {
+                verdict.findings.extend(differences(recorded, &found));
+            }
+            verdict.directory = Some(found);
+        }
+        Err(ntds::Error::NotADirectory { .. }) if manifest.directory.is_none() => {}
+        Err(error) => verdict.findings.push(error.to_string()),
+    }
     Ok(())
+}
+
+/// What the recovered directory says of itself other than the backup did.
+fn differences(recorded: &Directory, found: &Directory) -> Vec<String> {
+    let fields = |directory| match serde_json::to_value(directory) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let found = fields(found);
+    (fields(recorded).into_iter())
+        .filter(|(name, value)| found.get(name) != Some(value))
+        .map(|(name, value)| {
+            let found = found.get(&name).unwrap_or(&serde_json::Value::Null);
+            format!(
+                "{name} of the directory: {value} when it was backed up, {found} after recovery"
+            )
+        })
+        .collect()
 }
 
 /// Nothing but the verdict.

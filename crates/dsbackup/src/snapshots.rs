@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::SnapshotsOptions;
 use crate::drill::{self, Verdict};
 use crate::failure::{Failure, Outcome, Result};
-use crate::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
+use crate::manifest::{Directory, LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes};
 use crate::time;
 
@@ -22,6 +22,8 @@ struct Line {
     snapshot: String,
     time: String,
     server: String,
+    /// The directory, where the snapshot's database told it.
+    directory: Option<Directory>,
     tags: Vec<String>,
     bytes: Option<u64>,
     /// Why this is no snapshot that dsbackup can restore.
@@ -80,6 +82,7 @@ fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
         server: snapshot.host.clone(),
         tags: snapshot.tags.clone(),
         bytes: snapshot.bytes,
+        directory: None,
         unusable: None,
         state: None,
         logs: None,
@@ -97,6 +100,7 @@ fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
                 .ok()
                 .map(|token| token.check_unexpired(SystemTime::now()).is_err());
             line.state = Some(manifest.database.state);
+            line.directory = manifest.directory;
             line.required = manifest.database.required;
             line.logs = manifest.logs;
             line.expires = Some(manifest.expires);
@@ -121,8 +125,16 @@ fn in_words(lines: &[Line]) -> String {
         return "no snapshots".into();
     }
     let mut text = format!(
-        "{:8}  {:20}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
-        "snapshot", "time", "server", "state", "generations", "size", "restorable until", "remarks"
+        "{:8}  {:20}  {:16}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
+        "snapshot",
+        "time",
+        "server",
+        "domain",
+        "state",
+        "generations",
+        "size",
+        "restorable until",
+        "remarks"
     );
     for line in lines {
         let mut remarks = line.tags.clone();
@@ -138,10 +150,13 @@ fn in_words(lines: &[Line]) -> String {
         }
         remarks.extend(line.unusable.clone());
         text += &format!(
-            "\n{:8}  {:20}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
+            "\n{:8}  {:20}  {:16}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
             &line.snapshot[..line.snapshot.len().min(8)],
             line.time,
             line.server,
+            line.directory
+                .as_ref()
+                .map_or("-", |directory| &directory.domain),
             line.state.as_deref().unwrap_or("-"),
             line.logs
                 .map_or("-".into(), |logs| contract::Generations::from(logs)

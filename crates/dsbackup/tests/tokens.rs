@@ -82,7 +82,7 @@ fn tokens_that_do_not_permit_a_restore_are_refused_each_with_its_code() {
     let plain = plain.to_str().expect("plain");
     let expire = |token: Vec<u8>| {
         let mut token = ExpiryToken::from_bytes(&token).expect("a token");
-        token.created -= 61 * 24 * 60 * 60;
+        token.created -= (u64::from(token.tombstone_lifetime_days) + 1) * 24 * 60 * 60;
         token.to_bytes()
     };
     let tamper = |mut token: Vec<u8>| {

@@ -181,3 +181,42 @@ fn a_target_with_files_in_it_is_left_alone() {
     assert_eq!(run.code, Some(4), "{run}");
     assert_eq!(lab::content(&target).len(), 1);
 }
+
+#[test]
+fn a_snapshot_says_whose_directory_it_holds_and_expires_by_the_directorys_own_rule() {
+    for name in ["sample-forest/clean", "sample-forest/dirty"] {
+        let lab = Lab::with(&testkit::find(name).expect("shipped"));
+        lab.succeed(&["init"]);
+        // A directory that was not shut down is recovered before it goes online, and can then tell as well.
+        let service = lab.serve(&["--tombstone-lifetime", "30"]);
+        lab.succeed(&["backup", "--keep-logs"]);
+        service.stop();
+
+        let snapshot = &lab.json(&["snapshots"])[0];
+        let directory = &snapshot["directory"];
+        assert_eq!(directory["domain"], "corp.example", "{name}: {snapshot}");
+        assert_eq!(
+            directory["invocation_id"],
+            "e1450b96-7fa3-4c88-9d12-60a5f3c8b74d"
+        );
+        assert_eq!(
+            directory["naming_contexts"].as_array().map(Vec::len),
+            Some(3)
+        );
+        let words = lab.succeed(&["snapshots"]).stdout;
+        assert!(words.contains("corp.example"), "{words}");
+
+        let manifest = lab.path("manifest");
+        lab.succeed(&[
+            "restore",
+            "latest",
+            "--target",
+            manifest.to_str().expect("plain"),
+        ]);
+        let log = lab.service_log();
+        assert!(
+            log.contains("the directory's own") && log.contains("days=180"),
+            "{log}"
+        );
+    }
+}

@@ -54,7 +54,9 @@ mod restore;
 mod server;
 mod ticket;
 
-pub use backup::{BackupContext, BackupOptions, Damage, DirectoryFacts, TruncatedLogs};
+pub use backup::{
+    BackupContext, BackupOptions, Damage, DirectoryFacts, DirectoryIdentity, TruncatedLogs,
+};
 pub use contract;
 pub use files::BackupFile;
 pub use identity::set_auth_identity;

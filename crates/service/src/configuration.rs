@@ -125,7 +125,7 @@ pub struct DirectoryConfiguration {
     /// Whether a directory that was not shut down is recovered before it goes online; otherwise it is hosted as it is.
     #[serde(default = "default_recover")]
     pub recover: bool,
-    /// The forest's tombstone lifetime, in days.
+    /// The forest's tombstone lifetime, in days; counts where the database itself does not tell it.
     #[serde(default = "default_tombstone_lifetime")]
     pub tombstone_lifetime_days: u32,
     /// The server's name in snapshots; the host name when absent.

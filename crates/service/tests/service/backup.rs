@@ -59,7 +59,9 @@ async fn lists_say_what_each_file_is() {
     assert_eq!((facts.required_low, facts.required_high), (6, 7));
     assert_eq!((facts.generation_low, facts.generation_high), (1, 7));
     assert_eq!(facts.page_size, 8192);
+    // Hosted as it is, it cannot tell its lifetime or who it is: the configuration counts.
     assert_eq!(facts.tombstone_lifetime_days, 60);
+    assert_eq!(facts.directory, None);
 
     let databases = client.database_files(&prepared.handle).await.unwrap();
     let [database] = databases.as_slice() else {
@@ -116,18 +118,30 @@ async fn a_backup_that_cannot_become_consistent_says_so_at_once() {
 async fn the_token_names_the_database_and_the_lifetime() {
     let directory = Directory::of("sample-forest/clean");
     let mut configuration = directory.configuration();
+    // The directory's own lifetime counts, not the configured one.
     configuration
         .directory_mut()
         .expect("a folder")
-        .tombstone_lifetime_days = 180;
+        .tombstone_lifetime_days = 30;
     let host = crate::host::Host::start(&configuration, service::Mode::Normal).unwrap();
     let mut client = Client::connect(host.socket()).await;
     let prepared = client.prepare().await.unwrap();
     let token = contract::ExpiryToken::from_bytes(&prepared.expiry_token).unwrap();
     assert_eq!(token.tombstone_lifetime_days, 180);
+    let facts = prepared.facts.unwrap();
+    assert_eq!(token.signature.to_vec(), facts.database_signature);
+    let identity = facts.directory.expect("a clean directory says who it is");
+    assert_eq!(identity.domain, "corp.example");
+    assert_eq!(identity.forest, "corp.example");
+    assert_eq!(identity.dsa_guid, "3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18");
     assert_eq!(
-        token.signature.to_vec(),
-        prepared.facts.unwrap().database_signature
+        identity.invocation_id,
+        "e1450b96-7fa3-4c88-9d12-60a5f3c8b74d"
+    );
+    assert_eq!(identity.highest_committed_usn, 4542);
+    assert_eq!(
+        (identity.objects, identity.deleted_objects, identity.links),
+        (428, 9, 364)
     );
     assert_eq!(token.check_unexpired(std::time::SystemTime::now()), Ok(()));
 }

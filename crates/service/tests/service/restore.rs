@@ -267,7 +267,7 @@ async fn tokens_decide() {
     tampered[13] ^= 1;
     let token = ExpiryToken::from_bytes(&backup.token).unwrap();
     let expired = ExpiryToken {
-        created: token.created - 61 * 24 * 60 * 60,
+        created: token.created - (u64::from(token.tombstone_lifetime_days) + 1) * 24 * 60 * 60,
         ..token
     };
     for (token, code) in [

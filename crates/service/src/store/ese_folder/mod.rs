@@ -2,7 +2,7 @@
 //! stand still and are backed up as they are.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use contract::{Error, FileType, Result, ResultCode};
 use ese::log_set::{LogName, LogSet};
@@ -18,6 +18,7 @@ use crate::store::{
 
 mod condition;
 mod current_log;
+mod directory;
 mod layout;
 mod pinned_file;
 mod pinned_set;
@@ -48,6 +49,9 @@ struct Hosted {
     mode: Mode,
     server: String,
     tombstone_lifetime_days: u32,
+    /// What the database says of its directory; read when the first backup asks, since all objects are counted. The
+    /// files stand still while they are hosted, so it stays true.
+    facts: OnceLock<Option<ntds::Facts>>,
     backup: Slot,
     restore: Slot,
     /// Held as long as a backup or restore uses the files.
@@ -74,6 +78,11 @@ impl EseFolder {
             }
             start(&layout)?;
         }
+        let tombstone_lifetime_days = match mode {
+            Mode::Normal => directory::tombstone_lifetime(&layout.database(), configuration),
+            // Nobody takes a backup.
+            Mode::Restore => configuration.tombstone_lifetime_days,
+        };
         let server = configuration.server_name.clone().unwrap_or_else(|| {
             let system = rustix::system::uname();
             system.nodename().to_string_lossy().into_owned()
@@ -83,7 +92,8 @@ impl EseFolder {
                 layout,
                 mode,
                 server,
-                tombstone_lifetime_days: configuration.tombstone_lifetime_days,
+                tombstone_lifetime_days,
+                facts: OnceLock::new(),
                 backup: Slot::default(),
                 restore: Slot::default(),
                 _lock: lock,

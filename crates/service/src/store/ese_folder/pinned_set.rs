@@ -9,6 +9,7 @@ use wire::v1::{DirectoryFacts, FileEntry};
 use zerocopy::IntoBytes;
 
 use super::condition::{Condition, in_words};
+use super::directory;
 use super::layout::Role;
 use super::pinned_file::PinnedFile;
 use super::reader::Reader;
@@ -106,6 +107,9 @@ impl BackupSet for PinnedSet {
         let header = &self.condition.header;
         let required = self.condition.required();
         let (generation_low, generation_high) = self.condition.generations();
+        let directory = (self.hosted.facts)
+            .get_or_init(|| directory::facts(&self.hosted.layout.database()))
+            .as_ref();
         DirectoryFacts {
             store_kind: STORE_KIND.into(),
             server: self.hosted.server.clone(),
@@ -119,6 +123,7 @@ impl BackupSet for PinnedSet {
             tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
             warnings: self.warnings(),
             log_base_name: self.hosted.layout.log_base_name.clone(),
+            directory: directory.map(directory::on_the_wire),
         }
     }
 
