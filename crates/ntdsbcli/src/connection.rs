@@ -11,6 +11,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Response, Status};
 use wire::v1::ContextRequest;
 use wire::v1::ad_backup_client::AdBackupClient;
+#[cfg(unix)]
 use wire::v1::ad_identity_client::AdIdentityClient;
 use wire::v1::ad_restore_client::AdRestoreClient;
 
@@ -99,7 +100,8 @@ impl Connection {
         })
     }
 
-    /// The interface ad_identity.
+    /// The interface ad_identity, which takes the tickets that clients on Unix prove themselves with.
+    #[cfg(unix)]
     pub(crate) fn identity(&self) -> AdIdentityClient<Channel> {
         AdIdentityClient::new(self.channel.clone())
     }
