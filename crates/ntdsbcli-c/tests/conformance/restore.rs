@@ -78,7 +78,8 @@ pub fn token_rows(
         ),
         (
             "of a backup older than the tombstone lifetime",
-            || token_made(|now| now - 61 * DAY),
+            // The sample forest's own lifetime is 180 days.
+            || token_made(|now| now - 181 * DAY),
             ResultCode::CONTENTS_EXPIRED,
             Source::Page,
         ),
