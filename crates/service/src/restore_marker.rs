@@ -85,6 +85,16 @@ impl RestoreMarker {
             .map_err(|error| io_error(database_folder, "write", &error))
     }
 
+    /// Puts the marker back where it was swept away. A failure is logged: there is nobody to tell.
+    pub fn keep(&self, database_folder: &Path) {
+        if database_folder.join(RESTORE_MARKER).exists() {
+            return;
+        }
+        if let Err(error) = self.write(database_folder) {
+            tracing::error!(%error, "the restore marker was swept away and cannot be written again");
+        }
+    }
+
     /// Reads the marker of a folder; `None` where there is none.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use wire::v1::{FileEntry, RestoreFileStart};
 
 use super::Hosted;
 use super::failure::code;
-use crate::restore_marker::{RESTORE_MARKER, RestoreMarker};
+use crate::restore_marker::RestoreMarker;
 use crate::store::restored_file::{RestoredFile, check_space, failed};
 use crate::store::slot::Taken;
 use crate::store::{RegisteredRestore, RestorePlan};
@@ -190,11 +190,8 @@ impl RegisteredRestore for Registration {
     }
 
     fn keep_locked(&mut self) {
-        if self.complete || self.folder().join(RESTORE_MARKER).exists() {
-            return;
-        }
-        if let Err(error) = self.marker.write(self.folder()) {
-            tracing::error!(%error, "the restore marker was swept away and cannot be written again");
+        if !self.complete {
+            self.marker.keep(self.folder());
         }
     }
 }
