@@ -8,6 +8,7 @@ import traceback
 import faults
 import in_place
 import recovered_domain
+import remote
 import short
 import speed
 import under_load
@@ -19,6 +20,7 @@ SCENARIOS = {
     "in-place-second": in_place.run_second,
     "faults": faults.run,
     "recovered-domain": recovered_domain.run,
+    "remote": remote.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.

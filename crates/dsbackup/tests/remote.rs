@@ -126,6 +126,31 @@ fn a_directory_goes_over_the_network_and_comes_back() {
 }
 
 #[test]
+fn a_renewed_certificate_that_cannot_be_used_is_told_in_the_log() {
+    let remote = Remote::new("sample-forest/clean");
+    let lab = &remote.lab;
+    lab.succeed(&["init"]);
+    let service = remote.serve(&[]);
+    let certificate = lab.path("service.pem");
+    let sound = std::fs::read(&certificate).unwrap();
+    let back_up = || {
+        let run = lab::Run::of(&mut remote.command(&["backup", "--keep-logs"], "client"));
+        assert_eq!(run.code, Some(0), "the earlier one stays in use: {run}");
+    };
+    let told = |what: &str| lab.service_log().matches(what).count();
+    std::fs::write(&certificate, "no certificate").unwrap();
+    back_up();
+    assert_eq!(told("cannot be used; the earlier ones stay in use"), 1);
+    std::fs::remove_file(&certificate).unwrap();
+    back_up();
+    assert_eq!(told("cannot be used; the earlier ones stay in use"), 2);
+    std::fs::write(&certificate, sound).unwrap();
+    back_up();
+    assert_eq!(told("read the changed certificate and key"), 1);
+    service.stop();
+}
+
+#[test]
 fn a_restore_that_dies_leaves_the_directory_locked_until_one_completes() {
     let remote = Remote::new("sample-forest/dirty");
     let lab = &remote.lab;

@@ -1,5 +1,6 @@
-//! How fast a database streams from the service to a client, verified: over the Unix socket, over TLS on loopback, and
-//! beside them what TLS alone does with bytes that nobody reads from a disk or verifies.
+//! How fast a database streams from the service to a client, verified: over the Unix socket and over TLS on loopback.
+//! Beside them a plain TLS copy of the same file (read, sent, received, nothing else), what TLS alone does with bytes that
+//! nobody reads from a file, and `openssl s_time`, which fetches the file from `openssl s_server`.
 //!
 //! The database is a fixture's, its pages repeated under new page numbers up to 1 GiB.
 
@@ -7,10 +8,11 @@
 #[allow(dead_code, reason = "tests use the rest of it")]
 mod certificates;
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use certificates::{Authority, Issued};
 use ntdsbcli::{BackupContext, BackupOptions, Server, TlsOptions};
@@ -60,26 +62,42 @@ fn main() {
         client_key: Some(client.key.clone()),
     };
     let remote = Server::named_with(&address.to_string(), tls).expect("a server");
+    let plain = |content| plain_tls(&runtime, &authority, &issued, folder.path(), content);
+    let database = directory.join("ntds.dit");
+    println!("GB/s: Unix socket, TLS, plain TLS copy of the file, of memory, openssl s_time");
     for _ in 0..5 {
-        let [unix, network, plain] = [
+        let [unix, network, copy, memory, openssl] = [
             stream(&local),
             stream(&remote),
-            plain_tls(&runtime, &authority, &issued, folder.path()),
+            plain(Content::File(database.clone())),
+            plain(Content::Memory),
+            openssl_s_time(&issued, &database),
         ];
         println!(
-            "Unix socket {unix:.2} GB/s, TLS {network:.2} GB/s, plain TLS copy {plain:.2} GB/s: TLS is {:.0} % of the plain \
-             copy",
-            network / plain * 100.0
+            "{unix:.2}, {network:.2}, {copy:.2}, {memory:.2}, {openssl:.2}: TLS is {:.0} % of the plain copy, {:.0} % of \
+             memory's, {:.0} % of openssl's",
+            network / copy * 100.0,
+            network / memory * 100.0,
+            network / openssl * 100.0,
         );
     }
 }
 
-/// Copies as many bytes over TLS and does nothing else; GB/s.
+/// What a plain copy sends.
+enum Content {
+    /// A file, piece by piece.
+    File(PathBuf),
+    /// As many bytes, always the same ones.
+    Memory,
+}
+
+/// Copies the database's length over TLS and does nothing else; GB/s.
 fn plain_tls(
     runtime: &tokio::runtime::Runtime,
     authority: &Authority,
     issued: &Issued,
     folder: &Path,
+    content: Content,
 ) -> f64 {
     let chain = tls::read_certificates(&issued.certificate).expect("a certificate");
     let key = tls::read_private_key(&issued.key).expect("a key");
@@ -110,8 +128,15 @@ fn plain_tls(
                 .accept(stream)
                 .await
                 .expect("a handshake");
-            let piece = vec![7; wire::PIECE];
+            let mut piece = vec![7; wire::PIECE];
+            let mut file = match content {
+                Content::File(path) => Some(std::fs::File::open(path).expect("the database")),
+                Content::Memory => None,
+            };
             for _ in 0..SIZE / wire::PIECE as u64 {
+                if let Some(file) = &mut file {
+                    file.read_exact(&mut piece).expect("the database");
+                }
                 stream.write_all(&piece).await.expect("a reader");
             }
             stream.shutdown().await.expect("an end");
@@ -133,6 +158,49 @@ fn plain_tls(
         }
         bytes as f64 / began.elapsed().as_secs_f64() / 1e9
     })
+}
+
+/// What openssl's own benchmark says of its own server, which sends the same file; GB/s.
+fn openssl_s_time(issued: &Issued, database: &Path) -> f64 {
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        free.local_addr().expect("an address").port()
+    };
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-WWW", "-tls1_3", "-accept", &port.to_string()])
+        .arg("-cert")
+        .arg(&issued.certificate)
+        .arg("-key")
+        .arg(&issued.key)
+        .current_dir(database.parent().expect("its folder"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl");
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = Command::new("openssl")
+        .args(["s_time", "-new", "-time", "1", "-www", "/ntds.dit"])
+        .args(["-connect", &format!("127.0.0.1:{port}")])
+        .output()
+        .expect("openssl");
+    server.kill().and_then(|()| server.wait()).expect("its end");
+    // "3 connections in 1.10 real seconds, 1073741901 bytes read per connection", after the processor's time.
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = |before: &str, after: &str| -> f64 {
+        let line = said.lines().find(|line| line.contains("real seconds"));
+        let text = line
+            .and_then(|line| line.split_once(after))
+            .map(|(text, _)| text);
+        let text = text.map(|text| text.rsplit_once(before).map_or(text, |(_, text)| text));
+        text.and_then(|text| text.trim().parse().ok())
+            .unwrap_or_else(|| panic!("{said}"))
+    };
+    let connections = number("\n", "connections in");
+    let seconds = number("in ", "real seconds");
+    connections * number(", ", "bytes read per connection") / seconds / 1e9
 }
 
 /// Reads the database once; GB/s.

@@ -238,6 +238,11 @@ impl Visit {
         self.answer(result)
     }
 
+    /// Leaves the line to somebody who can say more.
+    pub(crate) fn leave_no_line(&mut self) {
+        self.ended = true;
+    }
+
     /// Notes how the call ended.
     pub(crate) fn end(&mut self, code: ResultCode) {
         if std::mem::replace(&mut self.ended, true) {

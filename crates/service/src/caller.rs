@@ -9,6 +9,7 @@ use contract::{Error, ResultCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::ConnectionId;
+use crate::remote::Unproven;
 
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,6 +96,8 @@ pub(crate) struct Peer {
     disconnect: CancellationToken,
     /// The name of its TLS channel; none on this computer.
     channel: Option<Vec<u8>>,
+    /// Set until something is noted of a connection whose other end has not proven who it is.
+    unproven: Mutex<Option<Unproven>>,
     /// An exchange of tokens under way.
     pub(crate) exchange: Mutex<Option<kerberos::Accepting>>,
 }
@@ -107,6 +110,7 @@ impl Peer {
         identity: Arc<Identity>,
         disconnect: CancellationToken,
         channel: Option<Vec<u8>>,
+        unproven: Option<Unproven>,
     ) -> Self {
         Self {
             connection,
@@ -115,6 +119,7 @@ impl Peer {
             denied: AtomicU32::new(0),
             disconnect,
             channel,
+            unproven: Mutex::new(unproven),
             exchange: Mutex::new(None),
         }
     }
@@ -122,6 +127,21 @@ impl Peer {
     /// The name of its TLS channel; none on this computer.
     pub(crate) fn channel(&self) -> Option<&[u8]> {
         self.channel.as_deref()
+    }
+
+    /// What is to be noted of it, once, because it has not proven who it is.
+    pub(crate) fn take_unproven(&self) -> Option<Unproven> {
+        self.unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Somebody else notes what became of its proof.
+    pub(crate) fn settle(&self) {
+        if let Some(unproven) = self.take_unproven() {
+            unproven.settle();
+        }
     }
 
     /// Notes who it has proven to be.

@@ -1,6 +1,7 @@
 //! What every call of both interfaces goes through: the privilege, the handle, and a thread that may block.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
 use tonic::{Request, Status};
@@ -21,6 +22,8 @@ pub(crate) struct Calls {
     pub(crate) audit: Arc<Audit>,
     /// A cap on bytes over the network.
     pub(crate) pace: Option<Arc<Pace>>,
+    /// How long a client may take for the next piece of a file that it sends.
+    pub(crate) piece_timeout: Duration,
 }
 
 impl Calls {
@@ -38,7 +41,13 @@ impl Calls {
         let caller = request.extensions().get::<Caller>().ok_or_else(denied)?;
         let mut visit = Visit::new(self.audit.clone(), caller.clone(), call);
         if !caller.identity().privileges.suffice(wanted) {
-            visit.end(ResultCode::ACCESS_DENIED);
+            match caller.take_unproven() {
+                Some(unproven) => {
+                    visit.leave_no_line();
+                    unproven.denied(call);
+                }
+                None => visit.end(ResultCode::ACCESS_DENIED),
+            }
             caller.note_denied();
             return Err(denied());
         }

@@ -147,6 +147,8 @@ pub struct EndpointConfiguration {
     pub idle_timeout_s: u32,
     /// How long a context, and a connection over the network, may last in all, in seconds.
     pub total_timeout_s: u32,
+    /// How long a client may take for the next piece of a file that it sends to be restored, in seconds.
+    pub piece_timeout_s: u32,
     /// Contexts that one caller may have at the same time.
     pub max_contexts_per_caller: u32,
 }
@@ -228,6 +230,7 @@ impl Configuration {
         for (key, value) in [
             ("idle_timeout_s", endpoint.idle_timeout_s),
             ("total_timeout_s", endpoint.total_timeout_s),
+            ("piece_timeout_s", endpoint.piece_timeout_s),
             ("max_contexts_per_caller", endpoint.max_contexts_per_caller),
         ] {
             if value == 0 {
@@ -298,6 +301,7 @@ impl Default for EndpointConfiguration {
             ping_timeout_ms: 10_000,
             idle_timeout_s: 3600,
             total_timeout_s: 172_800,
+            piece_timeout_s: 60,
             max_contexts_per_caller: 64,
         }
     }
@@ -370,7 +374,11 @@ mod tests {
         let remote = configuration.remote.expect("the network endpoint");
         assert!(remote.bandwidth_limit_kib_s.is_some());
         let kerberos = remote.kerberos.expect("Kerberos");
-        assert!(kerberos.directory.is_some() && kerberos.deny.len() == 1);
+        assert!(
+            kerberos.directory.is_some()
+                && kerberos.restore_without_directory
+                && kerberos.deny.len() == 1
+        );
         assert_eq!(remote.failures_per_minute, 30);
         assert!(remote.client_ca.is_some());
         assert_eq!(remote.clients.len(), 2);

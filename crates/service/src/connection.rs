@@ -60,6 +60,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.contexts.disconnect(self.caller.connection);
         self.disconnect.cancel();
+        drop(self.caller.take_unproven());
     }
 }
 

@@ -13,7 +13,7 @@ use crate::caller::{Caller, Identity, Origin, Peer, Privileges};
 use crate::connection::{Connection, Stream};
 use crate::contexts::Contexts;
 use crate::privilege::LocalRule;
-use crate::remote::Admission;
+use crate::remote::{Admission, Unproven};
 
 /// How long a connection without privileges may last.
 const INTRODUCTION: Duration = Duration::from_secs(60);
@@ -55,9 +55,13 @@ impl Lobby {
         network: Option<Network>,
     ) {
         let disconnect = self.closing.child_token();
-        let (admission, channel) = match network {
-            Some(Network { admission, channel }) => (Some(admission), Some(channel)),
-            None => (None, None),
+        let (admission, channel, unproven) = match network {
+            Some(network) => (
+                Some(network.admission),
+                Some(network.channel),
+                network.unproven,
+            ),
+            None => (None, None, None),
         };
         let caller = Arc::new(Peer::new(
             self.last.fetch_add(1, Ordering::Relaxed) + 1,
@@ -65,6 +69,7 @@ impl Lobby {
             identity,
             disconnect.clone(),
             channel,
+            unproven,
         ));
         if caller.is_remote() {
             tokio::spawn(limit(caller.clone(), disconnect.clone(), self.longest));
@@ -101,6 +106,8 @@ pub(crate) struct Network {
     pub(crate) admission: Admission,
     /// The name of its TLS channel.
     pub(crate) channel: Vec<u8>,
+    /// Set for as long as its other end has not proven who it is.
+    pub(crate) unproven: Option<Unproven>,
 }
 
 /// Lets in who reaches the Unix socket, as the user of the process at its other end.

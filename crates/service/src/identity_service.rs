@@ -8,12 +8,14 @@ use wire::v1::{AuthenticateRequest, AuthenticateResponse};
 
 use crate::audit::Audit;
 use crate::caller::{self, Caller, Identity, Origin, Peer};
-use crate::remote::KerberosRule;
+use crate::remote::{KerberosRule, Refusals};
 
 /// Serves ad_identity.
 pub(crate) struct IdentityService {
     pub(crate) rule: Option<Arc<KerberosRule>>,
     pub(crate) audit: Arc<Audit>,
+    /// Where callers over the network are noted that fail.
+    pub(crate) refusals: Option<Arc<Refusals>>,
 }
 
 #[tonic::async_trait]
@@ -41,17 +43,23 @@ impl AdIdentity for IdentityService {
         match step {
             Ok((answer, identity)) => {
                 if let Some(identity) = identity {
+                    caller.settle();
                     self.audit.authenticated(&identity.name, &caller.origin);
                     caller.identify(identity);
                 }
                 Ok(Response::new(answer))
             }
             Err(reason) => {
-                let from = caller.origin.to_string();
-                let name = caller.identity().name.clone();
-                self.audit.connection(&name, &from, "Authenticate", &reason);
-                if let (Some(rule), Origin::Network(address)) = (&self.rule, caller.origin) {
-                    rule.strike(address.ip());
+                caller.settle();
+                let name = &caller.identity().name;
+                match (&self.refusals, caller.origin) {
+                    (Some(refusals), Origin::Network(address)) => {
+                        refusals.note(name, address, "Authenticate", &reason);
+                    }
+                    (_, from) => {
+                        let from = from.to_string();
+                        self.audit.connection(name, &from, "Authenticate", &reason);
+                    }
                 }
                 caller.note_denied();
                 Err(denied())

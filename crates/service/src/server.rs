@@ -118,7 +118,7 @@ impl Service {
         let kib = remote.and_then(|remote| remote.bandwidth_limit_kib_s);
         let pace = kib.map(|kib| Arc::new(Pace::new(u64::from(kib) << 10)));
         let remote = remote
-            .map(|remote| RemoteEndpoint::bind(remote, audit.clone()))
+            .map(|remote| RemoteEndpoint::bind(remote, store.mode(), audit.clone()))
             .transpose()?;
         Ok(Self {
             calls: Calls {
@@ -126,6 +126,7 @@ impl Service {
                 contexts: Arc::new(contexts),
                 audit,
                 pace,
+                piece_timeout: Duration::from_secs(endpoint.piece_timeout_s.into()),
             },
             longest: Duration::from_secs(endpoint.total_timeout_s.into()),
             remote,
@@ -176,6 +177,7 @@ impl Service {
         let identity = IdentityService {
             rule: remote.as_ref().and_then(RemoteEndpoint::kerberos),
             audit: calls.audit.clone(),
+            refusals: remote.as_ref().map(RemoteEndpoint::refusals),
         };
         let mut accepting = JoinSet::new();
         if let Some(remote) = remote {

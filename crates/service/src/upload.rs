@@ -10,9 +10,6 @@ use wire::v1::{RestoreFileContent, RestoreFileStart};
 use crate::audit::Visit;
 use crate::calls::{Calls, blocking};
 
-/// How long a client may take for the next piece.
-const NEXT_PIECE: Duration = Duration::from_secs(60);
-
 /// Receives one file and writes it to its place.
 ///
 /// # Errors
@@ -23,7 +20,8 @@ pub(crate) async fn receive(
     visit: &mut Visit,
     mut messages: Streaming<RestoreFileContent>,
 ) -> Result<(), Status> {
-    let first = next(&mut messages).await?;
+    let patience = calls.piece_timeout;
+    let first = next(&mut messages, patience).await?;
     let Some(RestoreFileContent {
         start: Some(start), ..
     }) = first
@@ -48,7 +46,7 @@ pub(crate) async fn receive(
     let mut received = 0;
     loop {
         let message = tokio::select! {
-            message = next(&mut messages) => message?,
+            message = next(&mut messages, patience) => message?,
             () = life.released().cancelled() => {
                 let error = life.release().map(crate::contexts::Release::error);
                 return Err(wire::to_status(&error.unwrap_or(ResultCode::INVALID_HANDLE.into())));
@@ -73,13 +71,16 @@ pub(crate) async fn receive(
 
 async fn next(
     messages: &mut Streaming<RestoreFileContent>,
+    patience: Duration,
 ) -> Result<Option<RestoreFileContent>, Status> {
-    tokio::time::timeout(NEXT_PIECE, messages.message())
+    tokio::time::timeout(patience, messages.message())
         .await
         .unwrap_or_else(|_| {
             Err(wire::to_status(&Error::new(
                 ResultCode::COMMUNICATION_ERROR,
-                format!("the next piece of the file did not come within {NEXT_PIECE:?}"),
+                format!(
+                    "the next piece of the file did not come within {patience:?} (piece_timeout_s)"
+                ),
             )))
         })
 }

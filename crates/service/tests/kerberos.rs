@@ -3,12 +3,16 @@
 //! were skipped.
 #![allow(dead_code, reason = "other tests use the rest of the helpers")]
 
+#[path = "service/audit_log.rs"]
+mod audit_log;
 #[path = "service/certificates.rs"]
 mod certificates;
 #[path = "service/client.rs"]
 mod client;
 #[path = "service/host.rs"]
 mod host;
+#[path = "service/in_memory.rs"]
+mod in_memory;
 #[path = "service/world.rs"]
 mod world;
 
@@ -25,13 +29,16 @@ use tonic::transport::Channel;
 use wire::v1::AuthenticateRequest;
 use wire::v1::ad_identity_client::AdIdentityClient;
 
+use crate::audit_log::refusal;
 use crate::client::Client;
 use crate::host::Host;
+use crate::in_memory::Backup;
 use crate::world::{World, back_up, prepare, refused};
 
 const ADDRESS: &str = "127.70.0.1";
 const PRINCIPAL: &str = "dsbackup/localhost@KRB.TEST";
 const PASSWORD: &str = "Sesam-Oeffne-Dich1";
+const WRONG_PASSWORD: &str = "not this one";
 const ADMINISTRATORS_PASSWORD: &str = "Pa55word-of-Admin";
 
 /// A domain with some accounts.
@@ -254,6 +261,7 @@ impl Scene {
             keytab: self.domain.keytab(),
             principal: PRINCIPAL.into(),
             directory: Some(self.domain.directory()),
+            restore_without_directory: false,
             backup: vec![self.domain.sid("reader")],
             restore: vec![],
             deny: vec![self.domain.sid("denied")],
@@ -267,6 +275,19 @@ impl Scene {
 
     fn server(&self, host: &Host) -> Server {
         crate::world::server(host, self.world.tls(None))
+    }
+
+    /// Refused, and one line says so; returns it.
+    fn refused(&self, server: &Server) -> serde_json::Value {
+        let line = refusal(&self.audit, || {
+            let error = refused(server);
+            assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{error}");
+            for secret in [PASSWORD, ADMINISTRATORS_PASSWORD, WRONG_PASSWORD] {
+                assert!(!error.reason.contains(secret), "{error}");
+            }
+        });
+        assert!(line["from"].as_str().unwrap().starts_with("127.0.0.1:"));
+        line
     }
 
     fn audited(&self, part: &str) -> bool {
@@ -321,6 +342,9 @@ fn part_tickets() {
     refusals(&scene, &server);
     stolen_tokens(&scene, &host);
     disabled_since(&scene, &server);
+    drop(host);
+    restores(&scene);
+    without_directory(&scene);
 }
 
 /// Puts a user's ticket into the process's cache.
@@ -365,14 +389,14 @@ fn by_password(scene: &Scene, server: &Server) {
 
 /// Without an identity the tickets of the process's own cache count.
 fn by_cache(scene: &Scene, server: &Server) {
-    assert_eq!(refused(server).code, ResultCode::ACCESS_DENIED);
+    // The domain or the client's own library refuses already: the service sees a connection without proof.
+    assert_eq!(scene.refused(server)["call"], "Disconnect");
     kinit("backupper", &[]);
     back_up(server);
     // A ticket that has run out.
     kinit("backupper", &["-l", "2s"]);
     std::thread::sleep(Duration::from_secs(4));
-    let error = refused(server);
-    assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{error}");
+    assert_eq!(scene.refused(server)["call"], "Disconnect");
     std::fs::remove_file(scene.domain.path("tickets")).unwrap();
 }
 
@@ -380,21 +404,22 @@ fn refusals(scene: &Scene, server: &Server) {
     for (user, password) in [
         ("ordinary", PASSWORD),
         ("disabled", PASSWORD),
-        ("backupper", "not this one"),
+        ("backupper", WRONG_PASSWORD),
         ("nobody-of-that-name", PASSWORD),
         // A Backup Operator, but denied.
         ("denied", PASSWORD),
     ] {
         log_on(user, password);
-        let error = refused(server);
-        assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{user}: {error}");
-        assert!(!error.reason.contains(password), "{user}: {error}");
+        let line = scene.refused(server);
+        // Who has a ticket, but no privilege, is known by name.
+        let (caller, call) = match user {
+            "ordinary" | "denied" => (format!("{user}@KRB.TEST"), "HrRBackupPrepare"),
+            _ => ("unknown".to_owned(), "Disconnect"),
+        };
+        assert_eq!(line["caller"], caller, "{line}");
+        assert_eq!(line["call"], call, "{line}");
     }
     set_auth_identity(None);
-    // Who has a ticket, but no privilege, is known by name.
-    for user in ["ordinary", "denied"] {
-        assert!(scene.audited(&format!("\"caller\":\"{user}@KRB.TEST\"")));
-    }
 }
 
 /// Tokens that are taken to another channel, of another service, twice, or none at all.
@@ -424,35 +449,33 @@ fn stolen_tokens(scene: &Scene, host: &Host) {
         let mut initiator = Initiator::new("localhost", channel, Some(&password)).unwrap();
         initiator.step(&[]).unwrap().token
     };
-    let denied = Err(ResultCode::ACCESS_DENIED);
+    let denied = |connection: &Channel, token: Vec<u8>, what: &str| {
+        let line = refusal(&scene.audit, || {
+            let answer = send(connection, token);
+            assert_eq!(answer, Err(ResultCode::ACCESS_DENIED), "{what}");
+        });
+        assert_eq!(line["call"], "Authenticate", "{what}: {line}");
+    };
     let (own, connection) = client();
     let (_, other_connection) = client();
     let good = token(&own);
-    assert_eq!(send(&other_connection, good.clone()), denied, "relayed");
-    assert_eq!(send(&connection, token(b"")), denied, "bound to nothing");
-    assert_eq!(
-        send(&connection, token(b"tls-exporter:x")),
-        denied,
-        "bound elsewhere"
-    );
+    denied(&other_connection, good.clone(), "relayed");
+    assert!(scene.audited("Incorrect channel bindings"));
+    denied(&connection, token(b""), "bound to nothing");
+    denied(&connection, token(b"tls-exporter:x"), "bound elsewhere");
     for garbage in [
         vec![],
         vec![0x60],
         vec![0xff; 100_000],
         good[..good.len() / 2].to_vec(),
     ] {
-        assert_eq!(send(&connection, garbage), denied, "garbage");
+        denied(&connection, garbage, "garbage");
     }
     // The relayed one is spent: the replay cache knows it.
-    assert_eq!(
-        send(&connection, good),
-        denied,
-        "replayed after it was relayed"
-    );
+    denied(&connection, good, "replayed after it was relayed");
     let good = token(&own);
     assert_eq!(send(&connection, good.clone()), Ok(true));
-    assert_eq!(send(&connection, good), denied, "replayed");
-    assert!(scene.audited("Incorrect channel bindings"));
+    denied(&connection, good, "replayed");
 
     // The same tickets are good for nothing at a service of another name.
     let mut configuration = scene.configuration();
@@ -472,8 +495,8 @@ fn stolen_tokens(scene: &Scene, host: &Host) {
     kerberos.principal = "other/localhost@KRB.TEST".into();
     let other = Host::start(&configuration, Mode::Normal).unwrap();
     log_on("backupper", PASSWORD);
-    let error = refused(&scene.server(&other));
-    assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{error}");
+    let line = scene.refused(&scene.server(&other));
+    assert_eq!(line["call"], "Authenticate", "{line}");
     set_auth_identity(None);
 }
 
@@ -482,7 +505,116 @@ fn disabled_since(scene: &Scene, server: &Server) {
     kinit("backupper", &[]);
     prepare(server).unwrap().end().unwrap();
     scene.domain.samba_tool(&["user", "disable", "backupper"]);
-    let error = refused(server);
-    assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{error}");
-    assert!(scene.audited("is disabled"));
+    let line = scene.refused(server);
+    assert!(line["result"].as_str().unwrap().contains("is disabled"));
+    scene.domain.samba_tool(&["user", "enable", "backupper"]);
+}
+
+/// Administrator and a Backup Operator restore every byte, by password and by ticket; who may not do so does not.
+fn restores(scene: &Scene) {
+    let directory = &scene.world.directory;
+    let backup = {
+        let host = directory.host();
+        Backup::of(&Server::at_socket(host.socket()))
+    };
+    let content = || -> Vec<_> {
+        let read = |name: &String| std::fs::read(directory.file(name)).unwrap();
+        let names = directory.names();
+        names
+            .iter()
+            .map(|name| (name.clone(), read(name)))
+            .collect()
+    };
+    let before = content();
+    let host = Host::start(&scene.configuration(), Mode::Restore).unwrap();
+    let server = scene.server(&host);
+    kinit("backupper", &[]);
+    for (user, password) in [
+        ("Administrator", Some(ADMINISTRATORS_PASSWORD)),
+        ("backupper", Some(PASSWORD)),
+        ("backupper", None),
+    ] {
+        set_auth_identity(password.map(|password| (user, "krb.test", password)));
+        directory.flip("ntds.dit", 100_000);
+        assert!(content() != before);
+        backup.restore(&server, directory);
+        assert!(content() == before, "{user} restored every byte");
+        let caller = format!("\"caller\":\"{user}@KRB.TEST\"");
+        let log = std::fs::read_to_string(&scene.audit).unwrap();
+        let sent = log
+            .lines()
+            .filter(|line| line.contains("HrRRestoreWriteFile") && line.contains(&caller));
+        assert!(sent.count() >= backup.files.len(), "{user}");
+    }
+    for (user, password) in [
+        ("ordinary", PASSWORD),
+        ("reader", PASSWORD),
+        ("denied", PASSWORD),
+    ] {
+        log_on(user, password);
+        let line = refusal(&scene.audit, || {
+            let token = Some(backup.token.as_slice());
+            let error = RestoreContext::prepare(&server, RestoreType::CatchUp, token)
+                .err()
+                .unwrap();
+            assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{user}: {error}");
+        });
+        assert_eq!(line["call"], "HrRRestorePrepare", "{user}");
+    }
+    assert!(content() == before);
+    set_auth_identity(None);
+}
+
+/// The directory that would be asked is the one that lies still.
+fn without_directory(scene: &Scene) {
+    let configuration = |allowed| {
+        let mut configuration = scene.configuration();
+        let kerberos = &mut configuration.remote.as_mut().unwrap().kerberos;
+        let kerberos = kerberos.as_mut().unwrap();
+        kerberos.directory = Some("ldapi://%2Fno%2Fsuch%2Fsocket".into());
+        kerberos.restore_without_directory = allowed;
+        kerberos.restore = vec![scene.domain.sid("reader")];
+        configuration
+    };
+    let restore = |server: &Server| RestoreContext::prepare(server, RestoreType::CatchUp, None);
+    for (mode, allowed, user, password, let_in) in [
+        (
+            Mode::Restore,
+            false,
+            "Administrator",
+            ADMINISTRATORS_PASSWORD,
+            false,
+        ),
+        (
+            Mode::Restore,
+            true,
+            "Administrator",
+            ADMINISTRATORS_PASSWORD,
+            true,
+        ),
+        (Mode::Restore, true, "reader", PASSWORD, true),
+        // No ticket names that group.
+        (Mode::Restore, true, "backupper", PASSWORD, false),
+        (Mode::Restore, true, "denied", PASSWORD, false),
+        (
+            Mode::Normal,
+            true,
+            "Administrator",
+            ADMINISTRATORS_PASSWORD,
+            false,
+        ),
+    ] {
+        let host = Host::start(&configuration(allowed), mode).unwrap();
+        let server = scene.server(&host);
+        log_on(user, password);
+        if let_in {
+            restore(&server).unwrap().end().unwrap();
+        } else {
+            refusal(&scene.audit, || {
+                let code = restore(&server).err().unwrap().code;
+                assert_eq!(code, ResultCode::ACCESS_DENIED, "{user}, {mode:?}");
+            });
+        }
+    }
+    set_auth_identity(None);
 }

@@ -28,7 +28,7 @@ struct Current {
     pin: Fingerprint,
 }
 
-/// Inode, size, and time of change in seconds and nanoseconds; none of a file that is not there.
+/// Inode, size, and time of change (of content, mode or name) in seconds and nanoseconds; none of a file that is not there.
 type FileState = Option<(u64, u64, i64, i64)>;
 
 impl Credentials {
@@ -86,8 +86,8 @@ fn states(certificate: &Path, key: &Path) -> [FileState; 2] {
         Some((
             metadata.ino(),
             metadata.size(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
         ))
     })
 }

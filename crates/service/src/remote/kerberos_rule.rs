@@ -4,17 +4,15 @@
 //! the configuration adds groups and accounts, and denies some. Whoever is denied holds nothing, whatever else counts.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode};
 use kerberos::{Accepted, Accepting, Acceptor, Sid};
 use serde::Deserialize;
 
-use super::strikes::Strikes;
-use super::token_groups;
+use super::token_groups::{self, Failure};
 use crate::caller::{Identity, Privileges};
+use crate::store::Mode;
 
 /// BUILTIN\Administrators and BUILTIN\Backup Operators.
 const BUILTIN: [&str; 2] = ["S-1-5-32-544", "S-1-5-32-551"];
@@ -34,6 +32,10 @@ pub struct KerberosConfiguration {
     /// name the built-in groups.
     #[serde(default)]
     pub directory: Option<String>,
+    /// Whether in restore mode the groups of tickets do while nobody listens there: the directory that is to be restored
+    /// may be the one that would be asked.
+    #[serde(default)]
+    pub restore_without_directory: bool,
     /// Further groups and accounts that hold SE_BACKUP_NAME, by SID.
     #[serde(default)]
     pub backup: Vec<String>,
@@ -50,10 +52,10 @@ pub(crate) struct KerberosRule {
     acceptor: Acceptor,
     realm: String,
     directory: Option<String>,
+    directory_may_be_down: bool,
     backup: HashSet<Sid>,
     restore: HashSet<Sid>,
     deny: HashSet<Sid>,
-    strikes: Arc<Strikes>,
 }
 
 impl KerberosRule {
@@ -61,10 +63,7 @@ impl KerberosRule {
     ///
     /// # Errors
     /// `hrInvalidParam` for what cannot be used.
-    pub(super) fn new(
-        configuration: &KerberosConfiguration,
-        strikes: Arc<Strikes>,
-    ) -> Result<Self> {
+    pub(super) fn new(configuration: &KerberosConfiguration, mode: Mode) -> Result<Self> {
         let unusable = |error: kerberos::Error| {
             Error::new(ResultCode::INVALID_PARAM, format!("kerberos: {error}"))
         };
@@ -88,21 +87,16 @@ impl KerberosRule {
             acceptor: Acceptor::new(&configuration.keytab, principal).map_err(unusable)?,
             realm,
             directory: configuration.directory.clone(),
+            directory_may_be_down: configuration.restore_without_directory && mode == Mode::Restore,
             backup: sids(&configuration.backup)?,
             restore: sids(&configuration.restore)?,
             deny: sids(&configuration.deny)?,
-            strikes,
         })
     }
 
     /// A new exchange, over the channel with these bindings.
     pub(crate) fn begin(&self, channel: &[u8]) -> kerberos::Result<Accepting> {
         self.acceptor.begin(channel)
-    }
-
-    /// Notes a failure.
-    pub(crate) fn strike(&self, address: IpAddr) {
-        self.strikes.strike(address);
     }
 
     /// Who that is. May ask the directory: not for asynchronous threads.
@@ -114,7 +108,13 @@ impl KerberosRule {
         let mut groups: HashSet<Sid> = logon.groups.iter().cloned().collect();
         groups.insert(logon.user.clone());
         if let Some(directory) = &self.directory {
-            groups.extend(token_groups::look_up(directory, &logon.user)?);
+            match token_groups::look_up(directory, &logon.user) {
+                Ok(counted) => groups.extend(counted),
+                Err(Failure::Down(reason)) if self.directory_may_be_down => {
+                    tracing::warn!(reason, "the groups of the ticket count alone");
+                }
+                Err(Failure::Down(reason) | Failure::Refused(reason)) => return Err(reason),
+            }
         }
         let denied = groups.iter().chain(&logon.deny_only);
         let privileges = if denied.into_iter().any(|sid| self.deny.contains(sid)) {

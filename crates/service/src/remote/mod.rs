@@ -5,13 +5,14 @@
 //! 3. `client_certificate`: who the client is, by the certificate that it showed; or `kerberos_rule`, by the ticket that it
 //!    sends in its first call, with the groups that the ticket and the directory (`token_groups`) say.
 //!
-//! `strikes` shuts out who fails too often.
+//! `refusals` notes who fails, and `strikes` shuts out who does so too often.
 
 mod admission;
 mod client_certificate;
 mod configuration;
 mod credentials;
 mod kerberos_rule;
+mod refusals;
 mod strikes;
 mod token_groups;
 
@@ -28,15 +29,17 @@ use wire::tls;
 
 pub(crate) use self::admission::Admission;
 use self::admission::Turnstile;
-use self::client_certificate::Mapping;
+use self::client_certificate::{Mapping, Stranger};
 pub use self::configuration::{ClientConfiguration, RemoteConfiguration};
 use self::credentials::Credentials;
 pub use self::kerberos_rule::KerberosConfiguration;
 pub(crate) use self::kerberos_rule::KerberosRule;
+pub(crate) use self::refusals::{Refusals, Unproven};
 use self::strikes::Strikes;
 use crate::audit::Audit;
 use crate::caller::{Identity, Origin, Privileges};
 use crate::doorkeeper::{Lobby, Network};
+use crate::store::Mode;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -54,7 +57,7 @@ struct Door {
     turnstile: Arc<Turnstile>,
     strikes: Arc<Strikes>,
     kerberos: Option<Arc<KerberosRule>>,
-    audit: Arc<Audit>,
+    refusals: Arc<Refusals>,
 }
 
 impl RemoteEndpoint {
@@ -62,12 +65,16 @@ impl RemoteEndpoint {
     ///
     /// # Errors
     /// `hrInvalidParam` for what cannot be used, naming it.
-    pub(crate) fn bind(configuration: &RemoteConfiguration, audit: Arc<Audit>) -> Result<Self> {
+    pub(crate) fn bind(
+        configuration: &RemoteConfiguration,
+        mode: Mode,
+        audit: Arc<Audit>,
+    ) -> Result<Self> {
         let strikes = Arc::new(Strikes::new(configuration.failures_per_minute));
         let kerberos = configuration
             .kerberos
             .as_ref()
-            .map(|kerberos| KerberosRule::new(kerberos, strikes.clone()).map(Arc::new))
+            .map(|kerberos| KerberosRule::new(kerberos, mode).map(Arc::new))
             .transpose()?;
         let door = Arc::new(Door {
             credentials: Credentials::read(&configuration.certificate, &configuration.key)?,
@@ -76,9 +83,9 @@ impl RemoteEndpoint {
                 configuration.max_connections as usize,
                 configuration.max_connections_per_address as usize,
             ),
+            refusals: Refusals::new(audit, strikes.clone()),
             strikes,
             kerberos,
-            audit,
         });
         let listeners = configuration
             .listen
@@ -106,6 +113,11 @@ impl RemoteEndpoint {
     /// How tickets are judged, where that is configured.
     pub(crate) fn kerberos(&self) -> Option<Arc<KerberosRule>> {
         self.door.kerberos.clone()
+    }
+
+    /// Where it is noted who did not prove who it is.
+    pub(crate) fn refusals(&self) -> Arc<Refusals> {
+        self.door.refusals.clone()
     }
 
     /// Lets connections in for as long as the service runs.
@@ -158,7 +170,7 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
                 () = lobby.closed() => return,
             };
             match entered {
-                Ok((stream, identity)) => {
+                Ok((stream, identity, unproven)) => {
                     let origin = Origin::Network(address);
                     let channel = match tls::channel_binding(stream.get_ref().1) {
                         Ok(channel) => channel,
@@ -167,12 +179,20 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
                             return;
                         }
                     };
-                    let network = Network { admission, channel };
+                    let network = Network {
+                        admission,
+                        channel,
+                        unproven,
+                    };
                     lobby
                         .enter(Box::new(stream), origin, identity, Some(network))
                         .await;
                 }
-                Err(error) => door.note("unknown", address, "TlsHandshake", &error.to_string()),
+                Err(error) => {
+                    let reason = error.to_string();
+                    door.refusals
+                        .note("unknown", address, "TlsHandshake", &reason);
+                }
             }
         });
     }
@@ -183,48 +203,26 @@ impl Door {
         &self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> io::Result<(TlsStream<TcpStream>, Arc<Identity>)> {
+    ) -> io::Result<(TlsStream<TcpStream>, Arc<Identity>, Option<Unproven>)> {
         stream.set_nodelay(true)?;
         let acceptor = TlsAcceptor::from(self.credentials.current());
         let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
         let shown = stream.get_ref().1.peer_certificates();
-        let identity = match self.mapping.identify(shown.unwrap_or_default()) {
-            Ok(identity) => identity,
-            // It may say so by a ticket.
-            Err(stranger) if shown.is_none() && self.kerberos.is_some() => Arc::new(Identity {
-                name: stranger.name,
-                privileges: Privileges::NONE,
-            }),
-            Err(stranger) => {
-                self.note(
-                    &stranger.name,
-                    address,
-                    "ClientCertificate",
-                    &stranger.reason,
-                );
-                Arc::new(Identity {
-                    name: stranger.name,
+        let (identity, unproven) = match self.mapping.identify(shown.unwrap_or_default()) {
+            Ok(identity) => (identity, None),
+            // It may yet prove it by a ticket, where it showed no certificate.
+            Err(Stranger { name, reason }) => {
+                let identity = Arc::new(Identity {
+                    name: name.clone(),
                     privileges: Privileges::NONE,
-                })
+                });
+                let refusals = self.refusals.clone();
+                let unproven = Unproven::new(refusals, name, address, reason);
+                (identity, Some(unproven))
             }
         };
-        Ok((stream, identity))
-    }
-
-    /// Notes somebody who did not prove who it is.
-    fn note(&self, name: &str, address: SocketAddr, what: &'static str, reason: &str) {
-        tracing::warn!(%address, name, reason, "a caller without privileges connected");
-        self.audit
-            .connection(name, &address.to_string(), what, reason);
-        if self.strikes.strike(address.ip()) {
-            self.audit.connection(
-                name,
-                &address.to_string(),
-                "ShutOut",
-                "too many failures: connections from there are refused for up to a minute",
-            );
-        }
+        Ok((stream, identity, unproven))
     }
 }

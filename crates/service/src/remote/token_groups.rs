@@ -12,15 +12,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// ADS_UF_ACCOUNTDISABLE of userAccountControl.
 const DISABLED: u32 = 2;
 
+/// Why a directory gave no groups, in words.
+pub(super) enum Failure {
+    /// Nobody listens there.
+    Down(String),
+    /// Anything else.
+    Refused(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
 /// Asks the directory at a URL such as `ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi`, which lets this
 /// process in by who it is.
 ///
 /// # Errors
-/// In words: the directory cannot be asked, the account is not there or was disabled since the ticket was given out.
-pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, String> {
+/// The directory cannot be asked, the account is not there or was disabled since the ticket was given out.
+pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failure> {
     let failed = |error: ldap3::LdapError| format!("{directory}: {error}");
     let settings = LdapConnSettings::new().set_conn_timeout(PATIENCE);
-    let mut connection = LdapConn::with_settings(settings, directory).map_err(failed)?;
+    let mut connection = LdapConn::with_settings(settings, directory)
+        .map_err(|error| Failure::Down(failed(error)))?;
     let found = connection
         .with_timeout(PATIENCE)
         .search(
@@ -43,7 +58,7 @@ pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, String
         .and_then(|values| values.first()?.parse().ok())
         .ok_or_else(|| format!("{directory}: {account} has no userAccountControl"))?;
     if control & DISABLED != 0 {
-        return Err(format!("{account} is disabled"));
+        return Err(format!("{account} is disabled").into());
     }
     // Values that happen to be UTF-8 are among those in text.
     let texts = entry.attrs.get("tokenGroups").into_iter().flatten();
@@ -52,7 +67,8 @@ pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, String
         .map(String::as_bytes)
         .chain(bytes.map(Vec::as_slice))
         .map(|sid| {
-            Sid::from_bytes(sid).ok_or_else(|| format!("{directory}: tokenGroups holds no SID"))
+            Sid::from_bytes(sid)
+                .ok_or_else(|| format!("{directory}: tokenGroups holds no SID").into())
         })
         .collect()
 }

@@ -9,6 +9,7 @@ use contract::{Error, RestoreType, ResultCode};
 use ntdsbcli::{RestoreContext, Server, TlsOptions};
 use service::{Mode, RemoteConfiguration};
 
+use crate::audit_log::refusal;
 use crate::certificates::{Authority, Issued};
 use crate::host::Host;
 use crate::world::{World, back_up, by_fingerprint, by_subject, prepare, refused, server};
@@ -66,11 +67,14 @@ fn unknown_certificates_are_denied_every_call() {
     let world = World::new();
     let (client, entry) = world.backup_client();
     let expired = world.authority.expired_client(world.path(), "expired");
-    let host = world.host(vec![
+    let mut configuration = world.configuration(vec![
         entry,
         by_fingerprint(&expired, true, true),
         by_subject("CN=recovery-host"),
     ]);
+    let audit = world.path().join("audit.jsonl");
+    configuration.audit.file = Some(audit.clone());
+    let host = Host::start(&configuration, Mode::Normal).unwrap();
     let other = tempfile::tempdir().unwrap();
     let strangers = [
         None,
@@ -84,7 +88,20 @@ fn unknown_certificates_are_denied_every_call() {
     ];
     for stranger in &strangers {
         let server = server(&host, world.tls(stranger.as_ref()));
-        let error = refused(&server);
+        let mut error = None;
+        // The call's own line says why; without certificate and ticket there is no call.
+        let line = refusal(&audit, || error = Some(refused(&server)));
+        let (call, why) = match stranger {
+            Some(_) => ("HrRBackupPrepare", "its certificate"),
+            None => ("Disconnect", "it showed no certificate"),
+        };
+        let said = line["result"].as_str().unwrap();
+        assert_eq!(line["call"], call);
+        assert!(
+            said.contains(why) || said.contains("invalid peer certificate"),
+            "{line}"
+        );
+        let error = error.unwrap();
         assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{error}");
         let hints = [
             client.fingerprint(),
@@ -96,8 +113,10 @@ fn unknown_certificates_are_denied_every_call() {
             !hints.iter().any(|hint| error.reason.contains(hint)),
             "{error}"
         );
-        let error = ntdsbcli::is_ntds_online(&server).unwrap_err();
-        assert_eq!(error.code, ResultCode::ACCESS_DENIED);
+        refusal(&audit, || {
+            let error = ntdsbcli::is_ntds_online(&server).unwrap_err();
+            assert_eq!(error.code, ResultCode::ACCESS_DENIED);
+        });
     }
 }
 
@@ -145,42 +164,53 @@ fn a_stranger_in_the_services_place_is_not_believed() {
 #[test]
 fn nothing_is_said_without_tls_or_with_an_old_one() {
     let world = World::new();
-    let host = world.host(vec![]);
+    let mut configuration = world.configuration(vec![]);
+    let audit = world.path().join("audit.jsonl");
+    configuration.audit.file = Some(audit.clone());
+    let host = Host::start(&configuration, Mode::Normal).unwrap();
     let address = host.addresses[0];
     // HTTP/2 and HTTP/1 in clear: no answer but a TLS alert, and the end of the connection.
     for greeting in [
         &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..],
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ] {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(15)))
-            .unwrap();
-        stream.write_all(greeting).unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        assert!(answer.len() <= 7 && answer.first().is_none_or(|byte| *byte == 21));
+        let line = refusal(&audit, || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(15)))
+                .unwrap();
+            stream.write_all(greeting).unwrap();
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            assert!(answer.len() <= 7 && answer.first().is_none_or(|byte| *byte == 21));
+        });
+        assert_eq!(line["call"], "TlsHandshake");
     }
-    for (version, accepted) in [("-tls1_2", false), ("-tls1_3", true)] {
-        let output = Command::new("openssl")
-            .args([
-                "s_client",
-                "-connect",
-                &address.to_string(),
-                version,
-                "-alpn",
-                "h2",
-            ])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(
-            said.contains("Cipher is TLS_"),
-            accepted,
-            "{version}: {said}"
-        );
+    for version in ["-tls1", "-tls1_1", "-tls1_2"] {
+        let line = refusal(&audit, || {
+            let said = s_client(&address.to_string(), version);
+            assert!(said.contains("Cipher is (NONE)"), "{version}: {said}");
+        });
+        assert_eq!(line["call"], "TlsHandshake");
     }
+    // With the right version it is known only by what it lacks.
+    let line = refusal(&audit, || {
+        let said = s_client(&address.to_string(), "-tls1_3");
+        assert!(said.contains("Cipher is TLS_"), "{said}");
+    });
+    assert_eq!(line["call"], "Disconnect");
+}
+
+/// What openssl's client says of a handshake in this version of TLS.
+fn s_client(address: &str, version: &str) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect", address, version, "-alpn", "h2"])
+        // The oldest are still offered at this level only.
+        .args(["-cipher", "DEFAULT@SECLEVEL=0"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
@@ -213,6 +243,55 @@ fn a_renewed_certificate_counts_from_the_next_connection_on() {
     // Who was connected stays so.
     running.database_names().unwrap();
     running.end().unwrap();
+}
+
+#[test]
+fn what_cannot_be_used_of_renewed_files_does_not_count() {
+    let world = World::new();
+    let (client, entry) = world.backup_client();
+    let host = world.host(vec![entry]);
+    let (certificate, key) = (&world.service.certificate, &world.service.key);
+    let tls = TlsOptions {
+        pin: Some(world.service.pin()),
+        ..world.tls(Some(&client))
+    };
+    let served = || {
+        let answer = ntdsbcli::is_ntds_online(&server(&host, tls.clone()));
+        assert_eq!(answer, Ok(true), "the earlier ones stay in use");
+    };
+    let sound = [
+        std::fs::read(certificate).unwrap(),
+        std::fs::read(key).unwrap(),
+    ];
+    for file in [certificate, key] {
+        std::fs::rename(file, file.with_extension("away")).unwrap();
+        served();
+        for nonsense in [
+            &b""[..],
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            &sound[0][..sound[0].len() / 2],
+            &[0xff; 5000],
+        ] {
+            std::fs::write(file, nonsense).unwrap();
+            served();
+        }
+        std::fs::remove_file(file).unwrap();
+        std::fs::rename(file.with_extension("away"), file).unwrap();
+        served();
+    }
+    // A key that others may read is not taken either.
+    let folder = tempfile::tempdir_in(world.path()).unwrap();
+    let renewed = world.authority.service(folder.path(), "renewed");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&renewed.key, open).unwrap();
+    std::fs::rename(&renewed.key, key).unwrap();
+    std::fs::rename(&renewed.certificate, certificate).unwrap();
+    served();
+    // Once it is right, it counts. A change of its mode alone is seen, too.
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(key, private).unwrap();
+    let error = refused(&server(&host, tls.clone()));
+    assert_eq!(error.code, ResultCode::COULD_NOT_CONNECT, "{error}");
 }
 
 #[test]

@@ -3,58 +3,14 @@
 use std::io::Read;
 use std::time::SystemTime;
 
-use contract::{Error, FileType, Generations, RestoreType, ResultCode};
-use ntdsbcli::{
-    BackupContext, BackupFile, BackupOptions, DatabaseMap, Registration, RestoreContext,
-    RestoredFile, SendError, Server,
-};
+use contract::{Error, FileType, RestoreType, ResultCode};
+use ntdsbcli::{RestoreContext, RestoredFile, SendError, Server};
 use service::Mode;
-use sha2::{Digest, Sha256};
 
 use crate::certificates::Issued;
 use crate::host::{Directory, Host};
+use crate::in_memory::{Backup, announced};
 use crate::world::{World, by_fingerprint, server};
-
-/// A backup in memory.
-struct Backup {
-    token: Vec<u8>,
-    generations: Generations,
-    files: Vec<(BackupFile, Vec<u8>)>,
-}
-
-impl Backup {
-    fn of(server: &Server) -> Self {
-        let mut backup = BackupContext::prepare(server, BackupOptions::full()).unwrap();
-        let mut files = backup.database_names().unwrap();
-        files.extend(backup.backup_logs().unwrap());
-        let mut buffer = vec![0; 1 << 20];
-        let files = files
-            .into_iter()
-            .map(|file| {
-                let size = backup.open_file(&file.name, 1 << 20).unwrap();
-                let mut content = Vec::new();
-                while (content.len() as u64) < size {
-                    let length = backup.read(&mut buffer).unwrap();
-                    content.extend_from_slice(&buffer[..length]);
-                }
-                backup.close().unwrap();
-                (file, content)
-            })
-            .collect();
-        Self {
-            token: backup.expiry_token().to_vec(),
-            generations: backup
-                .facts()
-                .logs
-                .unwrap_or(Generations { low: 0, high: 0 }),
-            files,
-        }
-    }
-
-    fn size(&self) -> u64 {
-        self.files.iter().map(|(file, _)| file.size).sum()
-    }
-}
 
 /// A world in restore mode, a client that may restore, and the backup of another directory.
 struct Scene {
@@ -83,37 +39,13 @@ impl Scene {
         }
     }
 
+    fn server(&self) -> Server {
+        server(&self.host, self.world.tls(Some(&self.restorer)))
+    }
+
     /// A restore up to its registration.
     fn register(&self) -> RestoreContext {
-        let server = server(&self.host, self.world.tls(Some(&self.restorer)));
-        let context =
-            RestoreContext::prepare(&server, RestoreType::CatchUp, Some(&self.backup.token))
-                .unwrap();
-        let folder = self.world.directory.path().display().to_string();
-        let database = &self.backup.files[0].0.name;
-        context
-            .register(&Registration {
-                checkpoint_directory: folder.clone(),
-                log_directory: folder.clone(),
-                backup_log_directory: folder,
-                databases: vec![DatabaseMap {
-                    old_path: database.clone(),
-                    new_path: self.world.directory.listed("ntds.dit"),
-                }],
-                generations: self.backup.generations,
-            })
-            .unwrap();
-        context
-    }
-}
-
-fn announced(file: &BackupFile, content: &[u8]) -> RestoredFile {
-    RestoredFile {
-        file_type: file.file_type,
-        name: file.base_name().to_owned(),
-        size: content.len() as u64,
-        sha256: Sha256::digest(content).into(),
-        modified: file.modified,
+        self.backup.register(&self.server(), &self.world.directory)
     }
 }
 
@@ -140,16 +72,9 @@ fn every_byte_comes_back() {
         })
         .collect();
     scene.world.directory.flip("ntds.dit", 100_000);
-    let context = scene.register();
-    let deleted = context.clear(scene.backup.size()).unwrap();
-    assert_eq!(deleted.len(), scene.backup.files.len());
-    for (file, content) in &scene.backup.files {
-        context
-            .send_file(&announced(file, content), &mut content.as_slice())
-            .unwrap();
-    }
-    context.register_complete(ResultCode::OK).unwrap();
-    context.end().unwrap();
+    scene
+        .backup
+        .restore(&scene.server(), &scene.world.directory);
     for (name, content) in before {
         assert!(
             std::fs::read(scene.world.directory.file(&name)).unwrap() == content,
@@ -242,7 +167,7 @@ fn nothing_is_written_without_a_registered_restore() {
     let names = scene.world.directory.names();
     let (database, content) = &scene.backup.files[0];
     let file = announced(database, content);
-    let server = server(&scene.host, scene.world.tls(Some(&scene.restorer)));
+    let server = scene.server();
     for (token, code) in [
         (None, ResultCode::MISSING_EXPIRY_TOKEN),
         (
