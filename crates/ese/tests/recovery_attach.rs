@@ -11,7 +11,7 @@ use common::{contents, database_in, dump, unpacked};
 use ese::Database;
 use ese::header::{DatabaseHeaders, DatabaseState, HeaderCopies, Lgpos, Signature};
 use ese::page::PageView;
-use ese::recovery::{Options, recover};
+use ese::recovery::{Error, Options, Stop, recover};
 
 #[test]
 fn every_recovered_database_can_be_attached() {
@@ -205,4 +205,140 @@ fn logs_stay_while_another_database_needs_them() {
     assert!(last.logs_kept_for.is_none() && last.logs_set_aside.is_some());
     assert!(dump(&first.database) == dump(&last.database));
     assert!(!names(folder.path()).iter().any(|name| is_of_logs(name)));
+}
+
+/// Puts files of one set beside those of another.
+fn copy(from: &Path, to: &Path, which: impl Fn(&str) -> bool) {
+    for name in names(from).iter().filter(|name| which(name)) {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_clean_shutdown_of_the_engine_is_left_alone() {
+    for fixture in testkit::every() {
+        let folder = unpacked(&fixture);
+        let database = database_in(folder.path());
+        let header = DatabaseHeaders::read(&database).unwrap().header;
+        if !header.is_clean() {
+            continue;
+        }
+        let before = contents(folder.path());
+        let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+        let name = &fixture.name;
+        assert!(
+            summary.was_clean && summary.logs_set_aside.is_none(),
+            "{name}"
+        );
+        assert_eq!(contents(folder.path()), before, "{name}");
+        println!(
+            "{name}: database, {} other files untouched",
+            before.len() - 1
+        );
+    }
+}
+
+#[test]
+fn logs_that_the_engine_ended_with_a_shutdown_stay() {
+    for name in ["sample-forest/clean", "ese/p8192-clean", "ese/p4096-timer"] {
+        let Some(fixture) = testkit::find(name) else {
+            continue;
+        };
+        let folder = fixture.unpack();
+        let expected = DatabaseHeaders::read(&database_in(folder.path())).unwrap();
+        let newest = expected.header.last_consistent.generation();
+        let (database, header) = common::back_to_creation(folder.path(), newest).unwrap();
+        let mut file = std::fs::read(&database).unwrap();
+        file[..header.len()].copy_from_slice(&header);
+        file[header.len()..2 * header.len()].copy_from_slice(&header);
+        std::fs::write(&database, file).unwrap();
+        let logs = names(folder.path());
+        let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+        assert!(
+            !summary.was_clean && summary.logs_set_aside.is_none(),
+            "{name}"
+        );
+        assert_eq!(names(folder.path()), logs, "{name}");
+        // The engine finds the file where its own shutdown left it.
+        let header = DatabaseHeaders::read(&database).unwrap().header;
+        assert_eq!(
+            header.last_consistent, expected.header.last_consistent,
+            "{name}"
+        );
+        assert_eq!(header.dbtime, expected.header.dbtime, "{name}");
+    }
+}
+
+#[test]
+fn logs_in_the_way_of_a_clean_database_are_set_aside() {
+    let fixture = testkit::find("sample-forest/dirty").unwrap();
+    let folder = fixture.unpack();
+    // As after the restore of a backup that was taken when the logs had been replayed.
+    let summary = recover(Options::new(folder.path())).unwrap();
+    assert!(summary.logs_set_aside.is_none());
+    let before = contents(folder.path());
+    let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+    assert!(summary.was_clean);
+    let aside = summary.logs_set_aside.unwrap();
+    assert_eq!(names(folder.path()), ["ntds.dit"]);
+    let database = folder.path().join("ntds.dit");
+    assert_eq!(contents(folder.path())[&database], before[&database]);
+    assert_eq!(names(&aside).len(), before.len() - 1);
+}
+
+#[test]
+fn logs_beyond_the_place_to_stop_are_set_aside() {
+    // The engine would replay them after all.
+    let clean = testkit::find("sample-forest/clean").unwrap().unpack();
+    let dirty = testkit::find("sample-forest/dirty").unwrap().unpack();
+    copy(dirty.path(), clean.path(), is_of_logs);
+    let before = contents(clean.path());
+    let until = |generation| {
+        let options = Options::new(clean.path()).set_logs_aside(true);
+        recover(options.until(Stop::Generation(generation)))
+    };
+    let error = until(4).unwrap_err();
+    assert!(matches!(error, Error::StopTooEarly { .. }), "{error}");
+    assert_eq!(contents(clean.path()), before);
+    let summary = until(5).unwrap();
+    assert!(
+        !summary.was_clean,
+        "generation 5 goes on after the shutdown"
+    );
+    assert_eq!(summary.lost, [6..=7]);
+    assert!(summary.logs_set_aside.is_some());
+    assert_eq!(names(clean.path()), ["ntds.dit"]);
+}
+
+#[test]
+fn a_clean_copy_goes_on_with_the_logs_that_attach_it_again() {
+    let dirty = testkit::find("sample-forest/dirty").unwrap();
+    let expected = dirty.companion("expected.jsonl.zst").unwrap();
+    let dirty = dirty.unpack();
+    let clean = testkit::find("sample-forest/clean").unwrap().unpack();
+    copy(dirty.path(), clean.path(), is_of_logs);
+    let summary = recover(Options::new(clean.path()).set_logs_aside(true)).unwrap();
+    assert!(!summary.was_clean && summary.logs_set_aside.is_some());
+    assert!(dump(&summary.database) == expected);
+}
+
+#[test]
+fn an_old_clean_copy_beside_newer_logs_is_refused() {
+    let clean = testkit::find("sample-forest/clean").unwrap().unpack();
+    let dirty = testkit::find("sample-forest/dirty").unwrap().unpack();
+    copy(dirty.path(), clean.path(), is_of_logs);
+    // It was attached again in the log that is missing.
+    std::fs::remove_file(clean.path().join("edb00005.log")).unwrap();
+    let before = contents(clean.path());
+    let out = tempfile::tempdir().unwrap();
+    let error = recover(Options::new(clean.path()).set_logs_aside(true)).unwrap_err();
+    assert!(matches!(error, Error::OlderThanLogs { .. }), "{error}");
+    let error = recover(Options::new(clean.path()).into_folder(out.path())).unwrap_err();
+    assert!(matches!(error, Error::OlderThanLogs { .. }), "{error}");
+    assert_eq!(contents(clean.path()), before);
+    let options = Options::new(clean.path()).set_logs_aside(true);
+    let summary = recover(options.allow_loss(true)).unwrap();
+    assert!(summary.was_clean && summary.logs_set_aside.is_some());
+    assert_eq!(summary.lost, [5..=7]);
+    assert_eq!(names(clean.path()), ["ntds.dit"]);
 }

@@ -74,6 +74,21 @@ pub enum Error {
         /// The generation that recovery would end with.
         last: u32,
     },
+    /// The database is clean, but older than the logs beside it.
+    #[error(
+        "{}: it was shut down cleanly at {consistent}, but the logs go on from a later state of it, which they attached at \
+         {attached}: this is an old copy. Put the newest copy here, or the logs that lead to it; or allow loss explicitly \
+         to keep the copy as it is",
+        database.display()
+    )]
+    OlderThanLogs {
+        /// The database.
+        database: PathBuf,
+        /// Where it was shut down.
+        consistent: Lgpos,
+        /// Where the logs attached it later.
+        attached: Lgpos,
+    },
     /// A log that is needed is damaged, or belongs to another sequence.
     #[error("generation {generation:#x} cannot be used: {source}")]
     UnusableLog {

@@ -6,9 +6,12 @@ use std::time::SystemTime;
 
 use super::clock;
 use super::creation;
+use super::ending;
 use super::error::{Error, Result};
 use super::options::{Options, Stop};
-use crate::header::{DatabaseHeader, DatabaseHeaders, DatabaseState, PatchHeader, Signature};
+use crate::header::{
+    DatabaseHeader, DatabaseHeaders, DatabaseState, Lgpos, PatchHeader, Signature,
+};
 use crate::log::LogKind;
 use crate::log_set::{LogFile, LogName, LogSet, RequiredLogs};
 
@@ -21,6 +24,9 @@ pub(super) struct Plan {
     pub before: DatabaseHeader,
     /// The pages of the file, without the one that ends a streaming backup.
     pub pages: u32,
+    /// All logs of the folder.
+    pub set: LogSet,
+    /// Those to replay.
     pub logs: Vec<(PathBuf, LogKind)>,
     /// DBTIME and OBJID that the database had reached where one of the logs began.
     pub counters: (u64, u32),
@@ -125,6 +131,7 @@ impl Plan {
         };
         plan.before = before;
         plan.stop_at(options.stop, database, &set)?;
+        plan.set = set;
         Ok(plan)
     }
 
@@ -196,6 +203,7 @@ impl Plan {
             header: header.clone(),
             before: header.clone(),
             pages,
+            set: LogSet::default(),
             logs: run.iter().map(log_kind).collect(),
             counters: counters(&run, &header.database_signature),
             dbtime_before: counters(run.get(..1).unwrap_or_default(), &header.database_signature).0,
@@ -207,21 +215,26 @@ impl Plan {
     }
 
     /// The logs of a database that was shut down: what came after, if it is there. The database may have been attached
-    /// again since.
+    /// again since; the log that it was shut down in need not be there for that.
     fn clean(header: &DatabaseHeader, pages: u32, set: &LogSet) -> Plan {
-        let first = header.last_consistent.generation();
+        let sequence = &header.log_signature;
+        let consistent = header.last_consistent.generation();
+        let first = (set.logs.iter())
+            .filter(|log| log.header.log_signature == *sequence)
+            .map(LogFile::generation)
+            .find(|generation| (consistent..).contains(generation) && consistent > 0);
         let mut run: Vec<LogFile> = Vec::new();
-        if first > 0 {
-            let mut next = Some(first);
-            while let Some(log) = next.and_then(|next| set.get(next, &header.log_signature)) {
-                next = log.generation().checked_add(1);
-                run.push(log.clone());
-            }
+        let mut next = first;
+        while let Some(log) = next.and_then(|next| set.get(next, sequence)) {
+            next = log.generation().checked_add(1);
+            run.push(log.clone());
         }
+        let first = first.unwrap_or(consistent);
         Plan {
             header: header.clone(),
             before: header.clone(),
             pages,
+            set: LogSet::default(),
             logs: run.iter().map(log_kind).collect(),
             counters: (0, 0),
             dbtime_before: 0,
@@ -232,6 +245,50 @@ impl Plan {
         }
     }
 
+    /// Nothing was replayed into the clean database. If the logs go on from a state that it reached later all the same,
+    /// the file is an old copy, and what was committed since would be lost.
+    ///
+    /// `attached` is where the logs attach the database that they still hold attached at their end. Gives the generations
+    /// that are lost, if that is allowed.
+    pub fn refuse_older_state(
+        &self,
+        attached: Option<Lgpos>,
+        allow_loss: bool,
+        database: &Path,
+    ) -> Result<Option<RangeInclusive<u32>>> {
+        let header = &self.header;
+        let later = (attached.into_iter())
+            .chain(ending::attachments(
+                &self.set,
+                &header.log_signature,
+                &header.database_signature,
+            ))
+            .filter(|attach| *attach > header.last_consistent)
+            .max();
+        let Some(later) = later else {
+            return Ok(None);
+        };
+        let first = header.last_consistent.generation();
+        let newest = (self.set.logs.iter())
+            .rfind(|log| log.header.log_signature == header.log_signature)
+            .map_or(first, LogFile::generation);
+        match allow_loss || self.stops_before(later) {
+            true => Ok(self.lost.is_empty().then_some(first..=newest)),
+            false => Err(Error::OlderThanLogs {
+                database: database.to_path_buf(),
+                consistent: header.last_consistent,
+                attached: later,
+            }),
+        }
+    }
+
+    /// Whether the caller asked to stop before this position.
+    fn stops_before(&self, position: Lgpos) -> bool {
+        self.lost
+            .iter()
+            .any(|lost| lost.contains(&position.generation()))
+    }
+
     /// Leaves out the logs after the place to stop.
     fn stop_at(&mut self, stop: Stop, database: &Path, set: &LogSet) -> Result<()> {
         let (end, what) = match stop {
@@ -239,6 +296,16 @@ impl Plan {
             // Nothing is newer than that.
             Stop::Time(time) if time >= SystemTime::now() => return Ok(()),
             Stop::Generation(end) => (end, format!("generation {end:#x}")),
+            // A clean file without logs is as old as its shutdown.
+            Stop::Time(time)
+                if self.logs.is_empty()
+                    && self.header.is_clean()
+                    && self.header.last_consistent_time.is_utc()
+                    && clock::milliseconds(&self.header.last_consistent_time)
+                        <= clock::since_1970(time) =>
+            {
+                return Ok(());
+            }
             Stop::Time(time) => {
                 let sequence = &self.header.log_signature;
                 let times = (set.logs.iter()).map(|log| &log.header.created);
@@ -279,11 +346,15 @@ impl Plan {
                 )
             }
         };
-        if end < self.required {
+        let held = match self.header.is_clean() {
+            true => self.header.last_consistent.generation(),
+            false => self.required,
+        };
+        if end < held {
             return Err(Error::StopTooEarly {
                 database: database.to_path_buf(),
                 stop: what,
-                required: self.required,
+                required: held,
             });
         }
         if end < self.last {

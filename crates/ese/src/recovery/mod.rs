@@ -24,6 +24,7 @@ mod aside;
 mod clock;
 mod creation;
 mod edit;
+mod ending;
 mod error;
 mod files;
 mod finish;
@@ -154,13 +155,33 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         end,
         log_bytes,
         generations,
-        lost,
+        mut lost,
         ..
     } = replay;
     let was_clean = plan.header.is_clean() && redo.header == plan.header;
+    let attached = match ending::attached_at_end(
+        &plan.set,
+        &plan.header.log_signature,
+        &plan.header.database_signature,
+    ) {
+        Err(_) if was_clean => None,
+        attached => attached?,
+    };
+    if was_clean {
+        lost.extend(plan.refuse_older_state(attached, options.allow_loss, &database)?);
+    }
+    // Over logs that go on, or that end while the database is in use, no engine would start, or not as was asked for.
+    let is_in_the_way = attached.is_some() || !lost.is_empty();
+    let aside = aside.filter(|_| is_in_the_way);
+    let logs_kept_for = logs_kept_for.filter(|_| is_in_the_way);
     let pages_written = match (&options.output, was_clean) {
         (Some(_), _) => finish::into_new_file(&database, &target, &mut redo.store, &redo.header)?,
-        (None, true) => 0,
+        (None, true) => {
+            if let Some(aside) = &aside {
+                aside.apply()?;
+            }
+            0
+        }
         (None, false) => journal::into_place(
             &database,
             &mut redo.store,
@@ -179,11 +200,10 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         log_bytes,
         pages_written,
         corrected_pages: redo.store.corrected().to_vec(),
-        logs_set_aside: match was_clean {
-            true => completed.and_then(|completed| completed.logs),
-            false => aside.map(|aside| aside.target()),
-        },
-        logs_kept_for: logs_kept_for.filter(|_| !was_clean),
+        logs_set_aside: aside
+            .map(|aside| aside.target())
+            .or(completed.and_then(|completed| completed.logs)),
+        logs_kept_for,
         lost,
         elapsed: started.elapsed(),
     })

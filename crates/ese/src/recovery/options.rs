@@ -101,11 +101,13 @@ impl Options {
         self
     }
 
-    /// Whether a recovery in place moves the replayed logs and the checkpoint into a folder of their own beside them.
+    /// Whether a recovery in place moves logs that would be in the engine's way, and the checkpoint, into a folder of their
+    /// own beside them.
     ///
-    /// The engine does not start over a recovered database while they are there, since they do not end with a shutdown;
-    /// without them it begins a new sequence of logs. Keep them where they are only for tools that read them. They stay as
-    /// well while another database in the folder still needs them.
+    /// The engine does not start over a clean database and logs that end without having let go of it, as those do that were
+    /// replayed here; without them it begins a new sequence of logs. Logs that the engine itself ended with a shutdown stay.
+    /// All stay while another database in the folder still needs them. Not asked for, they stay where they are, for tools
+    /// that read them.
     pub fn set_logs_aside(mut self, aside: bool) -> Self {
         self.set_logs_aside = aside;
         self

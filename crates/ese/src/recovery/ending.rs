@@ -1,0 +1,68 @@
+//! How logs leave a database, and whether an engine that finds them beside the clean file gets on with both.
+//!
+//! An engine that starts replays the logs, unless their last record is that of a shutdown and the checkpoint stands there.
+//! A file that is consistent at a later position than the one at which they attach it is passed over. If they detach it
+//! again, or end with a shutdown, all is well: that is how the engine leaves them. If they end while it is attached, the
+//! engine refuses to start (`ErrLGRICheckForAttachedDatabaseMismatch` in `logredo.cxx`).
+
+use super::error::Result;
+use super::files::log_kind;
+use crate::header::{Lgpos, Signature};
+use crate::log::OpenLog;
+use crate::log::record::Record;
+use crate::log_set::{LogFile, LogSet};
+
+/// Where the logs attached the database that they still hold attached at their end; `None` if they let go of it, or say
+/// nothing of it.
+pub(super) fn attached_at_end(
+    set: &LogSet,
+    sequence: &Signature,
+    database: &Signature,
+) -> Result<Option<Lgpos>> {
+    let newest = (set.logs.iter()).rfind(|log| log.header.log_signature == *sequence);
+    match newest {
+        Some(log) => Ok(attached_after(log, database)?),
+        None => Ok(None),
+    }
+}
+
+/// Where a log attaches the database that is attached when the log ends.
+fn attached_after(log: &LogFile, database: &Signature) -> crate::Result<Option<Lgpos>> {
+    let mut attached = (log.header.attachments().into_iter())
+        .find(|attachment| attachment.database_signature == *database)
+        .map(|attachment| (attachment.database_id, attachment.attach));
+    let (path, kind) = log_kind(log);
+    let log = OpenLog::read(&path, kind)?;
+    let mut records = log.records();
+    while let Some((position, _, record)) = records.next()? {
+        match record {
+            Record::CreateDatabase(create) if create.head.signature == *database => {
+                attached = Some((create.head.database, position));
+            }
+            Record::AttachDatabase(attach) if attach.head.signature == *database => {
+                attached = Some((attach.head.database, position));
+            }
+            Record::DetachDatabase(detach)
+                if attached.is_some_and(|(number, _)| number == detach.head.database) =>
+            {
+                attached = None;
+            }
+            Record::Term(_) | Record::RecoveryQuit(_) => attached = None,
+            _ => {}
+        }
+    }
+    Ok(attached.map(|(_, position)| position))
+}
+
+/// Where logs attached the database, as far as their headers tell.
+pub(super) fn attachments(
+    set: &LogSet,
+    sequence: &Signature,
+    database: &Signature,
+) -> impl Iterator<Item = Lgpos> {
+    (set.logs.iter())
+        .filter(move |log| log.header.log_signature == *sequence)
+        .flat_map(|log| log.header.attachments())
+        .filter(move |attachment| attachment.database_signature == *database)
+        .map(|attachment| attachment.attach)
+}
