@@ -90,6 +90,9 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
         lines.extend(summary.problems.iter().map(|problem| format!("damage: {problem}")));
         for verdict in &summary.drills {
             let id = &verdict.snapshot[..8];
+            lines.extend((verdict.corrected.iter()).map(|place| {
+                format!("snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the disk")
+            }));
             lines.push(match verdict.proven {
                 true => format!("snapshot {id} is proven: restored, {}", what_was_verified(verdict)),
                 false => format!("snapshot {id} FAILED its drill: {}", verdict.findings.join("; ")),

@@ -42,6 +42,9 @@ pub struct Verdict {
     pub proven: bool,
     /// What is wrong with it, in words; the first hundred.
     pub findings: Vec<String>,
+    /// Flipped bits that recovery corrected, in words: the snapshot can be used, but a disk was not well.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub corrected: Vec<String>,
     /// The generations that were replayed.
     pub generations: Option<String>,
     /// Log records that were replayed.
@@ -128,6 +131,7 @@ fn in_scratch_folder(
         tool: TOOL.to_owned(),
         proven: false,
         findings: Vec::new(),
+        corrected: Vec::new(),
         generations: None,
         records: 0,
         rows: 0,
@@ -184,6 +188,10 @@ fn restore_and_verify(
         contract::Generations { low, high }.to_string()
     });
     verdict.records = summary.counts.records;
+    verdict.corrected = (summary.corrected_pages.iter())
+        .map(|page| format!("page {page} of the database"))
+        .chain((summary.corrected_log_bits.iter()).map(ToString::to_string))
+        .collect();
 
     let database = ese::Database::open(&summary.database)?;
     let mut total = 0u64;

@@ -30,7 +30,9 @@ struct Summary {
     pages_written: u64,
     /// Pages with a single flipped bit that was flipped back; the first hundred.
     corrected_pages: Vec<u32>,
-    /// Where the replayed logs and the checkpoint are now.
+    /// Flipped bits of logs that were flipped back for the replay; the first hundred.
+    corrected_log_bits: Vec<String>,
+    /// Where the logs and the checkpoint are now, if they were in the engine's way.
     logs_set_aside: Option<String>,
     /// The other database for whose recovery they stayed.
     logs_kept_for: Option<String>,
@@ -80,6 +82,9 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
         log_bytes: summary.log_bytes,
         pages_written: summary.pages_written,
         corrected_pages: summary.corrected_pages,
+        corrected_log_bits: (summary.corrected_log_bits.iter())
+            .map(ToString::to_string)
+            .collect(),
         logs_set_aside: summary
             .logs_set_aside
             .map(|folder| folder.display().to_string()),
@@ -90,6 +95,11 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
     for page in &result.corrected_pages {
         report.warn(format!(
             "page {page} had a flipped bit, which was corrected; look after the disk"
+        ));
+    }
+    for bit in &result.corrected_log_bits {
+        report.warn(format!(
+            "{bit} of the log had a flipped bit, which was corrected for the replay; look after the disk"
         ));
     }
     for lost in &result.lost {
@@ -133,7 +143,8 @@ fn engine_options(options: &RecoverOptions, logs: &Path, bar: ProgressBar) -> Op
 fn words(result: &Summary) -> String {
     let logs = match (&result.logs_set_aside, &result.logs_kept_for) {
         (Some(folder), _) => format!(
-            ". The logs and the checkpoint that it no longer needs are in {folder}; the directory service begins new ones"
+            ". The logs and the checkpoint that it no longer needs, and over which the directory service would not start, are \
+             in {folder}; it begins new ones"
         ),
         (None, Some(other)) => format!(
             ". The logs stay, since {other} still needs them; recover it too before the directory service starts"
@@ -147,7 +158,7 @@ fn words(result: &Summary) -> String {
         );
     }
     if result.was_clean {
-        return format!("{}: clean, nothing to recover", result.database);
+        return format!("{}: clean, nothing to recover{logs}", result.database);
     }
     let generations = match (result.first_generation, result.last_generation) {
         (Some(first), Some(last)) => in_words(&(first..=last)),

@@ -142,6 +142,9 @@ fn in_words(lines: &[Line]) -> String {
             remarks.push("DAMAGED".into());
         }
         remarks.extend(line.drill.as_ref().map(|drill| match drill.proven {
+            true if !drill.corrected.is_empty() => {
+                format!("proven {} with corrected bits", drill.time)
+            }
             true => format!("proven {}", drill.time),
             false => format!("FAILED its drill {}", drill.time),
         }));

@@ -139,6 +139,66 @@ fn the_service_recovers_after_a_crash_and_after_a_restore() {
     service.stop();
 }
 
+/// The logs in the directory's own folder.
+fn logs_in_place(lab: &Lab) -> Vec<String> {
+    let is_log =
+        |name: &String| !name.contains('/') && (name.ends_with(".log") || name.ends_with(".chk"));
+    lab.content().into_keys().filter(is_log).collect()
+}
+
+#[test]
+fn replayed_logs_are_in_no_engines_way_and_in_every_backup() {
+    let (lab, expected) = dirty();
+    lab.succeed(&["init"]);
+    let logs = logs_in_place(&lab);
+    let service = lab.serve_recovering(&[]);
+    assert!(
+        logs_in_place(&lab).is_empty(),
+        "an engine would refuse to start over them"
+    );
+    let backup = lab.json(&["backup"]);
+    assert_eq!(backup["state"], "Clean Shutdown");
+    assert_eq!(
+        backup["truncated"].as_array().map(Vec::len),
+        Some(5),
+        "as the checkpoint permits: {backup}"
+    );
+    service.stop();
+    let kept: Vec<String> = lab.content().into_keys().collect();
+    assert_eq!(
+        kept,
+        [
+            "ntds.dit",
+            "replayed-logs/edb.chk",
+            "replayed-logs/edb.log",
+            "replayed-logs/edb00006.log",
+            "replayed-logs/edbtmp.log"
+        ]
+    );
+
+    // A restore brings them all back beside the clean database; the next start puts that right.
+    let service = lab.serve(&["--restore-mode"]);
+    lab.succeed(&["restore", "latest"]);
+    service.stop();
+    assert_eq!(logs_in_place(&lab), logs);
+    let service = lab.serve_recovering(&[]);
+    assert!(logs_in_place(&lab).is_empty());
+    assert!(lab.content().contains_key("replayed-logs-2/edb00001.log"));
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    assert!(dump(&lab.directory().join("ntds.dit")) == expected);
+
+    // So does the command, for whoever restores into a plain folder.
+    let plain = lab.path("plain");
+    let plain_name = plain.to_str().expect("plain");
+    lab.succeed(&["restore", "latest", "--target", plain_name]);
+    assert!(plain.join("edb.log").exists());
+    let run = lab.succeed(&["recover", plain_name]);
+    assert!(run.stdout.contains("replayed-logs"), "{run}");
+    assert!(!plain.join("edb.log").exists() && !plain.join("edb.chk").exists());
+    assert!(dump(&plain.join("ntds.dit")) == expected);
+}
+
 #[test]
 fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
     let (lab, _) = dirty();

@@ -291,6 +291,59 @@ fn replay_stops_where_it_is_told() {
     assert!(matches!(long_ago, Error::StopTooEarly { .. }), "{long_ago}");
 }
 
+#[test]
+fn a_flipped_bit_of_a_log_is_corrected_for_the_replay_and_told() {
+    const SEGMENT: usize = 4096;
+    let fixture = testkit::find(CRASHED).unwrap();
+    let expected = fixture.companion("expected.jsonl.zst").unwrap();
+    let folder = fixture.unpack();
+    let header = DatabaseHeaders::read(&database_in(folder.path()))
+        .unwrap()
+        .header;
+    let (first, last) = (header.min_required.get(), header.max_required.get());
+    for (generation, from) in [(first, 1), (last, 1), (last, 5)] {
+        let path = log_of(folder.path(), generation);
+        let sound = std::fs::read(&path).unwrap();
+        // One bit of each written segment, each time another; not one of the checksum itself.
+        let mut bytes = sound.clone();
+        let mut told = Vec::new();
+        for (number, segment) in bytes.chunks_mut(SEGMENT).enumerate().skip(from).step_by(7) {
+            let bit = 64 + (number * 1237 + 11) % (SEGMENT * 8 - 64);
+            let lgpos = segment.get(8..16).unwrap();
+            let is_written = lgpos[4..8] == generation.to_le_bytes()
+                && usize::from(u16::from_le_bytes([lgpos[2], lgpos[3]])) == number;
+            // Without the flag that says so, no code is looked for.
+            if is_written && bit != 36 * 8 + 13 {
+                segment[bit / 8] ^= 1 << (bit % 8);
+                told.push((generation, number as u32, bit as u32));
+            }
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let outcome = attempt(folder.path(), |options| options).unwrap();
+        assert!(outcome.dump == expected, "as from the sound log");
+        let corrected = &outcome.summary.corrected_log_bits;
+        let found: Vec<_> = (corrected.iter())
+            .map(|bit| (bit.generation, bit.flipped.segment, bit.flipped.bit))
+            .collect();
+        assert_eq!(found, told);
+        assert!(!told.is_empty());
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            bytes,
+            "the log stays as it is"
+        );
+
+        // Two bits of one segment are beyond the code.
+        let (_, segment, bit) = told[0];
+        let other = (bit as usize + 4321) % (SEGMENT * 8);
+        bytes[segment as usize * SEGMENT + other / 8] ^= 1 << (other % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        let text = refusal(folder.path());
+        assert!(text.contains(&format!("{generation:#x}")), "{text}");
+        std::fs::write(&path, &sound).unwrap();
+    }
+}
+
 /// Flips these bits of every page in `pages`, and writes the database.
 fn flip(database: &Path, sound: &[u8], pages: &[u32], bits: &[usize]) {
     let size = DatabaseHeaders::parse(sound).unwrap().header.page_size();

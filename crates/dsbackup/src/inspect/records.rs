@@ -18,6 +18,12 @@ use crate::report::{self, Report};
 pub fn run(path: &Path, report: Report) -> Result<Outcome> {
     let fields = Fields(LogHeader::read(path)?.listing());
     let log = OpenLog::read(path, kind_of_log(path))?;
+    for flipped in &log.sound().flipped_bits {
+        report.warn(format!(
+            "segment {:#x}: bit {} was flipped; it is read as it should be",
+            flipped.segment, flipped.bit
+        ));
+    }
     report::stream(|out| match report.is_json() {
         true => as_json(path, &fields, &log, out),
         false => in_words(&fields, &log, out),

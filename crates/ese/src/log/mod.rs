@@ -6,6 +6,7 @@
 //! Facts from the public engine source: `inc/log.hxx`, `inc/_logstream.hxx`, `inc/logapi.hxx`, `ese/_log/logread.cxx`
 //! and `ese/_log/logread_legacy.cxx`.
 
+pub(crate) mod ahead;
 mod head;
 mod listing;
 mod reader;
@@ -17,4 +18,4 @@ mod verify;
 pub use head::LogIdentity;
 pub use listing::{ListedRecord, describe};
 pub use reader::{Entry, LogReader, OpenLog, Records};
-pub use verify::{LogKind, LogStream, SoundLog, Tail, verify};
+pub use verify::{FlippedBit, LogKind, LogStream, SoundLog, Tail, verify};

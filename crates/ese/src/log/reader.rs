@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
 
+use super::ahead::Ahead;
 use super::record::{Malformed, Record, RecordType};
 use super::segment::{SEGMENT_HEADER_SIZE, SEGMENT_SIZE};
 use super::{LogKind, LogStream, SoundLog, Tail};
@@ -23,12 +23,13 @@ pub struct OpenLog {
 }
 
 impl OpenLog {
-    /// Reads and verifies a log; a torn last write of the current log is replaced by its spare copy in memory.
+    /// Reads and verifies a log; in memory, a torn last write of the current log is replaced by its spare copy, and a single
+    /// flipped bit of a segment is flipped back.
     ///
     /// # Errors
     /// [`Error::Io`], and whatever [`verify`](super::verify) finds.
     pub fn read(path: &Path, kind: LogKind) -> Result<Self> {
-        Self::through(path, LogStream::new(path, kind))
+        Self::through(path, LogStream::correcting(path, kind))
     }
 
     /// Reads a log up to where it is damaged or cut off. What follows is lost.
@@ -61,6 +62,12 @@ impl OpenLog {
     }
 
     fn from_parts(path: &Path, sound: SoundLog, mut bytes: Vec<u8>) -> Result<Self> {
+        for flipped in &sound.flipped_bits {
+            let at = flipped.segment as usize * SEGMENT_SIZE + flipped.bit as usize / 8;
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << (flipped.bit % 8);
+            }
+        }
         if let Tail::Torn { sector } = sound.tail
             && u32::from(sound.end.segment()) + u32::from(sound.end.byte() > 0) > sector
         {
@@ -343,15 +350,14 @@ impl<'a> Records<'a> {
 /// Reads generation after generation, the next one ahead in a thread of its own, and checks that each follows the last.
 #[derive(Debug)]
 pub struct LogReader {
-    ahead: Receiver<Result<OpenLog>>,
+    ahead: Ahead<Result<OpenLog>>,
     previous: Option<SoundLog>,
 }
 
 impl LogReader {
     /// A reader of `files`, in the order given, which must be that of their generations.
     pub fn new(files: Vec<(PathBuf, LogKind)>) -> Self {
-        let (sender, ahead) = sync_channel(1);
-        std::thread::spawn(move || {
+        let ahead = Ahead::new(move |sender| {
             for (path, kind) in files {
                 let log = OpenLog::read(&path, kind);
                 let failed = log.is_err();
@@ -372,7 +378,7 @@ impl LogReader {
     /// # Errors
     /// Those of [`OpenLog::read`], and [`Error::Damaged`] for a log that does not follow the one before.
     pub fn next_log(&mut self) -> Result<Option<OpenLog>> {
-        let Ok(log) = self.ahead.recv() else {
+        let Some(log) = self.ahead.next() else {
             return Ok(None);
         };
         let log = log?;

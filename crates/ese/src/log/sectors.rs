@@ -50,6 +50,7 @@ pub(super) fn verify(
             (end % log.sector_size) as u16,
         ),
         segments_checksum: 0,
+        flipped_bits: Vec::new(),
     };
     match end {
         Walk::End(end) => {

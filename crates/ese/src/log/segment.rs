@@ -37,19 +37,46 @@ pub(super) fn judge(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Standing {
     if stored == 0 && is_zero(segment) {
         return Standing::Zero;
     }
-    let flags = u32::from_le_bytes(segment[36..40].try_into().expect("four bytes"));
-    let computed = match flags & FLAG_ECC {
-        0 => u64::from(sector) << 32 | u64::from(header_checksum(segment)),
-        _ => ecc(segment, sector, true),
+    let computed = match carries_code(segment) {
+        false => u64::from(sector) << 32 | u64::from(header_checksum(segment)),
+        true => ecc(segment, sector, true),
     };
     if stored == computed {
         return Standing::Here(place(segment));
     }
     // The number of the place goes into the low half only.
-    if flags & FLAG_ECC != 0 && stored == computed ^ u64::from(sector ^ sector.wrapping_sub(1)) {
+    if carries_code(segment) && stored == computed ^ u64::from(sector ^ sector.wrapping_sub(1)) {
         return Standing::Shadow(place(segment));
     }
     Standing::Bad { stored, computed }
+}
+
+/// Mends a bad segment in which a single bit was flipped, and judges it again: as the one of its place first, then as the
+/// spare copy of the one before. The number of the bit comes with it, counted from the start of the segment.
+pub(super) fn correct(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Option<(Standing, usize)> {
+    if !carries_code(segment) {
+        return None;
+    }
+    let mut mended = *segment;
+    [sector, sector.wrapping_sub(1)]
+        .into_iter()
+        .find_map(|place| {
+            let bit = flipped_bit(stored_checksum(segment), ecc(segment, place, true))?;
+            mended[bit / 8] ^= 1 << (bit % 8);
+            match judge(&mended, sector) {
+                standing @ (Standing::Here(_) | Standing::Shadow(_)) => Some((standing, bit)),
+                _ => {
+                    mended = *segment;
+                    None
+                }
+            }
+        })
+}
+
+/// Whether the checksum is of the kind that names a flipped bit.
+fn carries_code(segment: &[u8; SEGMENT_SIZE]) -> bool {
+    let flags = u32::from_le_bytes(segment[36..40].try_into().expect("four bytes"));
+    flags & FLAG_ECC != 0
 }
 
 /// The checksum in the segment's first eight bytes.

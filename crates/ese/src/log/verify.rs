@@ -54,6 +54,18 @@ pub struct SoundLog {
     pub end: Lgpos,
     /// XOR of the checksums of all written segments, which the next log's header repeats (0 in version 7).
     pub segments_checksum: u64,
+    /// Bits that were flipped in the file, and are to be flipped back before it is used; of a segment at most one. Only
+    /// [`OpenLog`](super::OpenLog) puts up with any.
+    pub flipped_bits: Vec<FlippedBit>,
+}
+
+/// A bit of a log file that was flipped, as its segment's error-correcting code tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlippedBit {
+    /// The segment, counted from the start of the file.
+    pub segment: u32,
+    /// The bit, counted from the start of the segment.
+    pub bit: u32,
 }
 
 /// Verifies a whole log file that `reader` yields; `file` is its name in errors.
@@ -86,6 +98,7 @@ pub fn verify(file: &Path, kind: LogKind, mut reader: impl Read) -> Result<Sound
 pub struct LogStream {
     file: PathBuf,
     kind: LogKind,
+    corrects: bool,
     lenient: bool,
     /// Bytes fed so far.
     seen: u64,
@@ -100,6 +113,7 @@ impl LogStream {
         LogStream {
             file: file.into(),
             kind,
+            corrects: false,
             lenient: false,
             seen: 0,
             pending: Vec::new(),
@@ -107,11 +121,19 @@ impl LogStream {
         }
     }
 
+    /// A stream that puts up with a flipped bit where the segment's code names it, as the engine does when it replays a log.
+    pub(super) fn correcting(file: &Path, kind: LogKind) -> Self {
+        LogStream {
+            corrects: true,
+            ..LogStream::new(file, kind)
+        }
+    }
+
     /// A stream that takes the log to end where damage begins, or the file. For recovery where loss is allowed.
     pub(super) fn until_damage(file: &Path) -> Self {
         LogStream {
             lenient: true,
-            ..LogStream::new(file, LogKind::Current)
+            ..LogStream::correcting(file, LogKind::Current)
         }
     }
 
@@ -130,7 +152,7 @@ impl LogStream {
             if identity.has_segments() {
                 self.pending.clear();
             }
-            self.body = Some(Body::new(identity, self.lenient));
+            self.body = Some(Body::new(identity, self.corrects, self.lenient));
         }
         let body = self.body.as_ref().expect("set above");
         if self.seen > body.identity.file_bytes() {
@@ -220,6 +242,9 @@ struct Body {
     /// A bad segment that only the shadow after it can replace.
     bad: Option<Bad>,
     segments_checksum: u64,
+    flipped_bits: Vec<FlippedBit>,
+    /// A single flipped bit makes no segment bad.
+    corrects: bool,
     /// The first bad segment is the end, whatever follows.
     lenient: bool,
 }
@@ -232,7 +257,7 @@ struct Bad {
 }
 
 impl Body {
-    fn new(identity: LogIdentity, lenient: bool) -> Self {
+    fn new(identity: LogIdentity, corrects: bool, lenient: bool) -> Self {
         Body {
             identity,
             next: identity.header_sectors,
@@ -240,6 +265,8 @@ impl Body {
             torn: None,
             bad: None,
             segments_checksum: 0,
+            flipped_bits: Vec::new(),
+            corrects,
             lenient,
         }
     }
@@ -274,10 +301,10 @@ impl Body {
         self.next += 1;
         // Sector numbers fit 16 bits, since the header counts the file's sectors in 16 bits.
         let here = Lgpos::new(self.identity.generation, sector as u16, 0);
-        let standing = segment::judge(bytes, sector);
         if let Some(bad) = self.bad.take() {
             return self.replace(file, kind, bad, bytes);
         }
+        let (standing, flipped_bit) = self.look(bytes, sector, sector);
         match standing {
             Standing::Zero | Standing::Shadow(_) => self.end_at(sector),
             Standing::Here(place) if place < here => self.end_at(sector),
@@ -300,7 +327,10 @@ impl Body {
                     "a written segment".into(),
                 ));
             }
-            Standing::Here(_) => self.segments_checksum ^= segment::stored_checksum(bytes),
+            Standing::Here(_) => {
+                self.segments_checksum ^= segment::stored_checksum(bytes);
+                self.flipped_bits.extend(flipped_bit);
+            }
             Standing::Bad { stored, computed } => {
                 let bad = Bad {
                     sector,
@@ -316,6 +346,27 @@ impl Body {
         Ok(())
     }
 
+    /// Judges the segment number `sector` of the file as if it stood at `place`.
+    fn look(
+        &self,
+        bytes: &[u8; SEGMENT_SIZE],
+        sector: u32,
+        place: u32,
+    ) -> (Standing, Option<FlippedBit>) {
+        let standing = segment::judge(bytes, place);
+        let is_bad = matches!(standing, Standing::Bad { .. });
+        match is_bad && self.corrects {
+            true => segment::correct(bytes, place).map_or((standing, None), |(standing, bit)| {
+                let flipped_bit = FlippedBit {
+                    segment: sector,
+                    bit: bit as u32,
+                };
+                (standing, Some(flipped_bit))
+            }),
+            false => (standing, None),
+        }
+    }
+
     /// A bad segment is a torn write if the one after it is its shadow, and the log is the one being written.
     fn replace(
         &mut self,
@@ -325,11 +376,13 @@ impl Body {
         shadow: &[u8; SEGMENT_SIZE],
     ) -> Result<()> {
         let expected = Lgpos::new(self.identity.generation, bad.sector as u16, 0);
-        let replaced = matches!(segment::judge(shadow, bad.sector), Standing::Here(place) if place == expected);
+        let (standing, flipped_bit) = self.look(shadow, bad.sector + 1, bad.sector);
+        let replaced = matches!(standing, Standing::Here(place) if place == expected);
         if !replaced || kind == LogKind::Numbered {
             return Err(bad.error(file));
         }
         self.segments_checksum ^= segment::stored_checksum(shadow);
+        self.flipped_bits.extend(flipped_bit);
         self.torn = Some(bad);
         self.end_at(bad.sector + 1);
         Ok(())
@@ -364,6 +417,7 @@ impl Body {
             end_sector,
             end: Lgpos::new(self.identity.generation, end_sector as u16, 0),
             segments_checksum: self.segments_checksum,
+            flipped_bits: self.flipped_bits,
         })
     }
 }

@@ -2,12 +2,12 @@
 //! from the disk into the system's cache, in the order in which they lie in the file.
 
 use std::fs::File;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use rayon::prelude::*;
 
 use crate::Result;
 use crate::database::Source;
+use crate::log::ahead::Ahead;
 use crate::log::record::Record;
 use crate::log::{LogReader, OpenLog};
 use crate::page::{PageSize, Pgno};
@@ -17,13 +17,12 @@ const RUN: usize = 256 << 10;
 
 /// Logs in order, read ahead.
 #[derive(Debug)]
-pub(super) struct LogsAhead(Receiver<Result<OpenLog>>);
+pub(super) struct LogsAhead(Ahead<Result<OpenLog>>);
 
 impl LogsAhead {
     /// Reads ahead in `reader`, and in `database` the pages that its records change; it has `pages` of them.
     pub fn new(mut reader: LogReader, database: File, size: PageSize, pages: u32) -> Self {
-        let (sender, ahead) = sync_channel(1);
-        std::thread::spawn(move || {
+        LogsAhead(Ahead::new(move |sender| {
             while let Some(log) = reader.next_log().transpose() {
                 if let Ok(log) = &log {
                     fetch(&database, size, &changed_pages(log, pages));
@@ -34,13 +33,12 @@ impl LogsAhead {
                     return;
                 }
             }
-        });
-        LogsAhead(ahead)
+        }))
     }
 
     /// The next log; `None` after the last.
     pub fn next(&self) -> Option<Result<OpenLog>> {
-        self.0.recv().ok()
+        self.0.next()
     }
 }
 

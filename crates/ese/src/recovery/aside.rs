@@ -1,14 +1,43 @@
-//! Setting the replayed logs aside.
-//!
-//! Logs that were replayed outside the engine do not end with the mark of a shutdown. An engine that finds them beside
-//! the database would replay them once more, see that the database is ahead of where it was attached, and refuse to start
-//! (JET_errAttachedDatabaseMismatch). Without them it begins a new sequence of logs with the clean database. So they are
-//! moved into a folder of their own, with the checkpoint; nothing is deleted.
+//! Setting logs aside over which the engine would not start ([`ending`](super::ending) says which these are). Without logs it
+//! begins a new sequence of them with the clean database. So they are moved into a folder of their own, with the checkpoint;
+//! nothing is deleted.
 
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use crate::log_set::LogName;
+use crate::header::DatabaseHeaders;
+use crate::log_set::{LogName, LogSet};
+
+/// The folder that logs are set aside into; further ones have a number behind this.
+const FOLDER: &str = "replayed-logs";
+
+/// The name of the folder, inside that of the logs, into which recovery set the logs aside that led to the clean `database`;
+/// `None` if there is none. They still continue older backups.
+pub fn replayed_logs(database: &Path, logs: &Path, base: &str) -> Option<String> {
+    let header = DatabaseHeaders::read(database).ok()?.header;
+    if !header.is_clean() {
+        return None;
+    }
+    let holds_its_end = |name: &str| {
+        let set = LogSet::in_folder(&logs.join(name), base);
+        let end = header.last_consistent.generation();
+        set.is_ok_and(|set| set.get(end, &header.log_signature).is_some())
+    };
+    let names = std::fs::read_dir(logs).ok()?.flatten();
+    let mut numbered: Vec<(u32, String)> = names
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let number = match name.strip_prefix(FOLDER)? {
+                "" => 1,
+                number => number.strip_prefix('-')?.parse().ok()?,
+            };
+            Some((number, name))
+        })
+        .collect();
+    numbered.sort();
+    let mut newest_first = numbered.into_iter().rev().map(|(_, name)| name);
+    newest_first.find(|name| holds_its_end(name))
+}
 
 /// The logs to set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +50,7 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// Sets aside the logs with this base name and their checkpoint, into folders that do not exist yet.
+    /// Sets aside the logs with this base name and their checkpoint, into folders that are empty or do not exist yet.
     pub fn new(logs: &Path, checkpoint: &Path, base: &str) -> Result<Self> {
         let mut folders = Vec::new();
         for folder in [logs, checkpoint] {
@@ -41,10 +70,14 @@ impl Aside {
             }
         }
         let names = (1..).map(|number: u32| match number {
-            1 => "replayed-logs".to_owned(),
-            number => format!("replayed-logs-{number}"),
+            1 => FOLDER.to_owned(),
+            number => format!("{FOLDER}-{number}"),
         });
-        let is_free = |name: &String| !folders.iter().any(|folder| folder.join(name).exists());
+        let is_empty = |folder: PathBuf| match std::fs::read_dir(&folder) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(_) => folder.symlink_metadata().is_err(),
+        };
+        let is_free = |name: &String| folders.iter().all(|folder| is_empty(folder.join(name)));
         let target = names.into_iter().find(is_free);
         Ok(Aside {
             base: base.into(),

@@ -42,16 +42,19 @@ mod store;
 mod undo;
 mod versions;
 
+use std::fmt;
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use aside::replayed_logs;
 pub use error::{Error, Result};
 pub use options::{Options, Progress, Stop};
 pub use redo::Counts;
 
 use crate::header::Lgpos;
+use crate::log::FlippedBit;
 use aside::Aside;
 use files::{Plan, find_database, other_in_need};
 use redo::Redo;
@@ -80,6 +83,9 @@ pub struct Summary {
     pub pages_written: u64,
     /// Pages with a single flipped bit, which was flipped back as the engine does; the first hundred.
     pub corrected_pages: Vec<u32>,
+    /// Bits of logs that were flipped, and were flipped back for the replay as the engine does; the first hundred. The files
+    /// stay as they are.
+    pub corrected_log_bits: Vec<LogBit>,
     /// Where the replayed logs are now, if they were set aside.
     pub logs_set_aside: Option<PathBuf>,
     /// Another database that still needs the logs, so that they were not set aside.
@@ -88,6 +94,27 @@ pub struct Summary {
     pub lost: Vec<RangeInclusive<u32>>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// A flipped bit of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBit {
+    /// The log.
+    pub generation: u32,
+    /// Where in it.
+    pub flipped: FlippedBit,
+}
+
+impl fmt::Display for LogBit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FlippedBit { segment, bit } = self.flipped;
+        let byte = bit / 8;
+        write!(
+            f,
+            "generation {:#x}: byte {byte:#x} of segment {segment:#x}",
+            self.generation
+        )
+    }
 }
 
 /// Recovers the database that `options` name.
@@ -154,6 +181,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     let Replay {
         end,
         log_bytes,
+        corrected_log_bits,
         generations,
         mut lost,
         ..
@@ -164,7 +192,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         &plan.header.log_signature,
         &plan.header.database_signature,
     ) {
-        Err(_) if was_clean => None,
+        Err(_) if was_clean || !lost.is_empty() => None,
         attached => attached?,
     };
     if was_clean {
@@ -200,6 +228,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         log_bytes,
         pages_written,
         corrected_pages: redo.store.corrected().to_vec(),
+        corrected_log_bits,
         logs_set_aside: aside
             .map(|aside| aside.target())
             .or(completed.and_then(|completed| completed.logs)),

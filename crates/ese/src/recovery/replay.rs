@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Instant;
 
+use super::LogBit;
 use super::ahead::LogsAhead;
 use super::error::{Error, Result};
 use super::files::Plan;
@@ -23,12 +24,16 @@ pub(super) struct Replay<'a> {
     /// Where the last log ends.
     pub end: Lgpos,
     pub log_bytes: u64,
+    pub corrected_log_bits: Vec<LogBit>,
     pub generations: Option<RangeInclusive<u32>>,
     pub lost: Vec<RangeInclusive<u32>>,
 }
 
 /// How many records are replayed between two calls of the progress function.
 const RECORDS_A_STEP: u64 = 50_000;
+
+/// How many flipped bits of logs are told.
+const MOST_BITS: usize = 100;
 
 impl<'a> Replay<'a> {
     pub fn new(options: &'a mut Options, plan: &'a Plan, started: Instant) -> Self {
@@ -39,6 +44,7 @@ impl<'a> Replay<'a> {
             previous: None,
             end: plan.header.last_consistent,
             log_bytes: 0,
+            corrected_log_bits: Vec::new(),
             generations: None,
             lost: plan.lost.clone(),
         }
@@ -123,12 +129,34 @@ impl<'a> Replay<'a> {
             }
             self.previous = Some(log.sound().clone());
         }
-        Ok(())
+        match self.plan.logs.is_empty() || next > self.plan.last {
+            true => Ok(()),
+            false => Err(self.unread(next)),
+        }
+    }
+
+    /// The thread that reads ahead came to grief; what it has not read must not be taken for the end of the logs.
+    #[cold]
+    fn unread(&self, generation: u32) -> Error {
+        let ended = std::io::Error::other("the log was not read");
+        Error::UnusableLog {
+            generation,
+            source: Box::new(crate::Error::Io {
+                file: self.options.log_folder().to_path_buf(),
+                source: ended,
+            }),
+        }
     }
 
     fn log(&mut self, log: &OpenLog, redo: &mut Redo) -> Result<()> {
         let generation = log.generation();
         self.report(generation, redo)?;
+        let room = MOST_BITS.saturating_sub(self.corrected_log_bits.len());
+        let flipped = log.sound().flipped_bits.iter().take(room);
+        (self.corrected_log_bits).extend(flipped.map(|flipped| LogBit {
+            generation,
+            flipped: *flipped,
+        }));
         let mut records = log.records();
         while let Some(entry) = records.next_entry()? {
             redo.apply(&entry)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{Error, FileType, Result, ResultCode};
 use ese::log_set::LogName;
+use ese::recovery::replayed_logs;
 
 use crate::configuration::DirectoryConfiguration;
 use crate::file_io::UNFINISHED;
@@ -83,6 +84,26 @@ impl Layout {
         ])
     }
 
+    /// Where the logs lie: in their folder, or, if there are none, where recovery set them aside after it had replayed them.
+    pub(super) fn logs_lie_in(&self) -> PathBuf {
+        match self.replayed() {
+            Some(name) => self.log_folder.join(name),
+            None => self.log_folder.clone(),
+        }
+    }
+
+    /// The name of the folders that hold the replayed logs and their checkpoint, while no others have taken their place.
+    fn replayed(&self) -> Option<String> {
+        let entries = std::fs::read_dir(&self.log_folder).ok()?.flatten();
+        let has_logs = (entries.filter_map(|entry| entry.file_name().into_string().ok()))
+            .filter_map(|name| LogName::parse(&name, &self.log_base_name))
+            .any(|log| !matches!(log, LogName::Reserved { .. }));
+        match has_logs {
+            true => None,
+            false => replayed_logs(&self.database(), &self.log_folder, &self.log_base_name),
+        }
+    }
+
     /// Where a file of a backup goes.
     ///
     /// # Errors
@@ -121,13 +142,31 @@ impl Layout {
     /// `hrDiskIO` when a folder cannot be read; `hrInvalidPath` for a file of the directory that is no regular file.
     pub(super) fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::default();
-        for folder in self.folders() {
-            self.add_folder(&folder, &mut contents).map_err(|error| {
-                Error::new(
-                    ResultCode::DISK_IO,
-                    format!("{}: cannot list the folder: {error}", folder.display()),
-                )
-            })?;
+        let unreadable = |folder: &Path, error: std::io::Error| {
+            Error::new(
+                ResultCode::DISK_IO,
+                format!("{}: cannot list the folder: {error}", folder.display()),
+            )
+        };
+        let folders = self.folders();
+        for folder in &folders {
+            self.add_folder(folder, folder, &mut contents)
+                .map_err(|error| unreadable(folder, error))?;
+        }
+        if let Some(name) = self.replayed() {
+            let aside = |other: &PathBuf| folders.iter().any(|folder| folder.join(&name) == *other);
+            contents.others.retain(|other| !aside(other));
+            for folder in &folders {
+                let replayed = folder.join(&name);
+                if replayed.is_dir() {
+                    self.add_folder(&replayed, folder, &mut contents)
+                        .map_err(|error| unreadable(&replayed, error))?;
+                }
+                contents.files.retain(|file| {
+                    matches!(file.role, Role::Log(_) | Role::Checkpoint)
+                        || !file.path.starts_with(&replayed)
+                });
+            }
         }
         for file in &contents.files {
             if !file.path.is_file() {
@@ -147,11 +186,17 @@ impl Layout {
         Ok(contents)
     }
 
-    fn add_folder(&self, folder: &Path, contents: &mut Contents) -> std::io::Result<()> {
+    /// Adds what lies in `folder`, by the names that files have in the folder `home`.
+    fn add_folder(
+        &self,
+        folder: &Path,
+        home: &Path,
+        contents: &mut Contents,
+    ) -> std::io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str());
-            match name.and_then(|name| self.role(folder, name)) {
+            match name.and_then(|name| self.role(home, name)) {
                 Some(role) => contents.files.push(DirectoryFile { path, role }),
                 None if name.is_some_and(is_ours) => {}
                 None => contents.others.push(path),

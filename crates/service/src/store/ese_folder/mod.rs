@@ -137,7 +137,7 @@ fn warn_if_dirty(condition: &Condition) {
 }
 
 fn logs(layout: &Layout) -> Result<LogSet> {
-    LogSet::in_folder(&layout.log_folder, &layout.log_base_name)
+    LogSet::in_folder(&layout.logs_lie_in(), &layout.log_base_name)
         .map_err(|error| Error::new(ResultCode::DISK_IO, error.to_string()))
 }
 

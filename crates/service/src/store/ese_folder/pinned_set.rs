@@ -149,9 +149,7 @@ impl BackupSet for PinnedSet {
         let checkpoint = self.checkpoint()?;
         let bound = truncation::first_kept(&self.condition, checkpoint.as_ref());
         let truncation = match bound {
-            Ok(bound) => {
-                truncation::delete_below(&bound, &self.files, &self.hosted.layout.log_folder)?
-            }
+            Ok(bound) => truncation::delete_below(&bound, &self.files)?,
             Err(kept_because) => Truncation {
                 deleted: Vec::new(),
                 kept_because,

@@ -8,7 +8,7 @@ use super::layout::Layout;
 
 /// Replays the logs into the directory's database, in place. A database that was shut down is left as it is.
 ///
-/// The logs stay: a backup lists them, and the service itself starts no engine over them (see docs/recovery.md).
+/// Logs over which no engine would start afterwards are set aside (see docs/recovery.md); backups hold them all the same.
 ///
 /// # Errors
 /// `hrMissingRestoreLogFiles`, `hrLogFileCorrupt`, `hrBadLogSignature`, `hrDatabaseCorrupted`, `hrDatabaseNotFound`,
@@ -17,11 +17,28 @@ pub(super) fn recover(layout: &Layout) -> Result<()> {
     let options = Options::new(&layout.database_folder)
         .database(&layout.database_file)
         .logs_in(&layout.log_folder)
-        .log_base_name(&layout.log_base_name);
+        .checkpoint_in(&layout.checkpoint_folder)
+        .log_base_name(&layout.log_base_name)
+        .set_logs_aside(true);
     let summary =
         recovery::recover(options).map_err(|error| Error::new(code(&error), reason(&error)))?;
+    if let Some(folder) = &summary.logs_set_aside {
+        tracing::info!(
+            folder = %folder.display(),
+            "the database no longer needs its logs, which do not end with a shutdown: they were moved there"
+        );
+    }
     if summary.was_clean {
         return Ok(());
+    }
+    for page in &summary.corrected_pages {
+        tracing::warn!(
+            page,
+            "a page had a flipped bit, which was corrected; look after the disk"
+        );
+    }
+    for bit in &summary.corrected_log_bits {
+        tracing::warn!(%bit, "a log had a flipped bit, which was corrected for the replay; look after the disk");
     }
     let generations = summary.generations.unwrap_or(0..=0);
     tracing::info!(
@@ -46,7 +63,8 @@ fn code(error: &recovery::Error) -> ResultCode {
     match error {
         recovery::Error::NoDatabase { .. } => ResultCode::DATABASE_NOT_FOUND,
         recovery::Error::MissingRequiredLogs { .. }
-        | recovery::Error::MissingCommittedLogs { .. } => ResultCode::MISSING_RESTORE_LOG_FILES,
+        | recovery::Error::MissingCommittedLogs { .. }
+        | recovery::Error::OlderThanLogs { .. } => ResultCode::MISSING_RESTORE_LOG_FILES,
         recovery::Error::UnusableLog { .. } => ResultCode::LOG_FILE_CORRUPT,
         recovery::Error::ForeignLog { .. } | recovery::Error::DuplicateLog { .. } => {
             ResultCode::BAD_LOG_SIGNATURE

@@ -120,11 +120,7 @@ impl FirstKept {
 /// # Errors
 /// `hrDatabaseInUse` when a log is not the one that was backed up: nothing is deleted. `hrDiskIO` when the system
 /// refuses a deletion.
-pub(super) fn delete_below(
-    kept: &FirstKept,
-    files: &[Arc<PinnedFile>],
-    log_folder: &Path,
-) -> Result<Truncation> {
+pub(super) fn delete_below(kept: &FirstKept, files: &[Arc<PinnedFile>]) -> Result<Truncation> {
     let mut doomed: Vec<_> = files
         .iter()
         .filter_map(|file| match file.role {
@@ -158,11 +154,12 @@ pub(super) fn delete_below(
         }
         deleted.push(file.name());
     }
-    if !deleted.is_empty() {
-        file_io::sync_folder(log_folder).map_err(|error| {
+    let log_folder = deleted.first().and_then(|name| Path::new(name).parent());
+    if let Some(folder) = log_folder {
+        file_io::sync_folder(folder).map_err(|error| {
             Error::new(
                 ResultCode::DISK_IO,
-                format!("{}: {error}", log_folder.display()),
+                format!("{}: {error}", folder.display()),
             )
         })?;
     }
