@@ -7,7 +7,9 @@ use std::time::{Instant, SystemTime};
 use contract::{ExpiryToken, FileType, READ_SIZE_MINIMUM, READ_SIZE_UNIT, ResultCode};
 use indicatif::ProgressBar;
 use ntdsbcli::{BackupContext, BackupFile, Damage, Server};
-use repository::{BackupRequest, BoxError, NewFile, Repository, Source, SourceFile, StoredFile};
+use repository::{
+    BackupRequest, BoxError, Grain, NewFile, Repository, Source, SourceFile, StoredFile,
+};
 use serde::Serialize;
 
 use crate::cli::BackupOptions;
@@ -278,6 +280,7 @@ impl Source for Walk<'_> {
         ));
         self.bar.set_message(file.base_name().to_owned());
         let (path, modified) = (path_in_snapshot(&file), file.modified);
+        let grain = grain(&self.manifest.store, file.file_type);
         self.read.push((file, Damage::default()));
         let (_, damage) = self.read.last_mut().expect("just pushed");
         let content = FileContent {
@@ -290,6 +293,7 @@ impl Source for Walk<'_> {
             path,
             size,
             modified,
+            grain,
             content: Box::new(content),
         }))
     }
@@ -340,6 +344,15 @@ fn path_in_snapshot(file: &BackupFile) -> String {
         _ => "other",
     };
     format!("{folder}/{}", file.base_name())
+}
+
+/// How finely a file is cut. Samba's databases compress well, and a changed object changes a few pages far apart: the
+/// figures are in `docs/samba.md`, those of other databases in `docs/repository.md`.
+fn grain(store_kind: &str, file_type: FileType) -> Grain {
+    match file_type {
+        FileType::DATABASE if store_kind == samba::STORE_KIND => Grain::Fine,
+        _ => Grain::Usual,
+    }
 }
 
 /// The open file as a stream: any number of bytes at a time, where DsBackupRead wants whole units.

@@ -199,8 +199,9 @@ pub struct InitOptions {
     /// sixteen is tried. For a computer whose memory has no error correction
     #[arg(long)]
     pub verify_chunks: bool,
-    /// Cut content into chunks of this many KiB, a power of two from 4 to 8192 [default: 64]. With smaller ones a backup
-    /// stores less of what changed here and there, and a first backup takes more room: see docs/repository.md
+    /// Cut files into chunks of this many KiB, a power of two from 4 to 8192 [default: 64, and Samba's databases into 8;
+    /// any other size is that of every file]. With smaller ones a backup stores less of what changed here and there,
+    /// and a first backup takes more room: see docs/repository.md
     #[arg(long, value_name = "KIB")]
     pub chunk_size: Option<u16>,
 }

@@ -24,6 +24,7 @@ impl Source for WithToken {
         Ok(Some(SourceFile {
             size: file.size,
             modified: file.modified,
+            grain: Default::default(),
             content: Box::new(self.snapshot.open(&file.path)?),
             path: file.path,
         }))

@@ -97,6 +97,7 @@ impl Source for Folder {
             path: name.to_string_lossy().into_owned(),
             size: file.metadata()?.len(),
             modified: file.metadata()?.modified()?,
+            grain: Grain::Usual,
             content: Box::new(file),
         }))
     }

@@ -60,8 +60,22 @@ pub struct SourceFile<'a> {
     pub size: u64,
     /// Last modification.
     pub modified: SystemTime,
+    /// How finely it is cut. The same each time, or what is stored of it already is not found again.
+    pub grain: Grain,
     /// The bytes. An `io::Error` that wraps an error of the caller's is unwrapped again.
     pub content: Box<dyn Read + 'a>,
+}
+
+/// How finely a file is cut into chunks, the unit of deduplication. How many bytes that is the repository says:
+/// [`Repository::chunk_size`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Grain {
+    /// For files that stay as they are or change in large parts, and for most others.
+    #[default]
+    Usual,
+    /// For files that compress well and change in many small places far apart: the next backup stores less, and the
+    /// first one more.
+    Fine,
 }
 
 /// A file that was read.
@@ -124,10 +138,12 @@ impl Repository {
             local::remove_forgotten(folder);
         }
         let Known { data, trees, packs } = Known::load(self.inner(), storage)?;
-        let shared = Shared::new(storage, self.chunk_size(), data);
+        let shared = Shared::new(storage, data);
         let read = std::thread::scope(|scope| {
-            let (feed, mut threads) = pipeline::start(&shared, scope);
+            let (feed, mut threads) =
+                pipeline::start(&shared, self.chunk_size(Grain::Usual), scope);
             let mut reading = Reading {
+                repository: self,
                 feed,
                 root: Folder::default(),
                 files: Vec::new(),
@@ -226,6 +242,7 @@ impl Repository {
 
 /// The part of a backup in which the caller's files are read.
 struct Reading<'a> {
+    repository: &'a Repository,
     feed: Feed<'a>,
     root: Folder,
     files: Vec<StoredFile>,
@@ -244,6 +261,7 @@ impl Reading<'_> {
                 path: file.path,
                 size: file.content.len() as u64,
                 modified: now,
+                grain: Grain::Usual,
                 content: Box::new(&*file.content),
             })?;
         }
@@ -253,12 +271,14 @@ impl Reading<'_> {
     fn read(&mut self, mut file: SourceFile<'_>) -> Result<(), Error> {
         self.root.reserve(&file.path)?;
         let number = self.files.len();
+        let chunk = self.repository.chunk_size(file.grain);
+        let mut saw = |length| {
+            self.bytes += length as u64;
+            (self.progress)(self.bytes);
+        };
         let (read, sha256) =
             self.feed
-                .store(number, &mut *file.content, file.size, &mut |length| {
-                    self.bytes += length as u64;
-                    (self.progress)(self.bytes);
-                })?;
+                .store(number, chunk, &mut *file.content, file.size, &mut saw)?;
         if read != file.size {
             return Err(Error::Size {
                 path: file.path,

@@ -32,7 +32,7 @@ mod snapshot;
 mod storage;
 mod tree;
 
-pub use backup::{Backup, BackupRequest, NewFile, Source, SourceFile, StoredFile};
+pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile};
 pub use error::{BoxError, Error};
 pub use location::Location;
 pub use password::Password;

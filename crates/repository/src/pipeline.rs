@@ -35,8 +35,6 @@ const PACKS: usize = 4;
 /// What all threads share.
 pub(crate) struct Shared<'a> {
     storage: &'a Storage,
-    /// Bytes of a chunk.
-    chunk: usize,
     known: Mutex<HashSet<Id>>,
     pack: Mutex<Pack>,
     /// Buffers for packs. Who fills packs faster than they are written waits here.
@@ -58,10 +56,11 @@ pub(crate) struct Counts {
     pub(crate) stored: AtomicU64,
 }
 
-/// Part of a file: its number, the number of its first chunk, the hashes of its chunks, and the content in the first
-/// `length` bytes.
+/// Part of a file: its number, the bytes of its chunks, the number of the first of them, their hashes, and the content
+/// in the first `length` bytes.
 struct Batch {
     file: usize,
+    chunk: usize,
     first_chunk: usize,
     hashes: Vec<Hash>,
     buffer: Vec<u8>,
@@ -76,10 +75,9 @@ pub(crate) struct Chunks {
 }
 
 impl<'a> Shared<'a> {
-    pub(crate) fn new(storage: &'a Storage, chunk: usize, known: HashSet<Id>) -> Self {
+    pub(crate) fn new(storage: &'a Storage, known: HashSet<Id>) -> Self {
         Self {
             storage,
-            chunk,
             known: Mutex::new(known),
             pack: Mutex::default(),
             pack_buffers: {
@@ -148,15 +146,16 @@ pub(crate) struct Threads<'scope> {
     chunks: Receiver<Chunks>,
 }
 
-/// Starts the threads.
+/// Starts the threads. `largest_chunk` is a multiple of every other size of chunks.
 pub(crate) fn start<'scope>(
     shared: &'scope Shared<'scope>,
+    largest_chunk: usize,
     scope: &'scope Scope<'scope, '_>,
 ) -> (Feed<'scope>, Threads<'scope>) {
     let count = std::thread::available_parallelism()
         .map_or(2, usize::from)
         .clamp(1, 8);
-    let batch = BATCH.next_multiple_of(shared.chunk);
+    let batch = BATCH.next_multiple_of(largest_chunk);
     let (batches, batches_in) = bounded::<Batch>(count);
     let (empty_out, empty) = bounded(count + 2);
     let (chunks_out, chunks) = unbounded();
@@ -220,16 +219,17 @@ pub(crate) fn start<'scope>(
 }
 
 impl Feed<'_> {
-    /// Reads `content` to its end and stores it as file number `file`. `saw` is told the length of every part.
-    /// Returns the bytes read, at most one batch more than `limit`, and their SHA-256.
+    /// Reads `content` to its end and stores it as file number `file`, in chunks of `chunk` bytes. `saw` is told the
+    /// length of every part. Returns the bytes read, at most one batch more than `limit`, and their SHA-256.
     pub(crate) fn store(
         &self,
         file: usize,
+        chunk: usize,
         content: &mut dyn Read,
         limit: u64,
         saw: &mut dyn FnMut(usize),
     ) -> Result<(u64, Hash), Error> {
-        let mut hasher = FileHasher::new(self.shared.chunk);
+        let mut hasher = FileHasher::new(chunk);
         let mut total = 0u64;
         let mut first_chunk = 0;
         loop {
@@ -246,12 +246,13 @@ impl Feed<'_> {
             if length > 0 && total <= limit {
                 let batch = Batch {
                     file,
+                    chunk,
                     first_chunk,
                     hashes,
                     buffer,
                     length,
                 };
-                first_chunk += length / self.shared.chunk;
+                first_chunk += length / chunk;
                 self.batches.send(batch).map_err(|_| ended())?;
             } else {
                 self.give_back(buffer);
@@ -266,6 +267,7 @@ impl Feed<'_> {
     fn give_back(&self, buffer: Vec<u8>) {
         let _ = self.batches.send(Batch {
             file: 0,
+            chunk: 1,
             first_chunk: 0,
             hashes: Vec::new(),
             buffer,
@@ -362,7 +364,7 @@ impl<'a> Worker<'a> {
         let mut ids = Vec::with_capacity(batch.hashes.len());
         let mut blobs = Vec::new();
         self.sealed.clear();
-        for (chunk, &hash) in content.chunks(self.shared.chunk).zip(&batch.hashes) {
+        for (chunk, &hash) in content.chunks(batch.chunk).zip(&batch.hashes) {
             let id = Id::new(hash);
             ids.push(id);
             if lock(&self.shared.known).insert(id) {

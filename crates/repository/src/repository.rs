@@ -9,6 +9,7 @@ use rustic_core::{
     RepositoryBackends, RepositoryOptions, WriteBackend,
 };
 
+use crate::backup::Grain;
 use crate::cipher::Cipher;
 use crate::error::{Error, explain};
 use crate::index;
@@ -20,6 +21,8 @@ use crate::storage::Storage;
 
 /// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
 const CHUNK_SIZE: u32 = 64 << 10;
+/// Bytes of a chunk of a finely cut file, where the repository's usual ones have [`CHUNK_SIZE`]: see there too.
+const FINE_CHUNK_SIZE: u32 = 8 << 10;
 /// Chunks of an odd size would be pages cut in two; larger ones would not fit the memory that a backup may use.
 const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 4 << 10..=8 << 20;
 /// zstd level where the repository's configuration does not say.
@@ -28,7 +31,8 @@ const LEVEL: i32 = 1;
 /// How a new repository stores.
 #[derive(Debug, Clone)]
 pub struct InitOptions {
-    /// Files are cut into chunks of this many bytes, the unit of deduplication: a power of two, 4 KiB to 8 MiB.
+    /// Files are cut into chunks of this many bytes, the unit of deduplication: a power of two, 4 KiB to 8 MiB. With
+    /// 64 KiB, the default, files of [`Grain::Fine`] are cut into 8 KiB; any other size is that of every file.
     pub chunk_size: u32,
     /// zstd level, -7 (fast) to 22.
     pub level: i32,
@@ -199,9 +203,12 @@ impl Repository {
         &self.location
     }
 
-    /// Bytes of a chunk.
-    pub fn chunk_size(&self) -> usize {
-        self.chunk_size
+    /// Bytes of a chunk of files to be cut so finely.
+    pub fn chunk_size(&self, grain: Grain) -> usize {
+        match grain {
+            Grain::Fine if self.chunk_size == CHUNK_SIZE as usize => FINE_CHUNK_SIZE as usize,
+            _ => self.chunk_size,
+        }
     }
 
     /// All snapshots, oldest first.

@@ -151,6 +151,58 @@ fn a_repository_made_by_restic_is_read_and_written() {
 }
 
 #[test]
+fn a_finely_cut_file_is_stored_again_in_small_parts_only() {
+    const SIZE: usize = (5 << 20) + 4096 + 17;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("repo");
+    let repository = init(&path);
+    let mut content = Vec::new();
+    Noise::new(5, SIZE as u64)
+        .read_to_end(&mut content)
+        .unwrap();
+    let store = |content: &[u8], grain| {
+        let files = ["small", "twin"].map(|name| SourceFile {
+            grain,
+            ..file(
+                &format!("{grain:?}/{name}"),
+                SIZE as u64,
+                std::io::Cursor::new(content.to_vec()),
+            )
+        });
+        // Files cut in different ways follow each other.
+        let files = files.into_iter().chain([noise("other", 6, 3 << 20)]);
+        let mut source = ListSource::new(files.collect());
+        repository
+            .backup(&request(), &mut source, &mut |_| {})
+            .unwrap()
+    };
+    // What was stored in the usual way, by an earlier version say, is stored once more.
+    let usual = store(&content, Grain::Usual);
+    assert_eq!(usual.new_bytes, SIZE as u64 + (3 << 20));
+    let fine = store(&content, Grain::Fine);
+    assert!((SIZE as u64 - 4096 - 17..=SIZE as u64).contains(&fine.new_bytes));
+    for at in [0, 1 << 20, SIZE - 1] {
+        content[at] ^= 1;
+    }
+    assert_eq!(
+        store(&content, Grain::Usual).new_bytes,
+        2 * (64 << 10) + 4096 + 17
+    );
+    let fine = store(&content, Grain::Fine);
+    assert!(fine.new_bytes <= 2 * (8 << 10) + 4096 + 17);
+
+    let snapshot = repository.open_snapshot(&fine.snapshot).unwrap();
+    assert!(snapshot.read("Fine/twin", SIZE as u64).unwrap() == content);
+    restic_succeeds(&path, &["check", "--read-data"]);
+    let target = place.path().join("restored");
+    let arguments = ["restore", "latest", "--target", target.to_str().unwrap()];
+    restic_succeeds(&path, &arguments);
+    if target.exists() {
+        assert!(std::fs::read(target.join("Fine/small")).unwrap() == content);
+    }
+}
+
+#[test]
 fn only_the_owner_may_look_into_a_local_repository() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("repo");
@@ -238,7 +290,9 @@ fn chunk_size_level_and_verification_are_the_repositorys() {
         let password = Password::new(PASSWORD);
         Repository::init(&location(&path), &password, &options, &Default::default()).unwrap();
         let repository = open(&path);
-        assert_eq!(repository.chunk_size(), chunk_size as usize);
+        for grain in [Grain::Usual, Grain::Fine] {
+            assert_eq!(repository.chunk_size(grain), chunk_size as usize);
+        }
         let files = vec![
             noise("noise", 1, 20 << 20),
             file("text", 9 << 20, std::io::repeat(b'x').take(9 << 20)),

@@ -26,6 +26,9 @@ pub mod tdb;
 mod tools;
 mod tree;
 
+/// What this kind of store is called in the facts of a backup and in a snapshot's manifest.
+pub const STORE_KIND: &str = "samba-dc";
+
 pub use drill::Drill;
 pub use error::{Error, Result};
 pub use identity::{DomainSid, Guid, Identity, signature};

@@ -20,7 +20,7 @@ use crate::lmdb::{self, Environment, Snapshot, SnapshotReader};
 use crate::lock::{Held, Kind as LockKind, Range};
 use crate::spool::{self, Copied, Prepared};
 use crate::state::{Entry, Kind, Listing, State};
-use crate::tdb;
+use crate::tdb::{self, LeftOver};
 
 /// How long somebody who holds a lock is waited for while others are held.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -367,11 +367,12 @@ impl PinnedFile {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Changed`], [`Error::Io`].
     pub fn open(&self) -> Result<PinnedReader> {
-        if let Content::Tdb(copied) = &self.content {
-            tdb::verify(&self.original, copied.file(), copied.size())?;
-        }
         let source = match &self.content {
             Content::Lmdb(snapshot) => Source::Lmdb(snapshot.read()?),
+            Content::Tdb(copied) => {
+                let left_over = tdb::verify(&self.original, copied.file(), copied.size())?;
+                Source::Copy(copied.clone(), left_over)
+            }
             _ => return self.open_unverified(),
         };
         Ok(self.reader(source, self.size))
@@ -386,7 +387,9 @@ impl PinnedFile {
             Content::Lmdb(snapshot) => {
                 self.reader(Source::Lmdb(snapshot.read_unverified()), self.size)
             }
-            Content::Tdb(copied) => self.reader(Source::Copy(copied.clone()), self.size),
+            Content::Tdb(copied) => {
+                self.reader(Source::Copy(copied.clone(), LeftOver::default()), self.size)
+            }
             Content::Bytes(bytes) => self.reader(Source::Bytes(bytes.clone()), self.size),
             Content::InPlace => match read_small(&self.original)? {
                 Some(bytes) => {
@@ -428,7 +431,8 @@ pub struct PinnedReader {
 
 enum Source {
     Lmdb(SnapshotReader),
-    Copy(Copied),
+    /// What is left over in it is read as zeros: it changes with each transaction, and would be stored each time.
+    Copy(Copied, LeftOver),
     Bytes(Arc<[u8]>),
     Large(File, Metadata),
 }
@@ -454,8 +458,9 @@ impl PinnedReader {
                 Source::Lmdb(reader) => {
                     reader.read(place)?;
                 }
-                Source::Copy(copied) => {
-                    copied.file().read_exact_at(place, self.at).map_err(read)?
+                Source::Copy(copied, left_over) => {
+                    copied.file().read_exact_at(place, self.at).map_err(read)?;
+                    left_over.blank(self.at, place);
                 }
                 Source::Bytes(bytes) => {
                     let at = self.at as usize;

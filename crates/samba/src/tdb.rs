@@ -112,12 +112,28 @@ fn integer(bytes: &[u8], at: usize) -> u32 {
     field.map_or(0, u32::from_le_bytes)
 }
 
+/// Bytes of a file that nobody reads any more: those of the recovery area where no transaction is to be undone. What an
+/// earlier transaction replaced is left over there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOver(std::ops::Range<u64>);
+
+impl LeftOver {
+    /// Zeros what of `buffer` is left over; it holds the bytes of the file from `at` on.
+    pub fn blank(&self, at: u64, buffer: &mut [u8]) {
+        let [start, end] = [self.0.start, self.0.end].map(|edge| {
+            let offset = edge.saturating_sub(at);
+            usize::try_from(offset).map_or(buffer.len(), |offset| offset.min(buffer.len()))
+        });
+        buffer.get_mut(start..end).unwrap_or_default().fill(0);
+    }
+}
+
 /// Walks through a TDB file from record to record: each must be of a known kind and end where the next begins, the
 /// last at the end of the file.
 ///
 /// # Errors
 /// [`Error::Damaged`] with the offset of the first record that does not fit; [`Error::Io`].
-pub fn verify(path: &Path, file: &File, size: u64) -> Result<()> {
+pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
     let damaged = |reason: String| Error::damaged(path, reason);
     let read = |buffer: &mut [u8], at: u64| {
         file.read_exact_at(buffer, at)
@@ -138,6 +154,7 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<()> {
         at += u64::from(header.mutex_size);
     }
     let mut window = Window::default();
+    let mut left_over = LeftOver::default();
     while at < size {
         let record = window.record(&read, at, size)?;
         let magic = integer(&record, 20);
@@ -169,10 +186,15 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<()> {
                 "offset {at:#x}: a record of {length} bytes cannot hold a key of {key} and data of {data} bytes"
             )));
         }
-        at += RECORD_HEADER + u64::from(length);
+        let content = at + RECORD_HEADER;
+        at = content + u64::from(length);
+        if is_recovery && magic == MAGIC_RECOVERY_INVALID {
+            // The last four bytes tell its length.
+            left_over = LeftOver(content..content.max(at - 4));
+        }
     }
     match at == size {
-        true => Ok(()),
+        true => Ok(left_over),
         false => Err(damaged(format!(
             "its last record ends at {at:#x}, the file at {size:#x}"
         ))),
@@ -273,7 +295,7 @@ mod tests {
         Some(std::fs::read(path).unwrap())
     }
 
-    fn check(bytes: &[u8]) -> Result<()> {
+    fn check(bytes: &[u8]) -> Result<LeftOver> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         verify(Path::new("test.tdb"), &file, bytes.len() as u64)
@@ -309,6 +331,70 @@ mod tests {
             // Any outcome but a panic or an endless walk.
             let _ = check(&bytes);
         });
+    }
+
+    /// Runs a few lines of Python on a database `db`; false where TDB's module is not installed.
+    fn python(path: &Path, lines: &str) -> bool {
+        let script = format!(
+            "import os, sys\ntry: import tdb\nexcept ImportError: sys.exit(77)\n\
+             db = tdb.Tdb(sys.argv[1], 100, 0, os.O_RDWR | os.O_CREAT)\n{lines}"
+        );
+        let python = Command::new("/usr/bin/python3")
+            .args(["-c", &script])
+            .arg(path)
+            .status();
+        match python.ok().and_then(|status| status.code()) {
+            Some(0) => true,
+            Some(77) | None => {
+                eprintln!("note: TDB's module for Python is not installed: not tested");
+                false
+            }
+            code => panic!("python3: {code:?}"),
+        }
+    }
+
+    #[test]
+    fn what_transactions_leave_over_is_found_and_can_be_blanked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.tdb");
+        let change = |round: u8| {
+            format!(
+                "db.transaction_start()\nfor n in range(300): db[b'key%d' % n] = b'{round}' * 200\n\
+                 db.transaction_commit()"
+            )
+        };
+        if !python(&path, &change(1)) || !python(&path, &change(2)) {
+            return;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let left_over = check(&bytes).unwrap();
+        assert!(left_over.0.end - left_over.0.start > 300 * 200);
+        let mut blanked = bytes.clone();
+        // As a file is read: in pieces.
+        for (number, piece) in blanked.chunks_mut(7000).enumerate() {
+            left_over.blank(number as u64 * 7000, piece);
+        }
+        assert_ne!(blanked, bytes);
+        for (at, (after, before)) in blanked.iter().zip(&bytes).enumerate() {
+            let expected = if left_over.0.contains(&(at as u64)) {
+                0
+            } else {
+                *before
+            };
+            assert_eq!(*after, expected, "offset {at}");
+        }
+        assert_eq!(check(&blanked).unwrap(), left_over);
+        // TDB itself finds all in it, and goes on with it.
+        std::fs::write(&path, blanked).unwrap();
+        let is_of = |round: u8| {
+            format!(
+                "assert len(list(db)) == 300 and all(db[key] == b'{round}' * 200 for key in db)"
+            )
+        };
+        assert!(python(&path, &is_of(2)));
+        assert!(python(&path, &change(3)));
+        assert!(python(&path, &is_of(3)));
+        check(&std::fs::read(&path).unwrap()).unwrap();
     }
 
     #[test]

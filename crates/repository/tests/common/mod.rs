@@ -84,6 +84,7 @@ impl Source for FolderSource {
             path: path.clone(),
             size: metadata.len(),
             modified: metadata.modified()?,
+            grain: Grain::Usual,
             content: Box::new(file),
         }))
     }
@@ -214,6 +215,7 @@ pub fn file(path: &str, size: u64, content: impl std::io::Read + 'static) -> Sou
         path: path.to_string(),
         size,
         modified: SystemTime::now(),
+        grain: Grain::Usual,
         content: Box::new(content),
     }
 }

@@ -25,9 +25,6 @@ use failure::code;
 use pinned_set::PinnedSet;
 use registration::Registration;
 
-/// The name of this kind of store in a backup's facts.
-const STORE_KIND: &str = "samba-dc";
-
 /// A domain controller that is backed up or restored.
 pub struct SambaServer {
     hosted: Arc<Hosted>,

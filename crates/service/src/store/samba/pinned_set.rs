@@ -5,7 +5,6 @@ use samba::state::Kind;
 use samba::{Installation, LISTING_PATH, Moment, PinnedFile};
 use wire::v1::{DirectoryFacts, FileEntry};
 
-use super::STORE_KIND;
 use super::failure::code;
 use super::reader::{FileOfMoment, Listing};
 use crate::store::slot::Taken;
@@ -67,7 +66,7 @@ impl BackupSet for PinnedSet {
     fn facts(&self) -> DirectoryFacts {
         let listing = self.moment.listing();
         DirectoryFacts {
-            store_kind: STORE_KIND.into(),
+            store_kind: samba::STORE_KIND.into(),
             server: listing.identity.dns_name.clone(),
             database_signature: listing.identity.signature().to_vec(),
             state: "Consistent".into(),
