@@ -7,6 +7,7 @@
 mod format;
 mod library;
 mod snapshot;
+mod walk;
 
 pub use format::{MAGIC_END, has_magic};
 pub use library::Library;

@@ -5,8 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::format::{self, Meta, NO_PAGE, PAGE_HEADER, Page, Tree};
+use super::format::{self, Meta};
 use super::library::{Library, RawEnvironment, RawTransaction};
+use super::walk::{self, PageSet};
 use crate::error::{Error, Result};
 
 /// How many pages a state may have beyond the end of its file.
@@ -24,7 +25,7 @@ pub struct Environment {
 pub struct Snapshot {
     path: PathBuf,
     file: File,
-    meta: Meta,
+    pub(super) meta: Meta,
     /// The meta page that describes the state.
     meta_page: Vec<u8>,
     /// Keeps the pages from being reused. None where nobody writes.
@@ -91,7 +92,7 @@ pub fn verify(path: &Path) -> Result<()> {
         (Err(_), Ok(other)) => other,
         (Err(error), Err(_)) => return Err(error),
     };
-    Walk::through(&newer).map(drop)
+    walk::pages_of(&newer).map(drop)
 }
 
 impl Snapshot {
@@ -146,7 +147,7 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Damaged`] with the page at which the trees do not hold together.
     pub fn read(self: &Arc<Self>) -> Result<SnapshotReader> {
-        let used = Walk::through(self)?;
+        let used = walk::pages_of(self)?;
         Ok(SnapshotReader {
             snapshot: self.clone(),
             statistics: Statistics {
@@ -162,8 +163,6 @@ impl Snapshot {
 
     /// A reader of the state with all pages up to the last, whether the trees hold together or not.
     pub fn read_unverified(self: &Arc<Self>) -> SnapshotReader {
-        let mut used = Bitmap::new(self.meta.last_page + 1);
-        used.bits.fill(u64::MAX);
         SnapshotReader {
             snapshot: self.clone(),
             statistics: Statistics {
@@ -172,16 +171,17 @@ impl Snapshot {
                 entries: self.meta.data.entries,
                 transaction: self.meta.transaction,
             },
-            used,
+            used: PageSet::all(self.meta.last_page + 1),
             next_page: 0,
         }
     }
 
-    fn damaged(&self, page: u64, reason: &str) -> Error {
+    pub(super) fn damaged(&self, page: u64, reason: &str) -> Error {
         Error::damaged(&self.path, format!("page {page}: {reason}"))
     }
 
-    fn read_pages(&self, first: u64, buffer: &mut [u8]) -> Result<()> {
+    /// Reads pages of the file.
+    pub(super) fn read_pages(&self, first: u64, buffer: &mut [u8]) -> Result<()> {
         let at = first
             .checked_mul(u64::from(self.meta.page_size))
             .ok_or_else(|| self.damaged(first, "it lies beyond the largest file"))?;
@@ -194,196 +194,11 @@ impl Snapshot {
     }
 }
 
-/// The walk that finds every page of a state.
-struct Walk<'a> {
-    snapshot: &'a Snapshot,
-    used: Bitmap,
-    /// Trees that are still to be walked: the data's, and those inside of it.
-    trees: Vec<Tree>,
-    /// The pages of the free list.
-    free: Vec<u64>,
-}
-
-/// One tree's part of the walk.
-struct TreeWalk {
-    /// Whether it is the free list, whose values are page numbers.
-    is_free_list: bool,
-    /// Pages to look at, each with the number of levels from it to the leaves, itself included.
-    waiting: Vec<(u64, u16)>,
-    /// What is counted, to be compared with what the root says.
-    branch_pages: u64,
-    leaf_pages: u64,
-    overflow_pages: u64,
-    entries: u64,
-}
-
-impl Walk<'_> {
-    /// Which pages the state consists of.
-    fn through(snapshot: &Snapshot) -> Result<Bitmap> {
-        let mut walk = Walk {
-            snapshot,
-            used: Bitmap::new(snapshot.meta.last_page + 1),
-            trees: vec![snapshot.meta.data],
-            free: Vec::new(),
-        };
-        walk.claim(0, 2)?;
-        walk.tree(&snapshot.meta.free, true)?;
-        while let Some(tree) = walk.trees.pop() {
-            walk.tree(&tree, false)?;
-        }
-        match walk.free.iter().find(|page| walk.used.get(**page)) {
-            None => Ok(walk.used),
-            Some(page) => Err(snapshot.damaged(*page, "it is in use and on the free list")),
-        }
-    }
-
-    /// Claims pages for what is being walked; nobody else may have them.
-    fn claim(&mut self, first: u64, count: u64) -> Result<()> {
-        let end = first
-            .checked_add(count)
-            .filter(|end| *end <= self.used.length);
-        let end = end.ok_or_else(|| {
-            self.snapshot
-                .damaged(first, "it lies beyond the last page in use")
-        })?;
-        match (first..end).find(|page| !self.used.set(*page)) {
-            None => Ok(()),
-            Some(page) => Err(self.snapshot.damaged(page, "it is used twice")),
-        }
-    }
-
-    fn tree(&mut self, tree: &Tree, is_free_list: bool) -> Result<()> {
-        if tree.root == NO_PAGE {
-            return Ok(());
-        }
-        let mut walk = TreeWalk {
-            is_free_list,
-            waiting: vec![(tree.root, tree.depth)],
-            branch_pages: 0,
-            leaf_pages: 0,
-            overflow_pages: 0,
-            entries: 0,
-        };
-        let mut bytes = vec![0; self.snapshot.meta.page_size as usize];
-        while let Some((number, levels)) = walk.waiting.pop() {
-            self.claim(number, 1)?;
-            self.snapshot.read_pages(number, &mut bytes)?;
-            self.page(number, levels, &bytes, &mut walk)?;
-        }
-        if tree.flags & format::DUPLICATES_ALLOWED != 0 {
-            // The root counts each duplicate, wherever it lies.
-            walk.entries = tree.entries;
-        }
-        for (what, found, expected) in [
-            ("branch pages", walk.branch_pages, tree.branch_pages),
-            ("leaf pages", walk.leaf_pages, tree.leaf_pages),
-            ("overflow pages", walk.overflow_pages, tree.overflow_pages),
-            ("entries", walk.entries, tree.entries),
-        ] {
-            if found != expected {
-                let reason =
-                    format!("the tree below it has {found} {what}, and its root says {expected}");
-                return Err(self.snapshot.damaged(tree.root, &reason));
-            }
-        }
-        Ok(())
-    }
-
-    fn page(&mut self, number: u64, levels: u16, bytes: &[u8], walk: &mut TreeWalk) -> Result<()> {
-        let page = Page::new(bytes);
-        let snapshot = self.snapshot;
-        let damaged = |reason: &str| snapshot.damaged(number, reason);
-        let beyond = || damaged("a node lies beyond its end");
-        if page.number() != Some(number) {
-            return Err(damaged("it carries another page's number"));
-        }
-        let flags = page.flags().unwrap_or(0);
-        let nodes = page
-            .nodes()
-            .ok_or_else(|| damaged("its pointers lie beyond its end"))?;
-        if flags & format::BRANCH != 0 && levels > 1 {
-            walk.branch_pages += 1;
-            for index in 0..nodes {
-                walk.waiting
-                    .push((page.child(index).ok_or_else(beyond)?, levels - 1));
-            }
-            return Ok(());
-        }
-        if flags & format::LEAF == 0 || levels != 1 {
-            return Err(damaged(&format!(
-                "flags {flags:#x} do not fit {levels} levels above the values"
-            )));
-        }
-        walk.leaf_pages += 1;
-        walk.entries += nodes as u64;
-        if flags & format::LEAF_OF_KEYS != 0 {
-            return Ok(());
-        }
-        for index in 0..nodes {
-            let leaf = page.leaf(index).ok_or_else(beyond)?;
-            let big;
-            let value = if leaf.flags & format::BIG != 0 {
-                let first = format::u64_at(leaf.value, 0).unwrap_or(NO_PAGE);
-                big = self.overflow(first, leaf.value_size, walk)?;
-                &big[..]
-            } else {
-                leaf.value
-            };
-            if walk.is_free_list {
-                self.free_pages(value)
-                    .ok_or_else(|| damaged("a record of the free list is cut short"))?;
-            } else if leaf.flags & format::TREE != 0 {
-                let tree = Tree::parse(value)
-                    .ok_or_else(|| damaged("the root of an inner tree is cut short"))?;
-                self.trees.push(tree);
-            }
-        }
-        Ok(())
-    }
-
-    /// Claims a run of overflow pages, and reads its value where that is wanted.
-    fn overflow(&mut self, first: u64, size: u32, walk: &mut TreeWalk) -> Result<Vec<u8>> {
-        let mut header = [0; PAGE_HEADER];
-        self.snapshot.read_pages(first, &mut header)?;
-        let page = Page::new(&header);
-        let run = u64::from(page.run().unwrap_or(0));
-        let capacity = run * u64::from(self.snapshot.meta.page_size);
-        let fits = page.number() == Some(first)
-            && page.flags().unwrap_or(0) & format::OVERFLOW != 0
-            && PAGE_HEADER as u64 + u64::from(size) <= capacity;
-        if !fits {
-            return Err(self
-                .snapshot
-                .damaged(first, &format!("it does not begin a value of {size} bytes")));
-        }
-        self.claim(first, run)?;
-        walk.overflow_pages += run;
-        if !walk.is_free_list {
-            return Ok(Vec::new());
-        }
-        let mut value = vec![0; PAGE_HEADER + size as usize];
-        self.snapshot.read_pages(first, &mut value)?;
-        Ok(value.split_off(PAGE_HEADER))
-    }
-
-    /// A record of the free list: how many pages, then their numbers.
-    fn free_pages(&mut self, value: &[u8]) -> Option<()> {
-        let count = usize::try_from(format::u64_at(value, 0)?).ok()?;
-        let numbers = value
-            .get(8..)?
-            .get(..count.checked_mul(8)?)?
-            .chunks_exact(8);
-        self.free
-            .extend(numbers.filter_map(|bytes| format::u64_at(bytes, 0)));
-        Some(())
-    }
-}
-
 /// The pages of a state, in the order of the file. Pages that are not part of it are read as zeros: their content is
 /// left over from earlier, and may change while it is read.
 pub struct SnapshotReader {
     snapshot: Arc<Snapshot>,
-    used: Bitmap,
+    used: PageSet,
     statistics: Statistics,
     next_page: u64,
 }
@@ -402,16 +217,16 @@ impl SnapshotReader {
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let page_size = self.snapshot.meta.page_size as usize;
         let wanted = (buffer.len() / page_size) as u64;
-        let count = wanted.min(self.used.length - self.next_page);
+        let count = wanted.min(self.used.pages() - self.next_page);
         let bytes = buffer
             .get_mut(..count as usize * page_size)
             .unwrap_or_default();
         let mut at = 0;
         while at < count {
             let first = self.next_page + at;
-            let is_used = self.used.get(first);
+            let is_used = self.used.has(first);
             let run = (at..count)
-                .take_while(|offset| self.used.get(self.next_page + offset) == is_used)
+                .take_while(|offset| self.used.has(self.next_page + offset) == is_used)
                 .count();
             let place = bytes
                 .get_mut(at as usize * page_size..(at as usize + run) * page_size)
@@ -444,45 +259,6 @@ impl SnapshotReader {
             };
             page[144..152].copy_from_slice(&own.to_le_bytes());
         }
-    }
-}
-
-/// A bit for each page.
-struct Bitmap {
-    bits: Vec<u64>,
-    length: u64,
-}
-
-impl Bitmap {
-    fn new(length: u64) -> Self {
-        Self {
-            bits: vec![0; length.div_ceil(64) as usize],
-            length,
-        }
-    }
-
-    fn get(&self, index: u64) -> bool {
-        let word = self.bits.get((index / 64) as usize).copied().unwrap_or(0);
-        word >> (index % 64) & 1 != 0
-    }
-
-    /// Sets a bit; whether it was clear.
-    fn set(&mut self, index: u64) -> bool {
-        let mask = 1 << (index % 64);
-        match self.bits.get_mut((index / 64) as usize) {
-            Some(word) if *word & mask == 0 => {
-                *word |= mask;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn count(&self) -> u64 {
-        self.bits
-            .iter()
-            .map(|word| u64::from(word.count_ones()))
-            .sum()
     }
 }
 

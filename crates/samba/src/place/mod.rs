@@ -17,16 +17,21 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+
+mod files;
+mod step;
 
 use crate::directory;
 use crate::error::{Error, Result};
 use crate::installation::Installation;
 use crate::lock::{self, Held, Kind};
-use crate::state::{self, ListedKind, OWN_PREFIX, Root};
+use crate::state::{self, ListedKind};
 use crate::tdb;
 use crate::tree::Tree;
+use files::{make_folder, remove, rename, sync_all, sync_folder};
+use step::Step;
 
 /// Where a restore's files are collected, in the state folder and in roots on other file systems.
 const STAGING: &str = "dsbackup.restore";
@@ -240,215 +245,11 @@ impl<'a> Place<'a> {
     }
 }
 
-/// One root's part of putting a tree into place.
-struct Step {
-    root: Root,
-    /// Where the restored files lie.
-    staged: PathBuf,
-    /// The name of what is left as it is.
-    spared: Option<String>,
-    attributes: Option<state::Attributes>,
-}
-
-impl Step {
-    /// The folder from which everything can be renamed into the root.
-    fn near(&self) -> PathBuf {
-        self.root.original.join(STAGING)
-    }
-
-    /// Whether the root is a single file.
-    fn is_file(&self) -> bool {
-        self.staged.is_file()
-    }
-
-    /// Copies the restored files if they lie on another file system than the root.
-    fn bring_to_its_file_system(&self) -> Result<()> {
-        use std::os::unix::fs::MetadataExt;
-        let target = &self.root.original;
-        if self.is_file() {
-            return Ok(());
-        }
-        std::fs::create_dir_all(target).map_err(Error::io("make the folder", target))?;
-        let device = |path: &Path| {
-            let metadata = path.metadata();
-            metadata
-                .map(|metadata| metadata.dev())
-                .map_err(Error::io("look at", path))
-        };
-        let near = self.near();
-        if device(&self.staged)? == device(target)? || near == self.staged {
-            return Ok(());
-        }
-        remove(&near)?;
-        copy(&self.staged, &near)?;
-        sync_all(&near)?;
-        remove(&self.staged)
-    }
-
-    fn source(&self) -> PathBuf {
-        match self.staged.exists() {
-            true => self.staged.clone(),
-            false => self.near(),
-        }
-    }
-
-    /// Moves what lies in the root aside, or removes what an interrupted restore put there.
-    fn set_aside(&self, not_state: &BTreeSet<PathBuf>) -> Result<()> {
-        let target = &self.root.original;
-        if self.is_file() {
-            return Ok(());
-        }
-        let previous = target.join(PREVIOUS);
-        make_folder(&previous)?;
-        let all_aside = previous.join(ALL_ASIDE);
-        let was_all_aside = all_aside.exists();
-        for child in self.children(target, not_state)? {
-            let aside = previous.join(child.file_name().unwrap_or_default());
-            // What is aside already is older than what lies here: somebody tried to start a domain controller.
-            match was_all_aside || aside.symlink_metadata().is_ok() {
-                true => remove(&child)?,
-                false => rename(&child, &aside)?,
-            }
-        }
-        sync_folder(target)?;
-        File::create(&all_aside)
-            .and_then(|file| file.sync_all())
-            .map_err(Error::io("write", &all_aside))?;
-        sync_folder(&previous)
-    }
-
-    fn move_in(&self) -> Result<()> {
-        let target = &self.root.original;
-        if self.is_file() {
-            return self.replace_file();
-        }
-        let source = self.source();
-        for child in self.children(&source, &BTreeSet::new())? {
-            rename(&child, &target.join(child.file_name().unwrap_or_default()))?;
-        }
-        if let Some(attributes) = &self.attributes
-            && self.root.name != "etc"
-        {
-            attributes.apply(target, false)?;
-        }
-        sync_folder(target)
-    }
-
-    /// A single file outside of all folders, such as a TLS key: the new one takes the old one's place.
-    fn replace_file(&self) -> Result<()> {
-        let target = &self.root.original;
-        let folder = target.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
-        let near = folder.join(format!("{OWN_PREFIX}{}", self.root.name));
-        remove(&near)?;
-        copy(&self.staged, &near)?;
-        let synced = File::open(&near).and_then(|file| file.sync_all());
-        synced.map_err(Error::io("make durable", &near))?;
-        rename(&near, target)?;
-        sync_folder(folder)
-    }
-
-    /// What is in a folder and is to be moved.
-    fn children(&self, folder: &Path, not_state: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
-        let mut children = Vec::new();
-        for child in std::fs::read_dir(folder).map_err(Error::io("list the folder", folder))? {
-            let child = child.map_err(Error::io("list the folder", folder))?;
-            let name = child.file_name();
-            let name = name.to_string_lossy();
-            let path = child.path();
-            if not_state.contains(&path)
-                || name.starts_with(OWN_PREFIX)
-                || self.spared.as_deref() == Some(&*name)
-            {
-                continue;
-            }
-            children.push(path);
-        }
-        children.sort();
-        Ok(children)
-    }
-}
-
-fn make_folder(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(Error::io("make the folder", path))
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    #[cfg(test)]
-    tests::power_may_fail(from)?;
-    std::fs::rename(from, to).map_err(Error::io("move it aside or into place", from))
-}
-
-/// Removes a file or folder, if it is there.
-fn remove(path: &Path) -> Result<()> {
-    #[cfg(test)]
-    tests::power_may_fail(path)?;
-    let removed = match path.symlink_metadata() {
-        Err(error) => Err(error),
-        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-    };
-    match removed {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(Error::io("remove", path)),
-    }
-}
-
-fn sync_folder(path: &Path) -> Result<()> {
-    let synced = File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(Error::io("make the folder durable", path))
-}
-
-/// Makes everything on a folder's file system durable.
-fn sync_all(path: &Path) -> Result<()> {
-    let folder = File::open(path).map_err(Error::io("open the folder", path))?;
-    rustix::fs::syncfs(&folder).map_err(Error::os("make the restored files durable", path))
-}
-
-/// Copies a folder with all that is in it, attributes included.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut waiting = vec![(from.to_path_buf(), to.to_path_buf())];
-    let mut done = Vec::new();
-    while let Some((from, to)) = waiting.pop() {
-        let metadata = from
-            .symlink_metadata()
-            .map_err(Error::io("look at", &from))?;
-        let copied = Error::io("copy to another file system", &from);
-        if metadata.is_dir() {
-            std::fs::create_dir(&to).map_err(copied)?;
-            let list = |error| Error::io("list the folder", &from)(error);
-            for child in std::fs::read_dir(&from).map_err(list)? {
-                let child = child.map_err(list)?;
-                waiting.push((child.path(), to.join(child.file_name())));
-            }
-        } else if metadata.is_symlink() {
-            std::fs::read_link(&from)
-                .and_then(|target| std::os::unix::fs::symlink(target, &to))
-                .map_err(copied)?;
-        } else {
-            std::fs::copy(&from, &to).map_err(copied)?;
-        }
-        done.push((
-            state::Attributes::read(&from, &metadata)?,
-            to,
-            metadata.is_symlink(),
-        ));
-    }
-    for (attributes, path, is_link) in done.into_iter().rev() {
-        attributes.apply(&path, is_link)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use super::*;
     use crate::state::State;

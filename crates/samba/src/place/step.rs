@@ -1,0 +1,141 @@
+//! One root's part of putting a tree into place: what is there goes aside, what was restored takes its place.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::files::{copy, make_folder, remove, rename, sync_all, sync_folder};
+use super::{ALL_ASIDE, PREVIOUS, STAGING};
+use crate::error::{Error, Result};
+use crate::state::{self, OWN_PREFIX, Root};
+
+/// One root's part of putting a tree into place.
+pub(super) struct Step {
+    pub(super) root: Root,
+    /// Where the restored files lie.
+    pub(super) staged: PathBuf,
+    /// The name of what is left as it is.
+    pub(super) spared: Option<String>,
+    /// Those of the restored folder.
+    pub(super) attributes: Option<state::Attributes>,
+}
+
+impl Step {
+    /// The folder from which everything can be renamed into the root.
+    fn near(&self) -> PathBuf {
+        self.root.original.join(STAGING)
+    }
+
+    /// Whether the root is a single file.
+    fn is_file(&self) -> bool {
+        self.staged.is_file()
+    }
+
+    /// Copies the restored files if they lie on another file system than the root.
+    pub(super) fn bring_to_its_file_system(&self) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let target = &self.root.original;
+        if self.is_file() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(target).map_err(Error::io("make the folder", target))?;
+        let device = |path: &Path| {
+            let metadata = path.metadata();
+            metadata
+                .map(|metadata| metadata.dev())
+                .map_err(Error::io("look at", path))
+        };
+        let near = self.near();
+        if device(&self.staged)? == device(target)? || near == self.staged {
+            return Ok(());
+        }
+        remove(&near)?;
+        copy(&self.staged, &near)?;
+        sync_all(&near)?;
+        remove(&self.staged)
+    }
+
+    fn source(&self) -> PathBuf {
+        match self.staged.exists() {
+            true => self.staged.clone(),
+            false => self.near(),
+        }
+    }
+
+    /// Moves what lies in the root aside, or removes what an interrupted restore put there.
+    pub(super) fn set_aside(&self, not_state: &BTreeSet<PathBuf>) -> Result<()> {
+        let target = &self.root.original;
+        if self.is_file() {
+            return Ok(());
+        }
+        let previous = target.join(PREVIOUS);
+        make_folder(&previous)?;
+        let all_aside = previous.join(ALL_ASIDE);
+        let was_all_aside = all_aside.exists();
+        for child in self.children(target, not_state)? {
+            let aside = previous.join(child.file_name().unwrap_or_default());
+            // What is aside already is older than what lies here: somebody tried to start a domain controller.
+            match was_all_aside || aside.symlink_metadata().is_ok() {
+                true => remove(&child)?,
+                false => rename(&child, &aside)?,
+            }
+        }
+        sync_folder(target)?;
+        File::create(&all_aside)
+            .and_then(|file| file.sync_all())
+            .map_err(Error::io("write", &all_aside))?;
+        sync_folder(&previous)
+    }
+
+    /// Moves the restored files into the root.
+    pub(super) fn move_in(&self) -> Result<()> {
+        let target = &self.root.original;
+        if self.is_file() {
+            return self.replace_file();
+        }
+        let source = self.source();
+        for child in self.children(&source, &BTreeSet::new())? {
+            rename(&child, &target.join(child.file_name().unwrap_or_default()))?;
+        }
+        if let Some(attributes) = &self.attributes
+            && self.root.name != "etc"
+        {
+            attributes.apply(target, false)?;
+        }
+        sync_folder(target)
+    }
+
+    /// A single file outside of all folders, such as a TLS key: the new one takes the old one's place.
+    fn replace_file(&self) -> Result<()> {
+        let target = &self.root.original;
+        let folder = target.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
+        let near = folder.join(format!("{OWN_PREFIX}{}", self.root.name));
+        remove(&near)?;
+        copy(&self.staged, &near)?;
+        let synced = File::open(&near).and_then(|file| file.sync_all());
+        synced.map_err(Error::io("make durable", &near))?;
+        rename(&near, target)?;
+        sync_folder(folder)
+    }
+
+    /// What is in a folder and is to be moved.
+    fn children(&self, folder: &Path, not_state: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
+        let mut children = Vec::new();
+        for child in std::fs::read_dir(folder).map_err(Error::io("list the folder", folder))? {
+            let child = child.map_err(Error::io("list the folder", folder))?;
+            let name = child.file_name();
+            let name = name.to_string_lossy();
+            let path = child.path();
+            if not_state.contains(&path)
+                || name.starts_with(OWN_PREFIX)
+                || self.spared.as_deref() == Some(&*name)
+            {
+                continue;
+            }
+            children.push(path);
+        }
+        children.sort();
+        Ok(children)
+    }
+}
