@@ -18,11 +18,19 @@ def settings(controller):
 
 
 def check_replication(controller):
-    """No partner, inbound or outbound, may report a failure."""
-    run = controller.samba_tool("drs", "showrepl")
-    neighbours = run.out.split("==== KCC CONNECTION OBJECTS")[0]
-    if "failed" in neighbours or neighbours.count("0 consecutive failure(s)") < 2 * len(CONTEXTS):
-        raise Failed(f"{controller.name}: showrepl: {run.out}")
+    """No partner, inbound or outbound, may report a failure.
+
+    A controller that was restarted asks its partner some time later to be told of changes; until then it is missing
+    among the partner's outbound neighbours."""
+    deadline = time.monotonic() + 120
+    while True:
+        run = controller.samba_tool("drs", "showrepl")
+        neighbours = run.out.split("==== KCC CONNECTION OBJECTS")[0]
+        if "failed" not in neighbours and neighbours.count("0 consecutive failure(s)") >= 2 * len(CONTEXTS):
+            return
+        if time.monotonic() > deadline:
+            raise Failed(f"{controller.name}: showrepl: {run.out}")
+        time.sleep(2)
 
 
 def restore_on_a_new_machine(controller, dsbackup):
