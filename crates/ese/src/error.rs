@@ -1,6 +1,6 @@
 //! What can go wrong while a file of the engine is read: every error says where, what was expected and what was found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of reading the engine's files.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,4 +39,42 @@ pub enum Error {
         /// What is not known, with its value.
         what: String,
     },
+}
+
+impl Error {
+    /// The file that is concerned.
+    pub(crate) fn file(&self) -> &Path {
+        match self {
+            Error::Io { file, .. }
+            | Error::Damaged { file, .. }
+            | Error::Unsupported { file, .. } => file,
+        }
+    }
+
+    /// The same error once more.
+    pub(crate) fn again(&self) -> Error {
+        match self {
+            Error::Io { file, source } => Error::Io {
+                file: file.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            Error::Damaged {
+                file,
+                offset,
+                structure,
+                expected,
+                found,
+            } => Error::Damaged {
+                file: file.clone(),
+                offset: *offset,
+                structure: structure.clone(),
+                expected: expected.clone(),
+                found: found.clone(),
+            },
+            Error::Unsupported { file, what } => Error::Unsupported {
+                file: file.clone(),
+                what: what.clone(),
+            },
+        }
+    }
 }

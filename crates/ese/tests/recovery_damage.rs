@@ -291,6 +291,51 @@ fn replay_stops_where_it_is_told() {
     assert!(matches!(long_ago, Error::StopTooEarly { .. }), "{long_ago}");
 }
 
+/// A disk that lied may also leave a blank end amid the logs, which those of old versions do not show. What the file holds
+/// of the lost records gives it away.
+#[test]
+fn a_blank_end_amid_the_logs_is_noticed() {
+    let fixture = testkit::find(CRASHED).unwrap();
+    let folder = fixture.unpack();
+    let header = DatabaseHeaders::read(&database_in(folder.path()))
+        .unwrap()
+        .header;
+    let path = log_of(folder.path(), header.min_required.get());
+    let whole = std::fs::read(&path).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    for place in (8192..used).step_by(4096 * 5) {
+        let mut bytes = whole.clone();
+        bytes[place..].fill(0);
+        std::fs::write(&path, &bytes).unwrap();
+        let error = attempt(folder.path(), |options| options).err().unwrap();
+        assert!(
+            matches!(error, Error::NewerThanLogs { .. } | Error::Undo { .. }),
+            "{place:#x}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_current_log_that_cannot_be_read_is_not_passed_over() {
+    let fixture = testkit::find("ese/chain-ad2016:backup-2").or_else(|| testkit::find(CRASHED));
+    let folder = unpacked(&fixture.unwrap());
+    let set = LogSet::in_folder(folder.path(), "edb").unwrap();
+    let newest = set.logs.last().unwrap();
+    // Of the chain it lies beyond what the database's header asks for.
+    let current = folder.path().join("edb.log");
+    std::fs::rename(&newest.path, &current).unwrap();
+    let whole = std::fs::read(&current).unwrap();
+    for damaged in [Vec::new(), vec![7; whole.len()], whole[..100].to_vec()] {
+        std::fs::write(&current, damaged).unwrap();
+        let text = refusal(folder.path());
+        assert!(text.contains("edb.log"), "{text}");
+        assert!(
+            text.contains(&format!("{:#x}", newest.generation())),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn a_flipped_bit_of_a_log_is_corrected_for_the_replay_and_told() {
     const SEGMENT: usize = 4096;

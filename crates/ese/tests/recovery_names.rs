@@ -111,6 +111,11 @@ fn what_else_lies_in_the_folder_does_not_matter() {
     let chosen = recovered(folder.path(), |options| options.database("ntds.dit"));
     assert!(chosen.unwrap() == expected);
 
+    // The engine's temporary database.
+    std::fs::rename(&other, folder.path().join("temp.edb")).unwrap();
+    assert!(recovered(folder.path(), |options| options).unwrap() == expected);
+    std::fs::rename(folder.path().join("temp.edb"), &other).unwrap();
+
     // Folders with the names of files, empty files, and files that are no database.
     std::fs::create_dir(folder.path().join("edb0002A.log")).unwrap();
     std::fs::create_dir(folder.path().join("backup.dit")).unwrap();

@@ -169,11 +169,11 @@ pub enum Error {
         /// DBTIME that the page has.
         found: u64,
     },
-    /// The file holds changes that the logs do not: their end is missing.
+    /// The file holds changes that the logs do not: their end is missing, or a part amid them.
     #[error(
-        "{}: page {page} was changed at DBTIME {found:#x}, but the logs end at {end} with DBTIME {last:#x}. The end of the \
-         logs is missing, and without it what the file holds cannot be completed or taken back; find the log, or restore a \
-         backup",
+        "{}: page {page} was changed at DBTIME {found:#x}, but no record tells of that; the logs end at {end} with DBTIME \
+         {last:#x}. A part of them is missing, and without it what the file holds cannot be completed or taken back; find the \
+         log, or restore a backup",
         database.display()
     )]
     NewerThanLogs {

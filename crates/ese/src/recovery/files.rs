@@ -10,7 +10,7 @@ use super::ending;
 use super::error::{Error, Result};
 use super::options::{Options, Stop};
 use crate::header::{
-    DatabaseHeader, DatabaseHeaders, DatabaseState, Lgpos, PatchHeader, Signature,
+    Attachment, DatabaseHeader, DatabaseHeaders, DatabaseState, Lgpos, PatchHeader, Signature,
 };
 use crate::log::LogKind;
 use crate::log_set::{LogFile, LogName, LogSet, RequiredLogs};
@@ -30,8 +30,10 @@ pub(super) struct Plan {
     pub logs: Vec<(PathBuf, LogKind)>,
     /// DBTIME and OBJID that the database had reached where one of the logs began.
     pub counters: (u64, u32),
-    /// DBTIME that the database had reached before the first log, or less.
+    /// DBTIME that the database had reached before the first log, or more.
     pub dbtime_before: u64,
+    /// The number that the first log knows the database by from its beginning on.
+    pub known_as: Option<u8>,
     /// The first generation to replay.
     pub first: u32,
     /// The last one.
@@ -92,7 +94,17 @@ fn databases_in(folder: &Path) -> Result<Vec<PathBuf>> {
         found.retain(|path| DatabaseHeaders::read(path).is_ok());
     }
     found.sort();
+    // The engine throws its temporary database away when it starts; nobody recovers it.
+    if found.len() > 1 {
+        found.retain(|path| !is_temporary(path));
+    }
     Ok(found)
+}
+
+/// Whether this is the name that the engine gives its temporary database, if it is told no other.
+fn is_temporary(database: &Path) -> bool {
+    let name = database.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| ["temp.edb", "tmp.edb"].contains(&name.to_ascii_lowercase().as_str()))
 }
 
 /// Another database beside this one that needs the same logs.
@@ -161,7 +173,8 @@ impl Plan {
             .unwrap_or(0);
         if last < needed.highest && !(options.allow_loss && last >= needed.lowest) {
             let missing = set.missing(needed.required(), sequence);
-            refuse_foreign(set, &missing, sequence, &options.base)?;
+            refuse_unusable(set, last, &options.base)?;
+            refuse_foreign(set, &missing, sequence)?;
             return Err(Error::MissingRequiredLogs {
                 database: database.to_path_buf(),
                 folder: folder.to_path_buf(),
@@ -184,11 +197,14 @@ impl Plan {
                 .unwrap_or(0),
         };
         let committed = committed.max(needed.highest);
+        if !options.allow_loss && (options.stop == Stop::End || last < committed) {
+            refuse_unusable(set, last, &options.base)?;
+        }
         let mut lost = Vec::new();
         if last < committed {
             let missing = set.missing(needed.lowest..=committed, sequence);
             if !options.allow_loss {
-                refuse_foreign(set, &missing, sequence, &options.base)?;
+                refuse_foreign(set, &missing, sequence)?;
                 return Err(Error::MissingCommittedLogs {
                     database: database.to_path_buf(),
                     folder: folder.to_path_buf(),
@@ -206,7 +222,10 @@ impl Plan {
             set: LogSet::default(),
             logs: run.iter().map(log_kind).collect(),
             counters: counters(&run, &header.database_signature),
-            dbtime_before: counters(run.get(..1).unwrap_or_default(), &header.database_signature).0,
+            dbtime_before: dbtime_before(header, run.first()),
+            known_as: (run.first())
+                .and_then(|first| attachment(first, header))
+                .map(|attachment| attachment.database_id),
             first: needed.lowest,
             last,
             required: needed.highest,
@@ -238,6 +257,7 @@ impl Plan {
             logs: run.iter().map(log_kind).collect(),
             counters: (0, 0),
             dbtime_before: 0,
+            known_as: None,
             first,
             last: run.last().map_or(first, LogFile::generation),
             required: 0,
@@ -440,12 +460,11 @@ fn contiguous(
     Ok(run)
 }
 
-/// Where a missing log is there but cannot be used, says so.
+/// Where a missing log is there, but of another sequence, says so.
 fn refuse_foreign(
     set: &LogSet,
     missing: &[RangeInclusive<u32>],
     sequence: &Signature,
-    base: &str,
 ) -> Result<()> {
     let is_missing = |generation: u32| missing.iter().any(|range| range.contains(&generation));
     for log in &set.logs {
@@ -458,36 +477,44 @@ fn refuse_foreign(
             });
         }
     }
-    for error in &set.unusable {
-        let crate::Error::Damaged {
-            file,
-            offset,
-            structure,
-            expected,
-            found,
-        } = error
-        else {
-            continue;
-        };
-        let named = (file.file_name())
+    Ok(())
+}
+
+/// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot be read: the one that was
+/// in use, or one of a later generation.
+fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
+    for unusable in &set.unusable {
+        let named = (unusable.file().file_name())
             .and_then(|name| name.to_str())
             .and_then(|name| LogName::parse(name, base));
-        if let Some(LogName::Numbered { generation, .. }) = named
-            && is_missing(generation)
-        {
-            return Err(Error::UnusableLog {
-                generation,
-                source: Box::new(crate::Error::Damaged {
-                    file: file.clone(),
-                    offset: *offset,
-                    structure: structure.clone(),
-                    expected: expected.clone(),
-                    found: found.clone(),
-                }),
-            });
-        }
+        let generation = match named {
+            Some(LogName::Numbered { generation, .. }) if generation > last => generation,
+            Some(LogName::Current) => last.saturating_add(1),
+            _ => continue,
+        };
+        return Err(Error::UnusableLog {
+            generation,
+            source: Box::new(unusable.again()),
+        });
     }
     Ok(())
+}
+
+/// The DBTIME that the database had reached when the first log was begun. Changes get their DBTIME before they are logged,
+/// and a log's header is written after all records of the logs before it: so what these hold is not later than that.
+fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
+    match first.map(|first| attachment(first, header)) {
+        Some(Some(attachment)) => attachment.dbtime.get(),
+        // The log holds its whole life since it was created, or attached from a clean state.
+        Some(None) if header.last_consistent.generation() == 0 => 0,
+        _ => header.dbtime.get(),
+    }
+}
+
+/// What a log says of the database at its beginning.
+fn attachment(log: &LogFile, header: &DatabaseHeader) -> Option<Attachment> {
+    let mut attachments = log.header.attachments().into_iter();
+    attachments.find(|attachment| attachment.database_signature == header.database_signature)
 }
 
 /// The highest counters of the database that the headers of its logs hold.

@@ -7,7 +7,7 @@ use super::LogBit;
 use super::ahead::LogsAhead;
 use super::error::{Error, Result};
 use super::files::Plan;
-use super::newest::{self, Newest};
+use super::newer::{Changed, Search};
 use super::options::{Options, Progress};
 use super::redo::Redo;
 use super::size;
@@ -52,40 +52,30 @@ impl<'a> Replay<'a> {
 
     /// Replays all logs, rolls back what is open then, and makes the header that of a clean database.
     pub fn run(&mut self, redo: &mut Redo) -> Result<()> {
-        let search = match self.may_lack_its_end(self.plan.last) && redo.is_attached() {
-            true => Some(redo.store.with_base(newest::search)?),
+        let after = self.plan.dbtime_before;
+        let search = match redo.is_attached() {
+            true => Some(
+                redo.store
+                    .with_base(|file, size, pages| Search::begin(file, size, pages, after))?,
+            ),
+            // The file of a database that was shut down holds nothing of later logs.
             false => None,
         };
-        if self.options.allow_loss {
-            redo.note_pages();
-        }
         let replayed = self.logs(redo);
-        let newest = match search {
+        let newer = match search {
             Some(search) => {
-                let found = search.join().unwrap_or_else(|_| Ok(Newest::default()));
-                Some(redo.store.with_base(|_, _, _| found)?)
+                let found = search.newest_unexplained(redo.reached());
+                redo.store.with_base(|_, _, _| found)?
             }
             None => None,
         };
         replayed?;
         redo.end()?;
+        if let Some(page) = newer {
+            return Err(self.newer_than_logs(redo, page));
+        }
         if !redo.is_attached() {
             return Ok(());
-        }
-        let last = (self.generations.as_ref()).map_or(0, |range| *range.end());
-        if self.may_lack_its_end(last) {
-            let newest = match newest {
-                Some(newest) => newest,
-                None => redo.store.with_base(newest::newest)?,
-            };
-            if newest.dbtime > redo.dbtime {
-                return Err(self.newer_than_logs(redo, newest));
-            }
-            if !self.lost.is_empty()
-                && let Some(unexplained) = redo.find_unexplained(self.plan.dbtime_before)?
-            {
-                return Err(self.newer_than_logs(redo, unexplained));
-            }
         }
         redo.undo()?;
         size::fit_file(&mut redo.store)?;
@@ -94,7 +84,7 @@ impl<'a> Replay<'a> {
     }
 
     #[cold]
-    fn newer_than_logs(&self, redo: &Redo, page: Newest) -> Error {
+    fn newer_than_logs(&self, redo: &Redo, page: Changed) -> Error {
         Error::NewerThanLogs {
             database: redo.database().to_path_buf(),
             page: page.page,
@@ -102,12 +92,6 @@ impl<'a> Replay<'a> {
             end: self.end,
             last: redo.dbtime,
         }
-    }
-
-    /// Whether the file may hold changes of the generation that comes last: then nothing proves that the log's end is
-    /// there.
-    fn may_lack_its_end(&self, last: u32) -> bool {
-        last <= self.plan.required
     }
 
     fn logs(&mut self, redo: &mut Redo) -> Result<()> {

@@ -59,8 +59,10 @@ pub(in crate::recovery) struct Redo {
     /// The last generation whose changes may be in the file already.
     max_required: u32,
     lost: LostPages,
-    /// DBTIME to which the logs brought each page, where that is noted.
-    reached: Option<PageMap<u64>>,
+    /// DBTIME to which the logs brought each page that the file may hold changes of.
+    reached: PageMap<u64>,
+    /// The number that the logs call the database by where the replay stands, also before it was attached for the last time.
+    known_as: Option<u8>,
     /// The file is the copy that a streaming backup made.
     is_backup: bool,
     /// The record that is being replayed.
@@ -121,10 +123,16 @@ impl Redo {
             sessions: BTreeMap::new(),
             attached,
             lost: LostPages::default(),
-            reached: None,
+            reached: PageMap::default(),
+            known_as: None,
             position: Lgpos::MIN,
             shut_down: None,
         }
+    }
+
+    /// The number that the first log knows the database by from its beginning on.
+    pub fn known_as(&mut self, number: Option<u8>) {
+        self.known_as = number;
     }
 
     /// What the headers of logs and checkpoints say of the counters, which records alone do not tell.
@@ -147,6 +155,7 @@ impl Redo {
     pub fn apply(&mut self, entry: &Entry<'_>) -> Result<()> {
         self.position = entry.position;
         self.counts.records += 1;
+        self.follow_number(&entry.record);
         if !self.lost.is_empty() && !self.in_required_range() {
             self.check_lost()?;
         }
@@ -292,6 +301,24 @@ impl Redo {
         Ok(())
     }
 
+    /// Keeps track of the number that the logs call the database by.
+    fn follow_number(&mut self, record: &Record<'_>) {
+        let signature = self.header.database_signature;
+        match record {
+            Record::CreateDatabase(create) if create.head.signature == signature => {
+                self.known_as = Some(create.head.database);
+            }
+            Record::AttachDatabase(attach) if attach.head.signature == signature => {
+                self.known_as = Some(attach.head.database);
+            }
+            Record::DetachDatabase(detach) if self.known_as == Some(detach.head.database) => {
+                self.known_as = None;
+            }
+            Record::Term(_) | Record::RecoveryQuit(_) => self.known_as = None,
+            _ => {}
+        }
+    }
+
     /// The replay has come to its end; afterwards only undo is left.
     pub fn end(&mut self) -> Result<()> {
         self.check_lost()?;
@@ -327,6 +354,7 @@ impl Redo {
     fn admit(&mut self, origin: Origin, entry: &Entry<'_>) -> Admission {
         let Some(session) = self.sessions.get_mut(&origin.session) else {
             self.count(origin);
+            self.pass_over(origin, entry);
             return Admission::Skip;
         };
         if session.begun
@@ -338,7 +366,17 @@ impl Redo {
         let begun = session.begun;
         match self.count(origin) && begun {
             true => Admission::Go,
-            false => Admission::Skip,
+            false => {
+                self.pass_over(origin, entry);
+                Admission::Skip
+            }
+        }
+    }
+
+    /// The record's change is in the file already, or is another database's.
+    fn pass_over(&mut self, origin: Origin, entry: &Entry<'_>) {
+        if self.known_as == Some(origin.database) {
+            self.note_pages_of(&entry.record);
         }
     }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::super::error::{Error, Result};
-use super::super::newest::{self, Newest};
 use super::super::store::{PageMap, PageState};
 use super::Redo;
 use crate::header::Lgpos;
+use crate::log::record::Record;
 use crate::page::Pgno;
 
 /// What a record finds when it looks at a page.
@@ -62,25 +62,59 @@ impl LostPages {
 }
 
 impl Redo {
-    /// From now on it is noted how far the logs bring each page.
-    pub fn note_pages(&mut self) {
-        self.reached = Some(PageMap::default());
-    }
-
-    /// A page of the file that was changed after DBTIME `before` by none of the records; for this, pages must have been
-    /// [noted](Self::note_pages).
-    pub fn find_unexplained(&self, before: u64) -> Result<Option<Newest>> {
-        let Some(reached) = &self.reached else {
-            return Ok(None);
-        };
-        let find = |file: &_, size, pages| newest::unexplained(file, size, pages, before, reached);
-        Ok(self.store.with_base(find)?)
+    /// To which DBTIME records brought the pages that the file may hold changes of.
+    pub fn reached(&self) -> &PageMap<u64> {
+        &self.reached
     }
 
     fn note_page(&mut self, number: Pgno, after: u64) {
-        if let Some(reached) = &mut self.reached {
-            let dbtime = reached.entry(number).or_default();
+        // What comes after the required range is not in the file.
+        if self.in_required_range() {
+            let dbtime = self.reached.entry(number).or_default();
             *dbtime = after.max(*dbtime);
+        }
+    }
+
+    /// Notes the pages of a record whose change is in the file for certain.
+    pub(super) fn note_pages_of(&mut self, record: &Record<'_>) {
+        let (mut pages, dbtime) = match (record, record.page_head()) {
+            // It says what a change replaced, and makes none.
+            (Record::UndoInfo(_), _) => return,
+            (Record::NewPage(new), _) => (vec![new.page.get()], new.dbtime.get()),
+            (_, Some(head)) => (vec![head.page.get()], head.dbtime.get()),
+            _ => return,
+        };
+        match record {
+            Record::Split(split) => {
+                pages.extend([split.head.new_page.get(), split.head.right_page.get()]);
+            }
+            Record::Merge(merge) => {
+                pages.extend([merge.head.left_page.get(), merge.head.right_page.get()]);
+            }
+            Record::PageMove(page_move) => {
+                let head = page_move.head;
+                let others = [
+                    head.destination,
+                    head.left_page,
+                    head.right_page,
+                    head.parent_page,
+                ];
+                pages.extend(others.map(|page| page.get()));
+            }
+            Record::EmptyTree(empty) => {
+                pages.extend(empty.pages.iter().map(|page| page.page.get()));
+            }
+            Record::CreateMultipleExtent(create) => {
+                pages.extend([create.owned_root.get(), create.available_root.get()]);
+            }
+            Record::Convert(convert) => {
+                let head = convert.head;
+                pages.extend([head.owned_root.get(), head.available_root.get()]);
+            }
+            _ => {}
+        }
+        for page in pages {
+            self.note_page(page, dbtime);
         }
     }
 

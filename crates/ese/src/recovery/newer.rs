@@ -1,0 +1,74 @@
+//! Whether the file holds changes that the logs do not.
+//!
+//! The engine writes a change to the log before it writes the page. So where a part of the logs is gone, whether cut off,
+//! blank because a disk lied about what it had written, or known to be missing, the file may be ahead of them: it then holds
+//! changes that can neither be completed nor taken back. Only the pages themselves tell. Each that was changed since the
+//! first log must have been brought to its DBTIME by a record.
+
+use std::fs::File;
+use std::io;
+use std::thread::JoinHandle;
+
+use super::store::PageMap;
+use crate::checksum::{PageVerdict, verify_page};
+use crate::database::Source;
+use crate::page::{PageHeader, PageSize, Pgno};
+
+/// From here on, DBTIMEs are marks.
+const DBTIME_LIMIT: u64 = 1 << 63;
+
+/// A page of the file that was changed since the logs begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub page: Pgno,
+    pub dbtime: u64,
+}
+
+/// The pages that were changed after a DBTIME; they are found while the logs are replayed, on a thread of its own. Reading
+/// the file in order also brings its pages closer.
+#[derive(Debug)]
+pub(super) struct Search(JoinHandle<io::Result<Vec<Changed>>>);
+
+impl Search {
+    pub fn begin(file: &File, size: PageSize, pages: u32, after: u64) -> io::Result<Search> {
+        let file = file.try_clone()?;
+        let search = move || changed(&file, size, pages, after);
+        Ok(Search(std::thread::spawn(search)))
+    }
+
+    /// The newest of them that no record explains; `reached` tells to which DBTIME records brought each page.
+    pub fn newest_unexplained(self, reached: &PageMap<u64>) -> io::Result<Option<Changed>> {
+        let changed = self.0.join().map_err(|_| {
+            io::Error::other("the search for pages that are newer than the logs broke off")
+        })??;
+        let is_explained =
+            |page: &Changed| reached.get(&page.page).is_some_and(|to| page.dbtime <= *to);
+        let unexplained = changed.into_iter().filter(|page| !is_explained(page));
+        Ok(unexplained.max_by_key(|page| page.dbtime))
+    }
+}
+
+fn changed(file: &File, size: PageSize, pages: u32, after: u64) -> io::Result<Vec<Changed>> {
+    const BLOCK: usize = 1 << 20;
+    let block_pages = (BLOCK / size.bytes()) as u32;
+    let mut block = vec![0; BLOCK];
+    let mut changed = Vec::new();
+    let mut first = 1;
+    while first <= pages {
+        let count = block_pages.min(pages - first + 1);
+        let block = &mut block[..count as usize * size.bytes()];
+        file.read_exact_at(block, size.offset_of(first))?;
+        for (page, number) in block.chunks_exact(size.bytes()).zip(first..) {
+            let dbtime = PageHeader::read(page, size).map_or(0, |header| header.dbtime);
+            let counts = dbtime > after && dbtime < DBTIME_LIMIT;
+            if counts && verify_page(page, number) == PageVerdict::Sound {
+                changed.push(Changed {
+                    page: number,
+                    dbtime,
+                });
+            }
+        }
+        first += count;
+    }
+    Ok(changed)
+}

@@ -1,0 +1,229 @@
+//! What no set holds: logs of version 7, logs that several databases share, generations beyond 0xFFFFF, records of unknown
+//! types. The records are those of a real set, laid out anew.
+
+mod common;
+
+use std::path::Path;
+
+use common::dump;
+use ese::checksum::{ecc, header_checksum};
+use ese::header::DatabaseHeaders;
+use ese::log::record::Record;
+use ese::log::{Entry, LogKind, OpenLog};
+use ese::log_set::{LogName, LogSet};
+use ese::recovery::{Error, Options, recover};
+
+/// Version 8.4000.4.3 logs, of which 6 and 7 are required.
+const CRASHED: &str = "sample-forest/dirty";
+
+const SECTOR: usize = 512;
+const HEADER: usize = 4096;
+
+/// Rewrites the required logs as logs of version 7 (Windows Server 2008 R2): records in one stretch across sectors of 512
+/// bytes, behind one checksum record. `records` gives what is to be written for each record.
+fn as_version_7(folder: &Path, mut records: impl FnMut(&Entry<'_>) -> Vec<Vec<u8>>) {
+    let set = LogSet::in_folder(folder, "edb").unwrap();
+    for file in set.logs.iter().filter(|log| log.generation() >= 6) {
+        let kind = match file.name {
+            LogName::Current => LogKind::Current,
+            _ => LogKind::Numbered,
+        };
+        let log = OpenLog::read(&file.path, kind).unwrap();
+        let mut body = Vec::new();
+        let mut entries = log.records();
+        while let Some(entry) = entries.next_entry().unwrap() {
+            body.extend(records(&entry).concat());
+        }
+        let head = std::fs::read(&file.path).unwrap()[..HEADER].to_vec();
+        std::fs::write(&file.path, version_7(head, &body, log.generation())).unwrap();
+    }
+}
+
+fn version_7(mut file: Vec<u8>, body: &[u8], generation: u32) -> Vec<u8> {
+    const CHECKSUM_RECORD: usize = 22;
+    const RANGE: u32 = 0xfeed_beaf;
+    const FIRST_SECTOR: u32 = 0xdead_c0de;
+    const SEVERAL_SECTORS: u8 = 0x9a;
+    let whole = (CHECKSUM_RECORD + body.len()).next_multiple_of(SECTOR);
+    let mut range = body.to_vec();
+    range.resize(whole - CHECKSUM_RECORD, 0);
+    let forwards = range.len() as u32;
+    let sum = |bytes: &[u8], seed: u32| {
+        let words = bytes.chunks(4).map(|word| {
+            let mut whole = [0; 4];
+            whole[..word.len()].copy_from_slice(word);
+            u32::from_le_bytes(whole)
+        });
+        let start = seed ^ forwards ^ u32::from(SEVERAL_SECTORS) ^ generation;
+        words.fold(start, |sum, word| sum ^ word)
+    };
+    file.push(42);
+    let first_sector = &range[..SECTOR - CHECKSUM_RECORD];
+    let (range_sum, first_sum) = (sum(&range, RANGE), sum(first_sector, FIRST_SECTOR));
+    for field in [0, forwards, 0, range_sum, first_sum] {
+        file.extend(u32::to_le_bytes(field));
+    }
+    file.push(SEVERAL_SECTORS);
+    file.extend(range);
+    file.extend([0; SECTOR]);
+    let sectors = (file.len() / SECTOR) as u16;
+    let header_sectors = (HEADER / SECTOR) as u16;
+    for (at, value) in [(8, SECTOR as u16), (10, header_sectors), (12, sectors)] {
+        file[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+    for (at, value) in [(32, 7_u32), (36, 3704), (40, 15)] {
+        file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    seal_header(&mut file);
+    file
+}
+
+fn seal_header(file: &mut [u8]) {
+    let checksum = header_checksum(&file[..HEADER]);
+    file[..4].copy_from_slice(&checksum.to_le_bytes());
+}
+
+fn recovered(folder: &Path) -> Result<Vec<u8>, Error> {
+    let out = tempfile::tempdir().unwrap();
+    let summary = recover(Options::new(folder).into_folder(out.path()))?;
+    Ok(dump(&summary.database))
+}
+
+fn expected() -> Vec<u8> {
+    let fixture = testkit::find(CRASHED).unwrap();
+    fixture.companion("expected.jsonl.zst").unwrap()
+}
+
+#[test]
+fn logs_of_version_7_are_replayed() {
+    let folder = testkit::find(CRASHED).unwrap().unpack();
+    as_version_7(folder.path(), |entry| vec![entry.bytes.to_vec()]);
+    assert!(recovered(folder.path()).unwrap() == expected());
+
+    // They have no code that corrects a flipped bit.
+    let log = folder.path().join("edb00006.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[HEADER + 10_000] ^= 4;
+    std::fs::write(&log, bytes).unwrap();
+    let error = recovered(folder.path()).unwrap_err();
+    let is_named = matches!(error, Error::UnusableLog { generation: 6, .. });
+    assert!(is_named, "{error}");
+}
+
+/// Records that say nothing of a database but belong to a session, which their bytes 1 and 2 name.
+fn is_of_a_session(record: &Record<'_>) -> bool {
+    matches!(
+        record,
+        Record::Begin(_)
+            | Record::Commit(_)
+            | Record::Rollback(_)
+            | Record::MacroBegin(_)
+            | Record::MacroCommit(_)
+            | Record::MacroAbort(_)
+    )
+}
+
+#[test]
+fn changes_of_another_database_in_the_same_logs_are_passed_over() {
+    const OTHER_DATABASE: u8 = 5;
+    let folder = testkit::find(CRASHED).unwrap().unpack();
+    let mut others = 0;
+    as_version_7(folder.path(), |entry| {
+        let mut other = entry.bytes.to_vec();
+        let is_change = entry.record.page_head().is_some();
+        if !is_change && !is_of_a_session(&entry.record) {
+            return vec![other];
+        }
+        // Sessions of its own, which make the same changes to pages of the same numbers.
+        let session = u16::from_le_bytes([other[1], other[2]]) ^ 0x100;
+        other[1..3].copy_from_slice(&session.to_le_bytes());
+        if is_change {
+            other[3] = OTHER_DATABASE;
+            others += 1;
+        }
+        vec![other, entry.bytes.to_vec()]
+    });
+    assert!(others > 1_000, "{others}");
+    assert!(recovered(folder.path()).unwrap() == expected());
+}
+
+#[test]
+fn a_record_of_an_unknown_type_ends_the_recovery() {
+    let folder = testkit::find(CRASHED).unwrap().unpack();
+    let before = common::contents(folder.path());
+    let mut count = 0;
+    as_version_7(folder.path(), |entry| {
+        count += 1;
+        match count {
+            1000 => vec![vec![0xee; 9], entry.bytes.to_vec()],
+            _ => vec![entry.bytes.to_vec()],
+        }
+    });
+    let error = recovered(folder.path()).unwrap_err().to_string();
+    println!("{error}");
+    assert!(
+        error.contains("edb00006.log") && error.contains("not supported"),
+        "{error}"
+    );
+    let allowed = recover(Options::new(folder.path()).allow_loss(true));
+    assert!(
+        allowed.is_err(),
+        "nor is it passed over where loss is allowed"
+    );
+    let database = folder.path().join("ntds.dit");
+    let after = common::contents(folder.path());
+    assert_eq!(after[&database], before[&database]);
+}
+
+#[test]
+fn generations_beyond_five_digits_are_replayed() {
+    const SEGMENT: usize = 4096;
+    const LATER: u32 = 0x10_0000;
+    let folder = testkit::find(CRASHED).unwrap().unpack();
+    let folder = folder.path();
+    let set = LogSet::in_folder(folder, "edb").unwrap();
+    for file in &set.logs {
+        let mut bytes = std::fs::read(&file.path).unwrap();
+        std::fs::remove_file(&file.path).unwrap();
+        let generation = file.generation() + LATER;
+        if file.generation() < 6 {
+            continue;
+        }
+        bytes[4..8].copy_from_slice(&generation.to_le_bytes());
+        seal_header(&mut bytes);
+        for (number, segment) in bytes.chunks_mut(SEGMENT).enumerate().skip(1) {
+            let stored = u64::from_le_bytes(segment[..8].try_into().unwrap());
+            // In its own place, or as the spare copy of the one before.
+            let places = [number as u32, number as u32 - 1];
+            let is_sealed_for = |place: &u32| ecc(segment, *place, true) == stored;
+            let Some(place) = places.into_iter().find(is_sealed_for) else {
+                assert!(segment.iter().all(|byte| *byte == 0));
+                continue;
+            };
+            segment[12..16].copy_from_slice(&generation.to_le_bytes());
+            let checksum = ecc(segment, place, true);
+            segment[..8].copy_from_slice(&checksum.to_le_bytes());
+        }
+        let name = match file.name {
+            LogName::Current => "edb.log".to_owned(),
+            _ => format!("edb{generation:08X}.log"),
+        };
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+    let database = folder.join("ntds.dit");
+    let mut header = DatabaseHeaders::read(&database).unwrap().header;
+    for field in [
+        &mut header.min_required,
+        &mut header.max_required,
+        &mut header.max_committed,
+    ] {
+        *field = (field.get() + LATER).into();
+    }
+    let mut file = std::fs::read(&database).unwrap();
+    let page = header.to_page();
+    file[..page.len()].copy_from_slice(&page);
+    file[page.len()..2 * page.len()].copy_from_slice(&page);
+    std::fs::write(&database, file).unwrap();
+    assert!(folder.join("edb00100006.log").exists());
+    assert!(recovered(folder).unwrap() == expected());
+}
