@@ -200,6 +200,35 @@ fn replayed_logs_are_in_no_engines_way_and_in_every_backup() {
 }
 
 #[test]
+fn corrected_bits_are_told_by_recovery_and_drill() {
+    let (lab, expected) = dirty();
+    lab.succeed(&["init"]);
+    flip_bit(&lab.directory().join("edb00006.log"), 4096 * 20 + 1000);
+    let service = lab.serve(&[]);
+    let run = lab.run(&["backup", "--keep-logs", "--allow-corrupt"]);
+    assert_eq!(run.code, Some(3), "a backup calls it damage: {run}");
+    service.stop();
+
+    let scratch = lab.path("scratch");
+    std::fs::create_dir(&scratch).expect("a scratch folder");
+    let scratch = scratch.to_str().expect("plain");
+    let place = "generation 0x6: byte 0x3e8 of segment 0x14";
+    let check = lab.json(&["check", "--drill", "--scratch", scratch]);
+    assert_eq!(check["drills"][0]["proven"], true, "{check}");
+    assert_eq!(check["drills"][0]["corrected"][0], place, "{check}");
+    let snapshots = lab.succeed(&["snapshots"]);
+    assert!(
+        snapshots.stdout.contains("with corrected bits"),
+        "{snapshots}"
+    );
+
+    let directory = lab.directory();
+    let run = lab.succeed(&["recover", directory.to_str().expect("plain")]);
+    assert!(run.stderr.contains(place), "{run}");
+    assert!(dump(&lab.directory().join("ntds.dit")) == expected);
+}
+
+#[test]
 fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
     let (lab, _) = dirty();
     lab.succeed(&["init"]);
