@@ -20,9 +20,14 @@ fn read(bytes: &[u8], piece: usize) {
         let fed = bytes.chunks(piece).try_for_each(|piece| stream.feed(piece));
         let streamed = fed.and_then(|()| stream.finish());
         let log = OpenLog::read(&FILE, kind);
-        assert_eq!(streamed.is_ok(), log.is_ok(), "pieces make no difference");
-        let Ok(log) = log else { continue };
-        assert_eq!(Some(log.sound()), streamed.as_ref().ok());
+        let Ok(log) = log else {
+            assert!(streamed.is_err(), "pieces make no difference");
+            continue;
+        };
+        // A reader corrects flipped bits, which the stream calls damage.
+        if log.sound().flipped_bits.is_empty() {
+            assert_eq!(Some(log.sound()), streamed.as_ref().ok());
+        }
         let mut records = log.records();
         let mut positions = Vec::new();
         while let Ok(Some((position, kind, record))) = records.next() {
