@@ -38,6 +38,8 @@ pub struct Library {
     reader_check: unsafe extern "C" fn(Handle, *mut c_int) -> c_int,
     txn_begin: unsafe extern "C" fn(Handle, Handle, c_uint, *mut Handle) -> c_int,
     txn_id: unsafe extern "C" fn(Handle) -> usize,
+    txn_reset: unsafe extern "C" fn(Handle),
+    txn_renew: unsafe extern "C" fn(Handle) -> c_int,
     txn_abort: unsafe extern "C" fn(Handle),
     strerror: unsafe extern "C" fn(c_int) -> *const c_char,
     /// Keeps the functions where they are.
@@ -76,6 +78,8 @@ impl Library {
                 reader_check: *library.get(b"mdb_reader_check\0")?,
                 txn_begin: *library.get(b"mdb_txn_begin\0")?,
                 txn_id: *library.get(b"mdb_txn_id\0")?,
+                txn_reset: *library.get(b"mdb_txn_reset\0")?,
+                txn_renew: *library.get(b"mdb_txn_renew\0")?,
                 txn_abort: *library.get(b"mdb_txn_abort\0")?,
                 strerror: *library.get(b"mdb_strerror\0")?,
                 _library: library,
@@ -139,7 +143,8 @@ impl RawEnvironment {
         Ok(environment)
     }
 
-    /// Begins a read transaction: what is committed now stays readable until it is dropped. Waits for nobody.
+    /// Begins a read transaction: what is committed now stays readable until it is reset or dropped. Waits for whoever
+    /// holds the lock on the table of readers, to find a slot in it.
     pub(super) fn begin(self: &Arc<Self>) -> Result<RawTransaction> {
         let mut handle = ptr::null_mut();
         // SAFETY: the environment is open and outlives the transaction, which holds it.
@@ -170,10 +175,26 @@ pub(super) struct RawTransaction {
 
 // SAFETY: with NO_TLS a read transaction may be used by any thread, one at a time.
 unsafe impl Send for RawTransaction {}
-// SAFETY: the only shared use reads a number that never changes.
+// SAFETY: the only shared use reads a number, which changes by exclusive use alone.
 unsafe impl Sync for RawTransaction {}
 
 impl RawTransaction {
+    /// Lets go of what it keeps readable. Its slot in the table of readers stays its own.
+    pub(super) fn reset(&mut self) {
+        // SAFETY: the transaction lives, and reads only.
+        unsafe { (self.environment.library.txn_reset)(self.handle) };
+    }
+
+    /// After a reset: what is committed now stays readable, as by a new transaction. Waits for nobody.
+    pub(super) fn renew(&mut self) -> Result<()> {
+        let environment = &self.environment;
+        // SAFETY: the transaction lives, and reads only. Without a reset the library refuses.
+        let renewed = unsafe { (environment.library.txn_renew)(self.handle) };
+        environment
+            .library
+            .check(&environment.path, "renew a read transaction", renewed)
+    }
+
     /// The number of the transaction that made the state that is read.
     pub(super) fn id(&self) -> u64 {
         // SAFETY: the transaction lives.

@@ -18,7 +18,8 @@ pub struct Environment {
     path: PathBuf,
     /// To read pages; LMDB's own locks lie on another file, so that closing this one loses none.
     file: File,
-    raw: Arc<RawEnvironment>,
+    /// Reset: it pins nothing yet.
+    transaction: RawTransaction,
 }
 
 /// A state of the database that nobody changes any more.
@@ -46,14 +47,17 @@ pub struct Statistics {
 }
 
 impl Environment {
-    /// Opens a database.
+    /// Opens a database, and takes a place among its readers, so that pinning a state waits for no lock of LMDB's.
     ///
     /// # Errors
     /// [`Error::Tool`] what LMDB's library says; [`Error::Io`].
     pub fn open(library: &Arc<Library>, path: &Path) -> Result<Self> {
+        let environment = Arc::new(RawEnvironment::open(library.clone(), path)?);
+        let mut transaction = environment.begin()?;
+        transaction.reset();
         Ok(Self {
             file: File::open(path).map_err(Error::io("open", path))?,
-            raw: Arc::new(RawEnvironment::open(library.clone(), path)?),
+            transaction,
             path: path.to_path_buf(),
         })
     }
@@ -62,8 +66,9 @@ impl Environment {
     ///
     /// # Errors
     /// [`Error::Damaged`] when no meta page describes the pinned state; [`Error::Io`]; [`Error::Tool`].
-    pub fn pin(&self) -> Result<Snapshot> {
-        let transaction = self.raw.begin()?;
+    pub fn pin(mut self) -> Result<Snapshot> {
+        self.transaction.renew()?;
+        let transaction = self.transaction;
         let number = transaction.id() & 1;
         let mut snapshot = Snapshot::of_file(&self.path, &self.file, number)?;
         if snapshot.meta.transaction != transaction.id() {
@@ -340,8 +345,16 @@ mod tests {
         if load(&path, (0..5000).map(|number| record(number, "first"))).is_none() {
             return;
         }
-        let before = dump(&path);
         let environment = Environment::open(&Library::load().unwrap(), &path).unwrap();
+        // What is committed before the pin is part of the state, and nothing is kept for us before it.
+        for round in 0..4 {
+            load(
+                &path,
+                (0..5010).map(|number| record(number, &format!("before{round}"))),
+            )
+            .unwrap();
+        }
+        let before = dump(&path);
         let snapshot = Arc::new(environment.pin().unwrap());
         // Enough commits to overwrite both meta pages and to reuse what was free.
         for round in 0..4 {
@@ -356,13 +369,13 @@ mod tests {
         assert_ne!(dump(&path), before);
 
         let reader = snapshot.read().unwrap();
-        assert_eq!(reader.statistics().entries, 5000);
+        assert_eq!(reader.statistics().entries, 5010);
         let copy = folder.path().join("copy.ldb");
         std::fs::write(&copy, read_all(reader)).unwrap();
         assert!(dump(&copy) == before, "the copy is not what was pinned");
 
         // The copy can be written to, and read again by us.
-        load(&copy, (5000..5100).map(|number| record(number, "more"))).unwrap();
+        load(&copy, (5010..5100).map(|number| record(number, "more"))).unwrap();
         let environment = Environment::open(&Library::load().unwrap(), &copy).unwrap();
         let reader = Arc::new(environment.pin().unwrap()).read().unwrap();
         assert_eq!(reader.statistics().entries, 5100);
