@@ -49,6 +49,8 @@ fn from_command(command: &str) -> Result<Zeroizing<String>> {
     };
     let mut child = Command::new("/bin/sh")
         .args(["-c", command])
+        // Where this is set, too, it is none of the command's business.
+        .env_remove(VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

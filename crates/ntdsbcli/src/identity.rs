@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use contract::{Error, Result, ResultCode};
-use zeroize::Zeroizing;
+
+use crate::sealed::Sealed;
 
 /// A user by name and password. It has no `Debug`: the password is shown nowhere.
 #[derive(Clone)]
@@ -15,7 +16,7 @@ pub(crate) struct Identity {
         not(unix),
         expect(dead_code, reason = "no tickets are obtained there yet")
     )]
-    pub(crate) password: Zeroizing<String>,
+    pub(crate) password: Sealed,
 }
 
 static IDENTITY: Mutex<Option<Identity>> = Mutex::new(None);
@@ -30,7 +31,7 @@ pub fn set_auth_identity(identity: Option<(&str, &str, &str)>) {
     let identity = identity.map(|(user, domain, password)| Identity {
         user: user.into(),
         domain: domain.into(),
-        password: Zeroizing::new(password.into()),
+        password: Sealed::new(password),
     });
     *IDENTITY.lock().unwrap_or_else(PoisonError::into_inner) = identity;
 }

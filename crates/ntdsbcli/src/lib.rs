@@ -49,8 +49,11 @@ mod files;
 mod identity;
 mod local;
 mod process_wide;
+#[cfg(unix)]
+mod quiet;
 mod remote;
 mod restore;
+mod sealed;
 mod server;
 mod ticket;
 

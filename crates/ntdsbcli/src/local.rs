@@ -5,12 +5,18 @@ use std::path::Path;
 
 /// A connection to the service on this computer.
 #[cfg(unix)]
-pub(crate) type LocalStream = tokio::net::UnixStream;
+pub(crate) type LocalStream = crate::quiet::Quiet<tokio::net::UnixStream>;
+
+/// A connection over the network.
+#[cfg(unix)]
+pub(crate) type NetworkStream = crate::quiet::Quiet<tokio::net::TcpStream>;
 
 /// Connects to the service's socket.
 #[cfg(unix)]
 pub(crate) async fn connect(socket: &Path) -> io::Result<LocalStream> {
-    LocalStream::connect(socket).await
+    tokio::net::UnixStream::connect(socket)
+        .await
+        .map(crate::quiet::Quiet)
 }
 
 /// This computer's name.
@@ -18,6 +24,22 @@ pub(crate) async fn connect(socket: &Path) -> io::Result<LocalStream> {
 pub(crate) fn computer_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
+}
+
+/// Prepares a connection over the network.
+#[cfg(unix)]
+pub(crate) fn network(stream: tokio::net::TcpStream) -> NetworkStream {
+    crate::quiet::Quiet(stream)
+}
+
+/// A connection over the network.
+#[cfg(not(unix))]
+pub(crate) type NetworkStream = tokio::net::TcpStream;
+
+/// Prepares a connection over the network.
+#[cfg(not(unix))]
+pub(crate) fn network(stream: tokio::net::TcpStream) -> NetworkStream {
+    stream
 }
 
 /// There is none: see [`connect`].

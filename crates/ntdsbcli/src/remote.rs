@@ -19,6 +19,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use wire::tls::{self, Fingerprint};
 
+use crate::local::{self, NetworkStream};
+
 /// How long a service may take to accept a connection and to say who it is.
 const CONNECT: Duration = Duration::from_secs(20);
 
@@ -149,12 +151,12 @@ impl Remote {
 
 impl Prepared {
     /// Connects, and has the service prove who it is.
-    pub(crate) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(&self) -> io::Result<TlsStream<NetworkStream>> {
         let connect = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             stream.set_nodelay(true)?;
             TlsConnector::from(self.configuration.clone())
-                .connect(self.name.clone(), stream)
+                .connect(self.name.clone(), local::network(stream))
                 .await
         };
         tokio::time::timeout(CONNECT, connect)

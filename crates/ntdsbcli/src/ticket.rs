@@ -25,10 +25,12 @@ pub(crate) fn prove(
     let password = identity.map(|identity| kerberos::Password {
         user: identity.user.clone(),
         domain: identity.domain.clone(),
-        password: identity.password.clone(),
+        password: identity.password.open(),
     });
     let mut initiator =
         kerberos::Initiator::new(host, channel, password.as_ref()).map_err(denied)?;
+    // The library has it now, and forgets it with the initiator.
+    drop(password);
     let mut input = Vec::new();
     for _ in 0..MOST_STEPS {
         let next = initiator.step(&input).map_err(denied)?;

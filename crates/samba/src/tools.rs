@@ -13,6 +13,19 @@ const PYTHON: &str = "/usr/bin/python3";
 /// The most that a tool's output may hold.
 const OUTPUT_LIMIT: u64 = 16 << 20;
 
+/// What a tool gets of this process's environment. The rest may hold what is none of its business: the repository's
+/// password, the keys of a remote store.
+const ENVIRONMENT: [&str; 8] = [
+    "HOME",
+    "KRB5_CONFIG",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PYTHONPATH",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+];
+
 /// How a tool ended.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -54,7 +67,10 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
         tool: tool.clone(),
         reason,
     };
+    let kept = ENVIRONMENT.map(|name| Some((name, std::env::var_os(name)?)));
     let mut child = command
+        .env_clear()
+        .envs(kept.into_iter().flatten())
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -138,4 +154,18 @@ fn read(stream: Option<impl Read>) -> String {
         let _ = stream.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_get_no_more_of_the_environment_than_they_need() {
+        let output = run(Command::new("env"), Duration::from_secs(10)).unwrap();
+        assert!(output.stdout.contains("PATH="), "{}", output.stdout);
+        // Cargo gives tests more than that.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        assert!(!output.stdout.contains("CARGO"), "{}", output.stdout);
+    }
 }

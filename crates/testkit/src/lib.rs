@@ -5,6 +5,9 @@
 //! where that folder does not exist.
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+pub mod traces;
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};

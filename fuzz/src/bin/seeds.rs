@@ -56,7 +56,90 @@ fn main() {
         let seed = [start, 40, 1, 0, 100, 0, 7, 9, 1, 20, 3, 9];
         fs::write(replays.join(format!("start-{start}")), seed).expect("write the seed");
     }
-    println!("{} seeds in {}", written + 5, folder.display());
+    let tickets = folder.join("logon_info");
+    fs::create_dir_all(&tickets).expect("create the corpus");
+    fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
+    written += 6 + steps(folder);
+    println!("{written} seeds in {}", folder.display());
+}
+
+/// What a ticket says of a user: two groups, an extra SID, a resource group.
+fn logon_info() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut numbers = |numbers: &[u32]| {
+        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    };
+    let name = |length: u32| (length * 2) << 16 | (length * 2);
+    let text = |length: u32| [length, 0, length, 0x41_0041, 0x41_0041];
+    let sid = |count: u32, last: u32| [count, count << 8 | 1, 0x0500_0000, 21, 1, 2, 3, last];
+    numbers(&[0x0008_1001, 0xcccc_cccc, 0, 0, 1]);
+    numbers(&[0; 12]);
+    numbers(&[name(4), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    numbers(&[0, 1104, 513, 2, 1, 0x20, 0, 0, 0, 0]);
+    numbers(&[name(4), 1, name(4), 1, 1]);
+    numbers(&[0; 10]);
+    numbers(&[1, 1, 1, 1, 1]);
+    numbers(&text(4));
+    numbers(&[2, 513, 7, 1200, 0x17]);
+    numbers(&text(4));
+    numbers(&text(4));
+    numbers(&sid(4, 0)[..7]);
+    numbers(&[1, 1, 7]);
+    numbers(&sid(5, 1300));
+    numbers(&sid(4, 0)[..7]);
+    numbers(&[1, 1400, 7]);
+    bytes
+}
+
+/// Walks through the service: steps of the target `service`, each a call, a peer, a handle and what the call wants.
+fn steps(folder: &Path) -> usize {
+    let plain = |call: u8| vec![call, 0, 0, 0];
+    let backup: [Vec<u8>; 9] = [
+        vec![0],
+        vec![0, 0, 0, 1, 0, 0],
+        plain(2),
+        vec![3, 0, 0, 1, 0, 0],
+        plain(17),
+        plain(4),
+        plain(5),
+        plain(6),
+        plain(1),
+    ];
+    let file = |name: u8| {
+        vec![
+            18, 0, 0, 0, 0, 0, 0, name, 8, 0, 0, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0,
+        ]
+    };
+    let restore: [Vec<u8>; 9] = [
+        vec![1],
+        vec![8, 0, 0, 0],
+        vec![9, 0, 0, 0, 0, 0],
+        plain(13),
+        vec![10, 0, 0, 0, 1, 0, 1, 1, 0],
+        vec![11, 0, 0, 0, 16, 0, 0, 0],
+        file(0),
+        file(3),
+        [vec![12, 0, 0, 0, 0], plain(14)].concat(),
+    ];
+    let stolen: [Vec<u8>; 6] = [
+        vec![0],
+        vec![0, 0, 0, 1, 0, 0],
+        vec![1, 1, 0, 0],
+        vec![3, 2, 0, 1, 0, 0],
+        vec![16, 2, 0, 4, 0x60, 1, 2, 3, 0],
+        vec![19, 1, 9, 0, 0, 0, 4, 0, 0, 0, 0, 0],
+    ];
+    let target = folder.join("service");
+    fs::create_dir_all(&target).expect("create the corpus");
+    let walks = [
+        ("backup", backup.concat()),
+        ("restore", restore.concat()),
+        ("stolen", stolen.concat()),
+    ];
+    for (name, walk) in &walks {
+        fs::write(target.join(name), walk).expect("write the seed");
+    }
+    walks.len()
 }
 
 /// The targets that this file feeds, and the part of it that they read.
