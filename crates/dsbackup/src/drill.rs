@@ -148,9 +148,9 @@ fn in_scratch_folder(
         Err(failure @ (Failure::Io { .. } | Failure::Refused(_) | Failure::Samba(_))) => {
             return Err(failure);
         }
-        Err(Failure::Recovery(error @ ese::recovery::Error::Write { .. })) => {
-            return Err(error.into());
-        }
+        Err(Failure::Recovery(
+            error @ (ese::recovery::Error::Write { .. } | ese::recovery::Error::Incomplete { .. }),
+        )) => return Err(error.into()),
         Err(failure) => verdict.findings.push(failure.to_string()),
     }
     Ok(verdict)

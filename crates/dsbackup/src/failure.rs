@@ -38,7 +38,7 @@ pub enum Failure {
     #[error("{0}{hint}", hint = next_step(.0))]
     Database(#[from] ese::Error),
     /// The database cannot be recovered.
-    #[error("{0}; the database was not changed")]
+    #[error("{0}{note}", note = unless_incomplete(.0))]
     Recovery(#[from] ese::recovery::Error),
     /// The snapshot's manifest is of no use.
     #[error(transparent)]
@@ -152,6 +152,14 @@ fn exit_code_of_directory(error: &ntds::Error) -> u8 {
         ntds::Error::Engine(error) => exit_code_of(error),
         ntds::Error::Inconsistent { .. } => 3,
         _ => 1,
+    }
+}
+
+/// What a refused recovery left, where its error does not say so.
+fn unless_incomplete(error: &ese::recovery::Error) -> &'static str {
+    match error {
+        ese::recovery::Error::Incomplete { .. } => "",
+        _ => "; the database was not changed",
     }
 }
 

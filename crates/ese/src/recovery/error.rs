@@ -25,6 +25,18 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The recovery is done, but its result could not all be carried over into the database.
+    #[error(
+        "{source}. The result is whole in a journal beside {}; see to it that it can be written, and recover in place once more \
+         to complete it",
+        database.display()
+    )]
+    Incomplete {
+        /// The database.
+        database: PathBuf,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// There is no database in the folder.
     #[error("{}: no database (.edb or .dit) here; name the folder that holds it", folder.display())]
     NoDatabase {

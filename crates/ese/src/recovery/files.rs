@@ -49,7 +49,9 @@ pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
     let folder = &options.folder;
     if let Some(name) = &options.database {
         let path = folder.join(name);
-        return match path.is_file() {
+        // The folder is what the caller may use.
+        let is_plain = Path::new(name).file_name() == Some(name.as_ref());
+        return match is_plain && path.is_file() {
             true => Ok(path),
             false => Err(Error::NoDatabase { folder: path }),
         };

@@ -17,10 +17,7 @@ pub(super) fn into_new_file(
     header: &DatabaseHeader,
 ) -> Result<u64> {
     if target.exists() {
-        return Err(Error::Write {
-            file: target.to_path_buf(),
-            source: io::ErrorKind::AlreadyExists.into(),
-        });
+        return Err(exists_already(target.to_path_buf()));
     }
     let unfinished = beside(target, ".recovering");
     let written = write_copy(database, &unfinished, store, header);
@@ -39,6 +36,15 @@ pub(super) fn into_new_file(
     })?;
     sync_folder(target)?;
     Ok(written)
+}
+
+/// Nothing is overwritten.
+pub(super) fn exists_already(target: PathBuf) -> Error {
+    let kind = io::ErrorKind::AlreadyExists;
+    Error::Write {
+        file: target,
+        source: io::Error::new(kind, "this file exists; name another folder, or remove it"),
+    }
 }
 
 /// Copies the database into the new file `copy` and lays the changed pages over it, the header last.

@@ -118,6 +118,18 @@ pub(super) fn complete(database: &Path) -> Result<Option<Completed>> {
         return Ok(None);
     };
     journal.check_belongs_to(database)?;
+    let logs = journal.aside.as_ref().map(Aside::target);
+    match carry_over(&mut journal, database) {
+        Err(source @ Error::Write { .. }) => Err(Error::Incomplete {
+            database: database.to_path_buf(),
+            source: Box::new(source),
+        }),
+        carried => carried.map(|()| Some(Completed { logs })),
+    }
+}
+
+/// Does what the journal says, and removes it.
+fn carry_over(journal: &mut Journal, database: &Path) -> Result<()> {
     let write = |source| Error::Write {
         file: database.to_path_buf(),
         source,
@@ -133,11 +145,11 @@ pub(super) fn complete(database: &Path) -> Result<Option<Completed>> {
     if let Some(aside) = &journal.aside {
         aside.apply()?;
     }
-    let logs = journal.aside.as_ref().map(Aside::target);
-    drop(journal);
-    std::fs::remove_file(&path).map_err(|source| Error::Write { file: path, source })?;
-    sync_folder(database)?;
-    Ok(Some(Completed { logs }))
+    std::fs::remove_file(&journal.path).map_err(|source| Error::Write {
+        file: journal.path.clone(),
+        source,
+    })?;
+    sync_folder(database)
 }
 
 /// Refuses to read a database whose recovery in place was killed while it wrote.

@@ -127,10 +127,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     if let Some(folder) = &options.output {
         let target = folder.join(database.file_name().unwrap_or_default());
         if target.exists() {
-            return Err(Error::Write {
-                file: target,
-                source: std::io::ErrorKind::AlreadyExists.into(),
-            });
+            return Err(finish::exists_already(target));
         }
     }
     let completed = match options.output {
@@ -211,13 +208,16 @@ pub fn recover(mut options: Options) -> Result<Summary> {
             }
             0
         }
-        (None, false) => journal::into_place(
-            &database,
-            &mut redo.store,
-            &redo.header,
-            &plan.before,
-            aside.as_ref(),
-        )?,
+        (None, false) => {
+            let store = &mut redo.store;
+            let placed =
+                journal::into_place(&database, store, &redo.header, &plan.before, aside.as_ref());
+            if placed.is_err() {
+                // What failed matters more than what may be left of it. A journal stays.
+                let _ = redo.store.discard_side();
+            }
+            placed?
+        }
     };
     Ok(Summary {
         database: target,

@@ -53,14 +53,18 @@ pub(super) fn recover(layout: &Layout) -> Result<()> {
 }
 
 fn reason(error: &recovery::Error) -> String {
-    format!(
-        "the directory cannot start, because its logs cannot be replayed: {error}; its files are as they were"
-    )
+    match error {
+        recovery::Error::Incomplete { .. } => format!("the directory cannot start: {error}"),
+        _ => format!(
+            "the directory cannot start, because its logs cannot be replayed: {error}; its files are as they were"
+        ),
+    }
 }
 
 /// The documented code for a recovery that was refused.
 fn code(error: &recovery::Error) -> ResultCode {
     match error {
+        recovery::Error::Incomplete { source, .. } => code(source),
         recovery::Error::NoDatabase { .. } => ResultCode::DATABASE_NOT_FOUND,
         recovery::Error::MissingRequiredLogs { .. }
         | recovery::Error::MissingCommittedLogs { .. }
