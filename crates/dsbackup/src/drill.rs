@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use contract::FileType;
-use ese::recovery::{Options, recover};
+use ese::recovery::{self, Options, recover};
 use repository::{
     BackupRequest, BoxError, NewFile, Repository, SnapshotInfo, Source, SourceFile, StoredFile,
 };
@@ -149,7 +149,9 @@ fn in_scratch_folder(
             return Err(failure);
         }
         Err(Failure::Recovery(
-            error @ (ese::recovery::Error::Write { .. } | ese::recovery::Error::Incomplete { .. }),
+            error @ (recovery::Error::Write { .. }
+            | recovery::Error::Incomplete { .. }
+            | recovery::Error::Read(ese::Error::Io { .. })),
         )) => return Err(error.into()),
         Err(failure) => verdict.findings.push(failure.to_string()),
     }

@@ -74,6 +74,7 @@ fn code(error: &recovery::Error) -> ResultCode {
             ResultCode::BAD_LOG_SIGNATURE
         }
         recovery::Error::Write { source, .. }
+        | recovery::Error::Read(ese::Error::Io { source, .. })
             if source.kind() == std::io::ErrorKind::StorageFull =>
         {
             ResultCode::DISK_FULL
