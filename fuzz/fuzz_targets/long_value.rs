@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| fuzz::edited_database(data, |view| view.flags().is_long_value()));
+fuzz_target!(|data: &[u8]| fuzz::edited_database(data, fuzz::Pages::LongValues));

@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| fuzz::edited_database(data, |_| true));
+fuzz_target!(|data: &[u8]| fuzz::edited_database(data, fuzz::Pages::All));

@@ -16,36 +16,74 @@ pub fn with_and_without_checksum(data: &[u8], length: usize, mut parse: impl FnM
     }
 }
 
-/// A real database with changes that `data` describes, at pages that `fits` chooses, its checksums put right: it is
+/// What a target may change: all pages, or those of one kind.
+#[derive(Clone, Copy)]
+pub enum Pages {
+    All,
+    Catalog,
+    LongValues,
+}
+
+/// A sound database, and which of its pages a target may change.
+struct Sound {
+    bytes: &'static [u8],
+    pages: Vec<u32>,
+}
+
+impl Sound {
+    fn load(fixture: &str, file: &str, pages: Pages) -> Self {
+        let folder = testkit::find(fixture)
+            .expect("a fixture that ships")
+            .unpack();
+        let bytes = std::fs::read(folder.path().join(file)).expect("read the fixture");
+        // Once a process: it is wanted to the end.
+        let bytes: &'static [u8] = bytes.leak();
+        let database = ese::Database::over(bytes, fixture).expect("a sound database");
+        let fits = |number: &u32| {
+            let page = database.page(*number).expect("a page");
+            let view = page.view();
+            !view.is_blank()
+                && match pages {
+                    Pages::All => true,
+                    Pages::Catalog => view.header().objid == 2,
+                    Pages::LongValues => view.flags().is_long_value(),
+                }
+        };
+        let pages = (1..=database.page_count()).filter(fits).collect();
+        Self { bytes, pages }
+    }
+}
+
+/// A real database with changes that `data` describes, at pages of the kind `pages`, its checksums put right: it is
 /// dumped and verified, whatever comes of it.
 ///
-/// Each change is five bytes: which of the pages, an offset, the new byte.
-pub fn edited_database(data: &[u8], fits: impl Fn(ese::page::PageView<'_>) -> bool) {
-    const NAME: &str = "ese/efv8920-clean";
-    static SOUND: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
-    let sound = SOUND.get_or_init(|| {
-        let folder = testkit::find(NAME).expect("a fixture that ships").unpack();
-        std::fs::read(folder.path().join("test.edb")).expect("read the fixture")
+/// The first byte chooses the database, each change is five bytes: which of the pages, an offset, the new byte.
+pub fn edited_database(data: &[u8], pages: Pages) {
+    static SOUND: std::sync::OnceLock<[Sound; 2]> = std::sync::OnceLock::new();
+    let [small, directory] = SOUND.get_or_init(|| {
+        [
+            Sound::load("ese/efv8920-clean", "test.edb", pages),
+            Sound::load("sample-forest/clean", "ntds.dit", pages),
+        ]
     });
-    let database = ese::Database::over(sound.as_slice(), NAME).expect("a sound database");
+    let Some((choice, changes)) = data.split_first() else {
+        return;
+    };
+    // The directory is three times as large, so it gets one input of eight.
+    let sound = if choice % 8 == 7 { directory } else { small };
+    let database = ese::Database::over(sound.bytes, "sound").expect("a sound database");
     let size = database.page_size();
-    let pages: Vec<u32> = (1..=database.page_count())
-        .filter(|number| {
-            let page = database.page(*number).expect("a page");
-            !page.view().is_blank() && fits(page.view())
-        })
-        .collect();
-    let mut bytes = sound.clone();
-    for change in data.as_chunks::<5>().0.iter().take(64) {
+    let mut bytes = sound.bytes.to_vec();
+    for change in changes.as_chunks::<5>().0.iter().take(64) {
         let [p0, p1, o0, o1, value] = *change;
-        let number = pages[usize::from(u16::from_le_bytes([p0, p1])) % pages.len()];
+        let number = sound.pages[usize::from(u16::from_le_bytes([p0, p1])) % sound.pages.len()];
         let start = size.offset_of(number) as usize;
         let page = &mut bytes[start..start + size.bytes()];
         let offset = usize::from(u16::from_le_bytes([o0, o1])) % page.len();
         page[offset] = value;
         ese::checksum::seal_page(page, number);
     }
-    let database = ese::Database::over(bytes, NAME).expect("the header is sound");
+    let database = ese::Database::over(bytes, "changed").expect("the header is sound");
     let _ = ese::dump::Dump::new()
         .with_indexes(true)
         .write(&database, &mut std::io::sink());

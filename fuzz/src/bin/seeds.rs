@@ -59,7 +59,7 @@ fn main() {
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
-    written += 6 + steps(folder);
+    written += 6 + steps(folder) + edits(folder);
     println!("{written} seeds in {}", folder.display());
 }
 
@@ -140,6 +140,31 @@ fn steps(folder: &Path) -> usize {
         fs::write(target.join(name), walk).expect("write the seed");
     }
     walks.len()
+}
+
+/// For the targets that change a whole database: one change to each field of a page's header and to the tags behind it.
+/// Returns how many seeds were written.
+fn edits(folder: &Path) -> usize {
+    let fields: &[u16] = &[8, 16, 20, 24, 28, 30, 32, 34, 36, 38, 40, 44, 60, 80, 100];
+    let from_the_end = [1u16, 2, 4, 5, 6, 8, 12, 16, 40];
+    let offsets = || (fields.iter().copied()).chain(from_the_end.map(|back| 8192 - back));
+    let mut written = 0;
+    for target in ["tree", "catalog", "long_value"] {
+        let seeds = folder.join(target);
+        fs::create_dir_all(&seeds).expect("create the corpus");
+        for (database, page, offset) in [0u8, 7]
+            .into_iter()
+            .flat_map(|database| (0..3u8).map(move |page| (database, page)))
+            .flat_map(|(database, page)| offsets().map(move |offset| (database, page * 5, offset)))
+        {
+            let [low, high] = offset.to_le_bytes();
+            let seed = [database, page, 0, low, high, 3];
+            fs::write(seeds.join(format!("{database}-{page}-{offset}")), seed)
+                .expect("write the seed");
+            written += 1;
+        }
+    }
+    written
 }
 
 /// The targets that this file feeds, and the part of it that they read.

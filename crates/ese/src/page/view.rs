@@ -152,7 +152,10 @@ impl<'a> PageView<'a> {
 
     /// Whether every byte of the page is zero: the page was never written.
     pub fn is_blank(&self) -> bool {
-        self.bytes.iter().all(|byte| *byte == 0)
+        // Word by word: a byte at a time takes several times as long, and a database can hold many such pages.
+        let (words, rest) = self.bytes.as_chunks();
+        words.iter().all(|word| u64::from_ne_bytes(*word) == 0)
+            && rest.iter().all(|byte| *byte == 0)
     }
 
     /// The line of the tag `tag`, counted with the reserved tags; empty where its length is 0.
