@@ -102,6 +102,11 @@ pub struct LogSet {
 }
 
 impl LogSet {
+    /// The log in use, such as `edb.log`; `None` in a copy of a directory, whose logs all have numbers.
+    pub fn current(&self) -> Option<&LogFile> {
+        self.logs.iter().find(|log| log.name == LogName::Current)
+    }
+
     /// Lists the logs in `folder` with this base name, such as `edb`, and reads their headers.
     ///
     /// # Errors

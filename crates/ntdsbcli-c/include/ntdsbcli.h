@@ -284,6 +284,15 @@ const char *NTDSBCLI_API DsBackupGetLastReason(void);
  */
 #define NTDSBCLI_BFT_CHECKPOINT ((BFT)(0x06 | BFT_LOG_DIRECTORY))
 #define NTDSBCLI_BFT_FLUSH_MAP ((BFT)(0x07 | BFT_DATABASE_DIRECTORY))
+/*
+ * Ours: types of what else makes a Samba domain controller: files of its state that are no databases, files of its
+ * shares, the list of folders, owners and attributes, and, among the locations of a restore, the folder to which all of
+ * it is relative.
+ */
+#define NTDSBCLI_BFT_STATE ((BFT)(0x08 | BFT_DATABASE_DIRECTORY))
+#define NTDSBCLI_BFT_SHARED ((BFT)(0x09 | BFT_DATABASE_DIRECTORY))
+#define NTDSBCLI_BFT_LISTING ((BFT)(0x0a | BFT_DATABASE_DIRECTORY))
+#define NTDSBCLI_BFT_STATE_DIR ((BFT)(0x0b | BFT_DIRECTORY))
 
 #ifdef __cplusplus
 }

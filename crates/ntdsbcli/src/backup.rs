@@ -30,6 +30,16 @@ impl BackupOptions {
             allow_corrupt: false,
         }
     }
+
+    /// Beyond the original: the logs since the last backup that truncated them, or since the number that
+    /// DsSetCurrentBackupLog was told. The lists hold no database; with the earlier backups' files before them the logs
+    /// lead to this moment.
+    pub const fn logs_only() -> Self {
+        Self {
+            backup_type: BackupType::LogsOnly,
+            allow_corrupt: false,
+        }
+    }
 }
 
 /// What the service knew of the directory when the backup began.

@@ -214,16 +214,17 @@ fn prepare(
             "the directory is offline (restore mode), so it cannot be backed up; start the service in normal mode",
         ));
     }
-    if backup_type != BackupType::Full {
-        if store.incrementals_disabled()? {
-            return Err(ResultCode::INCREMENTAL_BACKUP_DISABLED.into());
-        }
+    if backup_type != BackupType::Full && store.incrementals_disabled()? {
+        return Err(ResultCode::INCREMENTAL_BACKUP_DISABLED.into());
+    }
+    if backup_type == BackupType::Incremental {
         return Err(Error::new(
             ResultCode::INVALID_PARAMETER,
-            "only full backups (type 1) are offered; logs-only and incremental ones are not",
+            "backups of type 4 (incremental) never existed; ask for the logs only (type 2) or everything (type 1)",
         ));
     }
     store.begin_backup(BackupOptions {
+        logs_only: backup_type == BackupType::LogsOnly,
         allow_corrupt: request.allow_corrupt,
     })
 }

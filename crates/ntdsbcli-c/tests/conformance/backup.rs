@@ -5,21 +5,27 @@ use std::ffi::c_void;
 use ntdsbcli::contract::ResultCode;
 
 use crate::calls::{Prepared, backup_prepare, get_list, on_handle, set_current_backup_log};
-use crate::common::{Kind, handle_rows, place_rows, server_rows, to_online};
+use crate::common::{Kind, Mode, handle_rows, place_rows, server_rows, to_online};
 use crate::library::{Form, Place, free, last_reason, ok};
-use crate::table::{Source, Table};
-use crate::world::{Backup, HERE, Restore, offline, online, own};
+use crate::table::{Part, Source, Table};
+use crate::world::{Backup, HERE, Restore, list, offline, online, own};
 
 const FULL: u32 = 1;
 
 pub fn rows(table: &mut Table) {
     let mut part = table.both_forms("DsBackupPrepare");
-    server_rows(&mut part, "szBackupServer", Source::Page, |form, server| {
-        to_online();
-        let mut results = Prepared::new();
-        let code = backup_prepare(form, server, 0, FULL, &mut results);
-        check_results(code, &results)
-    });
+    server_rows(
+        &mut part,
+        "szBackupServer",
+        Source::Page,
+        Mode::Online,
+        |form, server| {
+            to_online();
+            let mut results = Prepared::new();
+            let code = backup_prepare(form, server, 0, FULL, &mut results);
+            check_results(code, &results)
+        },
+    );
     for grbit in [1, 2, u32::MAX] {
         part.row(
             "grbit",
@@ -52,13 +58,7 @@ pub fn rows(table: &mut Table) {
         Source::Page,
         |form| prepare(form, 0, 4),
     );
-    part.row(
-        "btFlag",
-        "`BACKUP_TYPE_LOGS_ONLY`: not supported by the original, not offered yet by us",
-        ResultCode::INVALID_PARAMETER,
-        Source::Page,
-        |form| prepare(form, 0, 2),
-    );
+    logs_only_rows(&mut part);
     part.row(
         "btFlag",
         "`BACKUP_TYPE_LOGS_ONLY` after `BACKUP_DISABLE_INCREMENTAL`",
@@ -125,6 +125,81 @@ pub fn rows(table: &mut Table) {
             prepare(form, 0, FULL)
         },
     );
+}
+
+/// Beyond the original, which refuses this type: the logs since the last backup.
+fn logs_only_rows(part: &mut Part) {
+    part.row(
+        "btFlag",
+        "`BACKUP_TYPE_LOGS_ONLY` (the original: `ERROR_INVALID_PARAMETER`), before any full backup",
+        ResultCode::FULL_BACKUP_NOT_TAKEN,
+        Source::Beyond,
+        |form| {
+            let _directory = own("sample-forest/dirty", &["--as-is"]);
+            logs_only(form, &[])
+        },
+    );
+    part.row(
+        "btFlag",
+        "`BACKUP_TYPE_LOGS_ONLY` after a full backup and DsBackupTruncateLogs: the log that is in use since then",
+        ResultCode::OK,
+        Source::Beyond,
+        |form| {
+            let _directory = own("sample-forest/dirty", &["--as-is"]);
+            let full = Backup::begin();
+            full.read_everything(true);
+            ok(on_handle("DsBackupTruncateLogs", full.hbc));
+            drop(full);
+            logs_only(form, &["edb.log"])
+        },
+    );
+    part.row(
+        "btFlag",
+        "`BACKUP_TYPE_LOGS_ONLY` after DsSetCurrentBackupLog: the logs from that number on",
+        ResultCode::OK,
+        Source::Beyond,
+        |form| {
+            let _directory = own("sample-forest/dirty", &["--as-is"]);
+            ok(set_current_backup_log(form, HERE, 5));
+            logs_only(form, &["edb00005.log", "edb00006.log", "edb.log"])
+        },
+    );
+    part.row(
+        "btFlag",
+        "`BACKUP_TYPE_LOGS_ONLY` after DsSetCurrentBackupLog with a number whose log is gone",
+        ResultCode::LOG_FILE_NOT_FOUND,
+        Source::Beyond,
+        |form| {
+            let directory = own("sample-forest/dirty", &["--as-is"]);
+            std::fs::remove_file(directory.folder.join("edb00005.log")).expect("lose a log");
+            ok(set_current_backup_log(form, HERE, 5));
+            logs_only(form, &[])
+        },
+    );
+}
+
+/// Begins a backup of logs and, if it begins, compares its lists with these names.
+fn logs_only(form: Form, expected: &[&str]) -> ResultCode {
+    let mut results = Prepared::new();
+    let code = backup_prepare(form, HERE, 0, 2, &mut results);
+    if code != ResultCode::OK {
+        return check_results(code, &results);
+    }
+    {
+        let hbc = results.hbc.get();
+        assert_eq!(list("DsBackupGetDatabaseNames", form, hbc), []);
+        let logs = list("DsBackupGetBackupLogs", form, hbc);
+        let base_names: Vec<&str> = (logs.iter())
+            .map(|(file_type, name)| {
+                assert_eq!(*file_type, 0x21, "BFT_LOG");
+                name.rsplit('/').next().expect("a name")
+            })
+            .collect();
+        assert_eq!(base_names, expected);
+        free(results.token.get());
+        ok(on_handle("DsBackupEnd", hbc));
+    }
+    code
 }
 
 fn prepare(form: Form, grbit: u32, backup_type: u32) -> ResultCode {

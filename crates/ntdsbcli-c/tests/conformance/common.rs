@@ -4,6 +4,7 @@ use ntdsbcli::contract::ResultCode;
 
 use crate::calls::{on_handle, set_auth_identity};
 use crate::library::{Form, Hbc, Place, Text, ok};
+use crate::remote::Remote;
 use crate::table::{Part, Source};
 use crate::world::{Backup, Restore, nobody, offline, online};
 
@@ -43,6 +44,7 @@ pub fn server_rows(
     part: &mut Part,
     parameter: &'static str,
     source: Source,
+    mode: Mode,
     call: impl Fn(Form, Text<'static>) -> ResultCode + Send + Sync + Clone + 'static,
 ) {
     let could_not_connect = ResultCode::COULD_NOT_CONNECT;
@@ -98,6 +100,7 @@ pub fn server_rows(
             },
         );
     }
+    remote_rows(part, parameter, mode, call.clone());
     part.row(
         parameter,
         "after DsSetAuthIdentity, whose password the local endpoint cannot verify",
@@ -113,6 +116,60 @@ pub fn server_rows(
             let code = call(form, Text::Is("localhost"));
             ok(set_auth_identity(form, Text::Null, Text::Null, Text::Null));
             code
+        },
+    );
+}
+
+/// The mode of the services that a function talks to.
+#[derive(Clone, Copy)]
+pub enum Mode {
+    Online,
+    Offline,
+}
+
+/// Beyond the original, which serves the local computer only.
+fn remote_rows(
+    part: &mut Part,
+    parameter: &'static str,
+    mode: Mode,
+    call: impl Fn(Form, Text<'static>) -> ResultCode + Send + Sync + Clone + 'static,
+) {
+    let start = move || {
+        Remote::start(match mode {
+            Mode::Online => &[],
+            Mode::Offline => &["--restore-mode"],
+        })
+    };
+    let calls = [call.clone(), call.clone(), call];
+    let [trusted, mistaken, unknown] = calls;
+    part.row(
+        parameter,
+        "another computer whose key is the expected one, with a certificate that it knows",
+        ResultCode::OK,
+        Source::Beyond,
+        move |form| {
+            let remote = start();
+            remote.trusted(|| trusted(form, Text::Is(remote.name)))
+        },
+    );
+    part.row(
+        parameter,
+        "another computer whose key is not the expected one",
+        ResultCode::COULD_NOT_CONNECT,
+        Source::Beyond,
+        move |form| {
+            let remote = start();
+            remote.mistaken(|| mistaken(form, Text::Is(remote.name)))
+        },
+    );
+    part.row(
+        parameter,
+        "another computer, with a certificate that it does not know",
+        ResultCode::ACCESS_DENIED,
+        Source::Beyond,
+        move |form| {
+            let remote = start();
+            remote.unknown(|| unknown(form, Text::Is(remote.name)))
         },
     );
 }

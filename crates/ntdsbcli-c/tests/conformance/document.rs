@@ -35,8 +35,9 @@ Rules that hold for every function:
   variable `NTDSBCLI_LOG=warn` every failure is written to standard error.
 
 Beyond the original are also, without rows of their own: the types `NTDSBCLI_BFT_CHECKPOINT` (0x26) and
-`NTDSBCLI_BFT_FLUSH_MAP` (0x47) in lists of a directory that stands still. Not there yet: servers other than this
-computer, and `BACKUP_TYPE_LOGS_ONLY`; the rows show how both are refused.
+`NTDSBCLI_BFT_FLUSH_MAP` (0x47) in lists of a directory that stands still, and for Samba the types of its other
+state (`NTDSBCLI_BFT_STATE` and others in `ntdsbcli.h`). With rows: servers other than this computer, and
+`BACKUP_TYPE_LOGS_ONLY`, whose lists hold no database but the logs since the last backup that truncated them.
 ";
 
 pub fn trial(table: &Table) -> Trial {

@@ -199,6 +199,9 @@ pub fn names(form: Form, list: *const c_void, size: u32) -> Vec<(u8, String)> {
         _ => bytes.iter().map(|&byte| char::from(byte)).collect(),
     };
     let strings: Vec<&str> = text.split('\0').collect();
+    if strings == ["", "", ""] {
+        return Vec::new(); // An empty list ends twice as well.
+    }
     let (ends, strings) = (&strings[strings.len() - 2..], &strings[..strings.len() - 2]);
     assert_eq!(ends, ["", ""], "two NULs at the end");
     strings

@@ -10,6 +10,7 @@ mod lab;
 mod calls;
 mod document;
 mod library;
+mod remote;
 mod table;
 mod world;
 

@@ -6,7 +6,7 @@ use crate::calls::{
     Prepared, backup_prepare, check_expiry_token, is_online as call_is_online, on_handle,
     set_auth_identity, set_current_backup_log,
 };
-use crate::common::{bad_text_rows, place_rows, server_rows, to_online};
+use crate::common::{Mode, bad_text_rows, place_rows, server_rows, to_online};
 use crate::library::{Form, Place, Text, last_reason, ok};
 use crate::restore::token_rows;
 use crate::table::{Source, Table};
@@ -14,13 +14,19 @@ use crate::world::{HERE, nobody, offline, online, own};
 
 pub fn is_online(table: &mut Table) {
     let mut part = table.both_forms("DsIsNTDSOnline");
-    server_rows(&mut part, "szServerName", Source::Page, |form, server| {
-        to_online();
-        let mut result = Place::holding(7);
-        let code = call_is_online(form, server, &mut result);
-        assert_eq!(result.get(), i32::from(code.is_ok()));
-        code
-    });
+    server_rows(
+        &mut part,
+        "szServerName",
+        Source::Page,
+        Mode::Online,
+        |form, server| {
+            to_online();
+            let mut result = Place::holding(7);
+            let code = call_is_online(form, server, &mut result);
+            assert_eq!(result.get(), i32::from(code.is_ok()));
+            code
+        },
+    );
     place_rows(
         &mut part,
         "pfNTDSOnline",
@@ -85,10 +91,16 @@ fn check_expiry_token_rows(table: &mut Table) {
 
 fn set_current_backup_log_rows(table: &mut Table) {
     let mut part = table.both_forms("DsSetCurrentBackupLog");
-    server_rows(&mut part, "szServerName", Source::Page, |form, server| {
-        to_online();
-        set_current_backup_log(form, server, 1)
-    });
+    server_rows(
+        &mut part,
+        "szServerName",
+        Source::Page,
+        Mode::Online,
+        |form, server| {
+            to_online();
+            set_current_backup_log(form, server, 1)
+        },
+    );
     for log in [0, 1, 0xF_FFFF, 0xFFFF_FFFE] {
         part.row(
             "dwCurrentLog",

@@ -9,7 +9,7 @@ use crate::calls::{
     Map, Register, get_list, on_handle, register as call_register, register_complete,
     restore_prepare,
 };
-use crate::common::{Kind, bad_text_rows, handle_rows, place_rows, server_rows, to_offline};
+use crate::common::{Kind, Mode, bad_text_rows, handle_rows, place_rows, server_rows, to_offline};
 use crate::lab::{self, Service};
 use crate::library::{Form, Place, Text, last_reason, ok};
 use crate::table::{Part, Source, Table};
@@ -117,10 +117,16 @@ fn changed(position: usize, bits: u8) -> Vec<u8> {
 
 fn prepare_rows(part: &mut Part) {
     let invalid = ResultCode::INVALID_PARAMETER;
-    server_rows(part, "szServerName", Source::Pages, |form, server| {
-        to_offline();
-        prepare(form, server, 0, Some(&good_token()))
-    });
+    server_rows(
+        part,
+        "szServerName",
+        Source::Pages,
+        Mode::Offline,
+        |form, server| {
+            to_offline();
+            prepare(form, server, 0, Some(&good_token()))
+        },
+    );
     for (condition, restore_type) in [("0", 0), ("`RESTORE_TYPE_CATCHUP`", 4)] {
         part.row(
             "rtFlag",

@@ -41,6 +41,8 @@ pub trait DirectoryStore: Send + Sync {
     /// - `hrBackupInProgress`: another set exists.
     /// - `hrRestoreInProgress`: the directory is offline.
     /// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`, `hrDiskIO`: the directory cannot be read.
+    /// - For logs only: `hrFullBackupNotTaken` when no backup is known that they continue, `hrLogFileNotFound` when a
+    ///   log since then is missing.
     fn begin_backup(&self, options: BackupOptions) -> Result<Box<dyn BackupSet>>;
 
     /// Whether all logs from a generation to the current one are there, as logs-only backups need.
@@ -49,8 +51,8 @@ pub trait DirectoryStore: Send + Sync {
     /// `hrLogFileNotFound`, naming the missing ones.
     fn check_logs(&self, generation_low: u32) -> Result<()>;
 
-    /// Records the number of the current log as the backup application sees it; `0xFFFFFFFF` disables incremental
-    /// backups until the next full one. Survives restarts.
+    /// Records from which log on backups of logs begin; `0xFFFFFFFF` disables them until the next full backup.
+    /// Survives restarts.
     ///
     /// # Errors
     /// `hrDiskIO`, `hrDiskFull`.
@@ -82,6 +84,8 @@ pub trait DirectoryStore: Send + Sync {
 /// How a backup is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BackupOptions {
+    /// Only the logs since the last backup: with that backup's files before them they lead to this moment.
+    pub logs_only: bool,
     /// Hand out damaged files and report the damage, instead of failing at the first.
     pub allow_corrupt: bool,
 }

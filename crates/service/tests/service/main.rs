@@ -12,6 +12,7 @@ mod host;
 mod hostile;
 mod in_memory;
 mod lifetime;
+mod logs_only;
 mod privileges;
 mod remote;
 mod remote_restore;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use contract::{Error, FileType, Result, ResultCode};
-use ese::log_set::{LogName, LogSet};
+use ese::log_set::LogSet;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::v1::FileEntry;
 
@@ -31,6 +31,7 @@ mod verification;
 
 use crate::store::slot::Slot;
 use condition::{Condition, in_words};
+use current_log::{Recorded, Start};
 use layout::Layout;
 use pinned_set::PinnedSet;
 use registration::Registration;
@@ -156,7 +157,11 @@ impl DirectoryStore for EseFolder {
                 "another backup of this directory is in progress; try again when it has ended",
             )
         })?;
-        let set = PinnedSet::pin(self.hosted.clone(), options, backup)?;
+        let first_log = match options.logs_only {
+            true => Some(self.first_log_since_backup()?),
+            false => None,
+        };
+        let set = PinnedSet::pin(self.hosted.clone(), options, first_log, backup)?;
         Ok(Box::new(set))
     }
 
@@ -169,7 +174,7 @@ impl DirectoryStore for EseFolder {
             )
         };
         let logs = logs(layout)?;
-        let Some(current) = logs.logs.iter().find(|log| log.name == LogName::Current) else {
+        let Some(current) = logs.current() else {
             return Err(not_found("there is no usable log in use".into()));
         };
         if generation_low > current.generation() {
@@ -190,11 +195,18 @@ impl DirectoryStore for EseFolder {
     }
 
     fn set_current_log(&self, number: u32) -> Result<()> {
-        current_log::record(&self.hosted.layout.database_folder, number)
+        let recorded = match number {
+            current_log::DISABLED => Recorded::Disabled,
+            generation => {
+                Recorded::Since(Start::at(generation, logs(&self.hosted.layout)?.current()))
+            }
+        };
+        current_log::record(&self.hosted.layout.database_folder, recorded)
     }
 
     fn incrementals_disabled(&self) -> Result<bool> {
-        current_log::disables_incrementals(&self.hosted.layout.database_folder)
+        let recorded = current_log::read(&self.hosted.layout.database_folder)?;
+        Ok(recorded == Recorded::Disabled)
     }
 
     fn restore_locations(&self) -> Result<Vec<FileEntry>> {
@@ -226,6 +238,32 @@ impl DirectoryStore for EseFolder {
 }
 
 impl EseFolder {
+    /// The first generation that a backup of logs must hold to continue the last backup.
+    fn first_log_since_backup(&self) -> Result<u32> {
+        let start = match current_log::read(&self.hosted.layout.database_folder)? {
+            Recorded::Since(start) => start,
+            Recorded::Disabled => return Err(ResultCode::INCREMENTAL_BACKUP_DISABLED.into()),
+            Recorded::Nothing => {
+                return Err(Error::new(
+                    ResultCode::FULL_BACKUP_NOT_TAKEN,
+                    "there is no backup that logs could continue: take a full one, up to and with DsBackupTruncateLogs",
+                ));
+            }
+        };
+        self.check_logs(start.generation)?;
+        let logs = logs(&self.hosted.layout)?;
+        match logs.current() {
+            Some(current) if !start.is_continued_by(current) => Err(Error::new(
+                ResultCode::FULL_BACKUP_NOT_TAKEN,
+                format!(
+                    "{}: the directory has begun another sequence of logs since its last backup; take a full one",
+                    current.path.display()
+                ),
+            )),
+            _ => Ok(start.generation),
+        }
+    }
+
     fn check_offline(&self) -> Result<()> {
         match self.hosted.mode {
             Mode::Restore => Ok(()),

@@ -9,6 +9,7 @@ use wire::v1::{DirectoryFacts, FileEntry};
 use zerocopy::IntoBytes;
 
 use super::condition::{Condition, in_words};
+use super::current_log::{self, Recorded, Start};
 use super::directory;
 use super::layout::Role;
 use super::pinned_file::PinnedFile;
@@ -25,6 +26,8 @@ const HEADER: usize = 4096;
 pub(super) struct PinnedSet {
     hosted: Arc<Hosted>,
     options: BackupOptions,
+    /// In a backup of logs: the first generation that it holds.
+    first_log: Option<u32>,
     files: Vec<Arc<PinnedFile>>,
     condition: Condition,
     _backup: Taken,
@@ -35,7 +38,12 @@ impl PinnedSet {
     ///
     /// # Errors
     /// `hrDatabaseNotFound`, `hrDatabaseCorrupted`, `hrDiskIO`, `ERROR_NOT_ENOUGH_MEMORY`.
-    pub(super) fn pin(hosted: Arc<Hosted>, options: BackupOptions, backup: Taken) -> Result<Self> {
+    pub(super) fn pin(
+        hosted: Arc<Hosted>,
+        options: BackupOptions,
+        first_log: Option<u32>,
+        backup: Taken,
+    ) -> Result<Self> {
         let mut files = Vec::new();
         for found in &hosted.layout.contents()?.files {
             files.push(PinnedFile::open(found)?);
@@ -62,6 +70,7 @@ impl PinnedSet {
         Ok(Self {
             hosted,
             options,
+            first_log,
             files: files.into_iter().map(Arc::new).collect(),
             condition,
             _backup: backup,
@@ -88,9 +97,22 @@ impl PinnedSet {
     fn entries(&self, of_database: bool) -> Vec<FileEntry> {
         self.files
             .iter()
-            .filter(|file| file.role.is_of_database() == of_database)
+            .filter(|file| file.role.is_of_database() == of_database && self.holds(file))
             .map(|file| file.entry())
             .collect()
+    }
+
+    /// A backup of logs holds nothing else: neither the checkpoint, which tells of one moment's files, nor logs that
+    /// are only prepared.
+    fn holds(&self, file: &PinnedFile) -> bool {
+        let Some(first_log) = self.first_log else {
+            return true;
+        };
+        let is_log = matches!(
+            file.role,
+            Role::Log(LogName::Current | LogName::Numbered { .. })
+        );
+        is_log && file.generation >= first_log
     }
 
     /// The checkpoint, if there is one that can be read.
@@ -107,6 +129,7 @@ impl BackupSet for PinnedSet {
         let header = &self.condition.header;
         let required = self.condition.required();
         let (generation_low, generation_high) = self.condition.generations();
+        let generation_low = generation_low.max(self.first_log.unwrap_or_default());
         let directory = (self.hosted.facts)
             .get_or_init(|| directory::facts(&self.hosted.layout.database()))
             .as_ref();
@@ -149,14 +172,23 @@ impl BackupSet for PinnedSet {
         let checkpoint = self.checkpoint()?;
         let bound = truncation::first_kept(&self.condition, checkpoint.as_ref());
         let truncation = match bound {
-            Ok(bound) => truncation::delete_below(&bound, &self.files)?,
+            Ok(bound) => {
+                let files: Vec<_> = (self.files.iter().filter(|file| self.holds(file)))
+                    .cloned()
+                    .collect();
+                truncation::delete_below(&bound, &files)?
+            }
             Err(kept_because) => Truncation {
                 deleted: Vec::new(),
                 kept_because,
             },
         };
-        // The full backup that incremental ones had to wait for has been taken.
-        super::current_log::forget(&self.hosted.layout.database_folder)?;
+        // What a backup of logs continues from here on. A folder without a log in use is a copy of a directory.
+        let recorded = match self.condition.logs.current() {
+            None => Recorded::Nothing,
+            Some(log) => Recorded::Since(Start::at(log.generation(), Some(log))),
+        };
+        current_log::record(&self.hosted.layout.database_folder, recorded)?;
         Ok(truncation)
     }
 }

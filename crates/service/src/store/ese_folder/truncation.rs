@@ -35,7 +35,7 @@ pub(super) fn first_kept(
             "nothing was deleted: a log cannot be understood: {unusable}"
         ));
     }
-    let Some(current) = logs.logs.iter().find(|log| log.name == LogName::Current) else {
+    let Some(current) = logs.current() else {
         return Err(
             "nothing was deleted: there is no log in use, so this folder holds a copy of a directory, not one at work"
                 .into(),

@@ -115,6 +115,9 @@ impl DirectoryStore for SambaServer {
         if self.hosted.mode == Mode::Restore {
             return Err(ResultCode::RESTORE_IN_PROGRESS.into());
         }
+        if options.logs_only {
+            self.check_logs(0)?;
+        }
         let backup = self.hosted.backup.take().ok_or_else(|| {
             Error::new(
                 ResultCode::BACKUP_IN_PROGRESS,
