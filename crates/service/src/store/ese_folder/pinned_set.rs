@@ -183,8 +183,12 @@ impl BackupSet for PinnedSet {
                 kept_because,
             },
         };
-        // What a backup of logs continues from here on. A folder without a log in use is a copy of a directory.
-        let recorded = match self.condition.logs.current() {
+        // What a backup of logs continues from here on. A folder without a log in use is a copy of a directory, or one
+        // that was recovered: the engine will begin another sequence of logs there.
+        let log_folder = self.hosted.layout.log_folder.as_path();
+        let current = (self.condition.logs.current())
+            .filter(|log| log.path.parent().is_some_and(|folder| folder == log_folder));
+        let recorded = match current {
             None => Recorded::Nothing,
             Some(log) => Recorded::Since(Start::at(log.generation(), Some(log))),
         };
