@@ -137,14 +137,20 @@ fn a_renewed_certificate_that_cannot_be_used_is_told_in_the_log() {
         let run = lab::Run::of(&mut remote.command(&["backup", "--keep-logs"], "client"));
         assert_eq!(run.code, Some(0), "the earlier one stays in use: {run}");
     };
+    // At once, as renewals do it: a connection that comes late must not see half of a file.
+    let renew = |content: &[u8]| {
+        let new = lab.path("renewed");
+        std::fs::write(&new, content).unwrap();
+        std::fs::rename(&new, &certificate).unwrap();
+    };
     let told = |what: &str| lab.service_log().matches(what).count();
-    std::fs::write(&certificate, "no certificate").unwrap();
+    renew(b"no certificate");
     back_up();
     assert_eq!(told("cannot be used; the earlier ones stay in use"), 1);
     std::fs::remove_file(&certificate).unwrap();
     back_up();
     assert_eq!(told("cannot be used; the earlier ones stay in use"), 2);
-    std::fs::write(&certificate, sound).unwrap();
+    renew(&sound);
     back_up();
     assert_eq!(told("read the changed certificate and key"), 1);
     service.stop();
