@@ -305,6 +305,8 @@ impl Body {
             return self.replace(file, kind, bad, bytes);
         }
         let (standing, flipped_bit) = self.look(bytes, sector, sector);
+        // Also where nothing reads the segment: a log without any is sound to the last byte.
+        self.flipped_bits.extend(flipped_bit);
         match standing {
             Standing::Zero | Standing::Shadow(_) => self.end_at(sector),
             Standing::Here(place) if place < here => self.end_at(sector),
@@ -329,7 +331,6 @@ impl Body {
             }
             Standing::Here(_) => {
                 self.segments_checksum ^= segment::stored_checksum(bytes);
-                self.flipped_bits.extend(flipped_bit);
             }
             Standing::Bad { stored, computed } => {
                 let bad = Bad {
