@@ -185,20 +185,18 @@ fn logs_only(form: Form, expected: &[&str]) -> ResultCode {
     if code != ResultCode::OK {
         return check_results(code, &results);
     }
-    {
-        let hbc = results.hbc.get();
-        assert_eq!(list("DsBackupGetDatabaseNames", form, hbc), []);
-        let logs = list("DsBackupGetBackupLogs", form, hbc);
-        let base_names: Vec<&str> = (logs.iter())
-            .map(|(file_type, name)| {
-                assert_eq!(*file_type, 0x21, "BFT_LOG");
-                name.rsplit('/').next().expect("a name")
-            })
-            .collect();
-        assert_eq!(base_names, expected);
-        free(results.token.get());
-        ok(on_handle("DsBackupEnd", hbc));
-    }
+    let hbc = results.hbc.get();
+    assert_eq!(list("DsBackupGetDatabaseNames", form, hbc), []);
+    let logs = list("DsBackupGetBackupLogs", form, hbc);
+    let base_names: Vec<&str> = (logs.iter())
+        .map(|(file_type, name)| {
+            assert_eq!(*file_type, 0x21, "BFT_LOG");
+            name.rsplit('/').next().expect("a name")
+        })
+        .collect();
+    assert_eq!(base_names, expected);
+    free(results.token.get());
+    ok(on_handle("DsBackupEnd", hbc));
     code
 }
 

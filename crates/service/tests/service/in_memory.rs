@@ -8,6 +8,7 @@ use ntdsbcli::{
 use sha2::{Digest, Sha256};
 
 use crate::host::Directory;
+use crate::world::read_whole;
 
 /// A backup in memory.
 pub struct Backup {
@@ -21,17 +22,10 @@ impl Backup {
         let mut backup = BackupContext::prepare(server, BackupOptions::full()).unwrap();
         let mut files = backup.database_names().unwrap();
         files.extend(backup.backup_logs().unwrap());
-        let mut buffer = vec![0; 1 << 20];
         let files = files
             .into_iter()
             .map(|file| {
-                let size = backup.open_file(&file.name, 1 << 20).unwrap();
-                let mut content = Vec::new();
-                while (content.len() as u64) < size {
-                    let length = backup.read(&mut buffer).unwrap();
-                    content.extend_from_slice(&buffer[..length]);
-                }
-                backup.close().unwrap();
+                let content = read_whole(&mut backup, &file.name);
                 (file, content)
             })
             .collect();

@@ -143,23 +143,28 @@ pub fn refused(server: &Server) -> Error {
     prepare(server).err().expect("a refusal")
 }
 
+/// Opens a file, reads it by its size, and closes it.
+pub fn read_whole(backup: &mut BackupContext, name: &str) -> Vec<u8> {
+    let size = backup.open_file(name, 1 << 20).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    let mut content = Vec::new();
+    while (content.len() as u64) < size {
+        let length = backup.read(&mut buffer).unwrap();
+        content.extend_from_slice(&buffer[..length]);
+    }
+    backup.close().unwrap();
+    content
+}
+
 /// Reads everything that a backup lists, and compares it with what lies in the directory.
 pub fn back_up(server: &Server) {
     let mut backup = prepare(server).unwrap();
     let mut files = backup.database_names().unwrap();
     files.extend(backup.backup_logs().unwrap());
     assert!(!files.is_empty());
-    let mut buffer = vec![0; 1 << 20];
     for file in files {
-        let size = backup.open_file(&file.name, 1 << 20).unwrap();
-        let mut content = Vec::new();
-        while (content.len() as u64) < size {
-            let length = backup.read(&mut buffer).unwrap();
-            content.extend_from_slice(&buffer[..length]);
-        }
-        backup.close().unwrap();
         assert!(
-            content == std::fs::read(&file.name).unwrap(),
+            read_whole(&mut backup, &file.name) == std::fs::read(&file.name).unwrap(),
             "{}",
             file.name
         );

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use contract::{Error, FileType, Result, ResultCode};
-use ese::log_set::LogSet;
+use ese::log_set::{LogFile, LogSet};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::v1::FileEntry;
 
@@ -166,32 +166,7 @@ impl DirectoryStore for EseFolder {
     }
 
     fn check_logs(&self, generation_low: u32) -> Result<()> {
-        let layout = &self.hosted.layout;
-        let not_found = |reason: String| {
-            Error::new(
-                ResultCode::LOG_FILE_NOT_FOUND,
-                format!("{}: {reason}", layout.log_folder.display()),
-            )
-        };
-        let logs = logs(layout)?;
-        let Some(current) = logs.current() else {
-            return Err(not_found("there is no usable log in use".into()));
-        };
-        if generation_low > current.generation() {
-            return Err(not_found(format!(
-                "generation {generation_low:#x} does not exist yet: generation {:#x} is in use",
-                current.generation()
-            )));
-        }
-        let wanted = generation_low..=current.generation();
-        let missing = logs.missing(wanted, &current.header.log_signature);
-        match missing.is_empty() {
-            true => Ok(()),
-            false => Err(not_found(format!(
-                "the logs of generation {} are missing; take a full backup",
-                in_words(&missing)
-            ))),
-        }
+        self.log_in_use_since(generation_low).map(drop)
     }
 
     fn set_current_log(&self, number: u32) -> Result<()> {
@@ -250,17 +225,46 @@ impl EseFolder {
                 ));
             }
         };
-        self.check_logs(start.generation)?;
-        let logs = logs(&self.hosted.layout)?;
-        match logs.current() {
-            Some(current) if !start.is_continued_by(current) => Err(Error::new(
+        let current = self.log_in_use_since(start.generation)?;
+        match start.is_continued_by(&current) {
+            true => Ok(start.generation),
+            false => Err(Error::new(
                 ResultCode::FULL_BACKUP_NOT_TAKEN,
                 format!(
                     "{}: the directory has begun another sequence of logs since its last backup; take a full one",
                     current.path.display()
                 ),
             )),
-            _ => Ok(start.generation),
+        }
+    }
+
+    /// The log in use, if all logs from a generation up to it are there.
+    fn log_in_use_since(&self, generation_low: u32) -> Result<LogFile> {
+        let layout = &self.hosted.layout;
+        let not_found = |reason: String| {
+            Error::new(
+                ResultCode::LOG_FILE_NOT_FOUND,
+                format!("{}: {reason}", layout.log_folder.display()),
+            )
+        };
+        let logs = logs(layout)?;
+        let Some(current) = logs.current() else {
+            return Err(not_found("there is no usable log in use".into()));
+        };
+        if generation_low > current.generation() {
+            return Err(not_found(format!(
+                "generation {generation_low:#x} does not exist yet: generation {:#x} is in use",
+                current.generation()
+            )));
+        }
+        let wanted = generation_low..=current.generation();
+        let missing = logs.missing(wanted, &current.header.log_signature);
+        match missing.is_empty() {
+            true => Ok(current.clone()),
+            false => Err(not_found(format!(
+                "the logs of generation {} are missing; take a full backup",
+                in_words(&missing)
+            ))),
         }
     }
 
