@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use contract::{BackupType, Error, Generations, Result, ResultCode, check_read_size};
 use prost::bytes::{Buf, Bytes};
-use wire::v1::{
-    BackupPrepareRequest, BackupPrepareResponse, ContextRequest, FileContent, OpenFileRequest,
-};
+use wire::v1::{BackupPrepareRequest, BackupPrepareResponse, ContextRequest, OpenFileRequest};
 
 use crate::connection::Connection;
+use crate::content_stream::ContentStream;
 use crate::files::BackupFile;
 use crate::server::Server;
 
@@ -135,7 +134,7 @@ struct OpenFile {
     /// Bytes that have been read.
     read: u64,
     /// Absent until the first read.
-    stream: Option<tonic::Streaming<FileContent>>,
+    stream: Option<ContentStream>,
     /// What has arrived and was not read yet.
     piece: Bytes,
     /// Set by the last message.
@@ -337,12 +336,11 @@ impl OpenFile {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
-                let mut client = connection.backup();
-                let stream = connection.call(client.hr_r_backup_read(request.clone()))?;
+                let stream = connection.call(connection.read(request))?;
                 self.stream.insert(stream)
             }
         };
-        let Some(message) = connection.next(stream.message())? else {
+        let Some(message) = connection.next(stream.next())? else {
             return Err(Error::new(
                 ResultCode::COMMUNICATION_ERROR,
                 format!("the service stopped before the end of {}", self.name),

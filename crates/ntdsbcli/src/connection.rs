@@ -15,6 +15,7 @@ use wire::v1::ad_backup_client::AdBackupClient;
 use wire::v1::ad_identity_client::AdIdentityClient;
 use wire::v1::ad_restore_client::AdRestoreClient;
 
+use crate::content_stream::ContentStream;
 use crate::identity;
 use crate::local;
 use crate::remote::Remote;
@@ -109,6 +110,14 @@ impl Connection {
     /// The interface ad_backup.
     pub(crate) fn backup(&self) -> AdBackupClient<Channel> {
         AdBackupClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
+    }
+
+    /// HrRBackupRead of that interface.
+    pub(crate) fn read(
+        &self,
+        request: &ContextRequest,
+    ) -> impl Future<Output = std::result::Result<Response<ContentStream>, Status>> {
+        ContentStream::begin(self.channel.clone(), request)
     }
 
     /// The interface ad_restore.

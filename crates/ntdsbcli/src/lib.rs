@@ -45,6 +45,7 @@
 
 mod backup;
 mod connection;
+mod content_stream;
 mod files;
 mod identity;
 mod local;

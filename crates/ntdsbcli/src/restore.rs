@@ -65,9 +65,6 @@ pub enum SendError {
     Service(Error),
 }
 
-/// Bytes of a piece of a file that is sent.
-const PIECE: usize = 512 << 10;
-
 /// Pieces that may wait for the service.
 const PIECES_AHEAD: usize = 4;
 
@@ -217,7 +214,7 @@ impl RestoreContext {
         };
         // Where the service takes no more, its answer says why.
         while pieces.blocking_send(message).is_ok() {
-            let mut piece = vec![0; PIECE];
+            let mut piece = vec![0; wire::PIECE];
             let length = read_full(content, &mut piece).map_err(SendError::Content)?;
             piece.truncate(length);
             if length == 0 {

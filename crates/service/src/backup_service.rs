@@ -15,7 +15,7 @@ use crate::caller::{Caller, Wanted};
 use crate::calls::Calls;
 use crate::contexts::Work;
 use crate::store::{BackupOptions, BackupSet, DirectoryStore, Mode};
-use crate::transfer::Transfer;
+use crate::transfer_body::{self, Elsewhere};
 
 /// Serves ad_backup.
 pub(crate) struct BackupService {
@@ -89,9 +89,9 @@ impl AdBackup for BackupService {
         visit.answer(size.map(|size| OpenFileResponse { size }))
     }
 
-    type HrRBackupReadStream = Transfer;
+    type HrRBackupReadStream = Elsewhere;
 
-    async fn hr_r_backup_read(&self, request: Request<ContextRequest>) -> Answer<Transfer> {
+    async fn hr_r_backup_read(&self, request: Request<ContextRequest>) -> Answer<Elsewhere> {
         let mut visit = self
             .calls
             .enter(&request, "HrRBackupRead", Wanted::Backup)?;
@@ -105,7 +105,7 @@ impl AdBackup for BackupService {
         match reading {
             Ok((name, transfer)) => {
                 visit.file(name);
-                Ok(Response::new(transfer.audited(visit)))
+                Ok(transfer_body::answer(transfer.audited(visit)))
             }
             Err(status) => visit.answer(Err(status)),
         }

@@ -10,7 +10,7 @@
 //! 4. `backup_context` or `restore_context`: is the call in order.
 //! 5. [`DirectoryStore`]: the directory itself; [`store::ese_folder`] is one in a folder.
 //!
-//! File contents travel back through `transfer`, at the speed of the receiver; those of a restore come in through
+//! File contents travel back through `transfer` and `transfer_body`, at the speed of the receiver; those of a restore come in through
 //! `upload`. Every call leaves a line in the log of `audit`.
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,7 @@ mod restore_service;
 mod server;
 pub mod store;
 mod transfer;
+mod transfer_body;
 mod upload;
 
 pub use configuration::{

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tower::util::MapResponseLayer;
 use wire::v1::ad_backup_server::AdBackupServer;
 use wire::v1::ad_identity_server::AdIdentityServer;
 use wire::v1::ad_restore_server::AdRestoreServer;
@@ -32,6 +33,7 @@ use crate::restore_service::RestoreService;
 use crate::store::ese_folder::EseFolder;
 use crate::store::samba::SambaServer;
 use crate::store::{DirectoryStore, Mode};
+use crate::transfer_body;
 
 /// How long clients may take to see the end of their calls when the service stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -197,6 +199,7 @@ impl Service {
             .http2_max_header_list_size(HEADERS)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .layer(MapResponseLayer::new(transfer_body::put_in))
             .add_service(AdIdentityServer::new(identity).max_decoding_message_size(TOKEN))
             .add_service(
                 AdBackupServer::new(BackupService {

@@ -2,6 +2,7 @@
 //! codes travel in them: as a trailer of the gRPC status, whose message is the reason in words.
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod tls;
 
 use contract::{Error, ResultCode};
@@ -16,8 +17,8 @@ pub mod v1 {
 /// The trailer that carries a [`ResultCode`] as a decimal number.
 const CODE_TRAILER: &str = "dsbackup-code";
 
-/// The largest piece of a file in one message, in bytes.
-pub const PIECE: usize = 1 << 20;
+/// The largest piece of a file in one message, in bytes. Larger ones leave the processor's cache before they are sent.
+pub const PIECE: usize = 512 << 10;
 
 /// The status that carries a documented error to the client.
 pub fn to_status(error: &Error) -> Status {

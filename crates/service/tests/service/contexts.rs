@@ -175,8 +175,8 @@ async fn a_slow_client_that_takes_data_keeps_its_context() {
     let mut taken = 0;
     while let Some(message) = stream.message().await.unwrap() {
         taken += message.data.len() as u64;
-        // 40 pieces: far longer than the timeout in all.
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        // 70 pieces: far longer than the timeout in all.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(taken, size);
     slow.ping(&handle).await.unwrap();
