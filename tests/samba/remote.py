@@ -56,6 +56,7 @@ principal = "dsbackup/{self.name}@{REALM}"
 directory = "ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi"
 # The controller whose directory would be asked is the one that is restored.
 restore_without_directory = true
+remember_groups = "{self.folder}/groups.json"
 restore = ["{restore_group}"]
 """)
 
@@ -102,10 +103,10 @@ def run(lab, backend, options):
     scripts = dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts"
     (scripts / "logon.bat").write_text("echo hello\n")
     dc1.samba_tool("ntacl", "sysvolreset")
-    for user in ("operator", "only-operator", "ordinary"):
+    for user in ("operator", "only-operator", "new-operator", "ordinary"):
         dc1.create_user(user, USERS_PASSWORD)
     dc1.samba_tool("group", "add", "restore-team", "-H", SAM)
-    dc1.samba_tool("group", "addmembers", "Backup Operators", "operator,only-operator", "-H", SAM)
+    dc1.samba_tool("group", "addmembers", "Backup Operators", "operator,only-operator,new-operator", "-H", SAM)
     dc1.samba_tool("group", "addmembers", "restore-team", "operator", "-H", SAM)
     team = dc1.search("(sAMAccountName=restore-team)", ["objectSid"])[0]["objectSid"][0]
     with Remote(dc1, dc2) as remote:
@@ -132,11 +133,11 @@ def run(lab, backend, options):
         remote.run("restore", "latest", "--target", look)
         (dc1.folder / "etc" / "smb.conf").write_text((look / "etc" / "smb.conf").read_text())
         remote.serve("--restore-mode")
-        # Nobody answers for the built-in groups there.
-        remote.refused("only-operator", "restore", "latest")
+        # Nobody answers for the built-in groups there, nor ever did for this one.
+        remote.refused("new-operator", "restore", "latest")
         remote.refused("ordinary", "restore", "latest")
         # The tickets are of the partner's domain controller. One restore after the other.
-        for user, password in (("Administrator", PASSWORD), ("operator", USERS_PASSWORD)):
+        for user, password in (("Administrator", PASSWORD), ("operator", USERS_PASSWORD), ("only-operator", USERS_PASSWORD)):
             remote.log_on(user, password)
             restored = remote.over_network("restore", "latest")
             say(f"  {user} restored in {restored.seconds:.1f} s")

@@ -377,6 +377,7 @@ mod tests {
         assert!(
             kerberos.directory.is_some()
                 && kerberos.restore_without_directory
+                && kerberos.remember_groups.is_some()
                 && kerberos.deny.len() == 1
         );
         assert_eq!(remote.failures_per_minute, 30);

@@ -263,6 +263,7 @@ impl Scene {
             principal: PRINCIPAL.into(),
             directory: Some(self.domain.directory()),
             restore_without_directory: false,
+            remember_groups: None,
             backup: vec![self.domain.sid("reader")],
             restore: vec![],
             deny: vec![self.domain.sid("denied")],
@@ -347,6 +348,7 @@ fn part_tickets() {
     password_in_a_process(&scene);
     restores(&scene);
     without_directory(&scene);
+    remembered_operator(&scene);
 }
 
 /// Puts a user's ticket into the process's cache.
@@ -756,5 +758,59 @@ fn without_directory(scene: &Scene) {
             });
         }
     }
+    set_auth_identity(None);
+}
+
+/// What the directory said of a Backup Operator counts when it lies still, until it says otherwise.
+fn remembered_operator(scene: &Scene) {
+    let file = scene.world.path().join("groups.json");
+    let start = |mode| {
+        let mut configuration = scene.configuration();
+        let kerberos = &mut configuration.remote.as_mut().unwrap().kerberos;
+        let kerberos = kerberos.as_mut().unwrap();
+        kerberos.restore_without_directory = true;
+        kerberos.remember_groups = Some(file.clone());
+        if mode == Mode::Restore {
+            kerberos.directory = Some("ldapi://%2Fno%2Fsuch%2Fsocket".into());
+        }
+        Host::start(&configuration, mode).unwrap()
+    };
+    let restores = |user, let_in| {
+        let host = start(Mode::Restore);
+        let server = scene.server(&host);
+        log_on(user, PASSWORD);
+        match RestoreContext::prepare(&server, RestoreType::CatchUp, None) {
+            Ok(restore) => restore.end().unwrap(),
+            Err(error) => assert_eq!(error.code, ResultCode::ACCESS_DENIED, "{user}: {error}"),
+        }
+        let log = std::fs::read_to_string(&scene.audit).unwrap();
+        let last = log.lines().rfind(|line| line.contains(user)).unwrap();
+        assert_eq!(last.contains("HrRRestoreEnd"), let_in, "{last}");
+    };
+    restores("backupper", false);
+    {
+        let host = start(Mode::Normal);
+        let server = scene.server(&host);
+        log_on("backupper", PASSWORD);
+        prepare(&server).unwrap().end().unwrap();
+        for user in ["ordinary", "denied"] {
+            log_on(user, PASSWORD);
+            scene.refused(&server);
+        }
+    }
+    let known = std::fs::read_to_string(&file).unwrap();
+    assert!(known.contains(&scene.domain.sid("backupper")) && known.contains("S-1-5-32-551"));
+    for user in ["ordinary", "denied"] {
+        assert!(!known.contains(&scene.domain.sid(user)), "{user}: {known}");
+        restores(user, false);
+    }
+    restores("backupper", true);
+    {
+        let host = start(Mode::Normal);
+        set_auth_identity(None);
+        kinit("backupper", &[]);
+        disabled_since(scene, &scene.server(&host));
+    }
+    restores("backupper", false);
     set_auth_identity(None);
 }

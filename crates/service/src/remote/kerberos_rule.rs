@@ -10,6 +10,7 @@ use contract::{Error, Result, ResultCode};
 use kerberos::{Accepted, Accepting, Acceptor, Sid};
 use serde::Deserialize;
 
+use super::remembered_groups::RememberedGroups;
 use super::token_groups::{self, Failure};
 use crate::caller::{Identity, Privileges};
 use crate::store::Mode;
@@ -36,6 +37,10 @@ pub struct KerberosConfiguration {
     /// may be the one that would be asked.
     #[serde(default)]
     pub restore_without_directory: bool,
+    /// The file in which the groups are kept that the directory counts, for `restore_without_directory`: those of the last
+    /// 30 days count then, too.
+    #[serde(default)]
+    pub remember_groups: Option<PathBuf>,
     /// Further groups and accounts that hold SE_BACKUP_NAME, by SID.
     #[serde(default)]
     pub backup: Vec<String>,
@@ -53,6 +58,7 @@ pub(crate) struct KerberosRule {
     realm: String,
     directory: Option<String>,
     directory_may_be_down: bool,
+    remembered: Option<RememberedGroups>,
     backup: HashSet<Sid>,
     restore: HashSet<Sid>,
     deny: HashSet<Sid>,
@@ -83,7 +89,17 @@ impl KerberosRule {
                 ));
             }
         };
+        if configuration.remember_groups.is_some()
+            && (configuration.directory.is_none() || !configuration.restore_without_directory)
+        {
+            return Err(Error::new(
+                ResultCode::INVALID_PARAM,
+                "kerberos: remember_groups is of use together with directory and restore_without_directory = true only",
+            ));
+        }
+        let remembered = configuration.remember_groups.as_deref();
         Ok(Self {
+            remembered: remembered.map(RememberedGroups::new).transpose()?,
             acceptor: Acceptor::new(&configuration.keytab, principal).map_err(unusable)?,
             realm,
             directory: configuration.directory.clone(),
@@ -107,15 +123,23 @@ impl KerberosRule {
         let logon = &accepted.logon;
         let mut groups: HashSet<Sid> = logon.groups.iter().cloned().collect();
         groups.insert(logon.user.clone());
+        let mut counted = None;
         if let Some(directory) = &self.directory {
             match token_groups::look_up(directory, &logon.user) {
-                Ok(counted) => groups.extend(counted),
+                Ok(said) => counted = Some(HashSet::from_iter(said)),
                 Err(Failure::Down(reason)) if self.directory_may_be_down => {
-                    tracing::warn!(reason, "the groups of the ticket count alone");
+                    groups.extend(self.recall(&logon.user, &reason));
                 }
-                Err(Failure::Down(reason) | Failure::Refused(reason)) => return Err(reason),
+                Err(Failure::Refused(reason)) => {
+                    self.remembered
+                        .iter()
+                        .for_each(|file| file.forget(&logon.user));
+                    return Err(reason);
+                }
+                Err(Failure::Down(reason) | Failure::Unclear(reason)) => return Err(reason),
             }
         }
+        groups.extend(counted.iter().flatten().cloned());
         let denied = groups.iter().chain(&logon.deny_only);
         let privileges = if denied.into_iter().any(|sid| self.deny.contains(sid)) {
             Privileges::NONE
@@ -126,10 +150,35 @@ impl KerberosRule {
                 restore: operator || !groups.is_disjoint(&self.restore),
             }
         };
+        if let (Some(counted), Some(file)) = (&counted, &self.remembered) {
+            match privileges {
+                Privileges::NONE => file.forget(&logon.user),
+                _ => file.remember(&logon.user, counted),
+            }
+        }
         Ok(Identity {
             name: accepted.principal.clone(),
             privileges,
         })
+    }
+
+    /// What the directory said of an account when it could still be asked.
+    fn recall(&self, account: &Sid, reason: &str) -> HashSet<Sid> {
+        let recalled = self.remembered.as_ref().map(|file| file.recall(account));
+        let groups = match recalled.transpose() {
+            Ok(groups) => groups.unwrap_or_default(),
+            Err(unusable) => {
+                tracing::error!(unusable, "no groups are remembered");
+                HashSet::new()
+            }
+        };
+        let remembered = groups.len();
+        tracing::warn!(
+            reason,
+            remembered,
+            "the groups of the ticket count, and those that are remembered"
+        );
+        groups
     }
 
     /// Whether one of the groups holds both privileges on every domain controller. Those of another domain do not.

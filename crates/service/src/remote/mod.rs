@@ -3,7 +3,8 @@
 //! 1. `admission`: is there room for one more connection, from this address.
 //! 2. `credentials`: the service proves who it is, with certificate and key as they lie on disk at this moment.
 //! 3. `client_certificate`: who the client is, by the certificate that it showed; or `kerberos_rule`, by the ticket that it
-//!    sends in its first call, with the groups that the ticket and the directory (`token_groups`) say.
+//!    sends in its first call, with the groups that the ticket and the directory (`token_groups`) say, or said when it
+//!    could still be asked (`remembered_groups`).
 //!
 //! `refusals` notes who fails, and `strikes` shuts out who does so too often.
 
@@ -13,6 +14,7 @@ mod configuration;
 mod credentials;
 mod kerberos_rule;
 mod refusals;
+mod remembered_groups;
 mod strikes;
 mod token_groups;
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kerberos::Sid;
-use ldap3::{LdapConn, LdapConnSettings, Scope, SearchEntry};
+use ldap3::{LdapConn, LdapConnSettings, LdapError, Scope, SearchEntry};
 
 /// How long the directory may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -12,17 +12,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// ADS_UF_ACCOUNTDISABLE of userAccountControl.
 const DISABLED: u32 = 2;
 
+/// The result noSuchObject (RFC 4511, 4.1.9).
+const NO_SUCH_OBJECT: u32 = 32;
+
 /// Why a directory gave no groups, in words.
 pub(super) enum Failure {
     /// Nobody listens there.
     Down(String),
-    /// Anything else.
+    /// There is no such account, or it is disabled.
     Refused(String),
+    /// Anything else.
+    Unclear(String),
 }
 
 impl From<String> for Failure {
     fn from(reason: String) -> Self {
-        Self::Refused(reason)
+        Self::Unclear(reason)
     }
 }
 
@@ -32,7 +37,7 @@ impl From<String> for Failure {
 /// # Errors
 /// The directory cannot be asked, the account is not there or was disabled since the ticket was given out.
 pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failure> {
-    let failed = |error: ldap3::LdapError| format!("{directory}: {error}");
+    let failed = |error: LdapError| format!("{directory}: {error}");
     let settings = LdapConnSettings::new().set_conn_timeout(PATIENCE);
     let mut connection = LdapConn::with_settings(settings, directory)
         .map_err(|error| Failure::Down(failed(error)))?;
@@ -46,19 +51,21 @@ pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failur
         )
         .and_then(ldap3::SearchResult::success);
     let _ = connection.unbind();
-    let entry = found
-        .map_err(failed)?
-        .0
+    let entry = match found {
+        Err(LdapError::LdapResult { result }) if result.rc == NO_SUCH_OBJECT => Vec::new(),
+        found => found.map_err(failed)?.0,
+    };
+    let entry = entry
         .into_iter()
         .next()
         .map(SearchEntry::construct)
-        .ok_or_else(|| format!("{directory}: there is no account {account}"))?;
+        .ok_or_else(|| Failure::Refused(format!("{directory}: there is no account {account}")))?;
     let control = entry.attrs.get("userAccountControl");
     let control: u32 = control
         .and_then(|values| values.first()?.parse().ok())
         .ok_or_else(|| format!("{directory}: {account} has no userAccountControl"))?;
     if control & DISABLED != 0 {
-        return Err(format!("{account} is disabled").into());
+        return Err(Failure::Refused(format!("{account} is disabled")));
     }
     // Values that happen to be UTF-8 are among those in text.
     let texts = entry.attrs.get("tokenGroups").into_iter().flatten();
