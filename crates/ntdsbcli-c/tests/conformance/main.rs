@@ -16,8 +16,11 @@ mod world;
 
 mod backup;
 mod common;
+mod complete;
 mod files;
 mod process_wide;
+mod read;
+mod register;
 mod restore;
 
 use std::process::ExitCode;
@@ -34,8 +37,14 @@ fn main() -> ExitCode {
     process_wide::is_online(&mut table);
     backup::rows(&mut table);
     files::rows(&mut table);
+    read::read_rows(&mut table.single("DsBackupRead"));
+    read::close_rows(&mut table.single("DsBackupClose"));
     backup::end_rows(&mut table);
-    restore::rows(&mut table);
+    restore::prepare_rows(&mut table.both_forms("DsRestorePrepare"));
+    restore::location_rows(&mut table.both_forms("DsRestoreGetDatabaseLocations"));
+    register::rows(&mut table.both_forms("DsRestoreRegister"));
+    complete::complete_rows(&mut table.single("DsRestoreRegisterComplete"));
+    complete::end_rows(&mut table.single("DsRestoreEnd"));
     process_wide::rows(&mut table);
     let mut trials = table.trials();
     trials.push(document::trial(&table));

@@ -1,0 +1,163 @@
+//! Who is let in to back up, by password and by ticket, and who is refused.
+
+use std::time::Duration;
+
+use contract::{RestoreType, ResultCode};
+use kerberos::{Initiator, Password};
+use ntdsbcli::{RestoreContext, Server, set_auth_identity};
+use service::Mode;
+use tonic::transport::Channel;
+use wire::v1::AuthenticateRequest;
+use wire::v1::ad_identity_client::AdIdentityClient;
+
+use crate::audit_log::refusal;
+use crate::client::Client;
+use crate::domain::{ADMINISTRATORS_PASSWORD, PASSWORD, WRONG_PASSWORD};
+use crate::host::Host;
+use crate::scene::{Scene, kinit, log_on};
+use crate::world::{back_up, prepare};
+
+/// Administrator and a Backup Operator back up and may restore; an account that may only back up does only that.
+pub fn by_password(scene: &Scene, server: &Server) {
+    let restore = || RestoreContext::prepare(server, RestoreType::CatchUp, None).map(drop);
+    for (user, password, restores) in [
+        ("Administrator", ADMINISTRATORS_PASSWORD, true),
+        ("backupper", PASSWORD, true),
+        ("reader", PASSWORD, false),
+    ] {
+        log_on(user, password);
+        back_up(server);
+        let expected = match restores {
+            // Let in, and told why not now.
+            true => ResultCode::DATABASE_IN_USE,
+            false => ResultCode::ACCESS_DENIED,
+        };
+        assert_eq!(restore().unwrap_err().code, expected, "{user}");
+        let caller = format!("\"caller\":\"{user}@KRB.TEST\"");
+        assert!(scene.audited(&caller), "{user}");
+    }
+    set_auth_identity(None);
+}
+
+/// Without an identity the tickets of the process's own cache count.
+pub fn by_cache(scene: &Scene, server: &Server) {
+    // The domain or the client's own library refuses already: the service sees a connection without proof.
+    assert_eq!(scene.refused(server)["call"], "Disconnect");
+    kinit("backupper", &[]);
+    back_up(server);
+    // A ticket that has run out.
+    kinit("backupper", &["-l", "2s"]);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(scene.refused(server)["call"], "Disconnect");
+    std::fs::remove_file(scene.domain.path("tickets")).unwrap();
+}
+
+pub fn refusals(scene: &Scene, server: &Server) {
+    for (user, password) in [
+        ("ordinary", PASSWORD),
+        ("disabled", PASSWORD),
+        ("backupper", WRONG_PASSWORD),
+        ("nobody-of-that-name", PASSWORD),
+        // A Backup Operator, but denied.
+        ("denied", PASSWORD),
+    ] {
+        log_on(user, password);
+        let line = scene.refused(server);
+        // Who has a ticket, but no privilege, is known by name.
+        let (caller, call) = match user {
+            "ordinary" | "denied" => (format!("{user}@KRB.TEST"), "HrRBackupPrepare"),
+            _ => ("unknown".to_owned(), "Disconnect"),
+        };
+        assert_eq!(line["caller"], caller, "{line}");
+        assert_eq!(line["call"], call, "{line}");
+    }
+    set_auth_identity(None);
+}
+
+/// Tokens that are taken to another channel, of another service, twice, or none at all.
+pub fn stolen_tokens(scene: &Scene, host: &Host) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let password = Password {
+        user: "backupper".into(),
+        domain: "krb.test".into(),
+        password: PASSWORD.to_owned().into(),
+    };
+    let stranger = scene.world.authority.client(scene.world.path(), "stranger");
+    let client = || {
+        runtime.block_on(async {
+            let stream = scene.world.connect(host, &stranger).await;
+            let channel = wire::tls::channel_binding(stream.get_ref().1).unwrap();
+            (channel, Client::channel_over(stream).await)
+        })
+    };
+    let send = |channel: &Channel, token: Vec<u8>| {
+        let mut client = AdIdentityClient::new(channel.clone());
+        runtime
+            .block_on(client.authenticate(AuthenticateRequest { token }))
+            .map(|answer| answer.into_inner().done)
+            .map_err(|status| wire::from_status(&status).code)
+    };
+    let token = |channel: &[u8]| {
+        let mut initiator = Initiator::new("localhost", channel, Some(&password)).unwrap();
+        initiator.step(&[]).unwrap().token
+    };
+    let denied = |connection: &Channel, token: Vec<u8>, what: &str| {
+        let line = refusal(&scene.audit, || {
+            let answer = send(connection, token);
+            assert_eq!(answer, Err(ResultCode::ACCESS_DENIED), "{what}");
+        });
+        assert_eq!(line["call"], "Authenticate", "{what}: {line}");
+    };
+    let (own, connection) = client();
+    let (_, other_connection) = client();
+    let good = token(&own);
+    denied(&other_connection, good.clone(), "relayed");
+    assert!(scene.audited("Incorrect channel bindings"));
+    denied(&connection, token(b""), "bound to nothing");
+    denied(&connection, token(b"tls-exporter:x"), "bound elsewhere");
+    for garbage in [
+        vec![],
+        vec![0x60],
+        vec![0xff; 100_000],
+        good[..good.len() / 2].to_vec(),
+    ] {
+        denied(&connection, garbage, "garbage");
+    }
+    // The relayed one is spent: the replay cache knows it.
+    denied(&connection, good, "replayed after it was relayed");
+    let good = token(&own);
+    assert_eq!(send(&connection, good.clone()), Ok(true));
+    denied(&connection, good, "replayed");
+
+    // The same tickets are good for nothing at a service of another name.
+    let mut configuration = scene.configuration();
+    configuration.endpoint.socket = scene.world.path().join("other/s.sock");
+    let directory = crate::host::Directory::of("sample-forest/clean");
+    configuration.store = directory.configuration().store;
+    let keytab = scene.domain.path("other.keytab");
+    scene.domain.samba_tool(&[
+        "domain",
+        "exportkeytab",
+        keytab.to_str().unwrap(),
+        "--principal=other/localhost",
+    ]);
+    let kerberos = &mut configuration.remote.as_mut().unwrap().kerberos;
+    let kerberos = kerberos.as_mut().unwrap();
+    kerberos.keytab = keytab;
+    kerberos.principal = "other/localhost@KRB.TEST".into();
+    let other = Host::start(&configuration, Mode::Normal).unwrap();
+    log_on("backupper", PASSWORD);
+    let line = scene.refused(&scene.server(&other));
+    assert_eq!(line["call"], "Authenticate", "{line}");
+    set_auth_identity(None);
+}
+
+/// The directory knows of an account what a ticket from before does not say.
+pub fn disabled_since(scene: &Scene, server: &Server) {
+    kinit("backupper", &[]);
+    prepare(server).unwrap().end().unwrap();
+    scene.domain.samba_tool(&["user", "disable", "backupper"]);
+    let line = scene.refused(server);
+    assert!(line["result"].as_str().unwrap().contains("is disabled"));
+    scene.domain.samba_tool(&["user", "enable", "backupper"]);
+}
