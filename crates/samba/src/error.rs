@@ -49,6 +49,20 @@ pub enum Error {
         /// How long was waited in all.
         limit: Duration,
     },
+    /// Somebody holds a lock of LMDB's own, for which its library waits without a limit. The domain controller may hang
+    /// for the same reason.
+    #[error(
+        "{}: LMDB's own locks have not been free {waited}, and the domain controller itself may be waiting for them: \
+         {who}; then back up again", path.display()
+    )]
+    Stuck {
+        /// The database.
+        path: PathBuf,
+        /// How long was waited.
+        waited: String,
+        /// Who may hold them, and what to do.
+        who: String,
+    },
     /// A file changed or vanished while it was being read.
     #[error("{}: {reason}; run the backup again", path.display())]
     Changed {

@@ -81,7 +81,8 @@ impl Moment {
     /// Pins the moment. The domain controller must run, and be synchronized.
     ///
     /// # Errors
-    /// [`Error::Directory`] when it does not run; [`Error::Locked`] when a lock was not free in time; [`Error::Io`]
+    /// [`Error::Directory`] when it does not run; [`Error::Locked`] or [`Error::Stuck`] when a lock was not free in
+    /// time; [`Error::Io`]
     /// such as for a full disk under the spool folder. Whatever the error, nothing stays locked.
     pub fn pin(installation: &Installation, options: &Options) -> Result<Self> {
         let facts = directory::facts(installation)?;
@@ -203,9 +204,11 @@ fn prepare(databases: &[&Entry], options: &Options) -> Result<Vec<(PathBuf, Prep
     let mut prepared = Vec::new();
     for entry in databases {
         let preparation = match entry.kind {
-            Kind::Lmdb => {
-                Preparation::Lmdb(Environment::open(&lmdb::Library::load()?, &entry.original)?)
-            }
+            Kind::Lmdb => Preparation::Lmdb(Environment::open(
+                &lmdb::Library::load()?,
+                &entry.original,
+                options.lock_limit,
+            )?),
             _ => Preparation::Tdb(Prepared::new(&entry.original, &options.spool)?),
         };
         prepared.push((entry.original.clone(), preparation));

@@ -6,6 +6,7 @@
 
 mod format;
 mod library;
+mod opening;
 mod snapshot;
 mod walk;
 

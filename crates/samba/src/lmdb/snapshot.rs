@@ -4,9 +4,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::format::{self, Meta};
-use super::library::{Library, RawEnvironment, RawTransaction};
+use super::library::{Library, RawTransaction};
+use super::opening;
 use super::walk::{self, PageSet};
 use crate::error::{Error, Result};
 
@@ -47,17 +49,15 @@ pub struct Statistics {
 }
 
 impl Environment {
-    /// Opens a database, and takes a place among its readers, so that pinning a state waits for no lock of LMDB's.
+    /// Opens a database, and takes a place among its readers, so that pinning a state waits for no lock of LMDB's. For
+    /// those that opening takes it waits as long as `limit`.
     ///
     /// # Errors
-    /// [`Error::Tool`] what LMDB's library says; [`Error::Io`].
-    pub fn open(library: &Arc<Library>, path: &Path) -> Result<Self> {
-        let environment = Arc::new(RawEnvironment::open(library.clone(), path)?);
-        let mut transaction = environment.begin()?;
-        transaction.reset();
+    /// [`Error::Stuck`] when somebody keeps one of them; [`Error::Tool`] what LMDB's library says; [`Error::Io`].
+    pub fn open(library: &Arc<Library>, path: &Path, limit: Duration) -> Result<Self> {
         Ok(Self {
+            transaction: opening::open(library, path, limit)?,
             file: File::open(path).map_err(Error::io("open", path))?,
-            transaction,
             path: path.to_path_buf(),
         })
     }
@@ -268,7 +268,7 @@ impl SnapshotReader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
@@ -276,8 +276,13 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(10);
+
     /// Puts records into a database with LMDB's own tool; `None` where it is not installed.
-    fn load(path: &Path, records: impl Iterator<Item = (String, String)>) -> Option<()> {
+    pub(in crate::lmdb) fn load(
+        path: &Path,
+        records: impl Iterator<Item = (String, String)>,
+    ) -> Option<()> {
         let mut text =
             "VERSION=3\nformat=print\ntype=btree\nmapsize=1073741824\nHEADER=END\n".to_owned();
         for (key, value) in records {
@@ -345,7 +350,7 @@ mod tests {
         if load(&path, (0..5000).map(|number| record(number, "first"))).is_none() {
             return;
         }
-        let environment = Environment::open(&Library::load().unwrap(), &path).unwrap();
+        let environment = Environment::open(&Library::load().unwrap(), &path, LIMIT).unwrap();
         // What is committed before the pin is part of the state, and nothing is kept for us before it.
         for round in 0..4 {
             load(
@@ -376,7 +381,7 @@ mod tests {
 
         // The copy can be written to, and read again by us.
         load(&copy, (5010..5100).map(|number| record(number, "more"))).unwrap();
-        let environment = Environment::open(&Library::load().unwrap(), &copy).unwrap();
+        let environment = Environment::open(&Library::load().unwrap(), &copy, LIMIT).unwrap();
         let reader = Arc::new(environment.pin().unwrap()).read().unwrap();
         assert_eq!(reader.statistics().entries, 5100);
     }
@@ -388,7 +393,7 @@ mod tests {
         if load(&path, std::iter::empty()).is_none() {
             return;
         }
-        let environment = Environment::open(&Library::load().unwrap(), &path).unwrap();
+        let environment = Environment::open(&Library::load().unwrap(), &path, LIMIT).unwrap();
         let reader = Arc::new(environment.pin().unwrap()).read().unwrap();
         assert_eq!(reader.statistics().entries, 0);
         let copy = folder.path().join("copy.ldb");

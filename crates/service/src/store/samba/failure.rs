@@ -15,9 +15,10 @@ pub(super) fn code(error: samba::Error) -> Error {
         },
         samba::Error::Configuration { .. } => ResultCode::INVALID_PARAM,
         samba::Error::Damaged { .. } => ResultCode::READ_VERIFY_FAILURE,
-        samba::Error::Locked { .. } | samba::Error::Changed { .. } | samba::Error::Running(_) => {
-            ResultCode::DATABASE_IN_USE
-        }
+        samba::Error::Locked { .. }
+        | samba::Error::Stuck { .. }
+        | samba::Error::Changed { .. }
+        | samba::Error::Running(_) => ResultCode::DATABASE_IN_USE,
         samba::Error::Refused(_) => ResultCode::INVALID_PARAM,
         samba::Error::Directory { .. } | samba::Error::Tool { .. } => ResultCode::ERROR,
     };
