@@ -195,7 +195,7 @@ fn store(
             page_size: facts.page_size,
             required: facts.required.map(Into::into),
         },
-        directory: facts.directory.clone().map(Into::into),
+        directory: facts.directory.clone(),
         log_base_name: facts.log_base_name.clone(),
         logs: facts.logs.map(Into::into),
         files: Vec::new(),

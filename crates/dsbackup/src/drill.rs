@@ -8,13 +8,13 @@ use std::time::SystemTime;
 
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
+use ntdsbcli::DirectoryIdentity;
 use repository::{
     BackupRequest, BoxError, NewFile, Repository, SnapshotInfo, Source, SourceFile, StoredFile,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
-use crate::manifest::Directory;
 use crate::report::Report;
 use crate::restore::Restorable;
 use crate::snapshots::SMALL_FILE_LIMIT;
@@ -58,7 +58,7 @@ pub struct Verdict {
     pub objects: Option<u64>,
     /// What the recovered database says of its directory, where it holds one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub directory: Option<Directory>,
+    pub directory: Option<DirectoryIdentity>,
 }
 
 /// Whether a snapshot holds a verdict instead of a directory.
@@ -216,7 +216,7 @@ fn restore_and_verify(
     verdict.index_entries = structure.index_entries;
     match ntds::Directory::of(&database).and_then(|directory| directory.facts()) {
         Ok(facts) => {
-            let found = Directory::from(&facts);
+            let found = service::store::ese_folder::identity(&facts);
             if let Some(recorded) = &manifest.directory {
                 verdict.findings.extend(differences(recorded, &found));
             }
@@ -229,7 +229,7 @@ fn restore_and_verify(
 }
 
 /// What the recovered directory says of itself other than the backup did.
-fn differences(recorded: &Directory, found: &Directory) -> Vec<String> {
+fn differences(recorded: &DirectoryIdentity, found: &DirectoryIdentity) -> Vec<String> {
     let fields = |directory| match serde_json::to_value(directory) {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

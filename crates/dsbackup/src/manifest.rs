@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use contract::{FileType, Generations};
+use ntdsbcli::DirectoryIdentity;
 use serde::{Deserialize, Serialize};
 
 /// The manifest's path in a snapshot.
@@ -37,7 +38,7 @@ pub struct Manifest {
     pub database: Database,
     /// The directory in it; absent where the database holds none, or was not shut down.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub directory: Option<Directory>,
+    pub directory: Option<DirectoryIdentity>,
     /// What the names of logs and checkpoint start with, such as `edb`.
     pub log_base_name: String,
     /// The generations of the logs in the snapshot.
@@ -59,77 +60,6 @@ pub struct Database {
     pub page_size: u32,
     /// The log generations that recovery needs: the lowest, and the last. None for a clean database.
     pub required: Option<LogRange>,
-}
-
-/// Whose directory it is, how far it got, and how much it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directory {
-    /// The DNS name of the domain; empty where the directory has none.
-    pub domain: String,
-    /// The NetBIOS name of the domain.
-    pub netbios_name: String,
-    /// The SID of the domain.
-    pub domain_sid: String,
-    /// The DNS name of the forest.
-    pub forest: String,
-    /// The name of the server object.
-    pub server: String,
-    /// The objectGUID of the server's NTDS Settings.
-    pub dsa_guid: String,
-    /// The invocation id.
-    pub invocation_id: String,
-    /// The distinguished names of the naming contexts.
-    pub naming_contexts: Vec<String>,
-    /// The highest USN of any change.
-    pub highest_committed_usn: u64,
-    /// Objects that are not deleted.
-    pub objects: u64,
-    /// Objects that are deleted and not yet removed.
-    pub deleted_objects: u64,
-    /// Values of linked attributes.
-    pub links: u64,
-}
-
-impl From<ntdsbcli::DirectoryIdentity> for Directory {
-    fn from(directory: ntdsbcli::DirectoryIdentity) -> Self {
-        Self {
-            domain: directory.domain,
-            netbios_name: directory.netbios_name,
-            domain_sid: directory.domain_sid,
-            forest: directory.forest,
-            server: directory.server,
-            dsa_guid: directory.dsa_guid,
-            invocation_id: directory.invocation_id,
-            naming_contexts: directory.naming_contexts,
-            highest_committed_usn: directory.highest_committed_usn,
-            objects: directory.objects,
-            deleted_objects: directory.deleted_objects,
-            links: directory.links,
-        }
-    }
-}
-
-impl From<&ntds::Facts> for Directory {
-    fn from(facts: &ntds::Facts) -> Self {
-        let domain = facts.domain.as_ref();
-        let text = |text: Option<String>| text.unwrap_or_default();
-        Self {
-            domain: text(domain.and_then(|domain| domain.dns_name.clone())),
-            netbios_name: text(domain.and_then(|domain| domain.netbios_name.clone())),
-            domain_sid: text(domain.and_then(|domain| Some(domain.sid.as_ref()?.to_string()))),
-            forest: text(facts.forest.clone()),
-            server: facts.server.clone(),
-            dsa_guid: facts.dsa_guid.to_string(),
-            invocation_id: facts.invocation_id.to_string(),
-            naming_contexts: (facts.naming_contexts.iter())
-                .map(|context| context.name.clone())
-                .collect(),
-            highest_committed_usn: facts.highest_committed_usn,
-            objects: facts.counts.objects,
-            deleted_objects: facts.counts.deleted.total(),
-            links: facts.counts.links.total(),
-        }
-    }
 }
 
 /// A closed range of log generations.
@@ -321,6 +251,18 @@ mod tests {
             }],
             damaged: false,
         }
+    }
+
+    /// As releases before this one wrote it: the names come from the interface description now.
+    #[test]
+    fn whose_directory_it_is_stays_readable() {
+        let stored = serde_json::json!({
+            "domain": "corp.example", "netbios_name": "CORP", "domain_sid": "S-1-5-21-1-2-3", "forest": "corp.example",
+            "server": "DC01", "dsa_guid": "d", "invocation_id": "i", "naming_contexts": ["DC=corp,DC=example"],
+            "highest_committed_usn": 7, "objects": 5, "deleted_objects": 1, "links": 3,
+        });
+        let read: DirectoryIdentity = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), stored);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::time::SystemTime;
 
 use contract::ExpiryToken;
+use ntdsbcli::DirectoryIdentity;
 use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::SnapshotsOptions;
 use crate::drill::{self, Verdict};
 use crate::failure::{Failure, Outcome, Result};
-use crate::manifest::{Directory, LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
+use crate::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes};
 use crate::time;
 
@@ -23,7 +24,7 @@ struct Line {
     time: String,
     server: String,
     /// The directory, where the snapshot's database told it.
-    directory: Option<Directory>,
+    directory: Option<DirectoryIdentity>,
     tags: Vec<String>,
     bytes: Option<u64>,
     /// Why this is no snapshot that dsbackup can restore.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use contract::{BackupType, Error, Generations, Result, ResultCode, check_read_size};
 use prost::bytes::{Buf, Bytes};
-use wire::v1::{BackupPrepareRequest, BackupPrepareResponse, ContextRequest, OpenFileRequest};
+use wire::v1::{
+    BackupPrepareRequest, BackupPrepareResponse, ContextRequest, DirectoryIdentity, OpenFileRequest,
+};
 
 use crate::connection::Connection;
 use crate::content_stream::ContentStream;
@@ -66,35 +68,6 @@ pub struct DirectoryFacts {
     pub warnings: Vec<String>,
     /// What the database says of the directory in it; `None` where it holds none, or was not shut down.
     pub directory: Option<DirectoryIdentity>,
-}
-
-/// Whose directory it is, how far it got, and how much it holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DirectoryIdentity {
-    /// The DNS name of the domain; empty where the directory has none.
-    pub domain: String,
-    /// The NetBIOS name of the domain.
-    pub netbios_name: String,
-    /// The SID of the domain.
-    pub domain_sid: String,
-    /// The DNS name of the forest.
-    pub forest: String,
-    /// The name of the server object.
-    pub server: String,
-    /// The objectGUID of the server's NTDS Settings.
-    pub dsa_guid: String,
-    /// The invocation id.
-    pub invocation_id: String,
-    /// The distinguished names of the naming contexts that it holds.
-    pub naming_contexts: Vec<String>,
-    /// The highest USN of any change that it holds.
-    pub highest_committed_usn: u64,
-    /// Objects that are not deleted.
-    pub objects: u64,
-    /// Objects that are deleted and not yet removed.
-    pub deleted_objects: u64,
-    /// Values of linked attributes.
-    pub links: u64,
 }
 
 /// Damage that was read past because the backup allows it.
@@ -389,19 +362,6 @@ fn directory_facts(facts: wire::v1::DirectoryFacts) -> DirectoryFacts {
         tombstone_lifetime_days: facts.tombstone_lifetime_days,
         warnings: facts.warnings,
         log_base_name: facts.log_base_name,
-        directory: facts.directory.map(|directory| DirectoryIdentity {
-            domain: directory.domain,
-            netbios_name: directory.netbios_name,
-            domain_sid: directory.domain_sid,
-            forest: directory.forest,
-            server: directory.server,
-            dsa_guid: directory.dsa_guid,
-            invocation_id: directory.invocation_id,
-            naming_contexts: directory.naming_contexts,
-            highest_committed_usn: directory.highest_committed_usn,
-            objects: directory.objects,
-            deleted_objects: directory.deleted_objects,
-            links: directory.links,
-        }),
+        directory: facts.directory,
     }
 }

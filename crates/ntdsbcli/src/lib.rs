@@ -58,9 +58,7 @@ mod sealed;
 mod server;
 mod ticket;
 
-pub use backup::{
-    BackupContext, BackupOptions, Damage, DirectoryFacts, DirectoryIdentity, TruncatedLogs,
-};
+pub use backup::{BackupContext, BackupOptions, Damage, DirectoryFacts, TruncatedLogs};
 pub use contract;
 pub use files::BackupFile;
 pub use identity::set_auth_identity;
@@ -73,3 +71,4 @@ pub use remote::{
 pub use restore::{DatabaseMap, Registration, RestoreContext, RestoredFile, SendError};
 pub use server::{DEFAULT_SOCKET, SOCKET_VARIABLE, Server};
 pub use wire::tls::{DEFAULT_PORT, Fingerprint};
+pub use wire::v1::DirectoryIdentity;

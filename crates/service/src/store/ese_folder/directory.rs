@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ese::Database;
 use ntds::{Directory, Facts};
+use wire::v1::DirectoryIdentity;
 
 use crate::configuration::DirectoryConfiguration;
 
@@ -46,19 +47,14 @@ fn open(database: &Path) -> ntds::Result<Database> {
     Ok(Database::open(database)?.verifying_checksums())
 }
 
-/// The facts as they travel.
-pub(super) fn on_the_wire(facts: &Facts) -> wire::v1::DirectoryIdentity {
+/// What a backup says of the directory that it holds.
+pub fn identity(facts: &Facts) -> DirectoryIdentity {
     let domain = facts.domain.as_ref();
     let text = |text: Option<String>| text.unwrap_or_default();
-    let counts = &facts.counts;
-    wire::v1::DirectoryIdentity {
+    DirectoryIdentity {
         domain: text(domain.and_then(|domain| domain.dns_name.clone())),
         netbios_name: text(domain.and_then(|domain| domain.netbios_name.clone())),
-        domain_sid: text(
-            domain
-                .and_then(|domain| domain.sid.as_ref())
-                .map(ToString::to_string),
-        ),
+        domain_sid: text(domain.and_then(|domain| Some(domain.sid.as_ref()?.to_string()))),
         forest: text(facts.forest.clone()),
         server: facts.server.clone(),
         dsa_guid: facts.dsa_guid.to_string(),
@@ -67,8 +63,8 @@ pub(super) fn on_the_wire(facts: &Facts) -> wire::v1::DirectoryIdentity {
             .map(|context| context.name.clone())
             .collect(),
         highest_committed_usn: facts.highest_committed_usn,
-        objects: counts.objects,
-        deleted_objects: counts.deleted.total(),
-        links: counts.links.total(),
+        objects: facts.counts.objects,
+        deleted_objects: facts.counts.deleted.total(),
+        links: facts.counts.links.total(),
     }
 }

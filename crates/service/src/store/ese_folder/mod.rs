@@ -32,6 +32,7 @@ mod verification;
 use crate::store::slot::Slot;
 use condition::{Condition, in_words};
 use current_log::{Recorded, Start};
+pub use directory::identity;
 use layout::Layout;
 use pinned_set::PinnedSet;
 use registration::Registration;

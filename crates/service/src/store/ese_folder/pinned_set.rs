@@ -146,7 +146,7 @@ impl BackupSet for PinnedSet {
             tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
             warnings: self.warnings(),
             log_base_name: self.hosted.layout.log_base_name.clone(),
-            directory: directory.map(directory::on_the_wire),
+            directory: directory.map(directory::identity),
         }
     }
 
