@@ -10,6 +10,7 @@ def run(lab, backend, options):
     dc1 = lab.controller("dc1", 1)
     dc1.provision(backend)
     dc1.load_users(300)
+    included = include_from_elsewhere(dc1)
     dc1.start()
     (dc1.folder / "lib" / "sysvol" / "lab.example.com" / "scripts" / "logon.bat").write_text("echo hello\n")
     dc1.samba_tool("ntacl", "sysvolreset")
@@ -19,6 +20,9 @@ def run(lab, backend, options):
     with Dsbackup(dc1) as dsbackup:
         dsbackup.init()
         dsbackup.serve()
+        warned = dsbackup.run("backup").err
+        if f"line {included[1]}: include = {included[0]}: " not in warned or "include-1" not in warned:
+            raise Failed(f"the backup does not tell of the included file: {warned}")
         with Load(dc1, folder, writers=1, readers=1):
             snapshots = [dsbackup.backup() for _ in range(3)]
         dsbackup.stop_service()
@@ -36,16 +40,29 @@ def run(lab, backend, options):
         dc1.create_user("later")
         dc1.kill()
         dc1.wipe()
+        included[0].unlink()
         if dc1.tries_to_start():
             raise Failed("a controller started without its state")
         restore_on_a_new_machine(dc1, dsbackup)
+        expect("the included file after a restore in place", included[0].exists(), False)
+        included[0].write_text((dc1.folder / "look" / "include-1").read_text())
     expect("access rights of sysvol before the start", dc1.share_attributes(), shares)
     dc1.start()
     expect("dc1 after its restore", settings(dc1)[0], guid)
     if settings(dc1)[1] == first_life:
         raise Failed("the restored directory has its former invocation id")
+    expect("the included share", "[elsewhere]" in dc1.run(["testparm", "-s"]).out, True)
     expect("users of after the backup", dc1.users("later"), {})
     dc1.create_user("new-life")
     dc1.dbcheck()
     dc1.samba_tool("ntacl", "sysvolcheck")
     say("  dc1 runs again, creates users; dbcheck and sysvolcheck are clean")
+
+
+def include_from_elsewhere(controller):
+    """Has smb.conf include a share from a file outside of all folders that are backed up; returns the file, and the line."""
+    file = controller.folder / "shares.conf"
+    file.write_text("[elsewhere]\npath = /var/lib/samba\n")
+    conf = controller.folder / "etc" / "smb.conf"
+    conf.write_text(f"{conf.read_text()}include = {file}\n")
+    return file, len(conf.read_text().splitlines())

@@ -20,6 +20,7 @@ pub mod lock;
 mod moment;
 mod place;
 mod recovered_domain;
+mod smb_conf;
 mod spool;
 pub mod state;
 pub mod tdb;

@@ -27,7 +27,7 @@ use crate::directory;
 use crate::error::{Error, Result};
 use crate::installation::Installation;
 use crate::lock::{self, Held, Kind};
-use crate::state::{self, ListedKind};
+use crate::state::{self, Includes, ListedKind};
 use crate::tdb;
 use crate::tree::Tree;
 use files::{make_folder, remove, rename, sync_all, sync_folder};
@@ -204,6 +204,24 @@ impl<'a> Place<'a> {
         state::not_state(self.installation)
     }
 
+    /// What the service was started with, smb.conf and the files that it includes now: it says where everything goes. Of a
+    /// file in a folder below that of smb.conf the name of that folder.
+    fn configuration(&self) -> BTreeSet<String> {
+        let smb_conf = &self.installation.smb_conf;
+        let included = Includes::of(smb_conf).files;
+        let files = included.iter().map(|file| &file.path).chain([smb_conf]);
+        files
+            .filter_map(|file| {
+                let name = file
+                    .strip_prefix(self.installation.configuration_folder())
+                    .ok()?
+                    .components()
+                    .next()?;
+                Some(name.as_os_str().to_string_lossy().into_owned())
+            })
+            .collect()
+    }
+
     /// What is to be moved where: each root of the snapshot that this server has too, the private folder last.
     fn steps(&self, tree: &Tree) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
@@ -214,14 +232,9 @@ impl<'a> Place<'a> {
                 found => found.map_err(Error::io("look at", &staged))?,
             };
             let spared = match root.name.as_str() {
-                // What the service was started with: it says where everything goes.
-                "etc" => self
-                    .installation
-                    .smb_conf
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned()),
-                "private" => Some(SAM.to_owned()),
-                _ => None,
+                "etc" => self.configuration(),
+                "private" => [SAM.to_owned()].into(),
+                _ => BTreeSet::new(),
             };
             steps.push(Step {
                 attributes: tree
@@ -409,6 +422,53 @@ mod tests {
         }
         println!("interrupted after each of {steps} steps");
         assert!(steps > 15);
+    }
+
+    /// smb.conf stays, so what it includes stays too, wherever it lies: one of another moment would not fit.
+    #[test]
+    fn what_smb_conf_includes_stays_as_it_is() {
+        let (backup_folder, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let files = ["etc/shares.conf", "etc/more/a.conf", "elsewhere/b.conf"];
+        let [backup, server] =
+            [(&backup_folder, "restored"), (&folder, "previous")].map(|(folder, content)| {
+                let folder = folder.path().canonicalize().unwrap();
+                let server = installation(&folder);
+                write_server(&server, content);
+                let mut smb_conf = format!("# {content}\n");
+                for file in files {
+                    let path = folder.join(file);
+                    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    std::fs::write(&path, content).unwrap();
+                    smb_conf += &format!("include = {}\n", path.display());
+                }
+                std::fs::write(&server.smb_conf, smb_conf).unwrap();
+                server
+            });
+        std::fs::write(backup.configuration_folder().join("hosts"), "restored").unwrap();
+        // Of the included files one is gone, and one came later.
+        std::fs::remove_file(server.configuration_folder().join(&files[0][4..])).unwrap();
+        let later = server.configuration_folder().join("later.conf");
+        std::fs::write(&later, "previous").unwrap();
+        let mut smb_conf = std::fs::read_to_string(&server.smb_conf).unwrap();
+        smb_conf += &format!("include = {}\n", later.display());
+        std::fs::write(&server.smb_conf, &smb_conf).unwrap();
+        restore(&Place::of(&server), &backup, false).unwrap();
+        let read = |file: &str| {
+            let path = server.state.parent().unwrap().join(file);
+            std::fs::read_to_string(path).unwrap()
+        };
+        assert_eq!(read("etc/smb.conf"), smb_conf);
+        for (file, content) in [
+            ("etc/later.conf", "previous"),
+            ("etc/more/a.conf", "previous"),
+            ("elsewhere/b.conf", "previous"),
+            ("etc/shares.conf", "restored"),
+            ("etc/hosts", "restored"),
+            ("lib/private/sam.ldb", "restored"),
+        ] {
+            assert_eq!(read(file), content, "{file}");
+        }
+        assert!(!server.state.join("include-1").exists());
     }
 
     #[test]

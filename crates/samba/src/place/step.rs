@@ -14,8 +14,8 @@ pub(super) struct Step {
     pub(super) root: Root,
     /// Where the restored files lie.
     pub(super) staged: PathBuf,
-    /// The name of what is left as it is.
-    pub(super) spared: Option<String>,
+    /// The names of what is left as it is.
+    pub(super) spared: BTreeSet<String>,
     /// Those of the restored folder.
     pub(super) attributes: Option<state::Attributes>,
 }
@@ -129,7 +129,7 @@ impl Step {
             let path = child.path();
             if not_state.contains(&path)
                 || name.starts_with(OWN_PREFIX)
-                || self.spared.as_deref() == Some(&*name)
+                || self.spared.contains(&*name)
             {
                 continue;
             }

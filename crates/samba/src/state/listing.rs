@@ -44,6 +44,9 @@ pub struct Listing {
     pub entries: Vec<ListedEntry>,
     /// What lay there and is not in the snapshot, with the reason.
     pub left_out: Vec<(String, String)>,
+    /// What may be missing, or has to be put back by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The place on the server of a root: the first part of an entry's path.
@@ -113,6 +116,7 @@ impl Listing {
                 .iter()
                 .map(|(path, reason)| (path.to_string_lossy().into_owned(), (*reason).to_owned()))
                 .collect(),
+            warnings: state.warnings.clone(),
         }
     }
 
@@ -215,6 +219,7 @@ impl Listing {
             roots: state.roots.clone(),
             entries: state.entries.iter().map(ListedEntry::from).collect(),
             left_out: Vec::new(),
+            warnings: state.warnings.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! at every start.
 
 mod attributes;
+mod included;
 mod listing;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
 pub use attributes::Attributes;
+pub use included::{IncludedFile, Includes};
 pub use listing::{LISTING_PATH, ListedEntry, ListedKind, Listing, Root};
 
 use crate::error::{Error, Result};
@@ -25,6 +27,9 @@ pub const OWN_PREFIX: &str = "dsbackup.";
 /// Folders deeper than this are none of Samba's making.
 const DEEPEST: usize = 64;
 
+/// More warnings than this are counted only.
+const MOST_WARNINGS: usize = 100;
+
 /// The state as it lies there.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -34,6 +39,8 @@ pub struct State {
     pub entries: Vec<Entry>,
     /// What was left out, with the reason.
     pub left_out: Vec<(PathBuf, &'static str)>,
+    /// What may be missing, or has to be put back by hand after a restore.
+    pub warnings: Vec<String>,
 }
 
 /// A file, folder or link of the state.
@@ -86,7 +93,98 @@ impl State {
             walk.root(root)?;
         }
         walk.state.roots = roots;
-        Ok(walk.state)
+        let mut state = walk.state;
+        let links = state.links_elsewhere();
+        let includes = Includes::of(&installation.smb_conf);
+        state.warnings = includes.warnings;
+        state.add_included(includes.files)?;
+        state.warnings.extend(links);
+        let more = state.warnings.len().saturating_sub(MOST_WARNINGS);
+        if more > 0 {
+            state.warnings.truncate(MOST_WARNINGS);
+            state
+                .warnings
+                .push(format!("{more} more warnings of this kind"));
+        }
+        Ok(state)
+    }
+
+    /// Adds the files that smb.conf includes and that lie outside of all roots. They are no roots of an installation: a
+    /// restore in place writes to none of them.
+    fn add_included(&mut self, files: Vec<IncludedFile>) -> Result<()> {
+        let mut number = 0;
+        for file in files {
+            let is_below = |root: &Root| file.named.starts_with(&root.original);
+            if !self.has(&file.path) {
+                number += 1;
+                let name = format!("include-{number}");
+                let metadata = std::fs::symlink_metadata(&file.path)
+                    .map_err(Error::io("look at it", &file.path))?;
+                self.warnings.push(format!(
+                    "{}: it lies outside of the folders that are backed up. It is in the snapshot as {name}, but a \
+                     restore does not put it back: do that by hand before the domain controller is started",
+                    file.by
+                ));
+                self.entries.push(Entry {
+                    path: name.clone(),
+                    kind: Kind::File,
+                    attributes: Attributes::read(&file.path, &metadata)?,
+                    original: file.path.clone(),
+                });
+                self.roots.push(Root {
+                    name,
+                    original: file.path,
+                });
+            } else if file.named != file.path && !self.roots.iter().any(is_below) {
+                self.warnings.push(format!(
+                    "{}: a link that lies outside of the folders that are backed up. What it points to, {}, is in the \
+                     snapshot, the link is not",
+                    file.by,
+                    file.path.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a path without links is that of an entry.
+    fn has(&self, path: &Path) -> bool {
+        self.roots.iter().any(|root| {
+            // Of a root that is a link only the link is.
+            let is_link = |root: &Entry| matches!(root.kind, Kind::Link(_));
+            let Ok(real) = root.original.canonicalize() else {
+                return false;
+            };
+            match path.strip_prefix(&real) {
+                Ok(_) if self.by_original(&root.original).is_none_or(is_link) => false,
+                Ok(rest) if rest.as_os_str().is_empty() => true,
+                Ok(rest) => self.by_original(&root.original.join(rest)).is_some(),
+                Err(_) => false,
+            }
+        })
+    }
+
+    /// Links of which only the link is part of the state. What is in the shares is their users' business.
+    fn links_elsewhere(&self) -> Vec<String> {
+        self.entries
+            .iter()
+            .filter(|entry| {
+                matches!(entry.kind, Kind::Link(_))
+                    && !entry.path.starts_with("sysvol/")
+                    && !entry.path.starts_with("netlogon/")
+            })
+            .filter_map(|entry| {
+                let target = entry.original.canonicalize().ok()?;
+                (!self.has(&target)).then(|| {
+                    format!(
+                        "{}: a link to {}, which lies outside of the folders that are backed up: the link is in the \
+                         snapshot, what it points to is not",
+                        entry.original.display(),
+                        target.display()
+                    )
+                })
+            })
+            .collect()
     }
 
     /// The entry that lies at a path of this server.
@@ -268,5 +366,192 @@ pub(crate) fn read_start(path: &Path, start: &mut [u8]) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn installation(folder: &Path) -> Installation {
+        let place = |name: &str| folder.join(name);
+        let installation = Installation {
+            smb_conf: place("etc/smb.conf"),
+            version: "4.17.12".into(),
+            netbios_name: "DC1".into(),
+            realm: "LAB.EXAMPLE.COM".into(),
+            workgroup: "LAB".into(),
+            private: place("lib/private"),
+            state: place("lib"),
+            cache: place("lib/cache"),
+            locks: place("run"),
+            pids: place("run"),
+            bind_dns: place("lib/bind-dns"),
+            sysvol: place("lib/sysvol"),
+            netlogon: place("lib/sysvol/scripts"),
+            tls_files: vec![place("ssl/key.pem")],
+        };
+        for folder in [
+            "etc/more",
+            "lib/private",
+            "lib/sysvol",
+            "lib/cache",
+            "ssl",
+            "srv",
+        ] {
+            std::fs::create_dir_all(place(folder)).unwrap();
+        }
+        std::fs::write(place("ssl/key.pem"), "key").unwrap();
+        installation
+    }
+
+    #[test]
+    fn what_smb_conf_includes_is_kept_or_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let installation = installation(&folder);
+        let write = |name: &str, text: &str| {
+            let text = text.replace('@', &format!("{}/", folder.display()));
+            std::fs::write(folder.join(name), text).unwrap();
+        };
+        write(
+            "etc/smb.conf",
+            "[global]\ninclude = @etc/more/in.conf\ninclude = @srv/out.conf\ninclude = @lib/state.conf\n\
+             include = @lib/cache/fleeting.conf\ninclude = @srv/none.conf\ninclude = @srv/link.conf\n",
+        );
+        write("etc/more/in.conf", "");
+        write(
+            "srv/out.conf",
+            "# the shares\n\ninclude = @srv/further.conf\ninclude = @etc/link.conf\n",
+        );
+        write("srv/further.conf", "include = %m.conf");
+        write("srv/linked.conf", "linked");
+        write("lib/state.conf", "");
+        write("lib/cache/fleeting.conf", "");
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(folder.join(target), folder.join(name)).unwrap();
+        };
+        link("etc/more/in.conf", "srv/link.conf");
+        link("srv/linked.conf", "etc/link.conf");
+
+        let state = State::find(&installation).unwrap();
+        let outside: Vec<(String, String)> = state
+            .entries
+            .iter()
+            .filter(|entry| entry.path.starts_with("include-"))
+            .map(|entry| {
+                assert_eq!(entry.kind, Kind::File);
+                let root = state.roots.iter().find(|root| root.name == entry.path);
+                assert_eq!(root.unwrap().original, entry.original);
+                let original = entry.original.strip_prefix(&folder).unwrap();
+                (entry.path.clone(), original.display().to_string())
+            })
+            .collect();
+        let mut originals: Vec<&str> = outside.iter().map(|(_, path)| path.as_str()).collect();
+        originals.sort_unstable();
+        assert_eq!(
+            originals,
+            [
+                "lib/cache/fleeting.conf",
+                "srv/further.conf",
+                "srv/linked.conf",
+                "srv/out.conf"
+            ]
+        );
+        let warnings = state
+            .warnings
+            .join("\n")
+            .replace(folder.to_str().unwrap(), "");
+        let name_of = |original: &str| {
+            let found = outside.iter().find(|(_, path)| path == original);
+            found.unwrap().0.clone()
+        };
+        for (line, said) in [
+            (
+                "/etc/smb.conf, line 3: include = /srv/out.conf",
+                name_of("srv/out.conf"),
+            ),
+            (
+                "/etc/smb.conf, line 5: include = /lib/cache/fleeting.conf",
+                name_of("lib/cache/fleeting.conf"),
+            ),
+            (
+                "/etc/smb.conf, line 6: include = /srv/none.conf",
+                "no such file".into(),
+            ),
+            (
+                "/srv/out.conf, line 3: include = /srv/further.conf",
+                name_of("srv/further.conf"),
+            ),
+            (
+                "/srv/out.conf, line 4: include = /etc/link.conf",
+                name_of("srv/linked.conf"),
+            ),
+            (
+                "/srv/further.conf, line 1: include = %m.conf",
+                "variable".into(),
+            ),
+            (
+                "/etc/link.conf: a link to /srv/linked.conf",
+                "what it points to is not".into(),
+            ),
+        ] {
+            assert!(
+                warnings
+                    .lines()
+                    .any(|warning| warning.starts_with(line) && warning.contains(&said)),
+                "{line}: {said}: {warnings}"
+            );
+        }
+        for kept in ["in.conf", "state.conf"] {
+            assert!(
+                !warnings
+                    .lines()
+                    .any(|warning| warning.starts_with("/etc/smb.conf")
+                        && warning.contains(kept)
+                        && !warning.contains("link")),
+                "{warnings}"
+            );
+        }
+        // A snapshot says so too, for whoever restores it.
+        let listing = Listing::from_json(&Listing::example(&state).to_json()).unwrap();
+        assert_eq!(listing.warnings, state.warnings);
+    }
+
+    #[test]
+    fn a_plain_configuration_is_backed_up_without_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let installation = installation(&folder);
+        std::fs::write(
+            &installation.smb_conf,
+            "[global]\nrealm = X\n[sysvol]\npath = /x\n",
+        )
+        .unwrap();
+        let state = State::find(&installation).unwrap();
+        assert_eq!(state.warnings, Vec::<String>::new());
+        assert_eq!(state.roots, roots(&installation));
+    }
+
+    /// Let's Encrypt's way with keys: the path in smb.conf is a link.
+    #[test]
+    fn links_out_of_the_state_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let installation = installation(&folder);
+        std::fs::write(&installation.smb_conf, "").unwrap();
+        std::fs::rename(folder.join("ssl/key.pem"), folder.join("srv/key1.pem")).unwrap();
+        std::os::unix::fs::symlink("../srv/key1.pem", folder.join("ssl/key.pem")).unwrap();
+        std::os::unix::fs::symlink("../smb.conf", folder.join("etc/more/inside")).unwrap();
+        std::fs::rename(folder.join("lib/sysvol"), folder.join("srv/sysvol")).unwrap();
+        std::os::unix::fs::symlink(folder.join("srv/sysvol"), folder.join("lib/sysvol")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", folder.join("etc/more/dangling")).unwrap();
+        let state = State::find(&installation).unwrap();
+        assert!(
+            matches!(state.warnings.as_slice(), [share, key]
+                if share.contains("srv/sysvol") && key.contains("srv/key1.pem")),
+            "{:?}",
+            state.warnings
+        );
     }
 }

@@ -71,6 +71,7 @@ impl BackupSet for PinnedSet {
             database_signature: listing.identity.signature().to_vec(),
             state: "Consistent".into(),
             tombstone_lifetime_days: listing.tombstone_lifetime_days,
+            warnings: listing.warnings.clone(),
             ..DirectoryFacts::default()
         }
     }

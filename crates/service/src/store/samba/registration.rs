@@ -99,6 +99,9 @@ impl Registration {
                 installation.realm
             )));
         }
+        for warning in &tree.listing().warnings {
+            tracing::warn!("said when the backup was made: {warning}");
+        }
         tree.verify().map_err(code)?;
         tree.shape().map_err(code)?;
         let stored = tree.identity().map_err(code)?;
