@@ -2,7 +2,7 @@
 
 mod lab;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use lab::{Lab, PASSWORD, Run, assert_same};
 
@@ -164,6 +164,30 @@ fn everything_created_is_private() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn what_root_restores_belongs_to_the_owner_of_the_directory() {
+    const OWNER: u32 = 65534;
+    let lab = lab("sample-forest/clean");
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    let original = lab.content();
+    let directory = lab.directory();
+    if chown(&directory, Some(OWNER), Some(OWNER)).is_err() {
+        eprintln!("note: only root gives files away; skipped");
+        return;
+    }
+    let service = lab.serve(&["--restore-mode"]);
+    lab.succeed(&["restore", "latest"]);
+    service.stop();
+    assert_same(&lab.content(), &original, "restored");
+    for name in original.keys() {
+        let found = directory.join(name).metadata().expect("metadata");
+        assert_eq!((found.uid(), found.gid()), (OWNER, OWNER), "{name}");
+        assert_eq!(found.permissions().mode() & 0o777, 0o600, "{name}");
     }
 }
 

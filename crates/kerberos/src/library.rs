@@ -264,7 +264,11 @@ impl Gss {
                     &mut text,
                 )
             };
-            String::from_utf8_lossy(&self.take(text)).into_owned()
+            // Some of its texts come with the zero byte at their end.
+            let text = self.take(text);
+            String::from_utf8_lossy(&text)
+                .trim_end_matches('\0')
+                .to_owned()
         });
         Err(Error(format!("{doing}: {}: {}", words[0], words[1])))
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -65,6 +65,9 @@ fn write(
         .mode(0o600)
         .open(destination)
         .map_err(failed("create"))?;
+    if rustix::process::geteuid().is_root() {
+        give_to_owner_of_folder(&file, destination).map_err(failed("set the owner of"))?;
+    }
     let mut hash = Sha256::new();
     let mut size = 0;
     let mut block = vec![0; BLOCK];
@@ -93,6 +96,15 @@ fn write(
         file.set_times(times).map_err(failed("set the time of"))?;
     }
     file.sync_all().map_err(failed("make durable"))
+}
+
+/// The service may run as a user of its own, who owns the folder, and must be able to read what root puts there.
+fn give_to_owner_of_folder(file: &File, destination: &Path) -> std::io::Result<()> {
+    let Some(folder) = destination.parent() else {
+        return Ok(());
+    };
+    let owner = std::fs::metadata(folder)?;
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// The repository's own error, where the reader wrapped one.

@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -45,6 +47,8 @@ use crate::store::Mode;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How many connections the system keeps waiting until they are let in; it has a limit of its own.
+const BACKLOG: i32 = 4096;
 
 /// Where the service listens on the network.
 pub(crate) struct RemoteEndpoint {
@@ -139,10 +143,21 @@ impl RemoteEndpoint {
     }
 }
 
+/// Listens on this address alone. The system would have `[::]` take the port for IPv4, too, and refuse `0.0.0.0` beside it.
 fn listen(address: &SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        set_ipv6_v6only(&socket, true)?;
+    }
+    rustix::net::bind(&socket, address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby) {
@@ -226,5 +241,32 @@ impl Door {
             }
         };
         Ok((stream, identity, unproven))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    #[test]
+    fn both_families_share_a_port_as_the_sample_configuration_has_it() {
+        let four = listen(&(Ipv4Addr::UNSPECIFIED, 0).into()).unwrap();
+        let port = four.local_addr().unwrap().port();
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+            eprintln!("note: this computer has no IPv6; skipped");
+            return;
+        }
+        let six = listen(&(Ipv6Addr::UNSPECIFIED, port).into()).unwrap();
+        for (listener, address) in [
+            (four, (Ipv4Addr::LOCALHOST, port).into()),
+            (six, (Ipv6Addr::LOCALHOST, port).into()),
+        ] {
+            let address: SocketAddr = address;
+            let client = std::net::TcpStream::connect(address).unwrap();
+            let (_, peer) = listener.accept().unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
     }
 }
