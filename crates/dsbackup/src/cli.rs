@@ -348,7 +348,10 @@ Examples:
   dsbackup inspect --json ntds.dit | jq .logs.missing
 
 The fields carry the names that administrators know from esentutl /mh, /ml and /mk. Of a database that was not shut
-down it also says which log generations it requires, and which of them lie beside it.")]
+down it also says which log generations it requires, and which of them lie beside it.
+
+The logs of a directory hold passwords and keys. So --records shows of keys, bookmarks and data only how long they are,
+as in <24 bytes>, in text and in JSON.")]
 pub struct InspectOptions {
     /// The file: a database, log, checkpoint, flush map, patch file, reserved or temporary log
     #[arg(value_name = "FILE")]

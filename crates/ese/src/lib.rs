@@ -43,6 +43,7 @@ pub mod rows;
 pub mod space;
 pub mod structure;
 pub mod tree;
+mod unshown;
 pub mod verify;
 
 pub use database::Database;

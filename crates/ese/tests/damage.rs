@@ -28,7 +28,19 @@ fn verify(patient: &Patient) -> (Vec<Finding>, ese::structure::Summary) {
         findings.len() < 100_000,
         "a small damage has few consequences"
     );
+    for finding in &findings {
+        let text = format!("{} {}", finding.fault.expected(), finding.fault.found());
+        assert!(!shows_bytes(&text), "keys and values are not shown: {text}");
+    }
     (findings, summary)
+}
+
+/// Whether a text holds bytes in hexadecimal. Checksums, flags and maps have 0x or 0b before them, other numbers are decimal.
+fn shows_bytes(text: &str) -> bool {
+    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .filter(|word| word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .filter(|word| !word.starts_with("0b"))
+        .any(|word| word.bytes().any(|byte| byte.is_ascii_alphabetic()))
 }
 
 /// Databases of small and large pages.

@@ -42,6 +42,39 @@ fn normal(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The listing of a record with the first bytes of its content, which the engine shows and we do not: read from the record,
+/// they show that it was taken apart as the engine does.
+fn with_first_bytes(mut text: String, record: &Record) -> String {
+    let mut contents: Vec<Vec<u8>> = vec![match record {
+        Record::PrepareCommit(prepare) => prepare.data.to_vec(),
+        Record::CommitContext(context) => context.content.to_vec(),
+        Record::Merge(merge) => merge.parent_separator.to_vec(),
+        Record::EmptyTree(empty) => empty.list.to_vec(),
+        Record::Insert(insert) => [insert.prefix, insert.suffix, insert.data].concat(),
+        Record::FlagInsertReplace(insert) => [insert.key, insert.data].concat(),
+        Record::Replace(replace) => replace.content.to_vec(),
+        Record::UndoInfo(info) => [info.key, info.bookmark_data, info.data].concat(),
+        Record::SetExternalHeader(set) => set.data.to_vec(),
+        Record::Scrub(scrub) => scrub.data.to_vec(),
+        _ => Vec::new(),
+    }];
+    if let Record::ReplaceDelta(replace) = record {
+        contents = (replace.differences())
+            .map(|difference| difference.unwrap().new.to_vec())
+            .collect();
+    }
+    for content in contents.iter().filter(|content| !content.is_empty()) {
+        let first: String = (content.iter().take(16))
+            .map(|byte| format!("{byte:02X} "))
+            .collect();
+        let length = format!("<{} bytes>", content.len());
+        assert!(text.contains(&length), "{length}: {text}");
+        text = text.replacen(&length, &first, 1);
+    }
+    assert!(!text.contains(" bytes>"), "{text}");
+    text
+}
+
 /// Our listing of a log, in the same form.
 fn ours(log: &OpenLog) -> Vec<String> {
     let mut lines = Vec::new();
@@ -54,6 +87,7 @@ fn ours(log: &OpenLog) -> Vec<String> {
             record,
         }
         .to_string();
+        let text = with_first_bytes(text, record);
         let mut entry = text.lines().enumerate().filter_map(|(index, line)| {
             let kept = index == 0 || line.trim_start().starts_with("ReplDiff") || is_setting(line);
             kept.then(|| normal(line))

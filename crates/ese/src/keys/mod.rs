@@ -49,7 +49,7 @@ pub enum KeyError {
         column: String,
         /// Its type.
         expected: ColumnType,
-        /// What was given.
+        /// The type that was given.
         found: String,
     },
     /// The column is Unicode text, whose order only Windows knows.
@@ -148,7 +148,7 @@ impl<'t> KeyBuilder<'t> {
         let wrong = || KeyError::WrongType {
             column: column.name.clone(),
             expected: column.kind,
-            found: format!("{value:?}"),
+            found: value.type_name().into(),
         };
         if column.is_unicode() {
             let (Value::Null | Value::Text(_)) = value else {

@@ -33,6 +33,28 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// The name of the value's type, for errors, which do not show the value.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "Null",
+            Self::Bit(_) => "Bit",
+            Self::UnsignedByte(_) => "UnsignedByte",
+            Self::Short(_) => "Short",
+            Self::Long(_) => "Long",
+            Self::Currency(_) => "Currency",
+            Self::IeeeSingle(_) => "IeeeSingle",
+            Self::IeeeDouble(_) => "IeeeDouble",
+            Self::DateTime(_) => "DateTime",
+            Self::Binary(_) => "Binary",
+            Self::Text(_) => "Text",
+            Self::UnsignedLong(_) => "UnsignedLong",
+            Self::LongLong(_) => "LongLong",
+            Self::Guid(_) => "Guid",
+            Self::UnsignedShort(_) => "UnsignedShort",
+            Self::UnsignedLongLong(_) => "UnsignedLongLong",
+        }
+    }
+
     /// The value that `bytes` stand for in `column`; `None` where their number is not that of the column's type.
     pub fn new(column: &Column, bytes: Cow<'a, [u8]>) -> Option<Self> {
         fn exactly<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {

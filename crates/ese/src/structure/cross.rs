@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::index_rules::{Expects, IndexRule, KeyPlan, Rules, entry_hash};
 use super::long_values::{LongValueVisitor, References};
 use super::map::ObjectNumber;
-use super::records::{Eligible, RecordShape, RecordVisitor, hash, hex};
+use super::records::{Eligible, RecordShape, RecordVisitor, hash};
 use super::report::Summary;
 use super::row_values::RowValues;
 use super::walk::{Visitor, walk};
@@ -18,6 +18,7 @@ use crate::page::{Fault, Key, Node, PageView};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
 use crate::tree::TreeCursor;
+use crate::unshown::Unshown;
 
 /// How many missing or dangling entries of one index, or long values of one table, are named one by one.
 const NAMED: usize = 1000;
@@ -168,10 +169,10 @@ impl Visitor for EntryVisitor<'_> {
 }
 
 fn dangling_entry(identity: Identity<'_>, page: u32, tag: usize, node: &Node<'_>) -> Fault {
-    let bookmark = hex(node.data);
+    let bookmark = Unshown(node.data.len());
     let (expected, found) = match identity {
         Identity::Entry(_) => {
-            let key = hex(&node.key.to_vec());
+            let key = Unshown(node.key.len());
             (
                 "the key and the bookmark of a row that the index takes in",
                 format!("no row has the key {key} and the bookmark {bookmark}"),
@@ -315,7 +316,7 @@ fn name_differences(
         |hash, page, tag, key| {
             if missing.binary_search(&hash).is_ok() && named < NAMED {
                 named += 1;
-                let found = format!("none for the bookmark {}", hex(&key.to_vec()));
+                let found = format!("none for the bookmark {}", Unshown(key.len()));
                 let fault = Fault::new(page, "row", "an entry in the index", found).at_tag(tag);
                 work.reporter.damage(&object.name, fault);
             }

@@ -11,6 +11,7 @@ use crate::catalog::{LastColumns, Table};
 use crate::page::{Fault, Key, Node, PageView};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
+use crate::unshown::Unshown;
 
 /// Memory for numbers, shared by all parts of a verification.
 #[derive(Debug)]
@@ -336,9 +337,9 @@ impl Visitor for RecordVisitor<'_> {
                         plan.make(&mut self.key, self.table, node.data, &self.values, 0)
                     && node.key != Key::whole(key)
                 {
-                    let found = hex(&node.key.to_vec());
-                    let fault = Fault::new(page.number(), "key of the row", hex(key), found);
-                    damage(fault);
+                    let expected = format!("the key {} of its values", Unshown(key.len()));
+                    let found = format!("another, {}", Unshown(node.key.len()));
+                    damage(Fault::new(page.number(), "key of the row", expected, found));
                 }
             }
             Err(malformed) => {
@@ -394,20 +395,6 @@ impl RecordVisitor<'_> {
             }
         });
     }
-}
-
-/// At most the first 40 bytes.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let mut text: String = bytes
-        .iter()
-        .take(SHOWN)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    if bytes.len() > SHOWN {
-        text.push_str("...");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::map::{ObjectNumber, Use};
 use super::{Object, Work};
 use crate::database::Page;
 use crate::page::{Fault, Key, Node, PageKind, PageView, Pgno};
+use crate::unshown::Unshown;
 
 /// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are joined in order.
 pub(super) trait Visitor: Send + Sized {
@@ -325,16 +326,19 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                     order => order,
                 };
                 if order != Ordering::Less {
-                    fault("a key greater than the one before".into(), hex(&node.key));
+                    fault(
+                        "a key greater than the one before".into(),
+                        shown(node.key.len()),
+                    );
                 }
             }
             None => {
                 if cmp_with_data(&node.key, data, &bounds.lower) == Ordering::Less {
                     let expected = format!(
                         "a key from {} on, as the parent page says",
-                        hex_bytes(&bounds.lower)
+                        shown(bounds.lower.len())
                     );
-                    fault(expected, hex(&node.key));
+                    fault(expected, shown(node.key.len()));
                 }
             }
         }
@@ -345,9 +349,9 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         {
             let expected = format!(
                 "a key less than {}, as the parent page says",
-                hex_bytes(&bounds.upper)
+                shown(bounds.upper.len())
             );
-            fault(expected, hex(&node.key));
+            fault(expected, shown(node.key.len()));
         }
     }
 
@@ -394,22 +398,22 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                 if upper <= lower {
                     fault(
                         "separator",
-                        format!("a key greater than {}", hex_bytes(&lower)),
-                        hex_bytes(&upper),
+                        format!("a key greater than {}", shown(lower.len())),
+                        shown(upper.len()),
                     );
                 }
                 if !bounds.upper.is_empty() && upper > bounds.upper {
                     let expected = format!(
                         "a key of at most {}, as the parent page says",
-                        hex_bytes(&bounds.upper)
+                        shown(bounds.upper.len())
                     );
-                    fault("separator", expected, hex_bytes(&upper));
+                    fault("separator", expected, shown(upper.len()));
                 }
                 if is_last && bounds.upper.is_empty() {
                     fault(
                         "separator",
                         "none after the last child of the level".into(),
-                        hex_bytes(&upper),
+                        shown(upper.len()),
                     );
                 }
             }
@@ -542,20 +546,6 @@ fn cmp_with_data(key: &Key<'_>, data: &[u8], bound: &[u8]) -> Ordering {
     }
 }
 
-fn hex(key: &Key<'_>) -> String {
-    hex_bytes(&key.to_vec())
-}
-
-/// At most the first 40 bytes.
-fn hex_bytes(bytes: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let mut text: String = bytes
-        .iter()
-        .take(SHOWN)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    if bytes.len() > SHOWN {
-        text.push_str("...");
-    }
-    text
+fn shown(length: usize) -> String {
+    Unshown(length).to_string()
 }

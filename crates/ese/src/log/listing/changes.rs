@@ -113,7 +113,7 @@ pub(super) fn write_tree_details(out: &mut String, record: &Record) -> fmt::Resu
                 head.uncommitted_free.get() as i16,
             )?;
             write_image(out, merge.image.as_ref())?;
-            write_bytes(out, &[merge.parent_separator])?;
+            write_content(out, &[merge.parent_separator])?;
         }
         Record::EmptyTree(empty) => {
             let page = &empty.head.page;
@@ -130,7 +130,7 @@ pub(super) fn write_tree_details(out: &mut String, record: &Record) -> fmt::Resu
                 origin(page),
                 empty.list.len()
             )?;
-            write_bytes(out, &[empty.list])?;
+            write_content(out, &[empty.list])?;
         }
         Record::PageMove(moved) => {
             let head = moved.head;
@@ -187,7 +187,7 @@ fn write_node_details(out: &mut String, record: &Record) -> fmt::Result {
                 insert.head.version,
                 Object(insert.head)
             )?;
-            write_bytes(out, &[insert.prefix, insert.suffix, insert.data])?;
+            write_content(out, &[insert.prefix, insert.suffix, insert.data])?;
         }
         Record::FlagInsert(insert) => {
             write_node(
@@ -216,7 +216,7 @@ fn write_node_details(out: &mut String, record: &Record) -> fmt::Result {
                 insert.replace_version,
                 Object(insert.head)
             )?;
-            write_bytes(out, &[insert.key, insert.data])?;
+            write_content(out, &[insert.key, insert.data])?;
         }
         Record::FlagDelete(head) => {
             write_node(out, head, &[unique, version, space, origin, concurrent])?;
@@ -240,7 +240,7 @@ fn write_node_details(out: &mut String, record: &Record) -> fmt::Result {
                 Object(replace.head)
             )?;
             if matches!(record, Record::Replace(_)) {
-                write_bytes(out, &[replace.content])?;
+                write_content(out, &[replace.content])?;
             }
         }
         Record::Delete(head) => {
@@ -296,7 +296,7 @@ fn write_node_details(out: &mut String, record: &Record) -> fmt::Result {
                 info.head.version,
                 Object(info.head)
             )?;
-            write_bytes(out, &[info.key, info.bookmark_data, info.data])?;
+            write_content(out, &[info.key, info.bookmark_data, info.data])?;
         }
         Record::SetExternalHeader(set) => {
             let page = &set.head.page;
@@ -311,7 +311,7 @@ fn write_node_details(out: &mut String, record: &Record) -> fmt::Result {
                 origin(page),
                 set.data.len()
             )?;
-            write_bytes(out, &[set.data])?;
+            write_content(out, &[set.data])?;
         }
         Record::Scrub(scrub) => {
             let page = &scrub.head.page;
@@ -332,7 +332,7 @@ fn write_node_details(out: &mut String, record: &Record) -> fmt::Result {
                 scrub.operations,
                 scrub.data.len()
             )?;
-            write_bytes(out, &[scrub.data])?;
+            write_content(out, &[scrub.data])?;
         }
         _ => {}
     }
@@ -435,7 +435,7 @@ fn write_differences(out: &mut String, replace: &Replace) -> fmt::Result {
             old if old == new => write!(out, "ReplaceWithSameLength ({new}): ")?,
             old => write!(out, "ReplaceWithNewValue ({old}=>{new}): ")?,
         }
-        write_bytes(out, &[difference.new])?;
+        write_content(out, &[difference.new])?;
         out.push_str("])");
     }
     Ok(())

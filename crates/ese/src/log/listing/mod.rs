@@ -1,4 +1,7 @@
 //! Listing records as text, laid out as in the log dumps of the engine's own tools, and as JSON.
+//!
+//! Where those show the first bytes of keys, bookmarks, data and other content, these say its length: see
+//! [`unshown`](crate::unshown).
 
 mod changes;
 mod words;
@@ -9,9 +12,6 @@ use super::record::{DBTIME_INVALID, Record, RecordType, text};
 use crate::header::Lgpos;
 use changes::{describe_differences, write_tree_details};
 use words::*;
-
-/// Bytes of content that a line shows.
-const SHOWN_BYTES: usize = 16;
 
 /// One record ready for a listing.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +163,7 @@ fn write_details(out: &mut String, record: &Record) -> fmt::Result {
         }
         Record::PrepareCommit(prepare) => {
             write!(out, " ({:x})", prepare.session)?;
-            write_bytes(out, &[prepare.data])?;
+            write_content(out, &[prepare.data])?;
         }
         Record::MacroBegin(m) | Record::MacroCommit(m) | Record::MacroAbort(m) => {
             write!(out, " ({:x}) {:x}", m.session, m.dbtime)?;
@@ -176,7 +176,7 @@ fn write_details(out: &mut String, record: &Record) -> fmt::Result {
         }
         Record::CommitContext(context) => {
             write!(out, " ({:x}) ", context.session)?;
-            write_bytes(out, &[context.content])?;
+            write_content(out, &[context.content])?;
         }
         Record::JetCall(call) => write!(out, " ({:x}) -- {}", call.session, call.operation)?,
         Record::Trace(trace) | Record::ForceLogRollover(trace) => {

@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use super::SHOWN_BYTES;
 use crate::header::{Lgpos, LogTime};
 use crate::log::record::{NodeHead, PageHead, Term};
+use crate::unshown::Unshown;
 
 /// `dbtime,dbtime before,transaction:level(session,`
 pub(super) fn write_change(out: &mut String, page: &PageHead) -> fmt::Result {
@@ -91,13 +91,12 @@ pub(super) fn write_transaction(out: &mut String, transaction: Option<u32>) -> f
     }
 }
 
-/// The first bytes of the parts taken together, in hex.
-pub(super) fn write_bytes(out: &mut String, parts: &[&[u8]]) -> fmt::Result {
-    let bytes = parts.iter().flat_map(|part| part.iter());
-    for byte in bytes.take(SHOWN_BYTES) {
-        write!(out, "{byte:02X} ")?;
+/// That the parts taken together have content, and how much; nothing where they have none.
+pub(super) fn write_content(out: &mut String, parts: &[&[u8]]) -> fmt::Result {
+    match parts.iter().map(|part| part.len()).sum() {
+        0 => Ok(()),
+        length => write!(out, "{}", Unshown(length)),
     }
-    Ok(())
 }
 
 pub(super) fn write_quit(out: &mut String, term: &Term) -> fmt::Result {
