@@ -156,10 +156,13 @@ fn exit_code_of_directory(error: &ntds::Error) -> u8 {
 }
 
 /// What a refused recovery left, where its error does not say so.
-fn unless_incomplete(error: &ese::recovery::Error) -> &'static str {
+fn unless_incomplete(error: &ese::recovery::Error) -> String {
     match error {
-        ese::recovery::Error::Incomplete { .. } => "",
-        _ => "; the database was not changed",
+        ese::recovery::Error::Incomplete { .. } => String::new(),
+        ese::recovery::Error::OtherBaseName { found, .. } if !found.is_empty() => {
+            format!(" (--base-name {}); the database was not changed", found[0])
+        }
+        _ => "; the database was not changed".into(),
     }
 }
 

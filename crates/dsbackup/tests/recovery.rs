@@ -100,6 +100,24 @@ fn a_missing_log_is_refused_and_named() {
 }
 
 #[test]
+fn logs_of_another_base_name_are_refused_with_the_option_to_use() {
+    let (lab, _) = dirty();
+    let before = lab.content();
+    let directory = lab.directory();
+    let directory = directory.to_str().expect("plain");
+    let run = lab.run(&["recover", directory, "--base-name", "res"]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("--base-name edb"), "{run}");
+    let same = "a refused recovery changes nothing";
+    assert_same(&lab.content(), &before, same);
+    let refused = lab.serve_refused(&["--base-name", "res"]);
+    assert!(refused.stderr.contains("have edb"), "{refused}");
+    assert!(refused.stderr.contains("log_base_name"), "{refused}");
+    assert_same(&lab.content(), &before, same);
+    lab.succeed(&["recover", directory, "--base-name", "EDB"]);
+}
+
+#[test]
 fn a_hosted_directory_is_not_recovered_by_others() {
     let (lab, _) = dirty();
     let service = lab.serve(&[]);

@@ -7,6 +7,7 @@
 
 use crate::header::{Checkpoint, DatabaseHeader, LogHeader, PatchHeader, Signature};
 use crate::{Error, Result};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,40 @@ impl LogName {
             LogName::Reserved { number } => format!("{base}res{number:05X}.jrs"),
         }
     }
+}
+
+/// What the names of logs may start with if one of them has this name, the likeliest first: `edb` for `edb00001.log`.
+/// A base name may end in digits itself, as `E00` does.
+pub fn base_names(file_name: &str) -> Vec<String> {
+    const USUAL_LENGTH: usize = 3;
+    let Some((stem, extension)) = file_name.rsplit_once('.') else {
+        return Vec::new();
+    };
+    if !matches!(extension.to_ascii_lowercase().as_str(), "log" | "jtx") {
+        return Vec::new();
+    }
+    let mut names: Vec<&str> = [8, 5]
+        .into_iter()
+        .filter_map(|digits| stem.split_at_checked(stem.len().checked_sub(digits)?))
+        .filter(|(base, number)| !base.is_empty() && hexadecimal(number).is_some())
+        .map(|(base, _)| base)
+        .collect();
+    if names.is_empty() {
+        names.push(match stem.len().checked_sub("tmp".len()) {
+            // The next log being made, not one of the base name `edbtmp`.
+            Some(at @ 1..)
+                if stem
+                    .get(at..)
+                    .is_some_and(|end| end.eq_ignore_ascii_case("tmp")) =>
+            {
+                &stem[..at]
+            }
+            _ => stem,
+        });
+    }
+    names.retain(|name| !name.is_empty());
+    names.sort_by_key(|name| name.len().abs_diff(USUAL_LENGTH));
+    names.into_iter().map(str::to_owned).collect()
 }
 
 fn hexadecimal(text: &str) -> Option<u32> {
@@ -132,6 +167,50 @@ impl LogSet {
         }
         set.logs.sort_by_key(LogFile::generation);
         Ok(set)
+    }
+
+    /// The logs in `folder` by base name, those with the most logs of this sequence first. A file that may belong to several
+    /// base names is listed once more only if that name has others of its own.
+    ///
+    /// # Errors
+    /// Those of [`in_folder`](Self::in_folder).
+    pub fn by_base_name(folder: &Path, sequence: &Signature) -> Result<Vec<(String, LogSet)>> {
+        let io = |source| Error::Io {
+            file: folder.to_path_buf(),
+            source,
+        };
+        let mut bases: Vec<String> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            for base in name.to_str().map(base_names).unwrap_or_default() {
+                if !bases.iter().any(|known| known.eq_ignore_ascii_case(&base)) {
+                    bases.push(base);
+                }
+            }
+        }
+        bases.sort_by_key(|base| (base.len(), base.to_ascii_lowercase()));
+        let mut sets = Vec::new();
+        for base in bases {
+            let set = Self::in_folder(folder, &base)?;
+            sets.push((base, set));
+        }
+        sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.of_sequence(sequence).count()));
+        let mut listed = HashSet::new();
+        sets.retain(|(_, set)| {
+            let logs = set.logs.iter().map(|log| log.path.clone());
+            let unusable = set.unusable.iter().map(|error| error.file().to_path_buf());
+            // All are looked at, so that all count as listed.
+            logs.chain(unusable)
+                .filter(|path| listed.insert(path.clone()))
+                .count()
+                > 0
+        });
+        Ok(sets)
+    }
+
+    /// The logs that belong to a sequence.
+    pub fn of_sequence(&self, sequence: &Signature) -> impl Iterator<Item = &LogFile> {
+        (self.logs.iter()).filter(move |log| log.header.log_signature == *sequence)
     }
 
     fn add(&mut self, path: PathBuf, name: LogName) -> Result<()> {
@@ -293,6 +372,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_base_name_is_what_comes_before_the_number() {
+        for (file_name, likeliest) in [
+            ("edb.log", "edb"),
+            ("edb00001.log", "edb"),
+            ("edb0000001F.log", "edb"),
+            ("E0000001.log", "E00"),
+            ("E000000001F.log", "E00"),
+            ("E00.jtx", "E00"),
+            ("edbtmp.log", "edb"),
+            ("EDBTMP.LOG", "EDB"),
+            ("tmp.log", "tmp"),
+        ] {
+            assert_eq!(base_names(file_name)[0], likeliest, "{file_name}");
+        }
+        for file_name in ["ntds.dit", "edb.chk", ".log", "é.jtx.chk"] {
+            assert!(base_names(file_name).is_empty(), "{file_name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn written_names_are_read_back(generation in 1u32.., number in 0u32..0xf_ffff) {
@@ -311,6 +410,7 @@ mod tests {
         #[test]
         fn any_name_is_judged(name: String, base: String) {
             LogName::parse(&name, &base);
+            base_names(&format!("{name}.log"));
         }
     }
 }

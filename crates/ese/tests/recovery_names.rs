@@ -83,6 +83,65 @@ fn names_do_not_matter() {
 }
 
 #[test]
+fn logs_of_another_base_name_are_named_with_it() {
+    for name in [
+        "sample-forest/dirty",
+        "sample-forest/clean",
+        "ese/ad2016-ntds",
+    ] {
+        let fixture = testkit::find(name).unwrap();
+        let folder = fixture.unpack();
+        for (base, asked) in [
+            ("V01", "edb"),
+            ("E00", "edb"),
+            ("edb", "res"),
+            ("edb", "ed"),
+        ] {
+            for digits in [5, 8] {
+                let logs = renamed(folder.path(), |name| {
+                    styled(name, base, digits, "log", "chk")
+                });
+                let before = contents(logs.path());
+                for loss in [false, true] {
+                    let options = Options::new(logs.path()).log_base_name(asked);
+                    let error = recover(options.allow_loss(loss)).unwrap_err();
+                    let text = error.to_string();
+                    assert!(text.contains(&format!("have {base}. Name")), "{text}");
+                    assert!(text.contains(&format!("base name {asked},")), "{text}");
+                    let Error::OtherBaseName { found, .. } = error else {
+                        panic!("{text}")
+                    };
+                    assert_eq!(found, [base], "{name}, {digits} digits");
+                }
+                assert_eq!(contents(logs.path()), before);
+                recovered(logs.path(), |options| options.log_base_name(base)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn logs_of_another_base_name_and_another_sequence_are_no_hint() {
+    let folder = testkit::find("sample-forest/dirty").unwrap().unpack();
+    let stranger = testkit::find("ese/ad2016-ntds").unwrap().unpack();
+    for path in contents(folder.path()).into_keys() {
+        if path.extension().is_some_and(|kind| kind == "log") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    std::fs::copy(
+        stranger.path().join("edb.log"),
+        folder.path().join("res.log"),
+    )
+    .unwrap();
+    let error = recovered(folder.path(), |options| options).unwrap_err();
+    assert!(
+        matches!(error, Error::MissingRequiredLogs { .. }),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_else_lies_in_the_folder_does_not_matter() {
     let fixture = testkit::find("sample-forest/dirty").unwrap();
     let folder = fixture.unpack();

@@ -171,50 +171,13 @@ impl LogNeeds {
 
 /// The logs of this sequence in the folder, and their base name.
 fn logs_of(folder: &Path, sequence: &Signature) -> Result<(Option<String>, LogSet)> {
-    let io = |source| Failure::io("look for logs", folder)(source);
-    let mut bases = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        for base in name.to_str().map(base_names).unwrap_or_default() {
-            if !bases.contains(&base) {
-                bases.push(base);
-            }
-        }
-    }
-    bases.sort();
-    let mut best = (0, None, LogSet::default());
-    for base in bases {
-        let set = LogSet::in_folder(folder, &base)?;
-        let fitting = set.logs.iter();
-        let fitting = fitting.filter(|log| log.header.log_signature == *sequence);
-        let count = fitting.count();
-        if count > best.0 || best.1.is_none() && !set.unusable.is_empty() {
-            best = (count, Some(base), set);
-        }
-    }
-    Ok((best.1, best.2))
-}
-
-/// What the names of logs may start with if one of them has this name, the likeliest first: `edb` for `edb00001.log`.
-/// A base name may end in digits itself, as `E00` does.
-pub fn base_names(file_name: &str) -> Vec<String> {
-    const USUAL_LENGTH: usize = 3;
-    let Some((stem, extension)) = file_name.rsplit_once('.') else {
-        return Vec::new();
-    };
-    if !matches!(extension.to_ascii_lowercase().as_str(), "log" | "jtx") {
-        return Vec::new();
-    }
-    let mut names: Vec<String> = [0, 8, 5]
-        .into_iter()
-        .filter_map(|digits| stem.split_at_checked(stem.len().checked_sub(digits)?))
-        .filter(|(base, number)| {
-            !base.is_empty() && number.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
-        .map(|(base, _)| base.to_ascii_lowercase())
-        .collect();
-    names.sort_by_key(|name| name.len().abs_diff(USUAL_LENGTH));
-    names
+    let found = LogSet::by_base_name(folder, sequence)?.into_iter();
+    let mut found = found
+        .filter(|(_, set)| set.of_sequence(sequence).next().is_some() || !set.unusable.is_empty());
+    Ok(match found.next() {
+        Some((base, set)) => (Some(base), set),
+        None => (None, LogSet::default()),
+    })
 }
 
 fn range(generations: RangeInclusive<u32>) -> Option<LogRange> {
@@ -230,26 +193,5 @@ fn in_words(range: &LogRange) -> String {
     match lowest == highest {
         true => format!("{lowest} ({lowest:#x})"),
         false => format!("{lowest}-{highest} ({lowest:#x}-{highest:#x})"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base_names;
-
-    #[test]
-    fn the_base_name_is_what_comes_before_the_number() {
-        for (file_name, likeliest) in [
-            ("edb.log", "edb"),
-            ("edb00001.log", "edb"),
-            ("edb0000001F.log", "edb"),
-            ("E0000001.log", "e00"),
-            ("E000000001F.log", "e00"),
-            ("E00.jtx", "e00"),
-        ] {
-            assert_eq!(base_names(file_name)[0], likeliest, "{file_name}");
-        }
-        assert!(base_names("ntds.dit").is_empty());
-        assert!(base_names("edb.chk").is_empty());
     }
 }

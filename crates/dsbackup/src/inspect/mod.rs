@@ -11,7 +11,7 @@ use ese::header::{
     Attachment, Checkpoint, DatabaseHeaders, Field, FileKind, HeaderCopies, LogHeader, PatchHeader,
 };
 use ese::log::{LogKind, Tail};
-use ese::log_set::LogName;
+use ese::log_set::{LogName, base_names};
 use serde::Serialize;
 
 use crate::cli::InspectOptions;
@@ -104,7 +104,7 @@ pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
 /// What the name of a log makes of it: the one in use may end in a torn write, a finished one must be whole.
 fn kind_of_log(path: &Path) -> LogKind {
     let name = path.file_name().and_then(|name| name.to_str());
-    let base = name.and_then(|name| logs::base_names(name).into_iter().next());
+    let base = name.and_then(|name| base_names(name).into_iter().next());
     match name
         .zip(base)
         .and_then(|(name, base)| LogName::parse(name, &base))

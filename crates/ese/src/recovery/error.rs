@@ -51,6 +51,21 @@ pub enum Error {
         /// Their file names.
         names: Vec<String>,
     },
+    /// The folder has no log of the database under the base name that was given, but under others.
+    #[error(
+        "{}: none of its logs in {} has the base name {asked}, but some have {}. Name that base name and recover again",
+        database.display(), folder.display(), found.join(", or ")
+    )]
+    OtherBaseName {
+        /// The database.
+        database: PathBuf,
+        /// Where the logs were looked for.
+        folder: PathBuf,
+        /// The base name that was given.
+        asked: String,
+        /// Those that the database's logs have, the one with the most logs first.
+        found: Vec<String>,
+    },
     /// Logs are missing without which the database cannot be made consistent.
     #[error(
         "{}: required logs are missing: {}; the database needs {}. Put them into {} and recover again; or allow loss \

@@ -132,6 +132,7 @@ impl Plan {
         check_state(database, &header)?;
         let folder = options.log_folder();
         let set = LogSet::in_folder(folder, &options.base)?;
+        refuse_other_base_name(&header, database, &set, options)?;
         if header.state() == DatabaseState::JustCreated {
             header = creation::start_over(database, &header, &set)?;
             pages = 0;
@@ -484,6 +485,42 @@ fn refuse_foreign(
 
 /// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot be read: the one that was
 /// in use, or one of a later generation.
+/// Refuses where the folder has none of the database's logs under the base name, but under another: nothing would be replayed,
+/// and an old copy that is clean would pass for the newest.
+fn refuse_other_base_name(
+    header: &DatabaseHeader,
+    database: &Path,
+    set: &LogSet,
+    options: &Options,
+) -> Result<()> {
+    let sequence = &header.log_signature;
+    if set.of_sequence(sequence).next().is_some() {
+        return Ok(());
+    }
+    // No log tells of a clean file but those from its shutdown on.
+    let first = match header.is_clean() {
+        true => header.last_consistent.generation().max(1),
+        false => 0,
+    };
+    let folder = options.log_folder();
+    let found: Vec<String> = (LogSet::by_base_name(folder, sequence)?.into_iter())
+        .filter(|(_, set)| {
+            let mut ours = set.of_sequence(sequence);
+            ours.any(|log| log.generation() >= first)
+        })
+        .map(|(base, _)| base)
+        .collect();
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(Error::OtherBaseName {
+            database: database.to_path_buf(),
+            folder: folder.to_path_buf(),
+            asked: options.base.clone(),
+            found,
+        }),
+    }
+}
+
 fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
     for unusable in &set.unusable {
         let named = (unusable.file().file_name())

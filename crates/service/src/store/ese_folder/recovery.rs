@@ -55,6 +55,11 @@ pub(super) fn recover(layout: &Layout) -> Result<()> {
 fn reason(error: &recovery::Error) -> String {
     match error {
         recovery::Error::Incomplete { .. } => format!("the directory cannot start: {error}"),
+        recovery::Error::OtherBaseName { .. } => {
+            format!(
+                "the directory cannot start: {error} (log_base_name in the configuration, or --base-name)"
+            )
+        }
         _ => format!(
             "the directory cannot start, because its logs cannot be replayed: {error}; its files are as they were"
         ),
@@ -66,7 +71,8 @@ fn code(error: &recovery::Error) -> ResultCode {
     match error {
         recovery::Error::Incomplete { source, .. } => code(source),
         recovery::Error::NoDatabase { .. } => ResultCode::DATABASE_NOT_FOUND,
-        recovery::Error::MissingRequiredLogs { .. }
+        recovery::Error::OtherBaseName { .. }
+        | recovery::Error::MissingRequiredLogs { .. }
         | recovery::Error::MissingCommittedLogs { .. }
         | recovery::Error::OlderThanLogs { .. } => ResultCode::MISSING_RESTORE_LOG_FILES,
         recovery::Error::UnusableLog { .. } => ResultCode::LOG_FILE_CORRUPT,
