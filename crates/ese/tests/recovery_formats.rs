@@ -6,82 +6,15 @@ mod common;
 use std::path::Path;
 
 use common::dump;
-use ese::checksum::{ecc, header_checksum};
+use common::version_7::{HEADER, as_version_7, seal_header};
+use ese::checksum::ecc;
 use ese::header::DatabaseHeaders;
 use ese::log::record::Record;
-use ese::log::{Entry, LogKind, OpenLog};
 use ese::log_set::{LogName, LogSet};
 use ese::recovery::{Error, Options, recover};
 
 /// Version 8.4000.4.3 logs, of which 6 and 7 are required.
 const CRASHED: &str = "sample-forest/dirty";
-
-const SECTOR: usize = 512;
-const HEADER: usize = 4096;
-
-/// Rewrites the required logs as logs of version 7 (Windows Server 2008 R2): records in one stretch across sectors of 512
-/// bytes, behind one checksum record. `records` gives what is to be written for each record.
-fn as_version_7(folder: &Path, mut records: impl FnMut(&Entry<'_>) -> Vec<Vec<u8>>) {
-    let set = LogSet::in_folder(folder, "edb").unwrap();
-    for file in set.logs.iter().filter(|log| log.generation() >= 6) {
-        let kind = match file.name {
-            LogName::Current => LogKind::Current,
-            _ => LogKind::Numbered,
-        };
-        let log = OpenLog::read(&file.path, kind).unwrap();
-        let mut body = Vec::new();
-        let mut entries = log.records();
-        while let Some(entry) = entries.next_entry().unwrap() {
-            body.extend(records(&entry).concat());
-        }
-        let head = std::fs::read(&file.path).unwrap()[..HEADER].to_vec();
-        std::fs::write(&file.path, version_7(head, &body, log.generation())).unwrap();
-    }
-}
-
-fn version_7(mut file: Vec<u8>, body: &[u8], generation: u32) -> Vec<u8> {
-    const CHECKSUM_RECORD: usize = 22;
-    const RANGE: u32 = 0xfeed_beaf;
-    const FIRST_SECTOR: u32 = 0xdead_c0de;
-    const SEVERAL_SECTORS: u8 = 0x9a;
-    let whole = (CHECKSUM_RECORD + body.len()).next_multiple_of(SECTOR);
-    let mut range = body.to_vec();
-    range.resize(whole - CHECKSUM_RECORD, 0);
-    let forwards = range.len() as u32;
-    let sum = |bytes: &[u8], seed: u32| {
-        let words = bytes.chunks(4).map(|word| {
-            let mut whole = [0; 4];
-            whole[..word.len()].copy_from_slice(word);
-            u32::from_le_bytes(whole)
-        });
-        let start = seed ^ forwards ^ u32::from(SEVERAL_SECTORS) ^ generation;
-        words.fold(start, |sum, word| sum ^ word)
-    };
-    file.push(42);
-    let first_sector = &range[..SECTOR - CHECKSUM_RECORD];
-    let (range_sum, first_sum) = (sum(&range, RANGE), sum(first_sector, FIRST_SECTOR));
-    for field in [0, forwards, 0, range_sum, first_sum] {
-        file.extend(u32::to_le_bytes(field));
-    }
-    file.push(SEVERAL_SECTORS);
-    file.extend(range);
-    file.extend([0; SECTOR]);
-    let sectors = (file.len() / SECTOR) as u16;
-    let header_sectors = (HEADER / SECTOR) as u16;
-    for (at, value) in [(8, SECTOR as u16), (10, header_sectors), (12, sectors)] {
-        file[at..at + 2].copy_from_slice(&value.to_le_bytes());
-    }
-    for (at, value) in [(32, 7_u32), (36, 3704), (40, 15)] {
-        file[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-    seal_header(&mut file);
-    file
-}
-
-fn seal_header(file: &mut [u8]) {
-    let checksum = header_checksum(&file[..HEADER]);
-    file[..4].copy_from_slice(&checksum.to_le_bytes());
-}
 
 fn recovered(folder: &Path) -> Result<Vec<u8>, Error> {
     let out = tempfile::tempdir().unwrap();
@@ -97,7 +30,7 @@ fn expected() -> Vec<u8> {
 #[test]
 fn logs_of_version_7_are_replayed() {
     let folder = testkit::find(CRASHED).unwrap().unpack();
-    as_version_7(folder.path(), |entry| vec![entry.bytes.to_vec()]);
+    as_version_7(folder.path(), 6, |entry| vec![entry.bytes.to_vec()]);
     assert!(recovered(folder.path()).unwrap() == expected());
 
     // They have no code that corrects a flipped bit.
@@ -128,7 +61,7 @@ fn changes_of_another_database_in_the_same_logs_are_passed_over() {
     const OTHER_DATABASE: u8 = 5;
     let folder = testkit::find(CRASHED).unwrap().unpack();
     let mut others = 0;
-    as_version_7(folder.path(), |entry| {
+    as_version_7(folder.path(), 6, |entry| {
         let mut other = entry.bytes.to_vec();
         let is_change = entry.record.page_head().is_some();
         if !is_change && !is_of_a_session(&entry.record) {
@@ -152,7 +85,7 @@ fn a_record_of_an_unknown_type_ends_the_recovery() {
     let folder = testkit::find(CRASHED).unwrap().unpack();
     let before = common::contents(folder.path());
     let mut count = 0;
-    as_version_7(folder.path(), |entry| {
+    as_version_7(folder.path(), 6, |entry| {
         count += 1;
         match count {
             1000 => vec![vec![0xee; 9], entry.bytes.to_vec()],

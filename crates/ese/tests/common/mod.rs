@@ -1,6 +1,8 @@
 //! What the tests of recovery share.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod version_7;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
