@@ -114,8 +114,12 @@ impl Reader {
                     let before = self.collected.len();
                     self.collect(part, before + self.message);
                     self.message -= self.collected.len() - before;
-                    if self.message == 0 {
-                        return self.rest().map(Some);
+                    // Fields that a later version adds are passed over.
+                    if self.message == 0
+                        && let content = self.rest()?
+                        && content.end.is_some()
+                    {
+                        return Ok(Some(content));
                     }
                 }
             }

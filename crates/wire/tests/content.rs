@@ -118,3 +118,18 @@ fn what_is_no_message_of_a_file_is_refused_with_its_position() {
     let twice = [0, 0, 0, 0, 6, 10, 1, 7, 10, 1, 8];
     assert!(refused(&twice).contains("expected fields behind the data, found data"));
 }
+
+/// What says nothing does not end the wait for the file, for which there is a limit.
+#[test]
+fn messages_that_say_nothing_are_passed_over() {
+    let later_version = [0, 0, 0, 0, 2, 15 << 3, 1];
+    let mut part = Bytes::from(
+        [&[0, 0, 0, 0, 0], later_version.as_slice()]
+            .concat()
+            .repeat(100),
+    );
+    let mut reader = Reader::default();
+    assert_eq!(reader.next(&mut part), Ok(None));
+    assert!(part.is_empty());
+    reader.finish().unwrap();
+}
