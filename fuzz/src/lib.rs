@@ -1,5 +1,7 @@
 //! What the fuzz targets share.
 
+#[cfg(feature = "samba")]
+pub mod files;
 pub mod logs;
 
 /// The bytes as they are, then with the header checksum of the first `length` bytes put right, so that what lies behind

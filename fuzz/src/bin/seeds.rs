@@ -59,8 +59,25 @@ fn main() {
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
-    written += 6 + steps(folder) + edits(folder);
+    written += 6 + steps(folder) + edits(folder) + samba(folder);
     println!("{written} seeds in {}", folder.display());
+}
+
+/// A sound database each, which the targets know themselves, and an smb.conf.
+fn samba(folder: &Path) -> usize {
+    let smb_conf: &[u8] =
+        b"[global]\nin clude = /etc/%m.conf\n; x\nconfig file = \\\n /etc/x\ninclude = registry\n";
+    let seeds = [
+        ("lmdb", [255].as_slice()),
+        ("tdb", &[255]),
+        ("smb_conf", smb_conf),
+    ];
+    for (target, seed) in seeds {
+        let target = folder.join(target);
+        fs::create_dir_all(&target).expect("create the corpus");
+        fs::write(target.join("sound"), seed).expect("write the seed");
+    }
+    seeds.len()
 }
 
 /// What a ticket says of a user: two groups, an extra SID, a resource group.
