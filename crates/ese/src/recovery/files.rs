@@ -483,8 +483,6 @@ fn refuse_foreign(
     Ok(())
 }
 
-/// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot be read: the one that was
-/// in use, or one of a later generation.
 /// Refuses where the folder has none of the database's logs under the base name, but under another: nothing would be replayed,
 /// and an old copy that is clean would pass for the newest.
 fn refuse_other_base_name(
@@ -521,6 +519,8 @@ fn refuse_other_base_name(
     }
 }
 
+/// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot be read: the one that was
+/// in use, or one of a later generation.
 fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
     for unusable in &set.unusable {
         let named = (unusable.file().file_name())
