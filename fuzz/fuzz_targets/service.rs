@@ -149,7 +149,10 @@ impl World {
         {
             // As in every Rust program, but for fuzzers: a broken connection is an error, not this signal.
             let _inside = runtime.enter();
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::pipe()).expect("a signal");
+            drop(
+                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::pipe())
+                    .expect("a signal"),
+            );
         }
         let certificates = tempfile::tempdir().expect("a folder");
         let made =
