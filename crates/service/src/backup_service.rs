@@ -1,7 +1,5 @@
 //! The interface ad_backup.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use contract::{BackupType, DatabaseSignature, Error, ExpiryToken, Result, ResultCode};
 use tonic::{Request, Response, Status};
 use wire::v1::ad_backup_server::AdBackup;
@@ -13,6 +11,7 @@ use wire::v1::{
 use crate::backup_context::BackupContext;
 use crate::caller::{Caller, Wanted};
 use crate::calls::Calls;
+use crate::clock;
 use crate::contexts::Work;
 use crate::store::{BackupOptions, BackupSet, DirectoryStore, Mode};
 use crate::transfer_body::{self, Elsewhere};
@@ -234,9 +233,7 @@ fn token(facts: &DirectoryFacts) -> Result<Vec<u8>> {
     let signature = DatabaseSignature::try_from(facts.database_signature.as_slice())
         .map_err(|_| Error::new(ResultCode::ERROR, "the store gave no database signature"))?;
     let token = ExpiryToken {
-        created: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs()),
+        created: clock::now(),
         tombstone_lifetime_days: facts.tombstone_lifetime_days,
         signature,
     };

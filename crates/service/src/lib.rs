@@ -19,6 +19,7 @@ mod backup_context;
 mod backup_service;
 mod caller;
 mod calls;
+mod clock;
 mod configuration;
 mod connection;
 mod contexts;

@@ -6,12 +6,11 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::{DatabaseSignature, Error, Generations, Result, ResultCode};
 use serde::{Deserialize, Serialize};
 
-use crate::file_io;
+use crate::{clock, file_io};
 
 /// The marker's file name.
 pub const RESTORE_MARKER: &str = "dsbackup.restore-incomplete.json";
@@ -54,9 +53,7 @@ impl RestoreMarker {
     pub fn begin(signature: &DatabaseSignature, generations: Generations) -> Self {
         Self {
             version: VERSION,
-            began: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
+            began: clock::now(),
             database_signature: signature.iter().map(|byte| format!("{byte:02x}")).collect(),
             generation_low: generations.low,
             generation_high: generations.high,

@@ -18,7 +18,7 @@ use contract::{Error, Result, ResultCode};
 use prost::Message;
 use prost::bytes::{Bytes, BytesMut};
 
-use crate::v1::FileContent;
+use crate::v1::{FileContent, FileEnd};
 
 /// Bytes before each message: whether it is compressed, and its length.
 const HEADER: usize = 5;
@@ -116,10 +116,12 @@ impl Reader {
                     self.message -= self.collected.len() - before;
                     // Fields that a later version adds are passed over.
                     if self.message == 0
-                        && let content = self.rest()?
-                        && content.end.is_some()
+                        && let Some(end) = self.rest()?
                     {
-                        return Ok(Some(content));
+                        return Ok(Some(FileContent {
+                            data: Bytes::new(),
+                            end: Some(end),
+                        }));
                     }
                 }
             }
@@ -193,12 +195,13 @@ impl Reader {
         Ok(())
     }
 
-    fn rest(&mut self) -> Result<FileContent> {
+    /// The end of the file, where the other fields hold it.
+    fn rest(&mut self) -> Result<Option<FileEnd>> {
         let decoded = FileContent::decode(self.collected.as_slice());
         self.expected = Expected::Header;
         self.collected.clear();
         match decoded {
-            Ok(content) if content.data.is_empty() => Ok(content),
+            Ok(content) if content.data.is_empty() => Ok(content.end),
             Ok(_) => Err(self.unusable("fields behind the data", "data")),
             Err(error) => Err(self.unusable("the end of a file", &error.to_string())),
         }

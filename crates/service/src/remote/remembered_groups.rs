@@ -10,13 +10,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
 use kerberos::Sid;
 use serde::{Deserialize, Serialize};
 
-use crate::file_io;
+use crate::{clock, file_io};
 
 /// How long after the directory counted them groups are good for.
 const GOOD_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -71,7 +71,7 @@ impl RememberedGroups {
     pub(super) fn remember(&self, account: &Sid, groups: &HashSet<Sid>) {
         let mut groups: Vec<String> = groups.iter().map(Sid::to_string).collect();
         groups.sort();
-        let counted = seconds(SystemTime::now());
+        let counted = clock::now();
         self.change(account, Some(Counted { counted, groups }));
     }
 
@@ -86,7 +86,7 @@ impl RememberedGroups {
     /// In words, for a file that is there and does not count.
     pub(super) fn recall(&self, account: &Sid) -> std::result::Result<HashSet<Sid>, String> {
         let accounts = self.read()?;
-        let now = seconds(SystemTime::now());
+        let now = clock::now();
         let Some(known) = accounts.get(&account.to_string()) else {
             return Ok(HashSet::new());
         };
@@ -110,7 +110,7 @@ impl RememberedGroups {
                 None => accounts.remove(&account.to_string()),
             };
             // Whoever the directory has not vouched for in time does not count any more.
-            let oldest = seconds(SystemTime::now()).saturating_sub(GOOD_FOR.as_secs());
+            let oldest = clock::now().saturating_sub(GOOD_FOR.as_secs());
             accounts.retain(|_, known| known.counted >= oldest);
             let content = serde_json::to_vec(&accounts).map_err(|error| self.unusable(&error))?;
             file_io::write_durably(&self.folder, &self.name, &content)
@@ -155,11 +155,6 @@ impl RememberedGroups {
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -188,7 +183,7 @@ mod tests {
         assert_eq!(remembered.recall(&operator), Ok(groups.clone()));
 
         let day = 24 * 60 * 60;
-        let now = seconds(SystemTime::now());
+        let now = clock::now();
         for (counted, good) in [
             (now - 29 * day, true),
             (now - 31 * day, false),

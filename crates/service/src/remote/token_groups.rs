@@ -51,11 +51,11 @@ pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failur
         )
         .and_then(ldap3::SearchResult::success);
     let _ = connection.unbind();
-    let entry = match found {
+    let entries = match found {
         Err(LdapError::LdapResult { result }) if result.rc == NO_SUCH_OBJECT => Vec::new(),
         found => found.map_err(failed)?.0,
     };
-    let entry = entry
+    let entry = entries
         .into_iter()
         .next()
         .map(SearchEntry::construct)
