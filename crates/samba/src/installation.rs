@@ -197,6 +197,30 @@ impl Sections {
 }
 
 #[cfg(test)]
+impl Installation {
+    /// A domain controller of nobody in particular, all of it in one folder.
+    pub(crate) fn example(folder: &Path) -> Self {
+        let place = |name: &str| folder.join(name);
+        Self {
+            smb_conf: place("etc/smb.conf"),
+            version: "4.17.12".into(),
+            netbios_name: "DC1".into(),
+            realm: "LAB.EXAMPLE.COM".into(),
+            workgroup: "LAB".into(),
+            private: place("lib/private"),
+            state: place("lib"),
+            cache: place("lib/cache"),
+            locks: place("run"),
+            pids: place("run"),
+            bind_dns: place("lib/bind-dns"),
+            sysvol: place("lib/sysvol"),
+            netlogon: place("lib/sysvol/scripts"),
+            tls_files: vec![place("ssl/key.pem")],
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

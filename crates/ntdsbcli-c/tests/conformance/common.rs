@@ -6,7 +6,7 @@ use crate::calls::{on_handle, set_auth_identity};
 use crate::library::{Form, Hbc, Place, Text, ok};
 use crate::remote::Remote;
 use crate::table::{Part, Source};
-use crate::world::{Backup, Restore, nobody, offline, online};
+use crate::world::{Backup, Directory, Restore, nobody, offline, online};
 
 /// The bad strings that every parameter refuses alike.
 pub fn bad_text_rows(
@@ -341,4 +341,11 @@ pub fn place_rows<T: Copy + 'static>(
     part.row(parameter, "misaligned", code, source, move |form| {
         call(form, Place::Misaligned)
     });
+}
+
+/// Ends a context whose service is gone: the call says so, and the handle is ended all the same.
+pub fn ends_without_service(function: &str, hbc: Hbc, directory: &mut Directory) {
+    directory.stop();
+    assert_eq!(on_handle(function, hbc), ResultCode::COMMUNICATION_ERROR);
+    assert_eq!(on_handle(function, hbc), ResultCode::INVALID_PARAMETER);
 }

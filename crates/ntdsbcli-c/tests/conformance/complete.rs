@@ -5,7 +5,7 @@ use std::path::Path;
 use ntdsbcli::contract::ResultCode;
 
 use crate::calls::{on_handle, register_complete};
-use crate::common::{Kind, handle_rows};
+use crate::common::{Kind, ends_without_service, handle_rows};
 use crate::lab::{self, Service};
 use crate::library::{Form, last_reason, ok};
 use crate::table::{Part, Source};
@@ -201,15 +201,7 @@ pub fn end_rows(part: &mut Part) {
         |_| {
             with_own(|directory| {
                 let restore = Restore::begin();
-                directory.stop();
-                assert_eq!(
-                    on_handle("DsRestoreEnd", restore.hbc),
-                    ResultCode::COMMUNICATION_ERROR
-                );
-                assert_eq!(
-                    on_handle("DsRestoreEnd", restore.hbc),
-                    ResultCode::INVALID_PARAMETER
-                );
+                ends_without_service("DsRestoreEnd", restore.hbc, directory);
             });
         },
     );

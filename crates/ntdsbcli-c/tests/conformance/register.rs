@@ -227,16 +227,5 @@ fn with_map<'a>(form: Form, map: impl FnOnce(Text<'a>) -> Vec<(Text<'a>, Text<'a
     // The database's path lives as long as the tests.
     let database: &'static str = Box::leak(offline().database().into_boxed_str());
     let map = map(Text::Is(database));
-    let restore = Restore::begin();
-    let folder = offline().folder_text();
-    let parameters = Register {
-        checkpoint: Text::Is(&folder),
-        logs: Text::Is(&folder),
-        map: Map::Of(&map),
-        count: None,
-        backup_logs: Text::Is(&folder),
-        low: 0,
-        high: 0xF_FFFF,
-    };
-    call_register(form, restore.hbc, &parameters)
+    Restore::begin().register_map(form, offline(), &map, |_| ())
 }

@@ -313,12 +313,24 @@ impl Restore {
         directory: &Directory,
         change: impl FnOnce(&mut Register),
     ) -> ResultCode {
-        let (folder, database) = (directory.folder_text(), directory.database());
+        let database = directory.database();
         let map = [(Text::Is("/old/ntds.dit"), Text::Is(&database))];
+        self.register_map(form, directory, &map, change)
+    }
+
+    /// The same with another map.
+    pub fn register_map(
+        &self,
+        form: Form,
+        directory: &Directory,
+        map: &[(Text, Text)],
+        change: impl FnOnce(&mut Register),
+    ) -> ResultCode {
+        let folder = directory.folder_text();
         let mut parameters = Register {
             checkpoint: Text::Is(&folder),
             logs: Text::Is(&folder),
-            map: Map::Of(&map),
+            map: Map::Of(map),
             count: None,
             backup_logs: Text::Is(&folder),
             low: 0,

@@ -285,26 +285,6 @@ mod tests {
         }
     }
 
-    fn installation(folder: &Path) -> Installation {
-        let place = |name: &str| folder.join(name);
-        Installation {
-            smb_conf: place("etc/smb.conf"),
-            version: "4.17.12".into(),
-            netbios_name: "DC1".into(),
-            realm: "LAB.EXAMPLE.COM".into(),
-            workgroup: "LAB".into(),
-            private: place("lib/private"),
-            state: place("lib"),
-            cache: place("lib/cache"),
-            locks: place("run"),
-            pids: place("run"),
-            bind_dns: place("lib/bind-dns"),
-            sysvol: place("lib/sysvol"),
-            netlogon: place("lib/sysvol/scripts"),
-            tls_files: vec![place("ssl/key.pem")],
-        }
-    }
-
     /// A server's files, all with the same content.
     fn write_server(installation: &Installation, content: &str) {
         for file in [
@@ -364,12 +344,12 @@ mod tests {
     #[test]
     fn a_restore_that_is_interrupted_anywhere_can_be_done_again() {
         let backup_folder = tempfile::tempdir().unwrap();
-        let backup = installation(backup_folder.path());
+        let backup = Installation::example(backup_folder.path());
         write_server(&backup, "restored");
         let mut steps = 0;
         loop {
             let folder = tempfile::tempdir().unwrap();
-            let server = installation(folder.path());
+            let server = Installation::example(folder.path());
             write_server(&server, "previous");
             let place = Place::of(&server);
             POWER.set(Some(steps));
@@ -432,7 +412,7 @@ mod tests {
         let [backup, server] =
             [(&backup_folder, "restored"), (&folder, "previous")].map(|(folder, content)| {
                 let folder = folder.path().canonicalize().unwrap();
-                let server = installation(&folder);
+                let server = Installation::example(&folder);
                 write_server(&server, content);
                 let mut smb_conf = format!("# {content}\n");
                 for file in files {
@@ -474,9 +454,9 @@ mod tests {
     #[test]
     fn a_wiped_server_gets_everything() {
         let (backup_folder, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let backup = installation(backup_folder.path());
+        let backup = Installation::example(backup_folder.path());
         write_server(&backup, "restored");
-        let server = installation(folder.path());
+        let server = Installation::example(folder.path());
         std::fs::create_dir_all(&server.state).unwrap();
         restore(&Place::of(&server), &backup, false).unwrap();
         let mut expected = content(&backup);

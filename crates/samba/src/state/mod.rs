@@ -375,22 +375,7 @@ mod tests {
 
     fn installation(folder: &Path) -> Installation {
         let place = |name: &str| folder.join(name);
-        let installation = Installation {
-            smb_conf: place("etc/smb.conf"),
-            version: "4.17.12".into(),
-            netbios_name: "DC1".into(),
-            realm: "LAB.EXAMPLE.COM".into(),
-            workgroup: "LAB".into(),
-            private: place("lib/private"),
-            state: place("lib"),
-            cache: place("lib/cache"),
-            locks: place("run"),
-            pids: place("run"),
-            bind_dns: place("lib/bind-dns"),
-            sysvol: place("lib/sysvol"),
-            netlogon: place("lib/sysvol/scripts"),
-            tls_files: vec![place("ssl/key.pem")],
-        };
+        let installation = Installation::example(folder);
         for folder in [
             "etc/more",
             "lib/private",

@@ -67,16 +67,17 @@ pub fn restores(scene: &Scene) {
     set_auth_identity(None);
 }
 
+/// Where a directory lies still.
+const NOBODY_LISTENS: &str = "ldapi://%2Fno%2Fsuch%2Fsocket";
+
 /// The directory that would be asked is the one that lies still.
 pub fn without_directory(scene: &Scene) {
     let configuration = |allowed| {
-        let mut configuration = scene.configuration();
-        let kerberos = &mut configuration.remote.as_mut().unwrap().kerberos;
-        let kerberos = kerberos.as_mut().unwrap();
-        kerberos.directory = Some("ldapi://%2Fno%2Fsuch%2Fsocket".into());
-        kerberos.restore_without_directory = allowed;
-        kerberos.restore = vec![scene.domain.sid("reader")];
-        configuration
+        scene.configuration_with(|kerberos| {
+            kerberos.directory = Some(NOBODY_LISTENS.into());
+            kerberos.restore_without_directory = allowed;
+            kerberos.restore = vec![scene.domain.sid("reader")];
+        })
     };
     let restore = |server: &Server| RestoreContext::prepare(server, RestoreType::CatchUp, None);
     for (mode, allowed, user, password, let_in) in [
@@ -125,14 +126,13 @@ pub fn without_directory(scene: &Scene) {
 pub fn remembered_operator(scene: &Scene) {
     let file = scene.world.path().join("groups.json");
     let start = |mode| {
-        let mut configuration = scene.configuration();
-        let kerberos = &mut configuration.remote.as_mut().unwrap().kerberos;
-        let kerberos = kerberos.as_mut().unwrap();
-        kerberos.restore_without_directory = true;
-        kerberos.remember_groups = Some(file.clone());
-        if mode == Mode::Restore {
-            kerberos.directory = Some("ldapi://%2Fno%2Fsuch%2Fsocket".into());
-        }
+        let configuration = scene.configuration_with(|kerberos| {
+            kerberos.restore_without_directory = true;
+            kerberos.remember_groups = Some(file.clone());
+            if mode == Mode::Restore {
+                kerberos.directory = Some(NOBODY_LISTENS.into());
+            }
+        });
         Host::start(&configuration, mode).unwrap()
     };
     let restores = |user, let_in| {

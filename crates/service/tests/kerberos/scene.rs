@@ -32,9 +32,15 @@ impl Scene {
     }
 
     pub fn configuration(&self) -> Configuration {
-        let mut configuration = self.world.configuration(vec![]);
-        configuration.audit.file = Some(self.audit.clone());
-        configuration.remote.as_mut().unwrap().kerberos = Some(KerberosConfiguration {
+        self.configuration_with(|_| ())
+    }
+
+    /// With a change to what it says of tickets.
+    pub fn configuration_with(
+        &self,
+        change: impl FnOnce(&mut KerberosConfiguration),
+    ) -> Configuration {
+        let mut kerberos = KerberosConfiguration {
             keytab: self.domain.keytab(),
             principal: PRINCIPAL.into(),
             directory: Some(self.domain.directory()),
@@ -43,7 +49,11 @@ impl Scene {
             backup: vec![self.domain.sid("reader")],
             restore: vec![],
             deny: vec![self.domain.sid("denied")],
-        });
+        };
+        change(&mut kerberos);
+        let mut configuration = self.world.configuration(vec![]);
+        configuration.audit.file = Some(self.audit.clone());
+        configuration.remote.as_mut().unwrap().kerberos = Some(kerberos);
         configuration
     }
 

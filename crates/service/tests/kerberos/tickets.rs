@@ -130,10 +130,6 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
     denied(&connection, good, "replayed");
 
     // The same tickets are good for nothing at a service of another name.
-    let mut configuration = scene.configuration();
-    configuration.endpoint.socket = scene.world.path().join("other/s.sock");
-    let directory = crate::host::Directory::of("sample-forest/clean");
-    configuration.store = directory.configuration().store;
     let keytab = scene.domain.path("other.keytab");
     scene.domain.samba_tool(&[
         "domain",
@@ -141,10 +137,13 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
         keytab.to_str().unwrap(),
         "--principal=other/localhost",
     ]);
-    let kerberos = &mut configuration.remote.as_mut().unwrap().kerberos;
-    let kerberos = kerberos.as_mut().unwrap();
-    kerberos.keytab = keytab;
-    kerberos.principal = "other/localhost@KRB.TEST".into();
+    let mut configuration = scene.configuration_with(|kerberos| {
+        kerberos.keytab = keytab;
+        kerberos.principal = "other/localhost@KRB.TEST".into();
+    });
+    configuration.endpoint.socket = scene.world.path().join("other/s.sock");
+    let directory = crate::host::Directory::of("sample-forest/clean");
+    configuration.store = directory.configuration().store;
     let other = Host::start(&configuration, Mode::Normal).unwrap();
     log_on("backupper", PASSWORD);
     let line = scene.refused(&scene.server(&other));
