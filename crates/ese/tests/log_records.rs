@@ -1,7 +1,7 @@
 //! Every record of every log, compared with the real engine's own listing where a fixture has one.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ese::log::record::Record;
 use ese::log::{ListedRecord, LogKind, LogReader, OpenLog};
@@ -128,21 +128,48 @@ fn the_listing_is_that_of_the_engine() {
 }
 
 #[test]
+fn every_record_of_every_set_is_written_as_it_was_read() {
+    let mut records = 0;
+    for fixture in testkit::every() {
+        let folder = fixture.unpack();
+        for (path, kind) in logs_of(folder.path()) {
+            let log = OpenLog::read(&path, kind).unwrap();
+            let mut entries = log.records();
+            while let Some(entry) = entries.next_entry().unwrap() {
+                let place = || format!("{}: {} at {}", fixture.name, entry.kind, entry.position);
+                let written = (entry.record.encode(entry.kind))
+                    .unwrap_or_else(|error| panic!("{}: {error}", place()));
+                assert_eq!(written, entry.bytes, "{}", place());
+                records += 1;
+            }
+        }
+    }
+    println!("{records} records");
+    assert!(records > 100_000);
+}
+
+/// The logs in a folder, in order.
+fn logs_of(folder: &Path) -> Vec<(PathBuf, LogKind)> {
+    let mut files: Vec<(PathBuf, LogKind)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter_map(|path| match path.file_name()?.to_str()? {
+            "edb.log" => Some((path, LogKind::Current)),
+            name if name.starts_with("edb0") && name.ends_with(".log") => {
+                Some((path, LogKind::Numbered))
+            }
+            _ => None,
+        })
+        .collect();
+    files.sort_by_key(|(path, kind)| (*kind == LogKind::Current, path.clone()));
+    files
+}
+
+#[test]
 fn every_record_of_every_chain_is_read() {
     for fixture in testkit::every() {
         let folder = fixture.unpack();
-        let mut files: Vec<(PathBuf, LogKind)> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter_map(|path| match path.file_name()?.to_str()? {
-                "edb.log" => Some((path, LogKind::Current)),
-                name if name.starts_with("edb0") && name.ends_with(".log") => {
-                    Some((path, LogKind::Numbered))
-                }
-                _ => None,
-            })
-            .collect();
-        files.sort_by_key(|(path, kind)| (*kind == LogKind::Current, path.clone()));
+        let files = logs_of(folder.path());
         let (mut records, mut macros) = (0, 0);
         let mut last = None;
         LogReader::new(files)

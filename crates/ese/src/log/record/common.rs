@@ -1,7 +1,7 @@
 //! Fields that several record types share.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A DBTIME field that was never set.
 pub const DBTIME_NIL: u64 = u64::MAX;
@@ -9,7 +9,7 @@ pub const DBTIME_NIL: u64 = u64::MAX;
 pub const DBTIME_INVALID: u64 = u64::MAX - 1;
 
 /// What every record that changes a page starts with (LRPAGE_).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PageHead {
     /// The session (PROCID) that logged the record.
@@ -53,7 +53,7 @@ impl PageHead {
 }
 
 /// What every record that changes a node starts with (LRNODE_).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct NodeHead {
     /// The page that changes.

@@ -1,14 +1,24 @@
 //! Records about a database as a whole: created, attached, resized, scanned, backed up.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::common::StoredName;
+use super::encode::{Writer, size16};
 use super::parse::Cursor;
 use crate::header::{Lgpos, LogTime, Signature};
 
+/// A create record states the format version.
+const CREATE_HAS_VERSION: u8 = 0x04;
+/// The path in a create or attach record is UTF-16.
+const UNICODE_NAME: u8 = 0x08;
+/// The file is sparse.
+const SPARSE: u8 = 0x10;
+/// The path in a detach record is UTF-16.
+const DETACH_UNICODE_NAME: u8 = 0x10;
+
 /// The fixed part of a create record.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct CreateDatabaseHead {
     /// The session (PROCID).
@@ -39,7 +49,7 @@ pub struct CreateDatabase<'a> {
 }
 
 /// A database's creation is complete (LRCREATEDBFINISH).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct CreateDatabaseFinish {
     /// The session (PROCID).
@@ -49,7 +59,7 @@ pub struct CreateDatabaseFinish {
 }
 
 /// The fixed part of an attach record.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct AttachDatabaseHead {
     /// The session (PROCID).
@@ -80,7 +90,7 @@ pub struct AttachDatabase<'a> {
 }
 
 /// The fixed part of a detach record.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct DetachDatabaseHead {
     /// The session (PROCID).
@@ -102,7 +112,7 @@ pub struct DetachDatabase<'a> {
 }
 
 /// A database that recovery kept attached goes on being used (LRREATTACHDB).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ReattachDatabase {
     /// The database (DBID).
@@ -116,7 +126,7 @@ pub struct ReattachDatabase {
 }
 
 /// A database recovered by a passive copy is about to be attached (LRSIGNALATTACHDB).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct SignalAttachDatabase {
     /// The database (DBID).
@@ -124,7 +134,7 @@ pub struct SignalAttachDatabase {
 }
 
 /// The database's format version rises (LRSETDBVERSION).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct SetDatabaseVersion {
     /// The database (DBID).
@@ -138,7 +148,7 @@ pub struct SetDatabaseVersion {
 }
 
 /// The file grows (LREXTENDDB).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ExtendDatabase {
     /// The database (DBID).
@@ -148,7 +158,7 @@ pub struct ExtendDatabase {
 }
 
 /// The fixed part of a shrink record.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ShrinkDatabaseHead {
     /// The database (DBID).
@@ -169,7 +179,7 @@ pub struct ShrinkDatabase<'a> {
 }
 
 /// Pages become a hole in a sparse file (LRTRIMDB).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct TrimDatabase {
     /// The database (DBID).
@@ -181,7 +191,7 @@ pub struct TrimDatabase {
 }
 
 /// A page was seen by the database scan (LRSCANCHECK).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ScanCheck {
     /// The database (DBID).
@@ -198,7 +208,7 @@ pub struct ScanCheck {
 }
 
 /// A page was seen by the database scan (LRSCANCHECK2).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ScanCheck2 {
     /// The database (DBID).
@@ -216,7 +226,7 @@ pub struct ScanCheck2 {
 }
 
 /// A damaged page was asked for from another copy of the database (LRPAGEPATCHREQUEST).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PagePatchRequest {
     /// The database (DBID).
@@ -229,7 +239,7 @@ pub struct PagePatchRequest {
 }
 
 /// The fixed part of a backup mark.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct BackupHead {
     /// 1 begin, 2 prepare logs, 3 truncate, 4 header updated, 5 abort, 6 stop.
@@ -271,11 +281,8 @@ pub struct OldBackup<'a> {
 }
 
 pub(super) fn create<'a>(cursor: &mut Cursor<'a>) -> Option<CreateDatabase<'a>> {
-    const FLAG_VERSION: u8 = 0x04;
-    const FLAG_UNICODE: u8 = 0x08;
-    const FLAG_SPARSE: u8 = 0x10;
     let head: &CreateDatabaseHead = cursor.head()?;
-    let version = match head.flags & FLAG_VERSION {
+    let version = match head.flags & CREATE_HAS_VERSION {
         0 => None,
         _ => Some((cursor.head::<U16>()?.get(), cursor.head::<U16>()?.get())),
     };
@@ -284,34 +291,31 @@ pub(super) fn create<'a>(cursor: &mut Cursor<'a>) -> Option<CreateDatabase<'a>> 
         version,
         name: StoredName {
             bytes: cursor.take16(head.name_size)?,
-            unicode: head.flags & FLAG_UNICODE != 0,
+            unicode: head.flags & UNICODE_NAME != 0,
         },
-        sparse: head.flags & FLAG_SPARSE != 0,
+        sparse: head.flags & SPARSE != 0,
     })
 }
 
 pub(super) fn attach<'a>(cursor: &mut Cursor<'a>) -> Option<AttachDatabase<'a>> {
-    const FLAG_UNICODE: u8 = 0x08;
-    const FLAG_SPARSE: u8 = 0x10;
     let head: &AttachDatabaseHead = cursor.head()?;
     Some(AttachDatabase {
         head,
         name: StoredName {
             bytes: cursor.take16(head.name_size)?,
-            unicode: head.flags & FLAG_UNICODE != 0,
+            unicode: head.flags & UNICODE_NAME != 0,
         },
-        sparse: head.flags & FLAG_SPARSE != 0,
+        sparse: head.flags & SPARSE != 0,
     })
 }
 
 pub(super) fn detach<'a>(cursor: &mut Cursor<'a>) -> Option<DetachDatabase<'a>> {
-    const FLAG_UNICODE: u8 = 0x10;
     let head: &DetachDatabaseHead = cursor.head()?;
     Some(DetachDatabase {
         head,
         name: StoredName {
             bytes: cursor.take16(head.name_size)?,
-            unicode: head.flags & FLAG_UNICODE != 0,
+            unicode: head.flags & DETACH_UNICODE_NAME != 0,
         },
     })
 }
@@ -344,4 +348,76 @@ pub(super) fn old_backup<'a>(cursor: &mut Cursor<'a>, with_kind: bool) -> Option
         kind,
         text: cursor.take16(*size)?,
     })
+}
+
+impl CreateDatabase<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        let mut head = *self.head;
+        head.name_size = size16(self.name.bytes)?;
+        set_flag(&mut head.flags, CREATE_HAS_VERSION, self.version.is_some());
+        set_flag(&mut head.flags, UNICODE_NAME, self.name.unicode);
+        set_flag(&mut head.flags, SPARSE, self.sparse);
+        writer.head(&head)?;
+        if let Some((version, update)) = self.version {
+            writer.head(&[U16::new(version), U16::new(update)])?;
+        }
+        writer.bytes(self.name.bytes)
+    }
+}
+
+impl AttachDatabase<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        let mut head = *self.head;
+        head.name_size = size16(self.name.bytes)?;
+        set_flag(&mut head.flags, UNICODE_NAME, self.name.unicode);
+        set_flag(&mut head.flags, SPARSE, self.sparse);
+        writer.head(&head)?;
+        writer.bytes(self.name.bytes)
+    }
+}
+
+impl DetachDatabase<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        let mut head = *self.head;
+        head.name_size = size16(self.name.bytes)?;
+        set_flag(&mut head.flags, DETACH_UNICODE_NAME, self.name.unicode);
+        writer.head(&head)?;
+        writer.bytes(self.name.bytes)
+    }
+}
+
+fn set_flag(flags: &mut u8, flag: u8, on: bool) {
+    *flags = *flags & !flag | if on { flag } else { 0 };
+}
+
+impl ShrinkDatabase<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_dbtime: bool) -> Option<()> {
+        writer.head(self.head)?;
+        match (self.dbtime, with_dbtime) {
+            (Some(dbtime), true) => writer.head(&U64::new(dbtime)),
+            (None, false) => Some(()),
+            _ => None,
+        }
+    }
+}
+
+impl Backup<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        let mut head = *self.head;
+        head.text_size = size16(self.text)?;
+        writer.head(&head)?;
+        writer.bytes(self.text)
+    }
+}
+
+impl OldBackup<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_kind: bool) -> Option<()> {
+        match (self.kind, with_kind) {
+            (Some(kind), true) => writer.head(&[kind, 0]),
+            (None, false) => Some(()),
+            _ => None,
+        }?;
+        writer.head(&size16(self.text)?)?;
+        writer.bytes(self.text)
+    }
 }

@@ -1,9 +1,10 @@
 //! Records about the engine's own life: starting, stopping, recovering, notes.
 
 use zerocopy::little_endian::{U16, U32};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::common::StoredName;
+use super::encode::{Writer, size16};
 use super::parse::Cursor;
 use crate::header::{EngineParameters, Lgpos, LogTime};
 
@@ -17,7 +18,7 @@ pub struct Init<'a> {
 }
 
 /// The engine stops, or recovery ends (LRTERMREC, LRTERMREC2).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct TermHead {
     /// Where the undo phase of recovery began.
@@ -54,7 +55,7 @@ pub struct ExternalRestore<'a> {
 }
 
 /// A multi-sector flush of very old engines (LRMS).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct MultiSector {
     /// Offset that the link points to.
@@ -66,7 +67,7 @@ pub struct MultiSector {
 }
 
 /// A checksum record of version 7 logs (LRCHECKSUM).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Checksum {
     /// Bytes covered before the record.
@@ -84,7 +85,7 @@ pub struct Checksum {
 }
 
 /// A call of the application (LRJETOP), logged by debugging engines.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct JetCall {
     /// The session (PROCID).
@@ -134,4 +135,36 @@ pub(super) fn external_restore<'a>(
             unicode,
         },
     })
+}
+
+impl Init<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_time: bool) -> Option<()> {
+        writer.head(self.settings)?;
+        writer.optional_time(self.time, with_time)
+    }
+}
+
+impl Term<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_time: bool) -> Option<()> {
+        writer.head(self.head)?;
+        writer.optional_time(self.time, with_time)
+    }
+}
+
+impl Trace<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(&U16::new(self.session))?;
+        writer.head(&size16(self.text)?)?;
+        writer.bytes(self.text)
+    }
+}
+
+impl ExternalRestore<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, unicode: bool) -> Option<()> {
+        if self.info.unicode != unicode {
+            return None;
+        }
+        writer.head(&size16(self.info.bytes)?)?;
+        writer.bytes(self.info.bytes)
+    }
 }

@@ -4,6 +4,7 @@
 
 mod common;
 mod database;
+mod encode;
 mod engine;
 mod kind;
 mod node;
@@ -19,6 +20,7 @@ pub use database::{
     PagePatchRequest, ReattachDatabase, ScanCheck, ScanCheck2, SetDatabaseVersion, ShrinkDatabase,
     ShrinkDatabaseHead, SignalAttachDatabase, TrimDatabase,
 };
+pub use encode::Unencodable;
 pub use engine::{Checksum, ExternalRestore, Init, JetCall, MultiSector, Term, TermHead, Trace};
 pub use kind::RecordType;
 pub use node::{

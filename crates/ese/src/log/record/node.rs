@@ -1,9 +1,10 @@
 //! Records that change one node of one page.
 
 use zerocopy::little_endian::{I16, U16, U32};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::common::NodeHead;
+use super::encode::{Writer, size16};
 use super::parse::Cursor;
 
 /// A node is inserted (LRINSERT).
@@ -42,6 +43,9 @@ pub struct FlagInsertReplace<'a> {
     /// The new data.
     pub data: &'a [u8],
 }
+
+/// The bit of a size that says that differences have three-byte heads.
+const WIDE: u16 = 0x8000;
 
 /// A node's data is replaced (LRREPLACE).
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +192,7 @@ pub struct Scrub<'a> {
     pub data: &'a [u8],
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct InsertSizes {
     suffix: U16,
@@ -196,14 +200,14 @@ struct InsertSizes {
     data: U16,
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct KeyDataSizes {
     key: U16,
     data: U16,
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct ReplaceSizes {
     content: U16,
@@ -211,14 +215,14 @@ struct ReplaceSizes {
     new: U16,
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct UndoTail {
     operation: U16,
     level: u8,
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct UndoInfoTail {
     operation: U16,
@@ -227,7 +231,7 @@ struct UndoInfoTail {
     data: U16,
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct ScrubTail {
     flags: U32,
@@ -269,7 +273,6 @@ pub(super) fn flag_insert_replace<'a>(cursor: &mut Cursor<'a>) -> Option<FlagIns
 }
 
 pub(super) fn replace<'a>(cursor: &mut Cursor<'a>) -> Option<Replace<'a>> {
-    const WIDE: u16 = 0x8000;
     let head = cursor.head()?;
     let sizes: &ReplaceSizes = cursor.head()?;
     let content = sizes.content.get();
@@ -346,4 +349,127 @@ pub(super) fn scrub<'a>(cursor: &mut Cursor<'a>) -> Option<Scrub<'a>> {
         operations: tail.operations.get(),
         data: cursor.take16(tail.data)?,
     })
+}
+
+impl Insert<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&InsertSizes {
+            suffix: size16(self.suffix)?,
+            prefix: size16(self.prefix)?,
+            data: size16(self.data)?,
+        })?;
+        writer.bytes(self.prefix)?;
+        writer.bytes(self.suffix)?;
+        writer.bytes(self.data)
+    }
+}
+
+impl KeyDataSizes {
+    fn of(key: &[u8], data: &[u8]) -> Option<Self> {
+        Some(KeyDataSizes {
+            key: size16(key)?,
+            data: size16(data)?,
+        })
+    }
+}
+
+impl FlagInsert<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&KeyDataSizes::of(self.key, self.data)?)?;
+        writer.bytes(self.key)?;
+        writer.bytes(self.data)
+    }
+}
+
+impl FlagInsertReplace<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&KeyDataSizes::of(self.key, self.data)?)?;
+        writer.head(&U32::new(self.replace_version))?;
+        writer.bytes(self.key)?;
+        writer.bytes(self.data)
+    }
+}
+
+impl Replace<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        let size = size16(self.content)?.get();
+        if size & WIDE != 0 {
+            return None;
+        }
+        let wide = if self.wide_differences { WIDE } else { 0 };
+        writer.head(self.head)?;
+        writer.head(&ReplaceSizes {
+            content: U16::new(size | wide),
+            old: U16::new(self.old_size),
+            new: U16::new(self.new_size),
+        })?;
+        writer.bytes(self.content)
+    }
+}
+
+impl Delta<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, is_64_bit: bool) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&KeyDataSizes::of(self.key, self.bookmark_data)?)?;
+        match is_64_bit {
+            _ if is_64_bit != self.is_64_bit => return None,
+            true => writer.head(&self.delta.to_le_bytes())?,
+            false => writer.head(&i32::try_from(self.delta).ok()?.to_le_bytes())?,
+        }
+        writer.head(&U16::new(self.offset))?;
+        writer.bytes(self.key)?;
+        writer.bytes(self.bookmark_data)
+    }
+}
+
+impl Undo<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&KeyDataSizes::of(self.key, self.bookmark_data)?)?;
+        writer.head(&UndoTail {
+            operation: U16::new(self.operation),
+            level: self.level,
+        })?;
+        writer.bytes(self.key)?;
+        writer.bytes(self.bookmark_data)
+    }
+}
+
+impl UndoInfo<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&KeyDataSizes::of(self.key, self.bookmark_data)?)?;
+        writer.head(&UndoInfoTail {
+            operation: U16::new(self.operation),
+            largest_size: I16::new(self.largest_size),
+            delta: I16::new(self.delta),
+            data: size16(self.data)?,
+        })?;
+        writer.bytes(self.key)?;
+        writer.bytes(self.bookmark_data)?;
+        writer.bytes(self.data)
+    }
+}
+
+impl SetExternalHeader<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&size16(self.data)?)?;
+        writer.bytes(self.data)
+    }
+}
+
+impl Scrub<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&ScrubTail {
+            flags: U32::new(self.unused_page.into()),
+            operations: U32::new(self.operations),
+            data: size16(self.data)?,
+        })?;
+        writer.bytes(self.data)
+    }
 }

@@ -1,8 +1,9 @@
 //! Records that begin and end transactions and macros.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::encode::{Writer, size32};
 use super::parse::Cursor;
 
 /// A transaction level begins (LRBEGIN, LRBEGIN0, LRBEGINDT).
@@ -30,7 +31,7 @@ pub struct Commit {
 }
 
 /// Transaction levels are rolled back (LRROLLBACK).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Rollback {
     /// The session (PROCID).
@@ -40,7 +41,7 @@ pub struct Rollback {
 }
 
 /// A transaction starts to see later commits (LRREFRESH).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Refresh {
     /// The session (PROCID).
@@ -50,7 +51,7 @@ pub struct Refresh {
 }
 
 /// The begin, commit or abort of a macro: records of one session that take effect together (LRMACROBEGIN).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Macro {
     /// The session (PROCID).
@@ -146,4 +147,66 @@ pub(super) fn prepare_commit<'a>(cursor: &mut Cursor<'a>) -> Option<PrepareCommi
         session,
         data: cursor.take(size)?,
     })
+}
+
+impl Begin {
+    pub(super) fn write(&self, writer: &mut Writer, with_transaction: bool) -> Option<()> {
+        if self.level_from > 0x0F || self.levels > 0x0F {
+            return None;
+        }
+        writer.head(&U16::new(self.session))?;
+        writer.head(&(self.level_from | self.levels << 4))?;
+        write_transaction(writer, self.transaction, with_transaction)
+    }
+}
+
+impl Commit {
+    pub(super) fn write(&self, writer: &mut Writer, with_transaction: bool) -> Option<()> {
+        writer.head(&U16::new(self.session))?;
+        writer.head(&self.level_to)?;
+        write_transaction(writer, self.transaction, with_transaction)
+    }
+}
+
+fn write_transaction(
+    writer: &mut Writer,
+    transaction: Option<u32>,
+    with_transaction: bool,
+) -> Option<()> {
+    match (transaction, with_transaction) {
+        (Some(transaction), true) => writer.head(&U32::new(transaction)),
+        (None, false) => Some(()),
+        _ => None,
+    }
+}
+
+impl MacroInfo<'_> {
+    /// The older form, which knows one database only.
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        match self.database {
+            1 => writer.head(self.pages),
+            _ => None,
+        }
+    }
+
+    pub(super) fn write2(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(&self.database)?;
+        writer.head(&U32::new(u32::try_from(self.pages.len()).ok()?))?;
+        writer.head(self.pages)
+    }
+}
+
+impl CommitContext<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(&U16::new(self.session))?;
+        writer.bytes(self.content)
+    }
+}
+
+impl PrepareCommit<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(&U16::new(self.session))?;
+        writer.head(&size32(self.data)?)?;
+        writer.bytes(self.data)
+    }
 }

@@ -1,13 +1,14 @@
 //! Records that change the shape of a tree or which pages it owns.
 
 use zerocopy::little_endian::{I16, I32, U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::common::{NodeHead, PageHead};
+use super::encode::{Writer, size16, size32};
 use super::parse::Cursor;
 
 /// The fixed part of a split record (LRSPLIT_).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct SplitHead {
     /// The page that is split (or, where `new_page` is 0, a parent that only gets a new child).
@@ -113,7 +114,7 @@ impl BeforeImage<'_> {
 }
 
 /// The fixed part of a merge record (LRMERGE_).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct MergeHead {
     /// The page that loses nodes, or the parent of one.
@@ -213,7 +214,7 @@ impl Merge<'_> {
 }
 
 /// The fixed part of a page move (LRPAGEMOVE).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PageMoveHead {
     /// The page that moves.
@@ -256,7 +257,7 @@ pub struct PageMove<'a> {
 }
 
 /// The root of a tree moved (LRROOTPAGEMOVE); page moves of the same macro precede it.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct RootPageMove {
     /// DBTIME of all pages after.
@@ -270,7 +271,7 @@ pub struct RootPageMove {
 }
 
 /// A page begins an existence as an empty page of a tree (LRNEWPAGE).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct NewPage {
     /// The session (PROCID).
@@ -297,7 +298,7 @@ pub struct EmptyTree<'a> {
 }
 
 /// One page of [`EmptyTree`].
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct EmptyPage {
     /// Its DBTIME before.
@@ -309,7 +310,7 @@ pub struct EmptyPage {
 }
 
 /// A tree with space trees of its own is created (LRCREATEMEFDP).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct CreateMultipleExtent {
     /// The tree's root page.
@@ -329,7 +330,7 @@ pub struct CreateMultipleExtent {
 }
 
 /// A small tree that manages its space in its root is created (LRCREATESEFDP).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct CreateSingleExtent {
     /// The tree's root page.
@@ -345,7 +346,7 @@ pub struct CreateSingleExtent {
 }
 
 /// A small tree gets space trees of its own (LRCONVERTFDP).
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ConvertHead {
     /// The tree's root page.
@@ -367,7 +368,7 @@ pub struct ConvertHead {
 }
 
 /// The fields that newer convert records add.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ConvertTail {
     /// Which pages of the first extent are free, one bit a page.
@@ -386,7 +387,7 @@ pub struct Convert<'a> {
 }
 
 /// A tree's space is about to be freed (LRFREEFDP); nothing to redo.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct FreeTree {
     /// The database (DBID).
@@ -400,7 +401,7 @@ pub struct FreeTree {
 }
 
 /// Pages are no longer owned by their tree (LREXTENTFREED); nothing to redo.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ExtentFreedHead {
     /// The database (DBID).
@@ -422,7 +423,7 @@ pub struct ExtentFreed<'a> {
     pub dbtime: Option<u64>,
 }
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct ImageHead {
     flags: U32,
@@ -512,4 +513,86 @@ pub(super) fn extent_freed<'a>(
             false => None,
         },
     })
+}
+
+impl Split<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_image: bool) -> Option<()> {
+        let mut head = *self.head;
+        head.parent_key_size = size16(self.parent_key)?;
+        head.prefix_split_old_size = size16(self.prefix_split_old)?;
+        head.prefix_split_new_size = size16(self.prefix_split_new)?;
+        writer.head(&head)?;
+        write_image_head(writer, self.image.as_ref(), with_image)?;
+        writer.bytes(self.parent_key)?;
+        writer.bytes(self.prefix_split_old)?;
+        writer.bytes(self.prefix_split_new)?;
+        writer.bytes(self.image.map_or(&[], |image| image.bytes))
+    }
+}
+
+impl Merge<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_image: bool) -> Option<()> {
+        let mut head = *self.head;
+        head.parent_separator_size = size16(self.parent_separator)?;
+        writer.head(&head)?;
+        write_image_head(writer, self.image.as_ref(), with_image)?;
+        writer.bytes(self.parent_separator)?;
+        writer.bytes(self.image.map_or(&[], |image| image.bytes))
+    }
+}
+
+fn write_image_head(
+    writer: &mut Writer,
+    image: Option<&BeforeImage<'_>>,
+    with_image: bool,
+) -> Option<()> {
+    match (image, with_image) {
+        (Some(image), true) => writer.head(&ImageHead {
+            flags: U32::new(image.flags),
+            size: size32(image.bytes)?,
+        }),
+        (None, false) => Some(()),
+        _ => None,
+    }
+}
+
+impl PageMove<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        let mut head = *self.head;
+        head.header_size = size32(self.page_header)?;
+        head.trailer_size = size32(self.page_trailer)?;
+        writer.head(&head)?;
+        writer.bytes(self.page_header)?;
+        writer.bytes(self.page_trailer)
+    }
+}
+
+impl EmptyTree<'_> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
+        writer.head(self.head)?;
+        writer.head(&size16(self.pages.as_bytes())?)?;
+        writer.head(self.pages)
+    }
+}
+
+impl Convert<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_tail: bool) -> Option<()> {
+        writer.head(self.head)?;
+        match (self.tail, with_tail) {
+            (Some(tail), true) => writer.head(tail),
+            (None, false) => Some(()),
+            _ => None,
+        }
+    }
+}
+
+impl ExtentFreed<'_> {
+    pub(super) fn write(&self, writer: &mut Writer, with_dbtime: bool) -> Option<()> {
+        writer.head(self.head)?;
+        match (self.dbtime, with_dbtime) {
+            (Some(dbtime), true) => writer.head(&U64::new(dbtime)),
+            (None, false) => Some(()),
+            _ => None,
+        }
+    }
 }
