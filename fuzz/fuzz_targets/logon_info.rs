@@ -1,7 +1,8 @@
 //! What a ticket says of its owner's groups, and SIDs as directories return them.
 #![no_main]
 
-use kerberos::{LogonInfo, Sid};
+use ids::{DomainSid, Guid, Sid};
+use kerberos::LogonInfo;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -14,5 +15,11 @@ fuzz_target!(|data: &[u8]| {
         if let Ok(again) = sid.to_string().parse::<Sid>() {
             assert_eq!(again, sid);
         }
+    }
+    if let Some(sid) = DomainSid::from_bytes(data) {
+        assert_eq!(sid.to_string().parse(), Ok(sid));
+    }
+    if let Ok(guid) = String::from_utf8_lossy(data).parse::<Guid>() {
+        assert_eq!(guid.to_string().parse(), Ok(guid));
     }
 });

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::time::{Instant, SystemTime};
 
 use contract::{ExpiryToken, FileType, READ_SIZE_MINIMUM, READ_SIZE_UNIT, ResultCode};
+use ids::hex;
 use indicatif::ProgressBar;
 use ntdsbcli::{BackupContext, BackupFile, Damage, Server};
 use repository::{
@@ -190,7 +191,7 @@ fn store(
         server: facts.server.clone(),
         store: facts.store_kind.clone(),
         database: manifest::Database {
-            signature: crate::hex(&facts.database_signature),
+            signature: hex::encode(&facts.database_signature),
             state: facts.state.clone(),
             page_size: facts.page_size,
             required: facts.required.map(Into::into),
@@ -308,7 +309,7 @@ impl Source for Walk<'_> {
                 path: stored.path.clone(),
                 original: file.name.clone(),
                 size: stored.size,
-                sha256: crate::hex(&stored.sha256),
+                sha256: hex::encode(&stored.sha256),
                 modified: time::from_system(file.modified),
                 generation: file.generation,
                 damage: (damage.count > 0).then(|| manifest::Damage {

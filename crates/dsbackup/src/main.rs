@@ -138,8 +138,3 @@ fn server_of(options: &ServerOptions) -> Result<Server> {
         (None, None) => Ok(Server::local()),
     }
 }
-
-/// Lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

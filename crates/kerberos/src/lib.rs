@@ -9,12 +9,10 @@ mod accept;
 mod initiate;
 mod library;
 mod logon_info;
-mod sid;
 
 pub use accept::{Accepted, Accepting, Acceptor, Step};
 pub use initiate::{Initiator, Next, Password};
 pub use logon_info::LogonInfo;
-pub use sid::Sid;
 
 /// The class of the service's principal: `dsbackup/host@REALM`.
 pub const SERVICE: &str = "dsbackup";

@@ -2,7 +2,9 @@
 //!
 //! It is one structure in NDR (\[C706\], 14.3): fixed fields first, then what its pointers stand for, in their order.
 
-use crate::{Error, Result, Sid};
+use ids::Sid;
+
+use crate::{Error, Result};
 
 /// SE_GROUP_ENABLED without SE_GROUP_USE_FOR_DENY_ONLY: the membership grants something.
 const ENABLED: u32 = 4;

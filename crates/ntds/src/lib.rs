@@ -19,7 +19,6 @@ mod census;
 mod directory;
 mod error;
 mod facts;
-mod identity;
 mod name;
 pub mod secrets;
 
@@ -27,4 +26,4 @@ pub use census::{Counts, DeletedObjects, Links};
 pub use directory::{Directory, Dnt, is_directory};
 pub use error::{Error, Result};
 pub use facts::{Domain, Facts, NamingContext, TombstoneLifetime};
-pub use identity::{Guid, Sid};
+pub use ids::{Guid, Sid};

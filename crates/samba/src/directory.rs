@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use ids::{DomainSid, Guid};
 use ldap3::{LdapConn, LdapConnSettings, Scope, SearchEntry};
 
 use crate::error::{Error, Result};
-use crate::identity::{DomainSid, Guid, Identity};
+use crate::identity::Identity;
 use crate::installation::Installation;
 
 /// How long the directory may take for one answer.

@@ -32,7 +32,7 @@ pub const STORE_KIND: &str = "samba-dc";
 
 pub use drill::Drill;
 pub use error::{Error, Result};
-pub use identity::{DomainSid, Guid, Identity, signature};
+pub use identity::{Identity, signature};
 pub use installation::Installation;
 pub use moment::{Moment, Options, PinnedFile, PinnedReader};
 pub use place::Place;

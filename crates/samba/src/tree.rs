@@ -9,10 +9,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ids::{DomainSid, Guid};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::identity::{DomainSid, Guid};
 use crate::installation::Installation;
 use crate::state::{LISTING_PATH, ListedEntry, ListedKind, Listing};
 use crate::{lmdb, tdb, tools};

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use contract::{DatabaseSignature, Error, Generations, Result, ResultCode};
+use ids::hex;
 use serde::{Deserialize, Serialize};
 
 use crate::{clock, file_io};
@@ -54,7 +55,7 @@ impl RestoreMarker {
         Self {
             version: VERSION,
             began: clock::now(),
-            database_signature: signature.iter().map(|byte| format!("{byte:02x}")).collect(),
+            database_signature: hex::encode(signature),
             generation_low: generations.low,
             generation_high: generations.high,
             state: RestoreState::InProgress,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode};
+use ids::hex;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -73,33 +74,19 @@ impl FromStr for Fingerprint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
-        let mut bytes = [0; 32];
-        let (pairs, rest) = digits.as_chunks::<2>();
-        if pairs.len() != bytes.len() || !rest.is_empty() {
-            return Err(no_fingerprint(text));
-        }
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            let digit = |digit: u8| char::from(digit).to_digit(16);
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
-                return Err(no_fingerprint(text));
-            };
-            *byte = (high << 4 | low) as u8;
-        }
-        Ok(Self(bytes))
+        let digits = text.replace(':', "");
+        hex::decode_array(&digits).map(Self).ok_or_else(|| {
+            Error::new(
+                ResultCode::INVALID_PARAM,
+                format!("{text:?}: expected a SHA-256, 64 hexadecimal digits"),
+            )
+        })
     }
-}
-
-fn no_fingerprint(text: &str) -> Error {
-    Error::new(
-        ResultCode::INVALID_PARAM,
-        format!("{text:?}: expected a SHA-256, 64 hexadecimal digits"),
-    )
 }
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 

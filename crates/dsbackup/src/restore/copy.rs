@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::time::SystemTime;
 
+use ids::hex;
 use repository::OpenSnapshot;
 use sha2::{Digest, Sha256};
 
@@ -83,7 +84,7 @@ fn write(
         size += length as u64;
         progress(length as u64);
     }
-    let sha256 = crate::hex(&hash.finalize());
+    let sha256 = hex::encode(&hash.finalize());
     if size != planned.file.size || sha256 != planned.file.sha256 {
         return Err(Failure::Damage(format!(
             "{}: expected {} bytes with SHA-256 {}, the repository gave {size} bytes with {sha256}: the snapshot cannot \

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use contract::FileType;
+use ids::hex;
 use ntdsbcli::{RestoreContext, RestoredFile, SendError};
 
 use super::Restorable;
@@ -70,7 +71,7 @@ fn announced(file: &File, is_tree: bool) -> Result<RestoredFile> {
             file.base_name().to_owned()
         },
         size: file.size,
-        sha256: sha256(&file.sha256).ok_or_else(|| {
+        sha256: hex::decode_array(&file.sha256).ok_or_else(|| {
             Failure::Damage(format!(
                 "{}: the manifest's SHA-256 {:?} is none",
                 file.path, file.sha256
@@ -78,15 +79,4 @@ fn announced(file: &File, is_tree: bool) -> Result<RestoredFile> {
         })?,
         modified: modified.map_or(SystemTime::UNIX_EPOCH, SystemTime::from),
     })
-}
-
-fn sha256(digits: &str) -> Option<[u8; 32]> {
-    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    let bytes: Option<Vec<u8>> = pairs
-        .iter()
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    bytes?.try_into().ok()
 }

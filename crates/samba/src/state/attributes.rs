@@ -8,6 +8,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use ids::hex;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ impl Attributes {
             }
         }
         for (name, value) in &self.extended {
-            let value = from_hex(value).ok_or_else(|| {
+            let value = hex::decode(value).ok_or_else(|| {
                 Error::damaged(
                     path,
                     format!("the value of its attribute {name} is not hexadecimal"),
@@ -132,33 +133,13 @@ fn read_extended(path: &Path) -> Result<BTreeMap<String, String>> {
         match rustix::fs::lgetxattr(path, name, &mut value[..]) {
             Ok(length) => extended.insert(
                 name.to_owned(),
-                to_hex(value.get(..length).unwrap_or_default()),
+                hex::encode(value.get(..length).unwrap_or_default()),
             ),
             Err(Errno::NODATA) => continue,
             Err(errno) => return Err(Error::os("read its attributes", path)(errno)),
         };
     }
     Ok(extended)
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect()
 }
 
 #[cfg(test)]
@@ -194,16 +175,5 @@ mod tests {
             serde_json::from_str::<Attributes>(&json).unwrap(),
             attributes
         );
-    }
-
-    #[test]
-    fn hexadecimal_digits() {
-        assert_eq!(
-            from_hex(&to_hex(&[0, 1, 0xab, 0xff])),
-            Some(vec![0, 1, 0xab, 0xff])
-        );
-        for wrong in ["0", "0g", "äö"] {
-            assert_eq!(from_hex(wrong), None, "{wrong}");
-        }
     }
 }

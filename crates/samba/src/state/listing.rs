@@ -198,7 +198,7 @@ impl From<&Entry> for ListedEntry {
 impl Listing {
     /// A listing of a state, of nobody in particular.
     pub(crate) fn example(state: &State) -> Self {
-        use crate::identity::{DomainSid, Guid};
+        use ids::{DomainSid, Guid};
         Self {
             version: VERSION,
             identity: Identity {

@@ -4,10 +4,12 @@
 //! the configuration adds groups and accounts, and denies some. Whoever is denied holds nothing, whatever else counts.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use contract::{Error, Result, ResultCode};
-use kerberos::{Accepted, Accepting, Acceptor, Sid};
+use ids::Sid;
+use kerberos::{Accepted, Accepting, Acceptor};
 use serde::Deserialize;
 
 use super::remembered_groups::RememberedGroups;
@@ -70,13 +72,16 @@ impl KerberosRule {
     /// # Errors
     /// `hrInvalidParam` for what cannot be used.
     pub(super) fn new(configuration: &KerberosConfiguration, mode: Mode) -> Result<Self> {
-        let unusable = |error: kerberos::Error| {
+        let unusable = |error: &dyn Display| {
             Error::new(ResultCode::INVALID_PARAM, format!("kerberos: {error}"))
         };
         let sids = |texts: &[String]| -> Result<HashSet<Sid>> {
             texts
                 .iter()
-                .map(|text| text.parse().map_err(unusable))
+                .map(|text| {
+                    text.parse()
+                        .map_err(|error: ids::ParseError| unusable(&error))
+                })
                 .collect()
         };
         let principal = &configuration.principal;
@@ -100,7 +105,8 @@ impl KerberosRule {
         let remembered = configuration.remember_groups.as_deref();
         Ok(Self {
             remembered: remembered.map(RememberedGroups::new).transpose()?,
-            acceptor: Acceptor::new(&configuration.keytab, principal).map_err(unusable)?,
+            acceptor: Acceptor::new(&configuration.keytab, principal)
+                .map_err(|error| unusable(&error))?,
             realm,
             directory: configuration.directory.clone(),
             directory_may_be_down: configuration.restore_without_directory && mode == Mode::Restore,

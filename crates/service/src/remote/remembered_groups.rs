@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
-use kerberos::Sid;
+use ids::Sid;
 use serde::{Deserialize, Serialize};
 
 use crate::{clock, file_io};
@@ -97,7 +97,7 @@ impl RememberedGroups {
         }
         let groups = known.groups.iter().map(|group| group.parse());
         groups
-            .collect::<std::result::Result<_, kerberos::Error>>()
+            .collect::<std::result::Result<_, ids::ParseError>>()
             .map_err(|error| self.unusable(&error))
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kerberos::Sid;
+use ids::Sid;
 use ldap3::{LdapConn, LdapConnSettings, LdapError, Scope, SearchEntry};
 
 /// How long the directory may take.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use contract::{Error, Result, ResultCode};
 use ese::log_set::LogFile;
+use ids::hex;
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
@@ -53,8 +54,7 @@ impl Start {
 
 fn sequence_in_hex(log: &LogFile) -> String {
     let signature = log.header.log_signature;
-    let digits = (signature.as_bytes().iter()).map(|byte| format!("{byte:02x}"));
-    digits.collect()
+    hex::encode(signature.as_bytes())
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::{DatabaseSignature, Error, Result, ResultCode};
+use ids::hex;
 use samba::{Installation, Place, Tree, signature};
 use wire::v1::{FileEntry, RestoreFileStart};
 
@@ -40,7 +41,7 @@ impl Registration {
         match &interrupted {
             // What was there is aside. The restore that put it there was for this domain controller.
             Ok(Some(marker)) if !place.can_start() => {
-                if marker.database_signature != in_hex(&wanted) {
+                if marker.database_signature != hex::encode(&wanted) {
                     return Err(other_server(
                         "the restore that was interrupted here was of another domain controller's backup",
                     ));
@@ -271,8 +272,4 @@ fn other_server(reason: &str) -> Error {
              domain from it, restore it with --first-domain-controller"
         ),
     )
-}
-
-fn in_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use crate::{DomainSid, ParseError};
+
 /// A security identifier, such as S-1-5-32-551.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sid {
     authority: u64,
     parts: Vec<u32>,
@@ -32,6 +37,16 @@ impl Sid {
         })
     }
 
+    /// From the form in which a directory's database stores it: the bytes of its last part, the RID, are in reverse
+    /// order, so that an index orders them by number. `None` for bytes that are no SID.
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        let mut sid = Self::from_bytes(bytes)?;
+        if let Some(last) = sid.parts.last_mut() {
+            *last = last.swap_bytes();
+        }
+        Some(sid)
+    }
+
     /// The binary form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![1, self.parts.len() as u8];
@@ -57,6 +72,14 @@ impl Sid {
         }
     }
 
+    /// The same as a domain's; `None` for the SID of anything else.
+    pub fn as_domain(&self) -> Option<DomainSid> {
+        match (self.authority, self.parts.as_slice()) {
+            (5, [21, a, b, c]) => Some(DomainSid([*a, *b, *c])),
+            _ => None,
+        }
+    }
+
     /// Whether two accounts or groups belong to one domain.
     pub fn is_of_domain_of(&self, other: &Self) -> bool {
         let domain = |sid: &Self| sid.parts.split_last().map(|(_, domain)| domain.to_vec());
@@ -71,11 +94,31 @@ impl fmt::Display for Sid {
     }
 }
 
+impl fmt::Debug for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Sid> for String {
+    fn from(sid: Sid) -> Self {
+        sid.to_string()
+    }
+}
+
+impl TryFrom<String> for Sid {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        text.parse()
+    }
+}
+
 impl FromStr for Sid {
-    type Err = crate::Error;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || crate::Error(format!("{text:?}: expected a SID such as S-1-5-32-551"));
+        let wrong = || ParseError::new(text, "a SID such as S-1-5-32-551");
         let mut parts = text.strip_prefix("S-1-").ok_or_else(wrong)?.split('-');
         let authority: u64 = parts
             .next()
@@ -122,6 +165,36 @@ mod tests {
             &[1, 3, 0, 0, 0, 0, 0, 5],
         ] {
             assert_eq!(Sid::from_bytes(wrong), None);
+        }
+    }
+
+    #[test]
+    fn a_stored_sid_ends_in_a_reversed_rid() {
+        let stored = [
+            1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 0xcf, 0x21, 0x1a, 0x6e, 0xf7, 0x63, 0x74, 0xb0,
+            0x58, 0x79, 0x21, 0x2c, 0, 0, 4, 0x60,
+        ];
+        let sid = Sid::from_stored(&stored).expect("a SID");
+        let expected = "S-1-5-21-1847206351-2960417783-740391256-1120";
+        assert_eq!(sid.to_string(), expected);
+        for cut in 0..stored.len() {
+            assert_eq!(Sid::from_stored(&stored[..cut]), None, "{cut} bytes");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_sid_or_none(bytes: Vec<u8>) {
+            if let Some(sid) = Sid::from_bytes(&bytes) {
+                proptest::prop_assert_eq!(sid.to_bytes(), bytes);
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_sid_or_an_error(text in "(S-1-)?[0-9x-]{0,40}") {
+            if let Ok(sid) = text.parse::<Sid>() {
+                proptest::prop_assert_eq!(sid.to_string().parse(), Ok(sid));
+            }
         }
     }
 }
