@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{back_to_creation, contents, dump, unpacked};
+use common::{back_to_creation, contents, databases_in, dump, options, unpacked};
 use ese::recovery::{Options, Summary, recover};
 use testkit::Fixture;
 
@@ -46,8 +46,8 @@ fn differences(name: &str, expected: &[u8], found: &[u8]) -> usize {
 fn recovered(fixture: &Fixture, out: &Path) -> Summary {
     let folder = unpacked(fixture);
     let before = contents(folder.path());
-    let options = Options::new(folder.path()).into_folder(out);
-    let summary = recover(options).unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
+    let summary = recover(options(folder.path()).into_folder(out));
+    let summary = summary.unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
     assert_eq!(before, contents(folder.path()), "the input is as it was");
     summary
 }
@@ -60,13 +60,27 @@ fn companion(fixture: &Fixture, name: &str, ending: &str) -> Option<Vec<u8>> {
     fixture.companion(&name)
 }
 
+/// The dump of the database that the engine recovered.
+fn expected(fixture: &Fixture) -> Option<Vec<u8>> {
+    companion(fixture, "expected", ".jsonl.zst")
+        .or_else(|| companion(fixture, "engine-dump", ".jsonl.zst"))
+}
+
 #[test]
 fn every_set_is_as_the_engine_recovers_it() {
     let mut compared = 0;
     let mut failed = Vec::new();
     for fixture in testkit::every() {
         let out = tempfile::tempdir().unwrap();
-        let summary = recovered(&fixture, out.path());
+        let folder = unpacked(&fixture);
+        let summary = match recover(options(folder.path()).into_folder(out.path())) {
+            Ok(summary) => summary,
+            Err(error) => {
+                eprintln!("{}: {error}", fixture.name);
+                failed.push(fixture.name.clone());
+                continue;
+            }
+        };
         println!(
             "{}: {} records, {} changes redone, {} present, {} undone in {} transactions, {:.1} MB of log in {:?}",
             fixture.name,
@@ -79,7 +93,11 @@ fn every_set_is_as_the_engine_recovers_it() {
             summary.elapsed
         );
         let found = dump(&summary.database);
-        let different = if let Some(expected) = companion(&fixture, "expected", ".jsonl.zst") {
+        // In place the same pages come about.
+        let in_place = recover(options(folder.path())).unwrap().database;
+        let [copy, in_place] = [&summary.database, &in_place].map(|path| pages(path));
+        assert!(copy == in_place, "{}", fixture.name);
+        let different = if let Some(expected) = expected(&fixture) {
             differences(&fixture.name, &expected, &found)
         } else if let Some(objects) = companion(&fixture, "objects", ".jsonl.zst") {
             directory_differences(&fixture.name, &objects, &found)
@@ -93,6 +111,38 @@ fn every_set_is_as_the_engine_recovers_it() {
     }
     assert!(failed.is_empty(), "{failed:?}");
     assert!(compared > 0);
+}
+
+/// The pages of a database, without the headers.
+fn pages(database: &Path) -> Vec<u8> {
+    let headers = ese::header::DatabaseHeaders::read(database).unwrap();
+    let start = headers.header.page_size().offset_of(1) as usize;
+    std::fs::read(database).unwrap().split_off(start)
+}
+
+/// Each has its own number in the records of the logs that they share.
+#[test]
+fn two_databases_of_one_sequence_of_logs_are_recovered_one_after_the_other() {
+    let Some(fixture) = testkit::find("ese/twodb-p8192") else {
+        return;
+    };
+    let expected = ["expected.jsonl.zst", "expected-two.jsonl.zst"];
+    let expected = expected.map(|name| fixture.companion(name).unwrap());
+    let in_place = fixture.unpack();
+    let databases = databases_in(in_place.path());
+    let names = databases.iter().map(|path| path.file_name().unwrap());
+    for (name, expected) in names.zip(&expected) {
+        let name = name.to_str().unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let folder = fixture.unpack();
+        let new = Options::new(folder.path()).database(name);
+        let new = recover(new.into_folder(out.path())).unwrap();
+        let same = Options::new(in_place.path()).database(name);
+        let same = recover(same.set_logs_aside(true)).unwrap();
+        for database in [new.database, same.database] {
+            assert_eq!(differences(name, expected, &dump(&database)), 0);
+        }
+    }
 }
 
 /// The value of a field of a flat JSON object, up to the next comma.
@@ -227,7 +277,7 @@ fn the_header_is_as_the_engine_leaves_it() {
 
 fn failed_to_recover(fixture: &Fixture, folder: &Path, what: &str) -> bool {
     let out = tempfile::tempdir().unwrap();
-    let summary = match recover(Options::new(folder).into_folder(out.path())) {
+    let summary = match recover(options(folder).into_folder(out.path())) {
         Ok(summary) => summary,
         Err(error) => {
             eprintln!("{} {what}: {error}", fixture.name);
@@ -245,7 +295,7 @@ fn failed_to_recover(fixture: &Fixture, folder: &Path, what: &str) -> bool {
         summary.log_bytes as f64 / 1e6,
         summary.elapsed
     );
-    match companion(fixture, "expected", ".jsonl.zst") {
+    match expected(fixture) {
         Some(expected) => {
             let name = format!("{} {what}", fixture.name);
             differences(&name, &expected, &dump(&summary.database)) > 0
@@ -305,7 +355,7 @@ fn a_database_that_was_just_created_is_created_anew() {
         let set = ese::log_set::LogSet::in_folder(folder.path(), "edb").unwrap();
         std::fs::remove_file(&set.get(1, &header.log_signature).unwrap().path).unwrap();
         let out = tempfile::tempdir().unwrap();
-        let error = recover(Options::new(folder.path()).into_folder(out.path())).unwrap_err();
+        let error = recover(options(folder.path()).into_folder(out.path())).unwrap_err();
         assert!(error.to_string().contains("Just Created"), "{error}");
         compared += 1;
     }

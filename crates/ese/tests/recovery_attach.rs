@@ -7,7 +7,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{contents, database_in, dump, unpacked};
+use common::{contents, database_in, dump, options, unpacked};
 use ese::Database;
 use ese::header::{DatabaseHeaders, DatabaseState, HeaderCopies, Lgpos, Signature};
 use ese::page::PageView;
@@ -19,7 +19,7 @@ fn every_recovered_database_can_be_attached() {
         let folder = unpacked(&fixture);
         let out = tempfile::tempdir().unwrap();
         let before = DatabaseHeaders::read(&database_in(folder.path())).unwrap();
-        let summary = recover(Options::new(folder.path()).into_folder(out.path())).unwrap();
+        let summary = recover(options(folder.path()).into_folder(out.path())).unwrap();
         let name = &fixture.name;
         if summary.was_clean {
             println!("{name}: was clean, copied as it was");
@@ -224,7 +224,7 @@ fn a_clean_shutdown_of_the_engine_is_left_alone() {
             continue;
         }
         let before = contents(folder.path());
-        let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+        let summary = recover(options(folder.path()).set_logs_aside(true)).unwrap();
         let name = &fixture.name;
         assert!(
             summary.was_clean && summary.logs_set_aside.is_none(),

@@ -215,6 +215,20 @@ pub enum Error {
         /// The highest DBTIME in the logs.
         last: u64,
     },
+    /// The database was attached after the place where the logs end: their end is missing.
+    #[error(
+        "{}: it was attached at {attached}, but the logs end at {end}: their end is missing, and with it what was changed since. \
+         Find the log, or restore a backup",
+        database.display()
+    )]
+    LogsEndTooEarly {
+        /// The database.
+        database: PathBuf,
+        /// Where its header says that it was attached.
+        attached: Lgpos,
+        /// Where the logs end.
+        end: Lgpos,
+    },
     /// A page that a log record changes cannot be read.
     #[error(
         "{}: page {page}: the log record at {position} changes it, but {why}. Restore the file from a backup",

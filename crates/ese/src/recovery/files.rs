@@ -8,6 +8,7 @@ use super::clock;
 use super::creation;
 use super::ending;
 use super::error::{Error, Result};
+use super::newer::Explained;
 use super::options::{Options, Stop};
 use crate::header::{
     Attachment, DatabaseHeader, DatabaseHeaders, DatabaseState, Lgpos, PatchHeader, Signature,
@@ -30,8 +31,8 @@ pub(super) struct Plan {
     pub logs: Vec<(PathBuf, LogKind)>,
     /// DBTIME and OBJID that the database had reached where one of the logs began.
     pub counters: (u64, u32),
-    /// DBTIME that the database had reached before the first log, or more.
-    pub dbtime_before: u64,
+    /// From which change on the pages must be explained by the logs.
+    pub explained_from: Explained,
     /// The number that the first log knows the database by from its beginning on.
     pub known_as: Option<u8>,
     /// The first generation to replay.
@@ -225,7 +226,10 @@ impl Plan {
             set: LogSet::default(),
             logs: run.iter().map(log_kind).collect(),
             counters: counters(&run, &header.database_signature),
-            dbtime_before: dbtime_before(header, run.first()),
+            explained_from: Explained {
+                after: dbtime_before(header, run.first()),
+                new_pages_are_logged: run.first().is_none_or(|log| logs_new_pages(header, log)),
+            },
             known_as: (run.first())
                 .and_then(|first| attachment(first, header))
                 .map(|attachment| attachment.database_id),
@@ -259,7 +263,7 @@ impl Plan {
             set: LogSet::default(),
             logs: run.iter().map(log_kind).collect(),
             counters: (0, 0),
-            dbtime_before: 0,
+            explained_from: Explained::default(),
             known_as: None,
             first,
             last: run.last().map_or(first, LogFile::generation),
@@ -539,15 +543,27 @@ fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
     Ok(())
 }
 
-/// The DBTIME that the database had reached when the first log was begun. Changes get their DBTIME before they are logged,
-/// and a log's header is written after all records of the logs before it: so what these hold is not later than that.
+/// The DBTIME that the database had reached before the first change that redo must make or find.
+///
+/// Changes get their DBTIME before they are logged, and a log's header is written after all records of the logs before it: so
+/// what these hold is not later than what the first log's header says. A file that was attached in the middle of that log was
+/// clean then, and held all changes up to the DBTIME that its own header names: the engine sets that field when the database is
+/// created, detached or shut down, and never while it is attached (`le_dbtimeDirtied`).
 fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
+    let attached = header.dbtime.get();
     match first.map(|first| attachment(first, header)) {
-        Some(Some(attachment)) => attachment.dbtime.get(),
-        // The log holds its whole life since it was created, or attached from a clean state.
+        Some(Some(attachment)) => attachment.dbtime.get().max(attached),
+        // The log holds its whole life since it was created.
         Some(None) if header.last_consistent.generation() == 0 => 0,
-        _ => header.dbtime.get(),
+        _ => attached,
     }
+}
+
+/// Whether there is a record for each page that a tree gets (`JET_efvLogNewPage`). In older formats it has a DBTIME without
+/// one, and keeps it if what the page was for fails.
+fn logs_new_pages(header: &DatabaseHeader, log: &LogFile) -> bool {
+    let log = &log.header;
+    header.update_major >= 90 && log.version_major >= 8 && log.update_major >= 40
 }
 
 /// What a log says of the database at its beginning.

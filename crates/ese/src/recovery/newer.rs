@@ -2,8 +2,8 @@
 //!
 //! The engine writes a change to the log before it writes the page. So where a part of the logs is gone, whether cut off,
 //! blank because a disk lied about what it had written, or known to be missing, the file may be ahead of them: it then holds
-//! changes that can neither be completed nor taken back. Only the pages themselves tell. Each that was changed since the
-//! first log must have been brought to its DBTIME by a record.
+//! changes that can neither be completed nor taken back. Only the pages themselves tell. Each that was changed since the logs
+//! or the attachment began must have been brought to its DBTIME by a record.
 
 use std::fs::File;
 use std::io;
@@ -17,6 +17,25 @@ use crate::page::{PageHeader, PageSize, Pgno};
 /// From here on, DBTIMEs are marks.
 const DBTIME_LIMIT: u64 = 1 << 63;
 
+/// Which pages of the file the logs must explain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Explained {
+    /// Those with a later DBTIME.
+    pub after: u64,
+    /// Also those that were allotted to a tree and hold nothing.
+    pub new_pages_are_logged: bool,
+}
+
+impl Explained {
+    fn covers(self, header: &PageHeader) -> bool {
+        // The external header is a tag, too.
+        let is_new = header.tag_count <= 1 && !header.flags.is_root() && !header.flags.is_empty();
+        header.dbtime > self.after
+            && header.dbtime < DBTIME_LIMIT
+            && (self.new_pages_are_logged || !is_new)
+    }
+}
+
 /// A page of the file that was changed since the logs begin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Changed {
@@ -24,15 +43,20 @@ pub(super) struct Changed {
     pub dbtime: u64,
 }
 
-/// The pages that were changed after a DBTIME; they are found while the logs are replayed, on a thread of its own. Reading
+/// The pages that the logs must explain; they are found while the logs are replayed, on a thread of its own. Reading
 /// the file in order also brings its pages closer.
 #[derive(Debug)]
 pub(super) struct Search(JoinHandle<io::Result<Vec<Changed>>>);
 
 impl Search {
-    pub fn begin(file: &File, size: PageSize, pages: u32, after: u64) -> io::Result<Search> {
+    pub fn begin(
+        file: &File,
+        size: PageSize,
+        pages: u32,
+        explained: Explained,
+    ) -> io::Result<Search> {
         let file = file.try_clone()?;
-        let search = move || changed(&file, size, pages, after);
+        let search = move || changed(&file, size, pages, explained);
         Ok(Search(std::thread::spawn(search)))
     }
 
@@ -48,7 +72,12 @@ impl Search {
     }
 }
 
-fn changed(file: &File, size: PageSize, pages: u32, after: u64) -> io::Result<Vec<Changed>> {
+fn changed(
+    file: &File,
+    size: PageSize,
+    pages: u32,
+    explained: Explained,
+) -> io::Result<Vec<Changed>> {
     const BLOCK: usize = 1 << 20;
     let block_pages = (BLOCK / size.bytes()) as u32;
     let mut block = vec![0; BLOCK];
@@ -59,12 +88,13 @@ fn changed(file: &File, size: PageSize, pages: u32, after: u64) -> io::Result<Ve
         let block = &mut block[..count as usize * size.bytes()];
         file.read_exact_at(block, size.offset_of(first))?;
         for (page, number) in block.chunks_exact(size.bytes()).zip(first..) {
-            let dbtime = PageHeader::read(page, size).map_or(0, |header| header.dbtime);
-            let counts = dbtime > after && dbtime < DBTIME_LIMIT;
-            if counts && verify_page(page, number) == PageVerdict::Sound {
+            let header = PageHeader::read(page, size).filter(|header| explained.covers(header));
+            if let Some(header) = header
+                && verify_page(page, number) == PageVerdict::Sound
+            {
                 changed.push(Changed {
                     page: number,
-                    dbtime,
+                    dbtime: header.dbtime,
                 });
             }
         }

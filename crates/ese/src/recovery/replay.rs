@@ -52,11 +52,11 @@ impl<'a> Replay<'a> {
 
     /// Replays all logs, rolls back what is open then, and makes the header that of a clean database.
     pub fn run(&mut self, redo: &mut Redo) -> Result<()> {
-        let after = self.plan.dbtime_before;
+        let explained = self.plan.explained_from;
         let search = match redo.is_attached() {
             true => Some(
                 redo.store
-                    .with_base(|file, size, pages| Search::begin(file, size, pages, after))?,
+                    .with_base(|file, size, pages| Search::begin(file, size, pages, explained))?,
             ),
             // The file of a database that was shut down holds nothing of later logs.
             false => None,
@@ -73,6 +73,13 @@ impl<'a> Replay<'a> {
         redo.end()?;
         if let Some(page) = newer {
             return Err(self.newer_than_logs(redo, page));
+        }
+        if redo.is_attached() && self.end <= redo.header.last_attach {
+            return Err(Error::LogsEndTooEarly {
+                database: redo.database().to_path_buf(),
+                attached: redo.header.last_attach,
+                end: self.end,
+            });
         }
         if !redo.is_attached() {
             return Ok(());

@@ -18,10 +18,7 @@ impl Redo {
     pub(super) fn undo(&mut self) -> Result<()> {
         for session in self.take_sessions().into_values() {
             if session.deferred() > 0 && self.is_attached() {
-                let root = session
-                    .latest_first()
-                    .first()
-                    .map_or(0, |version| version.root);
+                let root = session.deferred_root();
                 let what = format!(
                     "the logs do not tell what {} of its changes replaced: their end is missing. Find it, or restore \
                      the database from a backup",

@@ -63,8 +63,10 @@ pub(super) struct Session {
     versions: HashMap<u32, Version, BuildHasherDefault<NumberHasher>>,
     /// The numbers of the changes of each transaction level, from level 0 on; some may be gone.
     levels: Vec<Vec<u32>>,
-    /// Versions whose before-image an undo-info record has yet to supply.
-    deferred: HashSet<u32>,
+    /// Versions whose before-image an undo-info record has yet to supply, with the root of their tree.
+    deferred: HashMap<u32, u32>,
+    /// The roots of the trees with changes.
+    trees: HashSet<u32, BuildHasherDefault<NumberHasher>>,
     /// Keys and before-images of the versions.
     bytes: Vec<u8>,
 }
@@ -98,12 +100,18 @@ impl Session {
         self.deferred.len()
     }
 
+    /// The root of a tree with a change whose before-image is still unknown.
+    pub fn deferred_root(&self) -> u32 {
+        self.deferred.values().copied().min().unwrap_or(0)
+    }
+
     /// Notes a change; `before` is the data before, for a replacement.
     pub fn add(&mut self, id: u32, level: u8, place: Place<'_>, change: Change, before: &[u8]) {
         if self.level == 0 || self.versions.contains_key(&id) {
             return;
         }
         self.deferred.remove(&id);
+        self.trees.insert(place.root);
         let key = self.keep(place.key.prefix).start..self.keep(place.key.suffix).end;
         let data = match place.unique {
             true => 0..0,
@@ -131,10 +139,19 @@ impl Session {
         self.levels[level].push(id);
     }
 
-    /// Notes that the before-image of a change is not known yet.
-    pub fn defer(&mut self, id: u32) {
+    /// Notes that the before-image of a change to the tree with this root is not known yet.
+    pub fn defer(&mut self, id: u32, root: u32) {
         if self.level > 0 && !self.versions.contains_key(&id) {
-            self.deferred.insert(id);
+            self.deferred.insert(id, root);
+            self.trees.insert(root);
+        }
+    }
+
+    /// Drops the changes to the tree with this root.
+    pub fn forget_tree(&mut self, root: u32) {
+        if self.trees.remove(&root) {
+            self.versions.retain(|_, version| version.root != root);
+            self.deferred.retain(|_, of| *of != root);
         }
     }
 
@@ -179,6 +196,7 @@ impl Session {
         self.versions.shrink_to(1 << 14);
         self.levels.clear();
         self.deferred.clear();
+        self.trees.clear();
         self.bytes.clear();
         self.bytes.shrink_to(1 << 20);
     }

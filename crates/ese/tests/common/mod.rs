@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ese::Database;
 use ese::dump::Dump;
+use ese::recovery::Options;
 use tempfile::TempDir;
 use testkit::Fixture;
 
@@ -103,12 +104,23 @@ pub fn back_to_creation(folder: &Path, max_required: u32) -> Option<(PathBuf, Ve
     Some((database, header.to_page()))
 }
 
-/// The database of a folder.
+/// The database of a folder; of several, the one that the set is about.
 pub fn database_in(folder: &Path) -> PathBuf {
-    let mut files = contents(folder).into_keys();
+    databases_in(folder).remove(0)
+}
+
+/// All databases of a folder; the one that the set is about comes first.
+pub fn databases_in(folder: &Path) -> Vec<PathBuf> {
     let is_database = |path: &PathBuf| {
         let kind = path.extension();
         kind.is_some_and(|kind| kind == "edb" || kind == "dit")
     };
-    files.find(is_database).unwrap()
+    contents(folder).into_keys().filter(is_database).collect()
+}
+
+/// What recovers the folder's database; of several, the one that the set is about.
+pub fn options(folder: &Path) -> Options {
+    let database = database_in(folder);
+    let name = database.file_name().unwrap().to_str().unwrap();
+    Options::new(folder).database(name)
 }

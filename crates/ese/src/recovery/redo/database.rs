@@ -108,6 +108,11 @@ impl Redo {
                 return Err(self.contradiction(what));
             }
             self.store.grow(extend.last_page.get());
+            // A file that went through later ones has this one in its count.
+            if self.header.last_resize <= self.position {
+                self.header.extend_count = (self.header.extend_count.get().wrapping_add(1)).into();
+                self.header.extend_time = clock::now();
+            }
             self.note_resize();
         }
         Ok(())
@@ -143,6 +148,8 @@ impl Redo {
             return Ok(());
         }
         self.store.shrink(last);
+        self.header.shrink_count = (self.header.shrink_count.get().wrapping_add(1)).into();
+        self.header.shrink_time = clock::now();
         self.note_resize();
         Ok(())
     }

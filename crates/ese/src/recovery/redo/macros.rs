@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::error::Result;
 use super::super::versions::Session;
-use super::Redo;
+use super::{Origin, Redo};
 use crate::header::Lgpos;
 use crate::log::Entry;
 use crate::log::record::{Macro, Malformed, Record};
@@ -82,6 +82,16 @@ impl Redo {
             Ok(records) => records,
             Err(_) => return Err(self.contradiction("a macro with a malformed record".into())),
         };
+        for (_, record) in &records {
+            let Some(head) = record.page_head() else {
+                continue;
+            };
+            let counted = Origin::of(head, 0);
+            // Those from before the database was attached for the last time change nothing: their changes are in the file.
+            if !self.count(counted) {
+                self.pass_over(head.database, record);
+            }
+        }
         match records.first() {
             None => Ok(()),
             Some((_, Record::Split(_))) => self.redo_split(&records),

@@ -244,12 +244,14 @@ impl Redo {
                 }
             }
             Record::CreateMultipleExtent(create) => {
+                self.forget_tree(create.page.database, create.page.page.get());
                 let origin = Origin::of(&create.page, create.object.get());
                 if let Admission::Go = self.admit(origin, entry) {
                     self.create_multiple_extent(create)?;
                 }
             }
             Record::CreateSingleExtent(create) => {
+                self.forget_tree(create.page.database, create.page.page.get());
                 let origin = Origin::of(&create.page, create.object.get());
                 if let Admission::Go = self.admit(origin, entry) {
                     self.create_single_extent(create)?;
@@ -261,6 +263,8 @@ impl Redo {
                     self.convert(convert)?;
                 }
             }
+
+            Record::FreeTree(free) => self.forget_tree(free.database, free.root.get()),
 
             Record::CreateDatabase(create) => self.create_database(create)?,
             Record::AttachDatabase(attach) => self.attach_database(attach)?,
@@ -278,7 +282,6 @@ impl Redo {
             | Record::ScanCheck(_)
             | Record::ScanCheck2(_)
             | Record::PagePatchRequest(_)
-            | Record::FreeTree(_)
             | Record::ExtentFreed(_)
             | Record::RecoveryUndo(_)
             | Record::OldBackup(_)
@@ -337,6 +340,18 @@ impl Redo {
         self.sessions.entry(number).or_default()
     }
 
+    /// The tree is gone, or its root page becomes that of another: what open transactions changed in it is not to be taken back.
+    ///
+    /// That is how it is when the creation of an index was rolled back while other sessions went on adding to it: these
+    /// changes are in no page, and no record says that they are void (`ErrLGRIPurgeFcbs`).
+    fn forget_tree(&mut self, database: u8, root: Pgno) {
+        if self.attached == Some(database) {
+            for session in self.sessions.values_mut() {
+                session.forget_tree(root);
+            }
+        }
+    }
+
     /// All sessions end, since the engine started or stopped. What they changed was committed or taken back before.
     fn end_sessions(&mut self) -> Result<()> {
         if self.attached.is_some() {
@@ -354,7 +369,7 @@ impl Redo {
     fn admit(&mut self, origin: Origin, entry: &Entry<'_>) -> Admission {
         let Some(session) = self.sessions.get_mut(&origin.session) else {
             self.count(origin);
-            self.pass_over(origin, entry);
+            self.pass_over(origin.database, &entry.record);
             return Admission::Skip;
         };
         if session.begun
@@ -367,16 +382,16 @@ impl Redo {
         match self.count(origin) && begun {
             true => Admission::Go,
             false => {
-                self.pass_over(origin, entry);
+                self.pass_over(origin.database, &entry.record);
                 Admission::Skip
             }
         }
     }
 
     /// The record's change is in the file already, or is another database's.
-    fn pass_over(&mut self, origin: Origin, entry: &Entry<'_>) {
-        if self.known_as == Some(origin.database) {
-            self.note_pages_of(&entry.record);
+    fn pass_over(&mut self, database: u8, record: &Record<'_>) {
+        if self.known_as == Some(database) {
+            self.note_pages_of(record);
         }
     }
 

@@ -104,6 +104,9 @@ impl Redo {
             let head = record.head;
             let (source, target) = (head.page.page.get(), head.destination.get());
             let before = head.page.dbtime_before.get();
+            if head.root_flags.get() & ROOT != 0 {
+                self.forget_tree(root.database, source);
+            }
             let redo_source = self.need(source, before, dbtime)?.redo();
             if self.need_new(target, dbtime)? {
                 let content = self.moved_image(record)?;

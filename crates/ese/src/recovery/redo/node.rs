@@ -194,8 +194,8 @@ impl Redo {
         let head = record.head;
         if !need.redo() {
             if head.is_versioned() {
-                let version = head.version.get();
-                self.session(head.page.session.get()).defer(version);
+                let (version, root) = (head.version.get(), head.root.get());
+                self.session(head.page.session.get()).defer(version, root);
             }
             return Ok(());
         }
@@ -244,7 +244,7 @@ impl Redo {
         if !need.redo() {
             if versioned {
                 let session = self.session(head.page.session.get());
-                session.defer(record.replace_version);
+                session.defer(record.replace_version, head.root.get());
             }
             return Ok(());
         }
@@ -262,8 +262,8 @@ impl Redo {
     fn redo_flag_delete(&mut self, head: &NodeHead, need: Need) -> Result<()> {
         if !need.redo() {
             if head.is_versioned() {
-                let version = head.version.get();
-                self.session(head.page.session.get()).defer(version);
+                let (version, root) = (head.version.get(), head.root.get());
+                self.session(head.page.session.get()).defer(version, root);
             }
             return Ok(());
         }

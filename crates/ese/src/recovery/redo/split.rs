@@ -199,7 +199,7 @@ impl Redo {
         };
         if !redone {
             let session = self.session(leaf.head.page.session.get());
-            session.defer(version);
+            session.defer(version, leaf.head.root.get());
             return Ok(());
         }
         let line = usize::from(head.operation_line.get());
