@@ -4,14 +4,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
 use ntdsbcli::DirectoryIdentity;
 use repository::{
-    BackupRequest, BoxError, LockKind, NewFile, Repository, SnapshotInfo, Source, SourceFile,
-    StoredFile,
+    BackupRequest, BoxError, NewFile, Repository, SnapshotInfo, Source, SourceFile, StoredFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -271,7 +270,6 @@ fn store(repository: &Repository, snapshot: &SnapshotInfo, verdict: &Verdict) ->
         time: SystemTime::now(),
         program: TOOL.to_owned(),
     };
-    let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
-    repository.backup(&lock, &request, &mut OnlyVerdict(Some(json)), &mut |_| ())?;
+    repository.backup(&request, &mut OnlyVerdict(Some(json)), &mut |_| ())?;
     Ok(())
 }

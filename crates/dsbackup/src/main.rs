@@ -11,7 +11,6 @@ mod dump;
 mod facts;
 mod failure;
 mod inspect;
-mod lock;
 mod manifest;
 mod password;
 mod recover;

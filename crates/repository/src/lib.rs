@@ -20,7 +20,6 @@ mod index;
 mod local;
 mod location;
 mod lock;
-mod lock_files;
 mod pack;
 mod password;
 mod pipeline;
@@ -28,8 +27,6 @@ mod read;
 #[cfg(feature = "remote")]
 mod remote;
 mod repository;
-#[cfg(feature = "remote")]
-mod rest_locks;
 mod seal;
 mod snapshot;
 mod storage;
@@ -38,7 +35,6 @@ mod tree;
 pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile};
 pub use error::{BoxError, Error};
 pub use location::Location;
-pub use lock::{Lock, LockInfo, LockKind};
 pub use password::Password;
 pub use read::{FileReader, OpenSnapshot, SnapshotFileInfo};
 pub use repository::{CheckReport, InitOptions, Repository};

@@ -73,7 +73,12 @@ pub struct StoredName<'a> {
     pub(super) unicode: bool,
 }
 
-impl StoredName<'_> {
+impl<'a> StoredName<'a> {
+    /// A name of these bytes, which end with a zero.
+    pub fn new(bytes: &'a [u8], unicode: bool) -> Self {
+        StoredName { bytes, unicode }
+    }
+
     /// The name up to its end mark; characters that are not Unicode are replaced.
     pub fn to_text(&self) -> String {
         if self.unicode {
