@@ -9,7 +9,7 @@ use ids::hex;
 use indicatif::ProgressBar;
 use ntdsbcli::{BackupContext, BackupFile, Damage, Server};
 use repository::{
-    BackupRequest, BoxError, Grain, NewFile, Repository, Source, SourceFile, StoredFile,
+    BackupRequest, BoxError, Grain, Lock, NewFile, Repository, Source, SourceFile, StoredFile,
 };
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::cli::BackupOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::manifest::{self, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes, count};
-use crate::{TOOL, server_of, time};
+use crate::{TOOL, lock, server_of, time};
 
 /// How much is read from the service at once.
 const READ_SIZE: u32 = 1 << 20;
@@ -46,6 +46,7 @@ struct Summary {
 pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
     let begin = Instant::now();
     let repository = crate::open_repository(&options.repository)?;
+    let lock = lock::shared(&repository, options.retry)?;
     let server = server_of(&options.server)?;
 
     check_online(&server, report)?;
@@ -71,7 +72,7 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         report.warn(warning);
     }
 
-    let stored = store(&repository, &mut context, options, report)?;
+    let stored = store(&repository, &lock, &mut context, options, report)?;
     let damaged = stored.manifest.damaged;
     let id = stored.backup.snapshot.id.clone();
     report.step(format!(
@@ -88,6 +89,7 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         report.step(format!("[6/9] DsBackupTruncateLogs: left out ({why})"));
         (Vec::new(), why.to_owned())
     } else {
+        lock.check()?;
         let logs = context.truncate_logs().map_err(|error| Failure::Contract {
             step: "snapshot is durable, but DsBackupTruncateLogs failed",
             source: error,
@@ -174,6 +176,7 @@ struct Stored {
 /// Steps 3 to 5, straight into the repository.
 fn store(
     repository: &Repository,
+    lock: &Lock,
     context: &mut BackupContext,
     options: &BackupOptions,
     report: Report,
@@ -226,7 +229,9 @@ fn store(
         time: now,
         program: TOOL.to_owned(),
     };
-    let result = repository.backup(&request, &mut walk, &mut |read| bar.set_position(read));
+    let result = repository.backup(lock, &request, &mut walk, &mut |read| {
+        bar.set_position(read);
+    });
     bar.finish_and_clear();
     let manifest = walk.manifest;
     let backup = result.map_err(|error| match error {

@@ -7,7 +7,7 @@ use crate::cli::CheckOptions;
 use crate::drill::{self, Verdict};
 use crate::failure::{Outcome, Result};
 use crate::report::Report;
-use crate::snapshots;
+use crate::{lock, snapshots};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -68,6 +68,7 @@ fn what_was_verified(verdict: &Verdict) -> String {
 /// When it cannot be opened or read at all; damage is an outcome, not an error.
 pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
+    let _lock = lock::for_reading(&repository, options.lock, report)?;
     report.step(if options.read_data {
         "checking the repository's structure and every byte of its content"
     } else {

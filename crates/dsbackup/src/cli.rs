@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the help that teaches it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ese::recovery::Stop;
@@ -164,6 +165,24 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// How a command that writes to a repository waits for others.
+#[derive(Debug, Args, Clone, Copy)]
+pub struct RetryOptions {
+    /// Where others have the repository locked, try again for so long, such as 90s, 10m or 1h [default: do not wait]
+    #[arg(long, value_name = "DURATION", value_parser = crate::lock::duration, default_value = "0s", hide_default_value = true)]
+    pub retry_lock: Duration,
+}
+
+/// How a command that reads a repository keeps others from removing what it reads.
+#[derive(Debug, Args, Clone, Copy)]
+pub struct LockOptions {
+    #[command(flatten)]
+    pub retry: RetryOptions,
+    /// Take no lock and heed none: for a repository that may only be read, while nobody prunes it
+    #[arg(long, conflicts_with = "retry_lock")]
+    pub no_lock: bool,
+}
+
 /// Which service to talk to, and how it is known.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
@@ -220,6 +239,8 @@ pub struct BackupOptions {
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
+    pub retry: RetryOptions,
+    #[command(flatten)]
     pub server: ServerOptions,
     /// Store damaged pages and logs too, and mark the snapshot, instead of stopping at the first
     #[arg(long)]
@@ -244,6 +265,8 @@ pub struct SnapshotsOptions {
 pub struct CheckOptions {
     #[command(flatten)]
     pub repository: RepositoryOptions,
+    #[command(flatten)]
+    pub lock: LockOptions,
     /// Read and verify every byte of the repository, not only its structure
     #[arg(long)]
     pub read_data: bool,
@@ -275,6 +298,8 @@ pub struct RestoreOptions {
     pub snapshot: String,
     #[command(flatten)]
     pub repository: RepositoryOptions,
+    #[command(flatten)]
+    pub lock: LockOptions,
     #[command(flatten)]
     pub server: ServerOptions,
     /// Restore into this folder, which must be empty or not exist, instead of into a service

@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
 use ntdsbcli::DirectoryIdentity;
 use repository::{
-    BackupRequest, BoxError, NewFile, Repository, SnapshotInfo, Source, SourceFile, StoredFile,
+    BackupRequest, BoxError, LockKind, NewFile, Repository, SnapshotInfo, Source, SourceFile,
+    StoredFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -270,6 +271,7 @@ fn store(repository: &Repository, snapshot: &SnapshotInfo, verdict: &Verdict) ->
         time: SystemTime::now(),
         program: TOOL.to_owned(),
     };
-    repository.backup(&request, &mut OnlyVerdict(Some(json)), &mut |_| ())?;
+    let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
+    repository.backup(&lock, &request, &mut OnlyVerdict(Some(json)), &mut |_| ())?;
     Ok(())
 }

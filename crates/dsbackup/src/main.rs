@@ -11,6 +11,7 @@ mod dump;
 mod facts;
 mod failure;
 mod inspect;
+mod lock;
 mod manifest;
 mod password;
 mod recover;

@@ -5,8 +5,8 @@ mod lab;
 use contract::ExpiryToken;
 use lab::{Lab, PASSWORD, assert_same, content};
 use repository::{
-    BackupRequest, BoxError, Location, NewFile, OpenSnapshot, Password, Repository, Source,
-    SourceFile, StoredFile,
+    BackupRequest, BoxError, Location, LockKind, NewFile, OpenSnapshot, Password, Repository,
+    Source, SourceFile, StoredFile,
 };
 
 /// A snapshot's files once more, with another token.
@@ -61,8 +61,9 @@ fn store_with_token(lab: &Lab, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         time: std::time::SystemTime::now(),
         program: "test".into(),
     };
+    let lock = (repository.lock(LockKind::Shared, std::time::Duration::ZERO)).expect("a lock");
     repository
-        .backup(&request, &mut source, &mut |_| ())
+        .backup(&lock, &request, &mut source, &mut |_| ())
         .expect("stored");
 }
 

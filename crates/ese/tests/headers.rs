@@ -1,7 +1,8 @@
 //! Headers of every fixture against the engine's own dumps of them.
 
 use ese::header::{
-    Checkpoint, DatabaseHeaders, Field, FileKind, HeaderCopies, LogHeader, PatchHeader,
+    Checkpoint, DatabaseHeader, DatabaseHeaders, Field, FileKind, HeaderCopies, LogHeader,
+    PatchHeader,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -163,7 +164,7 @@ fn every_log_header_is_as_the_engine_dumps_it() {
             assert!(
                 attached
                     .iter()
-                    .all(|database| database.path.starts_with("C:\\")),
+                    .all(|database| database.path.get(1..3) == Some(":\\")),
                 "{attached:?}"
             );
             let Some(dump) = &dump else { continue };
@@ -202,17 +203,18 @@ fn checkpoints_agree_with_their_databases() {
             continue;
         }
         let checkpoint = Checkpoint::read(&path).unwrap();
-        let header = DatabaseHeaders::read(&database(folder.path()).unwrap())
-            .unwrap()
-            .header;
-        assert_eq!(
-            checkpoint.log_signature, header.log_signature,
-            "{}",
-            fixture.name
-        );
+        let databases = files(folder.path()).into_iter();
+        let headers: Vec<_> = (databases.filter(|path| matches!(extension(path), "edb" | "dit")))
+            .map(|path| DatabaseHeaders::read(&path).unwrap().header)
+            .collect();
+        let name = &fixture.name;
+        let is_ours = |header: &DatabaseHeader| header.log_signature == checkpoint.log_signature;
+        assert!(headers.iter().any(is_ours), "{name}");
         assert!(checkpoint.checkpoint.is_set());
         for attachment in checkpoint.attachments() {
-            assert_eq!(attachment.database_signature, header.database_signature);
+            let signature = attachment.database_signature;
+            let is_attached = |header: &DatabaseHeader| header.database_signature == signature;
+            assert!(headers.iter().any(is_attached), "{name}");
             assert!(attachment.path.ends_with(".edb") || attachment.path.ends_with(".dit"));
         }
         let content = fs::read(&path).unwrap();
@@ -233,6 +235,9 @@ fn kinds_of_files_are_told_by_their_content() {
                 "edb" | "dit" => FileKind::Database,
                 "chk" => FileKind::Checkpoint,
                 "jfm" => FileKind::FlushMap,
+                "jrs" => FileKind::ReservedLog,
+                // What an incremental reseed left, as text.
+                "RAW" => FileKind::Unknown,
                 "log" if path.ends_with("edbtmp.log") => FileKind::TemporaryLog,
                 _ => FileKind::Log,
             };

@@ -13,8 +13,10 @@ use testkit::Fixture;
 
 /// Record types, by their numbers in the log.
 const BEGIN: u8 = 8;
+const CREATE_SINGLE_EXTENT: u8 = 25;
 const INSERT: u8 = 29;
 const DELETE: u8 = 35;
+const SET_EXTERNAL_HEADER: u8 = 38;
 const FREE_TREE: u8 = 74;
 
 /// A page split shortly before the last of several attachments in one log (a real computer's database): its pages are newer
@@ -184,6 +186,66 @@ fn changes_to_a_tree_that_was_freed_are_not_taken_back() {
         match scene.recover() {
             Ok((_, dumped)) => assert!(is_freed && dumped == scene.expected),
             Err(error) => assert!(!is_freed && matches!(error, Error::Undo { .. }), "{error}"),
+        }
+    }
+}
+
+/// The last two pages that were never written.
+fn unused_pages(scene: &Scene) -> Option<(Pgno, Pgno)> {
+    let file = &scene.recovered;
+    let mut unused = (1..=file.pages())
+        .rev()
+        .filter(|page| file.view(*page).is_blank());
+    unused.next().zip(unused.next())
+}
+
+/// With circular logging the engine builds the index of a large table without records: it logs that the tree is created, and, when
+/// all its pages are written, a change of its root.
+#[test]
+fn pages_of_an_index_may_change_without_a_record_while_it_is_built() {
+    const OBJECT: u32 = 0x7000;
+    #[derive(Debug, PartialEq)]
+    enum Changed {
+        Amid,
+        After,
+        Uncreated,
+    }
+    for changed in [Changed::Amid, Changed::After, Changed::Uncreated] {
+        let (mut scene, (root, page)) = Scene::with(unused_pages);
+        let index = Scene::with(index_of_one_page).1;
+        let created = scene.next;
+        let mut create = scene.page_head(CREATE_SINGLE_EXTENT, root, 0, 0);
+        for field in [OBJECT, index, 1, 0x42] {
+            create.extend(field.to_le_bytes());
+        }
+        if changed != Changed::Uncreated {
+            scene.add(create);
+        }
+        scene.next += 10;
+        if changed != Changed::Uncreated {
+            let (mut header, _) = scene.node_head(SET_EXTERNAL_HEADER, root, created, 0);
+            header[40..44].copy_from_slice(&OBJECT.to_le_bytes());
+            header.extend(16_u16.to_le_bytes());
+            header.extend([0; 16]);
+            scene.add(header);
+        }
+        scene.log();
+
+        let dbtime = match changed {
+            Changed::Amid | Changed::Uncreated => created + 5,
+            Changed::After => created + 20,
+        };
+        let mut built = scene.recovered.page(index).to_vec();
+        built[8..16].copy_from_slice(&dbtime.to_le_bytes());
+        built[24..28].copy_from_slice(&OBJECT.to_le_bytes());
+        ese::checksum::seal_page(&mut built, page);
+        scene.put(page, &built);
+        match scene.recover() {
+            Ok((_, dumped)) => assert!(changed == Changed::Amid && dumped == scene.expected),
+            Err(Error::NewerThanLogs { page: found, .. }) => {
+                assert!(changed != Changed::Amid && found == page, "{changed:?}");
+            }
+            Err(error) => panic!("{changed:?}: {error}"),
         }
     }
 }

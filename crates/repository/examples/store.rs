@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use repository::*;
 use rustic_core::repofile::Chunker;
@@ -80,7 +80,8 @@ fn ours(path: &Path, folder: &Path, options: &[&str]) -> Result<f64> {
     paths.sort();
     let mut source = Folder(paths.into_iter());
     let started = Instant::now();
-    repository.backup(&request, &mut source, &mut |_| {})?;
+    let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
+    repository.backup(&lock, &request, &mut source, &mut |_| {})?;
     Ok(started.elapsed().as_secs_f64())
 }
 

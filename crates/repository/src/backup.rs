@@ -12,7 +12,7 @@ use crate::cipher::Hash;
 use crate::error::{BoxError, Error};
 use crate::index::Known;
 use crate::local;
-use crate::lock;
+use crate::lock::Lock;
 use crate::pipeline::{self, Feed, Shared};
 use crate::repository::Repository;
 use crate::snapshot::SnapshotInfo;
@@ -117,16 +117,15 @@ impl Repository {
     /// Every file is read in full. What the repository has already is not stored again. The snapshot is written
     /// last, when all that it refers to is stored durably and still there. `progress` gets the bytes read so far.
     ///
-    /// Several backups into one repository may run at once. `restic prune` must not: it may remove content that
-    /// this backup found and relies on. In a local folder its lock is heeded, at the start and before the snapshot
-    /// is written. Everywhere, packs that vanished meanwhile are noticed then. In a remote store a removal after
-    /// that moment goes unnoticed: prune there when no backup runs.
+    /// Several backups into one repository may run at once. `lock` keeps others from removing what this backup found
+    /// and relies on; it is looked at again before the snapshot is written, and so are the packs.
     ///
     /// # Errors
     /// Whatever happens, there is then no snapshot; packs already stored are used by the next attempt or removed
     /// by `restic prune`.
     pub fn backup(
         &self,
+        lock: &Lock,
         request: &BackupRequest,
         source: &mut dyn Source,
         progress: &mut dyn FnMut(u64),
@@ -134,7 +133,6 @@ impl Repository {
         let started = Zoned::now();
         let storage = self.storage();
         if let Some(folder) = self.location().local() {
-            lock::not_exclusive(storage, folder)?;
             local::remove_forgotten(folder);
         }
         let Known { data, trees, packs } = Known::load(self.inner(), storage)?;
@@ -196,9 +194,7 @@ impl Repository {
         let new_bytes = shared.counts.new_bytes.load(Relaxed);
         let stored_bytes = shared.counts.stored.load(Relaxed);
         let written = shared.finish()?;
-        if let Some(folder) = self.location().local() {
-            lock::wait_for_others(storage, folder)?;
-        }
+        lock.check()?;
         nothing_vanished(storage, packs.into_iter().chain(written))?;
 
         let mut summary = SnapshotSummary::default();

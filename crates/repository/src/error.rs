@@ -71,15 +71,31 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// Another program has the repository for itself, as `restic prune` does.
+    /// Others hold locks that stand against what was asked for.
     #[error(
-        "the repository is locked by {by} since {since}; wait for it, or if it is no longer there: restic unlock"
+        "the repository is {} by {by} since {since}; wait for it (--retry-lock 10m), or if that process is no longer \
+         there: dsbackup unlock",
+        if *.exclusive { "locked" } else { "in use" }
     )]
     Locked {
-        /// Process and computer.
+        /// Process, user and computer.
         by: String,
         /// As the lock says.
         since: String,
+        /// Whether it is held by one that has it for itself; otherwise that was asked for.
+        exclusive: bool,
+    },
+    /// A lock that was held is gone: what was done under it is not to be relied on.
+    #[error("the lock on the repository was lost: {reason}; run the command again")]
+    LockLost {
+        /// What became of it.
+        reason: String,
+    },
+    /// A lock cannot be written.
+    #[error("the repository cannot be locked: {reason}")]
+    CannotLock {
+        /// What the storage said.
+        reason: String,
     },
     /// Reading from or writing to the repository failed.
     #[error("{doing}: {reason}")]

@@ -20,6 +20,7 @@ mod index;
 mod local;
 mod location;
 mod lock;
+mod lock_files;
 mod pack;
 mod password;
 mod pipeline;
@@ -27,6 +28,8 @@ mod read;
 #[cfg(feature = "remote")]
 mod remote;
 mod repository;
+#[cfg(feature = "remote")]
+mod rest_locks;
 mod seal;
 mod snapshot;
 mod storage;
@@ -35,6 +38,7 @@ mod tree;
 pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile};
 pub use error::{BoxError, Error};
 pub use location::Location;
+pub use lock::{Lock, LockInfo, LockKind};
 pub use password::Password;
 pub use read::{FileReader, OpenSnapshot, SnapshotFileInfo};
 pub use repository::{CheckReport, InitOptions, Repository};

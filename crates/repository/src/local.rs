@@ -19,6 +19,9 @@ use rustic_core::{
     WriteBackend,
 };
 
+use crate::error::explain;
+use crate::lock_files::{self, LockFiles};
+
 /// No write of one file takes this long.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -60,6 +63,10 @@ impl LocalBackend {
         }
     }
 
+    fn lock(&self, id: &Id) -> PathBuf {
+        (self.root.join(lock_files::FOLDER)).join(id.to_hex().as_str())
+    }
+
     /// Fails when the folder is not the one that was first used.
     fn still_the_same(&self) -> RusticResult<()> {
         let now = std::fs::metadata(&self.root)
@@ -81,14 +88,18 @@ impl LocalBackend {
         ))
     }
 
-    fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> io::Result<()> {
-        let folder = self.folder(kind, id);
+    fn temporary(&self, folder: &Path, id: &Id) -> PathBuf {
         let number = self.temporary_names.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(
+        folder.join(format!(
             "{}-tmp-{}-{number}",
             id.to_hex().as_str(),
             std::process::id()
-        ));
+        ))
+    }
+
+    fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> io::Result<()> {
+        let folder = self.folder(kind, id);
+        let temporary = self.temporary(&folder, id);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let mut file = match options.open(&temporary) {
@@ -191,7 +202,7 @@ impl WriteBackend for LocalBackend {
             for kind in ALL_FILE_TYPES {
                 make_folder(&self.root.join(kind.dirname()))?;
             }
-            make_folder(&self.root.join("locks"))?;
+            make_folder(&self.root.join(lock_files::FOLDER))?;
             for number in 0..=255u8 {
                 make_folder(&self.root.join("data").join(format!("{number:02x}")))?;
             }
@@ -235,10 +246,53 @@ impl WriteBackend for LocalBackend {
     }
 }
 
+/// A lock is not synced: it says what goes on now, and after a power cut nothing goes on.
+impl LockFiles for LocalBackend {
+    fn list(&self) -> io::Result<Vec<Id>> {
+        let mut files = Vec::new();
+        match list_files(&self.root.join(lock_files::FOLDER), &mut files) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(files.into_iter().map(|(id, _)| id).collect()),
+        }
+    }
+
+    fn read(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
+        match std::fs::read(self.lock(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            content => content.map(Some),
+        }
+    }
+
+    fn write(&self, id: &Id, content: &[u8]) -> io::Result<()> {
+        self.still_the_same()
+            .map_err(|error| io::Error::other(explain(&error)))?;
+        let folder = self.root.join(lock_files::FOLDER);
+        make_folder(&folder)?;
+        let temporary = self.temporary(&folder, id);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let written = options
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(content))
+            .and_then(|()| std::fs::rename(&temporary, self.lock(id)));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn remove(&self, id: &Id) -> io::Result<()> {
+        match std::fs::remove_file(self.lock(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Removes temporary files that a killed program left long ago. Those that cannot be removed do no harm.
 pub(crate) fn remove_forgotten(root: &Path) {
     let packs = folders_in(&root.join("data")).unwrap_or_default();
-    let others = ["index", "snapshots", "keys"].map(|name| root.join(name));
+    let others = ["index", "snapshots", "keys", lock_files::FOLDER].map(|name| root.join(name));
     for folder in packs.into_iter().chain(others) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();

@@ -10,6 +10,7 @@ use crate::error::Error;
 #[cfg(feature = "remote")]
 use crate::error::explain;
 use crate::local::LocalBackend;
+use crate::lock_files::LockFiles;
 
 /// A parsed repository location.
 ///
@@ -24,6 +25,9 @@ pub struct Location {
     text: String,
     kind: Kind,
 }
+
+/// Ways to a repository's files, and to its locks.
+pub(crate) type Ways = (Arc<dyn WriteBackend>, Arc<dyn LockFiles>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
@@ -76,12 +80,9 @@ impl Location {
         }
     }
 
-    pub(crate) fn backend(
-        &self,
-        more_options: &BTreeMap<String, String>,
-    ) -> Result<Arc<dyn WriteBackend>, Error> {
+    pub(crate) fn backend(&self, more_options: &BTreeMap<String, String>) -> Result<Ways, Error> {
         match &self.kind {
-            Kind::Local(path) => Ok(Arc::new(LocalBackend::new(path.clone()))),
+            Kind::Local(path) => Ok(both(LocalBackend::new(path.clone()))),
             #[cfg(feature = "remote")]
             Kind::Rest(url) => {
                 let backends = rustic_backend::BackendOptions::default()
@@ -89,7 +90,10 @@ impl Location {
                     .options(more_options.clone())
                     .to_backends()
                     .map_err(|error| self.unusable(explain(&error)))?;
-                Ok(backends.repository())
+                let url = url.strip_prefix("rest:").unwrap_or(url);
+                let locks = crate::rest_locks::RestLocks::new(url, more_options)
+                    .map_err(|error| self.unusable(error.to_string()))?;
+                Ok((backends.repository(), Arc::new(locks)))
             }
             #[cfg(feature = "remote")]
             Kind::Store(service, options) => {
@@ -97,7 +101,7 @@ impl Location {
                 options.extend(more_options.clone());
                 let backend = crate::remote::RemoteBackend::new(service, options)
                     .map_err(|error| self.unusable(error.to_string()))?;
-                Ok(Arc::new(backend))
+                Ok(both(backend))
             }
             #[cfg(not(feature = "remote"))]
             Kind::Rest(_) | Kind::Store(..) => {
@@ -113,6 +117,12 @@ impl Location {
             reason,
         }
     }
+}
+
+/// Of a backend that knows locks as well.
+fn both<B: WriteBackend + LockFiles + 'static>(backend: B) -> Ways {
+    let backend = Arc::new(backend);
+    (backend.clone(), backend)
 }
 
 impl std::fmt::Display for Location {

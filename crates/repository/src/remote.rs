@@ -4,6 +4,7 @@
 //! missing from it would be taken for lost, or stored again.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -16,6 +17,8 @@ use rustic_core::{
     WriteBackend,
 };
 use tokio::runtime::Runtime;
+
+use crate::lock_files::{self, LockFiles};
 
 /// How often a request is tried again that failed for what may pass.
 const RETRIES: usize = 5;
@@ -192,4 +195,39 @@ impl WriteBackend for RemoteBackend {
             .delete(&path)
             .map_err(|error| failure(format_args!("cannot remove {path}"), error))
     }
+}
+
+impl LockFiles for RemoteBackend {
+    fn list(&self) -> io::Result<Vec<Id>> {
+        let folder = format!("{}/", lock_files::FOLDER);
+        match self.operator.list(&folder) {
+            Ok(entries) => Ok(entries
+                .iter()
+                .filter_map(|entry| entry.name().parse().ok())
+                .collect()),
+            Err(error) if error.kind() == StoreError::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
+        match self.operator.read(&lock(id)) {
+            Ok(content) => Ok(Some(content.to_vec())),
+            Err(error) if error.kind() == StoreError::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write(&self, id: &Id, content: &[u8]) -> io::Result<()> {
+        self.operator.write(&lock(id), content.to_vec())?;
+        Ok(())
+    }
+
+    fn remove(&self, id: &Id) -> io::Result<()> {
+        Ok(self.operator.delete(&lock(id))?)
+    }
+}
+
+fn lock(id: &Id) -> String {
+    format!("{}/{}", lock_files::FOLDER, id.to_hex().as_str())
 }

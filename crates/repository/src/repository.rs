@@ -14,6 +14,7 @@ use crate::cipher::Cipher;
 use crate::error::{Error, explain};
 use crate::index;
 use crate::location::Location;
+use crate::lock_files::LockFiles;
 use crate::password::Password;
 use crate::seal::Verify;
 use crate::snapshot::SnapshotInfo;
@@ -105,7 +106,7 @@ impl Repository {
         if let Some(folder) = location.local() {
             must_be_empty(location, folder)?;
         }
-        let backend = location.backend(backend_options)?;
+        let (backend, locks) = location.backend(backend_options)?;
         let doing = || format!("creating the repository at {location}");
         let existing = backend.list(FileType::Config);
         if existing.is_ok_and(|found| !found.is_empty()) {
@@ -124,7 +125,7 @@ impl Repository {
                 &config,
             )
             .map_err(|error| Error::storage(doing(), &error))?;
-        Self::assemble(location, backend, inner)
+        Self::assemble(location, backend, locks, inner)
     }
 
     /// Opens a repository, one of dsbackup's or any of restic's or rustic's of version 2.
@@ -140,7 +141,7 @@ impl Repository {
             location: location.to_string(),
             reason,
         };
-        let backend = location.backend(backend_options)?;
+        let (backend, locks) = location.backend(backend_options)?;
         let config = backend.list(FileType::Config).map_err(|error| {
             Error::storage(format!("opening the repository at {location}"), &error)
         })?;
@@ -158,12 +159,13 @@ impl Repository {
                     Error::storage(format!("opening the repository at {location}"), &error)
                 }
             })?;
-        Self::assemble(location, backend, inner)
+        Self::assemble(location, backend, locks, inner)
     }
 
     fn assemble(
         location: &Location,
         backend: Arc<dyn WriteBackend>,
+        locks: Arc<dyn LockFiles>,
         inner: rustic_core::Repository<OpenStatus>,
     ) -> Result<Self, Error> {
         let unsupported = |reason: &str| Error::Unsupported {
@@ -186,6 +188,7 @@ impl Repository {
             .ok_or_else(|| unsupported("its master key has parts of the wrong length"))?;
         let storage = Arc::new(Storage {
             backend,
+            locks,
             cipher,
             level,
             verify,

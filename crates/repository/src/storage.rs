@@ -7,6 +7,7 @@ use rustic_core::{BytesList, FileType, Id, WriteBackend};
 
 use crate::cipher::{Cipher, sha256};
 use crate::error::{Error, explain};
+use crate::lock_files::LockFiles;
 use crate::seal::Verify;
 
 /// First byte of a compressed index or snapshot file, before encryption (restic repository version 2).
@@ -15,6 +16,7 @@ const COMPRESSED: u8 = 2;
 /// What reading and writing share.
 pub(crate) struct Storage {
     pub(crate) backend: Arc<dyn WriteBackend>,
+    pub(crate) locks: Arc<dyn LockFiles>,
     pub(crate) cipher: Cipher,
     /// zstd level.
     pub(crate) level: i32,
@@ -26,20 +28,22 @@ impl Storage {
     /// Writes an index or snapshot file: compressed, encrypted, named by the SHA-256 of the result.
     pub(crate) fn save(&self, kind: FileType, json: &[u8]) -> Result<Id, Error> {
         let doing = || format!("saving a file in {}/", kind.dirname());
-        let sealed = (|| {
-            let mut plain = vec![COMPRESSED];
-            zstd::stream::copy_encode(json, &mut plain, self.level)?;
-            let mut sealed = Vec::with_capacity(plain.len() + crate::cipher::OVERHEAD);
-            self.cipher.seal(&plain, &mut sealed)?;
-            Ok::<_, std::io::Error>(sealed)
-        })();
-        let sealed = sealed.map_err(|error| Error::Storage {
+        let sealed = self.seal(json).map_err(|error| Error::Storage {
             doing: doing(),
             reason: error.to_string(),
         })?;
         let id = Id::new(sha256(&sealed));
         self.write(kind, &id, sealed.into(), doing)?;
         Ok(id)
+    }
+
+    /// An index, snapshot or lock file as it is stored.
+    pub(crate) fn seal(&self, json: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut plain = vec![COMPRESSED];
+        zstd::stream::copy_encode(json, &mut plain, self.level)?;
+        let mut sealed = Vec::with_capacity(plain.len() + crate::cipher::OVERHEAD);
+        self.cipher.seal(&plain, &mut sealed)?;
+        Ok(sealed)
     }
 
     /// The content of an index, snapshot or lock file; `None` when it is none of this repository's.

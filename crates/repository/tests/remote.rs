@@ -54,7 +54,12 @@ fn round_trip(location: &str) {
     for added in [40 << 20, 0] {
         let files = vec![noise("large", 1, 40 << 20), noise("folder/small", 2, 10)];
         let backup = repository
-            .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+            .backup(
+                &shared(&repository),
+                &request(),
+                &mut ListSource::new(files),
+                &mut |_| {},
+            )
             .unwrap();
         assert!(
             backup.new_bytes >= added && backup.new_bytes <= added + 10,

@@ -17,7 +17,7 @@ fn restic_lists_checks_and_restores_a_real_directory() {
         let folder = fixture.unpack();
         let mut source = FolderSource::new(folder.path());
         let backup = repository
-            .backup(&request(), &mut source, &mut |_| {})
+            .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
             .unwrap();
 
         let target = place.path().join("restored");
@@ -67,9 +67,12 @@ fn a_snapshot_reads_back_as_it_was() {
     ];
     let mut seen = 0;
     let backup = repository
-        .backup(&request(), &mut ListSource::new(files), &mut |bytes| {
-            seen = bytes
-        })
+        .backup(
+            &shared(&repository),
+            &request(),
+            &mut ListSource::new(files),
+            &mut |bytes| seen = bytes,
+        )
         .unwrap();
     assert_eq!(seen, backup.files.iter().map(|file| file.size).sum::<u64>());
     assert!(backup.new_bytes < seen - (2 << 20), "zeros are stored once");
@@ -115,12 +118,17 @@ fn the_same_files_again_store_nothing_new_but_are_read_in_full() {
     let repository = init(&place.path().join("repo"));
     let files = || ListSource::new(vec![noise("a", 7, 5 << 20), noise("b", 8, 3 << 20)]);
     let first = repository
-        .backup(&request(), &mut files(), &mut |_| {})
+        .backup(&shared(&repository), &request(), &mut files(), &mut |_| {})
         .unwrap();
     assert!(first.stored_bytes > 8 << 20);
     let mut read = 0;
     let second = repository
-        .backup(&request(), &mut files(), &mut |bytes| read = bytes)
+        .backup(
+            &shared(&repository),
+            &request(),
+            &mut files(),
+            &mut |bytes| read = bytes,
+        )
         .unwrap();
     assert_eq!(read, 8 << 20);
     assert_eq!(second.new_bytes, 0);
@@ -145,7 +153,7 @@ fn a_repository_made_by_restic_is_read_and_written() {
     assert_eq!(snapshot.read(&inside, 100).unwrap(), b"made by restic");
     let mut source = FolderSource::new(&folder);
     repository
-        .backup(&request(), &mut source, &mut |_| {})
+        .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
         .unwrap();
     restic_succeeds(&path, &["check", "--read-data"]);
 }
@@ -173,7 +181,7 @@ fn a_finely_cut_file_is_stored_again_in_small_parts_only() {
         let files = files.into_iter().chain([noise("other", 6, 3 << 20)]);
         let mut source = ListSource::new(files.collect());
         repository
-            .backup(&request(), &mut source, &mut |_| {})
+            .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
             .unwrap()
     };
     // What was stored in the usual way, by an earlier version say, is stored once more.
@@ -209,7 +217,7 @@ fn only_the_owner_may_look_into_a_local_repository() {
     let repository = init(&path);
     let mut source = ListSource::new(vec![noise("a", 7, 100_000)]);
     repository
-        .backup(&request(), &mut source, &mut |_| {})
+        .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
         .unwrap();
     let mut folders = vec![path];
     while let Some(folder) = folders.pop() {
@@ -298,7 +306,12 @@ fn chunk_size_level_and_verification_are_the_repositorys() {
             file("text", 9 << 20, std::io::repeat(b'x').take(9 << 20)),
         ];
         let backup = repository
-            .backup(&request(), &mut ListSource::new(files), &mut |_| {})
+            .backup(
+                &shared(&repository),
+                &request(),
+                &mut ListSource::new(files),
+                &mut |_| {},
+            )
             .unwrap();
         let snapshot = repository.open_snapshot(&backup.snapshot).unwrap();
         assert_eq!(snapshot.read("text", 9 << 20).unwrap(), vec![b'x'; 9 << 20]);

@@ -74,6 +74,7 @@ struct Summary {
 /// Before anything is touched: whatever is refused. After that the directory stays locked, and the message says so.
 pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
+    let _lock = crate::lock::for_reading(&repository, options.lock, report)?;
     let snapshot = snapshots::find(&repository, &options.snapshot)?;
     let restorable = Restorable::open(&repository, &snapshot)?;
     let restored_to = match (&options.target, &options.new_server.first_domain_controller) {

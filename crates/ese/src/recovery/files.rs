@@ -550,11 +550,14 @@ fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
 /// clean then, and held all changes up to the DBTIME that its own header names: the engine sets that field when the database is
 /// created, detached or shut down, and never while it is attached (`le_dbtimeDirtied`).
 fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
+    /// What the first change of a database gets (`dbtimeStart`). Before Windows 8, pages were made unlogged by its creation, and
+    /// have lower ones.
+    const FIRST: u64 = 0x40;
     let attached = header.dbtime.get();
     match first.map(|first| attachment(first, header)) {
         Some(Some(attachment)) => attachment.dbtime.get().max(attached),
         // The log holds its whole life since it was created.
-        Some(None) if header.last_consistent.generation() == 0 => 0,
+        Some(None) if header.last_consistent.generation() == 0 => FIRST - 1,
         _ => attached,
     }
 }

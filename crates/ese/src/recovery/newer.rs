@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::thread::JoinHandle;
 
-use super::store::PageMap;
+use super::redo::Redo;
 use crate::checksum::{PageVerdict, verify_page};
 use crate::database::Source;
 use crate::page::{PageHeader, PageSize, Pgno};
@@ -41,6 +41,8 @@ impl Explained {
 pub(super) struct Changed {
     pub page: Pgno,
     pub dbtime: u64,
+    /// The OBJID of its tree.
+    pub object: u32,
 }
 
 /// The pages that the logs must explain; they are found while the logs are replayed, on a thread of its own. Reading
@@ -60,15 +62,23 @@ impl Search {
         Ok(Search(std::thread::spawn(search)))
     }
 
-    /// The newest of them that no record explains; `reached` tells to which DBTIME records brought each page.
-    pub fn newest_unexplained(self, reached: &PageMap<u64>) -> io::Result<Option<Changed>> {
+    /// The newest of them that no record explains. Counts the DBTIMEs of those that need none.
+    pub fn newest_unexplained(self, redo: &mut Redo) -> io::Result<Option<Changed>> {
         let changed = self.0.join().map_err(|_| {
             io::Error::other("the search for pages that are newer than the logs broke off")
         })??;
-        let is_explained =
-            |page: &Changed| reached.get(&page.page).is_some_and(|to| page.dbtime <= *to);
-        let unexplained = changed.into_iter().filter(|page| !is_explained(page));
-        Ok(unexplained.max_by_key(|page| page.dbtime))
+        let mut newest: Option<Changed> = None;
+        for page in changed {
+            if redo.has_reached(page.page, page.dbtime) {
+                continue;
+            }
+            if redo.may_be_unlogged(page.object, page.dbtime) {
+                redo.count_up_to(page.dbtime, 0);
+            } else if newest.is_none_or(|newest| newest.dbtime < page.dbtime) {
+                newest = Some(page);
+            }
+        }
+        Ok(newest)
     }
 }
 
@@ -95,6 +105,7 @@ fn changed(
                 changed.push(Changed {
                     page: number,
                     dbtime: header.dbtime,
+                    object: header.objid,
                 });
             }
         }

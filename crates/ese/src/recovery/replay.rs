@@ -64,7 +64,7 @@ impl<'a> Replay<'a> {
         let replayed = self.logs(redo);
         let newer = match search {
             Some(search) => {
-                let found = search.newest_unexplained(redo.reached());
+                let found = search.newest_unexplained(redo);
                 redo.store.with_base(|_, _, _| found)?
             }
             None => None,

@@ -195,9 +195,18 @@ fn run(check: impl Fn(u64) -> Option<String>) {
 /// Seeds of histories that were refused, or came out wrong, before a fault was mended, with what it was. A change of the
 /// model changes what its seeds make; then others are to be found, with the recovery of before.
 const FOUND: [(u64, &str); 3] = [
-    (14, "pages changed before the last attachment in the first log"),
-    (19, "pages changed before the last attachment in the first log"),
-    (33, "pages changed before the last attachment in the first log"),
+    (
+        14,
+        "pages changed before the last attachment in the first log",
+    ),
+    (
+        19,
+        "pages changed before the last attachment in the first log",
+    ),
+    (
+        33,
+        "pages changed before the last attachment in the first log",
+    ),
 ];
 
 #[test]

@@ -30,6 +30,14 @@ pub fn open(path: &Path) -> Repository {
     Repository::open(&location(path), &Password::new(PASSWORD), &BTreeMap::new()).unwrap()
 }
 
+/// A lock for a backup.
+pub fn shared(repository: &Repository) -> Lock {
+    repository
+        .lock(LockKind::Shared, std::time::Duration::ZERO)
+        .map_err(|error| error.to_string())
+        .unwrap()
+}
+
 pub fn request() -> BackupRequest {
     BackupRequest {
         host: "dc1".to_string(),

@@ -4,6 +4,7 @@
 //! record found it, the change is made; if the page is at or past the record's DBTIME, it is there already; anything
 //! else is a gap and ends the recovery.
 
+mod builds;
 pub(super) mod database;
 pub(super) mod macros;
 mod merge;
@@ -24,6 +25,7 @@ use crate::header::{DatabaseHeader, Lgpos};
 use crate::log::Entry;
 use crate::log::record::{PageHead, Record};
 use crate::page::{Fault, Pgno};
+use builds::Builds;
 use pages::LostPages;
 
 /// How much was done.
@@ -61,6 +63,7 @@ pub(in crate::recovery) struct Redo {
     lost: LostPages,
     /// DBTIME to which the logs brought each page that the file may hold changes of.
     reached: PageMap<u64>,
+    builds: Builds,
     /// The number that the logs call the database by where the replay stands, also before it was attached for the last time.
     known_as: Option<u8>,
     /// The file is the copy that a streaming backup made.
@@ -124,6 +127,7 @@ impl Redo {
             attached,
             lost: LostPages::default(),
             reached: PageMap::default(),
+            builds: Builds::default(),
             known_as: None,
             position: Lgpos::MIN,
             shut_down: None,
@@ -172,6 +176,9 @@ impl Redo {
                 let session = self.session(commit.session);
                 if session.begun {
                     session.commit_to(commit.level_to);
+                }
+                if commit.level_to == 0 {
+                    self.builds.commit(commit.session, self.dbtime);
                 }
             }
             Record::Rollback(rollback) => {
@@ -367,6 +374,9 @@ impl Redo {
 
     /// Decides what to do with a record, and keeps the counters of the database.
     fn admit(&mut self, origin: Origin, entry: &Entry<'_>) -> Admission {
+        if self.concerns(origin.database) {
+            self.builds.follow(origin, &entry.record);
+        }
         let Some(session) = self.sessions.get_mut(&origin.session) else {
             self.count(origin);
             self.pass_over(origin.database, &entry.record);

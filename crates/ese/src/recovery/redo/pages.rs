@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::super::error::{Error, Result};
-use super::super::store::{PageMap, PageState};
+use super::super::store::PageState;
 use super::Redo;
 use crate::header::Lgpos;
 use crate::log::record::Record;
@@ -62,9 +62,14 @@ impl LostPages {
 }
 
 impl Redo {
-    /// To which DBTIME records brought the pages that the file may hold changes of.
-    pub fn reached(&self) -> &PageMap<u64> {
-        &self.reached
+    /// Whether records brought a page to this DBTIME, or past it.
+    pub fn has_reached(&self, page: Pgno, dbtime: u64) -> bool {
+        self.reached.get(&page).is_some_and(|to| dbtime <= *to)
+    }
+
+    /// Whether the page may have got this DBTIME while its tree, an index, was built without records.
+    pub fn may_be_unlogged(&self, object: u32, dbtime: u64) -> bool {
+        self.builds.explain(object, dbtime)
     }
 
     fn note_page(&mut self, number: Pgno, after: u64) {

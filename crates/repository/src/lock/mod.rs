@@ -1,0 +1,369 @@
+//! restic's locks: nobody removes what another program relies on.
+//!
+//! Any number of programs that only read or add hold shared locks at once. One that removes (prune) holds an exclusive
+//! lock, beside which there is no other. A lock is a file in `locks/`; whoever takes one looks for others before it
+//! writes its own, and again after that, so that of two that come at the same moment at least one sees the other.
+//! It is renewed every five minutes by a new file, and is stale when its process is gone or has not renewed it for 30
+//! minutes. Stale locks do not count; [`Repository::unlock`] removes them.
+
+mod record;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rustic_core::Id;
+
+use crate::cipher::sha256;
+use crate::error::Error;
+use crate::repository::Repository;
+use crate::storage::Storage;
+use record::{Record, STALE};
+
+/// Between two renewals, as restic has it.
+const RENEW: Duration = Duration::from_secs(5 * 60);
+/// After a renewal that failed.
+const RENEW_AGAIN: Duration = Duration::from_secs(60);
+/// A lock that was not renewed for so long is given up, well before others take it for stale: restic's margin.
+const LOST: Duration = Duration::from_secs(STALE.as_secs() - RENEW.as_secs() * 3 / 2);
+/// How long a store on another computer gets to show a new lock to everybody, as restic has it.
+const SETTLE: Duration = Duration::from_millis(200);
+/// The pauses of a program that waits for a lock grow from the first to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+/// A lock that cannot be read is looked at so often: it may be on its way.
+const LOOKS: u32 = 3;
+
+/// What a lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockKind {
+    /// For reading and adding: others may do so as well.
+    Shared,
+    /// For removing: nobody else has a lock.
+    Exclusive,
+}
+
+/// A lock that somebody has on a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockInfo {
+    /// The name of its file.
+    pub id: String,
+    /// The computer of its process.
+    pub host: String,
+    /// Whose process it is.
+    pub user: String,
+    /// The process.
+    pub pid: i64,
+    /// When it was written or renewed, RFC 3339.
+    pub since: String,
+    /// What it is for.
+    pub kind: LockKind,
+    /// Whether its process is gone, or has not renewed it in time.
+    pub stale: bool,
+}
+
+/// A lock on a repository. It renews itself, and is removed when it is dropped.
+pub struct Lock {
+    held: Arc<Mutex<Held>>,
+    storage: Arc<Storage>,
+    end: Option<Sender<()>>,
+    renewing: Option<JoinHandle<()>>,
+}
+
+/// The lock's file as it is now.
+struct Held {
+    id: Id,
+    record: Record,
+    /// When it was last renewed, by a clock that nobody sets, and by one that goes on while the computer sleeps.
+    renewed: (Instant, SystemTime),
+}
+
+impl Repository {
+    /// Takes a lock. While others have locks that stand against it, it is tried again for as long as `retry_for` says.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] names who holds the repository; [`Error::CannotLock`] when the lock cannot be written, as in a
+    /// repository that may only be read; [`Error::Storage`].
+    pub fn lock(&self, kind: LockKind, retry_for: Duration) -> Result<Lock, Error> {
+        let settle = match self.location().local() {
+            Some(_) => Duration::ZERO,
+            None => SETTLE,
+        };
+        let begin = Instant::now();
+        let mut pause = PAUSES.0;
+        loop {
+            match Lock::take(self.storage(), kind, settle, RENEW) {
+                Err(Error::Locked { .. }) if begin.elapsed() < retry_for => {
+                    std::thread::sleep(pause.min(retry_for - begin.elapsed().min(retry_for)));
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// All locks, stale ones as well. What cannot be read as a lock is left out.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn locks(&self) -> Result<Vec<LockInfo>, Error> {
+        let found = look(self.storage())?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(id, record)| Some(info(&id, &record?)))
+            .collect())
+    }
+
+    /// Removes stale locks, or with `all` every lock: then nobody else may use the repository. Returns how many.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn unlock(&self, all: bool) -> Result<usize, Error> {
+        let found = look(self.storage())?;
+        let doomed: Vec<Id> = (found.into_iter())
+            .filter(|(_, record)| all || record.as_ref().is_some_and(Record::is_stale))
+            .map(|(id, _)| id)
+            .collect();
+        for id in &doomed {
+            (self.storage().locks.remove(id)).map_err(|error| storage("removing a lock", error))?;
+        }
+        Ok(doomed.len())
+    }
+}
+
+impl Lock {
+    fn take(
+        files: &Arc<Storage>,
+        kind: LockKind,
+        settle: Duration,
+        renew: Duration,
+    ) -> Result<Self, Error> {
+        no_conflict(files, kind, None)?;
+        let record = Record::new(kind == LockKind::Exclusive);
+        let id = write(files, &record).map_err(|error| Error::CannotLock {
+            reason: error.to_string(),
+        })?;
+        let held = Held {
+            id,
+            record,
+            renewed: (Instant::now(), SystemTime::now()),
+        };
+        let mut lock = Self {
+            held: Arc::new(Mutex::new(held)),
+            storage: files.clone(),
+            end: None,
+            renewing: None,
+        };
+        std::thread::sleep(settle);
+        no_conflict(files, kind, Some(&id))?;
+        let (end, ended) = bounded(0);
+        let (held, files) = (lock.held.clone(), files.clone());
+        lock.end = Some(end);
+        lock.renewing = Some(std::thread::spawn(move || {
+            keep_renewed(&held, &files, renew, &ended);
+        }));
+        Ok(lock)
+    }
+
+    /// Fails unless the lock is still there and was renewed in time. To be asked before anything is removed or
+    /// truncated in the belief that the repository stayed as it was.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`].
+    pub fn check(&self) -> Result<(), Error> {
+        let held = guard(&self.held);
+        let lost = |reason: String| Err(Error::LockLost { reason });
+        let age = held.age();
+        if age > LOST {
+            return lost(format!(
+                "it could not be renewed for {} minutes",
+                age.as_secs() / 60
+            ));
+        }
+        match self.storage.locks.read(&held.id) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => lost("somebody removed it (`unlock`?)".into()),
+            Err(error) => lost(format!("it cannot be looked at: {error}")),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(renewing) = self.renewing.take() {
+            let _ = renewing.join();
+        }
+        // One that cannot be removed is stale at once, on this computer, or in half an hour.
+        let _ = self.storage.locks.remove(&guard(&self.held).id);
+    }
+}
+
+impl Held {
+    fn age(&self) -> Duration {
+        let slept = self.renewed.1.elapsed().unwrap_or_default();
+        self.renewed.0.elapsed().max(slept)
+    }
+
+    /// Writes a new file and removes the old one, in this order: there is a lock at any time.
+    fn renew(&mut self, files: &Storage) -> std::io::Result<()> {
+        // Removed by somebody, it is not made anew: others rely on its absence.
+        if self.age() > LOST || files.locks.read(&self.id)?.is_none() {
+            return Ok(());
+        }
+        let now = (Instant::now(), SystemTime::now());
+        let record = self.record.renewed();
+        let id = write(files, &record)?;
+        let old = std::mem::replace(&mut self.id, id);
+        self.record = record;
+        self.renewed = now;
+        files.locks.remove(&old)
+    }
+}
+
+fn keep_renewed(held: &Mutex<Held>, files: &Storage, renew: Duration, ended: &Receiver<()>) {
+    let mut pause = renew;
+    while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        pause = match guard(held).renew(files) {
+            Ok(()) => renew,
+            Err(_) => renew.min(RENEW_AGAIN),
+        };
+    }
+}
+
+/// Fails if somebody has a lock that stands against one of this kind.
+fn no_conflict(files: &Storage, kind: LockKind, ours: Option<&Id>) -> Result<(), Error> {
+    for (id, record) in look(files)? {
+        if let Some(record) = record
+            && Some(&id) != ours
+            && (kind == LockKind::Exclusive || record.exclusive)
+            && !record.is_stale()
+        {
+            return Err(Error::Locked {
+                by: format!(
+                    "process {} of {} on {}",
+                    record.pid, record.username, record.hostname
+                ),
+                since: record.time,
+                exclusive: record.exclusive,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Every lock file, with what it says. `None` for one that says nothing even after a while: its writer was killed
+/// before the lock was whole, and so never held it.
+fn look(files: &Storage) -> Result<Vec<(Id, Option<Record>)>, Error> {
+    let failed = |error| storage("reading the repository's locks", error);
+    let mut found = Vec::new();
+    for id in files.locks.list().map_err(failed)? {
+        let mut looks = 0;
+        loop {
+            // Released between the listing and the look at it.
+            let Some(sealed) = files.locks.read(&id).map_err(failed)? else {
+                break;
+            };
+            let json = files.open(&sealed);
+            let record = json.and_then(|json| serde_json::from_slice(&json).ok());
+            looks += 1;
+            if record.is_some() || looks == LOOKS {
+                found.push((id, record));
+                break;
+            }
+            std::thread::sleep(SETTLE);
+        }
+    }
+    Ok(found)
+}
+
+fn write(files: &Storage, record: &Record) -> std::io::Result<Id> {
+    let sealed = files.seal(&serde_json::to_vec(record)?)?;
+    let id = Id::new(sha256(&sealed));
+    files.locks.write(&id, &sealed)?;
+    Ok(id)
+}
+
+fn info(id: &Id, record: &Record) -> LockInfo {
+    LockInfo {
+        id: id.to_hex().as_str().to_string(),
+        host: record.hostname.clone(),
+        user: record.username.clone(),
+        pid: record.pid,
+        since: record.time.clone(),
+        kind: match record.exclusive {
+            true => LockKind::Exclusive,
+            false => LockKind::Shared,
+        },
+        stale: record.is_stale(),
+    }
+}
+
+fn storage(doing: &str, error: std::io::Error) -> Error {
+    Error::Storage {
+        doing: doing.to_string(),
+        reason: error.to_string(),
+    }
+}
+
+fn guard(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InitOptions, Location, Password};
+
+    #[test]
+    fn a_lock_is_renewed_by_a_new_file() {
+        let place = tempfile::tempdir().unwrap();
+        let repository = Repository::init(
+            &Location::parse(place.path().to_str().unwrap()).unwrap(),
+            &Password::new("renewed"),
+            &InitOptions::default(),
+            &Default::default(),
+        )
+        .unwrap();
+        let often = Duration::from_millis(20);
+        let lock = Lock::take(
+            repository.storage(),
+            LockKind::Shared,
+            Duration::ZERO,
+            often,
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
+        let mut names = std::collections::HashSet::new();
+        while names.len() < 4 {
+            lock.check().unwrap();
+            let there = repository.locks().unwrap();
+            // The new one beside the old one, for a moment.
+            assert!(!there.is_empty() && there.len() <= 2);
+            names.extend(there.into_iter().map(|lock| lock.id));
+        }
+        drop(lock);
+        assert!(repository.locks().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_lock_that_was_not_renewed_in_time_is_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let repository = Repository::init(
+            &Location::parse(place.path().to_str().unwrap()).unwrap(),
+            &Password::new("late"),
+            &InitOptions::default(),
+            &Default::default(),
+        )
+        .unwrap();
+        let lock = repository
+            .lock(LockKind::Shared, Duration::ZERO)
+            .unwrap_or_else(|error| panic!("{error}"));
+        lock.check().unwrap();
+        // As if the computer had slept.
+        guard(&lock.held).renewed.1 -= LOST + RENEW_AGAIN;
+        let error = lock.check().unwrap_err();
+        assert!(matches!(error, Error::LockLost { .. }), "{error}");
+        guard(&lock.held).renew(repository.storage()).unwrap();
+        assert!(lock.check().is_err(), "it is not made fresh again");
+    }
+}

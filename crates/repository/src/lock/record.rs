@@ -1,0 +1,138 @@
+//! What a lock file says, in restic's words.
+
+use std::time::{Duration, SystemTime};
+
+use rustic_core::jiff::Timestamp;
+use rustix::io::Errno;
+use rustix::process::{Pid, getgid, getpid, getuid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+/// restic renews its locks every five minutes, ends what it does when it cannot, and takes one of this age for forgotten.
+pub(super) const STALE: Duration = Duration::from_secs(30 * 60);
+
+/// The JSON of a lock file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// RFC 3339: when it was written, or renewed.
+    pub(super) time: String,
+    #[serde(default)]
+    pub(super) exclusive: bool,
+    #[serde(default)]
+    pub(super) hostname: String,
+    #[serde(default)]
+    pub(super) username: String,
+    #[serde(default)]
+    pub(super) pid: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) uid: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) gid: u32,
+}
+
+/// As restic does, root is not named.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Record {
+    /// That of this process, now.
+    pub(super) fn new(exclusive: bool) -> Self {
+        let uid = getuid();
+        let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid.as_raw()));
+        Self {
+            time: now(),
+            exclusive,
+            hostname: hostname(),
+            username: (user.ok().flatten())
+                .map_or_else(|| uid.as_raw().to_string(), |user| user.name),
+            pid: i64::from(getpid().as_raw_nonzero().get()),
+            uid: uid.as_raw(),
+            gid: getgid().as_raw(),
+        }
+    }
+
+    /// The same lock, renewed.
+    pub(super) fn renewed(&self) -> Self {
+        Self {
+            time: now(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether nobody holds it any more: its process is gone from this computer, or has not renewed it for 30 minutes.
+    /// One whose time lies in the future, or cannot be read, is held.
+    pub(super) fn is_stale(&self) -> bool {
+        let age = (self.time.parse::<Timestamp>().ok())
+            .and_then(|time| SystemTime::now().duration_since(time.into()).ok());
+        age.is_some_and(|age| age > STALE) || (self.hostname == hostname() && !self.process_lives())
+    }
+
+    fn process_lives(&self) -> bool {
+        match i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
+            // A process of somebody else's may not be signalled, but it is there.
+            Some(pid) => test_kill_process(pid) != Err(Errno::SRCH),
+            None => true,
+        }
+    }
+}
+
+fn now() -> String {
+    Timestamp::now().to_string()
+}
+
+fn hostname() -> String {
+    let uname = rustix::system::uname();
+    uname.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aged(minutes: i64, record: Record) -> Record {
+        let time = Timestamp::now() - rustic_core::jiff::SignedDuration::from_mins(minutes);
+        Record {
+            time: time.to_string(),
+            ..record
+        }
+    }
+
+    #[test]
+    fn a_lock_is_stale_by_age_or_when_its_process_is_gone() {
+        let ours = Record::new(true);
+        let elsewhere = Record {
+            hostname: "elsewhere.example".into(),
+            pid: 1 << 30,
+            ..ours.clone()
+        };
+        let gone = Record {
+            pid: 1 << 30,
+            ..ours.clone()
+        };
+        for (what, record, stale) in [
+            ("ours", ours.clone(), false),
+            ("ours, not renewed", aged(31, ours.clone()), true),
+            ("ours, from the future", aged(-600, ours), false),
+            ("elsewhere", aged(29, elsewhere.clone()), false),
+            ("elsewhere, not renewed", aged(31, elsewhere.clone()), true),
+            ("elsewhere, from the future", aged(-6000, elsewhere), false),
+            ("of a process that is gone", aged(-60, gone), true),
+        ] {
+            assert_eq!(record.is_stale(), stale, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_time_may_have_any_offset() {
+        let time = Timestamp::now().to_zoned(rustic_core::jiff::tz::TimeZone::fixed(
+            rustic_core::jiff::tz::offset(5),
+        ));
+        let record = Record {
+            // As Go writes it.
+            time: time.strftime("%Y-%m-%dT%H:%M:%S.%f%:z").to_string(),
+            hostname: "elsewhere.example".into(),
+            ..Record::new(false)
+        };
+        assert!(!record.is_stale(), "{}", record.time);
+    }
+}
