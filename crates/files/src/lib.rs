@@ -1,0 +1,18 @@
+//! Restored files, and small files that must survive a power failure.
+//!
+//! Names come from a snapshot or over the network, and the process may be root. So everything is
+//! opened, made and removed beneath one folder ([`Folder`]), never through a symbolic link, and a
+//! new file never takes the place of what is there already ([`NewFile`]).
+#![forbid(unsafe_code)]
+
+mod durable;
+mod folder;
+mod new_file;
+mod space;
+mod trust;
+
+pub use durable::{UNFINISHED, remove_durably, sync_folder, write_durably};
+pub use folder::Folder;
+pub use new_file::{NewFile, NotFinished};
+pub use space::{Shortage, Space};
+pub use trust::{Untrusted, check_trusted};
