@@ -145,9 +145,9 @@ impl Folder {
     /// # Errors
     /// As [`folder`](Self::folder).
     pub fn remove_file(&self, relative: &Path) -> Result<()> {
-        let removed = self
-            .parent(relative)
-            .and_then(|(folder, name)| Ok(rustix::fs::unlinkat(&folder.fd, &name, AtFlags::empty())?));
+        let removed = self.parent(relative).and_then(|(folder, name)| {
+            Ok(rustix::fs::unlinkat(&folder.fd, &name, AtFlags::empty())?)
+        });
         match removed {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed,
@@ -205,7 +205,9 @@ impl Folder {
                 opened => opened,
             }
         };
-        let mut names = relative.components().map(|name| Path::new(name.as_os_str()));
+        let mut names = relative
+            .components()
+            .map(|name| Path::new(name.as_os_str()));
         let mut name = names.next().ok_or(Errno::INVAL)?;
         let mut folder: Option<OwnedFd> = None;
         for next in names {
@@ -301,7 +303,10 @@ mod tests {
         assert!(folder.open_file(Path::new("file-link")).is_err());
         assert!(folder.create_new(Path::new("file-link")).is_err());
         let out = scene.path().join("out");
-        assert_eq!(std::fs::read_to_string(out.join("file")).unwrap(), "untouched");
+        assert_eq!(
+            std::fs::read_to_string(out.join("file")).unwrap(),
+            "untouched"
+        );
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
     }
 
@@ -318,7 +323,12 @@ mod tests {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let by_components = |path: &str| folder.open_by_components(Path::new(path), flags);
         by_components("real/file").unwrap();
-        for path in ["link/file", "inside/file", "real/relative/file", "file-link"] {
+        for path in [
+            "link/file",
+            "inside/file",
+            "real/relative/file",
+            "file-link",
+        ] {
             assert_eq!(by_components(path).err(), Some(Errno::LOOP), "{path}");
         }
     }

@@ -145,8 +145,16 @@ mod tests {
             file
         };
         drop(write(b"half"));
-        assert!(write(b"content").finish(6, &sha256(b"content"), None).is_err());
-        assert!(write(b"content").finish(7, &sha256(b"other"), None).is_err());
+        assert!(
+            write(b"content")
+                .finish(6, &sha256(b"content"), None)
+                .is_err()
+        );
+        assert!(
+            write(b"content")
+                .finish(7, &sha256(b"other"), None)
+                .is_err()
+        );
         let there = scene.path().join(path);
         assert!(!there.exists());
 
@@ -158,7 +166,10 @@ mod tests {
         let metadata = there.metadata().unwrap();
         assert_eq!(metadata.modified().unwrap(), modified);
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-        assert!(NewFile::create(&folder, path).is_err(), "it is there already");
+        assert!(
+            NewFile::create(&folder, path).is_err(),
+            "it is there already"
+        );
         assert_eq!(std::fs::read(&there).unwrap(), b"content");
     }
 }

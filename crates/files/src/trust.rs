@@ -90,7 +90,13 @@ mod tests {
         let chmod = |mode| {
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
         };
-        for (mode, is_trusted) in [(0o700, true), (0o755, true), (0o1777, true), (0o770, false), (0o777, false)] {
+        for (mode, is_trusted) in [
+            (0o700, true),
+            (0o755, true),
+            (0o1777, true),
+            (0o770, false),
+            (0o777, false),
+        ] {
             chmod(mode);
             assert_eq!(check_trusted(folder, None).is_ok(), is_trusted, "{mode:o}");
         }

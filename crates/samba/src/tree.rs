@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use files::Folder;
 use ids::{DomainSid, Guid};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +131,20 @@ impl Tree {
     /// # Errors
     /// [`Error::Refused`] for a file that is missing; [`Error::Damaged`] for a database.
     pub fn verify(&self) -> Result<()> {
+        // Samba's libraries would open through a link what lies elsewhere.
+        let is_database = |entry: &&ListedEntry| {
+            let kind = Path::new(&entry.path).extension();
+            entry.path.starts_with("private/sam.ldb.d/")
+                || kind.is_some_and(|kind| kind == "ldb" || kind == "tdb")
+        };
+        let mut links =
+            (self.listing.entries.iter()).filter(|entry| entry.kind == ListedKind::Link);
+        if let Some(link) = links.find(is_database) {
+            return Err(Error::Refused(format!(
+                "{}: a link in the place of a database: the snapshot is not used",
+                link.path
+            )));
+        }
         for entry in self.listing.entries.iter().filter(|entry| entry.is_file()) {
             let path = self.path(entry);
             let is_file = path
@@ -175,29 +191,36 @@ impl Tree {
     /// # Errors
     /// [`Error::Io`]: most of it needs root.
     pub fn shape(&self) -> Result<()> {
+        let root = self.folder()?;
         for entry in &self.listing.entries {
-            let path = self.path(entry);
+            let relative = Path::new(&entry.path);
             let made = match (&entry.kind, &entry.target) {
-                (ListedKind::Folder, _) => {
-                    std::fs::create_dir_all(&path).map_err(Error::io("make the folder", &path))
-                }
-                (ListedKind::Link, Some(target)) => {
-                    match std::os::unix::fs::symlink(target, &path) {
-                        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-                        made => made.map_err(Error::io("make the link", &path)),
-                    }
-                }
+                (ListedKind::Folder, _) => root.make_folders(relative).map(drop),
+                (ListedKind::Link, Some(target)) => make_link(&root, relative, target),
                 _ => Ok(()),
             };
-            made?;
+            made.map_err(Error::io("make the folder or link", self.path(entry)))?;
         }
         // What is in a folder comes first: it would change the folder's time.
         for entry in self.listing.entries.iter().rev() {
-            entry
-                .attributes
-                .apply(&self.path(entry), entry.kind == ListedKind::Link)?;
+            let is_link = entry.kind == ListedKind::Link;
+            (entry.attributes).apply_beneath(&root, Path::new(&entry.path), is_link)?;
         }
         Ok(())
+    }
+
+    /// What a listing holds and a restore does not set, in words: extended attributes that would
+    /// give programs privileges.
+    pub fn withheld(&self) -> Vec<String> {
+        let entries = self.listing.entries.iter();
+        let withheld = entries.flat_map(|entry| {
+            (entry.attributes.withheld()).map(|name| format!("{}: {name} is not set", entry.path))
+        });
+        withheld.collect()
+    }
+
+    fn folder(&self) -> Result<Folder> {
+        Folder::open(&self.root).map_err(Error::io("open the folder", &self.root))
     }
 
     /// Asks the databases who they are, and whether the partitions belong together.
@@ -243,7 +266,9 @@ impl Tree {
     fn configuration(&self) -> Result<PathBuf> {
         let path = self.root.join(CONFIGURATION_PATH);
         let run = self.root.join(RUN_PATH);
-        std::fs::create_dir_all(&run).map_err(Error::io("make the folder", &run))?;
+        let root = self.folder()?;
+        root.make_folders(Path::new(RUN_PATH))
+            .map_err(Error::io("make the folder", &run))?;
         let identity = &self.listing.identity;
         let folder = |name: &str| self.root.join(name).display().to_string();
         let run = run.display();
@@ -270,7 +295,12 @@ impl Tree {
             folder("state"),
             folder("sysvol"),
         );
-        std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+        let write = || {
+            root.remove_file(Path::new(CONFIGURATION_PATH))?;
+            root.create_new(Path::new(CONFIGURATION_PATH))?
+                .write_all(text.as_bytes())
+        };
+        write().map_err(Error::io("write", &path))?;
         Ok(path)
     }
 
@@ -318,5 +348,18 @@ impl Tree {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes a link, unless an interrupted attempt made the same one.
+fn make_link(root: &Folder, relative: &Path, target: &str) -> std::io::Result<()> {
+    match root.create_link(relative, target) {
+        Err(error)
+            if error.kind() == ErrorKind::AlreadyExists
+                && root.read_link(relative).ok().as_deref() == Some(target.as_bytes()) =>
+        {
+            Ok(())
+        }
+        made => made,
     }
 }

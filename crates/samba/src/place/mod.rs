@@ -229,6 +229,8 @@ impl<'a> Place<'a> {
             let staged = tree.root().join(&root.name);
             match staged.symlink_metadata() {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // Of a root that was a link only the link was backed up; the server's own stays.
+                Ok(found) if found.is_symlink() => continue,
                 found => found.map_err(Error::io("look at", &staged))?,
             };
             let spared = match root.name.as_str() {

@@ -4,24 +4,26 @@
 //! ACLs, which are extended attributes too.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use files::Folder;
 use ids::hex;
-use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Attributes that describe the machine's own protection, not the domain controller's: they are the machine's to set.
-const MACHINE_ATTRIBUTES: [&str; 5] = [
-    "security.selinux",
-    "security.ima",
-    "security.evm",
-    "security.apparmor",
-    "trusted.",
+/// The extended attributes that belong to a domain controller's state, beside those of users
+/// (`user.`): access rights of shares, and POSIX ACLs. Others protect the machine, or give a program
+/// privileges (`security.capability`); a snapshot neither takes nor sets them.
+const OF_THE_STATE: [&str; 3] = [
+    "security.NTACL",
+    "system.posix_acl_access",
+    "system.posix_acl_default",
 ];
 /// The longest attribute, and the longest list of names, that Linux has.
 const LONGEST: usize = 64 << 10;
@@ -56,37 +58,101 @@ impl Attributes {
             gid: metadata.gid(),
             modified: metadata.mtime(),
             modified_ns: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-            extended: read_extended(path)?,
+            extended: read_extended(&Extended::At(path), path)?,
         })
     }
 
-    /// Gives them to an entry, in the order that loses none: a change of owner takes bits of the mode, a change of
-    /// mode takes bits of an ACL.
+    /// The names of recorded extended attributes that are not restored.
+    pub fn withheld(&self) -> impl Iterator<Item = &str> {
+        let names = self.extended.keys().map(String::as_str);
+        names.filter(|name| !is_of_the_state(name))
+    }
+
+    /// Gives them to the entry of that path.
+    ///
+    /// # Errors
+    /// As [`apply_beneath`](Self::apply_beneath).
+    pub fn apply(&self, path: &Path, is_link: bool) -> Result<()> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::Refused(format!(
+                "{}: expected a path with a name",
+                path.display()
+            )));
+        };
+        let folder = Folder::open(folder).map_err(Error::io("open the folder", folder))?;
+        self.apply_beneath(&folder, Path::new(name), is_link)
+    }
+
+    /// Gives them to an entry beneath a folder, in the order that loses none: a change of owner
+    /// takes bits of the mode, a change of mode takes bits of an ACL. No link is followed. Of a
+    /// file, set-user-id and set-group-id are not set.
     ///
     /// # Errors
     /// When the system refuses: most need root, and a file system with extended attributes.
-    pub fn apply(&self, path: &Path, is_link: bool) -> Result<()> {
+    pub fn apply_beneath(&self, root: &Folder, relative: &Path, is_link: bool) -> Result<()> {
+        let path = root.path().join(relative);
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        rustix::fs::chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(Error::os("set the owner", path))?;
-        if !is_link {
-            rustix::fs::chmodat(CWD, path, Mode::from_raw_mode(self.mode), AtFlags::empty())
-                .map_err(Error::os("set the mode", path))?;
+        let time = Timespec {
+            tv_sec: self.modified,
+            tv_nsec: self.modified_ns.into(),
+        };
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        if is_link {
+            let (folder, name) = root.parent(relative).map_err(Error::io("open", &path))?;
+            rustix::fs::chownat(
+                &folder,
+                &name,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .map_err(Error::os("set the owner", &path))?;
+            // No call changes the attributes of a link by its open folder.
+            let link = format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd());
+            self.apply_extended(Extended::At(&Path::new(&link).join(&name)), &path)?;
+            return rustix::fs::utimensat(&folder, &name, &times, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(Error::os("set its time", &path));
         }
-        for name in read_extended(path)?.into_keys() {
+        let file = root.open_file(relative).map_err(Error::io("open", &path))?;
+        let is_folder = file
+            .metadata()
+            .map_err(Error::io("look at", &path))?
+            .is_dir();
+        rustix::fs::fchown(&file, Some(uid), Some(gid))
+            .map_err(Error::os("set the owner", &path))?;
+        let mode = match is_folder {
+            true => self.mode,
+            false => self.mode & 0o1777,
+        };
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
+            .map_err(Error::os("set the mode", &path))?;
+        self.apply_extended(Extended::Of(&file), &path)?;
+        rustix::fs::futimens(&file, &times).map_err(Error::os("set its time", &path))
+    }
+
+    /// Sets the recorded extended attributes, and removes others of the state.
+    fn apply_extended(&self, entry: Extended<'_>, path: &Path) -> Result<()> {
+        for name in read_extended(&entry, path)?.into_keys() {
             if !self.extended.contains_key(&name) {
-                rustix::fs::lremovexattr(path, &*name)
+                entry
+                    .remove(&name)
                     .map_err(Error::os("remove an attribute", path))?;
             }
         }
         for (name, value) in &self.extended {
+            if !is_of_the_state(name) {
+                continue;
+            }
             let value = hex::decode(value).ok_or_else(|| {
                 Error::damaged(
                     path,
                     format!("the value of its attribute {name} is not hexadecimal"),
                 )
             })?;
-            rustix::fs::lsetxattr(path, &**name, &value, XattrFlags::empty()).map_err(|errno| {
+            entry.set(name, &value).map_err(|errno| {
                 let doing = match errno {
                     Errno::NOTSUP => {
                         "set its extended attributes (its file system does not keep them)"
@@ -96,22 +162,55 @@ impl Attributes {
                 Error::os(doing, path)(errno)
             })?;
         }
-        let time = Timespec {
-            tv_sec: self.modified,
-            tv_nsec: self.modified_ns.into(),
-        };
-        let times = Timestamps {
-            last_access: time,
-            last_modification: time,
-        };
-        rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(Error::os("set its time", path))
+        Ok(())
     }
 }
 
-fn read_extended(path: &Path) -> Result<BTreeMap<String, String>> {
+fn is_of_the_state(name: &str) -> bool {
+    name.starts_with("user.") || OF_THE_STATE.contains(&name)
+}
+
+/// An entry whose extended attributes are read or changed.
+enum Extended<'a> {
+    /// An open file or folder.
+    Of(&'a File),
+    /// Whatever is at this path, a link itself.
+    At(&'a Path),
+}
+
+impl Extended<'_> {
+    fn list(&self, names: &mut [u8]) -> rustix::io::Result<usize> {
+        match self {
+            Self::Of(file) => rustix::fs::flistxattr(file, names),
+            Self::At(path) => rustix::fs::llistxattr(*path, names),
+        }
+    }
+
+    fn get(&self, name: &str, value: &mut [u8]) -> rustix::io::Result<usize> {
+        match self {
+            Self::Of(file) => rustix::fs::fgetxattr(file, name, value),
+            Self::At(path) => rustix::fs::lgetxattr(*path, name, value),
+        }
+    }
+
+    fn set(&self, name: &str, value: &[u8]) -> rustix::io::Result<()> {
+        match self {
+            Self::Of(file) => rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()),
+            Self::At(path) => rustix::fs::lsetxattr(*path, name, value, XattrFlags::empty()),
+        }
+    }
+
+    fn remove(&self, name: &str) -> rustix::io::Result<()> {
+        match self {
+            Self::Of(file) => rustix::fs::fremovexattr(file, name),
+            Self::At(path) => rustix::fs::lremovexattr(*path, name),
+        }
+    }
+}
+
+fn read_extended(entry: &Extended<'_>, path: &Path) -> Result<BTreeMap<String, String>> {
     let mut list = vec![0; LONGEST];
-    let length = match rustix::fs::llistxattr(path, &mut list[..]) {
+    let length = match entry.list(&mut list[..]) {
         Ok(length) => length,
         Err(Errno::NOTSUP) => return Ok(BTreeMap::new()),
         Err(errno) => return Err(Error::os("list its attributes", path)(errno)),
@@ -127,10 +226,10 @@ fn read_extended(path: &Path) -> Result<BTreeMap<String, String>> {
         let name = std::str::from_utf8(name).map_err(|_| {
             Error::damaged(path, "the name of one of its attributes is not Unicode")
         })?;
-        if MACHINE_ATTRIBUTES.iter().any(|own| name.starts_with(own)) {
+        if !is_of_the_state(name) {
             continue;
         }
-        match rustix::fs::lgetxattr(path, name, &mut value[..]) {
+        match entry.get(name, &mut value[..]) {
             Ok(length) => extended.insert(
                 name.to_owned(),
                 hex::encode(value.get(..length).unwrap_or_default()),
@@ -152,7 +251,7 @@ mod tests {
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));
         std::fs::write(&one, "1").unwrap();
         std::fs::write(&other, "2").unwrap();
-        rustix::fs::chmod(&one, Mode::from_raw_mode(0o2750)).unwrap();
+        rustix::fs::chmod(&one, Mode::from_raw_mode(0o750)).unwrap();
         let value = [0u8, 0xff, 7];
         if let Err(errno) =
             rustix::fs::lsetxattr(&one, "user.DOSATTRIB", &value, XattrFlags::empty())
@@ -166,7 +265,7 @@ mod tests {
             Attributes::read(path, &std::fs::symlink_metadata(path).unwrap()).unwrap()
         };
         let attributes = read(&one);
-        assert_eq!(attributes.mode, 0o2750);
+        assert_eq!(attributes.mode, 0o750);
         attributes.apply(&other, false).unwrap();
         assert_eq!(read(&other), attributes);
 
@@ -175,5 +274,46 @@ mod tests {
             serde_json::from_str::<Attributes>(&json).unwrap(),
             attributes
         );
+    }
+
+    #[test]
+    fn neither_links_nor_privileges_come_out_of_a_snapshot() {
+        let scene = tempfile::tempdir().unwrap();
+        let (inside, outside) = (scene.path().join("inside"), scene.path().join("outside"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(&outside, "").unwrap();
+        std::fs::write(inside.join("file"), "").unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();
+        std::os::unix::fs::symlink("..", inside.join("up")).unwrap();
+        let read = |path: &Path| {
+            Attributes::read(path, &std::fs::symlink_metadata(path).unwrap()).unwrap()
+        };
+        let before = read(&outside);
+        let mut attributes = read(&inside.join("file"));
+        attributes.mode = 0o6755;
+        for name in ["security.capability", "trusted.overlay.opaque"] {
+            attributes
+                .extended
+                .insert(name.into(), "0100000200000000".into());
+        }
+        let folder = Folder::open(&inside).unwrap();
+        for through_link in ["link", "up/outside"] {
+            assert!(
+                attributes
+                    .apply_beneath(&folder, Path::new(through_link), false)
+                    .is_err()
+            );
+        }
+        assert_eq!(read(&outside), before);
+
+        attributes
+            .apply_beneath(&folder, Path::new("file"), false)
+            .unwrap();
+        assert_eq!(read(&inside.join("file")).mode, 0o755);
+        assert_eq!(attributes.withheld().count(), 2);
+        let mut names = [0; 4096];
+        let length = rustix::fs::llistxattr(inside.join("file"), &mut names[..]).unwrap_or(0);
+        let names = String::from_utf8_lossy(&names[..length]);
+        assert!(!names.contains("security.capability") && !names.contains("trusted."));
     }
 }

@@ -4,6 +4,7 @@
 //! links, owners, modes and extended attributes, and of which moment it is, travels in the listing. Only the store
 //! that wrote it reads it again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::directory::Facts;
 use crate::error::{Error, Result};
 use crate::identity::Identity;
-use crate::state::{Attributes, Entry, Kind, State};
+use crate::state::{Attributes, Entry, Kind, OWN_PREFIX, State};
 
 /// The listing's path in a snapshot.
 pub const LISTING_PATH: &str = "samba-state.json";
@@ -142,20 +143,53 @@ impl Listing {
             )));
         }
         let listing: Self = serde_json::from_slice(bytes).map_err(malformed)?;
-        for entry in &listing.entries {
-            let plain = entry
-                .path
-                .split('/')
-                .all(|part| !matches!(part, "" | "." | ".."))
-                && !entry.path.contains('\0');
+        listing.check_entries()?;
+        Ok(listing)
+    }
+
+    /// Makes sure that the entries can be made beneath one folder: plain names, each once, none
+    /// beneath what is no folder, and none of those that dsbackup itself uses there.
+    fn check_entries(&self) -> Result<()> {
+        let refused = |path: &str, what: &str| {
+            Err(Error::Refused(format!(
+                "{LISTING_PATH} of the snapshot names {path:?}, {what}: the snapshot is not used"
+            )))
+        };
+        let mut kinds = BTreeMap::new();
+        for entry in &self.entries {
+            let path = entry.path.as_str();
+            let plain = path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+                && !path.contains('\0');
             if !plain {
-                return Err(Error::Refused(format!(
-                    "{LISTING_PATH} of the snapshot names {:?}, which is no plain path: the snapshot is not used",
-                    entry.path
-                )));
+                return refused(path, "which is no plain path");
+            }
+            if path.split('/').any(|part| part.starts_with(OWN_PREFIX)) || path == LISTING_PATH {
+                return refused(path, "which is a name that dsbackup keeps for itself");
+            }
+            if (entry.kind == ListedKind::Link) != entry.target.is_some() {
+                return refused(
+                    path,
+                    "a link without a target, or a target of what is no link",
+                );
+            }
+            if kinds.insert(path, entry.kind).is_some() {
+                return refused(path, "more than once");
             }
         }
-        Ok(listing)
+        for path in kinds.keys() {
+            let above = path
+                .match_indices('/')
+                .filter_map(|(end, _)| path.get(..end));
+            for folder in above {
+                if kinds
+                    .get(folder)
+                    .is_some_and(|kind| *kind != ListedKind::Folder)
+                {
+                    return refused(path, "which is beneath a link or a file");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The listing as it is stored.
@@ -255,6 +289,37 @@ mod tests {
     }
 
     #[test]
+    fn names_beneath_links_duplicates_and_links_without_target_are_refused() {
+        let with = |more: &[(&str, ListedKind, Option<&str>)]| {
+            let mut listing = listing("private/sam.ldb");
+            let attributes = listing.entries[0].attributes.clone();
+            listing
+                .entries
+                .extend(more.iter().map(|(path, kind, target)| ListedEntry {
+                    path: (*path).into(),
+                    kind: *kind,
+                    target: target.map(Into::into),
+                    attributes: attributes.clone(),
+                }));
+            Listing::from_json(&listing.to_json())
+        };
+        let (file, link) = (ListedKind::File, ListedKind::Link);
+        assert!(with(&[("sysvol/link", link, Some("/etc"))]).is_ok());
+        for refused in [
+            &[("x", link, Some("/etc")), ("x/passwd", file, None)][..],
+            &[("x/y/passwd", file, None), ("x", link, Some("/"))],
+            &[("x", file, None), ("x/y", file, None)],
+            &[("x", link, Some("/etc")), ("x", ListedKind::Folder, None)],
+            &[("private/sam.ldb", file, None)],
+            &[("x", link, None)],
+            &[("x", file, Some("/etc"))],
+        ] {
+            let error = with(refused).unwrap_err();
+            assert!(matches!(error, Error::Refused(_)), "{refused:?}: {error}");
+        }
+    }
+
+    #[test]
     fn paths_that_leave_the_folder_and_other_versions_are_refused() {
         for path in [
             "../x",
@@ -268,6 +333,17 @@ mod tests {
             assert!(
                 error.to_string().contains("no plain path"),
                 "{path}: {error}"
+            );
+        }
+        for own in [
+            "dsbackup.smb.conf",
+            "private/dsbackup.previous",
+            LISTING_PATH,
+        ] {
+            let error = Listing::from_json(&listing(own).to_json()).unwrap_err();
+            assert!(
+                error.to_string().contains("keeps for itself"),
+                "{own}: {error}"
             );
         }
         let error = Listing::from_json(br#"{"version": 2}"#).unwrap_err();
