@@ -126,7 +126,7 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         kept_because,
         seconds: begin.elapsed().as_secs_f64(),
     };
-    report.result(&summary, || {
+    let written = report.result(&summary, || {
         format!(
             "snapshot {} of {}: {}, {}; {} new, {} stored, {:.1} s",
             stored.backup.snapshot.short_id(),
@@ -150,9 +150,12 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
             }
         }
         report.warn("the snapshot is marked as damaged");
-        return Ok(Outcome::DamageFound);
     }
-    Ok(Outcome::Done)
+    written?;
+    Ok(match damaged {
+        true => Outcome::DamageFound,
+        false => Outcome::Done,
+    })
 }
 
 fn check_online(server: &Server, report: Report) -> Result<()> {

@@ -1,6 +1,8 @@
 //! `dsbackup check`: is the repository whole?
 
-use repository::Repository;
+use std::time::SystemTime;
+
+use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::CheckOptions;
@@ -18,35 +20,53 @@ struct Summary {
     notes: Vec<String>,
     /// What `--drill` found of each snapshot.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    drills: Vec<Verdict>,
+    drills: Vec<Drill>,
 }
 
+/// A snapshot's verdict.
+#[derive(Serialize)]
+struct Drill {
+    #[serde(flatten)]
+    verdict: Verdict,
+    /// Whether it is of an earlier drill, and fresh.
+    earlier: bool,
+}
+
+/// Drills the snapshots that are asked for, or all that have no fresh verdict.
 fn drill_all(
     repository: &Repository,
     options: &CheckOptions,
     report: Report,
-) -> Result<Vec<Verdict>> {
-    let chosen = match options.snapshots.as_slice() {
-        [] => {
-            let mut all = repository.snapshots()?;
-            all.retain(|snapshot| !drill::is_verdict(snapshot));
-            all
-        }
-        names => names
-            .iter()
-            .map(|name| snapshots::find(repository, name))
-            .collect::<Result<_>>()?,
+) -> Result<Vec<Drill>> {
+    let prove = |snapshot: &SnapshotInfo| -> Result<Drill> {
+        let verdict = drill::prove(repository, snapshot, &options.scratch, report)?;
+        let earlier = false;
+        Ok(Drill { verdict, earlier })
     };
-    chosen
-        .iter()
-        .map(|snapshot| drill::prove(repository, snapshot, &options.scratch, report))
+    if !options.snapshots.is_empty() {
+        let named = options.snapshots.iter();
+        return named
+            .map(|name| prove(&snapshots::find(repository, name)?))
+            .collect();
+    }
+    let all = repository.snapshots()?;
+    let mut verdicts = drill::verdicts(repository, &all)?;
+    let now = SystemTime::now();
+    (all.iter().filter(|snapshot| !drill::is_verdict(snapshot)))
+        .map(|snapshot| match verdicts.remove(&snapshot.id) {
+            Some(verdict) if !options.all && verdict.is_fresh(options.fresh_for, now) => {
+                let earlier = true;
+                Ok(Drill { verdict, earlier })
+            }
+            _ => prove(snapshot),
+        })
         .collect()
 }
 
 fn what_was_verified(verdict: &Verdict) -> String {
     if let Some(objects) = verdict.objects {
         return format!(
-            "all databases verified, samba-tool dbcheck is clean, {objects} objects in all partitions"
+            "all databases verified, samba-tool dbcheck finds no damage, {objects} objects in all partitions"
         );
     }
     let replayed = match &verdict.generations {
@@ -79,35 +99,74 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
         true => drill_all(&repository, options, report)?,
         false => Vec::new(),
     };
+    let (failed, not_proven) = (
+        drills.iter().any(|drill| drill.is_failed()),
+        drills
+            .iter()
+            .any(|drill| drill.verdict.not_proven.is_some()),
+    );
     let summary = Summary {
-        sound: found.is_sound() && drills.iter().all(|verdict| verdict.proven),
+        sound: found.is_sound() && !failed,
         read_data: options.read_data,
         problems: found.problems,
         notes: found.notes,
         drills,
     };
-    report.result(&summary, || {
-        let mut lines = summary.notes.clone();
-        lines.extend(summary.problems.iter().map(|problem| format!("damage: {problem}")));
-        for verdict in &summary.drills {
-            let id = &verdict.snapshot[..8];
-            lines.extend((verdict.corrected.iter()).map(|place| {
-                format!("snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the disk")
-            }));
-            lines.push(match verdict.proven {
-                true => format!("snapshot {id} is proven: restored, {}", what_was_verified(verdict)),
-                false => format!("snapshot {id} FAILED its drill: {}", verdict.findings.join("; ")),
-            });
-        }
-        lines.push(match summary.problems.len() {
+    report.result(&summary, || summary.in_words())?;
+    Ok(match (summary.sound, not_proven) {
+        (false, _) => Outcome::DamageFound,
+        (true, true) => Outcome::NotProven,
+        (true, false) => Outcome::Done,
+    })
+}
+
+impl Summary {
+    fn in_words(&self) -> String {
+        let mut lines = self.notes.clone();
+        lines.extend((self.problems.iter()).map(|problem| format!("damage: {problem}")));
+        lines.extend(self.drills.iter().flat_map(Drill::in_words));
+        lines.push(match self.problems.len() {
             0 => "the repository is whole".into(),
-            count => format!("{count} problems were found: snapshots that need what is damaged cannot be restored"),
+            count => format!(
+                "{count} problems were found: snapshots that need what is damaged cannot be restored"
+            ),
         });
         lines.join("\n")
-    });
-    Ok(if summary.sound {
-        Outcome::Done
-    } else {
-        Outcome::DamageFound
-    })
+    }
+}
+
+impl Drill {
+    fn is_failed(&self) -> bool {
+        !self.verdict.proven && self.verdict.not_proven.is_none()
+    }
+
+    fn in_words(&self) -> Vec<String> {
+        let verdict = &self.verdict;
+        let id = &verdict.snapshot[..verdict.snapshot.len().min(8)];
+        let flipped = |place| {
+            format!(
+                "snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the disk"
+            )
+        };
+        let mut lines: Vec<String> = verdict.corrected.iter().map(flipped).collect();
+        lines.extend((verdict.notes.iter()).map(|note| format!("snapshot {id}: {note}")));
+        let when = match self.earlier {
+            true => format!(" by the drill of {} (--all drills it again)", verdict.time),
+            false => String::new(),
+        };
+        lines.push(match (verdict.proven, &verdict.not_proven) {
+            (true, _) => {
+                let verified = what_was_verified(verdict);
+                format!("snapshot {id} is proven{when}: restored, {verified}")
+            }
+            (false, Some(reason)) => {
+                format!("snapshot {id} is not proven, and not known to be damaged: {reason}")
+            }
+            (false, None) => {
+                let findings = verdict.findings.join("; ");
+                format!("snapshot {id} FAILED its drill{when}: {findings}")
+            }
+        });
+        lines
+    }
 }

@@ -14,7 +14,8 @@ Exit codes:
   1  failed: the message says at what, and what to do next; verify-db: damage was found
   2  the command line is wrong; verify-db: the file could not be verified at all
   3  damage was found (in a database or log that was read or backed up, or in the repository)
-  4  refused by the contract: directory not online or not offline, privilege missing, token expired or tampered";
+  4  refused by the contract: directory not online or not offline, privilege missing, token expired or tampered
+  5  check --drill: no damage was found, but this machine could not prove a snapshot; the message says why";
 
 /// Backs up and restores Active Directory servers.
 ///
@@ -119,6 +120,9 @@ pub struct ServeOptions {
     /// The socket to listen on [default: /run/dsbackup/dsbackup.sock]
     #[arg(long, value_name = "PATH", env = ntdsbcli::SOCKET_VARIABLE)]
     pub socket: Option<PathBuf>,
+    /// Record every call in this file [default: under systemd the journal, elsewhere nowhere]
+    #[arg(long, value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
     /// Directory services restore mode: the directory is offline and may be restored
     #[arg(long)]
     pub restore_mode: bool,
@@ -271,12 +275,19 @@ pub struct CheckOptions {
     #[arg(long)]
     pub read_data: bool,
     /// Prove snapshots: restore each into a scratch folder, replay its logs, verify the whole database; the verdict is
-    /// kept in the repository and shown by `snapshots`
+    /// kept in the repository and shown by `snapshots`. Snapshots with a verdict that is fresh are passed over
     #[arg(long)]
     pub drill: bool,
-    /// With --drill: only this snapshot (its id, the beginning of its id, or `latest`; may be repeated) [default: all]
+    /// With --drill: only this snapshot (its id, the beginning of its id, or `latest`; may be repeated), whether it has
+    /// a verdict or not
     #[arg(long = "snapshot", value_name = "SNAPSHOT", requires = "drill")]
     pub snapshots: Vec<String>,
+    /// With --drill: all snapshots, whether they have a verdict or not
+    #[arg(long, requires = "drill", conflicts_with = "snapshots")]
+    pub all: bool,
+    /// With --drill: for how many days a verdict is fresh
+    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "drill")]
+    pub fresh_for: u32,
     /// With --drill: where the scratch folders are made
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir(), requires = "drill")]
     pub scratch: PathBuf,
@@ -378,7 +389,7 @@ down it also says which log generations it requires, and which of them lie besid
 The logs of a directory hold passwords and keys. So --records shows of keys, bookmarks and data only how long they are,
 as in <24 bytes>, in text and in JSON.")]
 pub struct InspectOptions {
-    /// The file: a database, log, checkpoint, flush map, patch file, reserved or temporary log
+    /// The file: a database (of Samba, too), log, checkpoint, flush map, patch file, reserved or temporary log
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// List every record of a log
@@ -437,7 +448,9 @@ Exit codes of this command: 0 sound, 1 damage was found, 2 the file could not be
 
 Every page is checked: its checksum, and where a flush map (.jfm) lies beside the database whether the disk lost a
 write. Of a database that was shut down or recovered, everything that pages, trees, space, catalog, records, long
-values and indices say of each other is checked as well. Damage never stops the scan.")]
+values and indices say of each other is checked as well. Damage never stops the scan.
+
+Of a Samba domain controller's databases (sam.ldb, its partitions, *.tdb) every record or page is checked.")]
 pub struct VerifyDbOptions {
     /// The database file, such as ntds.dit
     #[arg(value_name = "DATABASE")]

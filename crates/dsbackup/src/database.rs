@@ -7,12 +7,14 @@ use ese::catalog::TableEntry;
 use ese::header::FileKind;
 
 use crate::failure::{Failure, Result};
+use crate::samba_file;
 
 /// Opens a database, and says so where it is dirty: then it is read as it lies there.
 ///
 /// # Errors
 /// For a file that is no database, or one whose header is damaged.
 pub fn open(path: &Path) -> Result<Database> {
+    samba_file::refuse(path)?;
     match FileKind::of_file(path)? {
         FileKind::Database | FileKind::Unknown => {}
         kind => {

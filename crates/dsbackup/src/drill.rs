@@ -1,6 +1,7 @@
 //! `dsbackup check --drill`: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
 //! are replayed, and the database is verified as a whole; of a Samba domain controller, all databases, by Samba's own
-//! check too. The verdict is kept in the repository, as a small snapshot of its own that names the one that was proven.
+//! check too. What this machine lacks, such as Samba's tools or room on the disk, is no damage: the snapshot is then not
+//! proven. The verdict is kept in the repository, as a small snapshot of its own that names the one that was proven.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -43,6 +44,12 @@ pub struct Verdict {
     pub proven: bool,
     /// What is wrong with it, in words; the first hundred.
     pub findings: Vec<String>,
+    /// Why the machine that drilled could not tell: then the snapshot is neither proven nor known to be damaged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_proven: Option<String>,
+    /// What was found and is no damage of the snapshot, such as what its source had too; the first hundred.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
     /// Flipped bits that recovery corrected, in words: the snapshot can be used, but a disk was not well.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub corrected: Vec<String>,
@@ -62,12 +69,34 @@ pub struct Verdict {
     pub directory: Option<DirectoryIdentity>,
 }
 
+impl Verdict {
+    /// Whether it says something of the snapshot, and is not older than `days`. A time in the future is not old.
+    pub fn is_fresh(&self, days: u32, now: SystemTime) -> bool {
+        let age = jiff::Timestamp::try_from(now).ok().and_then(|now| {
+            let drilled: jiff::Timestamp = self.time.parse().ok()?;
+            Some(now.duration_since(drilled).as_secs())
+        });
+        self.not_proven.is_none() && age.is_some_and(|age| age < i64::from(days) * 86_400)
+    }
+
+    /// The verdict and its time, for lists.
+    pub fn in_words(&self) -> String {
+        let time = &self.time;
+        match (self.proven, &self.not_proven) {
+            (true, _) if !self.corrected.is_empty() => format!("proven {time} with corrected bits"),
+            (true, _) => format!("proven {time}"),
+            (false, Some(_)) => format!("not proven {time}"),
+            (false, None) => format!("FAILED its drill {time}"),
+        }
+    }
+}
+
 /// Whether a snapshot holds a verdict instead of a directory.
 pub fn is_verdict(snapshot: &SnapshotInfo) -> bool {
     snapshot.label == LABEL
 }
 
-/// The newest verdict on each snapshot, by the id of that snapshot.
+/// The newest verdict on each snapshot, by the id of that snapshot. One that says nothing does not replace one that does.
 ///
 /// # Errors
 /// When the repository cannot be read.
@@ -75,7 +104,7 @@ pub fn verdicts(
     repository: &Repository,
     snapshots: &[SnapshotInfo],
 ) -> Result<HashMap<String, Verdict>> {
-    let mut verdicts = HashMap::new();
+    let mut verdicts: HashMap<String, Verdict> = HashMap::new();
     let mut sorted: Vec<_> = snapshots
         .iter()
         .filter(|snapshot| is_verdict(snapshot))
@@ -87,7 +116,10 @@ pub fn verdicts(
             .read(VERDICT_PATH, SMALL_FILE_LIMIT)?;
         // A verdict of a later release, which may say more, is no reason to show nothing.
         if let Ok(verdict) = serde_json::from_slice::<Verdict>(&json) {
-            verdicts.insert(verdict.snapshot.clone(), verdict);
+            match verdicts.get(&verdict.snapshot) {
+                Some(known) if verdict.not_proven.is_some() && known.not_proven.is_none() => {}
+                _ => drop(verdicts.insert(verdict.snapshot.clone(), verdict)),
+            }
         }
     }
     Ok(verdicts)
@@ -96,7 +128,8 @@ pub fn verdicts(
 /// Proves one snapshot in a folder below `scratch`, and stores the verdict.
 ///
 /// # Errors
-/// When the drill itself cannot be done, such as for lack of space. A snapshot that does not pass is a verdict.
+/// When there is no scratch folder, or the verdict cannot be stored. A snapshot that does not pass, or of which this
+/// machine cannot tell, is a verdict.
 pub fn prove(
     repository: &Repository,
     snapshot: &SnapshotInfo,
@@ -132,6 +165,8 @@ fn in_scratch_folder(
         tool: TOOL.to_owned(),
         proven: false,
         findings: Vec::new(),
+        not_proven: None,
+        notes: Vec::new(),
         corrected: Vec::new(),
         generations: None,
         records: 0,
@@ -141,22 +176,42 @@ fn in_scratch_folder(
         directory: None,
     };
     match restore_and_verify(repository, snapshot, folder, &mut verdict, report) {
-        Ok(()) => verdict.proven = verdict.findings.is_empty(),
-        Err(Failure::Samba(error @ (samba::Error::Damaged { .. } | samba::Error::Refused(_)))) => {
-            verdict.findings.push(error.to_string())
-        }
-        // The machine's fault, not the snapshot's.
-        Err(failure @ (Failure::Io { .. } | Failure::Refused(_) | Failure::Samba(_))) => {
-            return Err(failure);
-        }
-        Err(Failure::Recovery(
-            error @ (recovery::Error::Write { .. }
-            | recovery::Error::Incomplete { .. }
-            | recovery::Error::Read(ese::Error::Io { .. })),
-        )) => return Err(error.into()),
-        Err(failure) => verdict.findings.push(failure.to_string()),
+        Ok(()) => {}
+        Err(failure) if is_of_the_snapshot(&failure) => verdict.findings.push(failure.to_string()),
+        Err(failure) => verdict.not_proven = Some(failure.to_string()),
     }
+    // Damage is proven, whatever else could not be looked at.
+    if !verdict.findings.is_empty() {
+        verdict.not_proven = None;
+    }
+    verdict.proven = verdict.findings.is_empty() && verdict.not_proven.is_none();
     Ok(verdict)
+}
+
+/// Whether a failure says something of the snapshot, and not of the machine that drills: a full disk, a missing
+/// privilege or tool, a network that is down.
+fn is_of_the_snapshot(failure: &Failure) -> bool {
+    match failure {
+        Failure::Io { .. } | Failure::Refused(_) | Failure::Contract { .. } => false,
+        Failure::Samba(error) => matches!(
+            error,
+            samba::Error::Damaged { .. } | samba::Error::Refused(_)
+        ),
+        Failure::Repository(error) => matches!(
+            error,
+            repository::Error::Damaged { .. } | repository::Error::NoSuchFile { .. }
+        ),
+        Failure::Recovery(error) => !matches!(
+            error,
+            recovery::Error::Write { .. }
+                | recovery::Error::Incomplete { .. }
+                | recovery::Error::Read(ese::Error::Io { .. })
+        ),
+        Failure::Database(error) | Failure::Directory(ntds::Error::Engine(error)) => {
+            !matches!(error, ese::Error::Io { .. })
+        }
+        _ => true,
+    }
 }
 
 fn restore_and_verify(
@@ -173,6 +228,9 @@ fn restore_and_verify(
         let drill = samba::Tree::open(folder)?.drill()?;
         verdict.findings = drill.findings;
         verdict.findings.truncate(FINDINGS);
+        verdict.notes = drill.notes;
+        verdict.notes.truncate(FINDINGS);
+        verdict.not_proven = drill.not_proven;
         verdict.objects = Some(drill.entries);
         return Ok(());
     }
@@ -224,6 +282,7 @@ fn restore_and_verify(
             verdict.directory = Some(found);
         }
         Err(ntds::Error::NotADirectory { .. }) if manifest.directory.is_none() => {}
+        Err(error @ ntds::Error::Engine(ese::Error::Io { .. })) => return Err(error.into()),
         Err(error) => verdict.findings.push(error.to_string()),
     }
     Ok(())

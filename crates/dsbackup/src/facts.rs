@@ -14,7 +14,7 @@ use crate::report::Report;
 pub fn run(options: &DatabaseOptions, report: Report) -> Result<Outcome> {
     let database = database::open(&options.database)?;
     let facts = Directory::of(&database)?.facts()?;
-    report.result(&facts, || in_words(&facts));
+    report.result(&facts, || in_words(&facts))?;
     Ok(Outcome::Done)
 }
 

@@ -18,6 +18,8 @@ pub enum Outcome {
     DamageFound,
     /// Exit code 1: `verify-db` found damage.
     DatabaseDamaged,
+    /// Exit code 5: no damage was found, but this machine could not prove a snapshot.
+    NotProven,
 }
 
 /// Why a command failed. Every message says what to do next where that is known.
@@ -69,7 +71,7 @@ pub enum Failure {
     #[error("{0}")]
     NotVerified(Box<Failure>),
     /// Standard output could not be written.
-    #[error("write to standard output: {0}")]
+    #[error("cannot write the result to standard output: {0}")]
     Output(std::io::Error),
     /// What was asked for is not there.
     #[error("{0}")]

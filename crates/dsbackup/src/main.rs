@@ -17,6 +17,7 @@ mod password;
 mod recover;
 mod report;
 mod restore;
+mod samba_file;
 mod serve;
 mod snapshots;
 mod space;
@@ -29,6 +30,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use ntdsbcli::{Server, TlsOptions};
 use repository::{Location, Repository};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{Cli, Command, InitOptions, RepositoryOptions, ServerOptions};
 use crate::failure::{Failure, Outcome, Result};
@@ -39,7 +44,10 @@ pub const TOOL: &str = concat!("dsbackup ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help_or_mistake) => return explain(&help_or_mistake),
+    };
     start_log(&cli);
     // Nothing that this process creates is anybody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -63,10 +71,25 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DamageFound) => ExitCode::from(3),
         Ok(Outcome::DatabaseDamaged) => ExitCode::from(1),
+        Ok(Outcome::NotProven) => ExitCode::from(5),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            report::say(&format!("error: {failure}"));
             ExitCode::from(failure.exit_code())
         }
+    }
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    let mistake = error.use_stderr();
+    match error.print() {
+        // That of a mistake goes to standard error: its exit code is all that can be said.
+        Err(error) if !mistake && error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let failure = Failure::Output(error);
+            report::say(&format!("error: {failure}"));
+            ExitCode::from(failure.exit_code())
+        }
+        _ => ExitCode::from(error.exit_code() as u8),
     }
 }
 
@@ -79,11 +102,19 @@ fn start_log(cli: &Cli) {
         (_, _, 1) => "info,service=debug,ntdsbcli=debug",
         _ => "debug",
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(level)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        // It would panic where standard error takes no more.
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_target(false)
+        .with_target(false);
+    let log = match service::journal::has_standard_error() {
+        // The journal stamps the time on every line itself.
+        true => log.without_time().boxed(),
+        false => log.boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(log.with_filter(level.parse::<Targets>().unwrap_or_default()))
         .init();
 }
 
@@ -109,7 +140,7 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
             "created the repository {}, encrypted with its password: without that nobody can read it, dsbackup included",
             repository.location()
         )
-    });
+    })?;
     Ok(Outcome::Done)
 }
 

@@ -107,7 +107,7 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
             "the changes of generation {lost} are lost, as you asked"
         ));
     }
-    report.result(&result, || words(&result));
+    report.result(&result, || words(&result))?;
     Ok(Outcome::Done)
 }
 

@@ -1,6 +1,6 @@
 //! How commands speak: results on standard output, everything else on standard error.
 
-use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -23,24 +23,26 @@ impl Report {
     /// A step of a walk-through, or another line that tells what is happening.
     pub fn step(&self, text: impl AsRef<str>) {
         if !self.options.quiet && !self.options.json {
-            eprintln!("{}", text.as_ref());
+            say(text.as_ref());
         }
     }
 
     /// Something that the user must see, even with `--quiet`.
     pub fn warn(&self, text: impl AsRef<str>) {
-        eprintln!("warning: {}", text.as_ref());
+        say(&format!("warning: {}", text.as_ref()));
     }
 
     /// The result: `words` for people, `value` for machines.
-    pub fn result(&self, value: &impl Serialize, words: impl FnOnce() -> String) {
+    ///
+    /// # Errors
+    /// When standard output takes no more, unless its reader has gone away.
+    pub fn result(&self, value: &impl Serialize, words: impl FnOnce() -> String) -> Result<()> {
         let text = if self.options.json {
             serde_json::to_string_pretty(value).expect("results of strings and numbers become JSON")
         } else {
             words()
         };
-        // A reader that has gone away, such as `head`, is no failure of the command.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        stream(|out| writeln!(out, "{text}").map_err(Failure::Output))
     }
 
     /// Whether results are for machines.
@@ -60,10 +62,20 @@ impl Report {
     }
 }
 
-/// Writes a result that is too long to be held in memory. A reader that has gone away, such as `head`, is no failure.
+/// Writes to standard error. Nobody can be told that this failed, and the work goes on.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes a result to standard output. Only a reader that has gone away, such as `head`, is no failure.
+///
+/// # Errors
+/// What `write` returns; [`Failure::Output`] when standard output takes no more.
 pub fn stream(write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
-    let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout());
-    let written = write(&mut out).and_then(|()| out.flush().map_err(Failure::Output));
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
+    let written = write(&mut out)
+        .and_then(|()| out.flush().map_err(Failure::Output))
+        .and_then(|()| io::stdout().flush().map_err(Failure::Output));
     match written {
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,

@@ -58,6 +58,9 @@ fn configuration(options: &ServeOptions) -> Result<Configuration> {
         }
     }
     replace(&mut configuration.endpoint.socket, &options.socket);
+    if options.audit_log.is_some() {
+        configuration.audit.file.clone_from(&options.audit_log);
+    }
     if options.group.is_some() {
         configuration.endpoint.group.clone_from(&options.group);
     }

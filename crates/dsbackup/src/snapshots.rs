@@ -56,7 +56,7 @@ pub fn run(options: &SnapshotsOptions, report: Report) -> Result<Outcome> {
             ..line(&repository, snapshot)
         })
         .collect();
-    report.result(&lines, || in_words(&lines));
+    report.result(&lines, || in_words(&lines))?;
     Ok(Outcome::Done)
 }
 
@@ -142,13 +142,7 @@ fn in_words(lines: &[Line]) -> String {
         if line.damaged == Some(true) {
             remarks.push("DAMAGED".into());
         }
-        remarks.extend(line.drill.as_ref().map(|drill| match drill.proven {
-            true if !drill.corrected.is_empty() => {
-                format!("proven {} with corrected bits", drill.time)
-            }
-            true => format!("proven {}", drill.time),
-            false => format!("FAILED its drill {}", drill.time),
-        }));
+        remarks.extend(line.drill.as_ref().map(Verdict::in_words));
         if line.expired == Some(true) {
             remarks.push("expired".into());
         }

@@ -52,7 +52,7 @@ pub fn run(options: &DatabaseOptions, report: Report) -> Result<Outcome> {
         available: database.space(DATABASE_ROOT)?.available * page_size,
         tables,
     };
-    report.result(&summary, || in_words(&summary));
+    report.result(&summary, || in_words(&summary))?;
     Ok(Outcome::Done)
 }
 

@@ -47,7 +47,7 @@ pub fn run(options: &DatabaseOptions, report: Report) -> Result<Outcome> {
     let tables = (database.tables()?.iter())
         .map(|entry| line(&database, entry))
         .collect::<Result<Vec<_>>>()?;
-    report.result(&tables, || in_words(&tables));
+    report.result(&tables, || in_words(&tables))?;
     Ok(Outcome::Done)
 }
 

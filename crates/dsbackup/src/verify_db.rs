@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::cli::VerifyDbOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Report, bytes, count};
+use crate::samba_file;
 
 /// One contradiction, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -79,28 +80,32 @@ struct StructureTotals {
 pub fn run(options: &VerifyDbOptions, report: Report) -> Result<Outcome> {
     let not_verified = |failure| Failure::NotVerified(Box::new(failure));
     let path = &options.database;
+    if let Some(kind) =
+        samba::DatabaseKind::of_file(path).map_err(|error| not_verified(error.into()))?
+    {
+        return samba_file::verify(path, kind, report).map_err(not_verified);
+    }
     let kind = FileKind::of_file(path).map_err(|error| not_verified(error.into()))?;
     // What has lost its header is judged as the database that it is called.
     if !matches!(kind, FileKind::Database | FileKind::Unknown) {
         let text = format!("{}: this is a {kind}, no database", path.display());
         return Err(not_verified(Failure::NotFound(text)));
     }
-    let mut totals = None;
+    let mut sound = false;
     report::stream(|out| {
-        let list = FindingList::new(out, path, report)?;
-        totals = Some(verify(options, list, report)?);
-        Ok(())
+        let mut list = FindingList::new(out, path, report);
+        let totals = verify(options, &mut list, report)?;
+        sound = totals.sound;
+        list.end(&totals)
     })
     .map_err(not_verified)?;
-    Ok(match totals {
-        Some(totals) if !totals.sound => Outcome::DatabaseDamaged,
-        Some(_) => Outcome::Done,
-        // Nobody reads the list any more.
-        None => Outcome::DatabaseDamaged,
+    Ok(match sound {
+        true => Outcome::Done,
+        false => Outcome::DatabaseDamaged,
     })
 }
 
-fn verify(options: &VerifyDbOptions, mut list: FindingList<'_>, report: Report) -> Result<Totals> {
+fn verify(options: &VerifyDbOptions, list: &mut FindingList<'_>, report: Report) -> Result<Totals> {
     let path = &options.database;
     // The structure first: it knows which object a bad page belongs to.
     let (structure, not_checked) = match structure_of(path, options.checksums_only)? {
@@ -129,7 +134,7 @@ fn verify(options: &VerifyDbOptions, mut list: FindingList<'_>, report: Report) 
             found: "none: the copy was cut short".into(),
         });
     }
-    let totals = Totals {
+    Ok(Totals {
         sound: list.damages == 0,
         damages: list.damages,
         leaks: list.leaks,
@@ -154,9 +159,7 @@ fn verify(options: &VerifyDbOptions, mut list: FindingList<'_>, report: Report) 
             incomplete_trees: seen.incomplete_trees,
         }),
         structure_not_checked: not_checked,
-    };
-    list.end(&totals)?;
-    Ok(totals)
+    })
 }
 
 /// The database, if its structure can be checked, or why not.
@@ -202,7 +205,7 @@ struct FindingList<'o> {
 }
 
 impl<'o> FindingList<'o> {
-    fn new(out: &'o mut (dyn Write + Send), path: &Path, report: Report) -> Result<Self> {
+    fn new(out: &'o mut (dyn Write + Send), path: &Path, report: Report) -> Self {
         let mut list = Self {
             out,
             json: report.is_json(),
@@ -215,8 +218,7 @@ impl<'o> FindingList<'o> {
             let file = to_json(&path.display().to_string());
             list.write(&format!("{{\"file\":{file},\n\"findings\":["));
         }
-        list.ended()?;
-        Ok(list)
+        list
     }
 
     fn structure(&mut self, finding: &structure::Finding) {

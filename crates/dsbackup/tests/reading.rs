@@ -477,3 +477,42 @@ fn facts_of_a_directory() {
         "{run}"
     );
 }
+
+#[test]
+fn databases_of_samba_are_known_verified_and_their_tools_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (packed, name, kind, tool) in [
+        ("small.tdb.zst", "sam.ldb", "TDB", "ldbsearch -H"),
+        ("small.mdb.zst", "DC=X.ldb", "LMDB", "ldbsearch -H"),
+        ("small.tdb.zst", "share_info.tdb", "TDB", "tdbdump"),
+    ] {
+        let packed = testkit::workspace().join("fuzz/sound").join(packed);
+        let content = std::fs::read(packed).expect("it ships");
+        let content = zstd::decode_all(&content[..]).expect("zstd");
+        let path = folder.path().join(name);
+        std::fs::write(&path, &content).expect("write");
+        let path = text(&path);
+
+        let found = json(&succeed(&["inspect", "--json", &path]));
+        assert_eq!(found["kind"], format!("Samba database ({kind})"));
+        assert!(
+            found["verdict"]
+                .as_str()
+                .is_some_and(|text| text.contains(tool))
+        );
+        for command in ["facts", "tables", "space", "dump"] {
+            let refused = run(&[command, &path]);
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+            assert!(refused.stderr.contains(tool), "{command}: {refused}");
+        }
+        let sound = json(&succeed(&["verify-db", "--json", &path]));
+        assert_eq!(sound["totals"]["sound"], true);
+
+        let mut damaged = content;
+        damaged[4096..].fill(0xFF);
+        std::fs::write(&path, &damaged).expect("write");
+        let run = run(&["verify-db", &path]);
+        assert_eq!(run.code, Some(1), "{run}");
+        assert!(run.stdout.contains("DAMAGED"), "{run}");
+    }
+}

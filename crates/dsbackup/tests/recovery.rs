@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ese::Database;
 use ese::dump::Dump;
-use lab::{Lab, assert_same, content, flip_bit};
+use lab::{Lab, SmallDisk, assert_same, content, flip_bit};
 
 /// What the database says, in the engine's canonical form.
 fn dump(database: &Path) -> Vec<u8> {
@@ -271,6 +271,29 @@ fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
     );
     assert_eq!(snapshots[0]["drill"]["proven"], true, "{snapshots}");
 
+    // Its verdict is fresh: it is not drilled again, unless that is asked for.
+    let time = check["drills"][0]["time"].clone();
+    let drill = |more: &[&str]| {
+        let check = ["check", "--drill", "--scratch", scratch];
+        lab.json(&[&check[..], more].concat())["drills"][0].clone()
+    };
+    let passed_over = drill(&[]);
+    assert_eq!(
+        (&passed_over["time"], &passed_over["earlier"]),
+        (&time, &true.into())
+    );
+    for again in [
+        &["--all"][..],
+        &["--fresh-for", "0"],
+        &["--snapshot", "latest"],
+    ] {
+        let drilled = drill(again);
+        assert!(
+            drilled["proven"] == true && drilled["earlier"] == false,
+            "{drilled}"
+        );
+    }
+
     // A snapshot whose page is damaged was stored on request; the drill says what it is worth. A single bit would be
     // corrected.
     flip_bit(&lab.directory().join("ntds.dit"), 41 * 8192 + 1234);
@@ -292,6 +315,13 @@ fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
     assert!(run.stdout.contains("page 40"), "{run}");
     let snapshots = lab.json(&["snapshots"]);
     assert_eq!(snapshots[1]["drill"]["proven"], false, "{snapshots}");
+    // It is not drilled again either, and still damaged.
+    let run = lab.run(&["check", "--drill", "--scratch", scratch]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(
+        run.stdout.contains("FAILED its drill by the drill of"),
+        "{run}"
+    );
     // The newest snapshot is still the newest of a directory.
     let plain = lab.path("plain");
     lab.succeed(&[
@@ -301,4 +331,41 @@ fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
         plain.to_str().expect("plain"),
     ]);
     assert!(plain.join("ntds.dit").exists());
+}
+
+#[test]
+fn a_machine_that_cannot_drill_says_nothing_against_the_snapshot() {
+    let (lab, _) = dirty();
+    lab.succeed(&["init"]);
+    let service = lab.serve(&[]);
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    let Some(disk) = SmallDisk::mount(lab.path("scratch"), 512) else {
+        return;
+    };
+    let scratch = lab.path("scratch");
+    let drill = [
+        "check",
+        "--drill",
+        "--scratch",
+        scratch.to_str().expect("plain"),
+    ];
+    let run = lab.run(&drill);
+    assert_eq!(run.code, Some(5), "{run}");
+    assert!(
+        run.stdout
+            .contains("is not proven, and not known to be damaged"),
+        "{run}"
+    );
+    let snapshots = lab.json(&["snapshots"]);
+    let verdict = &snapshots[0]["drill"];
+    assert!(verdict["not_proven"].is_string() && verdict["findings"] == serde_json::json!([]));
+
+    // With room it is drilled, and what a machine could not prove later takes nothing away.
+    disk.resize(1 << 17);
+    assert_eq!(lab.json(&drill)["drills"][0]["proven"], true);
+    disk.resize(512);
+    let run = lab.run(&[&drill[..], &["--all"]].concat());
+    assert_eq!(run.code, Some(5), "{run}");
+    assert_eq!(lab.json(&["snapshots"])[0]["drill"]["proven"], true);
 }

@@ -3,6 +3,10 @@
 use std::sync::Once;
 
 use ntdsbcli::contract::{Error, ResultCode};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The environment variable that asks for a log on standard error: a level such as `warn` or `debug`.
 const VARIABLE: &str = "NTDSBCLI_LOG";
@@ -25,11 +29,14 @@ fn start() {
     else {
         return;
     };
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(level)
+    let levels = level
+        .parse()
+        .unwrap_or_else(|_| Targets::new().with_default(LevelFilter::WARN));
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .try_init();
+        .with_filter(levels);
+    let started = tracing_subscriber::registry().with(log).try_init();
     // Only who set one before can be in the way, and then there is a log.
     drop(started);
 }

@@ -138,15 +138,63 @@ impl Error {
     }
 }
 
-/// rustic's error in one line, without its headings.
+/// rustic's error in one line. Its own words go over many, with hints and a backtrace, and causes repeat them.
 pub(crate) fn explain(error: &RusticError) -> String {
     let text = error.display_log();
     let text = text.strip_prefix("Error: ").unwrap_or(&text);
-    match text.split_once(" (kind: related to ") {
-        Some((guidance, rest)) => match rest.split_once("): caused by: ") {
-            Some((_, cause)) => format!("{guidance}: {cause}"),
-            None => guidance.to_string(),
-        },
-        None => text.to_string(),
+    let guidance = text
+        .split_once(" (kind: related to ")
+        .map_or(text, |(guidance, _)| guidance);
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{guidance}: {}", in_one_line(cause)),
+        None => guidance.to_string(),
+    }
+}
+
+/// An error with its causes in one line; each may be one of rustic's.
+pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let rustic = error.downcast_ref::<RusticError>();
+    if let Some(error) =
+        rustic.or_else(|| error.downcast_ref::<Box<RusticError>>().map(Box::as_ref))
+    {
+        return explain(error);
+    }
+    let text = error.to_string();
+    let Some(cause) = error.source() else {
+        return text;
+    };
+    let whole_cause = cause.to_string();
+    let cause = in_one_line(cause);
+    match text.split_once(&whole_cause) {
+        Some((before, _)) => before.trim_end().to_string() + " " + &cause,
+        None => format!("{text}: {cause}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustic_core::ErrorKind;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("Error reading file Index : {source}")]
+    struct Finding {
+        source: Box<RusticError>,
+    }
+
+    #[test]
+    fn errors_of_rustic_take_one_line_wherever_they_are() {
+        let disk = || std::io::Error::other("the disk is gone");
+        let inner = RusticError::with_source(ErrorKind::Backend, "cannot read `{path}`", disk())
+            .attach_context("path", "index/12");
+        let outer = RusticError::with_source(ErrorKind::Repository, "cannot load the index", inner);
+        assert!(outer.to_string().contains("Backtrace"));
+        let expected = "cannot load the index: cannot read `index/12`: the disk is gone";
+        assert_eq!(explain(&outer), expected);
+        let finding = Finding { source: outer };
+        assert_eq!(
+            in_one_line(&finding),
+            format!("Error reading file Index : {expected}")
+        );
     }
 }

@@ -11,7 +11,7 @@ use rustic_core::{
 
 use crate::backup::Grain;
 use crate::cipher::Cipher;
-use crate::error::{Error, explain};
+use crate::error::{Error, explain, in_one_line};
 use crate::index;
 use crate::location::Location;
 use crate::lock_files::LockFiles;
@@ -286,7 +286,7 @@ impl Repository {
         for finding in results.0 {
             let finding = CheckResults(vec![finding]);
             let harmless = finding.is_ok().is_ok();
-            let texts = finding.0.iter().map(|(_, text)| text.to_string());
+            let texts = finding.0.iter().map(|(_, text)| in_one_line(text));
             if harmless {
                 report.notes.extend(texts);
             } else {

@@ -11,6 +11,7 @@ fn main() -> samba::Result<()> {
     let options = Options {
         lock_limit: Duration::from_secs(10),
         spool: arguments[2].clone().into(),
+        dbcheck: false,
     };
     let times = arguments
         .get(3)

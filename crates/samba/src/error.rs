@@ -85,6 +85,16 @@ pub enum Error {
     /// What is offered belongs to another directory, or is not complete.
     #[error("{0}")]
     Refused(String),
+    /// This machine lacks a tool or library of Samba's.
+    #[error(
+        "{tool}: {reason}; it needs Samba's packages: on Debian samba, samba-dsdb-modules, python3-samba, python3-ldb"
+    )]
+    Unavailable {
+        /// Which one is to be run.
+        tool: String,
+        /// What is missing.
+        reason: String,
+    },
     /// One of Samba's own tools or libraries failed.
     #[error("{tool}: {reason}")]
     Tool {

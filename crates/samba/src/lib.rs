@@ -10,6 +10,8 @@
 //! Knows nothing of backup services. All functions block.
 #![deny(unsafe_code)]
 
+mod database;
+mod dbcheck;
 pub mod directory;
 mod drill;
 mod error;
@@ -19,8 +21,10 @@ pub mod lmdb;
 pub mod lock;
 mod moment;
 mod place;
+mod process;
 mod recovered_domain;
 mod smb_conf;
+mod source_check;
 mod spool;
 pub mod state;
 pub mod tdb;
@@ -30,6 +34,8 @@ mod tree;
 /// What this kind of store is called in the facts of a backup and in a snapshot's manifest.
 pub const STORE_KIND: &str = "samba-dc";
 
+pub use database::DatabaseKind;
+pub use dbcheck::Dbcheck;
 pub use drill::Drill;
 pub use error::{Error, Result};
 pub use identity::{Identity, signature};

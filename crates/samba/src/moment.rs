@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::installation::Installation;
 use crate::lmdb::{self, Environment, Snapshot, SnapshotReader};
 use crate::lock::{Held, Kind as LockKind, Range};
+use crate::source_check;
 use crate::spool::{self, Copied, Prepared};
 use crate::state::{Entry, Kind, Listing, State};
 use crate::tdb::{self, LeftOver};
@@ -36,6 +37,8 @@ pub struct Options {
     pub lock_limit: Duration,
     /// Where copies of TDB databases go. They have no names and vanish with the process.
     pub spool: PathBuf,
+    /// Whether dbcheck is run once a day in the background, and what it finds is recorded.
+    pub dbcheck: bool,
 }
 
 /// A pinned moment. Dropping it releases everything.
@@ -140,14 +143,20 @@ impl Moment {
                 };
                 (file.path.clone(), file)
             });
+        let files = files.collect();
+        let mut listing = Listing::new(
+            &state,
+            &facts,
+            (pinned_from, pinned_to),
+            installation.version.clone(),
+        );
+        if options.dbcheck {
+            listing.dbcheck = source_check::newest(&options.spool);
+            source_check::run_when_due(installation, &options.spool);
+        }
         Ok(Self {
-            files: files.collect(),
-            listing: Listing::new(
-                &state,
-                &facts,
-                (pinned_from, pinned_to),
-                installation.version.clone(),
-            ),
+            files,
+            listing,
             commits_waited,
         })
     }

@@ -53,6 +53,11 @@ pub const RECORDS: Range = Range {
     what: "record lock",
 };
 
+/// Whether the first bytes of a file are those of a TDB, of whatever version.
+pub fn has_magic(start: &[u8]) -> bool {
+    start.starts_with(FOOD)
+}
+
 /// What a TDB file's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
@@ -76,7 +81,7 @@ impl Header {
     }
 
     fn parse(path: &Path, start: &[u8; HEADER]) -> Result<Option<Self>> {
-        if !start.starts_with(FOOD) {
+        if !has_magic(start) {
             return Ok(None);
         }
         let version = integer(start, 32);

@@ -35,6 +35,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Whether a Python script ended because a module of Samba's is not installed, or not for this Python.
+    pub(crate) fn lacks_a_module(&self) -> bool {
+        (self.stderr.lines()).any(|line| {
+            line.starts_with("ModuleNotFoundError:") || line.starts_with("ImportError:")
+        })
+    }
+
     /// The end of what it said, for an error message.
     pub(crate) fn last_words(&self) -> String {
         let text = if self.stderr.trim().is_empty() {
@@ -60,7 +67,8 @@ impl Output {
 /// Runs a tool to its end.
 ///
 /// # Errors
-/// [`Error::Tool`] when it cannot be started or has not ended within `limit`; then it is killed.
+/// [`Error::Unavailable`] when it cannot be started; [`Error::Tool`] when it has not ended within `limit`: then it is
+/// killed.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let failed = |reason: String| Error::Tool {
@@ -77,10 +85,9 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-        .map_err(|error| {
-            failed(format!(
-                "cannot be started: {error}; are Samba's packages installed?"
-            ))
+        .map_err(|error| Error::Unavailable {
+            tool: tool.clone(),
+            reason: format!("cannot be started: {error}"),
         })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
@@ -116,7 +123,7 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
 /// Runs a Python script on Samba's own libraries, and returns what it printed.
 ///
 /// # Errors
-/// [`Error::Tool`] as [`run`], and when the script fails.
+/// As [`run`]; [`Error::Unavailable`] without Samba's modules; [`Error::Tool`] when the script fails.
 pub(crate) fn python(
     name: &str,
     script: &str,
@@ -129,6 +136,10 @@ pub(crate) fn python(
     let output = run(command, limit)?;
     match output.success {
         true => Ok(output.stdout),
+        false if output.lacks_a_module() => Err(Error::Unavailable {
+            tool: name.to_owned(),
+            reason: output.last_words(),
+        }),
         false => Err(Error::Tool {
             tool: name.to_owned(),
             reason: output.last_words(),

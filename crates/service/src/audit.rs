@@ -1,6 +1,10 @@
 //! The audit log: one JSON line for each call, and for each connection that was refused. Who, from where, what call,
 //! which files and how many bytes, how it ended. Never a secret: no handle, token, password or content.
+//!
+//! Of each file that is read there is one line, when its end or an error was sent. It says what the calls that open and
+//! close it would say.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -13,12 +17,28 @@ use serde::Serialize;
 use tonic::{Response, Status};
 
 use crate::caller::{Caller, Origin};
+use crate::journal::{self, Journal};
 
-/// The file, or the service's own log where none is configured.
+/// The name of the audit log in the journal: `journalctl -t dsbackup-audit`.
+const IDENTIFIER: &str = "dsbackup-audit";
+
+/// How many files an entry of the journal names. A datagram has its limit; only truncated logs can be so many.
+const FILES_IN_JOURNAL: usize = 500;
+
+/// Where lines go, and whether they arrive.
 pub(crate) struct Audit {
-    file: Option<LogFile>,
+    sink: Sink,
     /// Whether the last line could not be written.
     failed: AtomicBool,
+}
+
+enum Sink {
+    /// The configured file.
+    File(LogFile),
+    /// Without one, under systemd: the journal, apart from the service's own log.
+    Journal(Journal),
+    /// Without either: the service's own log, where debugging messages are shown.
+    OwnLog,
 }
 
 struct LogFile {
@@ -29,12 +49,17 @@ struct LogFile {
 /// One line.
 #[derive(Serialize)]
 struct Line<'a> {
-    time: String,
+    /// None where the sink stamps the time itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
     caller: &'a str,
     from: &'a str,
     call: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     files: &'a [String],
+    /// How many more there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_files: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
     code: String,
@@ -42,27 +67,37 @@ struct Line<'a> {
 }
 
 impl Audit {
-    /// Opens the file, which is created with mode 0600.
+    /// Opens the file, which is created with mode 0600; without one, the journal where there is one.
     ///
     /// # Errors
     /// `hrInvalidPath` when it cannot be written.
     pub(crate) fn new(file: Option<&Path>) -> Result<Arc<Self>> {
-        let file = file
-            .map(|path| {
-                let open = open(path).map_err(|error| {
-                    Error::new(
-                        ResultCode::INVALID_PATH,
-                        format!("{}: cannot write the audit log: {error}", path.display()),
-                    )
-                })?;
-                Ok::<_, Error>(LogFile {
-                    path: path.to_path_buf(),
-                    open: Mutex::new(Some(open)),
-                })
-            })
-            .transpose()?;
+        let sink = match file {
+            Some(path) => Sink::File(LogFile::new(path).map_err(|error| {
+                Error::new(
+                    ResultCode::INVALID_PATH,
+                    format!("{}: cannot write the audit log: {error}", path.display()),
+                )
+            })?),
+            None if journal::has_standard_error() => {
+                Sink::Journal(Journal::of_the_system().map_err(|error| {
+                    let reason = format!("cannot reach the journal for the audit log: {error}");
+                    Error::new(ResultCode::INVALID_PATH, reason)
+                })?)
+            }
+            None => Sink::OwnLog,
+        };
+        match &sink {
+            Sink::File(file) => tracing::info!(file = %file.path.display(), "calls are audited"),
+            Sink::Journal(_) => {
+                tracing::info!("calls are audited in the journal: journalctl -t {IDENTIFIER}")
+            }
+            Sink::OwnLog => tracing::info!(
+                "calls are not audited: name a file for it ([audit] in the configuration, or --audit-log)"
+            ),
+        }
         Ok(Arc::new(Self {
-            file,
+            sink,
             failed: AtomicBool::new(false),
         }))
     }
@@ -123,35 +158,74 @@ impl Audit {
         code: ResultCode,
         reason: Option<&str>,
     ) {
-        let line = Line {
-            time: jiff::Timestamp::now().to_string(),
+        let mut line = Line {
+            time: None,
             caller,
             from,
             call,
             files,
+            more_files: None,
             bytes,
             code: format!("{:#010x}", code.0),
             result: reason.map_or_else(|| code.to_string(), str::to_owned),
         };
-        let mut text = match serde_json::to_vec(&line) {
-            Ok(text) => text,
-            Err(error) => error.to_string().into_bytes(),
+        let written = match &self.sink {
+            Sink::File(file) => {
+                line.time = Some(jiff::Timestamp::now().to_string());
+                file.append(&line.to_json())
+            }
+            Sink::Journal(journal) => {
+                if let Some((named, more @ [_, ..])) = files.split_at_checked(FILES_IN_JOURNAL) {
+                    (line.files, line.more_files) = (named, Some(more.len()));
+                }
+                let failed = code != ResultCode::OK;
+                journal.send(&[
+                    ("MESSAGE", &line.to_json()),
+                    ("PRIORITY", if failed { "4" } else { "6" }),
+                    ("SYSLOG_IDENTIFIER", IDENTIFIER),
+                    ("DSBACKUP_CALLER", caller),
+                    ("DSBACKUP_FROM", from),
+                    ("DSBACKUP_CALL", call),
+                    ("DSBACKUP_CODE", &line.code),
+                ])
+            }
+            Sink::OwnLog => {
+                tracing::debug!("{}", line.to_json());
+                Ok(())
+            }
         };
-        let Some(file) = &self.file else {
-            tracing::info!(target: "audit", "{}", String::from_utf8_lossy(&text));
-            return;
-        };
-        text.push(b'\n');
-        let written = file.append(&text);
         if let Err(error) = &written {
-            tracing::error!(file = %file.path.display(), %error, "cannot write the audit log");
+            tracing::error!(sink = %self.sink, %error, "cannot write the audit log");
         }
         self.failed.store(written.is_err(), Ordering::Relaxed);
     }
 }
 
+impl Line<'_> {
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|error| error.to_string())
+    }
+}
+
+impl fmt::Display for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.path.display().fmt(f),
+            Self::Journal(_) => f.write_str("the journal"),
+            Self::OwnLog => f.write_str("the service's own log"),
+        }
+    }
+}
+
 impl LogFile {
-    fn append(&self, line: &[u8]) -> io::Result<()> {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_path_buf(),
+            open: Mutex::new(Some(open(path)?)),
+        })
+    }
+
+    fn append(&self, line: &str) -> io::Result<()> {
         let mut open_file = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever rotates logs moves the file away.
         let in_place = open_file.as_ref().is_some_and(|file| {
@@ -165,7 +239,8 @@ impl LogFile {
             *open_file = Some(open(&self.path)?);
         }
         match open_file.as_mut() {
-            Some(file) => file.write_all(line),
+            // In one call, so that no line is torn by another.
+            Some(file) => file.write_all(format!("{line}\n").as_bytes()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -229,7 +304,7 @@ impl Visit {
         result.map(Response::new)
     }
 
-    /// Ends a call that leaves no line when all is well, such as a life sign.
+    /// Ends a call that leaves no line when all is well: a life sign, or what the line of a file will say.
     pub(crate) fn answer_quietly<T>(
         mut self,
         result: Result<T, Status>,

@@ -44,6 +44,7 @@ impl AdBackup for BackupService {
         let mut ended = calls.backup(visit.caller(), &handle, |_, _| Ok(())).await;
         if ended.is_ok() {
             ended = calls.end(visit.caller(), handle).await;
+            tracing::info!(caller = visit.caller().identity().name, "a backup ends");
         }
         visit.answer(ended.map(|()| Done {}))
     }
@@ -85,7 +86,7 @@ impl AdBackup for BackupService {
                 backup.open(&name, read_hint, life)
             })
             .await;
-        visit.answer(size.map(|size| OpenFileResponse { size }))
+        visit.answer_quietly(size.map(|size| OpenFileResponse { size }))
     }
 
     type HrRBackupReadStream = Elsewhere;
@@ -120,7 +121,7 @@ impl AdBackup for BackupService {
                 backup.close()
             })
             .await;
-        visit.answer(closed.map(|()| Done {}))
+        visit.answer_quietly(closed.map(|()| Done {}))
     }
 
     async fn hr_r_backup_get_backup_logs(
@@ -192,7 +193,11 @@ impl BackupService {
         let handle = contexts
             .add(caller, Work::Backup(BackupContext::new(set)))
             .map_err(|error| wire::to_status(&error))?;
-        tracing::info!(state = facts.state, "a backup begins");
+        tracing::info!(
+            caller = caller.identity().name,
+            state = facts.state,
+            "a backup begins"
+        );
         Ok(BackupPrepareResponse {
             handle: handle.to_vec(),
             expiry_token,

@@ -30,7 +30,7 @@ pub struct Configuration {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditConfiguration {
-    /// The file; the service's own log when absent.
+    /// The file; when absent, the journal under systemd, and elsewhere only the debugging messages of the service.
     pub file: Option<PathBuf>,
 }
 
@@ -91,6 +91,9 @@ pub struct SambaConfiguration {
     /// How long a backup waits for the domain controller's locks, in milliseconds.
     #[serde(default = "default_lock_wait")]
     pub lock_wait_ms: u32,
+    /// Whether `samba-tool dbcheck` is run once a day, so that backups record what it finds.
+    #[serde(default = "default_dbcheck")]
+    pub dbcheck: bool,
 }
 
 impl SambaConfiguration {
@@ -100,6 +103,7 @@ impl SambaConfiguration {
             smb_conf: smb_conf.into(),
             spool_folder: default_spool_folder(),
             lock_wait_ms: default_lock_wait(),
+            dbcheck: default_dbcheck(),
         }
     }
 }
@@ -325,6 +329,10 @@ fn default_tombstone_lifetime() -> u32 {
 
 fn default_spool_folder() -> PathBuf {
     "/var/lib/dsbackup".into()
+}
+
+fn default_dbcheck() -> bool {
+    true
 }
 
 fn default_lock_wait() -> u32 {

@@ -11,7 +11,8 @@
 //! 5. [`DirectoryStore`]: the directory itself; [`store::ese_folder`] is one in a folder.
 //!
 //! File contents travel back through `transfer` and `transfer_body`, at the speed of the receiver; those of a restore come in through
-//! `upload`. Every call leaves a line in the log of `audit`.
+//! `upload`. Every call leaves a line in the log of `audit`: a file, or the
+//! `journal`.
 #![forbid(unsafe_code)]
 
 mod audit;
@@ -28,6 +29,7 @@ mod endpoint;
 mod file_io;
 mod folder_lock;
 mod identity_service;
+pub mod journal;
 mod pace;
 mod privilege;
 mod remote;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::cli::InspectOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{Report, bytes};
+use crate::samba_file;
 use fields::Fields;
 use logs::LogNeeds;
 
@@ -56,6 +57,11 @@ struct Attached {
 /// Where it cannot be read, or is no file of the engine.
 pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
     let path = &options.file;
+    if let Some(kind) = samba::DatabaseKind::of_file(path)?
+        && !options.records
+    {
+        return samba_file::inspect(path, kind, report);
+    }
     let kind = FileKind::of_file(path)?;
     if options.records {
         return match kind {
@@ -94,7 +100,7 @@ pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
             )));
         }
     }
-    report.result(&found, || found.in_words());
+    report.result(&found, || found.in_words())?;
     Ok(match found.damaged {
         true => Outcome::DamageFound,
         false => Outcome::Done,

@@ -106,6 +106,6 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
             snapshot.short_id(),
             summary.restored_to
         )
-    });
+    })?;
     Ok(Outcome::Done)
 }

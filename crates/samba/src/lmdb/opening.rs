@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::library::{Library, RawEnvironment, RawTransaction};
 use crate::error::{Error, Result};
 use crate::lock;
+use crate::process::Process;
 
 /// How many processes an error names.
 const NAMED: usize = 8;
@@ -92,7 +93,7 @@ fn who(path: &Path) -> String {
     let names = |stopped_only: bool| -> Vec<String> {
         processes
             .iter()
-            .filter(|process| process.is_stopped || !stopped_only)
+            .filter(|process| process.is_stopped() || !stopped_only)
             .take(NAMED)
             .map(|process| format!("{} ({})", process.pid, process.name))
             .collect()
@@ -112,26 +113,6 @@ fn who(path: &Path) -> String {
             "these processes have it open: {}; see which of them hangs, and end it",
             all.join(", ")
         ),
-    }
-}
-
-struct Process {
-    pid: u32,
-    name: String,
-    is_stopped: bool,
-}
-
-impl Process {
-    fn look(pid: u32) -> Option<Self> {
-        // The number, the name in parentheses, which may hold anything, then the state.
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let stat = String::from_utf8_lossy(&stat);
-        let (start, rest) = stat.rsplit_once(')')?;
-        Some(Self {
-            pid,
-            name: start.split_once('(')?.1.to_owned(),
-            is_stopped: matches!(rest.trim_start().chars().next(), Some('T' | 't')),
-        })
     }
 }
 
@@ -186,7 +167,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
                 .unwrap();
             assert_eq!(line, "locked\n");
             let deadline = Instant::now() + LONG;
-            while !Process::look(child.id()).unwrap().is_stopped {
+            while !Process::look(child.id()).unwrap().is_stopped() {
                 assert!(Instant::now() < deadline, "it does not stop");
                 std::thread::sleep(Duration::from_millis(5));
             }

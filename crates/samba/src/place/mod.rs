@@ -27,6 +27,7 @@ use crate::directory;
 use crate::error::{Error, Result};
 use crate::installation::Installation;
 use crate::lock::{self, Held, Kind};
+use crate::process::Process;
 use crate::state::{self, Includes, ListedKind};
 use crate::tdb;
 use crate::tree::Tree;
@@ -81,8 +82,9 @@ impl<'a> Place<'a> {
         if let Some(pid) = std::fs::read_to_string(&pid_file)
             .ok()
             .and_then(|text| text.trim().parse::<u32>().ok())
-            && std::fs::read_to_string(format!("/proc/{pid}/comm"))
-                .is_ok_and(|name| name.contains("samba"))
+            && let Some(process) = Process::look(pid)
+            && process.name.contains("samba")
+            && !process.has_ended()
         {
             return running(format!("samba runs as process {pid}"));
         }
@@ -341,6 +343,41 @@ mod tests {
         POWER.set(power);
         place.put(&tree)?;
         place.tidy()
+    }
+
+    /// A process with the name of Samba's, and its number in the file where Samba writes its own.
+    fn samba_process(installation: &Installation, program: &str) -> std::process::Child {
+        std::fs::create_dir_all(&installation.pids).unwrap();
+        let samba = installation.pids.join("samba");
+        std::fs::copy(program, &samba).unwrap();
+        let process = std::process::Command::new(&samba).arg("60").spawn();
+        let process = process.unwrap();
+        let pid = process.id().to_string();
+        std::fs::write(installation.pids.join("samba.pid"), pid).unwrap();
+        process
+    }
+
+    #[test]
+    fn a_server_that_has_ended_does_not_run_although_nobody_asked_how() {
+        let folder = tempfile::tempdir().unwrap();
+        let installation = Installation::example(folder.path());
+        let place = Place::of(&installation);
+
+        let mut running = samba_process(&installation, "/bin/sleep");
+        let refused = place.check_stopped().unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("process {}", running.id())),
+            "{refused}"
+        );
+        running.kill().unwrap();
+        running.wait().unwrap();
+
+        let mut zombie = samba_process(&installation, "/bin/true");
+        while !Process::look(zombie.id()).unwrap().has_ended() {
+            std::thread::yield_now();
+        }
+        place.check_stopped().unwrap();
+        zombie.wait().unwrap();
     }
 
     #[test]

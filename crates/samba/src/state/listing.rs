@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dbcheck::Dbcheck;
 use crate::directory::Facts;
 use crate::error::{Error, Result};
 use crate::identity::Identity;
@@ -48,6 +49,9 @@ pub struct Listing {
     /// What may be missing, or has to be put back by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What dbcheck found in the directory itself, at most a day before; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dbcheck: Option<Dbcheck>,
 }
 
 /// The place on the server of a root: the first part of an entry's path.
@@ -118,6 +122,7 @@ impl Listing {
                 .map(|(path, reason)| (path.to_string_lossy().into_owned(), (*reason).to_owned()))
                 .collect(),
             warnings: state.warnings.clone(),
+            dbcheck: None,
         }
     }
 
@@ -254,6 +259,7 @@ impl Listing {
             entries: state.entries.iter().map(ListedEntry::from).collect(),
             left_out: Vec::new(),
             warnings: state.warnings.clone(),
+            dbcheck: None,
         }
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn code(error: samba::Error) -> Error {
         | samba::Error::Changed { .. }
         | samba::Error::Running(_) => ResultCode::DATABASE_IN_USE,
         samba::Error::Refused(_) => ResultCode::INVALID_PARAM,
-        samba::Error::Directory { .. } | samba::Error::Tool { .. } => ResultCode::ERROR,
+        samba::Error::Directory { .. }
+        | samba::Error::Unavailable { .. }
+        | samba::Error::Tool { .. } => ResultCode::ERROR,
     };
     Error::new(code, error.to_string())
 }

@@ -76,6 +76,7 @@ impl SambaServer {
                 pinning: samba::Options {
                     lock_limit: Duration::from_millis(configuration.lock_wait_ms.into()),
                     spool: configuration.spool_folder.clone(),
+                    dbcheck: configuration.dbcheck,
                 },
                 backup: Slot::default(),
                 restore: Slot::default(),

@@ -1,0 +1,209 @@
+//! `samba-tool dbcheck`: what it finds in a directory, by kind, and whether a copy has more than its source.
+//!
+//! A directory that works has findings: links to members that were deleted, entries of old releases. They are in every
+//! copy of it and no damage of the copy. So a copy is compared with what dbcheck found in its source.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::tools;
+
+/// How long the check of all partitions may take.
+const LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+/// Findings that dbcheck counts although Samba itself leaves them, as its source says: links from and to deleted objects,
+/// and what dbcheck only warns of.
+const EVERYDAY: [&str; 3] = [
+    "WARNING",
+    "ERROR: target DN is deleted",
+    "ERROR: linked attribute",
+];
+
+/// What dbcheck finds in a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dbcheck {
+    /// When it ended, seconds since 1970-01-01 UTC.
+    pub ended_s: u64,
+    /// Objects that it looked at.
+    pub objects: u64,
+    /// How many findings there are of each kind: the words before the first name.
+    pub kinds: BTreeMap<String, u64>,
+}
+
+/// What the findings in a copy say of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// Findings that the source had not: the copy is damaged.
+    pub(crate) damage: Vec<String>,
+    /// Findings that the source had too, or that a working directory has.
+    pub(crate) notes: Vec<String>,
+    /// Findings of which nobody knows whether the source had them.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Dbcheck {
+    /// Checks all partitions of an unpacked directory.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where dbcheck cannot be run; [`Error::Tool`] when it does not come to its end.
+    pub(crate) fn of_copy(sam: &Path, configuration: &Path) -> Result<Self> {
+        Self::run(Command::new("samba-tool"), sam, configuration)
+    }
+
+    /// Checks all partitions of the domain controller, at the lowest priority. It only reads. If this process dies, the
+    /// check ends with it.
+    ///
+    /// # Errors
+    /// As [`Dbcheck::of_copy`].
+    pub(crate) fn of_source(sam: &Path, configuration: &Path) -> Result<Self> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "nice", "-n", "19", "samba-tool"]);
+        Self::run(command, sam, configuration)
+    }
+
+    fn run(mut command: Command, sam: &Path, configuration: &Path) -> Result<Self> {
+        command
+            .args(["dbcheck", "--cross-ncs", "-H"])
+            .arg(sam)
+            .arg(format!("--configfile={}", configuration.display()));
+        let output = tools::run(command, LIMIT)?;
+        let tool = "samba-tool dbcheck";
+        match Self::parse(&output.stdout) {
+            Some(found) => Ok(found),
+            None if output.lacks_a_module() => Err(Error::Unavailable {
+                tool: tool.into(),
+                reason: output.last_words(),
+            }),
+            None => Err(Error::Tool {
+                tool: tool.into(),
+                reason: format!("it did not come to its end: {}", output.last_words()),
+            }),
+        }
+    }
+
+    /// Reads what dbcheck prints; `None` without its last line, which counts.
+    fn parse(text: &str) -> Option<Self> {
+        let end = text.lines().rev().find_map(|line| {
+            let (objects, rest) = line.strip_prefix("Checked ")?.split_once(" objects (")?;
+            let errors = rest.strip_suffix(" errors)")?;
+            Some((objects.parse().ok()?, errors.parse::<u64>().ok()?))
+        });
+        let (objects, errors) = end?;
+        let mut kinds = BTreeMap::new();
+        // Without errors there are at most warnings, which dbcheck itself does not count.
+        if errors > 0 {
+            for line in text.lines() {
+                let is_finding = ["ERROR", "Error:", "WARNING"]
+                    .iter()
+                    .any(|start| line.starts_with(start));
+                if is_finding {
+                    *kinds.entry(kind(line)).or_default() += 1;
+                }
+            }
+            if kinds.is_empty() {
+                kinds.insert("findings without a name".into(), errors);
+            }
+        }
+        Some(Self {
+            ended_s: (SystemTime::now().duration_since(UNIX_EPOCH))
+                .map_or(0, |since| since.as_secs()),
+            objects,
+            kinds,
+        })
+    }
+
+    /// Compares what was found in a copy with what was found in its source, where that is known. The source may have
+    /// been checked up to a day before, so that it is kinds that are compared and not their numbers.
+    pub(crate) fn compare(&self, source: Option<&Self>) -> Comparison {
+        let mut comparison = Comparison::default();
+        for (kind, count) in &self.kinds {
+            let text = format!("dbcheck: {kind} ({count} times)");
+            let everyday = EVERYDAY.iter().any(|start| kind.starts_with(start));
+            match source {
+                Some(source) if source.kinds.contains_key(kind) => comparison
+                    .notes
+                    .push(format!("{text}, as in the directory that was backed up")),
+                _ if everyday => comparison
+                    .notes
+                    .push(format!("{text}, as working directories have")),
+                Some(_) => comparison.damage.push(text),
+                None => comparison.unknown.push(text),
+            }
+        }
+        comparison
+    }
+}
+
+/// The words of a finding before the first that names something: an object, an attribute, a number.
+fn kind(line: &str) -> String {
+    let names = |word: &str| {
+        word.contains(|c: char| c.is_ascii_digit() || "=<>'\"[{(".contains(c)) || word.len() > 40
+    };
+    let words: Vec<&str> = line
+        .split_whitespace()
+        .take_while(|word| !names(word))
+        .collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEAN: &str = "Checking 3634 objects\nChecked 3634 objects (0 errors)\n";
+    const LINK: &str = "\
+Checking 3634 objects
+WARNING: target DN is deleted for member in object CN=My Group,CN=Users,DC=x - <GUID=1a>;CN=u
+Target GUID points at deleted DN 'CN=u1\\\\0ADEL:1a,CN=Deleted Objects,DC=x'
+Not removing
+Please use --fix to fix these errors
+Checked 3634 objects (1 errors)
+";
+    const INSTANCE: &str = "\
+ERROR: wrong instanceType 5 on CN=a,DC=x, should be 4
+ERROR: wrong instanceType 5 on CN=b,DC=x, should be 4
+Checked 3634 objects (2 errors)
+";
+
+    fn of(text: &str) -> Dbcheck {
+        Dbcheck::parse(text).unwrap()
+    }
+
+    #[test]
+    fn findings_are_counted_by_kind() {
+        assert_eq!(of(CLEAN).objects, 3634);
+        assert!(of(CLEAN).kinds.is_empty());
+        let member = "WARNING: target DN is deleted for member in object";
+        assert_eq!(of(LINK).kinds, [(member.to_owned(), 1)].into());
+        let instance = "ERROR: wrong instanceType";
+        assert_eq!(of(INSTANCE).kinds, [(instance.to_owned(), 2)].into());
+        for cut_short in [
+            "",
+            "Checking 3634 objects\nERROR: x\n",
+            "Checked x objects (1 errors)",
+        ] {
+            assert_eq!(Dbcheck::parse(cut_short), None);
+        }
+    }
+
+    #[test]
+    fn a_copy_is_damaged_by_what_its_source_had_not() {
+        let source = of(INSTANCE);
+        let same = of(INSTANCE).compare(Some(&source));
+        assert_eq!((same.damage.len(), same.notes.len()), (0, 1));
+        let more = of(INSTANCE).compare(Some(&of(CLEAN)));
+        assert_eq!((more.damage.len(), more.notes.len()), (1, 0));
+        let unknown = of(INSTANCE).compare(None);
+        assert_eq!((unknown.damage.len(), unknown.unknown.len()), (0, 1));
+        for source in [None, Some(&source)] {
+            let everyday = of(LINK).compare(source);
+            assert_eq!((everyday.damage.len(), everyday.unknown.len()), (0, 0));
+            assert_eq!(everyday.notes.len(), 1);
+        }
+    }
+}

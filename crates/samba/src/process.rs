@@ -1,0 +1,34 @@
+//! What the kernel says of a process.
+
+/// A process, as `/proc/PID/stat` describes it.
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// The name of its program, at most 15 bytes of it.
+    pub(crate) name: String,
+    state: char,
+}
+
+impl Process {
+    /// `None` where there is no such process.
+    pub(crate) fn look(pid: u32) -> Option<Self> {
+        // The number, the name in parentheses, which may hold anything, then the state.
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        let (start, rest) = stat.rsplit_once(')')?;
+        Some(Self {
+            pid,
+            name: start.split_once('(')?.1.to_owned(),
+            state: rest.trim_start().chars().next()?,
+        })
+    }
+
+    /// Whether it was stopped, by a signal or a debugger.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+
+    /// Whether it has ended, and only its parent has not asked how: a zombie.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
