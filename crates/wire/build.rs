@@ -6,11 +6,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .bytes(".dsbackup.v1.FileContent.data")
         .bytes(".dsbackup.v1.RestoreFileContent.data")
-        // The manifest of a snapshot holds it as it came: its fields keep their names.
-        .type_attribute(
-            ".dsbackup.v1.DirectoryIdentity",
-            "#[derive(serde::Serialize, serde::Deserialize)]",
-        )
         .compile_fds(descriptors)?;
     Ok(())
 }

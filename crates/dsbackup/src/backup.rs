@@ -7,7 +7,9 @@ use std::time::{Instant, SystemTime};
 use contract::{ExpiryToken, FileType, READ_SIZE_MINIMUM, READ_SIZE_UNIT, ResultCode};
 use ids::hex;
 use indicatif::ProgressBar;
-use ntdsbcli::{BackupContext, BackupFile, Damage, Server};
+use model::manifest::{self, MANIFEST_PATH, Manifest, TOKEN_PATH};
+use model::{Damage, FileEntry};
+use ntdsbcli::{BackupContext, Server};
 use repository::{
     BackupRequest, BoxError, Grain, Lock, NewFile, Repository, Source, SourceFile, StoredFile,
 };
@@ -15,7 +17,6 @@ use serde::Serialize;
 
 use crate::cli::BackupOptions;
 use crate::failure::{Failure, Outcome, Result};
-use crate::manifest::{self, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes, count};
 use crate::{TOOL, lock, server_of, time};
 
@@ -253,10 +254,10 @@ fn store(
 /// The walk over the files of the backup, as a source for the repository: databases first, then logs.
 struct Walk<'a> {
     context: &'a mut BackupContext,
-    waiting: VecDeque<BackupFile>,
+    waiting: VecDeque<FileEntry>,
     logs_listed: bool,
     /// The files that were read, with the damage found in them.
-    read: Vec<(BackupFile, Damage)>,
+    read: Vec<(FileEntry, Damage)>,
     manifest: Manifest,
     report: Report,
     bar: ProgressBar,
@@ -320,10 +321,7 @@ impl Source for Walk<'_> {
                 sha256: hex::encode(&stored.sha256),
                 modified: time::from_system(file.modified),
                 generation: file.generation,
-                damage: (damage.count > 0).then(|| manifest::Damage {
-                    count: damage.count,
-                    first: damage.first.clone(),
-                }),
+                damage: (damage.count > 0).then(|| damage.clone()),
                 more: Default::default(),
             })
             .collect();
@@ -342,7 +340,7 @@ impl Source for Walk<'_> {
 }
 
 /// Where a file lies in the snapshot: where the service says, or else by the folder that it belongs into.
-fn path_in_snapshot(file: &BackupFile) -> String {
+fn path_in_snapshot(file: &FileEntry) -> String {
     if let Some(place) = &file.place {
         return place.clone();
     }

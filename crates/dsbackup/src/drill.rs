@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
-use ntdsbcli::DirectoryIdentity;
+use model::DirectoryIdentity;
 use repository::{
     BackupRequest, BoxError, LockKind, NewFile, Repository, SnapshotInfo, Source, SourceFile,
     StoredFile,
@@ -275,7 +275,7 @@ fn restore_and_verify(
     verdict.index_entries = structure.index_entries;
     match ntds::Directory::of(&database).and_then(|directory| directory.facts()) {
         Ok(facts) => {
-            let found = service::store::ese_folder::identity(&facts);
+            let found = store_ese::identity(&facts);
             if let Some(recorded) = &manifest.directory {
                 verdict.findings.extend(differences(recorded, &found));
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use contract::ResultCode;
 
-use crate::manifest::ManifestError;
+use model::manifest::ManifestError;
 
 /// The result of a command.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;

@@ -12,7 +12,6 @@ mod facts;
 mod failure;
 mod inspect;
 mod lock;
-mod manifest;
 mod password;
 mod recover;
 mod report;

@@ -6,8 +6,8 @@ use std::path::Path;
 use ese::recovery::{Options, Progress, Stop, recover};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use service::FolderLock;
-use service::restore_marker::RestoreMarker;
+use store::FolderLock;
+use store::restore_marker::RestoreMarker;
 
 use crate::cli::RecoverOptions;
 use crate::failure::{Failure, Outcome, Result};

@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use contract::ExpiryToken;
-use ntdsbcli::DirectoryIdentity;
+use model::DirectoryIdentity;
+use model::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::SnapshotsOptions;
 use crate::drill::{self, Verdict};
 use crate::failure::{Failure, Outcome, Result};
-use crate::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes};
 use crate::time;
 

@@ -8,7 +8,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use ntdsbcli::contract::{BackupType, Result, ResultCode, check_read_size};
-use ntdsbcli::{BackupContext, BackupFile, BackupOptions, Server};
+use ntdsbcli::{BackupContext, BackupOptions, FileEntry, Server};
 
 use crate::boundary::{Hresult, call, invalid_parameter};
 use crate::handles::{BACKUPS, Handle};
@@ -218,7 +218,7 @@ unsafe fn names<F: Form>(
     names: *mut *mut F::Unit,
     parameter: &str,
     size: *mut u32,
-    ask: impl FnOnce(&mut BackupContext) -> Result<Vec<BackupFile>>,
+    ask: impl FnOnce(&mut BackupContext) -> Result<Vec<FileEntry>>,
 ) -> Result<()> {
     // SAFETY: this function's own contract.
     let (names, size) = unsafe {

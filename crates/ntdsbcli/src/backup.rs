@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use contract::{BackupType, Error, Generations, Result, ResultCode, check_read_size};
+use contract::{BackupType, Error, Result, ResultCode, check_read_size};
+use model::{Damage, DirectoryFacts, FileEntry};
 use prost::bytes::{Buf, Bytes};
-use wire::v1::{
-    BackupPrepareRequest, BackupPrepareResponse, ContextRequest, DirectoryIdentity, OpenFileRequest,
-};
+use wire::v1::{BackupPrepareRequest, BackupPrepareResponse, ContextRequest, OpenFileRequest};
 
 use crate::connection::Connection;
 use crate::content_stream::ContentStream;
-use crate::files::BackupFile;
+use crate::convert;
 use crate::server::Server;
 
 /// What DsBackupPrepare is asked for.
@@ -41,42 +40,6 @@ impl BackupOptions {
             allow_corrupt: false,
         }
     }
-}
-
-/// What the service knew of the directory when the backup began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirectoryFacts {
-    /// The kind of store, such as `ese-folder`.
-    pub store_kind: String,
-    /// The server's name.
-    pub server: String,
-    /// The database's signature, as its header holds it.
-    pub database_signature: Vec<u8>,
-    /// `Clean Shutdown`, `Dirty Shutdown` and so on.
-    pub state: String,
-    /// Bytes in a page.
-    pub page_size: u32,
-    /// The log generations that recovery of the database needs.
-    pub required: Option<Generations>,
-    /// The generations of the logs beside it.
-    pub logs: Option<Generations>,
-    /// Days.
-    pub tombstone_lifetime_days: u32,
-    /// What the names of logs and checkpoint start with.
-    pub log_base_name: String,
-    /// What the administrator must know of this backup: logs that recovery will miss, files that are not usable.
-    pub warnings: Vec<String>,
-    /// What the database says of the directory in it; `None` where it holds none, or was not shut down.
-    pub directory: Option<DirectoryIdentity>,
-}
-
-/// Damage that was read past because the backup allows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Damage {
-    /// Damaged pages or segments in all.
-    pub count: u64,
-    /// The first of them, in words.
-    pub first: Vec<String>,
 }
 
 /// What DsBackupTruncateLogs did.
@@ -142,7 +105,7 @@ impl BackupContext {
             connection,
             handle,
             expiry_token,
-            facts: directory_facts(facts.unwrap_or_default()),
+            facts: convert::facts(facts.unwrap_or_default()),
             open: None,
         })
     }
@@ -161,24 +124,24 @@ impl BackupContext {
     ///
     /// # Errors
     /// `hrInvalidHandle` when the service has released the context.
-    pub fn database_names(&self) -> Result<Vec<BackupFile>> {
+    pub fn database_names(&self) -> Result<Vec<FileEntry>> {
         let mut client = self.connection.backup();
         let list = self
             .connection
             .call(client.hr_r_backup_get_attachment_information(self.request()))?;
-        Ok(list.files.into_iter().map(BackupFile::from_wire).collect())
+        Ok(convert::files(list))
     }
 
     /// DsBackupGetBackupLogs: the logs, and what else belongs to the set that was pinned.
     ///
     /// # Errors
     /// `hrInvalidHandle` when the service has released the context.
-    pub fn backup_logs(&self) -> Result<Vec<BackupFile>> {
+    pub fn backup_logs(&self) -> Result<Vec<FileEntry>> {
         let mut client = self.connection.backup();
         let list = self
             .connection
             .call(client.hr_r_backup_get_backup_logs(self.request()))?;
-        Ok(list.files.into_iter().map(BackupFile::from_wire).collect())
+        Ok(convert::files(list))
     }
 
     /// DsBackupOpenFile: opens one of the listed files and returns its size in bytes.
@@ -320,10 +283,7 @@ impl OpenFile {
             ));
         };
         self.piece = message.data;
-        self.damage = message.end.map(|end| Damage {
-            count: end.damaged,
-            first: end.damage,
-        });
+        self.damage = message.end.map(convert::damage);
         Ok(())
     }
 
@@ -347,21 +307,4 @@ impl OpenFile {
 
 fn no_open_file() -> Error {
     Error::new(ResultCode::INVALID_HANDLE, "no file is open on this handle")
-}
-
-fn directory_facts(facts: wire::v1::DirectoryFacts) -> DirectoryFacts {
-    let generations = |low, high| (high != 0).then_some(Generations { low, high });
-    DirectoryFacts {
-        required: generations(facts.required_low, facts.required_high),
-        logs: generations(facts.generation_low, facts.generation_high),
-        store_kind: facts.store_kind,
-        server: facts.server,
-        database_signature: facts.database_signature,
-        state: facts.state,
-        page_size: facts.page_size,
-        tombstone_lifetime_days: facts.tombstone_lifetime_days,
-        warnings: facts.warnings,
-        log_base_name: facts.log_base_name,
-        directory: facts.directory,
-    }
 }

@@ -46,7 +46,7 @@
 mod backup;
 mod connection;
 mod content_stream;
-mod files;
+mod convert;
 mod identity;
 mod local;
 mod process_wide;
@@ -58,17 +58,16 @@ mod sealed;
 mod server;
 mod ticket;
 
-pub use backup::{BackupContext, BackupOptions, Damage, DirectoryFacts, TruncatedLogs};
+pub use backup::{BackupContext, BackupOptions, TruncatedLogs};
 pub use contract;
-pub use files::BackupFile;
 pub use identity::set_auth_identity;
+pub use model::{Damage, DirectoryFacts, DirectoryIdentity, FileEntry, RestoredFile};
 pub use process_wide::{
     check_expiry_token, check_logs_for_backup, is_ntds_online, set_current_backup_log,
 };
 pub use remote::{
     CA_FILE_VARIABLE, CLIENT_CERTIFICATE_VARIABLE, CLIENT_KEY_VARIABLE, PIN_VARIABLE, TlsOptions,
 };
-pub use restore::{DatabaseMap, Registration, RestoreContext, RestoredFile, SendError};
+pub use restore::{DatabaseMap, Registration, RestoreContext, SendError};
 pub use server::{DEFAULT_SOCKET, SOCKET_VARIABLE, Server};
 pub use wire::tls::{DEFAULT_PORT, Fingerprint};
-pub use wire::v1::DirectoryIdentity;

@@ -1,20 +1,20 @@
 //! The restore context: DsRestorePrepare to DsRestoreEnd.
 
 use std::io::Read;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use contract::{Error, FileType, Generations, RestoreType, Result, ResultCode, TypedName};
+use contract::{Error, Generations, RestoreType, Result, ResultCode, TypedName};
+use model::RestoredFile;
 use prost::bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use wire::v1::{
-    ContextRequest, RestoreClearRequest, RestoreFileContent, RestoreFileStart,
-    RestorePrepareRequest, RestorePrepareResponse, RestoreRegisterCompleteRequest,
-    RestoreRegisterRequest,
+    ContextRequest, RestoreClearRequest, RestoreFileContent, RestorePrepareRequest,
+    RestorePrepareResponse, RestoreRegisterCompleteRequest, RestoreRegisterRequest,
 };
 
 use crate::connection::Connection;
-use crate::files::place;
+use crate::convert;
 use crate::server::Server;
 
 /// What DsRestoreRegister is told.
@@ -39,21 +39,6 @@ pub struct DatabaseMap {
     pub old_path: String,
     /// The path on the server that is restored.
     pub new_path: String,
-}
-
-/// A file of a backup that goes to a service on another computer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoredFile {
-    /// What the file is, which decides about its folder.
-    pub file_type: FileType,
-    /// Its name without folder; for a service that restores a tree ([`FileType::STATE_DIR`]) its path in that.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The SHA-256 of its content.
-    pub sha256: [u8; 32],
-    /// When it was last changed.
-    pub modified: SystemTime,
 }
 
 /// Why a file did not arrive.
@@ -130,7 +115,7 @@ impl RestoreContext {
         let list = self
             .connection
             .call(client.hr_r_restore_get_database_locations(self.request()))?;
-        Ok(list.files.into_iter().map(place).collect())
+        Ok(convert::places(list))
     }
 
     /// DsRestoreRegister: locks the restore. From here on the directory cannot start until a restore completes.
@@ -189,15 +174,7 @@ impl RestoreContext {
         file: &RestoredFile,
         content: &mut dyn Read,
     ) -> std::result::Result<(), SendError> {
-        let modified = file.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let start = RestoreFileStart {
-            handle: self.handle.clone(),
-            file_type: file.file_type.0.into(),
-            name: file.name.clone(),
-            size: file.size,
-            sha256: file.sha256.to_vec(),
-            modified_ms: i64::try_from(modified.as_millis()).unwrap_or_default(),
-        };
+        let start = convert::restore_file_start(self.handle.clone(), file);
         let (pieces, stream) = mpsc::channel(PIECES_AHEAD);
         let mut client = self.connection.restore();
         let call = self

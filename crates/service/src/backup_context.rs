@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::{Error, Result, ResultCode, check_read_size};
+use model::FileEntry;
 use tokio_util::sync::CancellationToken;
-use wire::v1::FileEntry;
 
 use crate::contexts::Life;
 use crate::pace::Pace;
-use crate::store::{BackupSet, FileReader, Truncation};
 use crate::transfer::{Progress, SharedProgress, Transfer};
+use store::{BackupSet, FileReader, Truncation};
 
 /// The longest name of a file, in bytes; the system takes none that is longer.
 const LONGEST_NAME: usize = 4096;
@@ -189,9 +189,9 @@ impl BackupContext {
 
     fn note_progress(&mut self) {
         if let Some(open) = &self.open
-            && let Progress::Ended(end) = &*progress(open)
+            && let Progress::Ended(damage) = &*progress(open)
         {
-            self.read.insert(open.name.clone(), end.damaged);
+            self.read.insert(open.name.clone(), damage.count);
         }
     }
 }

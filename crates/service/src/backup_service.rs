@@ -1,19 +1,20 @@
 //! The interface ad_backup.
 
 use contract::{BackupType, DatabaseSignature, Error, ExpiryToken, Result, ResultCode};
+use model::DirectoryFacts;
+use store::{BackupOptions, BackupSet, DirectoryStore, Mode, clock};
 use tonic::{Request, Response, Status};
 use wire::v1::ad_backup_server::AdBackup;
 use wire::v1::{
-    BackupPrepareRequest, BackupPrepareResponse, ContextRequest, DirectoryFacts, Done, FileList,
-    OpenFileRequest, OpenFileResponse, TruncateLogsResponse,
+    BackupPrepareRequest, BackupPrepareResponse, ContextRequest, Done, FileList, OpenFileRequest,
+    OpenFileResponse, TruncateLogsResponse,
 };
 
 use crate::backup_context::BackupContext;
 use crate::caller::{Caller, Wanted};
 use crate::calls::Calls;
-use crate::clock;
 use crate::contexts::Work;
-use crate::store::{BackupOptions, BackupSet, DirectoryStore, Mode};
+use crate::convert;
 use crate::transfer_body::{self, Elsewhere};
 
 /// Serves ad_backup.
@@ -64,7 +65,7 @@ impl AdBackup for BackupService {
                 backup.database_files().map(<[_]>::to_vec)
             })
             .await;
-        visit.answer(files.map(|files| FileList { files }))
+        visit.answer(files.map(convert::file_list))
     }
 
     async fn hr_r_backup_open_file(
@@ -137,7 +138,7 @@ impl AdBackup for BackupService {
                 backup.log_files().map(<[_]>::to_vec)
             })
             .await;
-        visit.answer(files.map(|files| FileList { files }))
+        visit.answer(files.map(convert::file_list))
     }
 
     async fn hr_r_backup_truncate_logs(
@@ -201,7 +202,7 @@ impl BackupService {
         Ok(BackupPrepareResponse {
             handle: handle.to_vec(),
             expiry_token,
-            facts: Some(facts),
+            facts: Some(convert::facts(facts)),
             ping_timeout_ms: contexts.ping_timeout().as_millis() as u32,
         })
     }

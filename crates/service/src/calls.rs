@@ -12,7 +12,7 @@ use crate::caller::{self, Caller, Wanted};
 use crate::contexts::{Call, Contexts, Life, Work};
 use crate::pace::Pace;
 use crate::restore_context::RestoreContext;
-use crate::store::DirectoryStore;
+use store::DirectoryStore;
 
 /// The hosted directory and the contexts that clients hold on it.
 #[derive(Clone)]

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use contract::{Error, Result, ResultCode};
 use serde::Deserialize;
+use store::unusable;
 
 use crate::remote::RemoteConfiguration;
+use crate::stores::{DirectoryConfiguration, SambaConfiguration, StoreConfiguration};
 
 /// The documented sample file.
 pub const SAMPLE: &str = include_str!("../dsbackup.sample.toml");
@@ -32,15 +34,6 @@ pub struct Configuration {
 pub struct AuditConfiguration {
     /// The file; when absent, the journal under systemd, and elsewhere only the debugging messages of the service.
     pub file: Option<PathBuf>,
-}
-
-/// The directory that is hosted: one of the kinds there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreConfiguration {
-    /// `[directory]`: a database and its logs, in folders.
-    Folder(DirectoryConfiguration),
-    /// `[samba]`: a Samba domain controller.
-    Samba(SambaConfiguration),
 }
 
 /// The file as it is written.
@@ -77,64 +70,6 @@ impl TryFrom<Tables> for Configuration {
             audit: tables.audit,
         })
     }
-}
-
-/// Which Samba domain controller.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SambaConfiguration {
-    /// Its configuration file.
-    pub smb_conf: PathBuf,
-    /// Where copies of databases go that cannot be read later: those of the backend tdb, and small ones.
-    #[serde(default = "default_spool_folder")]
-    pub spool_folder: PathBuf,
-    /// How long a backup waits for the domain controller's locks, in milliseconds.
-    #[serde(default = "default_lock_wait")]
-    pub lock_wait_ms: u32,
-    /// Whether `samba-tool dbcheck` is run once a day, so that backups record what it finds.
-    #[serde(default = "default_dbcheck")]
-    pub dbcheck: bool,
-}
-
-impl SambaConfiguration {
-    /// A domain controller with everything else at its default.
-    pub fn for_smb_conf(smb_conf: impl Into<PathBuf>) -> Self {
-        Self {
-            smb_conf: smb_conf.into(),
-            spool_folder: default_spool_folder(),
-            lock_wait_ms: default_lock_wait(),
-            dbcheck: default_dbcheck(),
-        }
-    }
-}
-
-/// Where the directory lies.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DirectoryConfiguration {
-    /// The folder with the database.
-    pub database_folder: PathBuf,
-    /// The folder of the logs; the database's folder when absent.
-    #[serde(default)]
-    pub log_folder: Option<PathBuf>,
-    /// The folder of the checkpoint; the database's folder when absent.
-    #[serde(default)]
-    pub checkpoint_folder: Option<PathBuf>,
-    /// The name of the database file.
-    #[serde(default = "default_database_file")]
-    pub database_file: String,
-    /// What the names of logs and checkpoint start with.
-    #[serde(default = "default_log_base_name")]
-    pub log_base_name: String,
-    /// Whether a directory that was not shut down is recovered before it goes online; otherwise it is hosted as it is.
-    #[serde(default = "default_recover")]
-    pub recover: bool,
-    /// The forest's tombstone lifetime, in days; counts where the database itself does not tell it.
-    #[serde(default = "default_tombstone_lifetime")]
-    pub tombstone_lifetime_days: u32,
-    /// The server's name in snapshots; the host name when absent.
-    #[serde(default)]
-    pub server_name: Option<String>,
 }
 
 /// Where clients reach the service, and which of them.
@@ -218,10 +153,7 @@ impl Configuration {
     /// # Errors
     /// `hrInvalidParam` with the key and what it should hold.
     pub fn check(&self) -> Result<()> {
-        match &self.store {
-            StoreConfiguration::Folder(directory) => directory.check()?,
-            StoreConfiguration::Samba(samba) => samba.check()?,
-        }
+        self.store.check()?;
         // Shorter than this, a client on a busy machine could not keep up.
         if self.endpoint.ping_timeout_ms < 100 {
             return Err(unusable(
@@ -248,55 +180,6 @@ impl Configuration {
     }
 }
 
-impl DirectoryConfiguration {
-    /// A folder with everything at its default names.
-    pub fn for_folder(database_folder: impl Into<PathBuf>) -> Self {
-        Self {
-            database_folder: database_folder.into(),
-            log_folder: None,
-            checkpoint_folder: None,
-            database_file: default_database_file(),
-            log_base_name: default_log_base_name(),
-            recover: default_recover(),
-            tombstone_lifetime_days: default_tombstone_lifetime(),
-            server_name: None,
-        }
-    }
-}
-
-impl DirectoryConfiguration {
-    fn check(&self) -> Result<()> {
-        for (key, name) in [
-            ("database_file", &self.database_file),
-            ("log_base_name", &self.log_base_name),
-        ] {
-            if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
-                return Err(unusable(key, name, "the name of a file, without a folder"));
-            }
-        }
-        if self.tombstone_lifetime_days == 0 {
-            return Err(unusable("tombstone_lifetime_days", 0, "at least 1 day"));
-        }
-        Ok(())
-    }
-}
-
-impl SambaConfiguration {
-    fn check(&self) -> Result<()> {
-        if !self.spool_folder.is_absolute() {
-            return Err(unusable(
-                "spool_folder",
-                self.spool_folder.display(),
-                "an absolute path",
-            ));
-        }
-        if self.lock_wait_ms == 0 {
-            return Err(unusable("lock_wait_ms", 0, "at least 1 millisecond"));
-        }
-        Ok(())
-    }
-}
-
 impl Default for EndpointConfiguration {
     fn default() -> Self {
         Self {
@@ -309,41 +192,6 @@ impl Default for EndpointConfiguration {
             max_contexts_per_caller: 64,
         }
     }
-}
-
-fn default_database_file() -> String {
-    "ntds.dit".into()
-}
-
-fn default_log_base_name() -> String {
-    "edb".into()
-}
-
-fn default_recover() -> bool {
-    true
-}
-
-fn default_tombstone_lifetime() -> u32 {
-    60
-}
-
-fn default_spool_folder() -> PathBuf {
-    "/var/lib/dsbackup".into()
-}
-
-fn default_dbcheck() -> bool {
-    true
-}
-
-fn default_lock_wait() -> u32 {
-    10_000
-}
-
-pub(crate) fn unusable(key: &str, value: impl std::fmt::Display, expected: &str) -> Error {
-    Error::new(
-        ResultCode::INVALID_PARAM,
-        format!("{key} = {value}: expected {expected}"),
-    )
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{Error, Result, ResultCode};
 
-use crate::folder_lock::FolderLock;
+use store::FolderLock;
 
 /// A listening socket; its file is removed when the value is dropped.
 #[derive(Debug)]

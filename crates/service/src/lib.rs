@@ -8,7 +8,7 @@
 //! 2. `backup_service` or `restore_service`: the interface; `calls` is what all its methods go through.
 //! 3. `contexts`: whose handle is it, and does its client live.
 //! 4. `backup_context` or `restore_context`: is the call in order.
-//! 5. [`DirectoryStore`]: the directory itself; [`store::ese_folder`] is one in a folder.
+//! 5. [`DirectoryStore`]: the directory itself; `stores` says which kinds there are.
 //!
 //! File contents travel back through `transfer` and `transfer_body`, at the speed of the receiver; those of a restore come in through
 //! `upload`. Every call leaves a line in the log of `audit`: a file, or the
@@ -20,33 +20,29 @@ mod backup_context;
 mod backup_service;
 mod caller;
 mod calls;
-mod clock;
 mod configuration;
 mod connection;
 mod contexts;
+mod convert;
 mod doorkeeper;
 mod endpoint;
-mod file_io;
-mod folder_lock;
 mod identity_service;
 pub mod journal;
 mod pace;
 mod privilege;
 mod remote;
 mod restore_context;
-pub mod restore_marker;
 mod restore_service;
 mod server;
-pub mod store;
+mod stores;
 mod transfer;
 mod transfer_body;
 mod upload;
 
 pub use configuration::{
-    AuditConfiguration, Configuration, DirectoryConfiguration, EndpointConfiguration, SAMBA_SAMPLE,
-    SAMPLE, SambaConfiguration, StoreConfiguration,
+    AuditConfiguration, Configuration, EndpointConfiguration, SAMBA_SAMPLE, SAMPLE,
 };
-pub use folder_lock::FolderLock;
 pub use remote::{ClientConfiguration, KerberosConfiguration, RemoteConfiguration};
 pub use server::{Service, run};
 pub use store::{DirectoryStore, Mode};
+pub use stores::{DirectoryConfiguration, SambaConfiguration, StoreConfiguration};

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use contract::{
-    Error, ExpiryToken, Generations, HIGHEST_REGISTERED_GENERATION, Result, ResultCode,
-};
-use wire::v1::{FileEntry, RestoreFileStart, RestoreRegisterRequest};
-
-use crate::store::{DirectoryStore, RegisteredRestore, RestorePlan, RestoredFile};
+use contract::{Error, ExpiryToken, HIGHEST_REGISTERED_GENERATION, Result, ResultCode};
+use model::{FileEntry, RestoredFile};
+use store::{DirectoryStore, FileWriter, RegisteredRestore, RestorePlan};
 
 /// What a restore's handle stands for.
 pub(crate) struct RestoreContext {
@@ -37,13 +34,13 @@ impl RestoreContext {
     pub(crate) fn register(
         &mut self,
         store: &dyn DirectoryStore,
-        request: RestoreRegisterRequest,
+        plan: impl FnOnce(ExpiryToken) -> RestorePlan,
     ) -> Result<()> {
-        let token = self.token()?.clone();
+        let plan = plan(self.token()?.clone());
         if self.registered.is_some() {
             return Err(ResultCode::RESTORE_MAP_EXISTS.into());
         }
-        let (low, high) = (request.generation_low, request.generation_high);
+        let (low, high) = (plan.generations.low, plan.generations.high);
         if low > high || high > HIGHEST_REGISTERED_GENERATION {
             return Err(Error::new(
                 ResultCode::INVALID_PARAMETER,
@@ -52,25 +49,13 @@ impl RestoreContext {
                 ),
             ));
         }
-        if request.databases.is_empty() {
+        if plan.databases.is_empty() {
             return Err(Error::new(
                 ResultCode::INVALID_PARAMETER,
                 "the restore map is empty: it must say where the database goes",
             ));
         }
-        self.registered = Some(
-            store.register_restore(RestorePlan {
-                token,
-                checkpoint_folder: request.checkpoint_directory,
-                log_folder: request.log_directory,
-                databases: request
-                    .databases
-                    .into_iter()
-                    .map(|map| (map.old_path, map.new_path))
-                    .collect(),
-                generations: Generations { low, high },
-            })?,
-        );
+        self.registered = Some(store.register_restore(plan)?);
         Ok(())
     }
 
@@ -88,7 +73,7 @@ impl RestoreContext {
     ///
     /// # Errors
     /// As [`clear`](Self::clear).
-    pub(crate) fn create_file(&mut self, file: RestoreFileStart) -> Result<RestoredFile> {
+    pub(crate) fn create_file(&mut self, file: RestoredFile) -> Result<FileWriter> {
         self.refuse_while_writing()?;
         let writing = self.writing.clone();
         Ok(self.registered()?.create_file(file)?.noted_by(writing))

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use contract::{Error, ExpiryToken, RestoreType, Result, ResultCode};
+use store::Mode;
 use tonic::{Request, Response, Status, Streaming};
 use wire::v1::ad_restore_server::AdRestore;
 use wire::v1::{
@@ -15,8 +16,8 @@ use wire::v1::{
 use crate::caller::Wanted;
 use crate::calls::Calls;
 use crate::contexts::Work;
+use crate::convert;
 use crate::restore_context::RestoreContext;
-use crate::store::Mode;
 use crate::upload;
 
 /// Serves ad_restore.
@@ -71,7 +72,7 @@ impl AdRestore for RestoreService {
         let registered = self
             .calls
             .restore(visit.caller(), &handle, move |restore, store| {
-                restore.register(store, request)
+                restore.register(store, |token| convert::restore_plan(request, token))
             })
             .await;
         if registered.is_ok() {
@@ -94,7 +95,7 @@ impl AdRestore for RestoreService {
         if let Ok(files) = &cleared {
             files.iter().for_each(|file| visit.file(&file.name));
         }
-        visit.answer(cleared.map(|files| FileList { files }))
+        visit.answer(cleared.map(convert::file_list))
     }
 
     async fn hr_r_restore_write_file(
@@ -143,7 +144,7 @@ impl AdRestore for RestoreService {
                 store.restore_locations()
             })
             .await;
-        visit.answer(files.map(|files| FileList { files }))
+        visit.answer(files.map(convert::places))
     }
 
     async fn hr_r_restore_end(&self, request: Request<ContextRequest>) -> Answer<Done> {

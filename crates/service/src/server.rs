@@ -21,7 +21,7 @@ use wire::v1::ad_restore_server::AdRestoreServer;
 use crate::audit::Audit;
 use crate::backup_service::BackupService;
 use crate::calls::Calls;
-use crate::configuration::{Configuration, DirectoryConfiguration, StoreConfiguration};
+use crate::configuration::Configuration;
 use crate::contexts::{Contexts, Limits, Work};
 use crate::doorkeeper::{Lobby, accept_local};
 use crate::endpoint::Endpoint;
@@ -30,10 +30,8 @@ use crate::pace::Pace;
 use crate::privilege::LocalRule;
 use crate::remote::RemoteEndpoint;
 use crate::restore_service::RestoreService;
-use crate::store::ese_folder::EseFolder;
-use crate::store::samba::SambaServer;
-use crate::store::{DirectoryStore, Mode};
 use crate::transfer_body;
+use store::{DirectoryStore, Mode};
 
 /// How long clients may take to see the end of their calls when the service stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -89,13 +87,9 @@ impl Service {
     /// - `hrInvalidPath`: a folder or the socket.
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
         configuration.check()?;
-        let store: Arc<dyn DirectoryStore> = match &configuration.store {
-            StoreConfiguration::Folder(directory) => {
-                refuse_socket_in_directory(directory, &configuration.endpoint.socket)?;
-                Arc::new(EseFolder::host(directory, mode)?)
-            }
-            StoreConfiguration::Samba(samba) => Arc::new(SambaServer::host(samba, mode)?),
-        };
+        let store = configuration
+            .store
+            .host(mode, &configuration.endpoint.socket)?;
         Self::with_store(configuration, store)
     }
 
@@ -236,33 +230,6 @@ impl Service {
         drop((answering, contexts));
         until_gone(connections).await;
         result.map_err(|error| failed(&error))
-    }
-}
-
-/// The socket's folder is locked for a moment when the socket is made, and the directory's folders are locked for good.
-fn refuse_socket_in_directory(directory: &DirectoryConfiguration, socket: &Path) -> Result<()> {
-    let canonical = |folder: &Path| folder.canonicalize().ok();
-    let Some(parent) = socket.parent().and_then(canonical) else {
-        return Ok(());
-    };
-    let folders = [
-        Some(&directory.database_folder),
-        directory.log_folder.as_ref(),
-        directory.checkpoint_folder.as_ref(),
-    ];
-    match folders
-        .into_iter()
-        .flatten()
-        .any(|folder| canonical(folder).as_ref() == Some(&parent))
-    {
-        false => Ok(()),
-        true => Err(Error::new(
-            ResultCode::INVALID_PARAM,
-            format!(
-                "socket = {}: expected a place outside the folders of the directory",
-                socket.display()
-            ),
-        )),
     }
 }
 

@@ -5,18 +5,21 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll, ready};
 
+use bytes::Bytes;
 use contract::{Error, ResultCode};
+use model::Damage;
+use store::FileReader;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use wire::v1::{FileContent, FileEnd};
+use wire::v1::FileContent;
 
 use crate::audit::Visit;
 use crate::contexts::Life;
+use crate::convert;
 use crate::pace::Pace;
-use crate::store::FileReader;
 
 /// Pieces that may wait for the client, beside those in the connection's own buffers.
 const PIECES_AHEAD: usize = 4;
@@ -27,9 +30,15 @@ pub(crate) enum Progress {
     /// The client takes pieces.
     Reading,
     /// The client has taken everything.
-    Ended(FileEnd),
+    Ended(Damage),
     /// The stream failed, or the client gave it up.
     BrokenOff,
+}
+
+/// What the reading thread hands over.
+enum Piece {
+    Data(Bytes),
+    End(Damage),
 }
 
 /// The progress of a file, shared by its context and its stream.
@@ -37,7 +46,7 @@ pub(crate) type SharedProgress = Arc<Mutex<Progress>>;
 
 /// The stream of an open file's content.
 pub(crate) struct Transfer {
-    pieces: mpsc::Receiver<Result<FileContent, Error>>,
+    pieces: mpsc::Receiver<Result<Piece, Error>>,
     life: Arc<Life>,
     progress: SharedProgress,
     /// Ends the reading thread, also when the client does not take what waits.
@@ -115,13 +124,17 @@ impl Stream for Transfer {
         // The connection asks for the next piece only after the client took earlier ones.
         self.life.work();
         let item = match piece {
-            Some(Ok(content)) => {
-                self.taken += content.data.len() as u64;
-                if let Some(end) = &content.end {
-                    self.end(ResultCode::OK);
-                    self.note(Progress::Ended(end.clone()));
-                }
-                Ok(content)
+            Some(Ok(Piece::Data(data))) => {
+                self.taken += data.len() as u64;
+                Ok(FileContent { data, end: None })
+            }
+            Some(Ok(Piece::End(damage))) => {
+                self.end(ResultCode::OK);
+                self.note(Progress::Ended(damage.clone()));
+                Ok(FileContent {
+                    data: Bytes::new(),
+                    end: Some(convert::file_end(damage)),
+                })
             }
             Some(Err(error)) => Err(error),
             None => Err(self.interrupted()),
@@ -147,12 +160,12 @@ impl Drop for Transfer {
 /// Reads the file to its end, as long as somebody wants it.
 fn read_ahead(
     mut reader: Box<dyn FileReader>,
-    sender: &mpsc::Sender<Result<FileContent, Error>>,
+    sender: &mpsc::Sender<Result<Piece, Error>>,
     runtime: &Handle,
     cancelled: &CancellationToken,
     pace: Option<&Pace>,
 ) {
-    let send = |content: Result<FileContent, Error>| -> bool {
+    let send = |content: Result<Piece, Error>| -> bool {
         runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -165,7 +178,7 @@ fn read_ahead(
         match reader.next_piece() {
             Ok(Some(data)) => {
                 let length = data.len();
-                if !send(Ok(FileContent { data, end: None })) {
+                if !send(Ok(Piece::Data(data))) {
                     return;
                 }
                 if let Some(pace) = pace {
@@ -185,8 +198,5 @@ fn read_ahead(
             }
         }
     }
-    send(reader.finish().map(|end| FileContent {
-        data: Default::default(),
-        end: Some(end),
-    }));
+    send(reader.finish().map(Piece::End));
 }

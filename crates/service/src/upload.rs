@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
 use tonic::{Status, Streaming};
-use wire::v1::{RestoreFileContent, RestoreFileStart};
+use wire::v1::RestoreFileContent;
 
 use crate::audit::Visit;
 use crate::calls::{Calls, blocking};
+use crate::convert;
 
 /// Receives one file and writes it to its place.
 ///
@@ -32,13 +33,12 @@ pub(crate) async fn receive(
         )));
     };
     visit.file(&start.name);
-    let RestoreFileStart { handle, .. } = &start;
     // The client lives for as long as the call is under way.
-    let call = calls.call(visit.caller(), handle)?;
-    let handle = handle.clone();
+    let call = calls.call(visit.caller(), &start.handle)?;
+    let handle = start.handle.clone();
     let mut file = calls
         .restore(visit.caller(), &handle, move |restore, _| {
-            restore.create_file(start)
+            restore.create_file(convert::restored_file(start)?)
         })
         .await?;
     let pace = calls.pace(visit.caller());

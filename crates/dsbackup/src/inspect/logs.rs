@@ -5,10 +5,10 @@ use std::path::Path;
 
 use ese::header::{Checkpoint, DatabaseHeader, PatchHeader, Signature};
 use ese::log_set::{LogSet, RequiredLogs};
+use model::manifest::LogRange;
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
-use crate::manifest::LogRange;
 
 /// What a database that was not shut down needs to become whole.
 #[derive(Debug, Serialize)]

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use contract::{Error, ExpiryToken, ResultCode};
-use service::FolderLock;
-use service::restore_marker::{RESTORE_MARKER, RestoreMarker};
+use store::FolderLock;
+use store::restore_marker::{RESTORE_MARKER, RestoreMarker};
 
 use super::plan::{Places, Plan};
 use super::{Restorable, copy, plan};

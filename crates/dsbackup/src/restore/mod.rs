@@ -9,13 +9,13 @@ mod send;
 
 use std::path::Path;
 
+use model::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
 use repository::{OpenSnapshot, Repository, SnapshotInfo};
 use serde::Serialize;
 
 use self::plan::{Places, Plan};
 use crate::cli::RestoreOptions;
 use crate::failure::{Outcome, Result};
-use crate::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
 use crate::report::{Report, bytes};
 use crate::snapshots::{self, SMALL_FILE_LIMIT};
 

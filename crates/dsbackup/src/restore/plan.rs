@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use contract::{FileType, Generations};
 use ese::log_set::LogName;
+use model::manifest::{File, Manifest};
 
 use crate::failure::{Failure, Result};
-use crate::manifest::{File, Manifest};
 use crate::report::bytes;
 
 /// The folders and the database path that a restore writes to.

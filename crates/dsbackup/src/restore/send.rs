@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use contract::FileType;
 use ids::hex;
+use model::manifest::{File, Manifest};
 use ntdsbcli::{RestoreContext, RestoredFile, SendError};
 
 use super::Restorable;
 use super::copy::reading_failed;
 use crate::failure::{Failure, Result};
-use crate::manifest::{File, Manifest};
 use crate::report::Report;
 
 /// Whether the snapshot is of the kind that the service hosts.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use contract::Result;
 use serde::Deserialize;
+use store::unusable;
 
 use super::kerberos_rule::KerberosConfiguration;
-use crate::configuration::unusable;
 
 /// Where clients on other computers reach the service, and which of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::remembered_groups::RememberedGroups;
 use super::token_groups::{self, Failure};
 use crate::caller::{Identity, Privileges};
-use crate::store::Mode;
+use store::Mode;
 
 /// BUILTIN\Administrators and BUILTIN\Backup Operators.
 const BUILTIN: [&str; 2] = ["S-1-5-32-544", "S-1-5-32-551"];

@@ -43,7 +43,7 @@ use self::strikes::Strikes;
 use crate::audit::Audit;
 use crate::caller::{Identity, Origin, Privileges};
 use crate::doorkeeper::{Lobby, Network};
-use crate::store::Mode;
+use store::Mode;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);

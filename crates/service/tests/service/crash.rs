@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use contract::ResultCode;
 use ntdsbcli::{BackupContext, BackupOptions, Server};
 use rustix::process::{Pid, Signal, kill_process};
-use service::restore_marker::RestoreMarker;
 use service::{Configuration, Mode};
+use store::restore_marker::RestoreMarker;
 
 use crate::client::{Client, take};
 use crate::contexts::grow;

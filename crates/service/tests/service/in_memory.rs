@@ -2,7 +2,7 @@
 
 use contract::{Generations, RestoreType, ResultCode};
 use ntdsbcli::{
-    BackupContext, BackupFile, BackupOptions, DatabaseMap, Registration, RestoreContext,
+    BackupContext, BackupOptions, DatabaseMap, FileEntry, Registration, RestoreContext,
     RestoredFile, Server,
 };
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use crate::world::read_whole;
 pub struct Backup {
     pub token: Vec<u8>,
     pub generations: Generations,
-    pub files: Vec<(BackupFile, Vec<u8>)>,
+    pub files: Vec<(FileEntry, Vec<u8>)>,
 }
 
 impl Backup {
@@ -76,7 +76,7 @@ impl Backup {
     }
 }
 
-pub fn announced(file: &BackupFile, content: &[u8]) -> RestoredFile {
+pub fn announced(file: &FileEntry, content: &[u8]) -> RestoredFile {
     RestoredFile {
         file_type: file.file_type,
         name: file.base_name().to_owned(),

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use contract::ResultCode;
-use service::{FolderLock, Mode};
+use service::Mode;
+use store::FolderLock;
 
 use crate::client::{Client, take};
 use crate::contexts::grow;

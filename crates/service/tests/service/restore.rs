@@ -1,8 +1,8 @@
 //! The restore walk-through, and the marker that keeps an unfinished one from starting.
 
 use contract::{ExpiryToken, FileType, Result, ResultCode};
-use service::restore_marker::{RESTORE_MARKER, RestoreMarker, RestoreState};
 use service::{Mode, Service};
+use store::restore_marker::{RESTORE_MARKER, RestoreMarker, RestoreState};
 use wire::v1::{DatabaseMap, RestoreRegisterRequest};
 
 use crate::client::{Client, Fetched};

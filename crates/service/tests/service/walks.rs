@@ -1,8 +1,8 @@
 //! Random walks: whatever clients call in whatever order, they get documented codes and harm nothing.
 
 use contract::{Result, ResultCode};
-use service::restore_marker::RestoreMarker;
 use service::{Mode, Service};
+use store::restore_marker::RestoreMarker;
 
 use crate::client::{Client, take};
 use crate::host::Directory;

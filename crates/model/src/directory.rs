@@ -1,0 +1,61 @@
+//! What is known of a directory when its backup begins.
+
+use contract::Generations;
+use serde::{Deserialize, Serialize};
+
+/// What the service knows of the directory at the pinned moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DirectoryFacts {
+    /// The kind of store, such as `ese-folder`.
+    pub store_kind: String,
+    /// The server's name.
+    pub server: String,
+    /// The database's signature, 28 bytes as in its header.
+    pub database_signature: Vec<u8>,
+    /// `Clean Shutdown`, `Dirty Shutdown` and so on.
+    pub state: String,
+    /// Bytes in a page.
+    pub page_size: u32,
+    /// The log generations that recovery of the database needs.
+    pub required: Option<Generations>,
+    /// The generations of the logs beside it.
+    pub logs: Option<Generations>,
+    /// Days.
+    pub tombstone_lifetime_days: u32,
+    /// What the names of logs and checkpoint start with.
+    pub log_base_name: String,
+    /// What the administrator must know of this backup: logs that recovery will miss, files that are not usable.
+    pub warnings: Vec<String>,
+    /// What the database says of the directory in it; `None` where it holds none, or was not shut down.
+    pub directory: Option<DirectoryIdentity>,
+}
+
+/// Whose directory it is, how far it got, and how much it holds. Part of the manifest: the names of its fields are
+/// durable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryIdentity {
+    /// The DNS name of the domain; empty where the directory has none.
+    pub domain: String,
+    /// The NetBIOS name of the domain; empty as above.
+    pub netbios_name: String,
+    /// The SID of the domain; empty as above.
+    pub domain_sid: String,
+    /// The DNS name of the forest.
+    pub forest: String,
+    /// The name of the server object.
+    pub server: String,
+    /// The objectGUID of the server's NTDS Settings, in its usual form.
+    pub dsa_guid: String,
+    /// The invocation id, a GUID.
+    pub invocation_id: String,
+    /// The distinguished names of the naming contexts that it holds.
+    pub naming_contexts: Vec<String>,
+    /// The highest USN of any change that it holds.
+    pub highest_committed_usn: u64,
+    /// Objects that are not deleted.
+    pub objects: u64,
+    /// Objects that are deleted and not yet removed.
+    pub deleted_objects: u64,
+    /// Values of linked attributes.
+    pub links: u64,
+}

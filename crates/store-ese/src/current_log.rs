@@ -1,0 +1,115 @@
+//! From which log on a backup of logs begins: noted after each backup that truncated the logs, or by the backup
+//! application itself (DsSetCurrentBackupLog).
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use contract::{Error, Result, ResultCode};
+use ese::log_set::LogFile;
+use ids::hex;
+use serde::{Deserialize, Serialize};
+use store::durable;
+use zerocopy::IntoBytes;
+
+/// The file in the database's folder that keeps the number over restarts.
+pub(crate) const CURRENT_LOG_FILE: &str = "dsbackup.current-log.json";
+
+/// The number that disables backups of logs until the next full one (BACKUP_DISABLE_INCREMENTAL).
+pub(crate) const DISABLED: u32 = 0xffff_ffff;
+
+/// What is known of the last backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// There was none, or it is no longer the directory that was backed up.
+    Nothing,
+    /// Backups of logs are disabled until a full one is taken.
+    Disabled,
+    Since(Start),
+}
+
+/// Where a backup of logs begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// The generation that was in use at the last backup. It went on to grow, so the next backup begins with it.
+    pub(crate) generation: u32,
+    /// The signature of its sequence of logs, where there was a log in use.
+    sequence: Option<String>,
+}
+
+impl Start {
+    /// At a generation of the sequence that is in use now.
+    pub(crate) fn at(generation: u32, current: Option<&LogFile>) -> Self {
+        Self {
+            generation,
+            sequence: current.map(sequence_in_hex),
+        }
+    }
+
+    /// Whether a log in use continues what was backed up.
+    pub(crate) fn is_continued_by(&self, current: &LogFile) -> bool {
+        (self.sequence.as_ref()).is_none_or(|sequence| *sequence == sequence_in_hex(current))
+    }
+}
+
+fn sequence_in_hex(log: &LogFile) -> String {
+    let signature = log.header.log_signature;
+    hex::encode(signature.as_bytes())
+}
+
+#[derive(Serialize, Deserialize)]
+struct CurrentLog {
+    version: u32,
+    current_log: u32,
+    #[serde(default)]
+    log_signature: Option<String>,
+}
+
+/// Keeps what is known; [`Recorded::Nothing`] is kept as no file.
+pub(crate) fn record(database_folder: &Path, recorded: Recorded) -> Result<()> {
+    let (current_log, log_signature) = match recorded {
+        Recorded::Nothing => return forget(database_folder),
+        Recorded::Disabled => (DISABLED, None),
+        Recorded::Since(start) => (start.generation, start.sequence),
+    };
+    let text = serde_json::to_string(&CurrentLog {
+        version: 1,
+        current_log,
+        log_signature,
+    })
+    .map_err(|error| Error::new(ResultCode::ERROR, error.to_string()))?;
+    durable::write_durably(database_folder, CURRENT_LOG_FILE, text.as_bytes())
+        .map_err(|error| failed(database_folder, &error))
+}
+
+/// What was kept.
+pub(crate) fn read(database_folder: &Path) -> Result<Recorded> {
+    let text = match std::fs::read_to_string(database_folder.join(CURRENT_LOG_FILE)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Recorded::Nothing),
+        text => text.map_err(|error| failed(database_folder, &error))?,
+    };
+    let kept: CurrentLog =
+        serde_json::from_str(&text).map_err(|error| failed(database_folder, &error))?;
+    Ok(match kept.current_log {
+        DISABLED => Recorded::Disabled,
+        generation => Recorded::Since(Start {
+            generation,
+            sequence: kept.log_signature,
+        }),
+    })
+}
+
+/// Forgets it, as after a restore.
+pub(crate) fn forget(database_folder: &Path) -> Result<()> {
+    if !database_folder.join(CURRENT_LOG_FILE).exists() {
+        return Ok(());
+    }
+    durable::remove_durably(database_folder, CURRENT_LOG_FILE)
+        .map_err(|error| failed(database_folder, &error))
+}
+
+fn failed(folder: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        ResultCode::DISK_IO,
+        format!("{}: {error}", folder.join(CURRENT_LOG_FILE).display()),
+    )
+}

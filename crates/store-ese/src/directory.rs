@@ -1,0 +1,70 @@
+//! What the hosted database says of the directory in it, where it holds one.
+
+use std::path::Path;
+
+use ese::Database;
+use model::DirectoryIdentity;
+use ntds::{Directory, Facts};
+
+use crate::configuration::DirectoryConfiguration;
+
+/// The tombstone lifetime that goes into tokens: the directory's own where the database says it, else the configured
+/// one. The log tells which.
+pub(crate) fn tombstone_lifetime(database: &Path, configuration: &DirectoryConfiguration) -> u32 {
+    let configured = configuration.tombstone_lifetime_days;
+    let read = open(database).and_then(|database| Directory::of(&database)?.tombstone_lifetime());
+    match read {
+        Ok(lifetime) => {
+            tracing::info!(
+                days = lifetime.days,
+                is_default = lifetime.is_default,
+                "tombstone lifetime: the directory's own"
+            );
+            lifetime.days
+        }
+        Err(reason) => {
+            tracing::info!(days = configured, %reason, "tombstone lifetime: as configured");
+            configured
+        }
+    }
+}
+
+/// All facts of the directory; `None` where the database holds no directory, is not clean, or cannot be read: a backup
+/// is worth more than its description.
+pub(crate) fn facts(database: &Path) -> Option<Facts> {
+    let read = open(database).and_then(|database| Directory::of(&database)?.facts());
+    match read {
+        Ok(facts) => Some(facts),
+        Err(ntds::Error::NotADirectory { .. }) => None,
+        Err(reason) => {
+            tracing::warn!(%reason, "the backup will not say whose directory it holds");
+            None
+        }
+    }
+}
+
+fn open(database: &Path) -> ntds::Result<Database> {
+    Ok(Database::open(database)?.verifying_checksums())
+}
+
+/// What a backup says of the directory that it holds.
+pub fn identity(facts: &Facts) -> DirectoryIdentity {
+    let domain = facts.domain.as_ref();
+    let text = |text: Option<String>| text.unwrap_or_default();
+    DirectoryIdentity {
+        domain: text(domain.and_then(|domain| domain.dns_name.clone())),
+        netbios_name: text(domain.and_then(|domain| domain.netbios_name.clone())),
+        domain_sid: text(domain.and_then(|domain| Some(domain.sid.as_ref()?.to_string()))),
+        forest: text(facts.forest.clone()),
+        server: facts.server.clone(),
+        dsa_guid: facts.dsa_guid.to_string(),
+        invocation_id: facts.invocation_id.to_string(),
+        naming_contexts: (facts.naming_contexts.iter())
+            .map(|context| context.name.clone())
+            .collect(),
+        highest_committed_usn: facts.highest_committed_usn,
+        objects: facts.counts.objects,
+        deleted_objects: facts.counts.deleted.total(),
+        links: facts.counts.links.total(),
+    }
+}

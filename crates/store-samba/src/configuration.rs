@@ -1,0 +1,68 @@
+//! Which domain controller is hosted, and how.
+
+use std::path::PathBuf;
+
+use contract::Result;
+use serde::Deserialize;
+use store::unusable;
+
+/// Which Samba domain controller.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SambaConfiguration {
+    /// Its configuration file.
+    pub smb_conf: PathBuf,
+    /// Where copies of databases go that cannot be read later: those of the backend tdb, and small ones.
+    #[serde(default = "default_spool_folder")]
+    pub spool_folder: PathBuf,
+    /// How long a backup waits for the domain controller's locks, in milliseconds.
+    #[serde(default = "default_lock_wait")]
+    pub lock_wait_ms: u32,
+    /// Whether `samba-tool dbcheck` is run once a day, so that backups record what it finds.
+    #[serde(default = "default_dbcheck")]
+    pub dbcheck: bool,
+}
+
+impl SambaConfiguration {
+    /// A domain controller with everything else at its default.
+    pub fn for_smb_conf(smb_conf: impl Into<PathBuf>) -> Self {
+        Self {
+            smb_conf: smb_conf.into(),
+            spool_folder: default_spool_folder(),
+            lock_wait_ms: default_lock_wait(),
+            dbcheck: default_dbcheck(),
+        }
+    }
+}
+
+impl SambaConfiguration {
+    /// Whether every value can be used.
+    ///
+    /// # Errors
+    /// `hrInvalidParam` with the key and what it should hold.
+    pub fn check(&self) -> Result<()> {
+        if !self.spool_folder.is_absolute() {
+            return Err(unusable(
+                "spool_folder",
+                self.spool_folder.display(),
+                "an absolute path",
+            ));
+        }
+        if self.lock_wait_ms == 0 {
+            return Err(unusable("lock_wait_ms", 0, "at least 1 millisecond"));
+        }
+        Ok(())
+    }
+}
+
+fn default_spool_folder() -> PathBuf {
+    "/var/lib/dsbackup".into()
+}
+
+fn default_dbcheck() -> bool {
+    true
+}
+
+fn default_lock_wait() -> u32 {
+    10_000
+}

@@ -1,0 +1,126 @@
+//! One moment of the domain controller, as the files of a backup.
+
+use std::time::{Duration, UNIX_EPOCH};
+use store::{BackupOptions, BackupSet, FileReader, Taken, Truncation};
+
+use contract::{FileType, Result, ResultCode};
+use model::time::from_unix_ms;
+use model::{DirectoryFacts, FileEntry};
+use samba::state::Kind;
+use samba::{Installation, LISTING_PATH, Moment, PinnedFile};
+
+use crate::failure::code;
+use crate::reader::{FileOfMoment, Listing};
+
+/// A consistent set of files: databases and keys of one moment, and what lies beside them.
+pub(crate) struct PinnedSet {
+    moment: Moment,
+    options: BackupOptions,
+    /// The name of the listing, which is made for the backup and lies nowhere.
+    listing_name: String,
+    listing: Vec<u8>,
+    _backup: Taken,
+}
+
+impl PinnedSet {
+    /// Pins the moment.
+    ///
+    /// # Errors
+    /// `hrDatabaseInUse` when a lock is not free in time, `hrError` when the directory does not answer, `hrDiskFull`
+    /// and others; nothing stays locked.
+    pub(crate) fn pin(
+        installation: &Installation,
+        pinning: &samba::Options,
+        options: BackupOptions,
+        backup: Taken,
+    ) -> Result<Self> {
+        let moment = Moment::pin(installation, pinning).map_err(code)?;
+        tracing::info!(
+            commits_waited_ms = moment.commits_waited.as_secs_f64() * 1000.0,
+            usn = moment.listing().usn_before,
+            "a moment of the directory is pinned"
+        );
+        Ok(Self {
+            listing: moment.listing().to_json(),
+            listing_name: installation.state.join(LISTING_PATH).display().to_string(),
+            moment,
+            options,
+            _backup: backup,
+        })
+    }
+}
+
+fn file_type(file: &PinnedFile) -> FileType {
+    match file.kind {
+        Kind::Lmdb | Kind::Tdb => FileType::DATABASE,
+        _ if file.path.starts_with("sysvol/") || file.path.starts_with("netlogon/") => {
+            FileType::SHARED
+        }
+        _ => FileType::STATE,
+    }
+}
+
+fn name(file: &PinnedFile) -> String {
+    file.original.display().to_string()
+}
+
+impl BackupSet for PinnedSet {
+    fn facts(&self) -> DirectoryFacts {
+        let listing = self.moment.listing();
+        DirectoryFacts {
+            store_kind: samba::STORE_KIND.into(),
+            server: listing.identity.dns_name.clone(),
+            database_signature: listing.identity.signature().to_vec(),
+            state: "Consistent".into(),
+            tombstone_lifetime_days: listing.tombstone_lifetime_days,
+            warnings: listing.warnings.clone(),
+            ..DirectoryFacts::default()
+        }
+    }
+
+    fn database_files(&mut self) -> Result<Vec<FileEntry>> {
+        let mut entries: Vec<FileEntry> = self
+            .moment
+            .files()
+            .map(|file| FileEntry {
+                size: file.size,
+                modified: from_unix_ms(file.modified_ms),
+                place: Some(file.path.clone()),
+                ..FileEntry::named(file_type(file), name(file))
+            })
+            .collect();
+        // Databases, then what lies beside them.
+        entries.sort_by_key(|entry| entry.file_type);
+        entries.push(FileEntry {
+            size: self.listing.len() as u64,
+            modified: UNIX_EPOCH + Duration::from_micros(self.moment.listing().pinned_to_us),
+            place: Some(LISTING_PATH.into()),
+            ..FileEntry::named(FileType::LISTING, self.listing_name.clone())
+        });
+        Ok(entries)
+    }
+
+    fn log_files(&mut self) -> Result<Vec<FileEntry>> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, wanted: &str) -> Result<Box<dyn FileReader>> {
+        if wanted == self.listing_name {
+            return Ok(Box::new(Listing::new(&self.listing)));
+        }
+        let file = self
+            .moment
+            .files()
+            .find(|file| name(file) == wanted)
+            .ok_or(ResultCode::FILE_NOT_FOUND)?;
+        let reader = FileOfMoment::open(file, self.options.allow_corrupt)?;
+        Ok(Box::new(reader))
+    }
+
+    fn truncate_logs(&mut self) -> Result<Truncation> {
+        Ok(Truncation {
+            deleted: Vec::new(),
+            kept_because: "Samba's databases have no logs".into(),
+        })
+    }
+}

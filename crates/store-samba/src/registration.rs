@@ -1,0 +1,274 @@
+//! A domain controller that is locked for a restore.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use contract::{DatabaseSignature, Error, Result, ResultCode};
+use ids::hex;
+use model::{FileEntry, RestoredFile};
+use samba::{Installation, Place, Tree, signature};
+use store::{
+    FileWriter, RegisteredRestore, RestoreMarker, RestorePlan, Taken, check_space, disk_error,
+};
+
+use crate::Hosted;
+use crate::failure::code;
+
+/// The lock is twofold: the marker keeps this service from hosting the directory, and the domain controller cannot
+/// start because `sam.ldb` is aside until everything is in place.
+pub(crate) struct Registration {
+    hosted: Arc<Hosted>,
+    signature: DatabaseSignature,
+    marker: RestoreMarker,
+    complete: bool,
+    _restore: Taken,
+}
+
+impl Registration {
+    /// Checks that the plan is for this domain controller, and locks it.
+    ///
+    /// # Errors
+    /// `hrBadDbSignature` for another domain controller's backup; `hrInvalidPath` for places that are not the staging
+    /// folder's; `hrDatabaseInUse` when the domain controller runs; `hrDiskIO`. Then nothing has been changed.
+    pub(crate) fn begin(hosted: Arc<Hosted>, plan: &RestorePlan, restore: Taken) -> Result<Self> {
+        let installation = &hosted.installation;
+        let place = Place::of(installation);
+        place.check_stopped().map_err(code)?;
+        check_places(&place, plan)?;
+        let wanted = plan.token.signature;
+        let interrupted = RestoreMarker::read(&installation.state);
+        match &interrupted {
+            // What was there is aside. The restore that put it there was for this domain controller.
+            Ok(Some(marker)) if !place.can_start() => {
+                if marker.database_signature != hex::encode(&wanted) {
+                    return Err(other_server(
+                        "the restore that was interrupted here was of another domain controller's backup",
+                    ));
+                }
+            }
+            _ => check_same_server(installation, &wanted)?,
+        }
+        let interrupted = !matches!(interrupted, Ok(None));
+        let marker = RestoreMarker::begin(&wanted, plan.generations);
+        marker.write(&installation.state)?;
+        if let Err(error) = place.lock(interrupted) {
+            if !interrupted && place.can_start() {
+                RestoreMarker::clear(&installation.state)?;
+            }
+            return Err(code(error));
+        }
+        Ok(Self {
+            signature: wanted,
+            marker,
+            complete: false,
+            hosted,
+            _restore: restore,
+        })
+    }
+
+    fn folder(&self) -> &Path {
+        &self.hosted.installation.state
+    }
+
+    fn mark_failed(&mut self, reason: &str) -> Result<()> {
+        self.marker = self.marker.clone().failed(reason);
+        self.marker.write(self.folder())
+    }
+
+    /// Everything from what the application left in the staging folder to a domain controller that can start.
+    fn put_in_place(&self) -> Result<()> {
+        let installation = &self.hosted.installation;
+        let place = Place::of(installation);
+        let tree = Tree::open(&place.staging()).map_err(code)?;
+        let identity = &tree.listing().identity;
+        if identity.signature() != self.signature {
+            return Err(other_server(&format!(
+                "the files in the staging folder are of {}, the expiry token is of another",
+                identity.dns_name
+            )));
+        }
+        if (&identity.netbios_name, &identity.realm)
+            != (&installation.netbios_name, &installation.realm)
+        {
+            return Err(other_server(&format!(
+                "it is of {} in {}, and {} describes {} in {}",
+                identity.netbios_name,
+                identity.realm,
+                installation.smb_conf.display(),
+                installation.netbios_name,
+                installation.realm
+            )));
+        }
+        for warning in &tree.listing().warnings {
+            tracing::warn!("said when the backup was made: {warning}");
+        }
+        tree.verify().map_err(code)?;
+        tree.shape().map_err(code)?;
+        let stored = tree.identity().map_err(code)?;
+        if signature(stored.dsa_guid, stored.domain_sid) != self.signature {
+            return Err(other_server(
+                "its databases are of another domain controller than its listing says",
+            ));
+        }
+        if stored.beyond > 0 || stored.highest_usn < tree.listing().usn_before {
+            return Err(Error::new(
+                ResultCode::DATABASE_INCONSISTENT,
+                format!(
+                    "the restored partitions do not belong together: the highest USN is {}, the backup says at least \
+                     {}, and {} entries are beyond it",
+                    stored.highest_usn,
+                    tree.listing().usn_before,
+                    stored.beyond
+                ),
+            ));
+        }
+        let life = tree.begin_new_life().map_err(code)?;
+        tracing::info!(
+            former_invocation_id = %life.former_invocation_id,
+            invocation_id = %life.invocation_id,
+            former_usn = life.former_usn,
+            rids = %life.rids,
+            "the restored directory begins a new life"
+        );
+        place.put(&tree).map_err(code)?;
+        if let Err(error) = place.tidy() {
+            tracing::warn!(%error, "the domain controller is restored, but what was there before cannot be removed");
+        }
+        if installation.bind_dns.join("dns").exists()
+            || installation.bind_dns.join("named.conf").exists()
+        {
+            tracing::warn!(
+                "BIND's copies of the DNS partitions belong to the former state: run `samba_upgradedns \
+                 --dns-backend=BIND9_DLZ` before BIND is started"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl RegisteredRestore for Registration {
+    fn complete(&mut self) -> Result<()> {
+        self.keep_locked();
+        if let Err(error) = self.put_in_place() {
+            self.mark_failed(&error.reason)?;
+            return Err(error);
+        }
+        RestoreMarker::clear(self.folder())?;
+        self.complete = true;
+        Ok(())
+    }
+
+    fn fail(&mut self, state: ResultCode) -> Result<()> {
+        self.mark_failed(&format!("its application reported {state}"))
+    }
+
+    fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
+        let staging = Place::of(&self.hosted.installation).staging();
+        // What an interrupted restore left there is overwritten, file by file.
+        let existing = staging.ancestors().find(|folder| folder.is_dir());
+        check_space(existing.unwrap_or(&staging), needed, 0)?;
+        Ok(Vec::new())
+    }
+
+    fn create_file(&mut self, file: RestoredFile) -> Result<FileWriter> {
+        let staging = Place::of(&self.hosted.installation).staging();
+        let relative = Path::new(&file.name);
+        let plain = |part| matches!(part, std::path::Component::Normal(_));
+        if file.name.is_empty() || !relative.components().all(plain) {
+            return Err(Error::new(
+                ResultCode::INVALID_PATH,
+                format!(
+                    "{:?}: expected a path below the restore's folder",
+                    file.name
+                ),
+            ));
+        }
+        let path = staging.join(relative);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(disk_error(&path, &error))
+            }
+            _ => FileWriter::create(path, file),
+        }
+    }
+
+    fn keep_locked(&mut self) {
+        if !self.complete {
+            self.marker.keep(self.folder());
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.keep_locked();
+            tracing::warn!(
+                "a restore ended before it was complete: the domain controller cannot start until another is"
+            );
+        }
+    }
+}
+
+/// Files are collected in the staging folder: nothing of the running state is a destination.
+fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
+    let staging = place.staging();
+    let elsewhere = |what: &str, given: &str| {
+        Err(Error::new(
+            ResultCode::INVALID_PATH,
+            format!(
+                "{what} {given:?}: expected a place in {}",
+                staging.display()
+            ),
+        ))
+    };
+    for (what, given) in [
+        ("log folder", &plan.log_folder),
+        ("checkpoint folder", &plan.checkpoint_folder),
+    ] {
+        if Path::new(given) != staging {
+            return elsewhere(what, given);
+        }
+    }
+    let plain = |path: &Path| {
+        path.components()
+            .all(|part| part != std::path::Component::ParentDir)
+    };
+    match plan
+        .databases
+        .iter()
+        .find(|(_, new)| !Path::new(new).starts_with(&staging) || !plain(Path::new(new)))
+    {
+        None => Ok(()),
+        Some((_, new)) => elsewhere("database", new),
+    }
+}
+
+/// Whether what lies there is the domain controller that the backup is of. A server that lost everything can be told
+/// by its configuration only, when the restored files are there.
+fn check_same_server(installation: &Installation, wanted: &DatabaseSignature) -> Result<()> {
+    if !Place::of(installation).can_start() {
+        return Ok(());
+    }
+    match samba::installed_identity(installation) {
+        Ok(stored) if signature(stored.dsa_guid, stored.domain_sid) == *wanted => Ok(()),
+        Ok(stored) => Err(other_server(&format!(
+            "here lies the domain controller {} of the domain {}",
+            stored.dsa_guid, stored.domain_sid
+        ))),
+        Err(error) => {
+            tracing::warn!(%error, "the present directory cannot say who it is; its configuration will be compared");
+            Ok(())
+        }
+    }
+}
+
+fn other_server(reason: &str) -> Error {
+    Error::new(
+        ResultCode::BAD_DB_SIGNATURE,
+        format!(
+            "the backup is not of this domain controller: {reason}; to make the first domain controller of a recovered \
+             domain from it, restore it with --first-domain-controller"
+        ),
+    )
+}
