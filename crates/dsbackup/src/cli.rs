@@ -156,8 +156,9 @@ pub struct RepositoryOptions {
         conflicts_with = "password_file"
     )]
     pub password_command: Option<String>,
-    /// A setting of the remote store, as OpenDAL names it, such as region=eu-central-1 (may be repeated); keys belong
-    /// into the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
+    /// A setting of the remote store (may be repeated): of S3 as OpenDAL names it, such as region=eu-central-1 (keys belong
+    /// into the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); of SFTP key, command or retry; of REST cacert,
+    /// tls-client-cert, retry or timeout
     #[arg(long = "store-option", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub store_options: Vec<(String, String)>,
 }

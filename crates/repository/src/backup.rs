@@ -11,7 +11,6 @@ use rustic_core::{FileType, Id, TreeId};
 use crate::cipher::Hash;
 use crate::error::{BoxError, Error};
 use crate::index::Known;
-use crate::local;
 use crate::lock::Lock;
 use crate::pipeline::{self, Feed, Shared};
 use crate::repository::Repository;
@@ -132,9 +131,7 @@ impl Repository {
     ) -> Result<Backup, Error> {
         let started = Zoned::now();
         let storage = self.storage();
-        if let Some(folder) = self.location().local() {
-            local::remove_forgotten(folder);
-        }
+        storage.store.remove_forgotten();
         let Known { data, trees, packs } = Known::load(self.inner(), storage)?;
         let shared = Shared::new(storage, data);
         let read = std::thread::scope(|scope| {

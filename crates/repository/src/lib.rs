@@ -20,19 +20,23 @@ mod index;
 mod local;
 mod location;
 mod lock;
-mod lock_files;
 mod pack;
 mod password;
 mod pipeline;
 mod read;
-#[cfg(feature = "remote")]
-mod remote;
 mod repository;
 #[cfg(feature = "remote")]
 mod rest_locks;
+#[cfg(feature = "remote")]
+mod runtime;
+#[cfg(feature = "remote")]
+mod s3;
 mod seal;
+#[cfg(feature = "remote")]
+mod sftp;
 mod snapshot;
 mod storage;
+mod store;
 mod tree;
 
 pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile};
@@ -43,3 +47,4 @@ pub use password::Password;
 pub use read::{FileReader, OpenSnapshot, SnapshotFileInfo};
 pub use repository::{CheckReport, InitOptions, Repository};
 pub use snapshot::SnapshotInfo;
+pub use store::Durability;

@@ -11,7 +11,6 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use rustic_core::{
@@ -20,10 +19,7 @@ use rustic_core::{
 };
 
 use crate::error::explain;
-use crate::lock_files::{self, LockFiles};
-
-/// No write of one file takes this long.
-const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::store::{Durability, FORGOTTEN, LOCKS, Store, is_temporary, temporary_name};
 
 /// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
 #[derive(Debug)]
@@ -63,8 +59,8 @@ impl LocalBackend {
         }
     }
 
-    fn lock(&self, id: &Id) -> PathBuf {
-        (self.root.join(lock_files::FOLDER)).join(id.to_hex().as_str())
+    fn lock_path(&self, id: &Id) -> PathBuf {
+        (self.root.join(LOCKS)).join(id.to_hex().as_str())
     }
 
     /// Fails when the folder is not the one that was first used.
@@ -90,11 +86,7 @@ impl LocalBackend {
 
     fn temporary(&self, folder: &Path, id: &Id) -> PathBuf {
         let number = self.temporary_names.fetch_add(1, Ordering::Relaxed);
-        folder.join(format!(
-            "{}-tmp-{}-{number}",
-            id.to_hex().as_str(),
-            std::process::id()
-        ))
+        folder.join(temporary_name(&id.to_hex(), number))
     }
 
     fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> io::Result<()> {
@@ -202,7 +194,7 @@ impl WriteBackend for LocalBackend {
             for kind in ALL_FILE_TYPES {
                 make_folder(&self.root.join(kind.dirname()))?;
             }
-            make_folder(&self.root.join(lock_files::FOLDER))?;
+            make_folder(&self.root.join(LOCKS))?;
             for number in 0..=255u8 {
                 make_folder(&self.root.join("data").join(format!("{number:02x}")))?;
             }
@@ -247,26 +239,26 @@ impl WriteBackend for LocalBackend {
 }
 
 /// A lock is not synced: it says what goes on now, and after a power cut nothing goes on.
-impl LockFiles for LocalBackend {
-    fn list(&self) -> io::Result<Vec<Id>> {
+impl Store for LocalBackend {
+    fn list_locks(&self) -> io::Result<Vec<Id>> {
         let mut files = Vec::new();
-        match list_files(&self.root.join(lock_files::FOLDER), &mut files) {
+        match list_files(&self.root.join(LOCKS), &mut files) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(files.into_iter().map(|(id, _)| id).collect()),
         }
     }
 
-    fn read(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
-        match std::fs::read(self.lock(id)) {
+    fn read_lock(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
+        match std::fs::read(self.lock_path(id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             content => content.map(Some),
         }
     }
 
-    fn write(&self, id: &Id, content: &[u8]) -> io::Result<()> {
+    fn write_lock(&self, id: &Id, content: &[u8]) -> io::Result<()> {
         self.still_the_same()
             .map_err(|error| io::Error::other(explain(&error)))?;
-        let folder = self.root.join(lock_files::FOLDER);
+        let folder = self.root.join(LOCKS);
         make_folder(&folder)?;
         let temporary = self.temporary(&folder, id);
         let mut options = OpenOptions::new();
@@ -274,37 +266,37 @@ impl LockFiles for LocalBackend {
         let written = options
             .open(&temporary)
             .and_then(|mut file| file.write_all(content))
-            .and_then(|()| std::fs::rename(&temporary, self.lock(id)));
+            .and_then(|()| std::fs::rename(&temporary, self.lock_path(id)));
         if written.is_err() {
             let _ = std::fs::remove_file(&temporary);
         }
         written
     }
 
-    fn remove(&self, id: &Id) -> io::Result<()> {
-        match std::fs::remove_file(self.lock(id)) {
+    fn remove_lock(&self, id: &Id) -> io::Result<()> {
+        match std::fs::remove_file(self.lock_path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
-}
 
-/// Removes temporary files that a killed program left long ago. Those that cannot be removed do no harm.
-pub(crate) fn remove_forgotten(root: &Path) {
-    let packs = folders_in(&root.join("data")).unwrap_or_default();
-    let others = ["index", "snapshots", "keys", lock_files::FOLDER].map(|name| root.join(name));
-    for folder in packs.into_iter().chain(others) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let temporary = name
-                .to_str()
-                .is_some_and(|name| name.get(64..).is_some_and(|end| end.starts_with("-tmp-")));
-            let forgotten = || {
-                let modified = entry.metadata().and_then(|found| found.modified()).ok()?;
-                Some(modified.elapsed().ok()? > FORGOTTEN)
-            };
-            if temporary && forgotten() == Some(true) {
-                let _ = std::fs::remove_file(entry.path());
+    fn durability(&self) -> Durability {
+        Durability::Promised
+    }
+
+    fn remove_forgotten(&self) {
+        let packs = folders_in(&self.root.join("data")).unwrap_or_default();
+        let others = ["index", "snapshots", "keys", LOCKS].map(|name| self.root.join(name));
+        for folder in packs.into_iter().chain(others) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let forgotten = || {
+                    let modified = entry.metadata().and_then(|found| found.modified()).ok()?;
+                    Some(modified.elapsed().ok()? > FORGOTTEN)
+                };
+                if entry.file_name().to_str().is_some_and(is_temporary) && forgotten() == Some(true)
+                {
+                    let _ = std::fs::remove_file(entry.path());
+                }
             }
         }
     }

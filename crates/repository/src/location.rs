@@ -10,7 +10,9 @@ use crate::error::Error;
 #[cfg(feature = "remote")]
 use crate::error::explain;
 use crate::local::LocalBackend;
-use crate::lock_files::LockFiles;
+#[cfg(feature = "remote")]
+use crate::sftp::{Access, SftpBackend};
+use crate::store::Store;
 
 /// A parsed repository location.
 ///
@@ -27,15 +29,26 @@ pub struct Location {
 }
 
 /// Ways to a repository's files, and to its locks.
-pub(crate) type Ways = (Arc<dyn WriteBackend>, Arc<dyn LockFiles>);
+pub(crate) type Ways = (Arc<dyn WriteBackend>, Arc<dyn Store>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Local(PathBuf),
     /// A URL for rustic_backend.
     Rest(String),
-    /// A service of OpenDAL's, and its options.
-    Store(&'static str, BTreeMap<String, String>),
+    /// OpenDAL's options for an S3 store.
+    S3(BTreeMap<String, String>),
+    Sftp(SftpPlace),
+}
+
+/// A folder behind SFTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SftpPlace {
+    pub(crate) user: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    /// Absolute, or below the folder in which a session begins.
+    pub(crate) root: String,
 }
 
 impl Location {
@@ -76,7 +89,7 @@ impl Location {
     pub fn local(&self) -> Option<&std::path::Path> {
         match &self.kind {
             Kind::Local(path) => Some(path),
-            Kind::Rest(_) | Kind::Store(..) => None,
+            Kind::Rest(_) | Kind::S3(_) | Kind::Sftp(_) => None,
         }
     }
 
@@ -96,15 +109,22 @@ impl Location {
                 Ok((backends.repository(), Arc::new(locks)))
             }
             #[cfg(feature = "remote")]
-            Kind::Store(service, options) => {
+            Kind::S3(options) => {
                 let mut options = options.clone();
                 options.extend(more_options.clone());
-                let backend = crate::remote::RemoteBackend::new(service, options)
+                let backend = crate::s3::S3Backend::new(options)
                     .map_err(|error| self.unusable(error.to_string()))?;
                 Ok(both(backend))
             }
+            #[cfg(feature = "remote")]
+            Kind::Sftp(place) => {
+                let access = Access::new(place)
+                    .with(more_options)
+                    .map_err(|reason| self.unusable(reason))?;
+                Ok(both(SftpBackend::new(access)))
+            }
             #[cfg(not(feature = "remote"))]
-            Kind::Rest(_) | Kind::Store(..) => {
+            Kind::Rest(_) | Kind::S3(_) | Kind::Sftp(_) => {
                 let _ = more_options;
                 Err(self.unusable("this program was built for local folders only".to_string()))
             }
@@ -120,7 +140,7 @@ impl Location {
 }
 
 /// Of a backend that knows locks as well.
-fn both<B: WriteBackend + LockFiles + 'static>(backend: B) -> Ways {
+fn both<B: WriteBackend + Store + 'static>(backend: B) -> Ways {
     let backend = Arc::new(backend);
     (backend.clone(), backend)
 }
@@ -147,14 +167,13 @@ fn s3(rest: &str) -> Option<Kind> {
     if endpoint.is_empty() || bucket.is_empty() {
         return None;
     }
-    Some(store(
-        "s3",
-        [
-            ("endpoint", format!("{scheme}://{endpoint}")),
-            ("bucket", bucket.to_string()),
-            ("root", format!("/{root}")),
-        ],
-    ))
+    let options = [
+        ("endpoint", format!("{scheme}://{endpoint}")),
+        ("bucket", bucket.to_string()),
+        ("root", format!("/{root}")),
+    ];
+    let options = options.map(|(key, value)| (key.to_string(), value));
+    Some(Kind::S3(options.into()))
 }
 
 /// `user@host:/path`, `user@host:path` or `//user@host:port/path`, as restic writes it.
@@ -176,22 +195,13 @@ fn sftp(rest: &str) -> Option<Kind> {
     if host.is_empty() || root.is_empty() {
         return None;
     }
-    let endpoint = match port {
-        Some(port) => format!("ssh://{host}:{port}"),
-        None => host.to_string(),
-    };
-    let mut options = vec![("endpoint", endpoint), ("root", root.to_string())];
-    if !user.is_empty() {
-        options.push(("user", user.to_string()));
-    }
-    Some(store("sftp", options))
-}
-
-fn store(service: &'static str, options: impl IntoIterator<Item = (&'static str, String)>) -> Kind {
-    let options = options
-        .into_iter()
-        .map(|(key, value)| (key.to_string(), value));
-    Kind::Store(service, options.collect())
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
+    Some(Kind::Sftp(SftpPlace {
+        user: some(user),
+        host: host.to_string(),
+        port,
+        root: root.trim_end_matches('/').to_string(),
+    }))
 }
 
 #[cfg(test)]
@@ -211,21 +221,31 @@ mod tests {
 
     #[test]
     fn restic_style_urls_become_options() {
-        let options = |text| match Location::parse(text).unwrap().kind {
-            Kind::Store(service, options) => (service, options),
-            other => panic!("{other:?}"),
+        let kind = |text| Location::parse(text).unwrap().kind;
+        let Kind::S3(found) = kind("s3:https://s3.example.com/backup/dc1/x") else {
+            panic!("an S3 store")
         };
-        let (name, found) = options("s3:https://s3.example.com/backup/dc1/x");
-        assert_eq!(name, "s3");
         assert_eq!(found["endpoint"], "https://s3.example.com");
         assert_eq!(found["bucket"], "backup");
         assert_eq!(found["root"], "/dc1/x");
-        let (name, found) = options("sftp:backup@host:/srv/repo");
-        assert_eq!(name, "sftp");
-        assert_eq!(found["endpoint"], "host");
-        assert_eq!(found["user"], "backup");
-        assert_eq!(found["root"], "/srv/repo");
-        assert_eq!(options("sftp://u@h:2222/r").1["endpoint"], "ssh://h:2222");
+        for (text, user, port, root) in [
+            (
+                "sftp:backup@host:/srv/repo",
+                Some("backup"),
+                None,
+                "/srv/repo",
+            ),
+            ("sftp:host:repo/", None, None, "repo"),
+            ("sftp://u@host:2222/r", Some("u"), Some(2222), "/r"),
+        ] {
+            let expected = SftpPlace {
+                user: user.map(str::to_string),
+                host: "host".to_string(),
+                port,
+                root: root.to_string(),
+            };
+            assert_eq!(kind(text), Kind::Sftp(expected), "{text}");
+        }
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::cipher::Cipher;
 use crate::error::{Error, explain, in_one_line};
 use crate::index;
 use crate::location::Location;
-use crate::lock_files::LockFiles;
 use crate::password::Password;
 use crate::seal::Verify;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
+use crate::store::{Durability, Store};
 
 /// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
 const CHUNK_SIZE: u32 = 64 << 10;
@@ -106,7 +106,7 @@ impl Repository {
         if let Some(folder) = location.local() {
             must_be_empty(location, folder)?;
         }
-        let (backend, locks) = location.backend(backend_options)?;
+        let (backend, store) = location.backend(backend_options)?;
         let doing = || format!("creating the repository at {location}");
         let existing = backend.list(FileType::Config);
         if existing.is_ok_and(|found| !found.is_empty()) {
@@ -125,7 +125,7 @@ impl Repository {
                 &config,
             )
             .map_err(|error| Error::storage(doing(), &error))?;
-        Self::assemble(location, backend, locks, inner)
+        Self::assemble(location, backend, store, inner)
     }
 
     /// Opens a repository, one of dsbackup's or any of restic's or rustic's of version 2.
@@ -141,7 +141,7 @@ impl Repository {
             location: location.to_string(),
             reason,
         };
-        let (backend, locks) = location.backend(backend_options)?;
+        let (backend, store) = location.backend(backend_options)?;
         let config = backend.list(FileType::Config).map_err(|error| {
             Error::storage(format!("opening the repository at {location}"), &error)
         })?;
@@ -159,13 +159,13 @@ impl Repository {
                     Error::storage(format!("opening the repository at {location}"), &error)
                 }
             })?;
-        Self::assemble(location, backend, locks, inner)
+        Self::assemble(location, backend, store, inner)
     }
 
     fn assemble(
         location: &Location,
         backend: Arc<dyn WriteBackend>,
-        locks: Arc<dyn LockFiles>,
+        store: Arc<dyn Store>,
         inner: rustic_core::Repository<OpenStatus>,
     ) -> Result<Self, Error> {
         let unsupported = |reason: &str| Error::Unsupported {
@@ -188,7 +188,7 @@ impl Repository {
             .ok_or_else(|| unsupported("its master key has parts of the wrong length"))?;
         let storage = Arc::new(Storage {
             backend,
-            locks,
+            store,
             cipher,
             level,
             verify,
@@ -204,6 +204,11 @@ impl Repository {
     /// Where it lies.
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// Whether what is stored here survives a power cut.
+    pub fn durability(&self) -> Durability {
+        self.storage.store.durability()
     }
 
     /// Bytes of a chunk of files to be cut so finely.

@@ -10,7 +10,7 @@ use reqwest::{Certificate, Identity, Method, StatusCode, Url};
 use rustic_core::Id;
 use serde::Deserialize;
 
-use crate::lock_files::{FOLDER, LockFiles};
+use crate::store::{Durability, LOCKS, Store};
 
 /// The folder of locks behind a REST server's URL.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl RestLocks {
     /// `url` is that of the repository, without `rest:`; the options are those of rustic's backend (`cacert`,
     /// `tls-client-cert`).
     pub(crate) fn new(url: &str, options: &BTreeMap<String, String>) -> io::Result<Self> {
-        let folder = format!("{}/{FOLDER}/", url.trim_end_matches('/'));
+        let folder = format!("{}/{LOCKS}/", url.trim_end_matches('/'));
         let folder = Url::parse(&folder).map_err(io::Error::other)?;
         let mut client = Client::builder().user_agent("dsbackup");
         if let Some(file) = options.get("cacert") {
@@ -67,8 +67,8 @@ impl RestLocks {
     }
 }
 
-impl LockFiles for RestLocks {
-    fn list(&self) -> io::Result<Vec<Id>> {
+impl Store for RestLocks {
+    fn list_locks(&self) -> io::Result<Vec<Id>> {
         let Some(answer) = self.ask(Method::GET, "", Vec::new())? else {
             return Ok(Vec::new());
         };
@@ -81,20 +81,24 @@ impl LockFiles for RestLocks {
             .collect())
     }
 
-    fn read(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
+    fn read_lock(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
         let answer = self.ask(Method::GET, &id.to_hex(), Vec::new())?;
         let content = answer.map(|answer| answer.bytes()).transpose();
         Ok(content.map_err(io::Error::other)?.map(Vec::from))
     }
 
-    fn write(&self, id: &Id, content: &[u8]) -> io::Result<()> {
+    fn write_lock(&self, id: &Id, content: &[u8]) -> io::Result<()> {
         match self.ask(Method::POST, &id.to_hex(), content.to_vec())? {
             Some(_) => Ok(()),
             None => Err(io::Error::from(io::ErrorKind::NotFound)),
         }
     }
 
-    fn remove(&self, id: &Id) -> io::Result<()> {
+    fn remove_lock(&self, id: &Id) -> io::Result<()> {
         self.ask(Method::DELETE, &id.to_hex(), Vec::new()).map(drop)
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::NotPromised("the protocol of REST servers does not say when files are durable")
     }
 }

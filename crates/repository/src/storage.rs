@@ -7,8 +7,8 @@ use rustic_core::{BytesList, FileType, Id, WriteBackend};
 
 use crate::cipher::{Cipher, sha256};
 use crate::error::{Error, explain};
-use crate::lock_files::LockFiles;
 use crate::seal::Verify;
+use crate::store::Store;
 
 /// First byte of a compressed index or snapshot file, before encryption (restic repository version 2).
 const COMPRESSED: u8 = 2;
@@ -16,7 +16,7 @@ const COMPRESSED: u8 = 2;
 /// What reading and writing share.
 pub(crate) struct Storage {
     pub(crate) backend: Arc<dyn WriteBackend>,
-    pub(crate) locks: Arc<dyn LockFiles>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) cipher: Cipher,
     /// zstd level.
     pub(crate) level: i32,

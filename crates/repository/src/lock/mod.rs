@@ -125,7 +125,8 @@ impl Repository {
             .map(|(id, _)| id)
             .collect();
         for id in &doomed {
-            (self.storage().locks.remove(id)).map_err(|error| storage("removing a lock", error))?;
+            (self.storage().store.remove_lock(id))
+                .map_err(|error| storage("removing a lock", error))?;
         }
         Ok(doomed.len())
     }
@@ -180,7 +181,7 @@ impl Lock {
                 age.as_secs() / 60
             ));
         }
-        match self.storage.locks.read(&held.id) {
+        match self.storage.store.read_lock(&held.id) {
             Ok(Some(_)) => Ok(()),
             Ok(None) => lost("somebody removed it (`unlock`?)".into()),
             Err(error) => lost(format!("it cannot be looked at: {error}")),
@@ -195,7 +196,7 @@ impl Drop for Lock {
             let _ = renewing.join();
         }
         // One that cannot be removed is stale at once, on this computer, or in half an hour.
-        let _ = self.storage.locks.remove(&guard(&self.held).id);
+        let _ = self.storage.store.remove_lock(&guard(&self.held).id);
     }
 }
 
@@ -208,7 +209,7 @@ impl Held {
     /// Writes a new file and removes the old one, in this order: there is a lock at any time.
     fn renew(&mut self, files: &Storage) -> std::io::Result<()> {
         // Removed by somebody, it is not made anew: others rely on its absence.
-        if self.age() > LOST || files.locks.read(&self.id)?.is_none() {
+        if self.age() > LOST || files.store.read_lock(&self.id)?.is_none() {
             return Ok(());
         }
         let now = (Instant::now(), SystemTime::now());
@@ -217,7 +218,7 @@ impl Held {
         let old = std::mem::replace(&mut self.id, id);
         self.record = record;
         self.renewed = now;
-        files.locks.remove(&old)
+        files.store.remove_lock(&old)
     }
 }
 
@@ -257,11 +258,11 @@ fn no_conflict(files: &Storage, kind: LockKind, ours: Option<&Id>) -> Result<(),
 fn look(files: &Storage) -> Result<Vec<(Id, Option<Record>)>, Error> {
     let failed = |error| storage("reading the repository's locks", error);
     let mut found = Vec::new();
-    for id in files.locks.list().map_err(failed)? {
+    for id in files.store.list_locks().map_err(failed)? {
         let mut looks = 0;
         loop {
             // Released between the listing and the look at it.
-            let Some(sealed) = files.locks.read(&id).map_err(failed)? else {
+            let Some(sealed) = files.store.read_lock(&id).map_err(failed)? else {
                 break;
             };
             let json = files.open(&sealed);
@@ -280,7 +281,7 @@ fn look(files: &Storage) -> Result<Vec<(Id, Option<Record>)>, Error> {
 fn write(files: &Storage, record: &Record) -> std::io::Result<Id> {
     let sealed = files.seal(&serde_json::to_vec(record)?)?;
     let id = Id::new(sha256(&sealed));
-    files.locks.write(&id, &sealed)?;
+    files.store.write_lock(&id, &sealed)?;
     Ok(id)
 }
 

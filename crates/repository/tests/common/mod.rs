@@ -143,6 +143,52 @@ pub fn restic_succeeds(repository: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A repository is made at a place, filled, read back and checked.
+pub fn round_trip(location: &str, options: &BTreeMap<String, String>) {
+    let place = Location::parse(location).unwrap();
+    let password = Password::new(PASSWORD);
+    let none = || Repository::open(&place, &password, options).err();
+    assert!(
+        matches!(none(), Some(Error::Missing { .. })),
+        "{:?}",
+        none()
+    );
+    let new = InitOptions::default();
+    let repository = Repository::init(&place, &password, &new, options).unwrap();
+    let again = Repository::init(&place, &password, &new, options);
+    assert!(
+        matches!(again.err(), Some(Error::Exists { .. })),
+        "{location}"
+    );
+    for added in [40 << 20, 0] {
+        let files = vec![noise("large", 1, 40 << 20), noise("folder/small", 2, 10)];
+        let lock = shared(&repository);
+        assert_eq!(repository.locks().unwrap().len(), 1);
+        let backup = repository
+            .backup(&lock, &request(), &mut ListSource::new(files), &mut |_| {})
+            .unwrap();
+        assert!(
+            backup.new_bytes >= added && backup.new_bytes <= added + 10,
+            "{location}"
+        );
+        drop(lock);
+        assert!(repository.locks().unwrap().is_empty());
+    }
+    let repository = Repository::open(&place, &password, options).unwrap();
+    assert_eq!(repository.snapshots().unwrap().len(), 2);
+    let snapshot = repository
+        .open_snapshot(&repository.snapshot("latest").unwrap())
+        .unwrap();
+    let (mut expected, mut found) = (Vec::new(), Vec::new());
+    let read = |content: &mut dyn std::io::Read, into: &mut Vec<u8>| {
+        content.read_to_end(into).unwrap();
+    };
+    read(&mut Noise::new(1, 40 << 20), &mut expected);
+    read(&mut snapshot.open("large").unwrap(), &mut found);
+    assert!(expected == found, "{location}");
+    assert!(repository.check(true).unwrap().is_sound(), "{location}");
+}
+
 /// Every file of `folder` equals that of the same path in `other`.
 #[track_caller]
 pub fn same_files(folder: &Path, other: &Path) {

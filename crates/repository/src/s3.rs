@@ -1,11 +1,10 @@
-//! A repository in an S3 store or behind SFTP, reached through OpenDAL.
+//! A repository in an S3 store, reached through OpenDAL.
 //!
 //! rustic's own OpenDAL backend leaves out of a list what it could not list. Here a list is whole or an error: what is
 //! missing from it would be taken for lost, or stored again.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::OnceLock;
 
 use bytes::Bytes;
 use opendal::blocking::Operator;
@@ -16,49 +15,32 @@ use rustic_core::{
     ALL_FILE_TYPES, BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult,
     WriteBackend,
 };
-use tokio::runtime::Runtime;
 
-use crate::lock_files::{self, LockFiles};
+use crate::runtime::runtime;
+use crate::store::{Durability, LOCKS, Store};
 
 /// How often a request is tried again that failed for what may pass.
 const RETRIES: usize = 5;
 
 /// A store in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
 #[derive(Debug)]
-pub(crate) struct RemoteBackend {
+pub(crate) struct S3Backend {
     operator: Operator,
 }
 
-impl RemoteBackend {
-    /// `service` is `s3` or `sftp`; the options are those of OpenDAL.
-    pub(crate) fn new(service: &str, options: BTreeMap<String, String>) -> opendal::Result<Self> {
-        let operator = opendal::Operator::via_iter(service, options)?
+impl S3Backend {
+    /// The options are those of OpenDAL.
+    pub(crate) fn new(options: BTreeMap<String, String>) -> opendal::Result<Self> {
+        let operator = opendal::Operator::via_iter("s3", options)?
             .layer(RetryLayer::new().with_max_times(RETRIES).with_jitter());
-        let _entered = runtime()?.enter();
+        let runtime = runtime().map_err(|error| {
+            opendal::Error::new(StoreError::Unexpected, "cannot start threads").set_source(error)
+        })?;
+        let _entered = runtime.enter();
         Ok(Self {
             operator: Operator::new(operator)?,
         })
     }
-}
-
-/// The threads on which requests run.
-fn runtime() -> opendal::Result<&'static Runtime> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if RUNTIME.get().is_none() {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                opendal::Error::new(StoreError::Unexpected, "cannot start threads")
-                    .set_source(error)
-            })?;
-        // Another thread may have been faster; one of the two is dropped.
-        let _ = RUNTIME.set(runtime);
-    }
-    RUNTIME
-        .get()
-        .ok_or_else(|| opendal::Error::new(StoreError::Unexpected, "cannot start threads"))
 }
 
 fn path(kind: FileType, id: &Id) -> String {
@@ -82,7 +64,7 @@ fn size_of(path: &str, bytes: u64) -> RusticResult<u32> {
     })
 }
 
-impl ReadBackend for RemoteBackend {
+impl ReadBackend for S3Backend {
     fn location(&self) -> String {
         let info = self.operator.info();
         format!("{}:{}{}", info.scheme(), info.name(), info.root())
@@ -160,7 +142,7 @@ impl ReadBackend for RemoteBackend {
     }
 }
 
-impl WriteBackend for RemoteBackend {
+impl WriteBackend for S3Backend {
     fn create(&self) -> RusticResult<()> {
         let folders = ALL_FILE_TYPES
             .iter()
@@ -197,9 +179,9 @@ impl WriteBackend for RemoteBackend {
     }
 }
 
-impl LockFiles for RemoteBackend {
-    fn list(&self) -> io::Result<Vec<Id>> {
-        let folder = format!("{}/", lock_files::FOLDER);
+impl Store for S3Backend {
+    fn list_locks(&self) -> io::Result<Vec<Id>> {
+        let folder = format!("{}/", LOCKS);
         match self.operator.list(&folder) {
             Ok(entries) => Ok(entries
                 .iter()
@@ -210,7 +192,7 @@ impl LockFiles for RemoteBackend {
         }
     }
 
-    fn read(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
+    fn read_lock(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
         match self.operator.read(&lock(id)) {
             Ok(content) => Ok(Some(content.to_vec())),
             Err(error) if error.kind() == StoreError::NotFound => Ok(None),
@@ -218,16 +200,21 @@ impl LockFiles for RemoteBackend {
         }
     }
 
-    fn write(&self, id: &Id, content: &[u8]) -> io::Result<()> {
+    fn write_lock(&self, id: &Id, content: &[u8]) -> io::Result<()> {
         self.operator.write(&lock(id), content.to_vec())?;
         Ok(())
     }
 
-    fn remove(&self, id: &Id) -> io::Result<()> {
+    fn remove_lock(&self, id: &Id) -> io::Result<()> {
         Ok(self.operator.delete(&lock(id))?)
+    }
+
+    /// An object store answers when an object is stored for good.
+    fn durability(&self) -> Durability {
+        Durability::Promised
     }
 }
 
 fn lock(id: &Id) -> String {
-    format!("{}/{}", lock_files::FOLDER, id.to_hex().as_str())
+    format!("{}/{}", LOCKS, id.to_hex().as_str())
 }

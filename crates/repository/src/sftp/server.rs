@@ -1,0 +1,214 @@
+//! Requests to an SFTP server, each with its answer: also that the connection has ended, which the library alone tells
+//! only those who asked before it did.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use russh_sftp::client::error::Error as Refusal;
+use russh_sftp::client::rawsession::Limits;
+use russh_sftp::client::{Config, RawSftpSession};
+use russh_sftp::protocol::{File, FileAttributes, OpenFlags, Packet, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+
+/// How long one request may take: a server that syncs 16 MiB to a slow disk needs its time.
+const PATIENCE: u64 = 300;
+
+const FSYNC: &str = "fsync@openssh.com";
+const POSIX_RENAME: &str = "posix-rename@openssh.com";
+const LIMITS: &str = "limits@openssh.com";
+
+/// A server that answers.
+pub(super) struct Server {
+    raw: RawSftpSession,
+    ended: watch::Receiver<bool>,
+    /// Whether it syncs files.
+    pub(super) syncs: bool,
+    /// Whether it renames over a file that is there.
+    pub(super) renames_over: bool,
+    /// What it takes and gives at once, where it says so.
+    pub(super) limits: Limits,
+}
+
+/// Whether an error is one of the connection, not an answer of the server's.
+pub(super) fn is_broken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionAborted
+}
+
+impl Server {
+    /// Agrees on the protocol over the pipes to a server.
+    pub(super) async fn greet(
+        input: impl AsyncWrite + Unpin + Send + 'static,
+        output: impl AsyncRead + Unpin + Send + 'static,
+    ) -> io::Result<Self> {
+        let (tell, ended) = watch::channel(false);
+        let output = Output { output, tell };
+        let config = Config {
+            request_timeout_secs: PATIENCE,
+            ..Config::default()
+        };
+        let raw = RawSftpSession::new_with_config(tokio::io::join(output, input), config);
+        let mut server = Self {
+            raw,
+            ended,
+            syncs: false,
+            renames_over: false,
+            limits: Limits::default(),
+        };
+        let version = server.ask(server.raw.init()).await?;
+        let offers = |name: &str| version.extensions.contains_key(name);
+        (server.syncs, server.renames_over) = (offers(FSYNC), offers(POSIX_RENAME));
+        if offers(LIMITS) {
+            server.limits = server.ask(server.raw.limits()).await?.into();
+            server.raw.set_limits(server.limits);
+        }
+        Ok(server)
+    }
+
+    /// Waits for an answer, and for the end of the connection.
+    async fn ask<T>(&self, request: impl Future<Output = Result<T, Refusal>>) -> io::Result<T> {
+        let mut ended = self.ended.clone();
+        tokio::select! {
+            biased;
+            answer = request => answer.map_err(refused),
+            _ = ended.wait_for(|ended| *ended) => Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the connection to the SFTP server ended",
+            )),
+        }
+    }
+
+    /// Lets the server go.
+    pub(super) fn dismiss(&self) {
+        let _ = self.raw.close_session();
+    }
+
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        flags: OpenFlags,
+        permissions: Option<u32>,
+    ) -> io::Result<String> {
+        let mut attributes = FileAttributes::empty();
+        attributes.permissions = permissions;
+        let opened = self.ask(self.raw.open(path, flags, attributes)).await;
+        Ok(opened?.handle)
+    }
+
+    pub(super) async fn close(&self, handle: String) -> io::Result<()> {
+        self.ask(self.raw.close(handle)).await.map(drop)
+    }
+
+    pub(super) async fn write(&self, handle: &str, offset: u64, data: Vec<u8>) -> io::Result<()> {
+        self.ask(self.raw.write(handle, offset, data))
+            .await
+            .map(drop)
+    }
+
+    /// At least one byte, and at most `length`.
+    pub(super) async fn read(&self, handle: &str, offset: u64, length: u32) -> io::Result<Vec<u8>> {
+        let data = self.ask(self.raw.read(handle, offset, length)).await?.data;
+        if data.is_empty() || data.len() > length as usize {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(data)
+    }
+
+    pub(super) async fn sync(&self, handle: &str) -> io::Result<()> {
+        self.ask(self.raw.fsync(handle)).await.map(drop)
+    }
+
+    pub(super) async fn attributes(&self, path: &str) -> io::Result<FileAttributes> {
+        Ok(self.ask(self.raw.stat(path)).await?.attrs)
+    }
+
+    /// What lies in a folder.
+    pub(super) async fn list(&self, folder: &str) -> io::Result<Vec<File>> {
+        let handle = self.ask(self.raw.opendir(folder)).await?.handle;
+        let mut files = Vec::new();
+        let listed = loop {
+            match self.ask(self.raw.readdir(&*handle)).await {
+                Ok(more) => files.extend(more.files),
+                Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let closed = self.close(handle).await;
+        listed.and(closed).map(|()| files)
+    }
+
+    pub(super) async fn make_folder(&self, folder: &str, permissions: u32) -> io::Result<()> {
+        let mut attributes = FileAttributes::empty();
+        attributes.permissions = Some(permissions);
+        self.ask(self.raw.mkdir(folder, attributes)).await.map(drop)
+    }
+
+    pub(super) async fn remove(&self, path: &str) -> io::Result<()> {
+        self.ask(self.raw.remove(path)).await.map(drop)
+    }
+
+    /// Fails if a file has the name already.
+    pub(super) async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.ask(self.raw.rename(from, to)).await.map(drop)
+    }
+
+    /// Takes the place of a file that has the name already.
+    pub(super) async fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut names = Vec::new();
+        for name in [from, to] {
+            names.extend_from_slice(&(name.len() as u32).to_be_bytes());
+            names.extend_from_slice(name.as_bytes());
+        }
+        match self.ask(self.raw.extended(POSIX_RENAME, names)).await? {
+            Packet::Status(status) if status.status_code == StatusCode::Ok => Ok(()),
+            Packet::Status(status) => Err(refused(status.into())),
+            _ => Err(refused(Refusal::UnexpectedPacket)),
+        }
+    }
+}
+
+/// A server's output, whose end is told.
+struct Output<R> {
+    output: R,
+    tell: watch::Sender<bool>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Output<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
+        let read = Pin::new(&mut self.output).poll_read(context, buffer);
+        let at_end = room > 0 && buffer.filled().len() == before;
+        match &read {
+            Poll::Ready(Ok(())) if !at_end => {}
+            Poll::Ready(_) => {
+                self.tell.send_replace(true);
+            }
+            Poll::Pending => {}
+        }
+        read
+    }
+}
+
+/// The server's answer, or that there is none.
+fn refused(error: Refusal) -> io::Error {
+    let kind = match &error {
+        Refusal::Status(status) => match status.status_code {
+            StatusCode::NoSuchFile => io::ErrorKind::NotFound,
+            StatusCode::PermissionDenied => io::ErrorKind::PermissionDenied,
+            StatusCode::Eof => io::ErrorKind::UnexpectedEof,
+            StatusCode::NoConnection | StatusCode::ConnectionLost => {
+                io::ErrorKind::ConnectionAborted
+            }
+            _ => io::ErrorKind::Other,
+        },
+        Refusal::Limited(_) => io::ErrorKind::Other,
+        _ => io::ErrorKind::ConnectionAborted,
+    };
+    io::Error::new(kind, error)
+}
