@@ -89,6 +89,8 @@ fn finish(mut state: [u32; 8], rest: &[u8], length: u64) -> Hash {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -127,6 +129,33 @@ mod tests {
         sha2::block_api::compress256(&mut plain_one, &blocks);
         sha2::block_api::compress256(&mut plain_two, &blocks);
         assert_eq!((one, two), (plain_one, plain_two));
+    }
+
+    #[test]
+    #[ignore = "a measurement, for docs/decisions/sha-lanes.md"]
+    fn side_by_side_or_one_after_the_other() {
+        const CHUNK: usize = 64 << 10;
+        let content: Vec<u8> = (0..64u32 << 20).map(|at| ((at * 7) >> 3) as u8).collect();
+        // The fastest of ten, on whatever else the machine does.
+        let mut best = [Duration::MAX; 2];
+        for _ in 0..10 {
+            let begin = Instant::now();
+            let mut hasher = FileHasher::new(CHUNK);
+            let chunks: Vec<Hash> = (content.chunks(1 << 20))
+                .flat_map(|part| hasher.update(part))
+                .collect();
+            let file = hasher.finish();
+            let middle = Instant::now();
+            let plain_chunks: Vec<Hash> = content.chunks(CHUNK).map(sha256).collect();
+            let plain_file = sha256(&content);
+            let end = Instant::now();
+            assert_eq!((chunks, file), (plain_chunks, plain_file));
+            best = [best[0].min(middle - begin), best[1].min(end - middle)];
+        }
+        let [side_by_side, one_by_one] = best.map(|time| time.as_secs_f64() * 16.0);
+        println!(
+            "1 GiB, file and chunks: {side_by_side:.2} s side by side, {one_by_one:.2} s one by one"
+        );
     }
 
     proptest! {
