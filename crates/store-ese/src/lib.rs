@@ -18,6 +18,7 @@ mod configuration;
 mod current_log;
 mod directory;
 mod layout;
+mod needed_logs;
 mod pinned_file;
 mod pinned_set;
 mod reader;

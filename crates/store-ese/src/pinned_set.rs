@@ -13,6 +13,7 @@ use crate::condition::{Condition, generations, in_words};
 use crate::current_log::{self, Recorded, Start};
 use crate::directory;
 use crate::layout::Role;
+use crate::needed_logs;
 use crate::pinned_file::PinnedFile;
 use crate::reader::Reader;
 use crate::truncation;
@@ -168,7 +169,9 @@ impl BackupSet for PinnedSet {
 
     fn truncate_logs(&mut self) -> Result<Truncation> {
         let checkpoint = self.checkpoint()?;
-        let bound = truncation::first_kept(&self.condition, checkpoint.as_ref());
+        let sequence = &self.condition.header.log_signature;
+        let neighbours = needed_logs::neighbours(&self.hosted.layout, sequence)?;
+        let bound = truncation::first_kept(&self.condition, checkpoint.as_ref(), &neighbours);
         let truncation = match bound {
             Ok(bound) => {
                 let files: Vec<_> = (self.files.iter().filter(|file| self.holds(file)))

@@ -1,8 +1,8 @@
 //! Which logs nobody needs any more once a backup holds them, and their deletion.
 //!
 //! A log may go when its generation is below all of these: the generation at which recovery would start (the
-//! checkpoint), the lowest that a database in use requires, and the log in use. Where one of them is not known for
-//! certain nothing is deleted: logs cost disk space, a missing log costs the directory.
+//! checkpoint), the lowest that any database in the directory's folders may need, and the log in use. Where one of them
+//! is not known for certain nothing is deleted: logs cost disk space, a missing log costs the directory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use store::{Truncation, durable};
 
 use crate::condition::Condition;
 use crate::layout::Role;
+use crate::needed_logs::{Neighbour, first_needed};
 use crate::pinned_file::PinnedFile;
 
 /// From where on logs are kept, and why.
@@ -27,6 +28,7 @@ pub(crate) struct FirstKept {
 pub(crate) fn first_kept(
     condition: &Condition,
     checkpoint: Option<&Checkpoint>,
+    others: &[Neighbour],
 ) -> Result<FirstKept, String> {
     let logs = &condition.logs;
     if let Some(unusable) = logs.unusable.first() {
@@ -73,29 +75,25 @@ pub(crate) fn first_kept(
         .filter(|checkpoint| checkpoint.log_signature == sequence)
         .map(|checkpoint| checkpoint.checkpoint.generation())
         .filter(|generation| (1..=current.generation()).contains(generation));
-    match condition.header.state() {
-        DatabaseState::CleanShutdown if usable_checkpoint.is_none() => {
-            return Err(
-                "nothing was deleted: without a checkpoint of this directory it is not known where recovery would start"
-                    .into(),
-            );
-        }
-        DatabaseState::CleanShutdown => {}
-        DatabaseState::DirtyShutdown | DatabaseState::DirtyAndPatchedShutdown => {
-            let lowest = condition
-                .required
-                .map(|required| required.lowest)
-                .filter(|lowest| *lowest > 0)
-                .ok_or("nothing was deleted: the database does not say which logs it requires")?;
-            kept.lower_to(lowest, || {
-                format!("the database requires the logs from generation {lowest:#x} on")
-            });
-        }
-        state => {
-            return Err(format!(
-                "nothing was deleted: the database is in the state {state}"
-            ));
-        }
+    if condition.header.state() == DatabaseState::CleanShutdown && usable_checkpoint.is_none() {
+        return Err(
+            "nothing was deleted: without a checkpoint of this directory it is not known where recovery would start"
+                .into(),
+        );
+    }
+    let needed = first_needed(&condition.header)
+        .map_err(|reason| format!("nothing was deleted: {reason}"))?;
+    kept.lower_to(needed, || {
+        format!("the database requires the logs from generation {needed:#x} on")
+    });
+    for other in others {
+        let path = other.path.display();
+        let needed = (other.needs.as_ref()).map_err(|reason| {
+            format!("nothing was deleted: {path} may need logs, too: {reason}")
+        })?;
+        kept.lower_to(*needed, || {
+            format!("{path} may need the logs from generation {needed:#x} on")
+        });
     }
     if let Some(generation) = usable_checkpoint {
         kept.lower_to(generation, || {

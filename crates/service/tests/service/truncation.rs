@@ -193,6 +193,87 @@ async fn the_next_backup_works_after_truncation() {
     assert_eq!(deleted(&directory).await.0.len(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_database_keeps_the_logs_from_its_last_consistent_position_on() {
+    // Older than its logs, which attach it again.
+    let directory = Directory::of("sample-forest/clean");
+    set_in_headers(&directory, "ntds.dit", LAST_CONSISTENT_GENERATION, 3);
+    let (deleted, because) = deleted(&directory).await;
+    assert_eq!(deleted, numbered(1..=2), "{because}");
+    assert!(because.contains("0x3"), "{because}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_that_another_database_in_the_folder_needs_stay() {
+    let copied = |name: &str, change: &dyn Fn(&Directory)| {
+        let directory = Directory::of("sample-forest/dirty");
+        std::fs::copy(directory.file("ntds.dit"), directory.file(name)).unwrap();
+        change(&directory);
+        directory
+    };
+    let requires_4 = |directory: &Directory| {
+        set_in_headers(directory, "second.edb", MIN_REQUIRED, 4);
+    };
+    let (gone, because) = deleted(&copied("second.edb", &requires_4)).await;
+    assert_eq!(gone, numbered(1..=3));
+    assert!(because.contains("second.edb"), "{because}");
+
+    let backed_up_from_2 = |directory: &Directory| {
+        set_in_headers(directory, "second.edb", CURRENT_FULL_BACKUP_LOW, 2);
+    };
+    let (gone, because) = deleted(&copied("second.edb", &backed_up_from_2)).await;
+    assert_eq!(gone, numbered(1..=1), "{because}");
+
+    let clean_since_5 = |directory: &Directory| {
+        set_in_headers(directory, "second.edb", STATE, 3);
+        set_in_headers(directory, "second.edb", LAST_CONSISTENT_GENERATION, 5);
+    };
+    let (gone, because) = deleted(&copied("second.edb", &clean_since_5)).await;
+    assert_eq!(gone, numbered(1..=4), "{because}");
+
+    let unreadable = |directory: &Directory| {
+        std::fs::write(directory.file("second.edb"), [7; 70_000]).unwrap();
+    };
+    let (gone, because) = deleted(&copied("second.edb", &unreadable)).await;
+    assert!(
+        gone.is_empty() && because.contains("second.edb"),
+        "{because}"
+    );
+
+    // The engine's database for sorting is made anew at every start.
+    let for_sorting = |directory: &Directory| {
+        set_in_headers(directory, "temp.edb", MIN_REQUIRED, 2);
+    };
+    assert_eq!(
+        deleted(&copied("temp.edb", &for_sorting)).await.0,
+        numbered(1..=5)
+    );
+}
+
+/// Places in a database's header, in bytes.
+const STATE: usize = std::mem::offset_of!(ese::header::DatabaseHeader, state);
+const LAST_CONSISTENT_GENERATION: usize =
+    std::mem::offset_of!(ese::header::DatabaseHeader, last_consistent) + 4;
+const MIN_REQUIRED: usize = std::mem::offset_of!(ese::header::DatabaseHeader, min_required);
+/// Behind the position and the time, of eight bytes each.
+const CURRENT_FULL_BACKUP_LOW: usize =
+    std::mem::offset_of!(ese::header::DatabaseHeader, current_full_backup) + 16;
+
+/// Changes a number in a database's header and its copy.
+fn set_in_headers(directory: &Directory, name: &str, offset: usize, value: u32) {
+    let mut file = std::fs::read(directory.file(name)).unwrap();
+    let page = ese::header::DatabaseHeader::parse(&file)
+        .unwrap()
+        .page_size()
+        .bytes();
+    for copy in file.chunks_exact_mut(page).take(2) {
+        copy[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+        let checksum = ese::checksum::header_checksum(copy);
+        copy[..4].copy_from_slice(&checksum.to_le_bytes());
+    }
+    std::fs::write(directory.file(name), file).unwrap();
+}
+
 /// Moves the checkpoint to a generation, in both copies.
 fn set_checkpoint(directory: &Directory, generation: u32) {
     let mut file = std::fs::read(directory.file("edb.chk")).unwrap();
