@@ -16,6 +16,9 @@ use crate::header::{
 use crate::log::LogKind;
 use crate::log_set::{LogFile, LogName, LogSet, RequiredLogs};
 
+/// The bits of a log header that say circular logging, now and ever before.
+const CIRCULAR_LOGGING: u8 = 0x06;
+
 /// The database and the logs to replay.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -35,6 +38,8 @@ pub(super) struct Plan {
     pub explained_from: Explained,
     /// The number that the first log knows the database by from its beginning on.
     pub known_as: Option<u8>,
+    /// Logs were written with circular logging, now or before: then indices may have been built without records.
+    pub is_circular: bool,
     /// The first generation to replay.
     pub first: u32,
     /// The last one.
@@ -230,6 +235,9 @@ impl Plan {
                 after: dbtime_before(header, run.first()),
                 new_pages_are_logged: run.first().is_none_or(|log| logs_new_pages(header, log)),
             },
+            is_circular: run
+                .iter()
+                .any(|log| log.header.flags & CIRCULAR_LOGGING != 0),
             known_as: (run.first())
                 .and_then(|first| attachment(first, header))
                 .map(|attachment| attachment.database_id),
@@ -265,6 +273,7 @@ impl Plan {
             counters: (0, 0),
             explained_from: Explained::default(),
             known_as: None,
+            is_circular: false,
             first,
             last: run.last().map_or(first, LogFile::generation),
             required: 0,

@@ -170,6 +170,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     let mut redo = Redo::new(database.clone(), store, plan.header.clone());
     redo.count_up_to(plan.counters.0, plan.counters.1);
     redo.known_as(plan.known_as);
+    redo.expect_unlogged_builds(plan.is_circular);
     let mut replay = Replay::new(&mut options, &plan, started);
     if let Err(error) = replay.run(&mut redo) {
         // The side file holds nothing that a second try could use.

@@ -13,6 +13,8 @@ use crate::log::record::Record;
 /// Trees that were created in the logs, and when records of them went on.
 #[derive(Debug, Default)]
 pub(in crate::recovery) struct Builds {
+    /// The logs were written with circular logging.
+    expected: bool,
     /// By OBJID.
     trees: HashMap<u32, Build>,
     /// The OBJIDs of trees without a record since their creation, by session.
@@ -27,6 +29,11 @@ struct Build {
 }
 
 impl Builds {
+    /// Whether to expect any.
+    pub fn expect(&mut self, expected: bool) {
+        self.expected = expected;
+    }
+
     /// Takes note of a record of the database.
     pub fn follow(&mut self, origin: Origin, record: &Record<'_>) {
         match record {
@@ -71,6 +78,6 @@ impl Builds {
     /// Whether a page of this tree may have got this DBTIME without a record.
     pub fn explain(&self, object: u32, dbtime: u64) -> bool {
         let build = self.trees.get(&object);
-        build.is_some_and(|build| build.after < dbtime && dbtime < build.before)
+        self.expected && build.is_some_and(|build| build.after < dbtime && dbtime < build.before)
     }
 }

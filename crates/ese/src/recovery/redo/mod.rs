@@ -139,6 +139,11 @@ impl Redo {
         self.known_as = number;
     }
 
+    /// Whether indices may have been built without records.
+    pub fn expect_unlogged_builds(&mut self, expect: bool) {
+        self.builds.expect(expect);
+    }
+
     /// What the headers of logs and checkpoints say of the counters, which records alone do not tell.
     pub fn count_up_to(&mut self, dbtime: u64, last_object: u32) {
         self.dbtime = self.dbtime.max(dbtime);
