@@ -17,6 +17,14 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// What was named is a pipe, a device or a folder; it was not read.
+    #[error("{}: this is {what}, no regular file, and was not read", file.display())]
+    NoRegularFile {
+        /// What was named.
+        file: PathBuf,
+        /// What it is, such as `a named pipe`.
+        what: &'static str,
+    },
     /// The bytes contradict the format: damage, or a file of another kind.
     #[error("{}: offset {offset:#x}: {structure}: expected {expected}, found {found}", file.display())]
     Damaged {
@@ -46,6 +54,7 @@ impl Error {
     pub(crate) fn file(&self) -> &Path {
         match self {
             Error::Io { file, .. }
+            | Error::NoRegularFile { file, .. }
             | Error::Damaged { file, .. }
             | Error::Unsupported { file, .. } => file,
         }
@@ -57,6 +66,10 @@ impl Error {
             Error::Io { file, source } => Error::Io {
                 file: file.clone(),
                 source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            Error::NoRegularFile { file, what } => Error::NoRegularFile {
+                file: file.clone(),
+                what,
             },
             Error::Damaged {
                 file,

@@ -39,6 +39,7 @@ pub mod long_value;
 pub mod page;
 pub mod record;
 pub mod recovery;
+mod regular_file;
 pub mod rows;
 pub mod space;
 pub mod structure;

@@ -145,8 +145,8 @@ impl LogSet {
     /// Lists the logs in `folder` with this base name, such as `edb`, and reads their headers.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder or a file cannot be read. A damaged log is no error here; it is listed as
-    /// unusable, and missing where it is required.
+    /// [`Error::Io`] where the folder or a file cannot be read. A damaged log, or a pipe or device of its name, is no error
+    /// here; it is listed as unusable, and missing where it is required.
     pub fn in_folder(folder: &Path, base: &str) -> Result<LogSet> {
         let io = |source| Error::Io {
             file: folder.to_path_buf(),
@@ -211,6 +211,11 @@ impl LogSet {
     /// The logs that belong to a sequence.
     pub fn of_sequence(&self, sequence: &Signature) -> impl Iterator<Item = &LogFile> {
         (self.logs.iter()).filter(move |log| log.header.log_signature == *sequence)
+    }
+
+    /// The logs that belong to another sequence: those of another database, or from before its logs began anew.
+    pub fn foreign(&self, sequence: &Signature) -> impl Iterator<Item = &LogFile> {
+        (self.logs.iter()).filter(move |log| log.header.log_signature != *sequence)
     }
 
     fn add(&mut self, path: PathBuf, name: LogName) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Reading a large database takes little memory: what is mapped is let go again.
+//! Reading a large database takes little memory: no more pages are kept than a bounded number.
 #![cfg(target_os = "linux")]
 
 use ese::Database;
@@ -25,7 +25,7 @@ fn every_page_of_a_database_larger_than_the_allowed_memory() {
         }
     }
     assert!(sound > 100, "{sound}");
-    // All of 1 GiB was mapped and touched.
+    // All of 1 GiB was read.
     assert!(database.page_count() > 100_000);
     let peak = peak();
     assert!(peak < 200, "{peak} MiB");

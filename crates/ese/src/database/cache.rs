@@ -1,52 +1,95 @@
 //! The pages read last, for sources that do not lie in memory.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::page::Pgno;
 
-/// A bounded number of pages; what came first goes first.
+/// A bounded number of pages. Every page has one place, which it shares with others: what was read last is kept, and
+/// readers of different places never wait for each other.
 #[derive(Debug)]
 pub(super) struct PageCache {
-    capacity: usize,
-    pages: Mutex<Pages>,
+    places: Box<[Mutex<Option<Kept>>]>,
+    page_len: usize,
 }
 
-#[derive(Debug, Default)]
-struct Pages {
-    by_number: HashMap<Pgno, Arc<[u8]>>,
-    order: VecDeque<Pgno>,
+#[derive(Debug)]
+struct Kept {
+    number: Pgno,
+    page: Arc<[u8]>,
 }
 
 impl PageCache {
-    /// A cache of at most `capacity` pages.
-    pub fn new(capacity: usize) -> Self {
+    /// A cache of at most `capacity` pages of `page_len` bytes.
+    pub fn new(capacity: usize, page_len: usize) -> Self {
         Self {
-            capacity: capacity.max(1),
-            pages: Mutex::default(),
+            places: (0..capacity.max(1)).map(|_| Mutex::default()).collect(),
+            page_len,
         }
     }
 
-    pub fn get(&self, number: Pgno) -> Option<Arc<[u8]>> {
-        self.lock().by_number.get(&number).cloned()
-    }
-
-    pub fn put(&self, number: Pgno, page: Arc<[u8]>) {
-        let mut pages = self.lock();
-        if pages.by_number.insert(number, page).is_none() {
-            pages.order.push_back(number);
+    /// The page `number`: as it is kept, or read by `fill`.
+    pub fn get_or_read(
+        &self,
+        number: Pgno,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+    ) -> io::Result<Arc<[u8]>> {
+        let place = &self.places[number as usize % self.places.len()];
+        // What was kept there is given up; its memory serves again where nobody reads it any more.
+        let spare = {
+            let mut kept = lock(place);
+            match &*kept {
+                Some(kept) if kept.number == number => return Ok(Arc::clone(&kept.page)),
+                _ => kept.take().map(|kept| kept.page),
+            }
+        };
+        let mut page = spare
+            .filter(|page| Arc::strong_count(page) == 1)
+            .unwrap_or_else(|| std::iter::repeat_n(0, self.page_len).collect());
+        match Arc::get_mut(&mut page) {
+            Some(bytes) => fill(bytes)?,
+            None => return Err(io::Error::other("a page's memory is in use")),
         }
-        while pages.by_number.len() > self.capacity {
-            match pages.order.pop_front() {
-                Some(oldest) => pages.by_number.remove(&oldest),
-                None => break,
-            };
-        }
+        *lock(place) = Some(Kept {
+            number,
+            page: Arc::clone(&page),
+        });
+        Ok(page)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Pages> {
-        self.pages
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock(place: &Mutex<Option<Kept>>) -> MutexGuard<'_, Option<Kept>> {
+    place
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_once_while_it_is_kept_and_its_memory_serves_again() {
+        let cache = PageCache::new(2, 8);
+        let read = |number: Pgno| {
+            let page = cache.get_or_read(number, |bytes| {
+                bytes.fill(number as u8);
+                Ok(())
+            });
+            page.expect("readable")
+        };
+        let first = read(1);
+        let again = cache.get_or_read(1, |_| Err(io::Error::other("read twice")));
+        assert_eq!(&*again.expect("kept"), [1; 8]);
+        // Another page takes the place; who holds the first still sees it.
+        assert_eq!(*read(3), [3; 8]);
+        assert_eq!(*first, [1; 8]);
+        assert_eq!(*read(5), [5; 8]);
+        assert!(
+            cache
+                .get_or_read(7, |_| Err(io::Error::other("bad")))
+                .is_err()
+        );
+        assert_eq!(*read(5), [5; 8]);
     }
 }

@@ -1,11 +1,10 @@
 //! Opening a database and reading its pages.
 
 mod cache;
-mod mapped;
 mod source;
 mod verified;
 
-use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +13,7 @@ pub use source::{Seekable, Source};
 use crate::catalog::{Catalog, Table};
 use crate::header::DatabaseHeaders;
 use crate::page::{Fault, PageLayout, PageSize, PageView, Pgno};
+use crate::regular_file;
 use crate::{Error, Result};
 use cache::PageCache;
 use verified::VerifiedPages;
@@ -45,11 +45,13 @@ enum PageBytes<'db> {
     Cached(Arc<[u8]>),
 }
 
-/// Memory for pages of sources that do not lie in memory.
-const CACHE_BYTES: usize = 32 << 20;
+/// Memory for pages of sources that do not lie in memory. More would cost more to fill than it saves: the system keeps the
+/// file in its own cache.
+const CACHE_BYTES: usize = 8 << 20;
 
 impl Database {
-    /// Opens the file at `path`, mapped into memory where the system can do that.
+    /// Opens the file at `path`. It is read page by page and never mapped into memory: a file that others cut short
+    /// meanwhile is an error, where a map would end the program.
     ///
     /// The database may be dirty: what is then read is the state of its pages, which lacks changes that are only in the
     /// logs and holds changes that were never committed. [`Self::is_clean`] tells.
@@ -66,15 +68,8 @@ impl Database {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let io = |source| Error::Io {
-            file: path.to_path_buf(),
-            source,
-        };
-        let file = File::open(path).map_err(io)?;
-        match mapped::Mapped::new(&file) {
-            Ok(mapped) => Self::over(mapped, path),
-            Err(_) => Self::over(file, path),
-        }
+        let (file, _) = regular_file::open(path)?;
+        Self::over(file, path)
     }
 
     /// Opens a database over any source; `name` stands for it in errors.
@@ -102,7 +97,7 @@ impl Database {
             page_size,
             page_count: page_size.pages_in(len),
             headers,
-            cache: PageCache::new(CACHE_BYTES / page_size.bytes()),
+            cache: PageCache::new(CACHE_BYTES / page_size.bytes(), page_size.bytes()),
             verified: None,
             catalog: OnceLock::new(),
             source: Box::new(source),
@@ -164,27 +159,17 @@ impl Database {
             let page = usize::try_from(offset)
                 .ok()
                 .and_then(|start| all.get(start..start + len));
-            let missing = || {
-                self.fault(Fault::new(
-                    number,
-                    "page",
-                    "a whole page",
-                    "the end of the file",
-                ))
-            };
-            PageBytes::Borrowed(page.ok_or_else(missing)?)
-        } else if let Some(page) = self.cache.get(number) {
-            PageBytes::Cached(page)
+            PageBytes::Borrowed(page.ok_or_else(|| self.cut_short(number))?)
         } else {
-            let mut page = vec![0; len];
-            self.source
-                .read_exact_at(&mut page, offset)
-                .map_err(|source| Error::Io {
-                    file: self.file.clone(),
-                    source,
+            let page = (self.cache)
+                .get_or_read(number, |page| self.source.read_exact_at(page, offset))
+                .map_err(|source| match source.kind() {
+                    ErrorKind::UnexpectedEof => self.cut_short(number),
+                    _ => Error::Io {
+                        file: self.file.clone(),
+                        source,
+                    },
                 })?;
-            let page: Arc<[u8]> = page.into();
-            self.cache.put(number, Arc::clone(&page));
             PageBytes::Cached(page)
         };
         if let Some(verified) = &self.verified {
@@ -196,7 +181,18 @@ impl Database {
         Ok(Page { bytes, layout })
     }
 
-    /// The catalog: all tables by name.
+    /// The file ended before the page, which it held when it was opened.
+    #[cold]
+    fn cut_short(&self, number: Pgno) -> Error {
+        self.fault(Fault::new(
+            number,
+            "page",
+            "a whole page",
+            "the end of the file",
+        ))
+    }
+
+    /// The catalog: all tables by name. Where it is damaged its copy is read instead, and [`Catalog::fault`] says so.
     pub fn catalog(&self) -> Result<&Catalog> {
         if let Some(catalog) = self.catalog.get() {
             return Ok(catalog);

@@ -29,7 +29,7 @@ pub use values::{DbTime, Lgpos, LogTime, Signature};
 
 use crate::Error;
 use crate::checksum::{header_checksum, stored_header_checksum};
-use std::fs::File;
+use crate::regular_file;
 use std::io::Read;
 use std::path::Path;
 
@@ -146,17 +146,15 @@ fn first_bytes<'a>(
     })
 }
 
-/// Up to `length` bytes from the start of a file.
+/// Up to `length` bytes from the start of a file, and no more than its size says.
 pub(crate) fn read_start(path: &Path, length: u64) -> crate::Result<Vec<u8>> {
-    let io = |source| Error::Io {
-        file: path.to_path_buf(),
-        source,
-    };
+    let (file, size) = regular_file::open(path)?;
     let mut start = Vec::new();
-    File::open(path)
-        .map_err(io)?
-        .take(length)
+    file.take(length.min(size))
         .read_to_end(&mut start)
-        .map_err(io)?;
+        .map_err(|source| Error::Io {
+            file: path.to_path_buf(),
+            source,
+        })?;
     Ok(start)
 }

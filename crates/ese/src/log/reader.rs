@@ -1,6 +1,5 @@
 //! Reading the records of logs, one generation after another.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use super::record::{Malformed, Record, RecordType};
 use super::segment::{SEGMENT_HEADER_SIZE, SEGMENT_SIZE};
 use super::{LogKind, LogStream, SoundLog, Tail};
 use crate::header::Lgpos;
+use crate::regular_file;
 use crate::{Error, Result};
 
 /// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a header can state.
@@ -43,8 +43,8 @@ impl OpenLog {
             file: path.to_path_buf(),
             source,
         };
-        let mut file = File::open(path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
+        let (file, length) = regular_file::open(path)?;
+        let mut file = file.take(length);
         let mut bytes = Vec::new();
         if length <= LARGEST_LOG {
             bytes.reserve_exact(length as usize);

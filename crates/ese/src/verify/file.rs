@@ -2,8 +2,8 @@
 
 use super::{Finding, PageVerifier, Summary};
 use crate::flush_map::FlushMap;
+use crate::regular_file;
 use crate::{Error, Result};
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -16,13 +16,14 @@ const BLOCK: usize = 4 << 20;
 /// summary tells. `on_finding` is called for each damaged place, in the order of the file; damage never stops the scan.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be read.
+/// [`Error::Io`] where the file cannot be read, [`Error::NoRegularFile`].
 pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Result<Summary> {
     let io = |source| Error::Io {
         file: path.to_path_buf(),
         source,
     };
-    let mut file = File::open(path).map_err(io)?;
+    let (file, size) = regular_file::open(path)?;
+    let mut file = file.take(size);
     let mut block = vec![0; BLOCK];
     let mut verifier = PageVerifier::parallel();
     let flush_map = path.with_extension("jfm");
@@ -48,7 +49,7 @@ pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Resu
 }
 
 /// Reads until the block is full or the file ends.
-fn fill(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
+fn fill(file: &mut impl Read, block: &mut [u8]) -> std::io::Result<usize> {
     let mut length = 0;
     while length < block.len() {
         match file.read(&mut block[length..]) {
