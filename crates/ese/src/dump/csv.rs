@@ -1,10 +1,13 @@
 //! A table as CSV: a line with the names of the columns, then a line a row.
 
-use std::io::{self, Write};
+use std::io::Write;
+
+use jiff::SignedDuration;
+use jiff::civil::Date;
 
 use super::json::Line;
-use super::{Dump, DumpError, WITHHELD};
-use crate::catalog::{Column, ColumnType, TableEntry, decode_1252};
+use super::{Dump, DumpError, LongRow, WITHHELD};
+use crate::catalog::{Column, TableEntry, decode_1252};
 use crate::compression;
 use crate::database::Database;
 use crate::rows::{Row, Stored, Value};
@@ -12,9 +15,9 @@ use crate::rows::{Row, Stored, Value};
 impl Dump<'_> {
     /// Writes the rows of one table as CSV (RFC 4180, UTF-8, lines that end with a line feed).
     ///
-    /// Numbers are decimal, binary values hexadecimal, GUIDs in their usual form, text is in quotation marks. NULL is an
-    /// empty field. In columns that may hold several values these are parted by `;`, and `;` and `\` inside of them
-    /// follow a `\`.
+    /// Numbers are decimal, binary values hexadecimal, GUIDs in their usual form, points in time as
+    /// `2026-11-26 14:05:59.25`; a text field is in one pair of quotation marks. NULL is an empty field. In columns that may
+    /// hold several values these are parted by `;`, and in texts `;` and `\` inside of a value follow a `\`.
     pub fn write_csv(
         &self,
         database: &Database,
@@ -25,6 +28,7 @@ impl Dump<'_> {
             return Ok(());
         };
         let mut line = Line::new(out);
+        line.begin();
         let order = table.visit_order();
         for (field, position) in order.iter().enumerate() {
             line.raw(if field > 0 { "," } else { "" });
@@ -32,7 +36,7 @@ impl Dump<'_> {
                 quoted(&mut line, |line| escape(line, &column.name, false));
             }
         }
-        line.raw("\n");
+        line.end_line()?;
         let withheld = self.withheld_columns(&table);
         let mut decompressed = Vec::new();
         let mut rows = database.rows(&table);
@@ -48,12 +52,9 @@ impl Dump<'_> {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
             }
-            if line.is_long() {
-                line.flush()?;
-            }
         };
         // What was read before damage was met is written too.
-        line.flush()?;
+        line.finish()?;
         done
     }
 }
@@ -65,22 +66,30 @@ fn write_row(
     decompressed: &mut Vec<u8>,
     line: &mut Line<'_>,
 ) -> Result<(), DumpError> {
+    line.begin();
     let mut field = 0;
-    let mut failed: io::Result<()> = Ok(());
+    let mut long_row = LongRow::default();
+    let mut failed = None;
+    // What ends the field that was begun: a text field has one pair of quotation marks, however many values it has.
+    let mut end = "";
     row.visit(|value| {
         while order
             .get(field)
             .is_some_and(|place| *place != value.position)
         {
-            line.raw(",");
+            line.raw(std::mem::take(&mut end)).raw(",");
             field += 1;
         }
         let column = value.column;
         let several = column.flags.is_multi_valued();
+        let is_withheld = withheld[value.position];
         if value.sequence > 1 {
             line.raw(";");
+        } else if column.kind.is_text() && !is_withheld {
+            line.raw("\"");
+            end = "\"";
         }
-        if withheld[value.position] {
+        if is_withheld {
             line.raw(WITHHELD);
             return Ok(());
         }
@@ -99,38 +108,37 @@ fn write_row(
                 }
             }
             Stored::Separated(id) => {
-                let mut text = is_text(column).then(|| TextPieces::of(column));
-                line.raw(if text.is_some() { "\"" } else { "" });
+                let mut text = column.kind.is_text().then(|| TextPieces::of(column));
                 row.visit_long_value(id, |chunk| {
+                    if failed.is_some() {
+                        return Ok(());
+                    }
                     match &mut text {
                         Some(text) => escape(line, &text.next(chunk), several),
                         None => {
                             line.hex(chunk);
                         }
                     }
-                    if line.is_long() && failed.is_ok() {
-                        failed = line.flush();
-                    }
+                    failed = long_row.write(row, line).err();
                     Ok(())
                 })?;
                 if let Some(text) = text {
-                    line.raw(text.end()).raw("\"");
+                    line.raw(text.end());
                 }
             }
         }
         Ok(())
     })?;
-    failed?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    line.raw(end);
     while field + 1 < order.len() {
         line.raw(",");
         field += 1;
     }
-    line.raw("\n");
+    line.end_line()?;
     Ok(())
-}
-
-fn is_text(column: &Column) -> bool {
-    matches!(column.kind, ColumnType::Text | ColumnType::LongText)
 }
 
 /// A value that lies in memory.
@@ -149,7 +157,10 @@ fn whole(line: &mut Line<'_>, column: &Column, several: bool, bytes: &[u8]) {
         Value::Long(number) => decimal(line, number),
         Value::Currency(number) | Value::LongLong(number) => decimal(line, number),
         Value::IeeeSingle(number) => decimal(line, number),
-        Value::IeeeDouble(number) | Value::DateTime(number) => decimal(line, number),
+        Value::IeeeDouble(number) => decimal(line, number),
+        Value::DateTime(number) => {
+            line.raw(&date_time(number));
+        }
         Value::UnsignedLong(number) => decimal(line, number),
         Value::UnsignedShort(number) => decimal(line, number),
         Value::UnsignedLongLong(number) => decimal(line, number),
@@ -159,7 +170,40 @@ fn whole(line: &mut Line<'_>, column: &Column, several: bool, bytes: &[u8]) {
         Value::Guid(bytes) => {
             line.raw(&guid(&bytes));
         }
-        Value::Text(text) => quoted(line, |line| escape(line, &text, several)),
+        Value::Text(text) => escape(line, &text, several),
+    }
+}
+
+/// A point in time: the days since 1899-12-30, as the engine means it; or the 100 ns since 1601, which some applications
+/// keep in such columns, and whose bits are no number of days that any calendar has. Other numbers stay as they are.
+fn date_time(stored: f64) -> String {
+    /// 9999-12-31.
+    const LAST_DAY: f64 = 2_958_465.0;
+    const SECONDS_OF_DAY: i64 = 86_400;
+    const TICKS: i64 = 10_000_000;
+    /// Days are kept to a millisecond.
+    const MILLISECONDS_OF_DAY: f64 = 86_400_000.0;
+    let at = |epoch: Date, seconds: i64, nanoseconds: i64| {
+        let span = SignedDuration::new(seconds, nanoseconds as i32);
+        epoch.at(0, 0, 0, 0).checked_add(span).ok()
+    };
+    let bits = stored.to_bits() as i64;
+    let is_days = stored == 0.0 || stored.abs() >= 1.0 / MILLISECONDS_OF_DAY;
+    let time = if is_days && stored.abs() <= LAST_DAY {
+        // The part of a day counts forward, also before the first.
+        let milliseconds = (stored.fract().abs() * MILLISECONDS_OF_DAY).round() as i64;
+        let seconds = stored.trunc() as i64 * SECONDS_OF_DAY + milliseconds / 1000;
+        let first = jiff::civil::date(1899, 12, 30);
+        at(first, seconds, milliseconds % 1000 * 1_000_000)
+    } else if !is_days && bits > 0 {
+        let first = jiff::civil::date(1601, 1, 1);
+        at(first, bits / TICKS, bits % TICKS * 100)
+    } else {
+        None
+    };
+    match time {
+        Some(time) => time.to_string().replace('T', " "),
+        None => stored.to_string(),
     }
 }
 
@@ -261,6 +305,29 @@ mod tests {
             };
             let read: String = bytes.chunks(size).map(|piece| pieces.next(piece)).collect();
             assert_eq!(read + pieces.end(), text, "pieces of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn dates_are_readable() {
+        for (stored, expected) in [
+            (44_927.5, "2023-01-01 12:00:00"),
+            (0.0, "1899-12-30 00:00:00"),
+            (1.25, "1899-12-31 06:00:00"),
+            (-1.25, "1899-12-29 06:00:00"),
+            (
+                f64::from_bits(133_170_048_001_234_567),
+                "2023-01-01 00:00:00.1234567",
+            ),
+            (1e300, "1e300"),
+            (f64::NAN, "NaN"),
+        ] {
+            let found = date_time(stored);
+            let is_same = found == expected || found == stored.to_string() && stored.abs() > 1e10;
+            assert!(
+                is_same || stored.is_nan() && found == "NaN",
+                "{stored}: {found}"
+            );
         }
     }
 

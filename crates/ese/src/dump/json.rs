@@ -8,6 +8,8 @@ use super::BUFFER;
 pub(super) struct Line<'o> {
     out: &'o mut dyn Write,
     buffer: Vec<u8>,
+    /// Where in the buffer the line begins that is not ended yet.
+    open: Option<usize>,
 }
 
 impl<'o> Line<'o> {
@@ -15,17 +17,30 @@ impl<'o> Line<'o> {
         Self {
             out,
             buffer: Vec::with_capacity(BUFFER + (64 << 10)),
+            open: None,
         }
     }
 
     /// Begins an object of the type `kind`.
     pub fn start(&mut self, kind: &str) -> &mut Self {
-        self.raw("{\"t\":\"").raw(kind).raw("\"")
+        self.begin().raw("{\"t\":\"").raw(kind).raw("\"")
+    }
+
+    /// Begins a line.
+    pub fn begin(&mut self) -> &mut Self {
+        self.open = Some(self.buffer.len());
+        self
     }
 
     /// Ends the object and its line.
     pub fn end(&mut self) -> io::Result<()> {
-        self.raw("}\n");
+        self.raw("}").end_line()
+    }
+
+    /// Ends the line.
+    pub fn end_line(&mut self) -> io::Result<()> {
+        self.raw("\n");
+        self.open = None;
         if self.is_long() {
             self.flush()?;
         }
@@ -37,11 +52,19 @@ impl<'o> Line<'o> {
         self.buffer.len() >= BUFFER
     }
 
-    /// Writes what was collected.
+    /// Writes what was collected, also of a line that is not ended: what follows of it must then be sure to come.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.write_all(&self.buffer)?;
         self.buffer.clear();
+        self.open = self.open.map(|_| 0);
         Ok(())
+    }
+
+    /// Writes the whole lines that were collected, and forgets the one that was not ended.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.buffer
+            .truncate(self.open.take().unwrap_or(self.buffer.len()));
+        self.flush()
     }
 
     /// The name of a further field.

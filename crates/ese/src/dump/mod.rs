@@ -86,7 +86,7 @@ impl<'w> Dump<'w> {
         let tables = database.tables()?;
         let done = (tables.iter()).try_for_each(|entry| self.table(database, entry, &mut line));
         // What was read before damage was met is written too.
-        line.flush()?;
+        line.finish()?;
         done
     }
 
@@ -99,7 +99,7 @@ impl<'w> Dump<'w> {
     ) -> Result<(), DumpError> {
         let mut line = Line::new(out);
         let done = self.table(database, entry, &mut line);
-        line.flush()?;
+        line.finish()?;
         done
     }
 
@@ -263,6 +263,30 @@ fn key_field(line: &mut Line<'_>, name: &str, pieces: &[&[u8]], withheld: bool) 
     };
 }
 
+/// A part of a line may only be written when the rest of it is sure to follow: so a row that fills the buffer is first
+/// read to its end.
+#[derive(Default)]
+struct LongRow {
+    is_readable: bool,
+}
+
+impl LongRow {
+    /// Writes what was collected of the row's line, where that is much.
+    fn write(&mut self, row: &Row<'_>, line: &mut Line<'_>) -> Result<(), DumpError> {
+        if !line.is_long() {
+            return Ok(());
+        }
+        if !self.is_readable {
+            row.visit(|value| match value.stored {
+                Stored::Separated(id) => row.visit_long_value(id, |_| Ok(())).map(drop),
+                _ => Ok(()),
+            })?;
+            self.is_readable = true;
+        }
+        Ok(line.flush()?)
+    }
+}
+
 /// The values of a row, to the end of its line.
 fn write_values(
     row: &Row<'_>,
@@ -272,8 +296,12 @@ fn write_values(
 ) -> Result<(), DumpError> {
     line.field("c").raw("{");
     let mut first = true;
+    let mut long_row = LongRow::default();
     let mut failed = None;
     let done = row.visit(|value| {
+        if failed.is_some() {
+            return Ok(());
+        }
         if value.sequence > 1 {
             line.raw(",\"");
         } else {
@@ -299,11 +327,9 @@ fn write_values(
             }
             Stored::Separated(id) => {
                 row.visit_long_value(id, |chunk| {
-                    line.hex(chunk);
-                    if line.is_long()
-                        && let Err(error) = line.flush()
-                    {
-                        failed.get_or_insert(error);
+                    if failed.is_none() {
+                        line.hex(chunk);
+                        failed = long_row.write(row, line).err();
                     }
                     Ok(())
                 })?;
@@ -313,7 +339,7 @@ fn write_values(
         Ok(())
     });
     if let Some(error) = failed {
-        return Err(error.into());
+        return Err(error);
     }
     done?;
     line.raw(if first { "}" } else { "]}" }).end()?;
