@@ -12,7 +12,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed: the message says at what, and what to do next; verify-db: damage was found
-  2  the command line is wrong; verify-db: the file could not be verified at all
+  2  the command line is wrong, or the file is none of the storage engine's; verify-db: the file could not be verified
   3  damage was found (in a database or log that was read or backed up, or in the repository)
   4  refused by the contract: directory not online or not offline, privilege missing, token expired or tampered
   5  check --drill: no damage was found, but this machine could not prove a snapshot; the message says why";
@@ -346,6 +346,7 @@ pub struct NewServerOptions {
 Examples:
   dsbackup recover /mnt/evidence/NTDS --to /tmp/recovered      # the evidence stays as it is
   dsbackup recover /var/lib/ntds                               # in place
+  dsbackup recover /mnt/evidence/NTDS/ntds.dit --to ...        # the same by the database's name
 
 Every committed change that the logs hold is in the result, and no uncommitted one. A recovery may be interrupted
 anywhere and run again. Exit code 0 only if the database is clean.
@@ -353,7 +354,7 @@ anywhere and run again. Exit code 0 only if the database is clean.
 In place, the replayed logs and the checkpoint then lie in replayed-logs/: the directory service would refuse to start
 over them, and begins new ones.")]
 pub struct RecoverOptions {
-    /// The folder with the database, and with its logs unless --logs names another
+    /// The folder with the database, and with its logs unless --logs names another; or the database itself
     pub directory: PathBuf,
     /// Write the recovered database into this folder, under its own name, and leave the input as it is
     #[arg(long, value_name = "OUT")]
@@ -423,7 +424,8 @@ indices. Databases that hold the same give the same lines.
 
 In a directory's database, values of attributes that hold passwords or keys in clear are replaced by (withheld). Values
 that the directory itself encrypts are written as they are stored: dsbackup never decrypts them. --redact-secrets
-replaces them too.")]
+replaces them too. Where the directory's schema cannot be read, the command says so and withholds also the texts and the
+binary values of all attributes that only this forest's schema knows.")]
 pub struct DumpOptions {
     /// The database file, such as ntds.dit
     #[arg(value_name = "DATABASE")]
@@ -446,6 +448,9 @@ pub struct DumpOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes of this command: 0 sound, 1 damage was found, 2 the file could not be verified.
+
+Damage is what the engine's own integrity check rejects. What that accepts is listed as a leak (space or a value that is
+lost and that nothing needs) or as a note, and leaves the exit code 0.
 
 Every page is checked: its checksum, and where a flush map (.jfm) lies beside the database whether the disk lost a
 write. Of a database that was shut down or recovered, everything that pages, trees, space, catalog, records, long

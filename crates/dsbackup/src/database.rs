@@ -3,34 +3,76 @@
 use std::path::Path;
 
 use ese::Database;
-use ese::catalog::TableEntry;
-use ese::header::FileKind;
+use ese::catalog::{Catalog, TableEntry};
+use ese::header::{DatabaseHeaders, FileKind};
 
 use crate::failure::{Failure, Result};
+use crate::report;
 use crate::samba_file;
 
-/// Opens a database, and says so where it is dirty: then it is read as it lies there.
+/// Refuses what is no database. `doing` is what cannot be done with a temporary one.
+///
+/// # Errors
+/// [`Failure::NoDatabase`], and where the file cannot be read.
+pub fn check(path: &Path, doing: &str) -> Result<()> {
+    check_kind(path)?;
+    let headers = DatabaseHeaders::read(path);
+    if headers.is_ok_and(|headers| headers.header.is_temporary()) {
+        return Err(Failure::NoDatabase(format!(
+            "{}: a temporary database of the engine; nothing to {doing}",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses what is no database of the engine.
+///
+/// # Errors
+/// [`Failure::NoDatabase`], and where the file cannot be read.
+pub fn check_kind(path: &Path) -> Result<()> {
+    match FileKind::of_file(path)? {
+        FileKind::Database => Ok(()),
+        FileKind::Unknown => {
+            samba_file::refuse(path)?;
+            Err(Failure::no_engine_file(path))
+        }
+        kind => Err(Failure::NoDatabase(format!(
+            "{}: this is a {kind}, no database (dsbackup inspect says more of it)",
+            path.display()
+        ))),
+    }
+}
+
+/// Opens a database, and says what is not as it should be: then it is read as it lies there.
 ///
 /// # Errors
 /// For a file that is no database, or one whose header is damaged.
 pub fn open(path: &Path) -> Result<Database> {
-    samba_file::refuse(path)?;
-    match FileKind::of_file(path)? {
-        FileKind::Database | FileKind::Unknown => {}
-        kind => {
-            return Err(Failure::NotFound(format!(
-                "{}: this is a {kind}, no database (dsbackup inspect says more of it)",
-                path.display()
-            )));
-        }
-    }
+    check(path, "read")?;
     let database = Database::open(path)?.verifying_checksums();
-    if !database.is_clean() {
-        tracing::warn!(
-            "{}: {}: changes that only its logs hold are missing, changes that were never committed may show",
-            path.display(),
-            database.headers().header.state()
-        );
+    let header = &database.headers().header;
+    let warn = |text: &str| tracing::warn!("{}: {text}", path.display());
+    if let Some(state) = header.bad_state() {
+        warn(&format!("{state}; it is read as far as it makes sense"));
+    } else if !database.is_clean() {
+        warn(&format!(
+            "{}: changes that only its logs hold are missing, changes that were never committed may show",
+            header.state()
+        ));
+    }
+    if let Some(format) = header.newer_format() {
+        warn(&format!(
+            "{format}: what is new in it may be read wrongly, or not at all"
+        ));
+    }
+    // Where neither can be read, whoever needs the catalog says so.
+    if let Some(fault) = database.catalog().ok().and_then(Catalog::fault) {
+        report::warn(format!(
+            "{}: the catalog is damaged ({fault}); its copy, MSysObjectsShadow, is read instead (dsbackup verify-db lists \
+             all damage)",
+            path.display()
+        ));
     }
     Ok(database)
 }

@@ -48,5 +48,14 @@ fn secret_columns(database: &Database, options: &DumpOptions) -> Result<SecretCo
     if options.table.as_deref().is_some_and(is_other) {
         return Ok(SecretColumns::default());
     }
-    SecretColumns::of(database).map_err(|source| Failure::SecretsUnknown(Box::new(source)))
+    let secrets = SecretColumns::of(database)?;
+    if let Some(reason) = secrets.unread() {
+        report::warn(format!(
+            "{}: the directory's schema cannot be read ({reason}): attributes that hold passwords or keys are told by the \
+             numbers that they have in every forest, and texts and binary values of all attributes that only this \
+             forest's schema knows are withheld",
+            options.database.display()
+        ));
+    }
+    Ok(secrets)
 }

@@ -1,6 +1,6 @@
 //! Why a command failed, and the exit code that says so to scripts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contract::ResultCode;
 
@@ -61,12 +61,12 @@ pub enum Failure {
     /// A directory's database could not be read as one.
     #[error(transparent)]
     Directory(#[from] ntds::Error),
-    /// A directory's schema does not tell which values are secret.
-    #[error(
-        "{0}: so nobody knows which columns of datatable hold passwords and keys, and it is not written \
-         (--table NAME writes any other table)"
-    )]
-    SecretsUnknown(Box<ntds::Error>),
+    /// Logs without which a database cannot be recovered are not there, and what is there beside them says why.
+    #[error("{0}")]
+    Missing(String),
+    /// What was named is no database, so that nothing of it was read.
+    #[error("{0}")]
+    NoDatabase(String),
     /// A file could not be verified at all.
     #[error("{0}")]
     NotVerified(Box<Failure>),
@@ -106,21 +106,33 @@ impl Failure {
             },
             Self::Database(error) => exit_code_of(error),
             Self::Directory(error) => exit_code_of_directory(error),
-            Self::SecretsUnknown(error) => exit_code_of_directory(error),
-            Self::NotVerified(_) => 2,
+            Self::NoDatabase(_) | Self::NotVerified(_) => 2,
             Self::Refused(_) => 4,
             Self::Damage(_) => 3,
             Self::Repository(repository::Error::Damaged { .. }) => 3,
             Self::Samba(samba::Error::Damaged { .. }) => 3,
             Self::Samba(samba::Error::Refused(_)) => 4,
+            Self::Recovery(ese::recovery::Error::Read(error)) => match exit_code_of(error) {
+                2 => 2,
+                _ => 1,
+            },
             Self::Repository(_)
             | Self::Samba(_)
             | Self::Recovery(_)
             | Self::Manifest(_)
             | Self::Io { .. }
             | Self::Output(_)
+            | Self::Missing(_)
             | Self::NotFound(_) => 1,
         }
+    }
+
+    /// Of a file that is none of the engine's, whatever it is called.
+    pub fn no_engine_file(path: &Path) -> Self {
+        Self::NoDatabase(format!(
+            "{}: no file of the storage engine: neither database, log, checkpoint nor flush map begins like this",
+            path.display()
+        ))
     }
 
     /// For `map_err` on calls of the contract.
@@ -145,6 +157,7 @@ impl Failure {
 fn exit_code_of(error: &ese::Error) -> u8 {
     match error {
         ese::Error::Damaged { .. } => 3,
+        ese::Error::NoRegularFile { .. } => 2,
         _ => 1,
     }
 }

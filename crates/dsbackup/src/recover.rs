@@ -1,15 +1,18 @@
 //! `dsbackup recover`: replays the transaction logs into a database that was not shut down.
 
 use std::ops::{ControlFlow, RangeInclusive};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ese::recovery::{Options, Progress, Stop, recover};
+use ese::header::{DatabaseHeaders, FileKind, Signature};
+use ese::log_set::LogSet;
+use ese::recovery::{Error, Options, Progress, Stop, recover};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use store::FolderLock;
 use store::restore_marker::RestoreMarker;
 
 use crate::cli::RecoverOptions;
+use crate::database;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{Report, bytes};
 
@@ -46,7 +49,8 @@ struct Summary {
 /// # Errors
 /// When the result would not be clean: then the database is as it was.
 pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
-    let folder = &options.directory;
+    let place = Place::of(options)?;
+    let folder = &place.folder;
     let logs = options.logs.as_deref().unwrap_or(folder);
     // In place nobody else may use the folders; a copy only reads them.
     let _lock = match &options.to {
@@ -63,9 +67,9 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
     RestoreMarker::refuse(folder).map_err(Failure::at("recover"))?;
 
     let bar = report.spinner();
-    let summary = recover(engine_options(options, logs, bar.clone()));
+    let summary = recover(engine_options(options, &place, logs, bar.clone()));
     bar.finish_and_clear();
-    let summary = summary?;
+    let summary = summary.map_err(|error| explain(error, options))?;
 
     let generations = summary.generations.as_ref();
     let result = Summary {
@@ -111,8 +115,131 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn engine_options(options: &RecoverOptions, logs: &Path, bar: ProgressBar) -> Options {
-    let mut engine = Options::new(&options.directory)
+/// Where the database is.
+struct Place {
+    folder: PathBuf,
+    /// Its file name, where the command line tells it.
+    database: Option<String>,
+}
+
+impl Place {
+    /// The folder that was named, or that of the database that was named in its stead.
+    fn of(options: &RecoverOptions) -> Result<Self> {
+        let named = &options.directory;
+        let metadata = std::fs::metadata(named).map_err(Failure::io("recover", named))?;
+        if metadata.is_dir() {
+            let database = options.database.clone();
+            if let Some(name) = &database
+                && named.join(name).exists()
+            {
+                database::check_kind(&named.join(name))?;
+            }
+            return Ok(Self {
+                folder: named.clone(),
+                database,
+            });
+        }
+        database::check_kind(named)?;
+        let name = named.file_name().and_then(|name| name.to_str());
+        match (&options.database, name) {
+            (None, Some(name)) => Ok(Self {
+                folder: match named.parent() {
+                    Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+                    _ => PathBuf::from("."),
+                },
+                database: Some(name.to_owned()),
+            }),
+            _ => Err(Failure::NotFound(format!(
+                "{}: name the folder that holds the database; --database then chooses among several",
+                named.display()
+            ))),
+        }
+    }
+}
+
+/// The failure to show for an error of the recovery: what lies in the folder may say more than the error does.
+fn explain(error: Error, options: &RecoverOptions) -> Failure {
+    if let Error::Read(ese::Error::Damaged {
+        file, structure, ..
+    }) = &error
+        && structure == "database header"
+        && matches!(FileKind::of_file(file), Ok(FileKind::Unknown))
+    {
+        return Failure::no_engine_file(file);
+    }
+    let (database, folder) = match &error {
+        Error::MissingRequiredLogs {
+            database, folder, ..
+        }
+        | Error::MissingCommittedLogs {
+            database, folder, ..
+        } => (database, folder),
+        _ => return error.into(),
+    };
+    let Ok(headers) = DatabaseHeaders::read(database) else {
+        return error.into();
+    };
+    let sequence = &headers.header.log_signature;
+    let Ok(set) = LogSet::in_folder(folder, &options.base_name) else {
+        return error.into();
+    };
+    if let Error::MissingRequiredLogs { required, .. } = &error
+        && options.allow_loss
+        && set.of_sequence(sequence).next().is_none()
+    {
+        return Failure::Missing(format!(
+            "{}: no log of this database is in {}{}. --allow-loss does without the last logs, but the file holds changes that \
+             only generations {} complete. Name the folder that has them (--logs DIR, and --base-name where they are not \
+             called {}...), restore a backup, or read the file as it lies there: dsbackup dump, tables and verify-db do; the \
+             database was not changed",
+            database.display(),
+            folder.display(),
+            foreign(&set, sequence),
+            in_words(required),
+            options.base_name
+        ));
+    }
+    match foreign(&set, sequence) {
+        none if none.is_empty() => error.into(),
+        foreign => Failure::Missing(format!("{error}; the database was not changed{foreign}")),
+    }
+}
+
+/// `; edb.log (generation 0x18) there belongs to another sequence of logs (...), not to the database's (...)`
+fn foreign(set: &LogSet, sequence: &Signature) -> String {
+    let logs: Vec<_> = set.foreign(sequence).collect();
+    let Some(last) = logs.last() else {
+        return String::new();
+    };
+    const SHOWN: usize = 5;
+    let mut names: Vec<String> = (logs.iter().take(SHOWN))
+        .map(|log| {
+            let name = log.path.file_name().unwrap_or_default();
+            format!(
+                "{} (generation {:#x})",
+                name.to_string_lossy(),
+                log.generation()
+            )
+        })
+        .collect();
+    if logs.len() > SHOWN {
+        names.push(format!("{} more", logs.len() - SHOWN));
+    }
+    format!(
+        "; {} there belong{} to another sequence of logs ({}), not to the database's ({sequence})",
+        names.join(", "),
+        if logs.len() == 1 { "s" } else { "" },
+        last.header.log_signature
+    )
+}
+
+fn engine_options(
+    options: &RecoverOptions,
+    place: &Place,
+    logs: &Path,
+    bar: ProgressBar,
+) -> Options {
+    let mut engine = Options::new(&place.folder)
         .logs_in(logs)
         .log_base_name(&options.base_name)
         .set_logs_aside(true)
@@ -131,7 +258,7 @@ fn engine_options(options: &RecoverOptions, logs: &Path, bar: ProgressBar) -> Op
             bar.tick();
             ControlFlow::Continue(())
         });
-    if let Some(name) = &options.database {
+    if let Some(name) = &place.database {
         engine = engine.database(name);
     }
     if let Some(output) = &options.to {

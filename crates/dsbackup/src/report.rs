@@ -29,7 +29,7 @@ impl Report {
 
     /// Something that the user must see, even with `--quiet`.
     pub fn warn(&self, text: impl AsRef<str>) {
-        say(&format!("warning: {}", text.as_ref()));
+        warn(text);
     }
 
     /// The result: `words` for people, `value` for machines.
@@ -60,6 +60,11 @@ impl Report {
         ProgressBar::new(total)
             .with_style(ProgressStyle::with_template(style).expect("the template is well-formed"))
     }
+}
+
+/// [`Report::warn`] for what has no report.
+pub fn warn(text: impl AsRef<str>) {
+    say(&format!("warning: {}", text.as_ref()));
 }
 
 /// Writes to standard error. Nobody can be told that this failed, and the work goes on.

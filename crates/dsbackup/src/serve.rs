@@ -1,5 +1,8 @@
 //! `dsbackup serve`: the backup service on a domain controller.
 
+use std::path::Path;
+
+use ese::header::FileKind;
 use service::{Configuration, DirectoryConfiguration, Mode, StoreConfiguration};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,6 +20,9 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
     } else {
         Mode::Normal
     };
+    if let (Mode::Normal, StoreConfiguration::Folder(directory)) = (mode, &configuration.store) {
+        refuse_other_files(&directory.database_folder.join(&directory.database_file))?;
+    }
     let failed = |doing| Failure::io(doing, "dsbackup serve");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -36,6 +42,15 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
             .map_err(Failure::at("dsbackup serve"))
     })?;
     Ok(Outcome::Done)
+}
+
+/// Refuses to host a file that is none of the engine's. All else that may be wrong with a directory the service says.
+fn refuse_other_files(database: &Path) -> Result<()> {
+    match FileKind::of_file(database) {
+        Ok(FileKind::Unknown) => Err(Failure::no_engine_file(database)),
+        Err(error @ ese::Error::NoRegularFile { .. }) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// What the file says, and before it what the command line says.

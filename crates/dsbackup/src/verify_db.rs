@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use ese::header::FileKind;
+use ese::header::{DatabaseHeader, DatabaseHeaders, FileKind};
 use ese::page::Pgno;
 use ese::structure::Severity;
 use ese::verify::{FlushMapUse, Place};
@@ -11,6 +11,7 @@ use ese::{Database, structure, verify};
 use serde::Serialize;
 
 use crate::cli::VerifyDbOptions;
+use crate::database;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Report, bytes, count};
 use crate::samba_file;
@@ -27,7 +28,7 @@ struct Finding {
     /// The table, index or tree that it belongs to, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<String>,
-    /// `damage`, or `leak` for space that is lost and harms nobody.
+    /// `damage`, `leak` for space that is lost and harms nobody, or `note` for what is unusual and that is all.
     severity: &'static str,
     what: String,
     expected: String,
@@ -41,6 +42,7 @@ struct Totals {
     sound: bool,
     damages: u64,
     leaks: u64,
+    notes: u64,
     bytes: u64,
     state: Option<String>,
     pages: u64,
@@ -80,17 +82,14 @@ struct StructureTotals {
 pub fn run(options: &VerifyDbOptions, report: Report) -> Result<Outcome> {
     let not_verified = |failure| Failure::NotVerified(Box::new(failure));
     let path = &options.database;
+    // Before anything else reads it: this refuses pipes and devices.
+    FileKind::of_file(path).map_err(|error| not_verified(error.into()))?;
     if let Some(kind) =
         samba::DatabaseKind::of_file(path).map_err(|error| not_verified(error.into()))?
     {
         return samba_file::verify(path, kind, report).map_err(not_verified);
     }
-    let kind = FileKind::of_file(path).map_err(|error| not_verified(error.into()))?;
-    // What has lost its header is judged as the database that it is called.
-    if !matches!(kind, FileKind::Database | FileKind::Unknown) {
-        let text = format!("{}: this is a {kind}, no database", path.display());
-        return Err(not_verified(Failure::NotFound(text)));
-    }
+    database::check(path, "verify").map_err(not_verified)?;
     let mut sound = false;
     report::stream(|out| {
         let mut list = FindingList::new(out, path, report);
@@ -107,6 +106,9 @@ pub fn run(options: &VerifyDbOptions, report: Report) -> Result<Outcome> {
 
 fn verify(options: &VerifyDbOptions, list: &mut FindingList<'_>, report: Report) -> Result<Totals> {
     let path = &options.database;
+    if let Ok(headers) = DatabaseHeaders::read(path) {
+        list.header(&headers.header);
+    }
     // The structure first: it knows which object a bad page belongs to.
     let (structure, not_checked) = match structure_of(path, options.checksums_only)? {
         Err(reason) => (None, Some(reason)),
@@ -138,6 +140,7 @@ fn verify(options: &VerifyDbOptions, list: &mut FindingList<'_>, report: Report)
         sound: list.damages == 0,
         damages: list.damages,
         leaks: list.leaks,
+        notes: list.notes,
         bytes: pages.bytes,
         state: (pages.headers.as_ref()).map(|headers| headers.header.state().to_string()),
         pages: pages.pages,
@@ -199,6 +202,7 @@ struct FindingList<'o> {
     json: bool,
     damages: u64,
     leaks: u64,
+    notes: u64,
     /// Pages that were named as bad already, one bit each.
     bad_pages: Vec<u64>,
     failed: Option<std::io::Error>,
@@ -211,6 +215,7 @@ impl<'o> FindingList<'o> {
             json: report.is_json(),
             damages: 0,
             leaks: 0,
+            notes: 0,
             bad_pages: Vec::new(),
             failed: None,
         };
@@ -221,10 +226,38 @@ impl<'o> FindingList<'o> {
         list
     }
 
+    /// What the engine's integrity check says of a header that is sound by itself.
+    fn header(&mut self, header: &DatabaseHeader) {
+        const STATE: u64 = std::mem::offset_of!(DatabaseHeader, state) as u64;
+        const FORMAT: u64 = std::mem::offset_of!(DatabaseHeader, update_major) as u64;
+        let found = [
+            header.bad_state().map(|found| {
+                let expected = "a clean shutdown, or a state that recovery leads on from";
+                (STATE, "damage", expected, found)
+            }),
+            header.newer_format().map(|found| {
+                let expected = "a format that is known here";
+                (FORMAT, "note", expected, found)
+            }),
+        ];
+        for (offset, severity, expected, found) in found.into_iter().flatten() {
+            self.add(Finding {
+                offset,
+                page: None,
+                tag: None,
+                object: None,
+                severity,
+                what: "database header".into(),
+                expected: expected.into(),
+                found,
+            });
+        }
+    }
+
     fn structure(&mut self, finding: &structure::Finding) {
         let fault = &finding.fault;
         // A page that is bad as a whole is not named again when pages are checked by themselves.
-        if fault.tag().is_none() {
+        if fault.tag().is_none() && finding.severity == Severity::Damage {
             let (word, bit) = place_of(fault.page());
             if self.bad_pages.len() <= word {
                 self.bad_pages.resize(word + 1, 0);
@@ -239,6 +272,7 @@ impl<'o> FindingList<'o> {
             severity: match finding.severity {
                 Severity::Damage => "damage",
                 Severity::Leak => "leak",
+                Severity::Note => "note",
             },
             what: fault.what().into(),
             expected: fault.expected().into(),
@@ -282,17 +316,15 @@ impl<'o> FindingList<'o> {
 
     fn add(&mut self, finding: Finding) {
         let text = if self.json {
-            let comma = if self.damages + self.leaks > 0 {
-                ","
-            } else {
-                ""
-            };
+            let is_first = self.damages + self.leaks + self.notes == 0;
+            let comma = if is_first { "" } else { "," };
             format!("{comma}\n{}", to_json(&finding))
         } else {
             finding.in_words() + "\n"
         };
         match finding.severity {
             "leak" => self.leaks += 1,
+            "note" => self.notes += 1,
             _ => self.damages += 1,
         }
         self.write(&text);
@@ -381,11 +413,18 @@ impl Totals {
             }
         };
         let state = self.state.as_deref().unwrap_or("no usable header");
-        text + &match (self.damages, self.leaks) {
-            (0, 0) => format!("\nsound ({state})"),
-            (0, leaks) => format!("\nsound ({state}), {leaks} leaks"),
-            (1, _) => format!("\nDAMAGED ({state}): 1 finding"),
-            (damages, _) => format!("\nDAMAGED ({state}): {damages} findings"),
+        let mut verdict = match self.damages {
+            0 => format!("\nsound ({state})"),
+            damages => format!(
+                "\nDAMAGED ({state}): {}",
+                count(damages as usize, "finding")
+            ),
+        };
+        for (number, what) in [(self.leaks, "leak"), (self.notes, "note")] {
+            if number > 0 {
+                verdict += &format!(", {}", count(number as usize, what));
+            }
         }
+        text + &verdict
     }
 }

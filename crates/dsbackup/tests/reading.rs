@@ -4,69 +4,11 @@ mod lab;
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use lab::Run;
+use lab::set::{Set, dsbackup, every, json, run, succeed, text};
 use serde_json::Value;
-use testkit::Fixture;
-
-fn dsbackup(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dsbackup"));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Run {
-    Run::of(&mut dsbackup(arguments))
-}
-
-fn succeed(arguments: &[&str]) -> Run {
-    let run = run(arguments);
-    assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
-    run
-}
-
-fn json(run: &Run) -> Value {
-    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
-}
-
-/// A fixture's files, and its database.
-struct Set {
-    folder: tempfile::TempDir,
-    database: String,
-}
-
-impl Set {
-    fn of(fixture: &Fixture) -> Option<Self> {
-        let folder = fixture.unpack();
-        let names = ["ntds.dit", "test.edb"];
-        let database = names.into_iter().map(|name| folder.path().join(name));
-        let database = database.into_iter().find(|path| path.exists())?;
-        Some(Self {
-            database: text(&database),
-            folder,
-        })
-    }
-
-    fn shipped(name: &str) -> Self {
-        Self::of(&testkit::find(name).expect("it ships")).expect("a database")
-    }
-
-    fn path(&self, name: &str) -> String {
-        text(&self.folder.path().join(name))
-    }
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().expect("a plain path").to_owned()
-}
-
-/// Every fixture with a database.
-fn every() -> impl Iterator<Item = (Fixture, Set)> {
-    testkit::every()
-        .into_iter()
-        .filter_map(|fixture| Set::of(&fixture).map(|set| (fixture, set)))
-}
 
 fn is_clean(set: &Set) -> bool {
     let headers = ese::header::DatabaseHeaders::read(Path::new(&set.database));
@@ -371,7 +313,7 @@ fn inspect_knows_every_kind_of_file() {
     let text = forest.path("notes.txt");
     std::fs::write(&text, "no file of the engine").expect("write");
     let run = run(&["inspect", &text]);
-    assert_eq!(run.code, Some(1), "{run}");
+    assert_eq!(run.code, Some(2), "{run}");
     assert!(
         run.stderr.contains("no file of the storage engine"),
         "{run}"

@@ -59,6 +59,22 @@ impl Attribute {
         let number: i32 = number.parse().ok()?;
         Some(Self(number as u32))
     }
+
+    /// Whether the attribute has this number in every forest: its prefix is one of those that every directory knows, and
+    /// it lies among the numbers that Microsoft had given out there by Windows Server 2025. All others come by an
+    /// extension of the schema, such as that of a product ([MS-DRSR], prefix table).
+    pub fn is_of_base_schema(self) -> bool {
+        /// 1.2.840.113556.1.4, where Microsoft's own attributes are.
+        const MICROSOFT: u32 = 9;
+        const LAST_OF_MICROSOFT: u32 = 2400;
+        /// 1.2.840.113556.1.6.18.1: Services for Unix, whose passwords have no number known here.
+        const SERVICES_FOR_UNIX: u32 = 33;
+        const LAST_PREFIX: u32 = 38;
+        match (self.0 >> 16, self.0 & 0xffff) {
+            (MICROSOFT, number) => number <= LAST_OF_MICROSOFT,
+            (prefix, _) => prefix <= LAST_PREFIX && prefix != SERVICES_FOR_UNIX,
+        }
+    }
 }
 
 /// The columns of `datatable` by attribute.

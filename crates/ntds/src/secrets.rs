@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use ese::Database;
+use ese::catalog::{Column, ColumnType};
 
 use crate::attribute::Attribute;
 use crate::directory::Directory;
@@ -37,26 +38,27 @@ const ENCRYPTED: [(u32, &str); 13] = [
     (591_607, "msDS-ExecuteScriptPassword"),
 ];
 
-/// Attributes whose values are passwords or keys in clear, or are protected by a key that lies in the same database. Their
-/// numbers may differ from forest to forest.
-const CLEAR: [&str; 17] = [
-    "userPassword",
-    "unixUserPassword",
-    "msSFU30Password",
-    "ms-Mcs-AdmPwd",
-    "msLAPS-Password",
-    "msLAPS-EncryptedPassword",
-    "msLAPS-EncryptedPasswordHistory",
-    "msLAPS-EncryptedDSRMPassword",
-    "msLAPS-EncryptedDSRMPasswordHistory",
-    "msFVE-RecoveryPassword",
-    "msFVE-KeyPackage",
-    "msTPM-OwnerInformation",
-    "msTPM-OwnerInformationTemp",
-    "msKds-RootKeyData",
-    "msPKIAccountCredentials",
-    "msPKIDPAPIMasterKeys",
-    "msDS-ManagedPassword",
+/// Attributes whose values are passwords or keys in clear, or are protected by a key that lies in the same database, with
+/// the numbers that they have in every forest. Those without one come by an extension of the schema, and their numbers
+/// differ from forest to forest.
+const CLEAR: [(Option<u32>, &str); 17] = [
+    (Some(35), "userPassword"),
+    (Some(591_734), "unixUserPassword"),
+    (None, "msSFU30Password"),
+    (None, "ms-Mcs-AdmPwd"),
+    (None, "msLAPS-Password"),
+    (None, "msLAPS-EncryptedPassword"),
+    (None, "msLAPS-EncryptedPasswordHistory"),
+    (None, "msLAPS-EncryptedDSRMPassword"),
+    (None, "msLAPS-EncryptedDSRMPasswordHistory"),
+    (Some(591_788), "msFVE-RecoveryPassword"),
+    (Some(591_823), "msFVE-KeyPackage"),
+    (Some(591_790), "msTPM-OwnerInformation"),
+    (Some(591_932), "msTPM-OwnerInformationTemp"),
+    (Some(591_999), "msKds-RootKeyData"),
+    (Some(591_718), "msPKIAccountCredentials"),
+    (Some(591_717), "msPKIDPAPIMasterKeys"),
+    (Some(592_020), "msDS-ManagedPassword"),
 ];
 
 /// The columns of a directory's `datatable` that hold secrets.
@@ -64,34 +66,77 @@ const CLEAR: [&str; 17] = [
 pub struct SecretColumns {
     encrypted: HashSet<Attribute>,
     clear: HashSet<Attribute>,
+    unread: Option<Error>,
 }
 
 impl SecretColumns {
     /// The secret columns of the directory in `database`, by its schema; none where it holds no directory.
     ///
+    /// Where the schema cannot be read, they are told by the numbers that they have in every forest, and every text and
+    /// every binary value of an attribute that only the forest's own schema knows counts as a secret in clear:
+    /// [`Self::unread`] tells.
+    ///
     /// # Errors
-    /// Where the schema cannot be read: then nobody knows which columns are secret.
+    /// Where not even the columns of the directory's table can be read.
     pub fn of(database: &Database) -> Result<Self> {
-        let directory = match Directory::tables_of(database) {
-            Ok(directory) => directory,
-            Err(Error::NotADirectory { .. }) => return Ok(Self::default()),
-            Err(error) => return Err(error),
+        let unread = match Directory::tables_of(database) {
+            Ok(directory) => match Self::by_schema(&directory) {
+                Ok(columns) => return Ok(columns),
+                Err(error) => error,
+            },
+            Err(error) => error,
         };
-        let mut columns = Self {
-            encrypted: ENCRYPTED
-                .iter()
+        let Some(table) = database.table("datatable")? else {
+            return match unread {
+                Error::NotADirectory { .. } => Ok(Self::default()),
+                error => Err(error),
+            };
+        };
+        let attributes = (table.columns().iter())
+            .filter_map(|column| Some((column, Attribute::of_column(&column.name)?)));
+        let may_be_secret = |column: &Column| {
+            column.kind.is_text()
+                || column.kind.is_long_value()
+                || column.kind == ColumnType::Binary
+        };
+        let unknown: HashSet<Attribute> = (attributes.clone())
+            .filter(|(column, attribute)| may_be_secret(column) && !attribute.is_of_base_schema())
+            .map(|(_, attribute)| attribute)
+            .collect();
+        if attributes.count() == 0 {
+            // A table of another application that has the same name.
+            return Ok(Self::default());
+        }
+        let mut columns = Self::by_number();
+        columns.clear.extend(unknown);
+        columns.unread = Some(unread);
+        Ok(columns)
+    }
+
+    /// Those that have their numbers in every forest.
+    fn by_number() -> Self {
+        let numbers = CLEAR.iter().filter_map(|(number, _)| *number);
+        Self {
+            encrypted: (ENCRYPTED.iter())
                 .map(|(number, _)| Attribute(*number))
                 .collect(),
-            clear: HashSet::new(),
-        };
+            clear: numbers.map(Attribute).collect(),
+            unread: None,
+        }
+    }
+
+    fn by_schema(directory: &Directory<'_>) -> Result<Self> {
+        let mut columns = Self::by_number();
+        let mut attributes = 0;
         directory.children(directory.schema()?, |object| {
             let Some(name) = object.text(Attribute::LDAP_DISPLAY_NAME)? else {
                 return Ok(true);
             };
+            attributes += 1;
             let is = |listed: &str| listed.eq_ignore_ascii_case(&name);
             let set = if ENCRYPTED.iter().any(|(_, listed)| is(listed)) {
                 &mut columns.encrypted
-            } else if CLEAR.iter().any(|listed| is(listed)) {
+            } else if CLEAR.iter().any(|(_, listed)| is(listed)) {
                 &mut columns.clear
             } else {
                 return Ok(true);
@@ -102,7 +147,15 @@ impl SecretColumns {
             }
             Ok(true)
         })?;
-        Ok(columns)
+        match attributes {
+            0 => Err(directory.inconsistent("schema", "classes and attributes", "none")),
+            _ => Ok(columns),
+        }
+    }
+
+    /// Why the schema could not be read, where the columns are told by number alone.
+    pub fn unread(&self) -> Option<&Error> {
+        self.unread.as_ref()
     }
 
     /// How the values of a column are kept; `None` for one that holds no secret.
@@ -114,6 +167,50 @@ impl SecretColumns {
             Some(Protection::Encrypted)
         } else {
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_forest_are_those_of_the_base_schema() {
+        let fixed = CLEAR.iter().filter_map(|(number, _)| *number);
+        for number in ENCRYPTED.iter().map(|(number, _)| *number).chain(fixed) {
+            assert!(Attribute(number).is_of_base_schema(), "{number}");
+        }
+    }
+
+    /// The numbers in the lists are those that schemas give these names.
+    #[test]
+    fn numbers_of_every_forest_are_those_of_real_schemas() {
+        for name in ["sample-forest/clean", "ntds/contoso-small"] {
+            let Some(fixture) = testkit::find(name) else {
+                continue;
+            };
+            let folder = fixture.unpack();
+            let database = Database::open(folder.path().join("ntds.dit")).expect("open");
+            let directory = Directory::tables_of(&database).expect("a directory");
+            let mut compared = 0;
+            let schema = directory.schema().expect("a schema");
+            let visited = directory.children(schema, |object| {
+                let name = object
+                    .text(Attribute::LDAP_DISPLAY_NAME)?
+                    .unwrap_or_default();
+                let listed = (CLEAR.iter())
+                    .find(|(_, listed)| listed.eq_ignore_ascii_case(&name))
+                    .and_then(|(number, _)| *number);
+                if let Some(number) = listed {
+                    let stored = object.number(Attribute::ATTRIBUTE_ID)?;
+                    assert_eq!(stored, Some(number.into()), "{name}");
+                    compared += 1;
+                }
+                Ok(true)
+            });
+            visited.expect("readable");
+            println!("{name}: {compared} numbers compared");
         }
     }
 }

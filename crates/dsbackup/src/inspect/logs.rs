@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use ese::header::{Checkpoint, DatabaseHeader, PatchHeader, Signature};
-use ese::log_set::{LogSet, RequiredLogs};
+use ese::log_set::{LogFile, LogSet, RequiredLogs};
 use model::manifest::LogRange;
 use serde::Serialize;
 
@@ -27,8 +27,18 @@ pub struct LogNeeds {
     present: Vec<PresentLog>,
     /// Those of `complete` that are not.
     missing: Vec<LogRange>,
+    /// Logs of this base name in the folder that belong to another sequence.
+    foreign: Vec<ForeignLog>,
     /// Logs in the folder that are damaged or misnamed.
     unusable: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ForeignLog {
+    generation: u32,
+    file: String,
+    /// The signature of the logs that it belongs to.
+    sequence: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,15 +83,19 @@ impl LogNeeds {
             .filter(|log| complete.contains(&log.generation()))
             .map(|log| PresentLog {
                 generation: log.generation(),
-                file: (log.path.file_name().unwrap_or_default())
-                    .to_string_lossy()
-                    .into_owned(),
+                file: name_of(log),
             });
+        let foreign = set.foreign(&needs.sequence).map(|log| ForeignLog {
+            generation: log.generation(),
+            file: name_of(log),
+            sequence: log.header.log_signature.to_string(),
+        });
         Ok(Some(Self {
             folder: folder.display().to_string(),
             required: range(needs.required()),
             checkpoint_generation: needs.checkpoint,
             present: present.collect(),
+            foreign: foreign.collect(),
             missing: (set.missing(complete.clone(), &needs.sequence).into_iter())
                 .filter_map(range)
                 .collect(),
@@ -115,10 +129,28 @@ impl LogNeeds {
             true => "without them it cannot be made consistent",
             false => "without them committed changes are lost",
         };
+        let foreign = match self.foreign.len() {
+            0 => String::new(),
+            _ => format!("; {}", self.foreign_in_words()),
+        };
         format!(
-            "{state}: it needs the logs of generation {all}; MISSING in {}: {}; {loss}",
+            "{state}: it needs the logs of generation {all}; MISSING in {}: {}; {loss}{foreign}",
             self.folder,
             missing.join(", ")
+        )
+    }
+
+    fn foreign_in_words(&self) -> String {
+        let files = self.foreign.iter();
+        let files = files.map(|log| format!("{} (generation {:#x})", log.file, log.generation));
+        let verb = if self.foreign.len() == 1 {
+            "belongs"
+        } else {
+            "belong"
+        };
+        format!(
+            "{} {verb} to another sequence of logs",
+            files.collect::<Vec<_>>().join(", ")
         )
     }
 
@@ -162,6 +194,17 @@ impl LogNeeds {
                 missing.join(", ")
             },
         );
+        for foreign in &self.foreign {
+            let ForeignLog {
+                generation,
+                file,
+                sequence,
+            } = foreign;
+            line(
+                "Foreign",
+                format!("{file}, generation {generation} ({generation:#x}) of {sequence}"),
+            );
+        }
         for unusable in &self.unusable {
             line("Unusable", unusable.clone());
         }
@@ -169,15 +212,23 @@ impl LogNeeds {
     }
 }
 
-/// The logs of this sequence in the folder, and their base name.
+/// The logs of this sequence in the folder, and their base name; where there are none, those of the likeliest name.
 fn logs_of(folder: &Path, sequence: &Signature) -> Result<(Option<String>, LogSet)> {
     let found = LogSet::by_base_name(folder, sequence)?.into_iter();
-    let mut found = found
-        .filter(|(_, set)| set.of_sequence(sequence).next().is_some() || !set.unusable.is_empty());
-    Ok(match found.next() {
+    let (mut own, mut others): (Vec<_>, Vec<_>) = found.partition(|(_, set)| {
+        set.of_sequence(sequence).next().is_some() || !set.unusable.is_empty()
+    });
+    own.append(&mut others);
+    Ok(match own.into_iter().next() {
         Some((base, set)) => (Some(base), set),
         None => (None, LogSet::default()),
     })
+}
+
+fn name_of(log: &LogFile) -> String {
+    (log.path.file_name().unwrap_or_default())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn range(generations: RangeInclusive<u32>) -> Option<LogRange> {

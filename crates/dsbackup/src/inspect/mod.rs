@@ -57,12 +57,13 @@ struct Attached {
 /// Where it cannot be read, or is no file of the engine.
 pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
     let path = &options.file;
+    // First of all, since this refuses pipes and devices.
+    let kind = FileKind::of_file(path)?;
     if let Some(kind) = samba::DatabaseKind::of_file(path)?
         && !options.records
     {
         return samba_file::inspect(path, kind, report);
     }
-    let kind = FileKind::of_file(path)?;
     if options.records {
         return match kind {
             FileKind::Log => records::run(path, report),
@@ -94,10 +95,7 @@ pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
                 .into();
         }
         FileKind::Unknown => {
-            return Err(Failure::NotFound(format!(
-                "{}: no file of the storage engine: neither database, log, checkpoint nor flush map begins like this",
-                path.display()
-            )));
+            return Err(Failure::no_engine_file(path));
         }
     }
     report.result(&found, || found.in_words())?;
@@ -160,8 +158,18 @@ impl Inspection {
                 self.notes.push(format!("{which}{}", fault.unwrap_or_default()));
             }
         }
-        let needs = LogNeeds::of(path, &headers.header, patch.as_ref(), logs)?;
+        let header = &headers.header;
+        self.notes.extend(header.newer_format());
+        if header.is_temporary() {
+            self.verdict = format!(
+                "{}: a temporary database of the engine, which throws it away when it starts; nothing to recover",
+                header.state()
+            );
+            return Ok(());
+        }
+        let needs = LogNeeds::of(path, header, patch.as_ref(), logs)?;
         self.verdict = match &needs {
+            _ if header.bad_state().is_some() => header.bad_state().unwrap_or_default(),
             None => format!("{}: whole without any log", headers.header.state()),
             Some(needs) => needs.verdict(&headers.header.state().to_string()),
         };

@@ -1,6 +1,8 @@
 //! A lab for one test: a folder with a directory, the real service, the real commands, all gone at the end.
 #![allow(dead_code, reason = "every test file uses its own part of the lab")]
 
+pub mod set;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -15,7 +15,7 @@ pub use column::{Column, ColumnFlags, ColumnId, ColumnType};
 pub use index::{Condition, Index, IndexFlags, KeyColumn, TupleLimits};
 pub use table::{Table, TableFlags};
 
-pub(crate) use row::ObjectKind;
+pub(crate) use row::{CatalogRow, ObjectKind};
 pub(crate) use table::{LastColumns, Section};
 pub(crate) use text::{decode_1252, encode_1252};
 
@@ -49,11 +49,27 @@ pub struct Catalog {
     tables: Vec<TableEntry>,
     by_name: HashMap<String, usize>,
     loaded: Mutex<HashMap<u32, Arc<Table>>>,
+    fault: Option<Error>,
 }
 
 impl Catalog {
+    /// The catalog, or where it is damaged its copy.
     pub(crate) fn read(database: &Database) -> Result<Self> {
-        Self::read_from(database, CATALOG)
+        match Self::read_from(database, CATALOG) {
+            Err(fault @ Error::Damaged { .. }) => match Self::read_from(database, SHADOW_CATALOG) {
+                Ok(copy) => Ok(Self {
+                    fault: Some(fault),
+                    ..copy
+                }),
+                Err(_) => Err(fault),
+            },
+            read => read,
+        }
+    }
+
+    /// What is wrong with the catalog, where this is its copy (`MSysObjectsShadow`).
+    pub fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
     }
 
     /// The catalog in the tree `tree`, which may be that of the catalog's copy.
@@ -90,6 +106,7 @@ impl Catalog {
             tables,
             by_name,
             loaded: Mutex::default(),
+            fault: None,
         })
     }
 

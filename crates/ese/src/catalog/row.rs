@@ -42,6 +42,9 @@ pub(crate) struct CatalogRow<'a> {
     pub segment_most: Option<u16>,
     pub conditions: Option<&'a [u8]>,
     pub tuple_limits: Option<&'a [u8]>,
+    /// The version of the rules by which an index orders text, and their GUID.
+    pub sort_version: Option<&'a [u8]>,
+    pub sort_id: Option<&'a [u8]>,
     pub locale_name: Option<&'a [u8]>,
 }
 
@@ -66,6 +69,8 @@ const KEY_COLUMNS: Fid = 132;
 const SEGMENT_MOST: Fid = 133;
 const CONDITIONS: Fid = 134;
 const TUPLE_LIMITS: Fid = 135;
+const SORT_VERSION: Fid = 136;
+const SORT_ID: Fid = 137;
 const LOCALE_NAME: Fid = 261;
 
 impl<'a> CatalogRow<'a> {
@@ -133,8 +138,16 @@ impl<'a> CatalogRow<'a> {
             segment_most: variable(SEGMENT_MOST)?.and_then(|value| u16_at(value, 0)),
             conditions: variable(CONDITIONS)?,
             tuple_limits: variable(TUPLE_LIMITS)?,
+            sort_version: variable(SORT_VERSION)?,
+            sort_id: variable(SORT_ID)?,
             locale_name,
         })
+    }
+
+    /// Whether this is a column that was deleted.
+    pub fn is_deleted_column(&self) -> bool {
+        const NO_TYPE: u32 = 0;
+        self.kind == ObjectKind::Column && self.root_or_type == NO_TYPE
     }
 
     /// The tree that the record describes.

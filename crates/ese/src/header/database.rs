@@ -340,6 +340,41 @@ impl DatabaseHeader {
         }
     }
 
+    /// Whether this is the engine's temporary database: it belongs to no logs, its pages carry no checksums, and the engine
+    /// throws it away when it starts.
+    pub fn is_temporary(&self) -> bool {
+        self.state() == DatabaseState::JustCreated && !self.log_signature.is_set()
+    }
+
+    /// Why no engine would take the database for one that it can open or recover, by its state; `None` for the states of
+    /// everyday life. The engine's integrity check calls such a database corrupted.
+    pub fn bad_state(&self) -> Option<String> {
+        let state = self.state();
+        let why = match state {
+            DatabaseState::CleanShutdown
+            | DatabaseState::DirtyShutdown
+            | DatabaseState::DirtyAndPatchedShutdown
+            | DatabaseState::IncrementalReseedInProgress
+            | DatabaseState::RevertInProgress => return None,
+            DatabaseState::JustCreated => "its creation was not finished".into(),
+            DatabaseState::BeingConverted => "a conversion of its format was not finished".into(),
+            DatabaseState::ForceDetach => "it was detached by force".into(),
+            DatabaseState::Illegal(number) => format!("{number} is no state of the engine"),
+        };
+        Some(format!("{state}: {why}"))
+    }
+
+    /// The format in words, where it is newer than the newest that is known here: what is new in it is not understood.
+    pub fn newer_format(&self) -> Option<String> {
+        let update = self.update_major.get();
+        (update > NEWEST_UPDATE_MAJOR).then(|| {
+            format!(
+                "format {:#x},{update}, newer than the newest known here ({VERSION:#x},{NEWEST_UPDATE_MAJOR})",
+                self.version
+            )
+        })
+    }
+
     /// Whether the database is whole without its logs.
     pub fn is_clean(&self) -> bool {
         self.state() == DatabaseState::CleanShutdown

@@ -91,6 +91,11 @@ impl LongValueRoot {
     /// The count of references of a value that is being deleted.
     pub const PARTLY_DELETED: u32 = u32::MAX;
 
+    /// Whether nothing refers to the value any more, so that its chunks may be gone before its root is.
+    pub fn awaits_cleanup(&self) -> bool {
+        matches!(self.references, 0 | Self::PARTLY_DELETED)
+    }
+
     /// Reads the data of a root node: eight bytes, or nine with flags.
     pub fn read(data: &[u8]) -> Option<Self> {
         const ENCRYPTED: u8 = 1;

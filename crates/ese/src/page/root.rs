@@ -33,7 +33,9 @@ pub struct ExtentNode {
 }
 
 impl ExtentNode {
-    /// The pool of an available run whose pages lie after the end of the file.
+    /// The pool of runs that are kept together; an empty run marks a place in it.
+    pub const CONTIGUOUS: u8 = 1;
+    /// The pool of pages that a file which is made smaller keeps out of use: they lie after its end, or soon will.
     pub const SHELVED: u8 = 2;
 
     /// Reads a node of the tree of available runs, or else of owned ones. An error says what is expected there.

@@ -1,27 +1,20 @@
 //! A table together with its indices and its long values: what refers to what.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use rayon::prelude::*;
 
 use super::index_rules::{Expects, IndexRule, KeyPlan, Rules, entry_hash};
 use super::long_values::{LongValueVisitor, References};
 use super::map::ObjectNumber;
 use super::records::{Eligible, RecordShape, RecordVisitor, hash};
-use super::report::Summary;
+use super::report::{Severity, Summary};
 use super::row_values::RowValues;
+use super::second_pass::{NAMED, each_row, name_dangling, recount_references};
 use super::walk::{Visitor, walk};
 use super::{Object, Role, Work};
 use crate::catalog::Table;
-use crate::long_value::LongValueId;
 use crate::page::{Fault, Key, Node, PageView};
-use crate::record::{Malformed, Record};
-use crate::rows::{Fields, Stored};
 use crate::tree::TreeCursor;
 use crate::unshown::Unshown;
-
-/// How many missing or dangling entries of one index, or long values of one table, are named one by one.
-const NAMED: usize = 1000;
 
 /// Walks the table `number`, its indices and its long values.
 pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table) -> Summary {
@@ -93,6 +86,14 @@ struct TableSeen<'s> {
 }
 
 impl TableSeen<'_> {
+    /// How bad it is where entries of an index do not fit the rows.
+    fn of_entries(&self) -> Severity {
+        match self.complete && self.rows.rows == 0 {
+            true => Severity::Note,
+            false => Severity::Damage,
+        }
+    }
+
     /// Whether a row has the bookmark; `None` where that is not known.
     fn has_row(&self, work: &Work<'_>, bookmark: &[u8], hash: u64) -> Option<bool> {
         if !self.complete {
@@ -158,7 +159,8 @@ impl Visitor for EntryVisitor<'_> {
         {
             let tag = index + usize::from(page.header().reserved_tags);
             let fault = dangling_entry(self.identity, page.number(), tag, node);
-            (work.reporter).damage(&work.object(self.object).name, fault);
+            let object = &work.object(self.object).name;
+            (work.reporter).report(object, self.seen.of_entries(), fault);
         }
     }
 
@@ -218,7 +220,8 @@ fn verify_index(
     }
 }
 
-/// Compares the entries of an index with the rows that it takes in.
+/// Compares the entries of an index with the rows that it takes in. The engine's check leaves the indices of a table
+/// without rows alone.
 fn compare(
     work: &Work<'_>,
     object: &Object,
@@ -250,7 +253,7 @@ fn compare(
         let expected = format!("{number} entries for the rows and values that the index takes in");
         let found = format!("{} entries", entries.entries);
         let fault = Fault::new(object.tree.root, "number of index entries", expected, found);
-        work.reporter.damage(&object.name, fault);
+        work.reporter.report(&object.name, seen.of_entries(), fault);
     }
     if entries.identity != Identity::Row && (!right_count || entries.sum != sum) {
         name_differences(work, object, seen, rule_position, entries.identity);
@@ -295,7 +298,7 @@ fn name_differences(
                 let tag =
                     cursor.index().unwrap_or_default() + usize::from(page.header().reserved_tags);
                 let fault = dangling_entry(identity, page.number(), tag, &node);
-                work.reporter.damage(&object.name, fault);
+                work.reporter.report(&object.name, seen.of_entries(), fault);
             }
             None => break,
         }
@@ -365,33 +368,6 @@ fn expected_entries(
     })
 }
 
-/// Calls `visit` with each row of `table`: page, tag, node, fields. Returns whether all rows could be read.
-fn each_row(
-    work: &Work<'_>,
-    table: &Table,
-    mut visit: impl FnMut(u32, usize, &Node<'_>, Fields<'_>),
-) -> bool {
-    let mut cursor = TreeCursor::new(work.database, table.tree);
-    loop {
-        match cursor.advance() {
-            Ok(true) => {}
-            Ok(false) => return true,
-            Err(_) => return false,
-        }
-        let (Some(page), Ok(Some(node))) = (cursor.page(), cursor.node()) else {
-            return false;
-        };
-        if node.flags.is_deleted() {
-            continue;
-        }
-        let tag = cursor.index().unwrap_or_default() + usize::from(page.header().reserved_tags);
-        let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
-        if let Ok(record) = record {
-            visit(page.number(), tag, &node, Fields::new(table, record));
-        }
-    }
-}
-
 fn verify_long_values(work: &Work<'_>, number: ObjectNumber, seen: &TableSeen<'_>) -> Summary {
     let object = work.object(number);
     // References are only known where all rows were read.
@@ -413,9 +389,8 @@ fn verify_long_values(work: &Work<'_>, number: ObjectNumber, seen: &TableSeen<'_
         if references.complete {
             name_dangling(work, object, seen.table, &references.dangling());
         } else if walked.visitor.sum != seen.rows.references.sum {
-            let expected = "the references that rows make";
-            let fault = Fault::new(object.tree.root, "counts of references", expected, "others");
-            work.reporter.damage(&object.name, fault);
+            let made = seen.rows.references.count;
+            walked.visitor.orphans += recount_references(work, object, seen.table, made);
         }
     }
     Summary {
@@ -426,45 +401,5 @@ fn verify_long_values(work: &Work<'_>, number: ObjectNumber, seen: &TableSeen<'_
         orphaned_long_values: walked.visitor.orphans,
         incomplete_trees: u64::from(!walked.complete),
         ..Summary::default()
-    }
-}
-
-/// Names the rows that refer to long values which are not there.
-fn name_dangling(work: &Work<'_>, object: &Object, table: &Table, dangling: &[LongValueId]) {
-    if dangling.is_empty() {
-        return;
-    }
-    let named = std::cell::Cell::new(0);
-    let any = AtomicBool::new(false);
-    each_row(work, table, |page, tag, _, fields| {
-        let visited: Result<(), Malformed> = fields.visit(
-            |malformed| malformed,
-            |value| {
-                if let Stored::Separated(id) = value.stored
-                    && dangling.binary_search(&id).is_ok()
-                    && named.replace(named.get() + 1) < NAMED
-                {
-                    any.store(true, Ordering::Relaxed);
-                    let expected = format!("long value {id} of column {}", value.column.name);
-                    let fault =
-                        Fault::new(page, "reference to a long value", expected, "no such value")
-                            .at_tag(tag);
-                    work.reporter.damage(&object.name, fault);
-                }
-                Ok(())
-            },
-        );
-        // Malformed records were reported when they were first met.
-        let _ = visited;
-    });
-    if !any.load(Ordering::Relaxed) {
-        let expected = format!("long value {}", dangling[0]);
-        let fault = Fault::new(
-            object.tree.root,
-            "reference to a long value",
-            expected,
-            "no such value",
-        );
-        work.reporter.damage(&object.name, fault);
     }
 }

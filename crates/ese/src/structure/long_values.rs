@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Work;
 use super::map::ObjectNumber;
 use super::records::{Numbers, mix};
+use super::report::Severity;
 use super::walk::Visitor;
+use super::{Object, Work};
 use crate::compression::{self, Undecoded};
 use crate::long_value::{LongValueId, LongValueKey, LongValueRoot, LongValues};
 use crate::page::{Fault, Node, PageView, Pgno};
@@ -21,14 +22,21 @@ pub(super) struct References {
 impl References {
     pub fn new(references: &mut Numbers) -> Self {
         let complete = references.all_kept();
-        let mut sorted = std::mem::take(&mut references.kept);
-        sorted.sort_unstable();
         Self {
-            met: (0..sorted.len().div_ceil(64))
+            complete,
+            ..Self::of(std::mem::take(&mut references.kept))
+        }
+    }
+
+    /// The references to these ids, which are all that there are.
+    pub fn of(mut ids: Vec<u64>) -> Self {
+        ids.sort_unstable();
+        Self {
+            met: (0..ids.len().div_ceil(64))
                 .map(|_| AtomicU64::new(0))
                 .collect(),
-            sorted,
-            complete,
+            sorted: ids,
+            complete: true,
         }
     }
 
@@ -107,7 +115,7 @@ impl<'t> LongValueVisitor<'t> {
     pub fn close(&mut self, work: &Work<'_>) {
         if let Some(open) = self.open.take()
             && open.next < open.root.len
-            && open.root.references != LongValueRoot::PARTLY_DELETED
+            && !open.root.awaits_cleanup()
         {
             let expected = format!(
                 "a chunk at {} of long value {}, which has {} bytes",
@@ -144,46 +152,14 @@ impl<'t> LongValueVisitor<'t> {
             next: 0,
             page: number,
         });
-        if root.references == LongValueRoot::PARTLY_DELETED {
-            self.orphans += 1;
-            return;
+        if root.references != LongValueRoot::PARTLY_DELETED {
+            let sum = mix(id.0).wrapping_mul(u64::from(root.references));
+            self.sum = self.sum.wrapping_add(sum);
         }
-        self.sum = self
-            .sum
-            .wrapping_add(mix(id.0).wrapping_mul(u64::from(root.references)));
-        if !self.references.complete {
-            return;
-        }
-        let referring = self.references.count(id) as u64;
-        let counted = u64::from(root.references);
-        if referring == 0 {
-            self.orphans += 1;
-        }
-        if referring > counted || (referring < counted && referring > 0) {
-            let expected = format!("{referring} references of rows to long value {id}");
-            let fault = Fault::new(
-                number,
-                "root of a long value",
-                expected,
-                format!("a count of {counted}"),
-            )
-            .at_tag(tag);
-            // With a count too low the value is deleted while rows still refer to it; with one too high never.
-            if referring > counted {
-                self.damage(work, fault);
-            } else {
-                work.reporter.leak(&work.object(self.object).name, fault);
-            }
-        } else if referring < counted {
-            let expected = format!("a row that refers to long value {id}");
-            let fault = Fault::new(
-                number,
-                "root of a long value",
-                expected,
-                format!("none, and a count of {counted}"),
-            );
-            work.reporter
-                .leak(&work.object(self.object).name, fault.at_tag(tag));
+        if self.references.complete {
+            let object = work.object(self.object);
+            let is_orphan = compare_count(work, object, (number, tag), (id, root), self.references);
+            self.orphans += u64::from(is_orphan);
         }
     }
 
@@ -229,7 +205,12 @@ impl<'t> LongValueVisitor<'t> {
         let expected_offset = open.next;
         let root = open.root;
         open.next = offset.saturating_add(self.chunk_len);
-        if root.references == LongValueRoot::PARTLY_DELETED {
+        if !offset.is_multiple_of(self.chunk_len) {
+            let expected = format!("a chunk at a multiple of {}", self.chunk_len);
+            let found = format!("a chunk at {offset} of long value {id}");
+            return self.damage(work, fault(expected, found));
+        }
+        if root.awaits_cleanup() {
             return;
         }
         if offset != expected_offset {
@@ -295,10 +276,7 @@ impl Visitor for LongValueVisitor<'_> {
     fn join(&mut self, work: &Work<'_>, mut next: Self) {
         match next.head {
             Some((id, offset, page)) => match self.open.filter(|open| open.id == id) {
-                Some(open)
-                    if open.next != offset
-                        && open.root.references != LongValueRoot::PARTLY_DELETED =>
-                {
+                Some(open) if open.next != offset && !open.root.awaits_cleanup() => {
                     let expected = format!("a chunk at {} of long value {id}", open.next);
                     let fault = Fault::new(
                         page,
@@ -325,4 +303,36 @@ impl Visitor for LongValueVisitor<'_> {
         self.orphans += next.orphans;
         self.sum = self.sum.wrapping_add(next.sum);
     }
+}
+
+/// Compares the count of a long value with the references of rows to it, and returns whether there are none. With a count
+/// too low the value is deleted while rows still refer to it; with one too high it is never deleted, and that is all.
+pub(super) fn compare_count(
+    work: &Work<'_>,
+    object: &Object,
+    (page, tag): (Pgno, usize),
+    (id, root): (LongValueId, LongValueRoot),
+    references: &References,
+) -> bool {
+    let (referring, counted) = (references.count(id) as u64, u64::from(root.references));
+    let severity = match referring.cmp(&counted) {
+        std::cmp::Ordering::Greater => Severity::Damage,
+        // The engine was about to delete it.
+        _ if referring == 0 && root.awaits_cleanup() => return true,
+        std::cmp::Ordering::Less => Severity::Leak,
+        std::cmp::Ordering::Equal => return referring == 0,
+    };
+    let (expected, found) = match referring {
+        0 => (
+            format!("a row that refers to long value {id}"),
+            format!("none, and a count of {counted}"),
+        ),
+        _ => (
+            format!("{referring} references of rows to long value {id}"),
+            format!("a count of {counted}"),
+        ),
+    };
+    let fault = Fault::new(page, "root of a long value", expected, found).at_tag(tag);
+    (work.reporter).report(&object.name, severity, fault);
+    referring == 0
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::page::Pgno;
+use crate::page::{Fault, Pgno};
 
 /// Of every page its owner, by the space trees, and its use, by whoever refers to it.
 pub(super) struct PageMap {
@@ -21,12 +21,21 @@ pub(super) enum Use {
     Available,
     /// It is kept for the growth of the object's space trees.
     Reserve,
+    /// It is available or kept by a record that the engine's check does not read: the bits of a single extent, and the
+    /// reserves of the database's own space trees.
+    Spare,
 }
 
 /// The position of an object in the list of objects.
 pub(super) type ObjectNumber = u32;
 
-const USES: [Use; 4] = [Use::Nodes, Use::Space, Use::Available, Use::Reserve];
+const USES: [Use; 5] = [
+    Use::Nodes,
+    Use::Space,
+    Use::Available,
+    Use::Reserve,
+    Use::Spare,
+];
 
 impl PageMap {
     /// A map of the pages 1 to `pages`.
@@ -68,27 +77,45 @@ impl PageMap {
         decode(self.uses.get(page as usize)?.load(Ordering::Relaxed))
     }
 
-    /// Notes a use of the page; else says what it is used for already.
+    /// Notes a use of the page; else says what it is used for already. A spare page may be put to another use:
+    /// `Ok(Some(...))` says whose it was.
     pub fn mark(
         &self,
         page: Pgno,
         object: ObjectNumber,
         usage: Use,
-    ) -> Result<(), (ObjectNumber, Use)> {
+    ) -> Result<Option<ObjectNumber>, (ObjectNumber, Use)> {
         let Some(place) = self.uses.get(page as usize) else {
-            return Ok(());
+            return Ok(None);
         };
-        let mark = (object << 2 | usage as u32) + 1;
-        match place.compare_exchange(0, mark, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => Ok(()),
-            Err(other) => Err(decode(other).unwrap_or((object, usage))),
+        let mark = (object << 3 | usage as u32) + 1;
+        let replace =
+            |from| place.compare_exchange(from, mark, Ordering::Relaxed, Ordering::Relaxed);
+        match replace(0) {
+            Ok(_) => Ok(None),
+            Err(other) => match decode(other) {
+                Some((spare, Use::Spare)) if replace(other).is_ok() => Ok(Some(spare)),
+                user => Err(user.unwrap_or((object, usage))),
+            },
         }
     }
 }
 
 fn decode(mark: u32) -> Option<(ObjectNumber, Use)> {
     let mark = mark.checked_sub(1)?;
-    Some((mark >> 2, USES[(mark & 3) as usize]))
+    Some((mark >> 3, *USES.get((mark & 7) as usize)?))
+}
+
+impl Use {
+    /// The fault of a page with this use that is also spare, of the object named `of`.
+    #[cold]
+    pub fn of_spare(self, page: Pgno, of: &str) -> Fault {
+        let (expected, found) = (
+            format!("{self} and nothing else"),
+            format!("{}, of {of}", Use::Spare),
+        );
+        Fault::new(page, "page", expected, found)
+    }
 }
 
 impl std::fmt::Display for Use {
@@ -96,7 +123,7 @@ impl std::fmt::Display for Use {
         f.write_str(match self {
             Use::Nodes => "a page of the tree",
             Use::Space => "a page of the space trees",
-            Use::Available => "an available page",
+            Use::Available | Use::Spare => "an available page",
             Use::Reserve => "a reserve of the space trees",
         })
     }

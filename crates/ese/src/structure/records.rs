@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::Work;
 use super::index_rules::Rules;
 use super::map::ObjectNumber;
+use super::report::Severity;
 use super::row_values::RowValues;
 use super::walk::Visitor;
 use crate::catalog::{LastColumns, Table};
@@ -182,23 +183,23 @@ impl RecordShape {
         Self { last, fixed_ends }
     }
 
+    /// What contradicts the catalog. What the engine's check passes over is given to `odd`.
     #[inline]
-    fn check(&self, record: &Record<'_>) -> Result<(), Malformed> {
-        let wrong = |what, expected| {
-            Err(Malformed {
-                what,
-                expected,
-                column: None,
-            })
+    fn check(&self, record: &Record<'_>, odd: &mut Option<Malformed>) -> Result<(), Malformed> {
+        let malformed = |what, expected| Malformed {
+            what,
+            expected,
+            column: None,
         };
+        let wrong = |what, expected| Err(malformed(what, expected));
         let Some(end) = self.fixed_ends.get(usize::from(record.last_fixed())) else {
             return wrong("last fixed column", "a column of the table");
         };
         if end.is_some_and(|end| end != record.fixed_end()) {
-            return wrong(
+            *odd = Some(malformed(
                 "end of the fixed columns",
                 "the end of the last fixed column",
-            );
+            ));
         }
         if record.last_variable() > self.last.variable {
             return wrong("last variable column", "a column of the table");
@@ -295,13 +296,15 @@ impl Visitor for RecordVisitor<'_> {
             values, references, ..
         } = self;
         let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
+        // What the engine's check of a record does not look at: it follows the places of the values, not their content.
+        let mut odd = None;
         let visited = record.and_then(|record| {
-            self.shape.check(&record)?;
+            self.shape.check(&record, &mut odd)?;
             Fields::new(self.table, record).visit(
                 |malformed| malformed,
                 |value| {
                     if values.note(node.data, &value).is_err() {
-                        return Err(Malformed {
+                        odd = Some(Malformed {
                             what: "compressed value",
                             expected: "data that can be decompressed",
                             column: Some(value.column.id.fid()),
@@ -311,7 +314,7 @@ impl Visitor for RecordVisitor<'_> {
                         Stored::Plain(bytes) => {
                             let len = value.column.kind.fixed_len();
                             if len.is_some_and(|len| len != bytes.len()) {
-                                return Err(Malformed {
+                                odd = Some(Malformed {
                                     what: "value",
                                     expected: "as many bytes as the column's type has",
                                     column: Some(value.column.id.fid()),
@@ -326,9 +329,17 @@ impl Visitor for RecordVisitor<'_> {
             )
         });
         let tag = index + usize::from(page.header().reserved_tags);
-        let damage = |fault: Fault| {
-            (work.reporter).damage(&work.object(self.object).name, fault.at_tag(tag));
+        let report = |severity, fault: Fault| {
+            let object = &work.object(self.object).name;
+            (work.reporter).report(object, severity, fault.at_tag(tag));
         };
+        let record_fault = |malformed: Malformed| {
+            let found = malformed.to_string();
+            Fault::new(page.number(), "record", malformed.expected, found)
+        };
+        if let Some(odd) = odd {
+            report(Severity::Note, record_fault(odd));
+        }
         match visited {
             Ok(()) => {
                 let plan = self.rules.primary.as_ref();
@@ -339,18 +350,11 @@ impl Visitor for RecordVisitor<'_> {
                 {
                     let expected = format!("the key {} of its values", Unshown(key.len()));
                     let found = format!("another, {}", Unshown(node.key.len()));
-                    damage(Fault::new(page.number(), "key of the row", expected, found));
+                    let fault = Fault::new(page.number(), "key of the row", expected, found);
+                    report(Severity::Damage, fault);
                 }
             }
-            Err(malformed) => {
-                let found = malformed.to_string();
-                damage(Fault::new(
-                    page.number(),
-                    "record",
-                    malformed.expected,
-                    found,
-                ));
-            }
+            Err(malformed) => report(Severity::Damage, record_fault(malformed)),
         }
         self.note_entries(work, node.data, bookmark);
     }

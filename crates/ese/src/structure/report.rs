@@ -20,12 +20,15 @@ pub struct Finding {
     pub fault: Fault,
 }
 
-/// How bad a finding is.
+/// How bad a finding is. The line between damage and the rest is the engine's: what its own integrity check rejects is
+/// damage, what it accepts is not (docs/verification.md says which of its checks each finding follows).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Something is lost that nothing needs: the engine reads and writes such a database.
+    /// Out of the ordinary, but the engine's integrity check accepts it.
+    Note,
+    /// Something is lost that nothing needs: the engine warns of it, and reads and writes such a database.
     Leak,
-    /// The database is damaged.
+    /// The engine's integrity check rejects the database.
     Damage,
 }
 
@@ -62,6 +65,8 @@ pub struct Summary {
     pub damages: u64,
     /// Findings that are leaks.
     pub leaks: u64,
+    /// Findings that are notes.
+    pub notes: u64,
 }
 
 impl Summary {
@@ -87,6 +92,7 @@ impl Summary {
             (&mut self.incomplete_trees, other.incomplete_trees),
             (&mut self.damages, other.damages),
             (&mut self.leaks, other.leaks),
+            (&mut self.notes, other.notes),
         ];
         for (own, more) in pairs {
             *own += more;
@@ -134,8 +140,15 @@ pub(super) struct Reporter<'r> {
 
 struct Sink<'r> {
     on_finding: &'r mut (dyn FnMut(Finding) + Send),
-    damages: u64,
-    leaks: u64,
+    counts: Counts,
+}
+
+/// How many findings of each severity were reported.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub damages: u64,
+    pub leaks: u64,
+    pub notes: u64,
 }
 
 impl<'r> Reporter<'r> {
@@ -144,8 +157,7 @@ impl<'r> Reporter<'r> {
             size,
             sink: Mutex::new(Sink {
                 on_finding,
-                damages: 0,
-                leaks: 0,
+                counts: Counts::default(),
             }),
         }
     }
@@ -156,11 +168,12 @@ impl<'r> Reporter<'r> {
     }
 
     #[cold]
-    pub fn leak(&self, object: &str, fault: Fault) {
-        self.report(object, Severity::Leak, fault);
+    pub fn note(&self, object: &str, fault: Fault) {
+        self.report(object, Severity::Note, fault);
     }
 
-    fn report(&self, object: &str, severity: Severity, fault: Fault) {
+    #[cold]
+    pub fn report(&self, object: &str, severity: Severity, fault: Fault) {
         let finding = Finding {
             offset: self.size.offset_of(fault.page() as Pgno),
             object: object.to_owned(),
@@ -172,18 +185,19 @@ impl<'r> Reporter<'r> {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         match severity {
-            Severity::Damage => sink.damages += 1,
-            Severity::Leak => sink.leaks += 1,
+            Severity::Damage => sink.counts.damages += 1,
+            Severity::Leak => sink.counts.leaks += 1,
+            Severity::Note => sink.counts.notes += 1,
         }
         (sink.on_finding)(finding);
     }
 
-    /// How many damages and leaks were reported.
-    pub fn counts(&self) -> (u64, u64) {
+    /// How many findings were reported.
+    pub fn counts(&self) -> Counts {
         let sink = self
             .sink
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        (sink.damages, sink.leaks)
+        sink.counts
     }
 }

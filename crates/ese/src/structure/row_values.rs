@@ -58,13 +58,14 @@ impl RowValues {
     /// Takes in a value of the row that is stored in `record`.
     ///
     /// # Errors
-    /// Where a compressed value cannot be decompressed although its form is known.
+    /// Where a compressed value cannot be decompressed although its form is known; it counts as one that is not at hand.
     #[inline]
     pub fn note(
         &mut self,
         record: &[u8],
         value: &StoredValue<'_>,
     ) -> Result<(), compression::Undecoded> {
+        let mut undecoded = Ok(());
         let place = match value.stored {
             Stored::Plain(bytes) => {
                 // A value that is not inside the record is the column's default.
@@ -78,7 +79,13 @@ impl RowValues {
                     Place::Default
                 }
             }
-            Stored::Compressed(bytes) => self.decompress(bytes)?,
+            Stored::Compressed(bytes) => match self.decompress(bytes) {
+                Ok(place) => place,
+                Err(error) => {
+                    undecoded = Err(error);
+                    Place::Unknown
+                }
+            },
             Stored::Encrypted(_) | Stored::Separated(_) => Place::Unknown,
         };
         if let Some(values) = self.columns.get_mut(value.position) {
@@ -89,7 +96,7 @@ impl RowValues {
             values.count = value.sequence;
             self.places.push(place);
         }
-        Ok(())
+        undecoded
     }
 
     fn decompress(&mut self, bytes: &[u8]) -> Result<Place, compression::Undecoded> {
@@ -104,10 +111,12 @@ impl RowValues {
                     len: (self.decompressed.len() - start) as u32,
                 })
             }
-            Err(undecoded @ compression::Undecoded::Corrupt(_)) => Err(undecoded),
-            Err(_) => {
+            Err(undecoded) => {
                 self.decompressed.truncate(start);
-                Ok(Place::Unknown)
+                match undecoded {
+                    compression::Undecoded::Corrupt(_) => Err(undecoded),
+                    _ => Ok(Place::Unknown),
+                }
             }
         }
     }

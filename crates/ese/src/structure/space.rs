@@ -1,6 +1,10 @@
 //! Space: which pages a tree owns and which of them it has available.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use super::map::{ObjectNumber, Use};
+use super::report::Severity;
 use super::walk::{TreeForm, Visitor, walk};
 use super::{Object, Work};
 use crate::database::Database;
@@ -16,6 +20,11 @@ pub(super) struct Space {
     pub owned: Vec<Extent>,
     pub available: Vec<Extent>,
     pub reserves: Vec<Extent>,
+    /// Pages available after a single extent's root, which only its bits tell.
+    pub spare: Vec<Extent>,
+    /// Pages that a file which is made smaller keeps out of use: after its end, or soon to be. Of the database's own
+    /// space only; whose they are stays as it was.
+    pub shelved: Vec<Pgno>,
     /// Whether all of it could be read.
     pub complete: bool,
     /// Pages of the space trees, and nodes in them that were deleted.
@@ -55,28 +64,28 @@ pub(super) fn read(work: &Work<'_>, number: ObjectNumber) -> Space {
     let bad_header = |expected: String, found: String| {
         damage(Fault::new(root, "space header", expected, found).at_tag(0));
     };
+    // These two the engine's check does not look at in the database's own space.
+    let mismatch = |expected: String, found: String| {
+        let fault = Fault::new(root, "space header", expected, found).at_tag(0);
+        let severity = match number {
+            DATABASE_SPACE => Severity::Note,
+            _ => Severity::Damage,
+        };
+        work.reporter.report(&object.name, severity, fault);
+    };
     if header.space.parent != object.parent {
-        bad_header(
+        mismatch(
             format!("parent {}", object.parent),
             format!("parent {}", header.space.parent),
         );
     }
-    if header.space.non_unique != view.flags().has_non_unique_keys() {
-        let repeat = |repeat| {
-            if repeat {
-                "keys that repeat"
-            } else {
-                "keys that do not repeat"
-            }
+    if object.non_unique != header.space.non_unique {
+        let repeat = |repeat| match repeat {
+            true => "keys that repeat",
+            false => "keys that do not repeat",
         };
-        let found = repeat(header.space.non_unique);
-        bad_header(
-            format!(
-                "{} as in the page's flags",
-                repeat(!header.space.non_unique)
-            ),
-            found.into(),
-        );
+        let expected = format!("{} as the catalog says", repeat(object.non_unique));
+        mismatch(expected, repeat(!object.non_unique).into());
     }
     match header.space.extents {
         Extents::Single(_) if object.parent == 0 => {
@@ -98,10 +107,12 @@ pub(super) fn read(work: &Work<'_>, number: ObjectNumber) -> Space {
             let reach = (pages - 1).min(32);
             if reach < 32 && available >> reach != 0 {
                 let expected = format!("available pages among the {pages} of the extent");
-                bad_header(expected, format!("{available:#034b}"));
+                let found = format!("{available:#034b}");
+                let fault = Fault::new(root, "space header", expected, found).at_tag(0);
+                work.reporter.note(&object.name, fault);
             }
             for bit in (0..reach).filter(|bit| available >> bit & 1 == 1) {
-                space.available.push(Extent {
+                space.spare.push(Extent {
                     last: root.saturating_add(1 + bit),
                     count: 1,
                 });
@@ -152,16 +163,21 @@ fn extents(
         root,
         objid: object.tree.objid,
         kind: object.kind(),
-        non_unique: space.header.map(|header| header.space.non_unique),
+        // Extents are told apart by their keys, whatever the tree that they belong to.
+        non_unique: false,
         usage: Use::Space,
     };
     let walked = walk(work, form, || ExtentVisitor {
         object: number,
         available,
+        first: None,
+        last: None,
         extents: Vec::new(),
+        shelved: Vec::new(),
     });
     space.pages += walked.pages;
     space.deleted_nodes += walked.deleted_nodes;
+    space.shelved.extend(walked.visitor.shelved);
     walked.complete.then_some(walked.visitor.extents)
 }
 
@@ -183,99 +199,245 @@ fn reserves(database: &Database, root: Pgno, object: &Object) -> Vec<Extent> {
 struct ExtentVisitor {
     object: ObjectNumber,
     available: bool,
+    /// The pool of the first extent of this part of the tree, and its first page.
+    first: Option<(u8, Pgno, Place)>,
+    /// The pool of the last extent, and its last page.
+    last: Option<(u8, Pgno)>,
     extents: Vec<Extent>,
+    shelved: Vec<Pgno>,
+}
+
+/// Where a node is: page and tag.
+type Place = (Pgno, usize);
+
+impl ExtentVisitor {
+    fn damage(
+        &self,
+        work: &Work<'_>,
+        (page, tag): Place,
+        expected: impl Into<Cow<'static, str>>,
+        found: String,
+    ) {
+        let fault = Fault::new(page, "extent", expected, found).at_tag(tag);
+        work.reporter.damage(&work.object(self.object).name, fault);
+    }
+
+    /// The extents of a pool must not overlap. `next` is the pool and the first page of an extent.
+    fn check_order(
+        &self,
+        work: &Work<'_>,
+        last: Option<(u8, Pgno)>,
+        (pool, first, place): (u8, Pgno, Place),
+    ) {
+        if let Some((_, before)) = last.filter(|last| last.0 == pool && last.1 >= first) {
+            let found = format!("pages from {first} on, after one up to {before}");
+            self.damage(work, place, "pages after those of the extent before", found);
+        }
+    }
 }
 
 impl Visitor for ExtentVisitor {
     fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>) {
-        let tag = index + usize::from(page.header().reserved_tags);
-        let bad = |expected: &'static str, found: String| {
-            let fault = Fault::new(page.number(), "extent", expected, found).at_tag(tag);
-            work.reporter.damage(&work.object(self.object).name, fault);
-        };
+        let place = (
+            page.number(),
+            index + usize::from(page.header().reserved_tags),
+        );
+        if node.flags.is_versioned() {
+            let found = "one with versions".into();
+            self.damage(work, place, "a node without versions", found);
+        }
         let ExtentNode { extent, pool } =
             match ExtentNode::read(&node.key, node.data, self.available) {
                 Ok(extent) => extent,
                 Err(expected) => {
                     let (key, data) = (node.key.len(), node.data.len());
-                    return bad(expected, format!("{key} bytes of key, {data} of data"));
+                    let found = format!("{key} bytes of key, {data} of data");
+                    return self.damage(work, place, expected, found);
                 }
             };
         let Extent { last, count } = extent;
-        if pool == ExtentNode::SHELVED && last > work.map.last() {
+        let found = || format!("{count} pages up to page {last}, of pool {pool}");
+        if pool > ExtentNode::SHELVED {
+            return self.damage(work, place, "a pool from 0 to 2", found());
+        }
+        // An empty run of the pool of contiguous ones marks a place.
+        let is_marker = pool == ExtentNode::CONTIGUOUS && count == 0;
+        if !is_marker && (last == 0 || last > LAST_PAGE || count > last) {
+            return self.damage(work, place, "a run of pages", found());
+        }
+        let first = last - count.min(last) + 1;
+        self.check_order(work, self.last, (pool, first, place));
+        self.first.get_or_insert((pool, first, place));
+        self.last = Some((pool, last));
+        if pool == ExtentNode::SHELVED {
+            if self.object != DATABASE_SPACE || count != 1 {
+                let expected = "one shelved page, of the database's own space";
+                return self.damage(work, place, expected, found());
+            }
+            self.shelved.push(last);
             return;
-        }
-        if last == 0 || last > LAST_PAGE || count > last {
-            return bad("a run of pages", format!("{count} pages up to page {last}"));
-        }
-        if let Some(before) = self
-            .extents
-            .last()
-            .filter(|before| pool == 0 && before.last > last - count)
-        {
-            return bad(
-                "pages after those of the extent before",
-                format!("{count} pages up to {last}, after {}", before.last),
-            );
         }
         self.extents.push(extent);
     }
 
-    fn join(&mut self, _: &Work<'_>, next: Self) {
+    fn join(&mut self, work: &Work<'_>, next: Self) {
+        if let Some(first) = next.first {
+            self.check_order(work, self.last, first);
+            self.first.get_or_insert(first);
+            self.last = next.last;
+        }
         self.extents.extend(next.extents);
+        self.shelved.extend(next.shelved);
     }
 }
 
-/// Notes whose each page is. Trees come after the trees that their space comes from.
-pub(super) fn hand_over(work: &Work<'_>, number: ObjectNumber, space: &Space) {
-    let object = work.object(number);
-    let from = object.parent_object;
-    let damage = |fault| work.reporter.damage(&object.name, fault);
+/// The database's own space is the first of the objects.
+const DATABASE_SPACE: ObjectNumber = 0;
+
+/// Notes whose each page is. Trees come after the trees that their space comes from. `shelved` are the pages that a file
+/// which is made smaller keeps out of use: they may be whose they were before, and after the end of the file.
+pub(super) fn hand_over(
+    work: &Work<'_>,
+    number: ObjectNumber,
+    space: &Space,
+    shelved: &HashSet<Pgno>,
+) {
+    let hand = Handover {
+        work,
+        number,
+        object: work.object(number),
+        shelved,
+    };
     for extent in &space.owned {
-        let mut wrong = 0u32;
+        hand.owned(*extent);
+    }
+    for extent in &space.available {
+        hand.use_for(*extent, Use::Available);
+    }
+    for extent in &space.spare {
+        hand.use_for(*extent, Use::Spare);
+    }
+    for extent in &space.reserves {
+        // The engine's check does not read those of the database's own space trees.
+        match number {
+            DATABASE_SPACE => hand.use_for(*extent, Use::Spare),
+            // They may still be the parent's.
+            _ => hand.owned_or_kept(*extent),
+        }
+    }
+}
+
+/// The space of one object, as it is handed over.
+struct Handover<'h, 'w> {
+    work: &'h Work<'w>,
+    number: ObjectNumber,
+    object: &'h Object,
+    shelved: &'h HashSet<Pgno>,
+}
+
+impl Handover<'_, '_> {
+    fn damage(&self, fault: Fault) {
+        self.work.reporter.damage(&self.object.name, fault);
+    }
+
+    fn is_shelved(&self, page: Pgno) -> bool {
+        self.number != DATABASE_SPACE && self.shelved.contains(&page)
+    }
+
+    /// Whether the page lies in the file; reports one that lies after it without being shelved.
+    fn is_in_file(&self, page: Pgno, what: &'static str, extent: Extent) -> Option<bool> {
+        let last = self.work.map.last();
+        if page <= last {
+            return Some(true);
+        }
+        if self.is_shelved(page) {
+            return Some(false);
+        }
+        let expected = format!("pages up to {last}, the last of the file");
+        let found = format!("{page} to {}", extent.last);
+        self.damage(Fault::new(last, what, expected, found));
+        None
+    }
+
+    /// Takes a page over from the parent, or from the database where it is shelved; else says whose it is.
+    fn take(&self, page: Pgno) -> Result<(), Option<ObjectNumber>> {
+        let map = self.work.map;
+        let from_parent = map.hand_over(page, self.object.parent_object, self.number);
+        match from_parent {
+            Err(Some(DATABASE_SPACE)) if self.is_shelved(page) => {
+                map.hand_over(page, Some(DATABASE_SPACE), self.number)
+            }
+            from_parent => from_parent,
+        }
+    }
+
+    fn wrong_owner(&self, page: Pgno, owner: Option<ObjectNumber>) {
+        let name = |owner: Option<ObjectNumber>| match owner {
+            Some(owner) => self.work.object(owner).name.clone(),
+            None => "nobody".into(),
+        };
+        let expected = format!("a page of {}", name(self.object.parent_object));
+        let found = format!("a page of {}", name(owner));
+        self.damage(Fault::new(page, "owner of the page", expected, found));
+    }
+
+    fn owned(&self, extent: Extent) {
         for page in extent.pages() {
-            if page > work.map.last() {
-                let expected = format!("pages up to {}, the last of the file", work.map.last());
-                damage(Fault::new(
-                    work.map.last(),
-                    "owned extent",
-                    expected,
-                    format!("{} to {}", page, extent.last),
-                ));
-                break;
+            match self.is_in_file(page, "owned extent", extent) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => break,
             }
             // The first wrong page of an extent is named, the others follow from it.
-            if let Err(owner) = work.map.hand_over(page, from, number)
-                && std::mem::replace(&mut wrong, 1) == 0
-            {
-                let name = |owner: Option<ObjectNumber>| match owner {
-                    Some(owner) => work.object(owner).name.clone(),
-                    None => "nobody".into(),
-                };
-                let expected = format!("a page of {}", name(from));
-                damage(Fault::new(
-                    page,
-                    "owner of the page",
-                    expected,
-                    format!("a page of {}", name(owner)),
-                ));
+            if let Err(owner) = self.take(page) {
+                self.wrong_owner(page, owner);
+                for page in extent.pages().filter(|other| *other > page) {
+                    let _ = self.take(page);
+                }
+                break;
             }
         }
     }
-    for (extents, usage) in [
-        (&space.available, Use::Available),
-        (&space.reserves, Use::Reserve),
-    ] {
-        for extent in extents {
-            for page in extent.pages().take_while(|page| *page <= work.map.last()) {
-                if let Err((other, used)) = work.map.mark(page, number, usage) {
+
+    fn owned_or_kept(&self, extent: Extent) {
+        for page in extent.pages() {
+            match self.is_in_file(page, "reserve of the space trees", extent) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => break,
+            }
+            if self.work.map.owner(page) != Some(self.number)
+                && let Err(owner) = self.take(page)
+            {
+                self.wrong_owner(page, owner);
+                break;
+            }
+        }
+        self.use_for(extent, Use::Reserve);
+    }
+
+    fn use_for(&self, extent: Extent, usage: Use) {
+        let work = self.work;
+        for page in extent.pages() {
+            if usage == Use::Available
+                && self.is_in_file(page, "available extent", extent).is_none()
+            {
+                break;
+            }
+            match work.map.mark(page, self.number, usage) {
+                Ok(None) => {}
+                Ok(Some(spare)) => {
+                    let fault = usage.of_spare(page, &work.object(spare).name);
+                    work.reporter.note(&self.object.name, fault);
+                }
+                Err((other, used)) => {
+                    let expected = format!("{usage} and nothing else");
                     let found = format!("{used}, of {}", work.object(other).name);
-                    damage(Fault::new(
-                        page,
-                        "page",
-                        format!("{usage} and nothing else"),
-                        found,
-                    ));
+                    let fault = Fault::new(page, "page", expected, found);
+                    match usage {
+                        Use::Spare => work.reporter.note(&self.object.name, fault),
+                        _ => self.damage(fault),
+                    }
                     break;
                 }
             }

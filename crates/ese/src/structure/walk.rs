@@ -1,14 +1,16 @@
 //! Walking a tree once, every page of it, in the order of its keys, with everything checked that the tree's form demands.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
 use super::check_page::{self, ByteMap};
 use super::map::{ObjectNumber, Use};
+use super::report::Severity;
 use super::{Object, Work};
 use crate::database::Page;
-use crate::page::{Fault, Key, Node, PageKind, PageView, Pgno};
+use crate::page::{Fault, Key, Node, PageFlags, PageKind, PageView, Pgno};
 use crate::unshown::Unshown;
 
 /// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are joined in order.
@@ -28,8 +30,8 @@ pub(super) struct TreeForm {
     pub objid: u32,
     /// The kind of the tree; the pages of its space trees tell it too.
     pub kind: PageKind,
-    /// Whether keys repeat, where that is known; likewise.
-    pub non_unique: Option<bool>,
+    /// Whether keys repeat.
+    pub non_unique: bool,
     pub usage: Use,
 }
 
@@ -40,17 +42,18 @@ pub(super) struct Walked<V> {
     pub complete: bool,
     pub pages: u64,
     pub deleted_nodes: u64,
-    /// The first and the last page of each level, leaves first, with their links to what lies outside.
-    levels: Vec<Level>,
-    /// Whether something could not be read before the first page of the levels.
+    /// The first and the last leaf with their links to what lies outside, where leaves were reached; leaves alone are
+    /// linked to each other.
+    leaves: Option<Leaves>,
+    /// Whether something could not be read before the first of the leaves.
     front_missing: bool,
     /// How many levels the part has; `None` where no leaf was reached.
     depth: Option<usize>,
 }
 
-/// The links at the two ends of a level of a part of a tree.
+/// The links at the two ends of the leaves of a part of a tree; none where what lies beside could not be read.
 #[derive(Debug, Clone, Copy)]
-struct Level {
+struct Leaves {
     first: Option<Link>,
     last: Option<Link>,
 }
@@ -85,15 +88,15 @@ pub(super) fn walk<V: Visitor>(
         visitor,
     };
     let walked = walker.page(form.root, &Bounds::default(), 0, None);
-    for level in &walked.levels {
-        for (end, side) in [(level.first, "previous"), (level.last, "next")] {
+    if let Some(leaves) = walked.leaves {
+        for (end, what) in [(leaves.first, PREVIOUS), (leaves.last, NEXT)] {
             if let Some(link) = end.filter(|link| link.to != 0) {
-                let what = if side == "next" { NEXT } else { PREVIOUS };
+                let found = format!("page {}", link.to);
                 walker.damage(Fault::new(
                     link.page,
                     what,
-                    "none at the end of the level",
-                    format!("page {}", link.to),
+                    "none at the end of the leaves",
+                    found,
                 ));
             }
         }
@@ -114,6 +117,10 @@ struct Walker<'w, 'x, F> {
 impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
     fn damage(&self, fault: Fault) {
         self.work.reporter.damage(&self.object.name, fault);
+    }
+
+    fn note(&self, fault: Fault) {
+        self.work.reporter.note(&self.object.name, fault);
     }
 
     /// Walks the page `number` and everything below it.
@@ -144,7 +151,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             complete: false,
             pages: 0,
             deleted_nodes: 0,
-            levels: Vec::new(),
+            leaves: None,
             front_missing: false,
             depth: None,
         }
@@ -166,21 +173,25 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             ));
             return None;
         }
-        if let Err((other, usage)) = self
-            .work
-            .map
-            .mark(number, self.form.object, self.form.usage)
-        {
-            let parent = parent.map_or(String::new(), |parent| {
-                format!(", as page {} says", parent.number())
-            });
-            let expected = format!("{} and nothing else{parent}", self.form.usage);
-            fault(
-                "page",
-                expected,
-                format!("{usage}, of {}", self.work.object(other).name),
-            );
-            return None;
+        let marked = (self.work.map).mark(number, self.form.object, self.form.usage);
+        match marked {
+            Ok(None) => {}
+            Ok(Some(spare)) => {
+                let of = &self.work.object(spare).name;
+                self.note(self.form.usage.of_spare(number, of));
+            }
+            Err((other, usage)) => {
+                let parent = parent.map_or(String::new(), |parent| {
+                    format!(", as page {} says", parent.number())
+                });
+                let expected = format!("{} and nothing else{parent}", self.form.usage);
+                fault(
+                    "page",
+                    expected,
+                    format!("{usage}, of {}", self.work.object(other).name),
+                );
+                return None;
+            }
         }
         if depth > MAX_DEPTH {
             fault("tree", format!("at most {MAX_DEPTH} levels"), "more".into());
@@ -215,49 +226,13 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             );
             return None;
         }
-        let flags = header.flags;
-        let is_root = depth == 0;
-        let is_space = self.form.usage == Use::Space;
-        let of_kind = flags.is_space_tree() == is_space
-            && flags.is_index() == (self.form.kind == PageKind::Index)
-            && flags.is_long_value() == (self.form.kind == PageKind::LongValue);
-        let expected_flags = if flags.is_root() != is_root {
-            Some(
-                if is_root {
-                    "the root of a tree"
-                } else {
-                    "no root"
-                }
-                .to_owned(),
-            )
-        } else if !of_kind {
-            let space = if is_space { ", of its space" } else { "" };
-            Some(format!("a page of the kind {:?}{space}", self.form.kind))
-        } else if flags.is_empty() || flags.is_pre_init() {
-            Some("a page in use".to_owned())
-        } else if flags.is_leaf() && flags.is_parent_of_leaf() {
-            Some("a leaf or the parent of leaves".to_owned())
-        } else if parent.is_some_and(|parent| parent.flags().is_parent_of_leaf() != flags.is_leaf())
-        {
-            let parent_of_leaf = parent.is_some_and(|parent| parent.flags().is_parent_of_leaf());
-            Some(if parent_of_leaf { "a leaf" } else { "no leaf" }.to_owned())
-        } else if self
-            .form
-            .non_unique
-            .is_some_and(|non_unique| non_unique != flags.has_non_unique_keys())
-        {
-            let unique = if self.form.non_unique == Some(true) {
-                "repeat"
-            } else {
-                "do not repeat"
-            };
-            Some(format!("keys that {unique}"))
-        } else {
-            None
-        };
-        if let Some(expected) = expected_flags {
-            fault("page flags", expected, format!("{flags:?}"));
-            return None;
+        if let Some((severity, expected)) = self.wrong_flags(header.flags, depth == 0, parent) {
+            let found = format!("{:?}", header.flags);
+            let wrong = Fault::new(number, "page flags", expected, found);
+            (self.work.reporter).report(&self.object.name, severity, wrong);
+            if severity == Severity::Damage {
+                return None;
+            }
         }
         let header_dbtime = self.work.database.headers().header.dbtime.get();
         if header.dbtime > header_dbtime && self.work.database.is_clean() {
@@ -272,13 +247,72 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         Some(page)
     }
 
+    /// What is wrong with the flags of a page. The engine's check demands the flags that a page of the tree must have; of
+    /// those that it has beside them, some never occur in a database that was not repaired.
+    fn wrong_flags(
+        &self,
+        flags: PageFlags,
+        is_root: bool,
+        parent: Option<PageView<'_>>,
+    ) -> Option<(Severity, Cow<'static, str>)> {
+        let damage = |expected: &'static str| Some((Severity::Damage, expected.into()));
+        let note = |expected: &'static str| Some((Severity::Note, expected.into()));
+        let kind = self.form.kind;
+        let is_space = self.form.usage == Use::Space;
+        let lacks_kind = is_space && !flags.is_space_tree()
+            || kind == PageKind::Index && !flags.is_index()
+            || kind == PageKind::LongValue && !flags.is_long_value();
+        let of_kind = || {
+            let space = if is_space { ", of its space" } else { "" };
+            format!("a page of the kind {kind:?}{space}").into()
+        };
+        let parent_of_leaf = parent.map(|parent| parent.flags().is_parent_of_leaf());
+        match parent_of_leaf {
+            _ if is_root && !flags.is_root() => damage("the root of a tree"),
+            _ if lacks_kind || flags.is_index() && flags.is_long_value() => {
+                Some((Severity::Damage, of_kind()))
+            }
+            _ if flags.is_pre_init() => damage("a page in use"),
+            _ if flags.is_leaf() && flags.is_parent_of_leaf() => {
+                damage("a leaf or the parent of leaves")
+            }
+            Some(true) if !flags.is_leaf() => damage("a leaf"),
+            Some(false) if flags.is_leaf() => damage("no leaf"),
+            // From here on the engine's check says nothing.
+            _ if !is_root && flags.is_root() => note("no root"),
+            _ if flags.is_empty() => note("a page in use"),
+            _ if flags.is_space_tree() != is_space
+                || flags.is_index() != (kind == PageKind::Index)
+                || flags.is_long_value() != (kind == PageKind::LongValue) =>
+            {
+                Some((Severity::Note, of_kind()))
+            }
+            // The pages of space trees say it of the tree that the space is for.
+            _ if is_space || flags.has_non_unique_keys() == self.form.non_unique => None,
+            _ if self.form.non_unique => note("keys that repeat"),
+            _ => note("keys that do not repeat"),
+        }
+    }
+
     fn leaf(&self, page: PageView<'_>, bounds: &Bounds) -> Walked<V> {
         let mut walked = self.nothing();
         walked.complete = true;
         walked.pages = 1;
         walked.depth = Some(1);
-        walked.levels.push(self.level(page));
-        let non_unique = page.flags().has_non_unique_keys();
+        let header = page.header();
+        let link = |to| {
+            let page = page.number();
+            Some(Link { page, to })
+        };
+        walked.leaves = Some(Leaves {
+            first: link(header.previous),
+            last: link(header.next),
+        });
+        if page.node_count() == 0 && !header.flags.is_root() {
+            let fault = Fault::new(page.number(), "leaf", "at least one node", "none");
+            self.damage(fault);
+        }
+        let non_unique = self.form.non_unique;
         let mut before: Option<Node<'_>> = None;
         for (index, node) in page.nodes().enumerate() {
             let node = match node {
@@ -314,10 +348,19 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         let fault = |expected: String, found: String| {
             self.damage(Fault::new(page.number(), "node key", expected, found).at_tag(tag));
         };
-        let data: &[u8] = if non_unique { node.data } else { &[] };
+        if node.key.prefix.len() == 1 {
+            // It takes two bytes to say that a key begins with the page's prefix.
+            fault(
+                "a key with none or several bytes of the page's prefix".into(),
+                "one byte of it".into(),
+            );
+        }
+        if node.data.is_empty() && self.form.usage != Use::Space {
+            fault("a node with data".into(), "none".into());
+        }
         if node.key.is_empty() {
-            fault("a key".into(), "none".into());
-            return;
+            let fault = Fault::new(page.number(), "node key", "a key", "none").at_tag(tag);
+            self.note(fault);
         }
         match before {
             Some(before) => {
@@ -333,7 +376,9 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                 }
             }
             None => {
-                if cmp_with_data(&node.key, data, &bounds.lower) == Ordering::Less {
+                // For a separator may end in a part of the data.
+                let order = cmp_with_data(&node.key, node.data, &bounds.lower);
+                if order == Ordering::Less && !node.key.is_empty() {
                     let expected = format!(
                         "a key from {} on, as the parent page says",
                         shown(bounds.lower.len())
@@ -343,10 +388,8 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             }
         }
         let is_last = index + 1 == page.node_count();
-        if is_last
-            && !bounds.upper.is_empty()
-            && cmp_with_data(&node.key, data, &bounds.upper) != Ordering::Less
-        {
+        let is_too_great = |data| cmp_with_data(&node.key, data, &bounds.upper) != Ordering::Less;
+        if is_last && !bounds.upper.is_empty() && is_too_great(&[]) {
             let expected = format!(
                 "a key less than {}, as the parent page says",
                 shown(bounds.upper.len())
@@ -358,6 +401,15 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
     fn branch(&self, page: PageView<'_>, bounds: &Bounds, depth: usize) -> Walked<V> {
         let number = page.number();
         let count = page.node_count();
+        for (link, what) in [
+            (page.header().previous, PREVIOUS),
+            (page.header().next, NEXT),
+        ] {
+            if link != 0 {
+                let found = format!("page {link}");
+                self.damage(Fault::new(number, what, "none of a branch page", found));
+            }
+        }
         if count == 0 {
             self.damage(Fault::new(
                 number,
@@ -402,11 +454,16 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                         shown(upper.len()),
                     );
                 }
-                if !bounds.upper.is_empty() && upper > bounds.upper {
-                    let expected = format!(
-                        "a key of at most {}, as the parent page says",
-                        shown(bounds.upper.len())
-                    );
+                let is_outside = match is_last {
+                    true => upper != bounds.upper,
+                    false => upper > bounds.upper,
+                };
+                if !bounds.upper.is_empty() && is_outside {
+                    let bound = shown(bounds.upper.len());
+                    let expected = match is_last {
+                        true => format!("the key {bound} of the parent page"),
+                        false => format!("a key of at most {bound}, as the parent page says"),
+                    };
                     fault("separator", expected, shown(upper.len()));
                 }
                 if is_last && bounds.upper.is_empty() {
@@ -417,11 +474,18 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                     );
                 }
             }
-            if node.flags.is_deleted() {
+            if node.flags.is_deleted() || node.flags.is_versioned() {
+                let found = match node.flags.is_deleted() {
+                    true => "a deleted node",
+                    false => "a node with versions",
+                };
+                fault("branch node", "a node in use".into(), found.into());
+            }
+            if node.key.prefix.len() == 1 {
                 fault(
-                    "branch node",
-                    "a node in use".into(),
-                    "a deleted node".into(),
+                    "separator",
+                    "none or several bytes of the page's prefix".into(),
+                    "one byte of it".into(),
                 );
             }
             match node.child() {
@@ -456,29 +520,14 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             }
         }
         joined.pages += 1;
-        joined.levels.push(self.level(page));
         if let Some(depth) = &mut joined.depth {
             *depth += 1;
         }
         joined
     }
 
-    fn level(&self, page: PageView<'_>) -> Level {
-        let link = |to| {
-            Some(Link {
-                page: page.number(),
-                to,
-            })
-        };
-        Level {
-            first: link(page.header().previous),
-            last: link(page.header().next),
-        }
-    }
-
     /// Appends a part of the tree to the part before it.
     fn join(&self, walked: &mut Walked<V>, next: Walked<V>, parent: Pgno) {
-        let is_first = walked.levels.is_empty() && !walked.front_missing;
         match (walked.depth, next.depth) {
             (Some(depth), Some(next)) if depth != next => {
                 let expected = format!("{depth} levels below each child");
@@ -492,35 +541,33 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             (None, depth) => walked.depth = depth,
             _ => {}
         }
-        for (level, next) in next.levels.iter().enumerate() {
-            match walked.levels.get_mut(level) {
-                None if is_first => walked.levels.push(*next),
-                None => walked.levels.push(Level {
-                    first: None,
-                    last: next.last,
-                }),
-                Some(own) => {
-                    if let (Some(left), Some(right)) = (own.last, next.first) {
-                        for (link, other, what) in
-                            [(left, right.page, NEXT), (right, left.page, PREVIOUS)]
-                        {
-                            // The engine links leaves to each other, but branch pages not.
-                            let is_linked = level == 0 || link.to != 0;
-                            if link.to != other && is_linked {
-                                let (expected, found) =
-                                    (format!("page {other}"), format!("page {}", link.to));
-                                self.damage(Fault::new(link.page, what, expected, found));
-                            }
+        match (&mut walked.leaves, next.leaves) {
+            (Some(own), Some(next)) => {
+                if let (Some(left), Some(right)) = (own.last, next.first) {
+                    for (link, other, what) in
+                        [(left, right.page, NEXT), (right, left.page, PREVIOUS)]
+                    {
+                        if link.to != other {
+                            let (expected, found) =
+                                (format!("page {other}"), format!("page {}", link.to));
+                            self.damage(Fault::new(link.page, what, expected, found));
                         }
                     }
-                    own.last = next.last;
                 }
+                own.last = next.last;
             }
-        }
-        walked.front_missing |= walked.levels.is_empty();
-        // A level that the next part did not reach has no known end.
-        for own in walked.levels.iter_mut().skip(next.levels.len()) {
-            own.last = None;
+            // What follows could not be read.
+            (Some(own), None) => own.last = None,
+            (None, Some(next)) if walked.front_missing => {
+                walked.leaves = Some(Leaves {
+                    first: None,
+                    ..next
+                });
+            }
+            (None, next) => {
+                walked.front_missing = next.is_none();
+                walked.leaves = next;
+            }
         }
         walked.complete &= next.complete;
         walked.pages += next.pages;
