@@ -17,6 +17,8 @@ pub struct Header {
     pub last_object: u32,
     pub consistent: Lgpos,
     pub attach: Lgpos,
+    /// When the file was last resized or attached; older formats do not note it.
+    pub resize: Lgpos,
 }
 
 /// A moment at which a page was written, or at which it was changed in memory.
@@ -77,6 +79,7 @@ impl Disk {
                 last_object: 0,
                 consistent: Lgpos::MIN,
                 attach: Lgpos::MIN,
+                resize: Lgpos::MIN,
             },
             last_page: 0,
             events: BTreeMap::new(),
@@ -91,6 +94,25 @@ impl Disk {
             begun,
             record,
         });
+    }
+
+    /// The file is longer, and the header notes when it became so.
+    pub fn extend(&mut self, last_page: Pgno, position: Lgpos) {
+        self.last_page = last_page;
+        self.resized(position);
+    }
+
+    /// The file is shorter: what was beyond its end is gone.
+    pub fn shrink(&mut self, last_page: Pgno, position: Lgpos) {
+        self.last_page = last_page;
+        self.events.retain(|page, _| *page <= last_page);
+        self.resized(position);
+    }
+
+    fn resized(&mut self, position: Lgpos) {
+        if self.header.resize.is_set() {
+            self.header.resize = position;
+        }
     }
 
     /// The page is written.
@@ -192,6 +214,7 @@ impl Disk {
         header.database_id = 1.into();
         header.last_consistent = self.header.consistent;
         header.last_attach = self.header.attach;
+        header.last_resize = self.header.resize;
         header.last_object_id = self.header.last_object.into();
         header.dbtime = DbTime::new(self.header.dbtime);
         if self.header.clean {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use ese::header::Lgpos;
 use ese::log::record::{
-    Begin, Commit, DBTIME_NIL, NodeHead, PageHead, Record, RecordType as T, Rollback, Undo,
-    UndoInfo,
+    Begin, Commit, NodeHead, PageHead, Record, RecordType as T, Rollback, Undo,
 };
 use ese::page::{PageSize, Pgno};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::disk::{Disk, Moment};
+use super::catalog::Table;
+use super::disk::Disk;
 use super::log::{LogWriter, Style};
 use super::page::Page;
 use super::random::Random;
@@ -56,7 +56,8 @@ pub struct Version {
 pub struct Session {
     pub level: u8,
     pub transaction: u32,
-    begun: Lgpos,
+    /// Where its transaction begins.
+    pub begun: Lgpos,
     pub versions: Vec<Version>,
 }
 
@@ -91,6 +92,13 @@ pub struct Engine {
     versions: u32,
     pub objects: u32,
     pub trees: Vec<Tree>,
+    pub tables: Vec<Table>,
+    /// How many rows a table may have.
+    pub rows: usize,
+    /// Whether there are more insertions than deletions.
+    pub grows: bool,
+    /// Whether rows are mostly added after the last.
+    pub in_order: bool,
     pub sessions: BTreeMap<u16, Session>,
     /// What each tree holds.
     pub content: Vec<Content>,
@@ -120,6 +128,10 @@ impl Engine {
             versions: 1,
             objects: 0,
             trees: Vec::new(),
+            tables: Vec::new(),
+            rows: 1,
+            grows: true,
+            in_order: false,
             sessions: BTreeMap::new(),
             content: Vec::new(),
             log: LogWriter::new(style),
@@ -497,88 +509,11 @@ impl Engine {
                 version.tree == tree && version.key == key && version.data == data
             })
     }
-
-    // --- writing pages ------------------------------------------------------------------------------------------
-
-    fn log_undo_info(&mut self, number: u16, version: &Version) -> Result {
-        let tree = self.trees[version.tree].clone();
-        let mut head = NodeHead::new_zeroed();
-        head.page.session = number.into();
-        head.page.database = DATABASE;
-        head.page.page = version.page.into();
-        head.page.dbtime = DBTIME_NIL.into();
-        head.page.dbtime_before = DBTIME_NIL.into();
-        head.page.transaction = self.sessions[&number].transaction.into();
-        head.page.level = version.level;
-        if tree.unique {
-            head.page.flags |= PageHead::FLAG_UNIQUE;
-        }
-        head.version = version.id.into();
-        head.root = tree.root.into();
-        head.object = tree.object.into();
-        let data = match &version.before {
-            Before::Replaced(before) => &before[..],
-            _ => &[],
-        };
-        let info = UndoInfo {
-            head: &head,
-            operation: version.operation(),
-            largest_size: 0,
-            delta: 0,
-            key: &version.key,
-            bookmark_data: &version.data,
-            data,
-        };
-        self.write_record(T::UNDO_INFO, &Record::UndoInfo(info))?;
-        let session = self.sessions.get_mut(&number).expect("a session");
-        for other in &mut session.versions {
-            if other.id == version.id {
-                other.page = 0;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a page to disk, after what its rollback may need is in the log.
-    pub fn flush(&mut self, number: Pgno) -> Result {
-        self.settle()?;
-        let waiting: Vec<(u16, Version)> = (self.sessions.iter())
-            .flat_map(|(session, state)| {
-                let versions = state
-                    .versions
-                    .iter()
-                    .filter(|version| version.page == number);
-                versions.map(|version| (*session, version.clone()))
-            })
-            .collect();
-        for (session, version) in waiting {
-            self.log_undo_info(session, &version)?;
-        }
-        if self.records.len() < self.power {
-            let page = self.page(number).clone();
-            self.disk.write(&page);
-        }
-        Ok(())
-    }
-
-    /// Where the oldest open transaction begins.
-    pub fn moment(&self) -> Moment {
-        Moment {
-            position: match self.log.logs.is_empty() {
-                true => Lgpos::MIN,
-                false => self.log.end(),
-            },
-            oldest: (self.sessions.values())
-                .filter(|session| session.level > 0)
-                .map(|session| session.begun)
-                .min(),
-            first_generation: self.first_generation,
-        }
-    }
 }
 
 impl Version {
-    fn operation(&self) -> u16 {
+    /// Its kind, as records number it.
+    pub fn operation(&self) -> u16 {
         match self.before {
             Before::Inserted => 1,
             Before::Replaced(_) => 2,

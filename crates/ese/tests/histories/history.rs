@@ -4,9 +4,8 @@ use ese::header::Lgpos;
 use ese::page::PageSize;
 
 use super::disk::Disk;
-use super::engine::{COUNTER, Engine, PowerCut, Result};
+use super::engine::{Engine, PowerCut, Result};
 use super::log::{Style, signature};
-use super::page::{INDEX, NON_UNIQUE};
 use super::random::Random;
 
 /// Sessions of applications, and one of the engine's own.
@@ -29,9 +28,13 @@ pub fn until_power_cut(seed: u64) -> Engine {
     let format = random.pick(&[(20, 0), (160, 360), (290, 600)]);
     let disk = Disk::new(size, signature(seed as u32), style.signature, format);
     let generation = random.between(1, 40) as u32;
-    let power = random.between(1, 1200);
+    let most = random.pick(&[300, 1500, 6000]);
+    let power = random.between(1, most);
     let mut engine = Engine::new(random, size, style, disk, generation);
     engine.notes_new_pages = version.0 > 4;
+    engine.rows = engine.random.pick(&[40, 150, 600]);
+    engine.grows = !engine.random.once_in(4);
+    engine.in_order = engine.random.once_in(2);
     prepare(&mut engine);
     engine.power = power;
     let cut = live(&mut engine);
@@ -45,13 +48,14 @@ fn prepare(engine: &mut Engine) {
     engine.make_database(64);
     let made = (|| -> Result {
         engine.begin(SYSTEM, 1)?;
-        for tree in 0..3 {
-            new_tree(engine, SYSTEM, tree == 2)?;
+        engine.create_catalog(SYSTEM)?;
+        for _ in 0..2 {
+            engine.create_table(SYSTEM)?;
         }
         engine.commit(SYSTEM)?;
         engine.begin(SESSIONS[0], 1)?;
-        for _ in 0..engine.random.between(0, 60) {
-            work_on_a_node(engine, SESSIONS[0])?;
+        for _ in 0..engine.random.between(0, 100) {
+            engine.work_on_row(SESSIONS[0])?;
         }
         engine.commit(SESSIONS[0])?;
         engine.settle()
@@ -89,14 +93,20 @@ fn step(engine: &mut Engine) -> Result {
             Ok(())
         }
         870..975 => {
+            let trees: Vec<usize> = (0..engine.trees.len())
+                .filter(|tree| !engine.trees[*tree].is_dropped)
+                .collect();
+            let tree = engine.random.pick(&trees);
             engine.begin(SYSTEM, 1)?;
-            let tree = engine.random.below(engine.trees.len());
             match engine.random.below(10) {
-                0..6 => {
-                    engine.clean_up(SYSTEM, tree)?;
+                0..5 => {
+                    let most = engine.random.between(1, 12);
+                    let mut left = 0..most;
+                    while left.next().is_some() && engine.clean_up(SYSTEM, tree)? {}
                 }
-                6..8 => {
-                    engine.merge(SYSTEM, tree)?;
+                5..8 => {
+                    let mut tries = 0..4;
+                    while tries.next().is_some() && !engine.merge(SYSTEM, tree)? {}
                 }
                 8 => {
                     engine.move_leaf(SYSTEM, tree)?;
@@ -107,23 +117,27 @@ fn step(engine: &mut Engine) -> Result {
         }
         975..980 => {
             engine.begin(SYSTEM, 1)?;
-            let non_unique = engine.random.once_in(2);
-            new_tree(engine, SYSTEM, non_unique)?;
+            match engine.random.below(4) {
+                0 | 1 => {
+                    engine.shrink(SYSTEM)?;
+                }
+                2 => engine.grow(SYSTEM)?,
+                _ => engine.create_table(SYSTEM)?,
+            }
             engine.commit(SYSTEM)
         }
-        980..984 => engine.roll(),
+        980 => engine.drop_table(SYSTEM).map(|_| ()),
+        981 => {
+            engine.grows = !engine.grows;
+            Ok(())
+        }
+        982..984 => engine.roll(),
         984..992 => restart(engine),
         _ => match engine.random.once_in(2) {
             true => engine.recover(),
             false => engine.flush_all(),
         },
     }
-}
-
-fn new_tree(engine: &mut Engine, session: u16, non_unique: bool) -> Result {
-    let pages = engine.random.between(4, 20) as u32;
-    let flags = if non_unique { INDEX | NON_UNIQUE } else { 0 };
-    engine.create_tree(session, pages, !non_unique, flags)
 }
 
 /// All transactions end, and the database goes out of use and comes back, with the engine or without it.
@@ -163,58 +177,6 @@ fn work(engine: &mut Engine) -> Result {
         }
         (_, 0..3) => end_level(engine, session),
         (1..4, 3) => engine.begin(session, 1),
-        _ => work_on_a_node(engine, session),
+        _ => engine.work_on_row(session),
     }
-}
-
-fn work_on_a_node(engine: &mut Engine, session: u16) -> Result {
-    let tree = engine.random.below(engine.trees.len());
-    let number = engine.random.below(150) as u32;
-    if !engine.trees[tree].unique {
-        let key = index_key(number % 9);
-        let data = row_key(number);
-        match engine.random.below(3) {
-            0 => engine.delete(session, tree, &key, &data)?,
-            _ => engine.insert(session, tree, &key, &data)?,
-        };
-        return Ok(());
-    }
-    let key = row_key(number);
-    let longest = engine.area() / 8;
-    let len = match engine.random.once_in(3) {
-        true => engine.random.below(longest),
-        false => engine.random.below(longest / 4),
-    };
-    let fill = engine.random.next() as u8;
-    let counter = engine.random.below(100) as u32;
-    match engine.random.below(8) {
-        0..4 => engine.insert(session, tree, &key, &row(number, counter, fill, len))?,
-        4 => engine.delete(session, tree, &key, &[])?,
-        5 | 6 => engine.replace(session, tree, &key, &row(number, counter, fill, len))?,
-        _ => engine.add(session, tree, &key, counter as i32 - 50)?,
-    };
-    Ok(())
-}
-
-/// A number as the key of a row: not NULL, the greatest first byte first.
-fn row_key(number: u32) -> Vec<u8> {
-    [&[0x7f][..], &(number ^ 0x8000_0000).to_be_bytes()].concat()
-}
-
-fn index_key(number: u32) -> Vec<u8> {
-    // Long enough for a prefix to pay.
-    [&row_key(number)[..], &[b'k'; 6]].concat()
-}
-
-/// A row: two fixed columns, the second one a counter, and a variable one.
-fn row(number: u32, counter: u32, fill: u8, len: usize) -> Vec<u8> {
-    let end_of_fixed = (COUNTER + 4 + 1) as u16;
-    let mut row = vec![2, 128];
-    row.extend(end_of_fixed.to_le_bytes());
-    row.extend(number.to_le_bytes());
-    row.extend(counter.to_le_bytes());
-    row.push(0);
-    row.extend((len as u16).to_le_bytes());
-    row.resize(row.len() + len, fill);
-    row
 }

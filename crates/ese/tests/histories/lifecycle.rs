@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// Whether the header is written before the power is cut, if it is cut now.
-    fn has_time(&mut self) -> bool {
+    pub fn has_time(&mut self) -> bool {
         self.records.len() < self.power || self.random.once_in(2)
     }
 
@@ -65,9 +65,13 @@ impl Engine {
         let position = self.write_record(T::ATTACH_DATABASE, &Record::AttachDatabase(attach))?;
         self.attached = true;
         if self.has_time() {
+            let notes_resizes = self.notes_new_pages;
             let header = &mut self.disk.header;
             header.clean = false;
             header.attach = position;
+            if notes_resizes {
+                header.resize = position;
+            }
             header.dbtime = self.dbtime;
             header.last_object = self.objects;
         }
@@ -109,6 +113,9 @@ impl Engine {
         let header = &mut self.disk.header;
         header.clean = true;
         header.consistent = position;
+        if header.resize.is_set() {
+            header.resize = position;
+        }
         header.dbtime = self.dbtime;
         header.last_object = self.objects;
     }

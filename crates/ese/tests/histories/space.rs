@@ -1,8 +1,8 @@
 //! Space: which pages a tree owns and has available, how it takes one and gives one back, and how trees are made.
 
 use ese::log::record::{
-    CreateMultipleExtent, ExtendDatabase, FlagInsertReplace, Insert, NewPage, PageHead, Record,
-    RecordType as T, Replace,
+    CreateMultipleExtent, ExtendDatabase, FlagInsertReplace, FreeTree, Insert, NewPage, PageHead,
+    Record, RecordType as T, Replace, ShrinkDatabase, ShrinkDatabaseHead,
 };
 use ese::page::Pgno;
 use zerocopy::FromZeros;
@@ -21,6 +21,8 @@ pub fn system() -> Tree {
         object: 1,
         unique: true,
         flags: 0,
+        parent: None,
+        is_dropped: false,
     }
 }
 
@@ -65,17 +67,7 @@ impl Engine {
 
     /// A page for the tree.
     pub fn take_page(&mut self, session: u16, tree: &Tree) -> Result<Pgno> {
-        if let Some(page) = self.take(session, tree, 1)? {
-            return self.note_taken(session, tree, page);
-        }
-        let first = self.take_extent(session, EXTENT)?;
-        let last = first + EXTENT - 1;
-        let key = last.to_be_bytes();
-        self.insert_plain(session, &tree.owned(), &key, &EXTENT.to_le_bytes())?;
-        self.insert_plain(session, &tree.available(), &key, &EXTENT.to_le_bytes())?;
-        let page = self
-            .take(session, tree, 1)?
-            .expect("a new extent has pages");
+        let page = self.take_extent(session, tree, 1)?;
         self.note_taken(session, tree, page)
     }
 
@@ -101,26 +93,110 @@ impl Engine {
         Ok(number)
     }
 
-    /// Pages of the database's own space, which grows where it must.
-    fn take_extent(&mut self, session: u16, count: u32) -> Result<Pgno> {
-        const GROWTH: u32 = 64;
-        if let Some(first) = self.take(session, &system(), count)? {
+    /// Pages of a tree's space, which gets more where it has too little.
+    fn take_extent(&mut self, session: u16, tree: &Tree, count: u32) -> Result<Pgno> {
+        if let Some(first) = self.take(session, tree, count)? {
             return Ok(first);
         }
-        let growth = GROWTH.max(count);
+        let pages = count.max(EXTENT);
+        let last = match tree.root == system().root {
+            true => self.extend(pages)?,
+            false => {
+                let parent = self.parent(tree);
+                self.take_extent(session, &parent, pages)? + pages - 1
+            }
+        };
+        let key = last.to_be_bytes();
+        self.insert_plain(session, &tree.owned(), &key, &pages.to_le_bytes())?;
+        self.insert_plain(session, &tree.available(), &key, &pages.to_le_bytes())?;
+        let first = self.take(session, tree, count)?;
+        Ok(first.expect("a new extent has pages"))
+    }
+
+    fn parent(&self, tree: &Tree) -> Tree {
+        tree.parent
+            .map_or(system(), |parent| self.trees[parent].clone())
+    }
+
+    /// All space of a table's tree goes back to the database.
+    pub fn free_tree(&mut self, session: u16, tree: &Tree) -> Result {
+        let mut free = FreeTree::new_zeroed();
+        free.database = DATABASE;
+        free.root = tree.root.into();
+        free.kind = 1;
+        self.write_record(T::FREE_TREE, &Record::FreeTree(&free))?;
+        for node in self.page(tree.owned().root).all_loose() {
+            if !node.deleted {
+                self.insert_plain(session, &system().available(), &node.key, &node.data)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file grows ahead of need.
+    pub fn grow(&mut self, session: u16) -> Result {
+        let last = self.extend(EXTENT)?.to_be_bytes();
+        self.insert_plain(session, &system().owned(), &last, &EXTENT.to_le_bytes())?;
+        self.insert_plain(session, &system().available(), &last, &EXTENT.to_le_bytes())
+    }
+
+    /// The file loses its last extent, if all of it is available; whether it was.
+    pub fn shrink(&mut self, session: u16) -> Result<bool> {
+        let key = self.last_page.to_be_bytes();
+        let (owned, available) = (system().owned(), system().available());
+        let line_of = |engine: &Engine, root: Pgno| {
+            let page = engine.page(root);
+            let mut lines = 0..page.nodes.len();
+            lines.find(|line| page.key(*line) == key && !page.nodes[*line].deleted)
+        };
+        let (Some(own), Some(free)) = (line_of(self, owned.root), line_of(self, available.root))
+        else {
+            return Ok(false);
+        };
+        let pages = self.page(owned.root).nodes[own].data.clone();
+        if self.page(available.root).nodes[free].data != pages {
+            return Ok(false);
+        }
+        let pages = u32::from_le_bytes(pages[..].try_into().expect("a number"));
+        self.flag_delete_plain(session, &available, available.root, free)?;
+        self.flag_delete_plain(session, &owned, owned.root, own)?;
         self.settle()?;
-        let last = self.last_page + growth;
+        let last = self.last_page - pages;
+        let mut head = ShrinkDatabaseHead::new_zeroed();
+        head.database = DATABASE;
+        head.last_page = last.into();
+        head.pages = pages.into();
+        let dbtime = self.notes_new_pages.then(|| self.tick());
+        let kind = match dbtime {
+            Some(_) => T::SHRINK_DATABASE3,
+            None => T::SHRINK_DATABASE,
+        };
+        let shrink = ShrinkDatabase {
+            head: &head,
+            dbtime,
+        };
+        let position = self.write_record(kind, &Record::ShrinkDatabase(shrink))?;
+        self.last_page = last;
+        self.pages.retain(|page, _| *page <= last);
+        if self.has_time() {
+            self.disk.shrink(last, position);
+        }
+        Ok(true)
+    }
+
+    /// The file grows; gives its last page.
+    fn extend(&mut self, pages: u32) -> Result<Pgno> {
+        self.settle()?;
+        let last = self.last_page + pages;
         let mut extend = ExtendDatabase::new_zeroed();
         extend.database = DATABASE;
         extend.last_page = last.into();
-        self.write_record(T::EXTEND_DATABASE, &Record::ExtendDatabase(&extend))?;
+        let position = self.write_record(T::EXTEND_DATABASE, &Record::ExtendDatabase(&extend))?;
         self.last_page = last;
-        self.disk.last_page = last;
-        let key = last.to_be_bytes();
-        self.insert_plain(session, &system().owned(), &key, &growth.to_le_bytes())?;
-        self.insert_plain(session, &system().available(), &key, &growth.to_le_bytes())?;
-        let first = self.take(session, &system(), count)?;
-        Ok(first.expect("the database has grown"))
+        if self.has_time() {
+            self.disk.extend(last, position);
+        }
+        Ok(last)
     }
 
     /// A page goes back to its tree's available space.
@@ -153,15 +229,25 @@ impl Engine {
         self.make_roots(&system(), 0, pages);
     }
 
-    /// A new tree with `pages` pages of the database's space, at the end of the list of trees.
-    pub fn create_tree(&mut self, session: u16, pages: u32, unique: bool, flags: u32) -> Result {
-        let root = self.take_extent(session, pages)?;
+    /// A new tree with `pages` pages of the space of another, or of the database's, at the end of the list of trees.
+    pub fn create_tree(
+        &mut self,
+        session: u16,
+        parent: Option<usize>,
+        pages: u32,
+        unique: bool,
+        flags: u32,
+    ) -> Result {
+        let from = parent.map_or(system(), |parent| self.trees[parent].clone());
+        let root = self.take_extent(session, &from, pages)?;
         self.settle()?;
         let tree = Tree {
             root,
             object: self.objects + 1,
             unique,
             flags,
+            parent,
+            is_dropped: false,
         };
         self.dbtime += 1;
         let mut create = CreateMultipleExtent::new_zeroed();
@@ -173,14 +259,14 @@ impl Engine {
         create.object = tree.object.into();
         create.owned_root = (root + 1).into();
         create.available_root = (root + 2).into();
-        create.parent_root = 1.into();
+        create.parent_root = from.root.into();
         create.primary_pages = pages.into();
         create.page_flags = flags.into();
         let record = Record::CreateMultipleExtent(&create);
         let record = record.encode(T::CREATE_MULTIPLE_EXTENT).expect("a record");
         let position = self.write(record)?;
         self.objects += 1;
-        self.make_roots(&tree, 1, pages);
+        self.make_roots(&tree, from.root, pages);
         for page in [root, root + 1, root + 2] {
             let begun = self.begun(session);
             self.disk

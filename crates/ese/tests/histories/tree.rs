@@ -13,6 +13,10 @@ pub struct Tree {
     pub unique: bool,
     /// Flags of all its pages.
     pub flags: u32,
+    /// The tree that its space comes from, by its number among the trees; `None` for the database's own.
+    pub parent: Option<usize>,
+    /// Its table was dropped, and its pages may be others'.
+    pub is_dropped: bool,
 }
 
 impl Tree {
