@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 
+import drill
 import faults
 import in_place
 import recovered_domain
@@ -18,6 +19,7 @@ SCENARIOS = {
     "under-load": under_load.run,
     "in-place": in_place.run,
     "in-place-second": in_place.run_second,
+    "drill": drill.run,
     "faults": faults.run,
     "recovered-domain": recovered_domain.run,
     "remote": remote.run,
