@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
+use store::{DirectoryStore, Mode};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,20 +19,19 @@ use wire::v1::ad_backup_server::AdBackupServer;
 use wire::v1::ad_identity_server::AdIdentityServer;
 use wire::v1::ad_restore_server::AdRestoreServer;
 
+use crate::accept::acceptor::{Acceptor, accept_local};
+use crate::accept::local_socket::LocalSocket;
+use crate::accept::network::RemoteEndpoint;
 use crate::audit::Audit;
-use crate::backup_service::BackupService;
+use crate::caller::local_rule::LocalRule;
 use crate::calls::Calls;
+use crate::calls::backup_service::BackupService;
+use crate::calls::identity_service::IdentityService;
+use crate::calls::restore_service::RestoreService;
 use crate::configuration::Configuration;
-use crate::contexts::{Contexts, Limits, Work};
-use crate::doorkeeper::{Lobby, accept_local};
-use crate::endpoint::Endpoint;
-use crate::identity_service::IdentityService;
-use crate::pace::Pace;
-use crate::privilege::LocalRule;
-use crate::remote::RemoteEndpoint;
-use crate::restore_service::RestoreService;
-use crate::transfer_body;
-use store::{DirectoryStore, Mode};
+use crate::sessions::contexts::{Contexts, Limits, Work};
+use crate::transfer::body;
+use crate::transfer::rate_limiter::RateLimiter;
 
 /// How long clients may take to see the end of their calls when the service stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -58,7 +58,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 pub struct Service {
     calls: Calls,
     rule: LocalRule,
-    endpoint: Endpoint,
+    endpoint: LocalSocket,
     remote: Option<RemoteEndpoint>,
     /// How long a connection over the network may last.
     longest: Duration,
@@ -112,7 +112,7 @@ impl Service {
         });
         let audit = Audit::new(configuration.audit.file.as_deref())?;
         let kib = remote.and_then(|remote| remote.bandwidth_limit_kib_s);
-        let pace = kib.map(|kib| Arc::new(Pace::new(u64::from(kib) << 10)));
+        let rate_limiter = kib.map(|kib| Arc::new(RateLimiter::new(u64::from(kib) << 10)));
         let remote = remote
             .map(|remote| RemoteEndpoint::bind(remote, store.mode(), audit.clone()))
             .transpose()?;
@@ -121,12 +121,12 @@ impl Service {
                 store,
                 contexts: Arc::new(contexts),
                 audit,
-                pace,
+                rate_limiter,
                 piece_timeout: Duration::from_secs(endpoint.piece_timeout_s.into()),
             },
             longest: Duration::from_secs(endpoint.total_timeout_s.into()),
             remote,
-            endpoint: Endpoint::bind(&endpoint.socket, rule.group())?,
+            endpoint: LocalSocket::bind(&endpoint.socket, rule.group())?,
             rule,
         })
     }
@@ -169,7 +169,7 @@ impl Service {
         let contexts = calls.contexts.clone();
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let (newcomers, incoming) = mpsc::channel(16);
-        let lobby = Lobby::new(contexts.clone(), closing.clone(), newcomers, longest);
+        let acceptor = Acceptor::new(contexts.clone(), closing.clone(), newcomers, longest);
         let identity = IdentityService {
             rule: remote.as_ref().and_then(RemoteEndpoint::kerberos),
             audit: calls.audit.clone(),
@@ -177,14 +177,14 @@ impl Service {
         };
         let mut accepting = JoinSet::new();
         if let Some(remote) = remote {
-            let lobby = lobby.clone();
+            let acceptor = acceptor.clone();
             accepting.spawn(async move {
-                if let Err(error) = remote.accept(lobby).await {
+                if let Err(error) = remote.accept(acceptor).await {
                     tracing::error!(%error, "the service does not listen on the network");
                 }
             });
         }
-        accepting.spawn(accept_local(listener, rule, lobby));
+        accepting.spawn(accept_local(listener, rule, acceptor));
         let tending = tokio::spawn(tend(contexts.clone()));
         let router = Server::builder()
             .max_concurrent_streams(STREAMS)
@@ -193,7 +193,7 @@ impl Service {
             .http2_max_header_list_size(HEADERS)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
-            .layer(MapResponseLayer::new(transfer_body::put_in))
+            .layer(MapResponseLayer::new(body::put_in))
             .add_service(AdIdentityServer::new(identity).max_decoding_message_size(TOKEN))
             .add_service(
                 AdBackupServer::new(BackupService {

@@ -17,9 +17,9 @@ use tonic::Status;
 use wire::v1::FileContent;
 
 use crate::audit::Visit;
-use crate::contexts::Life;
 use crate::convert;
-use crate::pace::Pace;
+use crate::sessions::life::Life;
+use crate::transfer::rate_limiter::RateLimiter;
 
 /// Pieces that may wait for the client, beside those in the connection's own buffers.
 const PIECES_AHEAD: usize = 4;
@@ -65,12 +65,18 @@ impl Transfer {
         life: Arc<Life>,
         reading: CancellationToken,
         progress: SharedProgress,
-        pace: Option<Arc<Pace>>,
+        rate_limiter: Option<Arc<RateLimiter>>,
     ) -> Self {
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         let (runtime, cancelled) = (Handle::current(), reading.clone());
         tokio::task::spawn_blocking(move || {
-            read_ahead(reader, &sender, &runtime, &cancelled, pace.as_deref());
+            read_ahead(
+                reader,
+                &sender,
+                &runtime,
+                &cancelled,
+                rate_limiter.as_deref(),
+            );
         });
         Self {
             pieces,
@@ -163,7 +169,7 @@ fn read_ahead(
     sender: &mpsc::Sender<Result<Piece, Error>>,
     runtime: &Handle,
     cancelled: &CancellationToken,
-    pace: Option<&Pace>,
+    rate_limiter: Option<&RateLimiter>,
 ) {
     let send = |content: Result<Piece, Error>| -> bool {
         runtime.block_on(async {
@@ -181,8 +187,8 @@ fn read_ahead(
                 if !send(Ok(Piece::Data(data))) {
                     return;
                 }
-                if let Some(pace) = pace {
-                    let pause = pace.after(length);
+                if let Some(rate_limiter) = rate_limiter {
+                    let pause = rate_limiter.delay_after(length);
                     runtime.block_on(async {
                         tokio::select! {
                             () = cancelled.cancelled() => (),

@@ -7,9 +7,9 @@ use contract::{Error, Result, ResultCode, check_read_size};
 use model::FileEntry;
 use tokio_util::sync::CancellationToken;
 
-use crate::contexts::Life;
-use crate::pace::Pace;
-use crate::transfer::{Progress, SharedProgress, Transfer};
+use crate::sessions::life::Life;
+use crate::transfer::download::{Progress, SharedProgress, Transfer};
+use crate::transfer::rate_limiter::RateLimiter;
 use store::{BackupSet, FileReader, Truncation};
 
 /// The longest name of a file, in bytes; the system takes none that is longer.
@@ -117,7 +117,7 @@ impl BackupContext {
     pub(crate) fn read(
         &mut self,
         life: Arc<Life>,
-        pace: Option<Arc<Pace>>,
+        rate_limiter: Option<Arc<RateLimiter>>,
     ) -> Result<(String, Transfer)> {
         let open = self.open.as_mut().ok_or_else(no_file_open)?;
         let Some(reader) = open.reader.take() else {
@@ -137,7 +137,7 @@ impl BackupContext {
             life,
             open.closed.clone(),
             open.progress.clone(),
-            pace,
+            rate_limiter,
         );
         Ok((open.name.clone(), transfer))
     }

@@ -1,18 +1,20 @@
 //! The service's configuration: a TOML file, described by `dsbackup.sample.toml` and `dsbackup.samba.sample.toml`.
 
+pub(crate) mod remote;
+
 use std::path::{Path, PathBuf};
 
 use contract::{Error, Result, ResultCode};
 use serde::Deserialize;
 use store::unusable;
 
-use crate::remote::RemoteConfiguration;
+use self::remote::RemoteConfiguration;
 use crate::stores::{DirectoryConfiguration, SambaConfiguration, StoreConfiguration};
 
 /// The documented sample file.
-pub const SAMPLE: &str = include_str!("../dsbackup.sample.toml");
+pub const SAMPLE: &str = include_str!("../../dsbackup.sample.toml");
 /// The documented sample file for a Samba domain controller.
-pub const SAMBA_SAMPLE: &str = include_str!("../dsbackup.samba.sample.toml");
+pub const SAMBA_SAMPLE: &str = include_str!("../../dsbackup.samba.sample.toml");
 
 /// What the service hosts, and where it is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -18,8 +18,8 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::name::RdnSequence;
 
-use crate::caller::{Identity, Privileges};
-use crate::remote::{ClientConfiguration, RemoteConfiguration};
+use super::identity::{Identity, Privileges};
+use crate::configuration::remote::{ClientConfiguration, RemoteConfiguration};
 
 /// The configured certificates.
 pub(crate) struct Mapping {

@@ -7,8 +7,9 @@ use wire::v1::ad_identity_server::AdIdentity;
 use wire::v1::{AuthenticateRequest, AuthenticateResponse};
 
 use crate::audit::Audit;
+use crate::caller::kerberos_rule::KerberosRule;
+use crate::caller::refusals::Refusals;
 use crate::caller::{self, Caller, Identity, Origin, Peer};
-use crate::remote::{KerberosRule, Refusals};
 
 /// Serves ad_identity.
 pub(crate) struct IdentityService {

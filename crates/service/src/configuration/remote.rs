@@ -7,7 +7,7 @@ use contract::Result;
 use serde::Deserialize;
 use store::unusable;
 
-use super::kerberos_rule::KerberosConfiguration;
+use crate::caller::kerberos_rule::KerberosConfiguration;
 
 /// Where clients on other computers reach the service, and which of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,11 +1,13 @@
 //! How many connections there may be: in all, and from one address, so that no single peer takes every place.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::caller::address::peer;
+
 /// Counts who is in.
-pub(crate) struct Turnstile {
+pub(crate) struct ConnectionLimiter {
     most: usize,
     most_of_one: usize,
     inside: Mutex<HashMap<IpAddr, usize>>,
@@ -13,11 +15,11 @@ pub(crate) struct Turnstile {
 
 /// A place inside; it is free again when the value is dropped.
 pub(crate) struct Admission {
-    turnstile: Arc<Turnstile>,
+    limiter: Arc<ConnectionLimiter>,
     peer: IpAddr,
 }
 
-impl Turnstile {
+impl ConnectionLimiter {
     pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -27,20 +29,20 @@ impl Turnstile {
     }
 
     /// A place for one more connection from this address, if there is one.
-    pub(crate) fn admit(turnstile: &Arc<Self>, address: IpAddr) -> Option<Admission> {
+    pub(crate) fn admit(limiter: &Arc<Self>, address: IpAddr) -> Option<Admission> {
         let peer = peer(address);
-        let mut inside = turnstile.inside();
-        if inside.values().sum::<usize>() >= turnstile.most {
+        let mut inside = limiter.inside();
+        if inside.values().sum::<usize>() >= limiter.most {
             return None;
         }
         let of_peer = inside.entry(peer).or_default();
-        if *of_peer >= turnstile.most_of_one {
+        if *of_peer >= limiter.most_of_one {
             return None;
         }
         *of_peer += 1;
         drop(inside);
         Some(Admission {
-            turnstile: turnstile.clone(),
+            limiter: limiter.clone(),
             peer,
         })
     }
@@ -52,7 +54,7 @@ impl Turnstile {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut inside = self.turnstile.inside();
+        let mut inside = self.limiter.inside();
         if let Some(of_peer) = inside.get_mut(&self.peer) {
             *of_peer -= 1;
             if *of_peer == 0 {
@@ -62,24 +64,14 @@ impl Drop for Admission {
     }
 }
 
-/// Whom an address stands for: whoever has one IPv6 address usually has the other 2^64 of its network too.
-pub(super) fn peer(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn no_peer_takes_every_place() {
-        let turnstile = Turnstile::new(3, 2);
-        let admit = |address: &str| Turnstile::admit(&turnstile, address.parse().unwrap());
+        let limiter = ConnectionLimiter::new(3, 2);
+        let admit = |address: &str| ConnectionLimiter::admit(&limiter, address.parse().unwrap());
         let first = admit("10.0.0.1").unwrap();
         let _second = admit("::ffff:10.0.0.1").unwrap();
         assert!(admit("10.0.0.1").is_none());

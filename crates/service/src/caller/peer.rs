@@ -1,88 +1,26 @@
-//! Who calls, and with which privileges: decided when a connection comes in, asked at every call.
+//! The other end of a connection: who it is, as far as it has proven that.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use contract::{Error, ResultCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::ConnectionId;
-use crate::remote::Unproven;
-
-/// What somebody may do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Privileges {
-    /// SE_BACKUP_NAME.
-    pub(crate) backup: bool,
-    /// SE_RESTORE_NAME.
-    pub(crate) restore: bool,
-}
-
-impl Privileges {
-    pub(crate) const ALL: Self = Self {
-        backup: true,
-        restore: true,
-    };
-
-    pub(crate) const NONE: Self = Self {
-        backup: false,
-        restore: false,
-    };
-
-    /// Whether one of them is what a call wants.
-    pub(crate) fn suffice(self, wanted: Wanted) -> bool {
-        match wanted {
-            Wanted::Backup => self.backup,
-            Wanted::Restore => self.restore,
-            Wanted::Either => self.backup || self.restore,
-        }
-    }
-}
-
-/// The privilege that a call wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// SE_BACKUP_NAME.
-    Backup,
-    /// SE_RESTORE_NAME.
-    Restore,
-    /// One of the two.
-    Either,
-}
-
-/// Who somebody is, as far as that is proven.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// The name by which administrators know the caller.
-    pub(crate) name: String,
-    pub(crate) privileges: Privileges,
-}
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A process on this computer.
-    Local { uid: u32, pid: Option<i32> },
-    /// Another computer, or this one over TCP.
-    Network(SocketAddr),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local { uid, pid } => {
-                write!(f, "uid {uid}")?;
-                pid.map_or(Ok(()), |pid| write!(f, ", process {pid}"))
-            }
-            Self::Network(address) => address.fmt(f),
-        }
-    }
-}
+use super::identity::{Identity, Origin};
 
 /// Denied calls after which a connection over the network is closed.
 const MOST_DENIED: u32 = 32;
+
+/// Tells connections apart for as long as the service runs.
+pub(crate) type ConnectionId = u64;
+
+/// What is to be noted, once, of a connection whose other end has not proven who it is.
+pub(crate) trait Unproven: Send {
+    /// A call was denied.
+    fn denied(self: Box<Self>, call: &'static str);
+
+    /// Something else says what became of it.
+    fn settle(self: Box<Self>);
+}
 
 /// Who calls, and over which connection.
 pub(crate) type Caller = Arc<Peer>;
@@ -97,7 +35,7 @@ pub(crate) struct Peer {
     /// The name of its TLS channel; none on this computer.
     channel: Option<Vec<u8>>,
     /// Set until something is noted of a connection whose other end has not proven who it is.
-    unproven: Mutex<Option<Unproven>>,
+    unproven: Mutex<Option<Box<dyn Unproven>>>,
     /// An exchange of tokens under way.
     pub(crate) exchange: Mutex<Option<kerberos::Accepting>>,
 }
@@ -110,7 +48,7 @@ impl Peer {
         identity: Arc<Identity>,
         disconnect: CancellationToken,
         channel: Option<Vec<u8>>,
-        unproven: Option<Unproven>,
+        unproven: Option<Box<dyn Unproven>>,
     ) -> Self {
         Self {
             connection,
@@ -130,7 +68,7 @@ impl Peer {
     }
 
     /// What is to be noted of it, once, because it has not proven who it is.
-    pub(crate) fn take_unproven(&self) -> Option<Unproven> {
+    pub(crate) fn take_unproven(&self) -> Option<Box<dyn Unproven>> {
         self.unproven
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -172,12 +110,4 @@ impl Peer {
             self.disconnect.cancel();
         }
     }
-}
-
-/// The refusal that reveals nothing but itself.
-pub(crate) fn denied() -> Error {
-    Error::new(
-        ResultCode::ACCESS_DENIED,
-        "the caller does not hold the privilege that this call wants (SE_BACKUP_NAME, SE_RESTORE_NAME)",
-    )
 }

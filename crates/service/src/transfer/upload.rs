@@ -41,14 +41,14 @@ pub(crate) async fn receive(
             restore.create_file(convert::restored_file(start)?)
         })
         .await?;
-    let pace = calls.pace(visit.caller());
+    let rate_limiter = calls.rate_limiter(visit.caller());
     let life = call.life();
     let mut received = 0;
     loop {
         let message = tokio::select! {
             message = next(&mut messages, patience) => message?,
             () = life.released().cancelled() => {
-                let error = life.release().map(crate::contexts::Release::error);
+                let error = life.release().map(crate::sessions::life::Release::error);
                 return Err(wire::to_status(&error.unwrap_or(ResultCode::INVALID_HANDLE.into())));
             }
         };
@@ -62,8 +62,8 @@ pub(crate) async fn receive(
             Ok(file)
         })
         .await?;
-        if let Some(pace) = &pace {
-            tokio::time::sleep(pace.after(length)).await;
+        if let Some(rate_limiter) = &rate_limiter {
+            tokio::time::sleep(rate_limiter.delay_after(length)).await;
         }
     }
     blocking(move || file.finish()).await

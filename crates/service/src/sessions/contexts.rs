@@ -1,17 +1,15 @@
 //! Context handles: whose they are, whether their client lives, and what is released when it does not.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
-use tokio_util::sync::CancellationToken;
 
-use crate::backup_context::BackupContext;
-use crate::caller::Peer;
-use crate::connection::ConnectionId;
-use crate::restore_context::RestoreContext;
+use super::backup_context::BackupContext;
+use super::life::{Life, Release};
+use super::restore_context::RestoreContext;
+use crate::caller::{ConnectionId, Peer};
 
 /// The bytes of a handle: random, so that nobody guesses another client's.
 pub(crate) type Handle = [u8; 16];
@@ -58,120 +56,6 @@ struct Context {
     work: Mutex<Work>,
 }
 
-/// Why a context was released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Release {
-    /// Its client ended it.
-    Ended,
-    /// Its client's connection is gone.
-    Disconnected,
-    /// Its client was silent for too long.
-    Silent,
-    /// Its client did nothing with it for too long.
-    Idle,
-    /// It was there for too long.
-    TooOld,
-    /// The service stops.
-    Stopping,
-}
-
-impl Release {
-    /// What a client hears whose call was under way.
-    pub(crate) fn error(self) -> Error {
-        match self {
-            Self::Ended => Error::new(ResultCode::INVALID_HANDLE, "the context was ended"),
-            Self::Disconnected => Error::new(
-                ResultCode::INVALID_HANDLE,
-                "the connection that made the context is gone",
-            ),
-            Self::Silent => Error::new(
-                ResultCode::INVALID_HANDLE,
-                "the context was released, because nothing was heard from its client for longer than the ping timeout; \
-                 begin again",
-            ),
-            Self::Idle => Error::new(
-                ResultCode::INVALID_HANDLE,
-                "the context was released, because its client did nothing with it for longer than the service allows \
-                 (idle_timeout_s)",
-            ),
-            Self::TooOld => Error::new(
-                ResultCode::INVALID_HANDLE,
-                "the context was released, because it existed for longer than the service allows (total_timeout_s)",
-            ),
-            Self::Stopping => Error::new(
-                ResultCode::COMMUNICATION_ERROR,
-                "the backup service is stopping; begin again when it runs",
-            ),
-        }
-    }
-}
-
-/// The signs of life of a context's client, and the end of that life.
-pub(crate) struct Life {
-    started: Instant,
-    /// Milliseconds after `started`.
-    last_sign: AtomicU64,
-    /// The same, of the last sign that was more than a life sign.
-    last_work: AtomicU64,
-    calls: AtomicUsize,
-    release: OnceLock<Release>,
-    released: CancellationToken,
-}
-
-impl Life {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            started: Instant::now(),
-            last_sign: AtomicU64::new(0),
-            last_work: AtomicU64::new(0),
-            calls: AtomicUsize::new(0),
-            release: OnceLock::new(),
-            released: CancellationToken::new(),
-        })
-    }
-
-    /// Notes that something was heard from the client.
-    pub(crate) fn sign(&self) {
-        let now = self.started.elapsed().as_millis() as u64;
-        self.last_sign.fetch_max(now, Ordering::Relaxed);
-    }
-
-    /// Notes that the client got on with its work.
-    pub(crate) fn work(&self) {
-        self.sign();
-        let now = self.started.elapsed().as_millis() as u64;
-        self.last_work.fetch_max(now, Ordering::Relaxed);
-    }
-
-    fn idle(&self) -> Duration {
-        let last = Duration::from_millis(self.last_work.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(last)
-    }
-
-    fn silence(&self) -> Duration {
-        if self.calls.load(Ordering::Relaxed) > 0 {
-            return Duration::ZERO;
-        }
-        let last = Duration::from_millis(self.last_sign.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(last)
-    }
-
-    fn end(&self, release: Release) {
-        self.release.get_or_init(|| release);
-        self.released.cancel();
-    }
-
-    /// Cancelled when the context is released; children may end earlier.
-    pub(crate) fn released(&self) -> &CancellationToken {
-        &self.released
-    }
-
-    /// Why the context was released, if it was.
-    pub(crate) fn release(&self) -> Option<Release> {
-        self.release.get().copied()
-    }
-}
-
 /// A call under way: the client waits, so it lives.
 pub(crate) struct Call {
     context: Arc<Context>,
@@ -179,7 +63,7 @@ pub(crate) struct Call {
 
 impl Call {
     fn new(context: Arc<Context>) -> Self {
-        context.life.calls.fetch_add(1, Ordering::Relaxed);
+        context.life.begin_call();
         Self { context }
     }
 
@@ -196,8 +80,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.context.life.sign();
-        self.context.life.calls.fetch_sub(1, Ordering::Relaxed);
+        self.context.life.end_call();
     }
 }
 
@@ -308,7 +191,7 @@ impl Contexts {
         });
         self.release(Release::Idle, |context| context.life.idle() > idle_timeout);
         self.release(Release::TooOld, |context| {
-            context.life.started.elapsed() > total_timeout
+            context.life.age() > total_timeout
         });
     }
 

@@ -4,13 +4,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Counts bytes of all connections together.
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     bytes_per_second: u64,
     /// When what has passed so far is paid for.
     paid: Mutex<Instant>,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(crate) fn new(bytes_per_second: u64) -> Self {
         Self {
             bytes_per_second: bytes_per_second.max(1),
@@ -19,7 +19,7 @@ impl Pace {
     }
 
     /// How long to wait after these bytes.
-    pub(crate) fn after(&self, bytes: usize) -> Duration {
+    pub(crate) fn delay_after(&self, bytes: usize) -> Duration {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -34,9 +34,9 @@ mod tests {
 
     #[test]
     fn bytes_of_all_connections_wait_for_each_other() {
-        let pace = Pace::new(1000);
-        assert!(pace.after(500) <= Duration::from_millis(500));
-        let second = pace.after(500);
+        let rate_limiter = RateLimiter::new(1000);
+        assert!(rate_limiter.delay_after(500) <= Duration::from_millis(500));
+        let second = rate_limiter.delay_after(500);
         assert!(second > Duration::from_millis(900) && second <= Duration::from_secs(1));
     }
 }

@@ -11,11 +11,11 @@ use contract::{Error, Result, ResultCode};
 use ids::Sid;
 use kerberos::{Accepted, Accepting, Acceptor};
 use serde::Deserialize;
+use store::Mode;
 
+use super::identity::{Identity, Privileges};
 use super::remembered_groups::RememberedGroups;
 use super::token_groups::{self, Failure};
-use crate::caller::{Identity, Privileges};
-use store::Mode;
 
 /// BUILTIN\Administrators and BUILTIN\Backup Operators.
 const BUILTIN: [&str; 2] = ["S-1-5-32-544", "S-1-5-32-551"];
@@ -71,7 +71,7 @@ impl KerberosRule {
     ///
     /// # Errors
     /// `hrInvalidParam` for what cannot be used.
-    pub(super) fn new(configuration: &KerberosConfiguration, mode: Mode) -> Result<Self> {
+    pub(crate) fn new(configuration: &KerberosConfiguration, mode: Mode) -> Result<Self> {
         let unusable = |error: &dyn Display| {
             Error::new(ResultCode::INVALID_PARAM, format!("kerberos: {error}"))
         };

@@ -9,12 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
+use super::connection_limiter::Admission;
 use crate::caller::Caller;
-use crate::contexts::Contexts;
-use crate::remote::Admission;
-
-/// Tells connections apart for as long as the service runs.
-pub(crate) type ConnectionId = u64;
+use crate::sessions::contexts::Contexts;
 
 /// Bytes to and from a client.
 pub(crate) type Stream = Box<dyn Bytes>;

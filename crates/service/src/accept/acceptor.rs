@@ -9,18 +9,18 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, Identity, Origin, Peer, Privileges};
-use crate::connection::{Connection, Stream};
-use crate::contexts::Contexts;
-use crate::privilege::LocalRule;
-use crate::remote::{Admission, Unproven};
+use super::connection::{Connection, Stream};
+use super::connection_limiter::Admission;
+use crate::caller::local_rule::LocalRule;
+use crate::caller::{Caller, Identity, Origin, Peer, Privileges, Unproven};
+use crate::sessions::contexts::Contexts;
 
 /// How long a connection without privileges may last.
 const INTRODUCTION: Duration = Duration::from_secs(60);
 
 /// Where connections go that were let in, over whichever endpoint they came.
 #[derive(Clone)]
-pub(crate) struct Lobby {
+pub(crate) struct Acceptor {
     contexts: Arc<Contexts>,
     closing: CancellationToken,
     newcomers: mpsc::Sender<io::Result<Connection>>,
@@ -29,7 +29,7 @@ pub(crate) struct Lobby {
     longest: Duration,
 }
 
-impl Lobby {
+impl Acceptor {
     /// Connections break when `closing` is cancelled.
     pub(crate) fn new(
         contexts: Arc<Contexts>,
@@ -107,11 +107,11 @@ pub(crate) struct Network {
     /// The name of its TLS channel.
     pub(crate) channel: Vec<u8>,
     /// Set for as long as its other end has not proven who it is.
-    pub(crate) unproven: Option<Unproven>,
+    pub(crate) unproven: Option<Box<dyn Unproven>>,
 }
 
 /// Lets in who reaches the Unix socket, as the user of the process at its other end.
-pub(crate) async fn accept_local(listener: UnixListener, rule: LocalRule, lobby: Lobby) {
+pub(crate) async fn accept_local(listener: UnixListener, rule: LocalRule, acceptor: Acceptor) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -123,7 +123,9 @@ pub(crate) async fn accept_local(listener: UnixListener, rule: LocalRule, lobby:
             }
         };
         if let Some((origin, identity)) = identify(&stream, &rule).await {
-            lobby.enter(Box::new(stream), origin, identity, None).await;
+            acceptor
+                .enter(Box::new(stream), origin, identity, None)
+                .await;
         }
     }
 }

@@ -1,20 +1,21 @@
-//! Who did not prove who it is: one line in the audit log for each attempt, and a strike against its address.
+//! Who did not prove who it is: one line in the audit log for each attempt, and one failure more of its address.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::strikes::Strikes;
+use super::Unproven;
+use super::failure_limiter::FailureLimiter;
 use crate::audit::Audit;
 
 /// Where refusals are noted.
 pub(crate) struct Refusals {
     audit: Arc<Audit>,
-    strikes: Arc<Strikes>,
+    limiter: Arc<FailureLimiter>,
 }
 
 impl Refusals {
-    pub(super) fn new(audit: Arc<Audit>, strikes: Arc<Strikes>) -> Arc<Self> {
-        Arc::new(Self { audit, strikes })
+    pub(crate) fn new(audit: Arc<Audit>, limiter: Arc<FailureLimiter>) -> Arc<Self> {
+        Arc::new(Self { audit, limiter })
     }
 
     /// Notes somebody who did not prove who it is.
@@ -22,7 +23,7 @@ impl Refusals {
         tracing::warn!(%address, name, reason, "refused a caller");
         let from = address.to_string();
         self.audit.connection(name, &from, what, reason);
-        if self.strikes.strike(address.ip()) {
+        if self.limiter.count_failure(address.ip()) {
             let reason = "too many failures: connections from there are refused for up to a minute";
             self.audit.connection(name, &from, "ShutOut", reason);
         }
@@ -31,7 +32,7 @@ impl Refusals {
 
 /// A connection whose other end has not proven who it is, and of which nothing is noted yet. Its first denied call is
 /// noted with the reason; if it makes none, its end is.
-pub(crate) struct Unproven {
+pub(crate) struct UnprovenPeer {
     refusals: Arc<Refusals>,
     name: String,
     address: SocketAddr,
@@ -39,8 +40,8 @@ pub(crate) struct Unproven {
     settled: bool,
 }
 
-impl Unproven {
-    pub(super) fn new(
+impl UnprovenPeer {
+    pub(crate) fn new(
         refusals: Arc<Refusals>,
         name: String,
         address: SocketAddr,
@@ -55,16 +56,6 @@ impl Unproven {
         }
     }
 
-    /// A call was denied.
-    pub(crate) fn denied(mut self, call: &'static str) {
-        self.note(call);
-    }
-
-    /// Something else says what became of it.
-    pub(crate) fn settle(mut self) {
-        self.settled = true;
-    }
-
     fn note(&mut self, what: &'static str) {
         self.settled = true;
         let reason = &self.reason;
@@ -72,7 +63,17 @@ impl Unproven {
     }
 }
 
-impl Drop for Unproven {
+impl Unproven for UnprovenPeer {
+    fn denied(mut self: Box<Self>, call: &'static str) {
+        self.note(call);
+    }
+
+    fn settle(mut self: Box<Self>) {
+        self.settled = true;
+    }
+}
+
+impl Drop for UnprovenPeer {
     fn drop(&mut self) {
         if !self.settled {
             self.note("Disconnect");

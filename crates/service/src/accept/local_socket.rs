@@ -12,14 +12,14 @@ use store::FolderLock;
 
 /// A listening socket; its file is removed when the value is dropped.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct LocalSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the socket's file.
     identity: (u64, u64),
 }
 
-impl Endpoint {
+impl LocalSocket {
     /// Creates the socket with mode 0600, or 0660 and a group.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Endpoint {
     }
 }
 
-impl Drop for Endpoint {
+impl Drop for LocalSocket {
     fn drop(&mut self) {
         let ours = std::fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
@@ -147,7 +147,7 @@ mod tests {
     fn only_the_owner_reaches_the_socket() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/folder/s.sock");
-        let endpoint = Endpoint::bind(&path, None).unwrap();
+        let endpoint = LocalSocket::bind(&path, None).unwrap();
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         UnixStream::connect(&path).unwrap();
@@ -163,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("own/s.sock");
         let group = std::fs::metadata(folder.path()).unwrap().gid();
-        let _endpoint = Endpoint::bind(&path, Some(group)).unwrap();
+        let _endpoint = LocalSocket::bind(&path, Some(group)).unwrap();
         assert_eq!(mode(&path), 0o660);
         assert_eq!(mode(path.parent().unwrap()), 0o750);
         assert_eq!(std::fs::metadata(&path).unwrap().gid(), group);
@@ -174,8 +174,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.sock");
         drop(UnixListener::bind(&path).unwrap());
-        let living = Endpoint::bind(&path, None).unwrap();
-        let error = Endpoint::bind(&path, None).unwrap_err();
+        let living = LocalSocket::bind(&path, None).unwrap();
+        let error = LocalSocket::bind(&path, None).unwrap_err();
         assert!(error.reason.contains("another service listens"), "{error}");
         UnixStream::connect(&path).unwrap();
         drop(living);
@@ -187,7 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("precious");
         std::fs::write(&path, "data").unwrap();
-        let error = Endpoint::bind(&path, None).unwrap_err();
+        let error = LocalSocket::bind(&path, None).unwrap_err();
         assert!(error.reason.contains("not a socket"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"data");
     }

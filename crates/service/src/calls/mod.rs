@@ -1,18 +1,23 @@
 //! What every call of both interfaces goes through: the privilege, the handle, and a thread that may block.
 
+pub(crate) mod backup_service;
+pub(crate) mod identity_service;
+pub(crate) mod restore_service;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
+use store::DirectoryStore;
 use tonic::{Request, Status};
 
 use crate::audit::{Audit, Visit};
-use crate::backup_context::BackupContext;
 use crate::caller::{self, Caller, Wanted};
-use crate::contexts::{Call, Contexts, Life, Work};
-use crate::pace::Pace;
-use crate::restore_context::RestoreContext;
-use store::DirectoryStore;
+use crate::sessions::backup_context::BackupContext;
+use crate::sessions::contexts::{Call, Contexts, Work};
+use crate::sessions::life::Life;
+use crate::sessions::restore_context::RestoreContext;
+use crate::transfer::rate_limiter::RateLimiter;
 
 /// The hosted directory and the contexts that clients hold on it.
 #[derive(Clone)]
@@ -21,7 +26,7 @@ pub(crate) struct Calls {
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) audit: Arc<Audit>,
     /// A cap on bytes over the network.
-    pub(crate) pace: Option<Arc<Pace>>,
+    pub(crate) rate_limiter: Option<Arc<RateLimiter>>,
     /// How long a client may take for the next piece of a file that it sends.
     pub(crate) piece_timeout: Duration,
 }
@@ -59,8 +64,8 @@ impl Calls {
     }
 
     /// The cap on what this caller's bytes may take of the network.
-    pub(crate) fn pace(&self, caller: &Caller) -> Option<Arc<Pace>> {
-        self.pace.clone().filter(|_| caller.is_remote())
+    pub(crate) fn rate_limiter(&self, caller: &Caller) -> Option<Arc<RateLimiter>> {
+        self.rate_limiter.clone().filter(|_| caller.is_remote())
     }
 
     /// Runs something on the store where it may block.

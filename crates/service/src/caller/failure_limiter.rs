@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admission::peer;
+use super::address::peer;
 
 /// For how long failures count.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -14,12 +14,12 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MOST: usize = 4096;
 
 /// The failures of the last minute.
-pub(crate) struct Strikes {
+pub(crate) struct FailureLimiter {
     limit: u32,
     peers: Mutex<HashMap<IpAddr, (Instant, u32)>>,
 }
 
-impl Strikes {
+impl FailureLimiter {
     pub(crate) fn new(limit: u32) -> Self {
         Self {
             limit,
@@ -36,7 +36,7 @@ impl Strikes {
     }
 
     /// Notes a failure; says whether it is the one too many.
-    pub(crate) fn strike(&self, address: IpAddr) -> bool {
+    pub(crate) fn count_failure(&self, address: IpAddr) -> bool {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= MOST {
             peers.retain(|_, (since, _)| since.elapsed() < WINDOW);
@@ -62,16 +62,16 @@ mod tests {
 
     #[test]
     fn only_who_fails_waits_and_memory_is_bounded() {
-        let strikes = Strikes::new(2);
+        let limiter = FailureLimiter::new(2);
         let attacker = "10.0.0.1".parse().unwrap();
-        assert!(!strikes.strike(attacker));
-        assert!(!strikes.blocks(attacker));
-        assert!(strikes.strike(attacker));
-        assert!(strikes.blocks(attacker));
-        assert!(!strikes.blocks("10.0.0.2".parse().unwrap()));
+        assert!(!limiter.count_failure(attacker));
+        assert!(!limiter.blocks(attacker));
+        assert!(limiter.count_failure(attacker));
+        assert!(limiter.blocks(attacker));
+        assert!(!limiter.blocks("10.0.0.2".parse().unwrap()));
         for number in 0..3 * MOST as u32 {
-            strikes.strike(std::net::Ipv4Addr::from_bits(number).into());
+            limiter.count_failure(std::net::Ipv4Addr::from_bits(number).into());
         }
-        assert!(strikes.peers.lock().unwrap().len() <= MOST);
+        assert!(limiter.peers.lock().unwrap().len() <= MOST);
     }
 }

@@ -1,22 +1,4 @@
 //! The network endpoint: TCP, and on it TLS 1.3, never anything without.
-//!
-//! 1. `admission`: is there room for one more connection, from this address.
-//! 2. `credentials`: the service proves who it is, with certificate and key as they lie on disk at this moment.
-//! 3. `client_certificate`: who the client is, by the certificate that it showed; or `kerberos_rule`, by the ticket that it
-//!    sends in its first call, with the groups that the ticket and the directory (`token_groups`) say, or said when it
-//!    could still be asked (`remembered_groups`).
-//!
-//! `refusals` notes who fails, and `strikes` shuts out who does so too often.
-
-mod admission;
-mod client_certificate;
-mod configuration;
-mod credentials;
-mod kerberos_rule;
-mod refusals;
-mod remembered_groups;
-mod strikes;
-mod token_groups;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -26,24 +8,22 @@ use std::time::Duration;
 use contract::{Error, Result, ResultCode};
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use store::Mode;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use wire::tls;
 
-pub(crate) use self::admission::Admission;
-use self::admission::Turnstile;
-use self::client_certificate::{Mapping, Stranger};
-pub use self::configuration::{ClientConfiguration, RemoteConfiguration};
-use self::credentials::Credentials;
-pub use self::kerberos_rule::KerberosConfiguration;
-pub(crate) use self::kerberos_rule::KerberosRule;
-pub(crate) use self::refusals::{Refusals, Unproven};
-use self::strikes::Strikes;
+use super::acceptor::{Acceptor, Network};
+use super::connection_limiter::ConnectionLimiter;
+use super::credentials::Credentials;
 use crate::audit::Audit;
-use crate::caller::{Identity, Origin, Privileges};
-use crate::doorkeeper::{Lobby, Network};
-use store::Mode;
+use crate::caller::client_certificate::{Mapping, Stranger};
+use crate::caller::failure_limiter::FailureLimiter;
+use crate::caller::kerberos_rule::KerberosRule;
+use crate::caller::refusals::{Refusals, UnprovenPeer};
+use crate::caller::{Identity, Origin, Privileges, Unproven};
+use crate::configuration::remote::RemoteConfiguration;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -53,15 +33,15 @@ const BACKLOG: i32 = 4096;
 /// Where the service listens on the network.
 pub(crate) struct RemoteEndpoint {
     listeners: Vec<TcpListener>,
-    door: Arc<Door>,
+    policy: Arc<Policy>,
 }
 
 /// What decides about every newcomer.
-struct Door {
+struct Policy {
     credentials: Credentials,
     mapping: Mapping,
-    turnstile: Arc<Turnstile>,
-    strikes: Arc<Strikes>,
+    connections: Arc<ConnectionLimiter>,
+    failures: Arc<FailureLimiter>,
     kerberos: Option<Arc<KerberosRule>>,
     refusals: Arc<Refusals>,
 }
@@ -76,21 +56,21 @@ impl RemoteEndpoint {
         mode: Mode,
         audit: Arc<Audit>,
     ) -> Result<Self> {
-        let strikes = Arc::new(Strikes::new(configuration.failures_per_minute));
+        let failures = Arc::new(FailureLimiter::new(configuration.failures_per_minute));
         let kerberos = configuration
             .kerberos
             .as_ref()
             .map(|kerberos| KerberosRule::new(kerberos, mode).map(Arc::new))
             .transpose()?;
-        let door = Arc::new(Door {
+        let policy = Arc::new(Policy {
             credentials: Credentials::read(&configuration.certificate, &configuration.key)?,
             mapping: Mapping::new(configuration)?,
-            turnstile: Turnstile::new(
+            connections: ConnectionLimiter::new(
                 configuration.max_connections as usize,
                 configuration.max_connections_per_address as usize,
             ),
-            refusals: Refusals::new(audit, strikes.clone()),
-            strikes,
+            refusals: Refusals::new(audit, failures.clone()),
+            failures,
             kerberos,
         });
         let listeners = configuration
@@ -105,7 +85,7 @@ impl RemoteEndpoint {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { listeners, door })
+        Ok(Self { listeners, policy })
     }
 
     /// Where it listens.
@@ -118,25 +98,25 @@ impl RemoteEndpoint {
 
     /// How tickets are judged, where that is configured.
     pub(crate) fn kerberos(&self) -> Option<Arc<KerberosRule>> {
-        self.door.kerberos.clone()
+        self.policy.kerberos.clone()
     }
 
     /// Where it is noted who did not prove who it is.
     pub(crate) fn refusals(&self) -> Arc<Refusals> {
-        self.door.refusals.clone()
+        self.policy.refusals.clone()
     }
 
     /// Lets connections in for as long as the service runs.
-    pub(crate) async fn accept(self, lobby: Lobby) -> io::Result<()> {
+    pub(crate) async fn accept(self, acceptor: Acceptor) -> io::Result<()> {
         tracing::info!(
             addresses = ?self.addresses(),
-            public_key_sha256 = %self.door.credentials.pin(),
+            public_key_sha256 = %self.policy.credentials.pin(),
             "the backup service listens on the network"
         );
         let mut accepting = tokio::task::JoinSet::new();
         for listener in self.listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            accepting.spawn(accept(listener, self.door.clone(), lobby.clone()));
+            accepting.spawn(accept(listener, self.policy.clone(), acceptor.clone()));
         }
         while accepting.join_next().await.is_some() {}
         Ok(())
@@ -160,7 +140,7 @@ fn listen(address: &SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby) {
+async fn accept(listener: tokio::net::TcpListener, policy: Arc<Policy>, acceptor: Acceptor) {
     loop {
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -171,20 +151,20 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
                 continue;
             }
         };
-        if door.strikes.blocks(address.ip()) {
+        if policy.failures.blocks(address.ip()) {
             tracing::debug!(%address, "refused a connection after too many failures");
             continue;
         }
-        let Some(admission) = Turnstile::admit(&door.turnstile, address.ip()) else {
+        let Some(admission) = ConnectionLimiter::admit(&policy.connections, address.ip()) else {
             // One line for each would let an attacker fill the disk.
             tracing::debug!(%address, "refused a connection: too many");
             continue;
         };
-        let (door, lobby) = (door.clone(), lobby.clone());
+        let (policy, acceptor) = (policy.clone(), acceptor.clone());
         tokio::spawn(async move {
             let entered = tokio::select! {
-                entered = door.let_in(stream, address) => entered,
-                () = lobby.closed() => return,
+                entered = policy.let_in(stream, address) => entered,
+                () = acceptor.closed() => return,
             };
             match entered {
                 Ok((stream, identity, unproven)) => {
@@ -201,13 +181,14 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
                         channel,
                         unproven,
                     };
-                    lobby
+                    acceptor
                         .enter(Box::new(stream), origin, identity, Some(network))
                         .await;
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    door.refusals
+                    policy
+                        .refusals
                         .note("unknown", address, "TlsHandshake", &reason);
                 }
             }
@@ -215,12 +196,16 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>, lobby: Lobby
     }
 }
 
-impl Door {
+impl Policy {
     async fn let_in(
         &self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> io::Result<(TlsStream<TcpStream>, Arc<Identity>, Option<Unproven>)> {
+    ) -> io::Result<(
+        TlsStream<TcpStream>,
+        Arc<Identity>,
+        Option<Box<dyn Unproven>>,
+    )> {
         stream.set_nodelay(true)?;
         let acceptor = TlsAcceptor::from(self.credentials.current());
         let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))
@@ -236,8 +221,8 @@ impl Door {
                     privileges: Privileges::NONE,
                 });
                 let refusals = self.refusals.clone();
-                let unproven = Unproven::new(refusals, name, address, reason);
-                (identity, Some(unproven))
+                let unproven = UnprovenPeer::new(refusals, name, address, reason);
+                (identity, Some(Box::new(unproven) as Box<dyn Unproven>))
             }
         };
         Ok((stream, identity, unproven))

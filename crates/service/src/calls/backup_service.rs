@@ -10,12 +10,12 @@ use wire::v1::{
     OpenFileResponse, TruncateLogsResponse,
 };
 
-use crate::backup_context::BackupContext;
 use crate::caller::{Caller, Wanted};
 use crate::calls::Calls;
-use crate::contexts::Work;
 use crate::convert;
-use crate::transfer_body::{self, Elsewhere};
+use crate::sessions::backup_context::BackupContext;
+use crate::sessions::contexts::Work;
+use crate::transfer::body::{self, Elsewhere};
 
 /// Serves ad_backup.
 pub(crate) struct BackupService {
@@ -96,17 +96,17 @@ impl AdBackup for BackupService {
         let mut visit = self
             .calls
             .enter(&request, "HrRBackupRead", Wanted::Backup)?;
-        let pace = self.calls.pace(visit.caller());
+        let rate_limiter = self.calls.rate_limiter(visit.caller());
         let reading = self
             .calls
             .backup(visit.caller(), &request.get_ref().handle, |backup, life| {
-                backup.read(life.clone(), pace)
+                backup.read(life.clone(), rate_limiter)
             })
             .await;
         match reading {
             Ok((name, transfer)) => {
                 visit.file(name);
-                Ok(transfer_body::answer(transfer.audited(visit)))
+                Ok(body::answer(transfer.audited(visit)))
             }
             Err(status) => visit.answer(Err(status)),
         }

@@ -15,10 +15,10 @@ use wire::v1::{
 
 use crate::caller::Wanted;
 use crate::calls::Calls;
-use crate::contexts::Work;
 use crate::convert;
-use crate::restore_context::RestoreContext;
-use crate::upload;
+use crate::sessions::contexts::Work;
+use crate::sessions::restore_context::RestoreContext;
+use crate::transfer::upload;
 
 /// Serves ad_restore.
 pub(crate) struct RestoreService {

@@ -16,7 +16,7 @@ use tonic::codegen::Bytes;
 use tonic::{Response, Status};
 use wire::v1::FileContent;
 
-use crate::transfer::Transfer;
+use crate::transfer::download::Transfer;
 
 /// The messages of an answer whose body is put in later: none.
 pub(crate) type Elsewhere = tokio_stream::Empty<Result<FileContent, Status>>;

@@ -1,0 +1,74 @@
+//! Who somebody is, what that allows, and where a connection comes from.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Privileges {
+    /// SE_BACKUP_NAME.
+    pub(crate) backup: bool,
+    /// SE_RESTORE_NAME.
+    pub(crate) restore: bool,
+}
+
+impl Privileges {
+    pub(crate) const ALL: Self = Self {
+        backup: true,
+        restore: true,
+    };
+
+    pub(crate) const NONE: Self = Self {
+        backup: false,
+        restore: false,
+    };
+
+    /// Whether one of them is what a call wants.
+    pub(crate) fn suffice(self, wanted: Wanted) -> bool {
+        match wanted {
+            Wanted::Backup => self.backup,
+            Wanted::Restore => self.restore,
+            Wanted::Either => self.backup || self.restore,
+        }
+    }
+}
+
+/// The privilege that a call wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// SE_BACKUP_NAME.
+    Backup,
+    /// SE_RESTORE_NAME.
+    Restore,
+    /// One of the two.
+    Either,
+}
+
+/// Who somebody is, as far as that is proven.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The name by which administrators know the caller.
+    pub(crate) name: String,
+    pub(crate) privileges: Privileges,
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A process on this computer.
+    Local { uid: u32, pid: Option<i32> },
+    /// Another computer, or this one over TCP.
+    Network(SocketAddr),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local { uid, pid } => {
+                write!(f, "uid {uid}")?;
+                pid.map_or(Ok(()), |pid| write!(f, ", process {pid}"))
+            }
+            Self::Network(address) => address.fmt(f),
+        }
+    }
+}
