@@ -174,7 +174,7 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Args, Clone, Copy)]
 pub struct RetryOptions {
     /// Where others have the repository locked, try again for so long, such as 90s, 10m or 1h [default: do not wait]
-    #[arg(long, value_name = "DURATION", value_parser = crate::lock::duration, default_value = "0s", hide_default_value = true)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::arguments::duration, default_value = "0s", hide_default_value = true)]
     pub retry_lock: Duration,
 }
 
@@ -369,7 +369,7 @@ pub struct RecoverOptions {
     #[arg(long, value_name = "NAME", default_value = "edb")]
     pub base_name: String,
     /// End after this generation (7 or 0x7), or at this time (2026-11-22T10:00:00Z)
-    #[arg(long, value_name = "GENERATION|TIME", value_parser = crate::recover::stop)]
+    #[arg(long, value_name = "GENERATION|TIME", value_parser = crate::arguments::stop)]
     pub until: Option<Stop>,
     /// Go as far as the logs reach where logs are missing or damaged; what is lost is named. Where the database holds
     /// something of them already, it is refused even so

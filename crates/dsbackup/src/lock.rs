@@ -1,10 +1,8 @@
 //! The locks that commands take on a repository.
 
-use std::sync::Once;
-use std::time::Duration;
-
-use jiff::SignedDuration;
 use repository::{Error, Lock, LockKind, Repository};
+use std::sync::Once;
+
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -57,14 +55,4 @@ pub fn for_reading(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Reads a span of time as people write it: `90s`, `10m`, `1h 30m`.
-///
-/// # Errors
-/// For what is no span of time, or a negative one.
-pub fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let span: SignedDuration = (text.parse())
-        .map_err(|_| "expected a span of time, such as 90s, 10m or 1h".to_string())?;
-    Duration::try_from(span).map_err(|_| "expected a span of time of 0 or more".to_string())
 }

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod allocator;
+mod arguments;
 mod backup;
 mod check;
 mod cli;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ese::header::{DatabaseHeaders, FileKind, Signature};
 use ese::log_set::LogSet;
-use ese::recovery::{Error, Options, Progress, Stop, recover};
+use ese::recovery::{Error, Options, Progress, recover};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use store::FolderLock;
@@ -315,20 +315,6 @@ fn in_words(range: &RangeInclusive<u32>) -> String {
         high: *range.end(),
     }
     .to_string()
-}
-
-/// A place to stop: a generation (decimal, or hexadecimal behind 0x), or a time (RFC 3339).
-pub fn stop(text: &str) -> std::result::Result<Stop, String> {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    };
-    if let Some(generation) = number {
-        return Ok(Stop::Generation(generation));
-    }
-    text.parse::<jiff::Timestamp>()
-        .map(|time| Stop::Time(time.into()))
-        .map_err(|_| "expected a generation (7 or 0x7) or a time (2026-11-22T10:00:00Z)".into())
 }
 
 impl Report {

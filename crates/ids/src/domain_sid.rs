@@ -15,7 +15,14 @@ pub struct DomainSid(pub [u32; 3]);
 impl DomainSid {
     /// Reads the bytes of an objectSid attribute; `None` where they are not those of a domain.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Sid::from_bytes(bytes)?.as_domain()
+        Self::of(&Sid::from_bytes(bytes)?)
+    }
+
+    fn of(sid: &Sid) -> Option<Self> {
+        match (sid.authority, sid.parts.as_slice()) {
+            (5, [21, a, b, c]) => Some(Self([*a, *b, *c])),
+            _ => None,
+        }
     }
 }
 
@@ -36,7 +43,7 @@ impl FromStr for DomainSid {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let sid = text.parse::<Sid>().ok();
-        sid.and_then(|sid| sid.as_domain())
+        sid.and_then(|sid| Self::of(&sid))
             .ok_or_else(|| ParseError::new(text, "a domain's SID, S-1-5-21 and three numbers"))
     }
 }

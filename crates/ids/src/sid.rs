@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DomainSid, ParseError};
+use crate::ParseError;
 
 /// A security identifier, such as S-1-5-32-551.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Sid {
-    authority: u64,
-    parts: Vec<u32>,
+    pub(crate) authority: u64,
+    pub(crate) parts: Vec<u32>,
 }
 
 /// The most parts that one has.
@@ -68,14 +68,6 @@ impl Sid {
     pub fn relative_in_domain(&self) -> Option<u32> {
         match (self.authority, self.parts.as_slice()) {
             (5, [21, _, _, _, relative]) => Some(*relative),
-            _ => None,
-        }
-    }
-
-    /// The same as a domain's; `None` for the SID of anything else.
-    pub fn as_domain(&self) -> Option<DomainSid> {
-        match (self.authority, self.parts.as_slice()) {
-            (5, [21, a, b, c]) => Some(DomainSid([*a, *b, *c])),
             _ => None,
         }
     }
