@@ -80,6 +80,11 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         "      snapshot {} is durable",
         stored.backup.snapshot.short_id()
     ));
+    if let Err(error) = ::backup::verdicts::move_over(&repository, &lock, TOOL) {
+        report.warn(format!(
+            "verdicts of earlier releases stay where they are: {error}"
+        ));
+    }
 
     let (truncated, kept_because) = if options.keep_logs || damaged {
         let why = if damaged {
@@ -228,6 +233,7 @@ fn store(
     };
     let request = BackupRequest {
         host: facts.server,
+        path: repository::WHOLE.to_owned(),
         label: facts.store_kind,
         tags: options.tags.clone(),
         time: now,

@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
+use backup::verdicts::{Verdict, Verdicts, holds_verdicts};
 use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::CheckOptions;
-use crate::drill::{self, Verdict};
+use crate::drill;
 use crate::failure::{Outcome, Result};
 use crate::report::Report;
 use crate::{lock, snapshots};
@@ -38,27 +39,27 @@ fn drill_all(
     options: &CheckOptions,
     report: Report,
 ) -> Result<Vec<Drill>> {
-    let prove = |snapshot: &SnapshotInfo| -> Result<Drill> {
-        let verdict = drill::prove(repository, snapshot, &options.scratch, report)?;
+    let all = repository.snapshots()?;
+    let mut verdicts = Verdicts::read(repository, &all);
+    let prove = |snapshot: &SnapshotInfo, verdicts: &mut Verdicts| -> Result<Drill> {
+        let verdict = drill::prove(repository, snapshot, verdicts, &options.scratch, report)?;
         let earlier = false;
         Ok(Drill { verdict, earlier })
     };
     if !options.snapshots.is_empty() {
         let named = options.snapshots.iter();
         return named
-            .map(|name| prove(&snapshots::find(repository, name)?))
+            .map(|name| prove(&snapshots::find(repository, name)?, &mut verdicts))
             .collect();
     }
-    let all = repository.snapshots()?;
-    let mut verdicts = drill::verdicts(repository, &all)?;
     let now = SystemTime::now();
-    (all.iter().filter(|snapshot| !drill::is_verdict(snapshot)))
-        .map(|snapshot| match verdicts.remove(&snapshot.id) {
+    (all.iter().filter(|snapshot| !holds_verdicts(snapshot)))
+        .map(|snapshot| match verdicts.of(snapshot) {
             Some(verdict) if !options.all && verdict.is_fresh(options.fresh_for, now) => {
                 let earlier = true;
                 Ok(Drill { verdict, earlier })
             }
-            _ => prove(snapshot),
+            _ => prove(snapshot, &mut verdicts),
         })
         .collect()
 }

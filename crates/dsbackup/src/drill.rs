@@ -1,131 +1,26 @@
 //! `dsbackup check --drill`: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
 //! are replayed, and the database is verified as a whole; of a Samba domain controller, all databases, by Samba's own
 //! check too. What this machine lacks, such as Samba's tools or room on the disk, is no damage: the snapshot is then not
-//! proven. The verdict is kept in the repository, as a small snapshot of its own that names the one that was proven.
+//! proven.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use backup::{Verdict, Verdicts};
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
 use model::DirectoryIdentity;
-use repository::{
-    BackupRequest, BoxError, LockKind, NewFile, Repository, SnapshotInfo, Source, SourceFile,
-    StoredFile,
-};
-use serde::{Deserialize, Serialize};
+use repository::{LockKind, Repository, SnapshotInfo};
 
 use crate::failure::{Failure, Result};
 use crate::report::Report;
 use crate::restore::Restorable;
-use crate::snapshots::SMALL_FILE_LIMIT;
 use crate::{TOOL, time};
-
-/// The label of the snapshots that hold verdicts.
-const LABEL: &str = "dsbackup-drill";
-
-/// The verdict's path in its snapshot.
-const VERDICT_PATH: &str = "drill.json";
 
 /// How many findings a verdict keeps in words.
 const FINDINGS: usize = 100;
 
-/// What a drill found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The snapshot that was restored, its whole id.
-    pub snapshot: String,
-    /// When, RFC 3339, UTC.
-    pub time: String,
-    /// The program, with its version.
-    pub tool: String,
-    /// Whether the snapshot gives a clean database in which everything fits together.
-    pub proven: bool,
-    /// What is wrong with it, in words; the first hundred.
-    pub findings: Vec<String>,
-    /// Why the machine that drilled could not tell: then the snapshot is neither proven nor known to be damaged.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_proven: Option<String>,
-    /// What was found and is no damage of the snapshot, such as what its source had too; the first hundred.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub notes: Vec<String>,
-    /// Flipped bits that recovery corrected, in words: the snapshot can be used, but a disk was not well.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub corrected: Vec<String>,
-    /// The generations that were replayed.
-    pub generations: Option<String>,
-    /// Log records that were replayed.
-    pub records: u64,
-    /// Rows of all tables of the recovered database.
-    pub rows: u64,
-    /// Entries of all secondary indices.
-    pub index_entries: u64,
-    /// Objects in all partitions of a Samba domain controller.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub objects: Option<u64>,
-    /// What the recovered database says of its directory, where it holds one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub directory: Option<DirectoryIdentity>,
-}
-
-impl Verdict {
-    /// Whether it says something of the snapshot, and is not older than `days`. A time in the future is not old.
-    pub fn is_fresh(&self, days: u32, now: SystemTime) -> bool {
-        let age = jiff::Timestamp::try_from(now).ok().and_then(|now| {
-            let drilled: jiff::Timestamp = self.time.parse().ok()?;
-            Some(now.duration_since(drilled).as_secs())
-        });
-        self.not_proven.is_none() && age.is_some_and(|age| age < i64::from(days) * 86_400)
-    }
-
-    /// The verdict and its time, for lists.
-    pub fn in_words(&self) -> String {
-        let time = &self.time;
-        match (self.proven, &self.not_proven) {
-            (true, _) if !self.corrected.is_empty() => format!("proven {time} with corrected bits"),
-            (true, _) => format!("proven {time}"),
-            (false, Some(_)) => format!("not proven {time}"),
-            (false, None) => format!("FAILED its drill {time}"),
-        }
-    }
-}
-
-/// Whether a snapshot holds a verdict instead of a directory.
-pub fn is_verdict(snapshot: &SnapshotInfo) -> bool {
-    snapshot.label == LABEL
-}
-
-/// The newest verdict on each snapshot, by the id of that snapshot. One that says nothing does not replace one that does.
-///
-/// # Errors
-/// When the repository cannot be read.
-pub fn verdicts(
-    repository: &Repository,
-    snapshots: &[SnapshotInfo],
-) -> Result<HashMap<String, Verdict>> {
-    let mut verdicts: HashMap<String, Verdict> = HashMap::new();
-    let mut sorted: Vec<_> = snapshots
-        .iter()
-        .filter(|snapshot| is_verdict(snapshot))
-        .collect();
-    sorted.sort_by_key(|snapshot| snapshot.time);
-    for snapshot in sorted {
-        let json = repository
-            .open_snapshot(snapshot)?
-            .read(VERDICT_PATH, SMALL_FILE_LIMIT)?;
-        // A verdict of a later release, which may say more, is no reason to show nothing.
-        if let Ok(verdict) = serde_json::from_slice::<Verdict>(&json) {
-            match verdicts.get(&verdict.snapshot) {
-                Some(known) if verdict.not_proven.is_some() && known.not_proven.is_none() => {}
-                _ => drop(verdicts.insert(verdict.snapshot.clone(), verdict)),
-            }
-        }
-    }
-    Ok(verdicts)
-}
-
-/// Proves one snapshot in a folder below `scratch`, and stores the verdict.
+/// Proves one snapshot in a folder below `scratch`, and stores the verdict beside the others.
 ///
 /// # Errors
 /// When there is no scratch folder, or the verdict cannot be stored. A snapshot that does not pass, or of which this
@@ -133,6 +28,7 @@ pub fn verdicts(
 pub fn prove(
     repository: &Repository,
     snapshot: &SnapshotInfo,
+    verdicts: &mut Verdicts,
     scratch: &Path,
     report: Report,
 ) -> Result<Verdict> {
@@ -149,7 +45,9 @@ pub fn prove(
     let verdict = in_scratch_folder(repository, snapshot, &folder, report);
     std::fs::remove_dir_all(&folder).map_err(Failure::io("remove the scratch folder", &folder))?;
     let verdict = verdict?;
-    store(repository, snapshot, &verdict)?;
+    verdicts.add(&verdict);
+    let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
+    verdicts.store(repository, &lock, TOOL)?;
     Ok(verdict)
 }
 
@@ -304,33 +202,4 @@ fn differences(recorded: &DirectoryIdentity, found: &DirectoryIdentity) -> Vec<S
             )
         })
         .collect()
-}
-
-/// Nothing but the verdict.
-struct OnlyVerdict(Option<Vec<u8>>);
-
-impl Source for OnlyVerdict {
-    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
-        Ok(None)
-    }
-
-    fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
-        let content = self.0.take().unwrap_or_default();
-        let path = VERDICT_PATH.to_owned();
-        Ok(vec![NewFile { path, content }])
-    }
-}
-
-fn store(repository: &Repository, snapshot: &SnapshotInfo, verdict: &Verdict) -> Result<()> {
-    let json = serde_json::to_vec_pretty(verdict).expect("strings and numbers become JSON");
-    let request = BackupRequest {
-        host: snapshot.host.clone(),
-        label: LABEL.to_owned(),
-        tags: vec![LABEL.to_owned()],
-        time: SystemTime::now(),
-        program: TOOL.to_owned(),
-    };
-    let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
-    repository.backup(&lock, &request, &mut OnlyVerdict(Some(json)), &mut |_| ())?;
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use backup::verdicts::{Verdict, Verdicts, holds_verdicts};
 use contract::ExpiryToken;
 use model::DirectoryIdentity;
 use model::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
@@ -9,7 +10,6 @@ use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::SnapshotsOptions;
-use crate::drill::{self, Verdict};
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{Report, bytes};
 use crate::time;
@@ -46,13 +46,16 @@ struct Line {
 pub fn run(options: &SnapshotsOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let mut snapshots = repository.snapshots()?;
-    let mut verdicts = drill::verdicts(&repository, &snapshots)?;
-    snapshots.retain(|snapshot| !drill::is_verdict(snapshot));
+    let verdicts = Verdicts::read(&repository, &snapshots);
+    for problem in &verdicts.unreadable {
+        report.warn(problem);
+    }
+    snapshots.retain(|snapshot| !holds_verdicts(snapshot));
     snapshots.sort_by_key(|snapshot| snapshot.time);
     let lines: Vec<Line> = snapshots
         .iter()
         .map(|snapshot| Line {
-            drill: verdicts.remove(&snapshot.id),
+            drill: verdicts.of(snapshot),
             ..line(&repository, snapshot)
         })
         .collect();
@@ -71,7 +74,7 @@ pub fn find(repository: &Repository, wanted: &str) -> Result<SnapshotInfo> {
     repository
         .snapshots()?
         .into_iter()
-        .filter(|snapshot| !drill::is_verdict(snapshot))
+        .filter(|snapshot| !holds_verdicts(snapshot))
         .max_by_key(|snapshot| snapshot.time)
         .ok_or_else(|| Failure::Refused("the repository holds no snapshot of a directory".into()))
 }

@@ -56,6 +56,7 @@ fn store_with_token(lab: &Lab, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     };
     let request = BackupRequest {
         host: info.host,
+        path: repository::WHOLE.into(),
         label: info.label,
         tags: info.tags,
         time: std::time::SystemTime::now(),

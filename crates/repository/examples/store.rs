@@ -69,6 +69,7 @@ fn ours(path: &Path, folder: &Path, options: &[&str]) -> Result<f64> {
     };
     let request = BackupRequest {
         host: "bench".to_string(),
+        path: WHOLE.to_string(),
         label: String::new(),
         tags: Vec::new(),
         time: SystemTime::now(),

@@ -21,8 +21,10 @@ use crate::tree::Folder;
 /// What a snapshot is called.
 #[derive(Debug, Clone)]
 pub struct BackupRequest {
-    /// The computer whose data it is.
+    /// The computer whose data it is. `restic forget` keeps so many snapshots of each host and path.
     pub host: String,
+    /// What was backed up, as restic shows it: [`WHOLE`] for a backup.
+    pub path: String,
     /// Shown by `rustic snapshots`; may be empty.
     pub label: String,
     /// Shown and searched by `restic snapshots --tag`.
@@ -32,6 +34,9 @@ pub struct BackupRequest {
     /// Program and version, such as `dsbackup 0.1.0`.
     pub program: String,
 }
+
+/// The path of snapshots that hold all that was backed up.
+pub const WHOLE: &str = "/";
 
 /// Where the files of a backup come from.
 ///
@@ -210,7 +215,7 @@ impl Repository {
             program_version: request.program.clone(),
             tree,
             label: request.label.clone(),
-            paths: strings(["/"]),
+            paths: strings([request.path.as_str()]),
             hostname: request.host.clone(),
             username: String::new(),
             uid: rustix::process::getuid().as_raw(),

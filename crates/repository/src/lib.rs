@@ -15,6 +15,7 @@
 mod backup;
 mod cipher;
 mod error;
+mod forget;
 mod hash;
 mod index;
 mod local;
@@ -39,7 +40,7 @@ mod storage;
 mod store;
 mod tree;
 
-pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile};
+pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile, WHOLE};
 pub use error::{BoxError, Error};
 pub use location::Location;
 pub use lock::{Lock, LockInfo, LockKind};

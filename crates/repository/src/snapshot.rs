@@ -10,6 +10,8 @@ use rustic_core::{Id, TreeId};
 pub struct SnapshotInfo {
     /// 64 hexadecimal digits; the first eight are what people use.
     pub id: String,
+    /// The id that it had before restic or dsbackup copied or tagged it, where one did.
+    pub original: Option<String>,
     /// When the data was as it is stored.
     pub time: SystemTime,
     /// The computer whose data it is.
@@ -32,6 +34,8 @@ impl SnapshotInfo {
         let summary = snapshot.summary.as_ref();
         Self {
             id: id.to_hex().as_str().to_string(),
+            original: (snapshot.original.as_ref())
+                .map(|original| original.to_hex().as_str().to_string()),
             time: snapshot.time.timestamp().into(),
             host: snapshot.hostname.clone(),
             label: snapshot.label.clone(),

@@ -77,6 +77,14 @@ impl Storage {
             })
     }
 
+    /// Whether a file is there.
+    pub(crate) fn exists(&self, kind: FileType, id: &Id) -> Result<bool, Error> {
+        let listed = self.backend.list(kind);
+        let listed = listed
+            .map_err(|error| Error::storage(format!("listing {}/", kind.dirname()), &error))?;
+        Ok(listed.contains(id))
+    }
+
     /// Every pack that is there, with its size in bytes.
     pub(crate) fn packs(&self) -> Result<Vec<(Id, u32)>, Error> {
         self.backend

@@ -41,6 +41,7 @@ pub fn shared(repository: &Repository) -> Lock {
 pub fn request() -> BackupRequest {
     BackupRequest {
         host: "dc1".to_string(),
+        path: WHOLE.to_string(),
         label: "test".to_string(),
         tags: vec!["dsbackup".to_string()],
         time: SystemTime::now(),

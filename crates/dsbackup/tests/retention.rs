@@ -1,0 +1,253 @@
+//! What becomes of snapshots over the days: by `dsbackup forget`, and by restic's own.
+
+mod lab;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use lab::{Lab, PASSWORD, Run};
+use repository::*;
+
+/// Noon of the third day.
+const NOON: u64 = 1_795_780_800;
+
+fn restic(lab: &Lab, arguments: &[&str]) -> Option<Run> {
+    let output = Command::new("restic")
+        .args(arguments)
+        .args(["--no-cache", "--repo"])
+        .arg(lab.repository())
+        .env("RESTIC_PASSWORD", PASSWORD)
+        .output();
+    match output {
+        Ok(output) => Some(Run::from(output)),
+        Err(_) => {
+            eprintln!("note: restic is not installed; this part of the test is skipped");
+            None
+        }
+    }
+}
+
+fn open(lab: &Lab) -> Repository {
+    let location = Location::parse(lab.repository().to_str().expect("plain")).expect("a location");
+    Repository::open(&location, &Password::new(PASSWORD), &Default::default())
+        .expect("the repository")
+}
+
+/// The files of a snapshot once more.
+struct Again {
+    files: std::vec::IntoIter<SnapshotFileInfo>,
+    snapshot: OpenSnapshot,
+}
+
+impl Source for Again {
+    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
+        let Some(file) = self.files.next() else {
+            return Ok(None);
+        };
+        Ok(Some(SourceFile {
+            content: Box::new(self.snapshot.open(&file.path)?),
+            path: file.path,
+            size: file.size,
+            modified: file.modified,
+            grain: Grain::Usual,
+        }))
+    }
+
+    fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Stores a snapshot again as it would have been made of another server at another time; returns its id.
+fn made(repository: &Repository, model: &str, host: &str, time: u64) -> String {
+    let info = repository.snapshot(model).expect("a snapshot");
+    let snapshot = repository.open_snapshot(&info).expect("readable");
+    let files: Vec<_> = snapshot.files().collect();
+    let mut source = Again {
+        files: files.into_iter(),
+        snapshot,
+    };
+    let request = BackupRequest {
+        host: host.into(),
+        path: WHOLE.into(),
+        label: info.label,
+        tags: Vec::new(),
+        time: SystemTime::UNIX_EPOCH + Duration::from_secs(time),
+        program: info.program,
+    };
+    let lock = repository.lock(LockKind::Shared, Duration::ZERO);
+    let lock = lock.expect("a lock");
+    let backup = repository.backup(&lock, &request, &mut source, &mut |_| ());
+    backup.expect("stored").snapshot.id
+}
+
+/// A repository with three days of backups of two servers, two a day, and nothing else; the ids by server, oldest first.
+fn three_days(lab: &Lab) -> [Vec<String>; 2] {
+    lab.succeed(&["init"]);
+    let service = lab.serve(&[]);
+    let model = lab.json(&["backup", "--keep-logs"]);
+    service.stop();
+    let model = model["snapshot"].as_str().expect("an id");
+    let repository = open(lab);
+    let servers = ["DC1", "DC2"].map(|server| {
+        let day = |day: u64| {
+            let time = NOON - (2 - day) * 86_400;
+            [time - 10_800, time].map(|time| made(&repository, model, server, time))
+        };
+        (0..3).flat_map(day).collect::<Vec<_>>()
+    });
+    repository.forget(&[model]).expect("the model goes");
+    servers
+}
+
+fn drill(lab: &Lab, snapshot: &str) {
+    let scratch = lab.path("scratch");
+    let _ = std::fs::create_dir(&scratch);
+    let scratch = scratch.to_str().expect("plain");
+    lab.succeed(&[
+        "check",
+        "--drill",
+        "--snapshot",
+        snapshot,
+        "--scratch",
+        scratch,
+    ]);
+}
+
+fn listed(lab: &Lab) -> BTreeSet<String> {
+    let list = lab.json(&["snapshots"]);
+    let id = |line: &serde_json::Value| line["snapshot"].as_str().expect("an id").to_owned();
+    list.as_array().expect("a list").iter().map(id).collect()
+}
+
+fn lab() -> Lab {
+    Lab::with(&testkit::find("sample-forest/clean").expect("shipped"))
+}
+
+/// What restic would remove of the backups, and not of the verdicts.
+fn removed_by_restic(lab: &Lab, arguments: &[&str]) -> Option<BTreeSet<String>> {
+    let run = restic(
+        lab,
+        &[&["forget", "--dry-run", "--json"], arguments].concat(),
+    )?;
+    assert_eq!(run.code, Some(0), "{run}");
+    let groups: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let groups = groups.as_array().expect("groups").iter();
+    let removed = groups.flat_map(|group| group["remove"].as_array().into_iter().flatten());
+    let backups = removed.filter(|snapshot| snapshot["hostname"] != "dsbackup-verdicts");
+    let id = |snapshot: &serde_json::Value| snapshot["id"].as_str().expect("an id").to_owned();
+    Some(backups.map(id).collect())
+}
+
+#[test]
+fn no_policy_of_restics_takes_a_verdict_for_a_backup() {
+    let lab = lab();
+    for server in &three_days(&lab) {
+        drill(&lab, &server[4]);
+    }
+    for grouping in ["host,paths", "host", "paths", "tags", ""] {
+        for policy in [["--keep-daily", "7"], ["--keep-last", "2"]] {
+            let arguments = [&policy[..], &["--group-by", grouping]].concat();
+            let Some(with) = removed_by_restic(&lab, &arguments) else {
+                return;
+            };
+            let backups = [&arguments[..], &["--host", "DC1", "--host", "DC2"]].concat();
+            let without = removed_by_restic(&lab, &backups).expect("restic");
+            assert_eq!(with, without, "{arguments:?}: as if there were no verdicts");
+        }
+    }
+}
+
+#[test]
+fn a_verdict_outlives_a_policy_of_restics_and_so_do_the_backups() {
+    let lab = lab();
+    let servers = three_days(&lab);
+    drill(&lab, &servers[0][1]);
+    drill(&lab, &servers[1][5]);
+    let Some(run) = restic(&lab, &["forget", "--keep-daily", "7", "--prune"]) else {
+        return;
+    };
+    assert_eq!(run.code, Some(0), "{run}");
+    let expected = servers
+        .iter()
+        .flat_map(|ids| [1, 3, 5].map(|index| ids[index].clone()));
+    assert_eq!(listed(&lab), expected.collect());
+    let list = lab.json(&["snapshots"]);
+    let proven = list.as_array().expect("a list").iter();
+    assert_eq!(
+        proven
+            .filter(|line| line["drill"]["proven"] == true)
+            .count(),
+        2,
+        "{list}"
+    );
+    lab.succeed(&["check", "--read-data"]);
+    let run = restic(&lab, &["snapshots", "--json", "latest"]).expect("restic");
+    assert!(
+        !run.stdout.contains("dsbackup-verdicts\""),
+        "latest is a backup: {run}"
+    );
+}
+
+#[test]
+fn verdicts_of_earlier_releases_are_moved_over_by_the_next_command_that_writes() {
+    let lab = lab();
+    lab.succeed(&["init"]);
+    let service = lab.serve(&[]);
+    let backup = lab.json(&["backup", "--keep-logs"]);
+    let id = backup["snapshot"].as_str().expect("an id");
+    store_old_verdict(&lab, id);
+    let shown = lab.json(&["snapshots"]);
+    assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(shown[0]["drill"]["proven"], true, "{shown}");
+
+    lab.succeed(&["backup", "--keep-logs"]);
+    service.stop();
+    let hosts: Vec<_> = (open(&lab).snapshots().expect("readable").iter())
+        .map(|snapshot| (snapshot.host.clone(), snapshot.label.clone()))
+        .collect();
+    assert_eq!(hosts.len(), 3, "{hosts:?}");
+    assert_eq!(hosts[0].0, "dsbackup-verdicts", "the oldest: {hosts:?}");
+    assert!(
+        hosts.iter().all(|(_, label)| label != "dsbackup-drill"),
+        "{hosts:?}"
+    );
+    let shown = lab.json(&["snapshots"]);
+    assert_eq!(shown[0]["drill"]["proven"], true, "{shown}");
+}
+
+/// As dsbackup 0.1.0 stored it: a snapshot of the same server, an hour later.
+fn store_old_verdict(lab: &Lab, snapshot: &str) {
+    struct Drill(String);
+    impl Source for Drill {
+        fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
+            Ok(None)
+        }
+        fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
+            let verdict = serde_json::json!({
+                "snapshot": self.0, "time": "2026-11-20T10:00:00Z", "tool": "dsbackup 0.1.0", "proven": true,
+                "findings": [], "generations": null, "records": 0, "rows": 7, "index_entries": 9,
+            });
+            Ok(vec![NewFile {
+                path: "drill.json".into(),
+                content: serde_json::to_vec(&verdict)?,
+            }])
+        }
+    }
+    let repository = open(lab);
+    let info = repository.snapshot(snapshot).expect("a snapshot");
+    let request = BackupRequest {
+        host: info.host,
+        path: WHOLE.into(),
+        label: "dsbackup-drill".into(),
+        tags: vec!["dsbackup-drill".into()],
+        time: SystemTime::now() + Duration::from_secs(3_600),
+        program: "dsbackup 0.1.0".into(),
+    };
+    let mut source = Drill(snapshot.to_owned());
+    let lock = repository.lock(LockKind::Shared, Duration::ZERO);
+    repository
+        .backup(&lock.expect("a lock"), &request, &mut source, &mut |_| ())
+        .expect("stored");
+}

@@ -1,0 +1,34 @@
+//! Removing snapshots. What only they need stays until the repository is pruned.
+
+use rustic_core::{FileType, Id};
+
+use crate::error::Error;
+use crate::repository::Repository;
+
+impl Repository {
+    /// Removes snapshots by their whole ids. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] for what is no id; [`Error::Storage`] when one cannot be removed. Those before it are gone.
+    pub fn forget(&self, ids: &[&str]) -> Result<(), Error> {
+        let ids = ids
+            .iter()
+            .map(|id| {
+                id.parse::<Id>().map_err(|_| Error::Snapshot {
+                    wanted: (*id).to_string(),
+                    reason: "this is no whole id of a snapshot".to_string(),
+                })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let storage = self.storage();
+        for id in ids {
+            if let Err(error) = storage.backend.remove(FileType::Snapshot, &id, true)
+                && storage.exists(FileType::Snapshot, &id)?
+            {
+                let doing = format!("removing snapshot {}", id.to_hex().as_str());
+                return Err(Error::storage(doing, &error));
+            }
+        }
+        Ok(())
+    }
+}
