@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::cli::BackupOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{Report, bytes, count};
-use crate::{TOOL, lock, server_of, time};
+use crate::{TOOL, drill, lock, server_of, time};
 
 /// How much is read from the service at once.
 const READ_SIZE: u32 = 1 << 20;
@@ -80,11 +80,7 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         "      snapshot {} is durable",
         stored.backup.snapshot.short_id()
     ));
-    if let Err(error) = ::backup::verdicts::move_over(&repository, &lock, TOOL) {
-        report.warn(format!(
-            "verdicts of earlier releases stay where they are: {error}"
-        ));
-    }
+    drill::move_verdicts(&repository, &lock, report);
 
     let (truncated, kept_because) = if options.keep_logs || damaged {
         let why = if damaged {

@@ -19,6 +19,8 @@ struct Summary {
     read_data: bool,
     problems: Vec<String>,
     notes: Vec<String>,
+    /// Snapshots that cannot be restored in full.
+    damaged_snapshots: Vec<String>,
     /// What `--drill` found of each snapshot.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     drills: Vec<Drill>,
@@ -95,7 +97,14 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
     } else {
         "checking the repository's structure (--read-data checks its content as well)"
     });
-    let found = repository.check(options.read_data)?;
+    let bar = report.progress(0);
+    bar.set_message("reading packs");
+    let found = repository.check(options.read_data, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let found = found?;
     let drills = match options.drill {
         true => drill_all(&repository, options, report)?,
         false => Vec::new(),
@@ -111,14 +120,19 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
         read_data: options.read_data,
         problems: found.problems,
         notes: found.notes,
+        damaged_snapshots: found.damaged_snapshots,
         drills,
     };
     report.result(&summary, || summary.in_words())?;
-    Ok(match (summary.sound, not_proven) {
-        (false, _) => Outcome::DamageFound,
-        (true, true) => Outcome::NotProven,
-        (true, false) => Outcome::Done,
-    })
+    let backups = repository.snapshots()?;
+    let holds_backups = backups.iter().any(|snapshot| !holds_verdicts(snapshot));
+    Ok(
+        match crate::outcome_of(&repository, holds_backups, report) {
+            Outcome::Done if !summary.sound => Outcome::DamageFound,
+            Outcome::Done if not_proven => Outcome::NotProven,
+            outcome => outcome,
+        },
+    )
 }
 
 impl Summary {

@@ -1,5 +1,7 @@
 //! The command line: what can be asked for, and the help that teaches it.
 
+mod upkeep;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,13 +9,19 @@ use clap::{Args, Parser, Subcommand};
 use ese::recovery::Stop;
 use ntdsbcli::Fingerprint;
 
+pub use self::upkeep::{
+    CopyOptions, ForgetOptions, PolicyOptions, PruneOptions, RepairCommand, RepairIndexOptions,
+    UnlockOptions,
+};
+
 /// Exit codes, shown by `--help`.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed: the message says at what, and what to do next; verify-db: damage was found
   2  the command line is wrong, or the file is none of the storage engine's; verify-db: the file could not be verified
-  3  damage was found (in a database or log that was read or backed up, or in the repository)
+  3  damage was found (in a database or log that was read or backed up, or in the repository), or the repository
+     holds no backup: what could be done was done, and the message says what is wrong
   4  refused by the contract: directory not online or not offline, privilege missing, token expired or tampered
   5  check --drill: no damage was found, but this machine could not prove a snapshot; the message says why";
 
@@ -58,6 +66,17 @@ pub enum Command {
     Snapshots(SnapshotsOptions),
     /// Check that a repository is whole
     Check(CheckOptions),
+    /// Remove snapshots that a policy does not keep, or that are named
+    Forget(ForgetOptions),
+    /// Remove the content that no snapshot needs
+    Prune(PruneOptions),
+    /// Copy snapshots to a second repository
+    Copy(CopyOptions),
+    /// Repair what can be made anew from the rest of a repository
+    #[command(subcommand)]
+    Repair(RepairCommand),
+    /// Remove locks that nobody holds any more
+    Unlock(UnlockOptions),
     /// Restore a snapshot into a service in restore mode, or into a plain folder
     Restore(RestoreOptions),
     /// Replay the transaction logs into a database that was not shut down

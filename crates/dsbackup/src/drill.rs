@@ -10,7 +10,7 @@ use backup::{Verdict, Verdicts};
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
 use model::DirectoryIdentity;
-use repository::{LockKind, Repository, SnapshotInfo};
+use repository::{Lock, LockKind, Repository, SnapshotInfo};
 
 use crate::failure::{Failure, Result};
 use crate::report::Report;
@@ -19,6 +19,16 @@ use crate::{TOOL, time};
 
 /// How many findings a verdict keeps in words.
 const FINDINGS: usize = 100;
+
+/// Moves verdicts that earlier releases stored as backups to where they count as none. What fails is only said: the
+/// command has done its work.
+pub fn move_verdicts(repository: &Repository, lock: &Lock, report: Report) {
+    if let Err(error) = backup::verdicts::move_over(repository, lock, TOOL) {
+        report.warn(format!(
+            "verdicts of earlier releases stay where they are: {error}"
+        ));
+    }
+}
 
 /// Proves one snapshot in a folder below `scratch`, and stores the verdict beside the others.
 ///

@@ -16,6 +16,8 @@ pub enum Outcome {
     Done,
     /// Exit code 3: damage was found.
     DamageFound,
+    /// Exit code 3: the repository holds no backup.
+    NoBackup,
     /// Exit code 1: `verify-db` found damage.
     DatabaseDamaged,
     /// Exit code 5: no damage was found, but this machine could not prove a snapshot.
@@ -76,6 +78,9 @@ pub enum Failure {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// The repository holds no backup.
+    #[error("the repository {0} holds no backup: nothing can be restored from it")]
+    NoBackup(String),
     /// Refused before anything was harmed.
     #[error("{0}")]
     Refused(String),
@@ -108,8 +113,10 @@ impl Failure {
             Self::Directory(error) => exit_code_of_directory(error),
             Self::NoDatabase(_) | Self::NotVerified(_) => 2,
             Self::Refused(_) => 4,
-            Self::Damage(_) => 3,
-            Self::Repository(repository::Error::Damaged { .. }) => 3,
+            Self::Damage(_) | Self::NoBackup(_) => 3,
+            Self::Repository(
+                repository::Error::Damaged { .. } | repository::Error::NotPrunable { .. },
+            ) => 3,
             Self::Samba(samba::Error::Damaged { .. }) => 3,
             Self::Samba(samba::Error::Refused(_)) => 4,
             Self::Recovery(ese::recovery::Error::Read(error)) => match exit_code_of(error) {

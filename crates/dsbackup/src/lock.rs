@@ -32,6 +32,19 @@ pub fn shared(repository: &Repository, options: RetryOptions) -> Result<Lock> {
     Ok(repository.lock(LockKind::Shared, options.retry_lock)?)
 }
 
+/// For a command that removes from the repository, or with `dry_run` only shows what it would remove.
+///
+/// # Errors
+/// While another program uses the repository, and where a lock cannot be written.
+pub fn to_remove(repository: &Repository, options: RetryOptions, dry_run: bool) -> Result<Lock> {
+    survive_questions();
+    let kind = match dry_run {
+        true => LockKind::Shared,
+        false => LockKind::Exclusive,
+    };
+    Ok(repository.lock(kind, options.retry_lock)?)
+}
+
 /// For a command that only reads. Where no lock can be written it goes on without, and warns.
 ///
 /// # Errors

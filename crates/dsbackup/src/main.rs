@@ -6,15 +6,19 @@ mod arguments;
 mod backup;
 mod check;
 mod cli;
+mod copy;
 mod database;
 mod drill;
 mod dump;
 mod facts;
 mod failure;
+mod forget;
 mod inspect;
 mod lock;
 mod password;
+mod prune;
 mod recover;
+mod repair;
 mod report;
 mod restore;
 mod samba_file;
@@ -35,7 +39,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::{Cli, Command, InitOptions, RepositoryOptions, ServerOptions};
+use crate::cli::{Cli, Command, InitOptions, RepairCommand, RepositoryOptions, ServerOptions};
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
 
@@ -58,6 +62,11 @@ fn main() -> ExitCode {
         Command::Backup(options) => backup::run(options, report),
         Command::Snapshots(options) => snapshots::run(options, report),
         Command::Check(options) => check::run(options, report),
+        Command::Forget(options) => forget::run(options, report),
+        Command::Prune(options) => prune::run(options, report),
+        Command::Copy(options) => copy::run(options, report),
+        Command::Repair(RepairCommand::Index(options)) => repair::index(options, report),
+        Command::Unlock(options) => repair::unlock(options, report),
         Command::Restore(options) => restore::run(options, report),
         Command::Recover(options) => recover::run(options, report),
         Command::Inspect(options) => inspect::run(options, report),
@@ -69,7 +78,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::DamageFound) => ExitCode::from(3),
+        Ok(Outcome::DamageFound | Outcome::NoBackup) => ExitCode::from(3),
         Ok(Outcome::DatabaseDamaged) => ExitCode::from(1),
         Ok(Outcome::NotProven) => ExitCode::from(5),
         Err(failure) => {
@@ -130,7 +139,7 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
     };
     let repository = Repository::init(
         &Location::parse(&repository.repository)?,
-        &password::find(repository)?,
+        &password::find(repository, password::VARIABLE)?,
         &new,
         &repository.store_options.iter().cloned().collect(),
     )?;
@@ -146,11 +155,36 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
 
 /// Opens the repository that the options name.
 fn open_repository(options: &RepositoryOptions) -> Result<Repository> {
+    open_with(options, password::VARIABLE)
+}
+
+/// Opens a repository whose password may be in the environment variable `variable`.
+fn open_with(options: &RepositoryOptions, variable: &str) -> Result<Repository> {
     Ok(Repository::open(
         &Location::parse(&options.repository)?,
-        &password::find(options)?,
+        &password::find(options, variable)?,
         &options.store_options.iter().cloned().collect(),
     )?)
+}
+
+/// How a command ends that did its work: it names what of the repository it could not read, and says so if the
+/// repository holds no backup.
+fn outcome_of(repository: &Repository, holds_backups: bool, report: Report) -> Outcome {
+    let unreadable = repository.unreadable();
+    for file in &unreadable {
+        report.warn(file.to_string());
+    }
+    if !holds_backups {
+        report.warn(format!(
+            "the repository {} holds no backup: nothing can be restored from it",
+            repository.location()
+        ));
+        return Outcome::NoBackup;
+    }
+    match unreadable.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::DamageFound,
+    }
 }
 
 /// The service that the options name.

@@ -15,22 +15,27 @@ pub const VARIABLE: &str = "DSBACKUP_PASSWORD";
 /// The longest password that is read.
 const LIMIT: u64 = 64 << 10;
 
-/// Finds the password where the options say.
+/// The variable that holds the password of the repository that is copied to.
+pub const OTHER_VARIABLE: &str = "DSBACKUP_TO_PASSWORD";
+
+/// Finds the password where the options say, or in the environment variable `variable`.
 ///
 /// # Errors
 /// When the file or command does not give one, or when none is named.
-pub fn find(options: &RepositoryOptions) -> Result<Password> {
+pub fn find(options: &RepositoryOptions, variable: &str) -> Result<Password> {
     let text = if let Some(path) = &options.password_file {
         let file =
             std::fs::File::open(path).map_err(Failure::io("open the password file", path))?;
         first_line(file).map_err(Failure::io("read the password file", path))?
     } else if let Some(command) = &options.password_command {
         from_command(command)?
-    } else if let Ok(password) = std::env::var(VARIABLE) {
+    } else if let Ok(password) = std::env::var(variable) {
         Zeroizing::new(password)
     } else {
         return Err(Failure::Refused(format!(
-            "the repository's password is not known: name --password-file or --password-command, or set {VARIABLE}"
+            "the password of the repository {} is not known: name --password-file or --password-command (for a \
+             repository that is copied to: --to-password-file or --to-password-command), or set {variable}",
+            options.repository
         )));
     };
     if text.is_empty() {
@@ -49,8 +54,9 @@ fn from_command(command: &str) -> Result<Zeroizing<String>> {
     };
     let mut child = Command::new("/bin/sh")
         .args(["-c", command])
-        // Where this is set, too, it is none of the command's business.
+        // Where these are set, too, they are none of the command's business.
         .env_remove(VARIABLE)
+        .env_remove(OTHER_VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -60,7 +60,7 @@ pub fn run(options: &SnapshotsOptions, report: Report) -> Result<Outcome> {
         })
         .collect();
     report.result(&lines, || in_words(&lines))?;
-    Ok(Outcome::Done)
+    Ok(crate::outcome_of(&repository, !lines.is_empty(), report))
 }
 
 /// The snapshot of a directory that `wanted` names: `latest`, or the beginning of an id.
@@ -76,7 +76,7 @@ pub fn find(repository: &Repository, wanted: &str) -> Result<SnapshotInfo> {
         .into_iter()
         .filter(|snapshot| !holds_verdicts(snapshot))
         .max_by_key(|snapshot| snapshot.time)
-        .ok_or_else(|| Failure::Refused("the repository holds no snapshot of a directory".into()))
+        .ok_or_else(|| Failure::NoBackup(repository.location().to_string()))
 }
 
 fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {

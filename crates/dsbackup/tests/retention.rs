@@ -90,9 +90,9 @@ fn three_days(lab: &Lab) -> [Vec<String>; 2] {
     service.stop();
     let model = model["snapshot"].as_str().expect("an id");
     let repository = open(lab);
-    let servers = ["DC1", "DC2"].map(|server| {
+    let servers = [("DC1", 0), ("DC2", 60)].map(|(server, later)| {
         let day = |day: u64| {
-            let time = NOON - (2 - day) * 86_400;
+            let time = NOON + later - (2 - day) * 86_400;
             [time - 10_800, time].map(|time| made(&repository, model, server, time))
         };
         (0..3).flat_map(day).collect::<Vec<_>>()
@@ -188,6 +188,247 @@ fn a_verdict_outlives_a_policy_of_restics_and_so_do_the_backups() {
         !run.stdout.contains("dsbackup-verdicts\""),
         "latest is a backup: {run}"
     );
+}
+
+/// The numbers of a server's snapshots that are still listed.
+fn left(lab: &Lab, server: &[String]) -> Vec<usize> {
+    let listed = listed(lab);
+    (0..server.len())
+        .filter(|&index| listed.contains(&server[index]))
+        .collect()
+}
+
+#[test]
+fn forget_counts_each_server_by_itself_and_never_takes_the_last() {
+    let lab = lab();
+    let [dc1, dc2] = three_days(&lab);
+    drill(&lab, &dc1[0]);
+    let dry = lab.json(&["forget", "--keep-daily", "2", "--dry-run"]);
+    let reasons = |id: &str| {
+        let lines = dry["snapshots"].as_array().expect("a list");
+        let line = lines
+            .iter()
+            .find(|line| line["snapshot"] == id)
+            .expect("a line");
+        let reasons: Vec<_> = line["reasons"]
+            .as_array()
+            .expect("reasons")
+            .iter()
+            .collect();
+        (line["keep"] == true, format!("{reasons:?}"))
+    };
+    assert!(reasons(&dc1[0]).1.contains("newest proven"), "{dry}");
+    assert!(
+        reasons(&dc1[5]).1.contains("daily") && reasons(&dc1[5]).1.contains("newest"),
+        "{dry}"
+    );
+    assert!(!reasons(&dc2[0]).0, "{dry}");
+    assert_eq!(
+        (left(&lab, &dc1).len(), left(&lab, &dc2).len()),
+        (6, 6),
+        "a dry run"
+    );
+    let table = lab
+        .succeed(&["forget", "--keep-daily", "2", "--dry-run"])
+        .stdout;
+    assert_eq!(table.lines().count(), 1 + 12 + 1, "{table}");
+
+    lab.succeed(&["forget", "--keep-daily", "2", "--server", "dc1"]);
+    assert_eq!(left(&lab, &dc1), [0, 3, 5], "the proven one stays");
+    assert_eq!(left(&lab, &dc2).len(), 6, "another server is not meant");
+    let run = lab.succeed(&["forget", "--keep-last", "1", "--prune"]);
+    assert_eq!(left(&lab, &dc1), [0, 5], "{run}");
+    assert_eq!(left(&lab, &dc2), [5], "{run}");
+    assert_eq!(lab.json(&["snapshots"])[0]["drill"]["proven"], true);
+    lab.succeed(&["check", "--read-data"]);
+
+    // By id: what is protected only with --even-the-last.
+    for id in [&dc1[0], &dc1[5], &dc2[5]] {
+        let run = lab.run(&["forget", id]);
+        assert_eq!(run.code, Some(4), "{run}");
+        assert!(run.stderr.contains("--even-the-last"), "{run}");
+    }
+    assert_eq!((left(&lab, &dc1), left(&lab, &dc2)), (vec![0, 5], vec![5]));
+    lab.succeed(&["forget", &dc1[0][..8], "--even-the-last"]);
+    assert_eq!(left(&lab, &dc1), [5]);
+    let run = lab.run(&["forget", &dc1[5], &dc2[5], "--even-the-last", "--prune"]);
+    nothing_is_left(&lab, run);
+}
+
+/// Every command says so, and ends with exit code 3.
+fn nothing_is_left(lab: &Lab, run: Run) {
+    let other = lab.path("other");
+    let other = other.to_str().expect("plain");
+    lab.succeed(&["init", "--repository", other]);
+    let target = lab.path("target");
+    let target = target.to_str().expect("plain");
+    let mut runs = vec![run];
+    for arguments in [
+        &["snapshots"][..],
+        &["check"],
+        &["check", "--drill"],
+        &["forget", "--keep-last", "3"],
+        &["prune"],
+        &["repair", "index"],
+        &["restore", "latest", "--target", target],
+        &[
+            "copy",
+            "--to",
+            other,
+            "--to-password-command",
+            "echo 'correct horse battery staple'",
+        ],
+    ] {
+        runs.push(lab.run(arguments));
+    }
+    for run in runs {
+        assert_eq!(run.code, Some(3), "{run}");
+        assert!(run.stderr.contains("holds no backup"), "{run}");
+    }
+}
+
+#[test]
+fn forget_leaves_alone_what_restic_made_and_says_what_to_keep() {
+    let lab = lab();
+    let [dc1, _] = three_days(&lab);
+    let folder = lab.path("folder");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("file"), b"made by restic").expect("a file");
+    let backup = [
+        "backup",
+        folder.to_str().expect("plain"),
+        "--host",
+        "DC1",
+        "--time",
+        "2020-01-01 00:00:00",
+    ];
+    let Some(run) = restic(&lab, &backup) else {
+        return;
+    };
+    assert_eq!(run.code, Some(0), "{run}");
+    lab.succeed(&["forget", "--keep-last", "1", "--prune"]);
+    assert_eq!(left(&lab, &dc1), [5]);
+    let list = lab.json(&["snapshots"]);
+    assert_eq!(list.as_array().map(Vec::len), Some(3), "{list}");
+    let foreign = list[0]["snapshot"].as_str().expect("an id");
+    lab.succeed(&["forget", foreign]);
+    assert_eq!(listed(&lab).len(), 2);
+
+    for arguments in [
+        &["forget"][..],
+        &["forget", "--dry-run"],
+        &["forget", &dc1[5], "--keep-last", "1"],
+    ] {
+        assert_eq!(lab.run(arguments).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_copy_is_restored_without_the_first_repository() {
+    let lab = lab();
+    let [dc1, dc2] = three_days(&lab);
+    drill(&lab, &dc2[5]);
+    let other = lab.path("other");
+    let other = other.to_str().expect("plain");
+    let init = |command: &mut Command| Run::of(command.env("DSBACKUP_PASSWORD", "another one"));
+    let run = init(&mut lab.dsbackup(&["init", "--repository", other]));
+    assert_eq!(run.code, Some(0), "{run}");
+    let copy = |arguments: &[&str]| {
+        let arguments = [&["copy", "--json", "--to", other], arguments].concat();
+        let run = Run::of(
+            lab.dsbackup(&arguments)
+                .env("DSBACKUP_TO_PASSWORD", "another one"),
+        );
+        assert_eq!(run.code, Some(0), "{run}");
+        serde_json::from_str::<serde_json::Value>(&run.stdout).expect("JSON")
+    };
+    let first = copy(&[&dc1[0]]);
+    assert_eq!(first["copied"].as_array().map(Vec::len), Some(1), "{first}");
+    let second = copy(&["--server", "DC2"]);
+    assert_eq!(
+        second["copied"].as_array().map(Vec::len),
+        Some(6),
+        "{second}"
+    );
+    assert!(
+        second["stored_bytes"].as_u64() < first["stored_bytes"].as_u64(),
+        "{second}"
+    );
+    assert_eq!(copy(&[])["had"].as_array().map(Vec::len), Some(7));
+
+    std::fs::remove_dir_all(lab.repository()).expect("the first repository is lost");
+    let at_other = |arguments: &[&str]| {
+        let arguments = [arguments, &["--repository", other]].concat();
+        Run::of(
+            lab.dsbackup(&arguments)
+                .env("DSBACKUP_PASSWORD", "another one"),
+        )
+    };
+    let run = at_other(&["snapshots", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(list.as_array().map(Vec::len), Some(12), "{run}");
+    let proven = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|line| line["drill"]["proven"] == true);
+    assert_eq!(proven.count(), 1, "{list}");
+    let target = lab.path("target");
+    let id = list[11]["snapshot"].as_str().expect("an id");
+    let run = at_other(&["restore", id, "--target", target.to_str().expect("plain")]);
+    assert_eq!(run.code, Some(0), "{run}");
+    lab::assert_same(
+        &lab::content(&target),
+        &lab.content(),
+        "restored from the copy",
+    );
+}
+
+#[test]
+fn unlock_removes_the_locks_that_nobody_holds() {
+    let lab = lab();
+    three_days(&lab);
+    let repository = open(&lab);
+    let lock = repository
+        .lock(LockKind::Shared, Duration::ZERO)
+        .expect("a lock");
+    let run = lab.run(&["prune"]);
+    assert_eq!(run.code, Some(1), "in use: {run}");
+    assert!(run.stderr.contains("dsbackup unlock"), "{run}");
+    lab.succeed(&["prune", "--dry-run"]);
+    assert_eq!(lab.json(&["unlock"])["removed"], 0, "somebody holds it");
+    lab.succeed(&["unlock", "--all"]);
+    lab.succeed(&["prune"]);
+    assert!(lock.check().is_err(), "and knows that it is gone");
+}
+
+#[test]
+fn a_bad_snapshot_file_is_named_and_the_rest_is_used() {
+    let lab = lab();
+    let [dc1, dc2] = three_days(&lab);
+    let bad = lab.repository().join("snapshots").join(&dc1[5]);
+    std::fs::write(bad, b"").expect("cut short");
+    let run = lab.run(&["snapshots", "--json"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stderr.contains(&dc1[5]), "{run}");
+    let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(list.as_array().map(Vec::len), Some(11));
+    let run = lab.run(&["check"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stdout.contains(&dc1[5]), "{run}");
+
+    // The policy counts what can be read, and leaves the rest alone; nothing is pruned until that is given up.
+    let run = lab.run(&["forget", "--keep-last", "1"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    let run = lab.run(&["prune"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stderr.contains("dsbackup forget"), "{run}");
+    lab.succeed(&["forget", &dc1[5], "--prune"]);
+    assert_eq!(
+        listed(&lab),
+        BTreeSet::from([dc1[4].clone(), dc2[5].clone()])
+    );
+    lab.succeed(&["check", "--read-data"]);
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Repository {
         let started = Zoned::now();
         let storage = self.storage();
         storage.store.remove_forgotten();
-        let Known { data, trees, packs } = Known::load(self.inner(), storage)?;
+        let Known { data, trees, packs } = Known::load(storage)?;
         let shared = Shared::new(storage, data);
         let read = std::thread::scope(|scope| {
             let (feed, mut threads) =
@@ -295,7 +295,7 @@ impl Reading<'_> {
 }
 
 /// Looks whether every pack that the snapshot may refer to is still there.
-fn nothing_vanished(
+pub(crate) fn nothing_vanished(
     storage: &Storage,
     packs: impl Iterator<Item = (Id, u32)>,
 ) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use aes256ctr_poly1305aes::aead::AeadInPlace;
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce, Tag};
+use rustic_core::Id;
 use rustic_core::repofile::MasterKey;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
@@ -17,6 +18,11 @@ pub(crate) type Hash = [u8; 32];
 
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
+}
+
+/// The hash behind an id.
+pub(crate) fn hash_of(id: &Id) -> Hash {
+    ids::hex::decode_array(id.to_hex().as_str()).expect("an id has 64 hexadecimal digits")
 }
 
 /// The repository's master key, ready for use; wiped when dropped.

@@ -106,10 +106,22 @@ pub enum Error {
         reason: String,
     },
     /// Something that the repository should hold is missing or not what was stored.
-    #[error("the repository is damaged: {what}; run `check` on it")]
+    #[error(
+        "the repository is damaged: {what}; `dsbackup check` names all damage, `dsbackup repair index` finds packs that \
+         the index does not name"
+    )]
     Damaged {
         /// Which pack, blob or file, and how.
         what: String,
+    },
+    /// Nobody knows what the snapshots need, so nothing can be removed.
+    #[error(
+        "nothing was removed, because it is not known what is needed: {reason}; if `dsbackup repair index` does not \
+         help, remove the damaged snapshot (`dsbackup forget ID`) and prune again"
+    )]
+    NotPrunable {
+        /// What cannot be read, or is missing.
+        reason: String,
     },
     /// No snapshot has that name, or several have.
     #[error("snapshot {wanted:?}: {reason}")]

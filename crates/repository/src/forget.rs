@@ -28,6 +28,7 @@ impl Repository {
                 let doing = format!("removing snapshot {}", id.to_hex().as_str());
                 return Err(Error::storage(doing, &error));
             }
+            storage.unreadable.forget(FileType::Snapshot, &id);
         }
         Ok(())
     }

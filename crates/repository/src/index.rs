@@ -2,19 +2,67 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rustic_core::repofile::{BlobType, IndexFile, RepoFile};
-use rustic_core::{FileType, Id, OpenStatus, RusticError};
-use serde::Serialize;
+use rustic_core::{FileType, Id};
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, explain};
-use crate::pack::{BlobKind, Entry};
+use crate::cipher::Hash;
+use crate::error::Error;
+use crate::pack::{BlobKind, Entry, size_of_pack};
 use crate::storage::Storage;
 
 /// An index file is written when this many blobs wait for one: a backup that is cut short has then not stored its
 /// packs in vain, the next one finds what they hold.
 const BLOBS_PER_FILE: usize = 20_000;
 
-type Inner = rustic_core::Repository<OpenStatus>;
+/// A pack as the index describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct IndexedPack {
+    pub(crate) id: Id,
+    /// The bytes that a file with this content has.
+    pub(crate) size: u32,
+    pub(crate) entries: Vec<Entry>,
+    /// Whether rustic has marked it for removal.
+    pub(crate) marked: bool,
+}
+
+/// Hands every pack that the index names to `use_pack`; the same pack more than once where several files name it.
+/// Index files that cannot be read are noted.
+pub(crate) fn for_each_pack(
+    storage: &Storage,
+    mut use_pack: impl FnMut(IndexedPack),
+) -> Result<(), Error> {
+    storage.read_all(FileType::Index, |_, file: IndexJson| {
+        file.into_packs().for_each(&mut use_pack);
+    })
+}
+
+/// As [`for_each_pack`]; where an index file cannot be read, packs that no other names tell themselves what they hold.
+fn for_each_known_pack(
+    storage: &Storage,
+    mut use_pack: impl FnMut(IndexedPack),
+) -> Result<(), Error> {
+    let mut named = HashSet::new();
+    for_each_pack(storage, |pack| {
+        named.insert(pack.id);
+        use_pack(pack);
+    })?;
+    if storage.unreadable.of(FileType::Index).is_empty() {
+        return Ok(());
+    }
+    for (id, size) in storage.packs()? {
+        if !named.contains(&id)
+            && let Ok(entries) = storage.read_header(&id, size)
+        {
+            use_pack(IndexedPack {
+                id,
+                size,
+                entries,
+                marked: false,
+            });
+        }
+    }
+    Ok(())
+}
 
 /// What a repository holds already, so that it is not stored again.
 pub(crate) struct Known {
@@ -27,22 +75,20 @@ pub(crate) struct Known {
 impl Known {
     /// Reads the whole index. A blob counts only if its pack is there with the size that the index implies:
     /// otherwise it is stored again, so that a new snapshot never relies on what is known to be missing.
-    pub(crate) fn load(inner: &Inner, storage: &Storage) -> Result<Self, Error> {
+    pub(crate) fn load(storage: &Storage) -> Result<Self, Error> {
         let packs: HashMap<Id, u32> = storage.packs()?.into_iter().collect();
         let mut known = Self {
             data: HashSet::new(),
             trees: HashSet::new(),
             packs: HashMap::new(),
         };
-        for_each_index(inner, |file| {
-            for pack in file.packs {
-                if packs.get(&pack.id) == Some(&pack.pack_size()) {
-                    for blob in &pack.blobs {
-                        match blob.tpe {
-                            BlobType::Data => known.data.insert(*blob.id),
-                            BlobType::Tree => known.trees.insert(*blob.id),
-                        };
-                    }
+        for_each_pack(storage, |pack| {
+            if !pack.marked && packs.get(&pack.id) == Some(&pack.size) {
+                for entry in &pack.entries {
+                    match entry.kind {
+                        BlobKind::Data => known.data.insert(Id::new(entry.id)),
+                        BlobKind::Tree => known.trees.insert(Id::new(entry.id)),
+                    };
                 }
             }
         })?;
@@ -52,7 +98,7 @@ impl Known {
 }
 
 /// Where a blob lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) pack: Id,
     pub(crate) offset: u32,
@@ -62,65 +108,85 @@ pub(crate) struct Place {
     pub(crate) uncompressed: Option<u32>,
 }
 
+impl Place {
+    pub(crate) fn of(pack: Id, entry: &Entry) -> Self {
+        Self {
+            pack,
+            offset: entry.offset,
+            length: entry.length,
+            uncompressed: entry.uncompressed,
+        }
+    }
+}
+
+/// Where blobs lie. Few lie in several packs.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    first: HashMap<Id, Place>,
+    others: HashMap<Id, Vec<Place>>,
+}
+
+impl Places {
+    pub(crate) fn add(&mut self, id: Id, place: Place) {
+        let first = *self.first.entry(id).or_insert(place);
+        if first.pack != place.pack {
+            let others = self.others.entry(id).or_default();
+            if others.iter().all(|other| other.pack != place.pack) {
+                others.push(place);
+            }
+        }
+    }
+
+    /// The place to try first.
+    pub(crate) fn first(&self, id: &Id) -> Option<&Place> {
+        self.first.get(id)
+    }
+
+    /// All places, the one to try first before the others.
+    pub(crate) fn all<'a>(&'a self, id: &Id) -> impl Iterator<Item = &'a Place> + use<'a> {
+        let others = self.others.get(id).into_iter().flatten();
+        self.first.get(id).into_iter().chain(others)
+    }
+
+    /// Where there is a choice, prefers packs that are there.
+    fn prefer_present(&mut self, storage: &Storage) -> Result<(), Error> {
+        if self.others.is_empty() {
+            return Ok(());
+        }
+        let packs: HashMap<Id, u32> = storage.packs()?.into_iter().collect();
+        let present = |place: &Place| {
+            let end = place.offset.checked_add(place.length);
+            end.is_some_and(|end| packs.get(&place.pack).is_some_and(|size| end <= *size))
+        };
+        for (id, others) in &mut self.others {
+            if let Some(first) = self.first.get_mut(id)
+                && !present(first)
+                && let Some(better) = others.iter_mut().find(|place| present(place))
+            {
+                std::mem::swap(first, better);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Finds the places of the blobs that are `wanted`, and of no others: a large repository's index is larger than
 /// the memory that reading one snapshot deserves.
 pub(crate) fn locate(
-    inner: &Inner,
-    wanted: impl Fn(BlobType, &Id) -> bool,
-) -> Result<HashMap<Id, Place>, Error> {
-    let mut places = HashMap::new();
-    for_each_index(inner, |file| {
-        for pack in file.packs {
-            for blob in &pack.blobs {
-                if wanted(blob.tpe, &blob.id) {
-                    let place = Place {
-                        pack: *pack.id,
-                        offset: blob.location.offset,
-                        length: blob.location.length,
-                        uncompressed: blob.location.uncompressed_length.map(u32::from),
-                    };
-                    places.insert(*blob.id, place);
-                }
+    storage: &Storage,
+    wanted: impl Fn(BlobKind, &Id) -> bool,
+) -> Result<Places, Error> {
+    let mut places = Places::default();
+    for_each_known_pack(storage, |pack| {
+        for entry in pack.entries.iter().filter(|_| !pack.marked) {
+            let id = Id::new(entry.id);
+            if wanted(entry.kind, &id) {
+                places.add(id, Place::of(pack.id, entry));
             }
         }
     })?;
+    places.prefer_present(storage)?;
     Ok(places)
-}
-
-fn for_each_index(inner: &Inner, mut use_file: impl FnMut(IndexFile)) -> Result<(), Error> {
-    for_each_file(inner, |_, file| use_file(file))
-}
-
-/// Reads every file of a kind (index files, snapshots). One that cannot be read is an error that names it: to go on
-/// without it would be to guess.
-pub(crate) fn for_each_file<F: RepoFile>(
-    inner: &Inner,
-    mut use_file: impl FnMut(Id, F),
-) -> Result<(), Error> {
-    let kind = F::TYPE.dirname();
-    let failed = |error: Box<RusticError>| Error::storage(format!("listing {kind}/"), &error);
-    let listed: Vec<F::Id> = inner.list::<F::Id>().map_err(failed)?.collect();
-    let mut unread: HashSet<Id> = listed.iter().map(|id| **id).collect();
-    let mut problem = None;
-    for file in inner.stream_files_list::<F>(listed).map_err(failed)? {
-        match file {
-            Ok((id, file)) => {
-                unread.remove(&*id);
-                use_file(*id, file);
-            }
-            Err(error) => problem = problem.or(Some(error)),
-        }
-    }
-    match (problem, unread.into_iter().next()) {
-        (None, None) => Ok(()),
-        (problem, unread) => {
-            let reason = problem.map_or_else(|| "it was not read".to_string(), |e| explain(&e));
-            let name = unread.unwrap_or_default().to_hex();
-            Err(Error::Damaged {
-                what: format!("{kind}/{} cannot be read: {reason}", name.as_str()),
-            })
-        }
-    }
 }
 
 /// Collects what was packed, and writes index files.
@@ -137,6 +203,7 @@ impl IndexWriter {
         self.packs.push(PackJson {
             id: *pack,
             blobs: entries.iter().map(BlobJson::from).collect(),
+            size: None,
         });
         (self.blobs >= BLOBS_PER_FILE).then(|| self.take())?
     }
@@ -152,51 +219,103 @@ impl IndexWriter {
             return None;
         }
         self.blobs = 0;
-        let packs = std::mem::take(&mut self.packs);
-        Some(serde_json::to_vec(&IndexJson { packs }).expect("plain structures become JSON"))
+        let index = IndexJson {
+            packs: std::mem::take(&mut self.packs),
+            packs_to_delete: Vec::new(),
+        };
+        Some(serde_json::to_vec(&index).expect("plain structures become JSON"))
     }
 }
 
-pub(crate) fn save(storage: &Storage, json: Option<Vec<u8>>) -> Result<(), Error> {
-    if let Some(json) = json {
-        storage.save(FileType::Index, &json)?;
-    }
-    Ok(())
+/// Saves a file's worth of index, where there is one; returns its id.
+pub(crate) fn save(storage: &Storage, json: Option<Vec<u8>>) -> Result<Option<Id>, Error> {
+    json.map(|json| storage.save(FileType::Index, &json))
+        .transpose()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct IndexJson {
     packs: Vec<PackJson>,
+    /// rustic's: packs to be removed some time later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    packs_to_delete: Vec<PackJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct PackJson {
     id: Id,
     blobs: Vec<BlobJson>,
+    /// rustic's, of packs whose content it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct BlobJson {
-    id: Id,
+    #[serde(with = "digits")]
+    id: Hash,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: BlobKind,
     offset: u32,
     length: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     uncompressed_length: Option<u32>,
+}
+
+impl IndexJson {
+    fn into_packs(self) -> impl Iterator<Item = IndexedPack> {
+        let live = self.packs.into_iter().map(|pack| (pack, false));
+        let marked = self.packs_to_delete.into_iter().map(|pack| (pack, true));
+        live.chain(marked).map(|(pack, marked)| {
+            let entries: Vec<Entry> = pack.blobs.iter().map(Entry::from).collect();
+            IndexedPack {
+                id: pack.id,
+                size: pack.size.unwrap_or_else(|| size_of_pack(&entries)),
+                entries,
+                marked,
+            }
+        })
+    }
 }
 
 impl From<&Entry> for BlobJson {
     fn from(entry: &Entry) -> Self {
         Self {
-            id: Id::new(entry.id),
-            kind: match entry.kind {
-                BlobKind::Data => "data",
-                BlobKind::Tree => "tree",
-            },
+            id: entry.id,
+            kind: entry.kind,
             offset: entry.offset,
             length: entry.length,
             uncompressed_length: entry.uncompressed,
         }
+    }
+}
+
+impl From<&BlobJson> for Entry {
+    fn from(blob: &BlobJson) -> Self {
+        Self {
+            id: blob.id,
+            kind: blob.kind,
+            offset: blob.offset,
+            length: blob.length,
+            uncompressed: blob.uncompressed_length.filter(|length| *length > 0),
+        }
+    }
+}
+
+/// A hash as 64 hexadecimal digits.
+mod digits {
+    use rustic_core::Id;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    use crate::cipher::Hash;
+
+    pub(super) fn serialize<S: Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Id::new(*hash).to_hex().as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Hash, D::Error> {
+        let text = String::deserialize(input)?;
+        ids::hex::decode_array(&text).ok_or_else(|| D::Error::custom("an id has 64 digits"))
     }
 }

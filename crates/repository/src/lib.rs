@@ -13,18 +13,27 @@
 #![deny(unsafe_code)]
 
 mod backup;
+mod blob;
+mod check;
 mod cipher;
+mod copy;
 mod error;
 mod forget;
 mod hash;
+mod hiding;
 mod index;
+mod json_files;
 mod local;
 mod location;
 mod lock;
+mod new_index;
 mod pack;
+mod pack_writer;
 mod password;
 mod pipeline;
+mod prune;
 mod read;
+mod repair;
 mod repository;
 #[cfg(feature = "remote")]
 mod rest_locks;
@@ -39,13 +48,20 @@ mod snapshot;
 mod storage;
 mod store;
 mod tree;
+mod unreadable;
+mod usage;
 
 pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile, WHOLE};
+pub use check::CheckReport;
+pub use copy::CopyReport;
 pub use error::{BoxError, Error};
 pub use location::Location;
 pub use lock::{Lock, LockInfo, LockKind};
 pub use password::Password;
+pub use prune::PruneReport;
 pub use read::{FileReader, OpenSnapshot, SnapshotFileInfo};
-pub use repository::{CheckReport, InitOptions, Repository};
+pub use repair::IndexRepair;
+pub use repository::{InitOptions, Repository};
 pub use snapshot::SnapshotInfo;
 pub use store::Durability;
+pub use unreadable::Unreadable;

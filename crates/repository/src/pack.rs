@@ -1,5 +1,7 @@
 //! Packs: files of about 16 MiB that hold sealed blobs, and at their end a sealed list of them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cipher::{Cipher, Hash, OVERHEAD, sha256};
 
 /// A pack is written when it has this many bytes ...
@@ -8,14 +10,15 @@ const FULL: usize = 16 << 20;
 const FULL_BLOBS: usize = 10_000;
 
 /// What a blob holds: part of a file, or the listing of a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum BlobKind {
     Data,
     Tree,
 }
 
 /// One blob's place in a pack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) id: Hash,
     pub(crate) kind: BlobKind,
@@ -102,5 +105,73 @@ impl Pack {
             content: self.content,
             entries: self.entries,
         })
+    }
+}
+
+/// Bytes of the length that ends a pack.
+pub(crate) const TRAILER: usize = 4;
+
+/// Bytes of an entry of the header, of a blob that is compressed and of one that is not.
+const COMPRESSED_ENTRY: usize = 41;
+const PLAIN_ENTRY: usize = 37;
+
+/// The bytes of a pack with these blobs.
+pub(crate) fn size_of_pack(entries: &[Entry]) -> u32 {
+    let size = |entry: &Entry| {
+        let header = match entry.uncompressed {
+            Some(_) => COMPRESSED_ENTRY,
+            None => PLAIN_ENTRY,
+        };
+        u64::from(entry.length) + header as u64
+    };
+    let content: u64 = entries.iter().map(size).sum();
+    u32::try_from(content + (OVERHEAD + TRAILER) as u64).unwrap_or(u32::MAX)
+}
+
+/// The blobs that a pack's header lists, which [`Pack::finish`] writes; `None` when it is none.
+pub(crate) fn parse_header(mut header: &[u8]) -> Option<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(header.len() / PLAIN_ENTRY);
+    let mut offset = 0u32;
+    while let Some((&kind, rest)) = header.split_first() {
+        let (length, rest) = rest.split_first_chunk()?;
+        let (uncompressed, rest) = match kind {
+            2 | 3 => {
+                let (uncompressed, rest) = rest.split_first_chunk()?;
+                (Some(u32::from_le_bytes(*uncompressed)), rest)
+            }
+            0 | 1 => (None, rest),
+            _ => return None,
+        };
+        let (id, rest) = rest.split_first_chunk()?;
+        let length = u32::from_le_bytes(*length);
+        entries.push(Entry {
+            id: *id,
+            kind: match kind {
+                0 | 2 => BlobKind::Data,
+                _ => BlobKind::Tree,
+            },
+            offset,
+            length,
+            uncompressed: uncompressed.filter(|length| *length > 0),
+        });
+        offset = offset.checked_add(length)?;
+        header = rest;
+    }
+    Some(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_header_or_none(header: Vec<u8>) {
+            if let Some(entries) = parse_header(&header) {
+                prop_assert!(entries.len() * PLAIN_ENTRY <= header.len());
+            }
+        }
     }
 }

@@ -1,17 +1,18 @@
 //! Reading a snapshot: its list of files, and each file as a stream, fetched and decrypted ahead by other threads.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustic_core::repofile::{BlobType, Node, NodeType};
-use rustic_core::{Id, OpenStatus};
+use rustic_core::Id;
+use rustic_core::repofile::{Node, NodeType};
 
-use crate::cipher::sha256;
+use crate::blob::{Opener, read_blob};
 use crate::error::Error;
-use crate::index::{Place, locate};
+use crate::index::{Place, Places, locate};
+use crate::pack::BlobKind;
 use crate::repository::Repository;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
@@ -19,8 +20,6 @@ use crate::tree;
 
 /// Blobs that lie together in a pack are fetched together, up to this many bytes before compression.
 const RUN: u64 = 1 << 20;
-/// A blob larger than this is not the work of any known program.
-const LARGEST_BLOB: u32 = 256 << 20;
 /// Folders within folders; more is a listing that contains itself.
 const DEEPEST: usize = 64;
 
@@ -29,7 +28,7 @@ pub struct OpenSnapshot {
     info: SnapshotInfo,
     storage: Arc<Storage>,
     files: BTreeMap<String, File>,
-    places: HashMap<Id, Place>,
+    places: Arc<Places>,
 }
 
 struct File {
@@ -56,41 +55,110 @@ impl Repository {
     /// [`Error::Damaged`] when a listing is missing or broken; [`Error::Storage`] when the repository cannot be read.
     pub fn open_snapshot(&self, info: &SnapshotInfo) -> Result<OpenSnapshot, Error> {
         let storage = self.storage().clone();
-        let files = list(self.inner(), &storage, *info.tree)?;
+        let trees = locate(&storage, |kind, _| kind == BlobKind::Tree)?;
+        let files = list(&storage, &trees, *info.tree)?;
+        drop(trees);
         let wanted: HashSet<Id> = files
             .values()
             .flat_map(|file| file.content.iter().copied())
             .collect();
-        let places = locate(self.inner(), |kind, id| {
-            kind == BlobType::Data && wanted.contains(id)
+        let places = locate(&storage, |kind, id| {
+            kind == BlobKind::Data && wanted.contains(id)
         })?;
         Ok(OpenSnapshot {
             info: info.clone(),
             storage,
             files,
-            places,
+            places: Arc::new(places),
         })
+    }
+
+    /// Reads one small file of each of `snapshots`, and the index only twice for all of them.
+    ///
+    /// # Errors
+    /// When the index cannot be read; what fails with one snapshot stands in its place.
+    pub fn read_of_each(
+        &self,
+        snapshots: &[SnapshotInfo],
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
+        let storage = self.storage();
+        let trees = locate(storage, |kind, _| kind == BlobKind::Tree)?;
+        let mut found: Vec<_> = snapshots
+            .iter()
+            .map(|snapshot| find(storage, &trees, snapshot, path))
+            .collect();
+        drop(trees);
+        let wanted: HashSet<Id> = found
+            .iter()
+            .flatten()
+            .flat_map(|file| file.content.iter().copied())
+            .collect();
+        let places = Arc::new(locate(storage, |kind, id| {
+            kind == BlobKind::Data && wanted.contains(id)
+        })?);
+        let read = snapshots.iter().zip(found.drain(..)).map(|(info, file)| {
+            let one = OpenSnapshot {
+                info: info.clone(),
+                storage: storage.clone(),
+                files: BTreeMap::from([(path.to_string(), file?)]),
+                places: places.clone(),
+            };
+            one.read(path, limit)
+        });
+        Ok(read.collect())
     }
 }
 
-/// Every file below the listing `root`.
-fn list(
-    inner: &rustic_core::Repository<OpenStatus>,
+/// One file of a snapshot, by its path.
+fn find(
     storage: &Storage,
-    root: Id,
-) -> Result<BTreeMap<String, File>, Error> {
-    let trees = locate(inner, |kind, _| kind == BlobType::Tree)?;
+    trees: &Places,
+    snapshot: &SnapshotInfo,
+    path: &str,
+) -> Result<File, Error> {
+    let missing = || Error::NoSuchFile {
+        snapshot: snapshot.short_id().to_string(),
+        path: path.to_string(),
+    };
+    let mut opener = Opener::default();
+    let mut folder = *snapshot.tree;
+    let mut names = path.split('/').peekable();
+    while let Some(name) = names.next() {
+        let node = read_listing(storage, trees, &mut opener, &folder)?
+            .into_iter()
+            .find(|node| node.name().to_str() == Some(name))
+            .ok_or_else(missing)?;
+        match (node.node_type.clone(), names.peek(), node.subtree) {
+            (NodeType::File, None, _) => return Ok(File::from(node)),
+            (NodeType::Dir, Some(_), Some(subtree)) => folder = *subtree,
+            _ => break,
+        }
+    }
+    Err(missing())
+}
+
+/// The entries of a folder's listing.
+pub(crate) fn read_listing(
+    storage: &Storage,
+    trees: &Places,
+    opener: &mut Opener,
+    id: &Id,
+) -> Result<Vec<Node>, Error> {
+    let mut json = Vec::new();
+    let what = || format!("folder listing {}", id.to_hex().as_str());
+    read_blob(storage, trees, opener, id, what, &mut json)?;
+    tree::parse(&json, id)
+}
+
+/// Every file below the listing `root`.
+fn list(storage: &Storage, trees: &Places, root: Id) -> Result<BTreeMap<String, File>, Error> {
     let mut files = BTreeMap::new();
     let mut waiting = vec![(String::new(), root, 0)];
-    let mut buffers = Buffers::default();
+    let mut opener = Opener::default();
     while let Some((folder, id, depth)) = waiting.pop() {
-        let place = trees.get(&id).ok_or_else(|| Error::Damaged {
-            what: format!("folder listing {} is in no pack", id.to_hex().as_str()),
-        })?;
-        let sealed = storage.read_pack(&place.pack, place.offset, place.length)?;
-        let mut json = Vec::new();
-        buffers.open(storage, place, &id, &sealed, &mut json)?;
-        for node in tree::parse(&json, &id)? {
+        for node in read_listing(storage, trees, &mut opener, &id)? {
             let Some(name) = node.name().to_str().map(str::to_string) else {
                 return Err(Error::Damaged {
                     what: format!("a name in {folder:?} is not Unicode"),
@@ -158,14 +226,13 @@ impl OpenSnapshot {
         })?;
         let mut runs: VecDeque<Run> = VecDeque::new();
         for id in &file.content {
-            let place = *self.places.get(id).ok_or_else(|| Error::Damaged {
-                what: format!("part {} of {path} is in no pack", id.to_hex().as_str()),
+            let place = *self.places.first(id).ok_or_else(|| Error::Damaged {
+                what: format!(
+                    "part {} of {path} is in no pack that the index names",
+                    id.to_hex().as_str()
+                ),
             })?;
-            if place.uncompressed.unwrap_or(place.length).max(place.length) > LARGEST_BLOB {
-                return Err(Error::Damaged {
-                    what: format!("part {} of {path} is too large", id.to_hex().as_str()),
-                });
-            }
+            place.not_too_large()?;
             match runs.back_mut() {
                 Some(run) if run.continues(&place) => run.add(*id, place),
                 _ => runs.push_back(Run::new(*id, place)),
@@ -175,6 +242,7 @@ impl OpenSnapshot {
             path.to_string(),
             file.size,
             self.storage.clone(),
+            self.places.clone(),
             runs,
         ))
     }
@@ -236,9 +304,31 @@ impl Run {
         self.blobs.push((id, place));
     }
 
-    fn read(&self, storage: &Storage, buffers: &mut Buffers) -> Result<Vec<u8>, Error> {
-        let sealed = storage.read_pack(&self.pack, self.offset, self.length)?;
+    /// Reads all of it at once; where that fails, each blob by itself from wherever it is sound.
+    fn read(
+        &self,
+        storage: &Storage,
+        places: &Places,
+        opener: &mut Opener,
+    ) -> Result<Vec<u8>, Error> {
         let mut plain = Vec::with_capacity(self.plain as usize);
+        if self.read_at_once(storage, opener, &mut plain).is_err() {
+            plain.clear();
+            for (id, _) in &self.blobs {
+                let what = || format!("blob {}", id.to_hex().as_str());
+                read_blob(storage, places, opener, id, what, &mut plain)?;
+            }
+        }
+        Ok(plain)
+    }
+
+    fn read_at_once(
+        &self,
+        storage: &Storage,
+        opener: &mut Opener,
+        plain: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let sealed = storage.read_pack(&self.pack, self.offset, self.length)?;
         let mut rest = &sealed[..];
         for (id, place) in &self.blobs {
             let (blob, after) = rest
@@ -247,64 +337,7 @@ impl Run {
                     what: format!("pack {} is too short", self.pack.to_hex().as_str()),
                 })?;
             rest = after;
-            buffers.open(storage, place, id, blob, &mut plain)?;
-        }
-        Ok(plain)
-    }
-}
-
-/// What decrypting and decompressing use again and again.
-#[derive(Default)]
-struct Buffers {
-    compressed: Vec<u8>,
-    decompressor: Option<zstd::bulk::Decompressor<'static>>,
-}
-
-impl Buffers {
-    /// Appends the plain content of a blob to `out`, and makes sure that it is what its name says.
-    fn open(
-        &mut self,
-        storage: &Storage,
-        place: &Place,
-        id: &Id,
-        sealed: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        let damaged = |how: &str| Error::Damaged {
-            what: format!(
-                "pack {}, blob {} at {}: {how}",
-                place.pack.to_hex().as_str(),
-                id.to_hex().as_str(),
-                place.offset
-            ),
-        };
-        storage
-            .cipher
-            .open(sealed, &mut self.compressed)
-            .ok_or_else(|| damaged("it is not what was written (wrong authentication tag)"))?;
-        let start = out.len();
-        match place.uncompressed {
-            None => out.extend_from_slice(&self.compressed),
-            Some(length) => {
-                let decompressor = match &mut self.decompressor {
-                    Some(decompressor) => decompressor,
-                    none => none.insert(
-                        zstd::bulk::Decompressor::new()
-                            .map_err(|error| damaged(&error.to_string()))?,
-                    ),
-                };
-                let plain = decompressor
-                    .decompress(&self.compressed, length as usize)
-                    .map_err(|error| damaged(&format!("it cannot be decompressed: {error}")))?;
-                if plain.len() != length as usize {
-                    return Err(damaged("it has another length than the index says"));
-                }
-                out.extend_from_slice(&plain);
-            }
-        }
-        let plain = out.get(start..).unwrap_or_default();
-        if Id::new(sha256(plain)) != *id {
-            return Err(damaged("its content does not match its name"));
+            opener.open(storage, place, id, blob, plain)?;
         }
         Ok(())
     }
@@ -326,7 +359,13 @@ pub struct FileReader {
 }
 
 impl FileReader {
-    fn new(path: String, size: u64, storage: Arc<Storage>, waiting: VecDeque<Run>) -> Self {
+    fn new(
+        path: String,
+        size: u64,
+        storage: Arc<Storage>,
+        places: Arc<Places>,
+        waiting: VecDeque<Run>,
+    ) -> Self {
         let threads = std::thread::available_parallelism()
             .map_or(2, usize::from)
             .clamp(1, 4)
@@ -335,10 +374,11 @@ impl FileReader {
         let (orders, orders_in) = bounded::<(Run, Sender<Answer>)>(ahead.max(1));
         for _ in 0..threads {
             let (orders, storage) = (orders_in.clone(), storage.clone());
+            let places = places.clone();
             std::thread::spawn(move || {
-                let mut buffers = Buffers::default();
+                let mut opener = Opener::default();
                 for (run, answer) in orders {
-                    let _ = answer.send(run.read(&storage, &mut buffers));
+                    let _ = answer.send(run.read(&storage, &places, &mut opener));
                 }
             });
         }

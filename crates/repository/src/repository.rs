@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustic_core::repofile::{Chunker, ConfigFile, SnapshotFile, SnapshotId};
+use rustic_core::repofile::{Chunker, ConfigFile, KeyFile, SnapshotFile};
 use rustic_core::{
-    CheckOptions, CheckResults, ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus,
-    RepositoryBackends, RepositoryOptions, WriteBackend,
+    ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, RepositoryBackends,
+    RepositoryOptions, WriteBackend,
 };
 
 use crate::backup::Grain;
 use crate::cipher::Cipher;
-use crate::error::{Error, explain, in_one_line};
-use crate::index;
+use crate::error::Error;
+use crate::hiding::Hiding;
 use crate::location::Location;
 use crate::password::Password;
 use crate::seal::Verify;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::store::{Durability, Store};
+use crate::unreadable::{Notes, Unreadable};
 
 /// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
 const CHUNK_SIZE: u32 = 64 << 10;
@@ -56,25 +57,8 @@ impl Default for InitOptions {
 /// An open repository.
 pub struct Repository {
     location: Location,
-    inner: rustic_core::Repository<OpenStatus>,
     storage: Arc<Storage>,
     chunk_size: usize,
-}
-
-/// What a check found.
-#[derive(Debug, Clone, Default)]
-pub struct CheckReport {
-    /// Damage: something that a snapshot needs is missing or not what was stored.
-    pub problems: Vec<String>,
-    /// Oddities that cost nothing but space, such as packs of a backup that was cut short.
-    pub notes: Vec<String>,
-}
-
-impl CheckReport {
-    /// Whether no damage was found.
-    pub fn is_sound(&self) -> bool {
-        self.problems.is_empty()
-    }
 }
 
 impl Repository {
@@ -118,14 +102,15 @@ impl Repository {
         config.set_compression = Some(options.level);
         config.set_extra_verify = options.verify.then_some(true);
         config.set_chunk_size = options.chunk_size.to_string().parse().ok();
-        let inner = rustic(&backend, location)?
+        let unreadable = Arc::<Notes>::default();
+        let inner = rustic(&backend, &unreadable, location)?
             .init(
                 &Credentials::password(password.expose()),
                 &KeyOptions::default(),
                 &config,
             )
             .map_err(|error| Error::storage(doing(), &error))?;
-        Self::assemble(location, backend, store, inner)
+        Self::assemble(location, backend, store, unreadable, inner)
     }
 
     /// Opens a repository, one of dsbackup's or any of restic's or rustic's of version 2.
@@ -148,7 +133,8 @@ impl Repository {
         if config.is_empty() {
             return Err(missing("it has no `config`".to_string()));
         }
-        let inner = rustic(&backend, location)?
+        let unreadable = note_bad_keys(&backend)?;
+        let inner = rustic(&backend, &unreadable, location)?
             .open(&Credentials::password(password.expose()))
             .map_err(|error| {
                 if error.is_incorrect_password() {
@@ -159,13 +145,14 @@ impl Repository {
                     Error::storage(format!("opening the repository at {location}"), &error)
                 }
             })?;
-        Self::assemble(location, backend, store, inner)
+        Self::assemble(location, backend, store, unreadable, inner)
     }
 
     fn assemble(
         location: &Location,
         backend: Arc<dyn WriteBackend>,
         store: Arc<dyn Store>,
+        unreadable: Arc<Notes>,
         inner: rustic_core::Repository<OpenStatus>,
     ) -> Result<Self, Error> {
         let unsupported = |reason: &str| Error::Unsupported {
@@ -189,13 +176,13 @@ impl Repository {
         let storage = Arc::new(Storage {
             backend,
             store,
+            unreadable,
             cipher,
             level,
             verify,
         });
         Ok(Self {
             location: location.clone(),
-            inner,
             storage,
             chunk_size,
         })
@@ -219,90 +206,73 @@ impl Repository {
         }
     }
 
-    /// All snapshots, oldest first.
+    /// All snapshots that can be read, oldest first. The others are among [`Repository::unreadable`] then.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when one of them cannot be read.
+    /// When they cannot be listed.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, Error> {
         let mut snapshots = Vec::new();
-        index::for_each_file(&self.inner, |id, snapshot: SnapshotFile| {
+        (self.storage).read_all(FileType::Snapshot, |id, snapshot: SnapshotFile| {
             snapshots.push(SnapshotInfo::new(id, &snapshot));
         })?;
         snapshots.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
         Ok(snapshots)
     }
 
+    /// The files of the repository that could not be read so far: what was read since it was opened is without them.
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.storage.unreadable.all()
+    }
+
     /// One snapshot: by the beginning of its id, or `latest`.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] when none or several match. For `latest` all snapshots must be readable.
+    /// [`Error::Snapshot`] when none or several match, [`Error::Damaged`] when it cannot be read.
     pub fn snapshot(&self, wanted: &str) -> Result<SnapshotInfo, Error> {
-        let failed = |reason: String| Error::Snapshot {
-            wanted: wanted.to_string(),
-            reason,
-        };
         if wanted == "latest" {
-            return self
-                .snapshots()?
-                .pop()
-                .ok_or_else(|| failed("the repository has no snapshot".to_string()));
+            return self.snapshots()?.pop().ok_or_else(|| Error::Snapshot {
+                wanted: wanted.to_string(),
+                reason: "the repository has no snapshot".to_string(),
+            });
         }
-        let digits = wanted.to_ascii_lowercase();
-        let mut matching: Vec<SnapshotId> = self
-            .inner
-            .list::<SnapshotId>()
-            .map_err(|error| Error::storage("listing snapshots/", &error))?
-            .filter(|id| !digits.is_empty() && id.to_hex().as_str().starts_with(&digits))
-            .collect();
-        match (matching.pop(), matching.len()) {
-            (None, _) => Err(failed(
-                "no snapshot has this id; `snapshots` lists them".to_string(),
-            )),
-            (Some(id), 0) => match self.inner.get_file::<SnapshotFile>(&id) {
-                Ok(snapshot) => Ok(SnapshotInfo::new(*id, &snapshot)),
-                Err(error) => Err(Error::Damaged {
-                    what: format!(
-                        "snapshots/{} cannot be read: {}",
-                        id.to_hex().as_str(),
-                        explain(&error)
-                    ),
-                }),
-            },
-            (Some(_), others) => Err(failed(format!(
-                "{} snapshots begin like this, give more digits",
-                others + 1
-            ))),
+        let id = self.find_id(wanted)?;
+        match self.storage.read_json(FileType::Snapshot, &id) {
+            Ok(snapshot) => Ok(SnapshotInfo::new(id, &snapshot)),
+            Err(reason) => Err(Error::Damaged {
+                what: format!(
+                    "snapshots/{} cannot be read: {reason}",
+                    id.to_hex().as_str()
+                ),
+            }),
         }
     }
 
-    /// Checks that all listings, blobs and packs that snapshots need are there; with `read_data` also that the
-    /// content of every such pack is what was written. This is rustic's check, independent of how this crate writes.
+    /// The whole id of the snapshot whose id begins so, readable or not.
     ///
     /// # Errors
-    /// [`Error::Storage`] when the check cannot be done; damage found is in the report.
-    pub fn check(&self, read_data: bool) -> Result<CheckReport, Error> {
-        let mut options = CheckOptions::default();
-        options.read_data = read_data;
-        let results = self
-            .inner
-            .check(options)
-            .map_err(|error| Error::storage("checking the repository", &error))?;
-        let mut report = CheckReport::default();
-        for finding in results.0 {
-            let finding = CheckResults(vec![finding]);
-            let harmless = finding.is_ok().is_ok();
-            let texts = finding.0.iter().map(|(_, text)| in_one_line(text));
-            if harmless {
-                report.notes.extend(texts);
-            } else {
-                report.problems.extend(texts);
-            }
-        }
-        Ok(report)
+    /// [`Error::Snapshot`] when none or several match.
+    pub fn snapshot_id(&self, beginning: &str) -> Result<String, Error> {
+        Ok(self.find_id(beginning)?.to_hex().as_str().to_string())
     }
 
-    pub(crate) fn inner(&self) -> &rustic_core::Repository<OpenStatus> {
-        &self.inner
+    fn find_id(&self, beginning: &str) -> Result<Id, Error> {
+        let failed = |reason: String| Error::Snapshot {
+            wanted: beginning.to_string(),
+            reason,
+        };
+        let digits = beginning.to_ascii_lowercase();
+        let mut matching = self.storage.list(FileType::Snapshot)?;
+        matching.retain(|id| !digits.is_empty() && id.to_hex().as_str().starts_with(&digits));
+        match matching[..] {
+            [id] => Ok(id),
+            [] => Err(failed(
+                "no snapshot has this id; `snapshots` lists them".to_string(),
+            )),
+            _ => Err(failed(format!(
+                "{} snapshots begin like this, give more digits",
+                matching.len()
+            ))),
+        }
     }
 
     pub(crate) fn storage(&self) -> &Arc<Storage> {
@@ -310,14 +280,37 @@ impl Repository {
     }
 }
 
-/// rustic's view of the repository, without a cache in the user's home.
+/// rustic's view of the repository, without a cache in the user's home and without what cannot be read.
 fn rustic(
     backend: &Arc<dyn WriteBackend>,
+    unreadable: &Arc<Notes>,
     location: &Location,
 ) -> Result<rustic_core::Repository<()>, Error> {
-    let backends = RepositoryBackends::new(backend.clone(), None);
+    let visible = Hiding {
+        backend: backend.clone(),
+        hidden: unreadable.clone(),
+    };
+    let backends = RepositoryBackends::new(Arc::new(visible), None);
     rustic_core::Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
         .map_err(|error| Error::storage(format!("using {location}"), &error))
+}
+
+/// Notes the key files that are none, at which rustic would give up: another key may be the right one.
+fn note_bad_keys(backend: &Arc<dyn WriteBackend>) -> Result<Arc<Notes>, Error> {
+    let notes = Arc::<Notes>::default();
+    let keys = backend.list(FileType::Key);
+    let keys = keys.map_err(|error| Error::storage("listing keys/", &error))?;
+    if let [_] = keys[..] {
+        return Ok(notes);
+    }
+    for id in keys {
+        if let Ok(content) = backend.read_full(FileType::Key, &id)
+            && let Err(error) = serde_json::from_slice::<KeyFile>(&content)
+        {
+            notes.add(FileType::Key, id, error.to_string());
+        }
+    }
+    Ok(notes)
 }
 
 /// A repository of restic's has no fixed chunk size; what is added to it is cut as in those of dsbackup.

@@ -7,8 +7,10 @@ use rustic_core::{BytesList, FileType, Id, WriteBackend};
 
 use crate::cipher::{Cipher, sha256};
 use crate::error::{Error, explain};
+use crate::pack::{Entry, TRAILER, parse_header, size_of_pack};
 use crate::seal::Verify;
 use crate::store::Store;
+use crate::unreadable::Notes;
 
 /// First byte of a compressed index or snapshot file, before encryption (restic repository version 2).
 const COMPRESSED: u8 = 2;
@@ -17,6 +19,8 @@ const COMPRESSED: u8 = 2;
 pub(crate) struct Storage {
     pub(crate) backend: Arc<dyn WriteBackend>,
     pub(crate) store: Arc<dyn Store>,
+    /// The files that could not be read.
+    pub(crate) unreadable: Arc<Notes>,
     pub(crate) cipher: Cipher,
     /// zstd level.
     pub(crate) level: i32,
@@ -77,12 +81,28 @@ impl Storage {
             })
     }
 
-    /// Whether a file is there.
-    pub(crate) fn exists(&self, kind: FileType, id: &Id) -> Result<bool, Error> {
-        let listed = self.backend.list(kind);
-        let listed = listed
-            .map_err(|error| Error::storage(format!("listing {}/", kind.dirname()), &error))?;
-        Ok(listed.contains(id))
+    /// What a pack of `size` bytes says that it holds.
+    pub(crate) fn read_header(&self, pack: &Id, size: u32) -> Result<Vec<Entry>, Error> {
+        let damaged = |how: &str| Error::Damaged {
+            what: format!("pack {}: {how}", pack.to_hex().as_str()),
+        };
+        let end = size
+            .checked_sub(TRAILER as u32)
+            .ok_or_else(|| damaged("it is too short for a pack"))?;
+        let trailer = self.read_pack(pack, end, TRAILER as u32)?;
+        let length = <[u8; TRAILER]>::try_from(&trailer[..])
+            .map(u32::from_le_bytes)
+            .map_err(|_| damaged("it is too short for a pack"))?;
+        let start = end
+            .checked_sub(length)
+            .ok_or_else(|| damaged("its end is not what was written"))?;
+        let sealed = self.read_pack(pack, start, length)?;
+        let mut header = Vec::new();
+        self.cipher
+            .open(&sealed, &mut header)
+            .and_then(|()| parse_header(&header))
+            .filter(|entries| size_of_pack(entries) == size)
+            .ok_or_else(|| damaged("its list of content is not what was written"))
     }
 
     /// Every pack that is there, with its size in bytes.

@@ -107,5 +107,5 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
             summary.restored_to
         )
     })?;
-    Ok(Outcome::Done)
+    Ok(crate::outcome_of(&repository, true, report))
 }

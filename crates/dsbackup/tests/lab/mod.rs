@@ -93,9 +93,13 @@ impl Lab {
             .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {run}"))
     }
 
-    /// The number of snapshots in the repository.
+    /// The number of snapshots in the repository. A list of none ends with exit code 3.
     pub fn snapshot_count(&self) -> usize {
-        self.json(&["snapshots"]).as_array().expect("a list").len()
+        let run = self.run(&["snapshots", "--json"]);
+        let list: Value = serde_json::from_str(&run.stdout).expect("a list");
+        let count = list.as_array().expect("a list").len();
+        assert_eq!(run.code, Some(if count == 0 { 3 } else { 0 }), "{run}");
+        count
     }
 
     /// Starts the service, which hosts the directory as it is, and waits until it answers.

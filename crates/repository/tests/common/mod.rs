@@ -187,7 +187,10 @@ pub fn round_trip(location: &str, options: &BTreeMap<String, String>) {
     read(&mut Noise::new(1, 40 << 20), &mut expected);
     read(&mut snapshot.open("large").unwrap(), &mut found);
     assert!(expected == found, "{location}");
-    assert!(repository.check(true).unwrap().is_sound(), "{location}");
+    assert!(
+        repository.check(true, &mut |_, _| ()).unwrap().is_sound(),
+        "{location}"
+    );
 }
 
 /// Every file of `folder` equals that of the same path in `other`.

@@ -1,0 +1,379 @@
+//! Which snapshots a repository may lose: a policy, or ids, and what stays whatever they say.
+//!
+//! Pure: snapshots with what is known of them go in, a decision on each comes out, with its reasons.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::retention::{Candidate, Policy, Rule};
+
+/// A snapshot, as far as the choice must know it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its whole id.
+    pub id: String,
+    /// The server that it is of.
+    pub server: String,
+    /// When the data was as it is stored.
+    pub time: Timestamp,
+    /// The words to find it by.
+    pub tags: Vec<String>,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A backup of a directory.
+    Backup(Backup),
+    /// What another program stored.
+    Foreign,
+    /// Something of dsbackup's that cannot be read now, with the reason.
+    Unreadable(String),
+}
+
+/// A backup of a directory, as far as the choice must know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backup {
+    /// Whether the newest drill proved it.
+    pub proven: bool,
+    /// Whether damage was stored because the backup allowed it.
+    pub damaged: bool,
+    /// Whether it holds logs alone and continues an earlier backup.
+    pub logs_only: bool,
+    /// The database that its logs belong to.
+    pub signature: String,
+}
+
+/// What is to be removed.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    /// What the policy does not keep, of these servers; of all where none is named.
+    Policy(Policy, Vec<String>),
+    /// These snapshots, by their whole ids.
+    Ids(BTreeSet<String>),
+}
+
+/// What becomes of a snapshot, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Whether it stays.
+    pub keep: bool,
+    /// Why.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a snapshot stays or goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// A rule of the policy keeps it.
+    Rule(Rule),
+    /// Its server has no newer one.
+    Newest,
+    /// Its server has no newer one without damage.
+    NewestUndamaged,
+    /// Its server has no newer one that a drill has proven.
+    NewestProven,
+    /// A later backup of the logs alone cannot be restored without it.
+    Continued,
+    /// It is not of a server that was named, or its id was not.
+    NotMeant,
+    /// Another program made it.
+    Foreign,
+    /// It cannot be read, so nobody knows what it is worth.
+    Unreadable(String),
+    /// No rule keeps it.
+    NoRule,
+    /// Its id was given.
+    Named,
+}
+
+impl Reason {
+    /// Whether it keeps a snapshot even against its id.
+    pub fn protects(&self) -> bool {
+        matches!(
+            self,
+            Self::Newest | Self::NewestUndamaged | Self::NewestProven | Self::Continued
+        )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rule(Rule::Tag) => "tag",
+            Self::Rule(Rule::Within) => "within",
+            Self::Rule(Rule::Last) => "last",
+            Self::Rule(Rule::Hourly) => "hourly",
+            Self::Rule(Rule::Daily) => "daily",
+            Self::Rule(Rule::Weekly) => "weekly",
+            Self::Rule(Rule::Monthly) => "monthly",
+            Self::Rule(Rule::Yearly) => "yearly",
+            Self::Newest => "newest of its server",
+            Self::NewestUndamaged => "newest without damage",
+            Self::NewestProven => "newest proven",
+            Self::Continued => "a later backup of logs continues it",
+            Self::NotMeant => "not asked for",
+            Self::Foreign => "made by another program",
+            Self::Unreadable(reason) => return write!(f, "cannot be read: {reason}"),
+            Self::NoRule => "no rule keeps it",
+            Self::Named => "named",
+        })
+    }
+}
+
+/// Decides on each of `subjects`, in their order. With `even_the_last`, ids go before what protects a snapshot.
+pub fn decide(subjects: &[Subject], wish: &Wish, even_the_last: bool) -> Vec<Decision> {
+    let mut decisions: Vec<Decision> = match wish {
+        Wish::Policy(policy, servers) => by_policy(subjects, policy, servers),
+        Wish::Ids(ids) => subjects.iter().map(|subject| by_id(subject, ids)).collect(),
+    };
+    let by_id = matches!(wish, Wish::Ids(_));
+    if !(by_id && even_the_last) {
+        for server in servers(subjects).values() {
+            protect(subjects, server, &mut decisions);
+        }
+    }
+    decisions
+}
+
+/// The backups of each server, by their position, oldest first.
+fn servers(subjects: &[Subject]) -> BTreeMap<String, Vec<(usize, &Backup)>> {
+    let mut servers: BTreeMap<String, Vec<(usize, &Backup)>> = BTreeMap::new();
+    for (index, subject) in subjects.iter().enumerate() {
+        if let Content::Backup(backup) = &subject.content {
+            let server = subject.server.to_lowercase();
+            servers.entry(server).or_default().push((index, backup));
+        }
+    }
+    for backups in servers.values_mut() {
+        backups.sort_by_key(|(index, _)| subjects[*index].time);
+    }
+    servers
+}
+
+fn keep(reason: Reason) -> Decision {
+    Decision {
+        keep: true,
+        reasons: vec![reason],
+    }
+}
+
+fn remove(reason: Reason) -> Decision {
+    Decision {
+        keep: false,
+        reasons: vec![reason],
+    }
+}
+
+fn by_id(subject: &Subject, ids: &BTreeSet<String>) -> Decision {
+    match ids.contains(&subject.id) {
+        true => remove(Reason::Named),
+        false => keep(Reason::NotMeant),
+    }
+}
+
+fn by_policy(subjects: &[Subject], policy: &Policy, wanted: &[String]) -> Vec<Decision> {
+    let mut decisions: Vec<Decision> = subjects
+        .iter()
+        .map(|subject| match &subject.content {
+            Content::Foreign => keep(Reason::Foreign),
+            Content::Unreadable(reason) => keep(Reason::Unreadable(reason.clone())),
+            Content::Backup(_) => keep(Reason::NotMeant),
+        })
+        .collect();
+    for (server, backups) in servers(subjects) {
+        if !wanted.is_empty() && !wanted.iter().any(|name| name.to_lowercase() == server) {
+            continue;
+        }
+        let candidates: Vec<_> = backups
+            .iter()
+            .map(|(index, _)| Candidate {
+                time: subjects[*index].time,
+                tags: &subjects[*index].tags,
+            })
+            .collect();
+        for ((index, _), rules) in backups.iter().zip(policy.apply(&candidates)) {
+            decisions[*index] = match rules.is_empty() {
+                true => remove(Reason::NoRule),
+                false => Decision {
+                    keep: true,
+                    reasons: rules.into_iter().map(Reason::Rule).collect(),
+                },
+            };
+        }
+    }
+    decisions
+}
+
+/// Keeps what one server must not lose. `backups` are in the order of time.
+fn protect(subjects: &[Subject], backups: &[(usize, &Backup)], decisions: &mut [Decision]) {
+    let newest = |wanted: fn(&Backup) -> bool| {
+        let mut found = backups.iter().rev().filter(|(_, backup)| wanted(backup));
+        found.next().map(|(index, _)| *index)
+    };
+    for (index, reason) in [
+        (newest(|_| true), Reason::Newest),
+        (newest(|backup| !backup.damaged), Reason::NewestUndamaged),
+        (newest(|backup| backup.proven), Reason::NewestProven),
+    ] {
+        if let Some(index) = index {
+            insist(&mut decisions[index], reason);
+        }
+    }
+    // From the newest back: what a kept backup of logs continues is kept, and what that continues in turn.
+    for (position, (index, backup)) in backups.iter().enumerate().rev() {
+        if !backup.logs_only || !decisions[*index].keep {
+            continue;
+        }
+        let time = subjects[*index].time;
+        for (earlier, candidate) in backups[..position].iter().rev() {
+            if candidate.signature == backup.signature && subjects[*earlier].time <= time {
+                insist(&mut decisions[*earlier], Reason::Continued);
+                break;
+            }
+        }
+    }
+}
+
+/// Adds what keeps a snapshot, in place of what does not.
+fn insist(decision: &mut Decision, reason: Reason) {
+    if !decision.keep {
+        decision.reasons.clear();
+        decision.keep = true;
+    }
+    decision.reasons.push(reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn backup() -> impl Strategy<Value = Content> {
+        (any::<bool>(), any::<bool>(), 0..4u8, 0..2u8).prop_map(
+            |(proven, damaged, logs_only, signature)| {
+                Content::Backup(Backup {
+                    proven,
+                    damaged,
+                    logs_only: logs_only == 0,
+                    signature: signature.to_string(),
+                })
+            },
+        )
+    }
+
+    fn content() -> impl Strategy<Value = Content> {
+        prop_oneof![
+            8 => backup(),
+            1 => Just(Content::Foreign),
+            1 => Just(Content::Unreadable("it is empty".to_owned())),
+        ]
+    }
+
+    fn subjects() -> impl Strategy<Value = Vec<Subject>> {
+        let subject = (0..2u8, 0..100i64, content());
+        proptest::collection::vec(subject, 0..25).prop_map(|subjects| {
+            let subjects = subjects.into_iter().enumerate();
+            subjects
+                .map(|(index, (server, hours, content))| Subject {
+                    id: index.to_string(),
+                    server: format!("DC{server}"),
+                    time: Timestamp::from_second(1_700_000_000 + hours * 7_200 + index as i64)
+                        .unwrap(),
+                    tags: Vec::new(),
+                    content,
+                })
+                .collect()
+        })
+    }
+
+    fn policy() -> impl Strategy<Value = Policy> {
+        (0..4u32, 0..4u32).prop_map(|(last, daily)| Policy {
+            last,
+            daily,
+            ..Policy::default()
+        })
+    }
+
+    fn of(subject: &Subject) -> Option<&Backup> {
+        match &subject.content {
+            Content::Backup(backup) => Some(backup),
+            _ => None,
+        }
+    }
+
+    /// What must hold whatever was wished for.
+    fn nothing_vital_goes(subjects: &[Subject], decisions: &[Decision]) {
+        let backups = || {
+            subjects
+                .iter()
+                .zip(decisions)
+                .filter_map(|(subject, decision)| Some((subject, of(subject)?, decision)))
+        };
+        for server in ["DC0", "DC1"] {
+            for wanted in [
+                |_: &Backup| true,
+                |b: &Backup| b.proven,
+                |b: &Backup| !b.damaged,
+            ] {
+                let mine = || {
+                    backups()
+                        .filter(|(subject, backup, _)| subject.server == server && wanted(backup))
+                };
+                let newest = mine().map(|(subject, _, _)| subject.time).max();
+                let kept = mine()
+                    .any(|(subject, _, decision)| Some(subject.time) == newest && decision.keep);
+                assert!(newest.is_none() || kept, "{server}");
+            }
+        }
+        // What a kept backup of logs continues is there, unless it never was.
+        for (logs, backup, _) in
+            backups().filter(|(_, backup, decision)| backup.logs_only && decision.keep)
+        {
+            let before = |subject: &Subject, other: &Backup| {
+                subject.server == logs.server
+                    && other.signature == backup.signature
+                    && subject.time < logs.time
+            };
+            let base = backups()
+                .filter(|(subject, other, _)| before(subject, other))
+                .map(|(subject, _, _)| subject.time)
+                .max();
+            let kept = backups().any(|(subject, other, decision)| {
+                before(subject, other) && Some(subject.time) == base && decision.keep
+            });
+            assert!(base.is_none() || kept, "{}", logs.id);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_policy_takes_the_last(subjects in subjects(), policy in policy(), one in any::<bool>()) {
+            let servers = if one { vec!["dc1".to_owned()] } else { Vec::new() };
+            let decisions = decide(&subjects, &Wish::Policy(policy, servers), true);
+            nothing_vital_goes(&subjects, &decisions);
+            for (subject, decision) in subjects.iter().zip(&decisions) {
+                prop_assert!(!decision.reasons.is_empty());
+                prop_assert!(decision.keep || of(subject).is_some(), "only our own are counted");
+                prop_assert!(decision.keep || !one || subject.server == "DC1");
+            }
+        }
+
+        #[test]
+        fn ids_take_what_they_name_and_the_last_only_when_told_so(subjects in subjects(), ids in proptest::collection::btree_set(0..25usize, 0..25)) {
+            let ids: BTreeSet<String> = ids.into_iter().map(|id| id.to_string()).collect();
+            let wish = Wish::Ids(ids.clone());
+            nothing_vital_goes(&subjects, &decide(&subjects, &wish, false));
+            for (subject, decision) in subjects.iter().zip(decide(&subjects, &wish, true)) {
+                prop_assert_eq!(decision.keep, !ids.contains(&subject.id));
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Making the index anew from what the packs themselves say.
+
+use std::collections::{HashMap, HashSet};
+
+use rustic_core::{FileType, Id};
+
+use crate::error::Error;
+use crate::index::{IndexedPack, for_each_pack};
+use crate::lock::Lock;
+use crate::new_index::{State, replace_index};
+use crate::repository::Repository;
+
+/// What a repair of the index changed, or would change.
+#[derive(Debug, Clone, Default)]
+pub struct IndexRepair {
+    /// Packs that no index file named, and that one names now.
+    pub added_packs: usize,
+    /// Packs that an index file named and that are not there.
+    pub missing_packs: usize,
+    /// Index files that could not be read, removed.
+    pub unreadable_files: usize,
+    /// Packs that do not say what they hold: cut short, or damaged. Each with the reason.
+    pub damaged_packs: Vec<String>,
+    /// Whether the index was written anew, or would be.
+    pub changed: bool,
+}
+
+impl Repository {
+    /// Makes the index say what the packs hold. `lock` must be an exclusive one. With `dry_run` nothing is written.
+    ///
+    /// Packs that the index describes with their right size are not read.
+    ///
+    /// # Errors
+    /// When the repository cannot be listed or written. The old index is then still there.
+    pub fn repair_index(&self, lock: &Lock, dry_run: bool) -> Result<IndexRepair, Error> {
+        let storage = self.storage();
+        let before = State::of(storage)?;
+        let mut indexed: HashMap<Id, IndexedPack> = HashMap::new();
+        let mut report = IndexRepair::default();
+        for_each_pack(storage, |pack| match indexed.get(&pack.id) {
+            Some(known) if known.entries.len() >= pack.entries.len() => {}
+            _ => {
+                indexed.insert(pack.id, pack);
+            }
+        })?;
+        report.unreadable_files = storage.unreadable.of(FileType::Index).len();
+        report.changed = report.unreadable_files > 0;
+
+        let mut packs = Vec::new();
+        let mut there = HashSet::new();
+        for (id, size) in storage.packs()? {
+            there.insert(id);
+            let known = indexed.get(&id);
+            if let Some(known) = known
+                && known.size == size
+                && !known.entries.is_empty()
+            {
+                packs.push(known.clone());
+                continue;
+            }
+            match storage.read_header(&id, size) {
+                Ok(entries) => {
+                    report.added_packs += 1;
+                    report.changed = true;
+                    packs.push(IndexedPack {
+                        id,
+                        size,
+                        entries,
+                        marked: false,
+                    });
+                }
+                Err(error) => {
+                    report.damaged_packs.push(error.to_string());
+                    // What is left of it may be sound.
+                    packs.extend(known.cloned());
+                }
+            }
+        }
+        report.missing_packs = indexed.keys().filter(|id| !there.contains(id)).count();
+        report.changed |= report.missing_packs > 0;
+        if report.changed && !dry_run {
+            replace_index(storage, lock, &packs, &before)?;
+        }
+        Ok(report)
+    }
+}
