@@ -1,0 +1,119 @@
+//! Random histories of a repository: backup, forget, prune, copy, repair, two at once, kill -9, and harm done to its
+//! files. Afterwards every snapshot that is listed restores to the byte, or is named as damaged.
+//!
+//! A short form runs with the tests. `DSBACKUP_HISTORIES=200` runs so many, `DSBACKUP_HISTORY=SEED` one again. What is
+//! killed depends on the machine's speed, so a seed that found something may have to be run more than once.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod killed;
+mod model;
+mod random;
+
+use std::path::Path;
+use std::time::Duration;
+
+use model::{Place, Side};
+use random::Random;
+use repository::*;
+
+/// Seeds that found something once.
+const FOUND: [u64; 0] = [];
+
+/// How many other histories the short form takes.
+const SHORT: u64 = 4;
+
+#[test]
+fn what_is_listed_restores_or_is_named_as_damaged() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let place = tempfile::tempdir().unwrap();
+    let template = place.path().join("template");
+    model::template(&template);
+    if let Some(seed) = number("DSBACKUP_HISTORY") {
+        return history(&template, seed);
+    }
+    for seed in FOUND {
+        history(&template, seed);
+    }
+    for seed in 0..number("DSBACKUP_HISTORIES").unwrap_or(SHORT) {
+        history(&template, seed);
+    }
+}
+
+/// One history of two repositories, the second of which snapshots are copied to.
+fn history(template: &Path, seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random::new(seed);
+    let mut one = Side::new(template, folder.path().join("one"));
+    let mut two = Side::new(template, folder.path().join("two"));
+    let other_handle = common::open(&one.path);
+    let mut place = Place::new(seed);
+    let steps = 8 + random.below(8);
+    let harm_at = match random.below(2) {
+        0 => u64::MAX,
+        _ => 2 + random.below(steps),
+    };
+    for step in 0..steps {
+        if step == harm_at {
+            place.tell(format!("harm {}", one.harm(&mut random)));
+            one.take_stock(&place);
+        }
+        match random.below(20) {
+            0..6 => {
+                let backup = place.new_backup(&mut random);
+                let snapshot = backup.store(&one.repository).expect("a backup");
+                one.has(&place, snapshot);
+            }
+            6..8 => one.forget(&mut place, &mut random),
+            8..11 => one.prune(&mut place),
+            11..13 => one.copy_to(&mut two, &mut place, &mut random),
+            13 => one.repair(&mut place),
+            14..16 => together(&mut one, &other_handle, &mut place, &mut random),
+            _ => killed::step(&mut one, &mut two, &mut place, &mut random),
+        }
+    }
+    one.verify(&place);
+    two.verify(&place);
+    let others_restic = seed.is_multiple_of(4) && !one.is_harmed();
+    if others_restic {
+        common::restic_succeeds(&one.path, &["check", "--read-data"]);
+        common::restic_succeeds(&two.path, &["check", "--read-data"]);
+    }
+}
+
+/// A backup beside another writer, each with its own view of the repository.
+fn together(one: &mut Side, other: &Repository, place: &mut Place, random: &mut Random) {
+    let first = place.new_backup(random);
+    let second = place.new_backup(random);
+    let prune = random.below(2) == 0;
+    place.tell(format!(
+        "together with {}",
+        if prune { "a prune" } else { "a backup" }
+    ));
+    let (stored, beside) = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| match prune {
+            true => {
+                let patience = Duration::from_secs(60);
+                let lock = other
+                    .lock(LockKind::Exclusive, patience)
+                    .expect("a lock in time");
+                other.prune(&lock, false, &mut |_, _| ()).map(|_| None)
+            }
+            false => second.store(other).map(Some),
+        });
+        (
+            first.store(&one.repository),
+            beside.join().expect("no panic"),
+        )
+    });
+    one.has(place, stored.expect("a backup"));
+    match beside {
+        Ok(Some(snapshot)) => one.has(place, snapshot),
+        Ok(None) => {}
+        Err(error) => one.excuse(place, &error),
+    }
+}
