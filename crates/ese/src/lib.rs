@@ -1,5 +1,23 @@
 //! The Extensible Storage Engine's files, read and checked outside Windows.
 //!
+//! ```
+//! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+//! # let path = folder.path().join("ntds.dit");
+//! let database = ese::Database::open(&path)?;
+//! for entry in database.tables()? {
+//!     let Some(table) = database.table(&entry.name)? else { continue };
+//!     let (mut rows, mut count) = (database.rows(&table), 0);
+//!     while let Some(row) = rows.next()? {
+//!         for column in table.columns() {
+//!             let _value = row.value(column)?;
+//!         }
+//!         count += 1;
+//!     }
+//!     println!("{}: {count} rows", entry.name);
+//! }
+//! # Ok::<(), ese::Error>(())
+//! ```
+//!
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`checksum`] | checksums of pages and headers: verify, compute |

@@ -86,8 +86,8 @@ impl NewFile {
         self.written
     }
 
-    /// Makes the file durable, if it has the expected size and SHA-256. Its name is durable after
-    /// [`sync_parent`](Self::sync_parent) or a sync of its folder.
+    /// Makes the file durable, if it has the expected size and SHA-256. Its name is durable when its
+    /// folder, which is returned, is synced ([`Folder::sync`]).
     ///
     /// # Errors
     /// [`NotFinished`]; then it is removed.

@@ -1,5 +1,15 @@
 //! Active Directory's database (`ntds.dit`): what its tables say about the directory.
 //!
+//! ```
+//! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+//! # let path = folder.path().join("ntds.dit");
+//! let database = ese::Database::open(&path)?;
+//! let facts = ntds::Directory::of(&database)?.facts()?;
+//! println!("{} holds {} objects", facts.server, facts.counts.objects);
+//! assert_eq!(facts.forest.as_deref(), Some("corp.example"));
+//! # Ok::<(), ntds::Error>(())
+//! ```
+//!
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`Directory`] | a directory's database, open for reading |
