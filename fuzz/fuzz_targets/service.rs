@@ -232,7 +232,7 @@ impl World {
         Hosted {
             folder,
             mode,
-            socket: service.socket().to_path_buf(),
+            socket: service.socket().expect("it listens").to_path_buf(),
             address: service.addresses()[0],
             stop,
             ended: self.runtime.spawn(service.serve(async {

@@ -58,6 +58,15 @@ impl Connection {
                 Self::over(runtime()?.block_on(connect), server)
             }
             Way::Network(remote) => Self::over_network(remote, server),
+            Way::Hosted(hosted) => {
+                identity::check_usable_on_local_socket()?;
+                let hosted = hosted.clone();
+                let connector = tower::service_fn(move |_: Uri| {
+                    std::future::ready(hosted.connect().map(TokioIo::new))
+                });
+                let connect = async { endpoint().connect_with_connector(connector).await };
+                Self::over(runtime()?.block_on(connect), server)
+            }
         }
     }
 

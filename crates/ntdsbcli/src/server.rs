@@ -1,10 +1,13 @@
 //! Where a backup service listens.
 
 use std::fmt;
+use std::io;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode, server_name};
+use tokio::io::{AsyncRead, AsyncWrite};
 use wire::tls::DEFAULT_PORT;
 
 use crate::local::computer_name;
@@ -29,7 +32,39 @@ pub(crate) enum Way {
     Socket(PathBuf),
     /// Over TLS.
     Network(Remote),
+    /// Within this process.
+    Hosted(Hosted),
 }
+
+/// Bytes to and from a service in this process.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Makes connections to a service in this process.
+#[derive(Clone)]
+pub(crate) struct Hosted(Arc<dyn Fn() -> io::Result<Box<dyn Stream>> + Send + Sync>);
+
+impl Hosted {
+    pub(crate) fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Hosted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hosted")
+    }
+}
+
+/// The same service.
+impl PartialEq for Hosted {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Hosted {}
 
 impl Server {
     /// The service on this computer.
@@ -42,6 +77,18 @@ impl Server {
     pub fn at_socket(socket: impl Into<PathBuf>) -> Self {
         Self {
             way: Way::Socket(socket.into()),
+        }
+    }
+
+    /// A service that this process hosts itself, to which `connect` makes connections: bytes in memory, or a pair of
+    /// sockets.
+    pub fn hosted<S>(connect: impl Fn() -> io::Result<S> + Send + Sync + 'static) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let connect = move || connect().map(|stream| Box::new(stream) as Box<dyn Stream>);
+        Self {
+            way: Way::Hosted(Hosted(Arc::new(connect))),
         }
     }
 
@@ -94,6 +141,7 @@ impl fmt::Display for Server {
         match &self.way {
             Way::Socket(socket) => socket.display().fmt(f),
             Way::Network(remote) => remote.fmt(f),
+            Way::Hosted(_) => f.write_str("this process"),
         }
     }
 }

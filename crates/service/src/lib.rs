@@ -25,6 +25,7 @@ mod sessions;
 mod stores;
 mod transfer;
 
+pub use accept::own::OwnConnections;
 pub use caller::kerberos_rule::KerberosConfiguration;
 pub use configuration::remote::{ClientConfiguration, RemoteConfiguration};
 pub use configuration::{

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
 use store::{DirectoryStore, Mode};
+use tokio::io::DuplexStream;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,6 +23,7 @@ use wire::v1::ad_restore_server::AdRestoreServer;
 use crate::accept::acceptor::{Acceptor, accept_local};
 use crate::accept::local_socket::LocalSocket;
 use crate::accept::network::RemoteEndpoint;
+use crate::accept::own::{OwnConnections, accept_own};
 use crate::audit::Audit;
 use crate::caller::local_rule::LocalRule;
 use crate::calls::Calls;
@@ -57,11 +59,21 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A service that hosts its directory and listens, but does not answer yet.
 pub struct Service {
     calls: Calls,
-    rule: LocalRule,
-    endpoint: LocalSocket,
-    remote: Option<RemoteEndpoint>,
+    ways: Ways,
     /// How long a connection over the network may last.
     longest: Duration,
+}
+
+/// How clients reach the service.
+enum Ways {
+    /// Over the socket, and over the network where that is configured.
+    Listening {
+        rule: LocalRule,
+        socket: LocalSocket,
+        remote: Option<RemoteEndpoint>,
+    },
+    /// From this process alone.
+    Own(mpsc::Receiver<DuplexStream>),
 }
 
 /// Hosts the configured directory until `shutdown` resolves.
@@ -89,7 +101,7 @@ impl Service {
         configuration.check()?;
         let store = configuration
             .store
-            .host(mode, &configuration.endpoint.socket)?;
+            .host(mode, Some(&configuration.endpoint.socket))?;
         Self::with_store(configuration, store)
     }
 
@@ -104,43 +116,81 @@ impl Service {
         let endpoint = &configuration.endpoint;
         let rule = LocalRule::new(endpoint.group.as_deref())?;
         let remote = configuration.remote.as_ref();
+        let (mode, audit) = (
+            store.mode(),
+            Audit::new(configuration.audit.file.as_deref())?,
+        );
+        let remote = remote
+            .map(|remote| RemoteEndpoint::bind(remote, mode, audit.clone()))
+            .transpose()?;
+        let socket = LocalSocket::bind(&endpoint.socket, rule.group())?;
+        let ways = Ways::Listening {
+            rule,
+            socket,
+            remote,
+        };
+        Ok(Self::new(configuration, store, audit, ways))
+    }
+
+    /// Takes the directory exclusively, and serves this process alone: nothing listens, and what the configuration says
+    /// of endpoints does not count. Connections come in over what is returned beside the service.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn in_process(configuration: &Configuration, mode: Mode) -> Result<(Self, OwnConnections)> {
+        configuration.check()?;
+        let store = configuration.store.host(mode, None)?;
+        let audit = Audit::new(configuration.audit.file.as_deref())?;
+        let (connections, incoming) = OwnConnections::new();
+        let service = Self::new(configuration, store, audit, Ways::Own(incoming));
+        Ok((service, connections))
+    }
+
+    fn new(
+        configuration: &Configuration,
+        store: Arc<dyn DirectoryStore>,
+        audit: Arc<Audit>,
+        ways: Ways,
+    ) -> Self {
+        let endpoint = &configuration.endpoint;
         let contexts = Contexts::new(Limits {
             ping_timeout: Duration::from_millis(endpoint.ping_timeout_ms.into()),
             idle_timeout: Duration::from_secs(endpoint.idle_timeout_s.into()),
             total_timeout: Duration::from_secs(endpoint.total_timeout_s.into()),
             per_caller: endpoint.max_contexts_per_caller as usize,
         });
-        let audit = Audit::new(configuration.audit.file.as_deref())?;
+        let remote = configuration.remote.as_ref();
         let kib = remote.and_then(|remote| remote.bandwidth_limit_kib_s);
-        let rate_limiter = kib.map(|kib| Arc::new(RateLimiter::new(u64::from(kib) << 10)));
-        let remote = remote
-            .map(|remote| RemoteEndpoint::bind(remote, store.mode(), audit.clone()))
-            .transpose()?;
-        Ok(Self {
+        Self {
             calls: Calls {
                 store,
                 contexts: Arc::new(contexts),
                 audit,
-                rate_limiter,
+                rate_limiter: kib.map(|kib| Arc::new(RateLimiter::new(u64::from(kib) << 10))),
                 piece_timeout: Duration::from_secs(endpoint.piece_timeout_s.into()),
             },
+            ways,
             longest: Duration::from_secs(endpoint.total_timeout_s.into()),
-            remote,
-            endpoint: LocalSocket::bind(&endpoint.socket, rule.group())?,
-            rule,
-        })
+        }
     }
 
-    /// Where clients reach the service.
-    pub fn socket(&self) -> &Path {
-        self.endpoint.path()
+    /// The socket on which clients of this computer reach the service; none in a process of its own.
+    pub fn socket(&self) -> Option<&Path> {
+        match &self.ways {
+            Ways::Listening { socket, .. } => Some(socket.path()),
+            Ways::Own(_) => None,
+        }
     }
 
     /// Where clients reach the service over the network; empty where it does not listen there.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.remote
-            .as_ref()
-            .map_or_else(Vec::new, RemoteEndpoint::addresses)
+        match &self.ways {
+            Ways::Listening {
+                remote: Some(remote),
+                ..
+            } => remote.addresses(),
+            _ => Vec::new(),
+        }
     }
 
     /// Answers calls until `shutdown` resolves. Then contexts are released, calls under way get an error, and within
@@ -151,40 +201,48 @@ impl Service {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self {
             calls,
-            rule,
-            endpoint,
-            remote,
+            ways,
             longest,
         } = self;
-        let failed = |error: &dyn std::error::Error| {
-            Error::new(
-                ResultCode::ERROR,
-                format!("socket {}: {error}", endpoint.path().display()),
-            )
-        };
-        let listener = endpoint
-            .listener()
-            .and_then(UnixListener::from_std)
-            .map_err(|error| failed(&error))?;
         let contexts = calls.contexts.clone();
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let (newcomers, incoming) = mpsc::channel(16);
         let acceptor = Acceptor::new(contexts.clone(), closing.clone(), newcomers, longest);
-        let identity = IdentityService {
-            rule: remote.as_ref().and_then(RemoteEndpoint::kerberos),
+        let mut identity = IdentityService {
+            rule: None,
             audit: calls.audit.clone(),
-            refusals: remote.as_ref().map(RemoteEndpoint::refusals),
+            refusals: None,
         };
         let mut accepting = JoinSet::new();
-        if let Some(remote) = remote {
-            let acceptor = acceptor.clone();
-            accepting.spawn(async move {
-                if let Err(error) = remote.accept(acceptor).await {
-                    tracing::error!(%error, "the service does not listen on the network");
+        // The socket's file is there for as long as the service answers.
+        let mut listening = None;
+        match ways {
+            Ways::Listening {
+                rule,
+                socket,
+                remote,
+            } => {
+                let listener = socket.listener().and_then(UnixListener::from_std);
+                let listener = listener.map_err(|error| failed(Some(&socket), &error))?;
+                if let Some(remote) = remote {
+                    identity.rule = remote.kerberos();
+                    identity.refusals = Some(remote.refusals());
+                    let acceptor = acceptor.clone();
+                    accepting.spawn(async move {
+                        if let Err(error) = remote.accept(acceptor).await {
+                            tracing::error!(%error, "the service does not listen on the network");
+                        }
+                    });
                 }
-            });
+                accepting.spawn(accept_local(listener, rule, acceptor));
+                let path = socket.path().display();
+                tracing::info!(socket = %path, "the backup service listens");
+                listening = Some(socket);
+            }
+            Ways::Own(own) => {
+                accepting.spawn(accept_own(own, acceptor));
+            }
         }
-        accepting.spawn(accept_local(listener, rule, acceptor));
         let tending = tokio::spawn(tend(contexts.clone()));
         let router = Server::builder()
             .max_concurrent_streams(STREAMS)
@@ -209,7 +267,6 @@ impl Service {
             ReceiverStream::new(incoming),
             stopping.clone().cancelled_owned(),
         ));
-        tracing::info!(socket = %endpoint.path().display(), "the backup service listens");
         let result = tokio::select! {
             result = &mut answering => result,
             () = shutdown => {
@@ -229,8 +286,16 @@ impl Service {
         let connections = Arc::downgrade(&contexts);
         drop((answering, contexts));
         until_gone(connections).await;
-        result.map_err(|error| failed(&error))
+        result.map_err(|error| failed(listening.as_ref(), &error))
     }
+}
+
+fn failed(socket: Option<&LocalSocket>, error: &dyn std::error::Error) -> Error {
+    let reason = match socket {
+        Some(socket) => format!("socket {}: {error}", socket.path().display()),
+        None => error.to_string(),
+    };
+    Error::new(ResultCode::ERROR, reason)
 }
 
 /// Waits until no connection's task holds the contexts, so that the directory is free when the service has ended.

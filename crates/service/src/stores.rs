@@ -31,14 +31,20 @@ impl StoreConfiguration {
         }
     }
 
-    /// Takes the directory exclusively. Clients are going to reach it over `socket`.
+    /// Takes the directory exclusively. Clients are going to reach it over `socket`, where there is one.
     ///
     /// # Errors
     /// What the store says, and `hrInvalidParam` for a socket in a folder of the directory.
-    pub(crate) fn host(&self, mode: Mode, socket: &Path) -> Result<Arc<dyn DirectoryStore>> {
+    pub(crate) fn host(
+        &self,
+        mode: Mode,
+        socket: Option<&Path>,
+    ) -> Result<Arc<dyn DirectoryStore>> {
         Ok(match self {
             Self::Folder(directory) => {
-                refuse_socket_in_directory(directory, socket)?;
+                if let Some(socket) = socket {
+                    refuse_socket_in_directory(directory, socket)?;
+                }
                 Arc::new(EseFolder::host(directory, mode)?)
             }
             Self::Samba(samba) => Arc::new(SambaServer::host(samba, mode)?),

@@ -1,4 +1,4 @@
-//! How connections come in: over `local_socket` or `network`, through `acceptor`, each as a `connection` that releases
+//! How connections come in: over `local_socket`, over the `network`, or from this process (`own`), through `acceptor`, each as a `connection` that releases
 //! what its client holds when it ends.
 //!
 //! On the network, in this order: `connection_limiter`, whether there is room for one more from this address;
@@ -11,3 +11,4 @@ mod connection_limiter;
 mod credentials;
 pub(crate) mod local_socket;
 pub(crate) mod network;
+pub(crate) mod own;

@@ -110,7 +110,7 @@ pub struct Host {
 impl Host {
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
         let service = Service::start(configuration, mode)?;
-        let socket = service.socket().to_path_buf();
+        let socket = service.socket().expect("it listens").to_path_buf();
         let addresses = service.addresses();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {

@@ -13,6 +13,7 @@ mod hostile;
 mod in_memory;
 mod lifetime;
 mod logs_only;
+mod own_process;
 mod privileges;
 mod remote;
 mod remote_restore;
