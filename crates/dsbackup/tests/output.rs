@@ -8,13 +8,17 @@ use std::process::{Command, Stdio};
 use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a new name.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 24] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
     &["check"],
     &["check", "--read-data"],
     &["check", "--drill", "--scratch", "."],
+    &["forget", "--keep-last", "9"],
+    &["prune"],
+    &["repair", "index"],
+    &["unlock"],
     &["restore", "latest", "--target", "N"],
     &["recover", "directory", "--to", "N"],
     &["inspect", "directory/ntds.dit"],

@@ -132,7 +132,7 @@ fn a_password_command_does_not_get_what_it_does_not_need() {
         .env("DSBACKUP_PASSWORD", &scene.secret)
         .env("DSBACKUP_PASSWORD_COMMAND", script);
     let run = lab::Run::of(&mut command);
-    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(run.code, Some(3), "opened, and without a backup: {run}");
     let environment = std::fs::read_to_string(seen).unwrap();
     assert!(environment.contains("PATH=") && !environment.contains(&scene.secret));
 }

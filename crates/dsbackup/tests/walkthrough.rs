@@ -120,11 +120,11 @@ fn the_password_comes_from_file_command_or_environment() {
     let file = file.to_str().expect("plain");
     let command = format!("cat {file}");
     let run = |arguments: &[&str]| Run::of(lab.dsbackup(arguments).env_remove("DSBACKUP_PASSWORD"));
-    assert_eq!(run(&["snapshots", "--password-file", file]).code, Some(0));
-    assert_eq!(
-        run(&["snapshots", "--password-command", &command]).code,
-        Some(0)
-    );
+    for option in [["--password-file", file], ["--password-command", &command]] {
+        let run = run(&["snapshots", option[0], option[1]]);
+        assert!(run.stderr.contains("holds no backup"), "opened: {run}");
+        assert_eq!(run.code, Some(3), "{run}");
+    }
     let none = run(&["snapshots"]);
     assert_eq!(none.code, Some(4), "{none}");
     assert!(none.stderr.contains("--password-file"), "{none}");
