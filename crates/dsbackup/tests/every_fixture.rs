@@ -18,6 +18,10 @@ fn every_directory_comes_back_byte_identical() {
             println!("{:32} logs only: no directory to host", fixture.name);
             continue;
         }
+        if lab.directory().join("two.edb").exists() {
+            println!("{:32} two databases: no directory", fixture.name);
+            continue;
+        }
         let original = lab.content();
         lab.succeed(&["init"]);
 

@@ -14,6 +14,10 @@ async fn every_fixture_streams_byte_identical() {
             // An incremental backup: logs without a database.
             continue;
         }
+        if directory.file("two.edb").exists() {
+            // A service hosts one database; the other one of these logs is not its own.
+            continue;
+        }
         let host = directory.host();
         let mut client = Client::connect(host.socket()).await;
         assert_eq!(client.is_online().await, Ok(true));
