@@ -11,7 +11,8 @@ use model::manifest::{self, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use model::{Damage, FileEntry};
 use ntdsbcli::{BackupContext, Server};
 use repository::{
-    BackupRequest, BoxError, Grain, Lock, NewFile, Repository, Source, SourceFile, StoredFile,
+    BackupRequest, BoxError, Durability, Grain, Lock, NewFile, Repository, Source, SourceFile,
+    StoredFile,
 };
 use serde::Serialize;
 
@@ -34,6 +35,8 @@ struct Summary {
     new_bytes: u64,
     stored_bytes: u64,
     damaged: bool,
+    /// Whether the store promises that the snapshot survives a power cut.
+    durable: bool,
     truncated: Vec<String>,
     /// Why the other logs were kept.
     kept_because: String,
@@ -76,36 +79,31 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
     let stored = store(&repository, &lock, &mut context, options, report)?;
     let damaged = stored.manifest.damaged;
     let id = stored.backup.snapshot.id.clone();
+    let durability = repository.durability();
     report.step(format!(
-        "      snapshot {} is durable",
-        stored.backup.snapshot.short_id()
+        "      snapshot {} is {}",
+        stored.backup.snapshot.short_id(),
+        match durability {
+            Durability::Promised => "durable".to_owned(),
+            Durability::NotPromised(why) => format!("stored, but perhaps not durable: {why}"),
+        }
     ));
     drill::move_verdicts(&repository, &lock, report);
 
-    let (truncated, kept_because) = if options.keep_logs || damaged {
-        let why = if damaged {
-            "damage was found"
-        } else {
-            "--keep-logs"
-        };
-        report.step(format!("[6/9] DsBackupTruncateLogs: left out ({why})"));
-        (Vec::new(), why.to_owned())
-    } else {
-        lock.check()?;
-        let logs = context.truncate_logs().map_err(|error| Failure::Contract {
-            step: "snapshot is durable, but DsBackupTruncateLogs failed",
-            source: error,
-        })?;
-        report.step(format!(
-            "[6/9] DsBackupTruncateLogs: {} deleted{}",
-            count(logs.deleted.len(), "log"),
-            if logs.kept_because.is_empty() {
-                String::new()
-            } else {
-                format!("; {}", logs.kept_because)
-            }
-        ));
-        (logs.deleted, logs.kept_because)
+    let keep = match durability {
+        _ if damaged => Some("damage was found".to_owned()),
+        _ if options.keep_logs => Some("--keep-logs".to_owned()),
+        Durability::NotPromised(why) if !options.trust_store => Some(format!(
+            "{why}, so a power cut may take the snapshot away; --trust-store truncates all the same"
+        )),
+        _ => None,
+    };
+    let (truncated, kept_because) = match keep {
+        Some(why) => {
+            report.step(format!("[6/9] DsBackupTruncateLogs: left out ({why})"));
+            (Vec::new(), why)
+        }
+        None => truncate(&repository, &lock, &mut context, &stored, report)?,
     };
     report.step(format!(
         "[7/9] The expiry token is saved in the snapshot: restorable until {}",
@@ -124,20 +122,25 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         new_bytes: stored.backup.new_bytes,
         stored_bytes: stored.backup.stored_bytes,
         damaged,
+        durable: durability == Durability::Promised,
         truncated,
         kept_because,
         seconds: begin.elapsed().as_secs_f64(),
     };
     let written = report.result(&summary, || {
         format!(
-            "snapshot {} of {}: {}, {}; {} new, {} stored, {:.1} s",
+            "snapshot {} of {}: {}, {}; {} new, {} stored, {:.1} s{}",
             stored.backup.snapshot.short_id(),
             summary.server,
             count(summary.files, "file"),
             bytes(summary.bytes),
             bytes(summary.new_bytes),
             bytes(summary.stored_bytes),
-            summary.seconds
+            summary.seconds,
+            match durability {
+                Durability::Promised => String::new(),
+                Durability::NotPromised(why) => format!("; not known to be durable: {why}"),
+            }
         )
     });
     if damaged {
@@ -170,6 +173,37 @@ fn check_online(server: &Server, report: Report) -> Result<()> {
          start it, and the service without --restore-mode"
             .into(),
     ))
+}
+
+/// Step 6. What may go is read back from the repository first, decrypted and compared with what the server gave: after
+/// this the repository has the last word on it.
+fn truncate(
+    repository: &Repository,
+    lock: &Lock,
+    context: &mut BackupContext,
+    stored: &Stored,
+    report: Report,
+) -> Result<(Vec<String>, String)> {
+    let may_go: Vec<&str> = stored.manifest.logs_below_the_required().collect();
+    repository.prove(lock, &stored.backup, may_go.iter().copied())?;
+    report.step(format!(
+        "      {} read back from the repository and compared",
+        count(may_go.len(), "log")
+    ));
+    let logs = context.truncate_logs().map_err(|error| Failure::Contract {
+        step: "snapshot is durable, but DsBackupTruncateLogs failed",
+        source: error,
+    })?;
+    report.step(format!(
+        "[6/9] DsBackupTruncateLogs: {} deleted{}",
+        count(logs.deleted.len(), "log"),
+        if logs.kept_because.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", logs.kept_because)
+        }
+    ));
+    Ok((logs.deleted, logs.kept_because))
 }
 
 /// A durable snapshot.
@@ -293,6 +327,7 @@ impl Source for Walk<'_> {
         self.bar.set_message(file.base_name().to_owned());
         let (path, modified) = (path_in_snapshot(&file), file.modified);
         let grain = grain(&self.manifest.store, file.file_type);
+        let prove = file.file_type == FileType::LOG;
         self.read.push((file, Damage::default()));
         let (_, damage) = self.read.last_mut().expect("just pushed");
         let content = FileContent {
@@ -306,6 +341,7 @@ impl Source for Walk<'_> {
             size,
             modified,
             grain,
+            prove,
             content: Box::new(content),
         }))
     }

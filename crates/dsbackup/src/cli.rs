@@ -258,7 +258,7 @@ Example:
 
 Walks the nine steps: is the directory online, prepare, database names, database files, logs, truncate logs, save
 the expiry token, free, end. Logs are deleted on the server only when the snapshot is durable, only those that it
-holds in full, and never one that crash recovery still needs.")]
+holds in full and that were read back from the repository and compared, and never one that crash recovery still needs.")]
 pub struct BackupOptions {
     #[command(flatten)]
     pub repository: RepositoryOptions,
@@ -272,6 +272,10 @@ pub struct BackupOptions {
     /// Leave all logs on the server (step 6 is left out)
     #[arg(long)]
     pub keep_logs: bool,
+    /// Truncate logs although the store does not promise that what it has survives a power cut: a REST server, or an
+    /// SFTP server that does not sync
+    #[arg(long, conflicts_with = "keep_logs")]
+    pub trust_store: bool,
     /// A word to find the snapshot by (may be repeated)
     #[arg(long = "tag", value_name = "WORD")]
     pub tags: Vec<String>,

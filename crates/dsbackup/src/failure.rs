@@ -115,7 +115,9 @@ impl Failure {
             Self::Refused(_) => 4,
             Self::Damage(_) | Self::NoBackup(_) => 3,
             Self::Repository(
-                repository::Error::Damaged { .. } | repository::Error::NotPrunable { .. },
+                repository::Error::Damaged { .. }
+                | repository::Error::NotPrunable { .. }
+                | repository::Error::Unproven { .. },
             ) => 3,
             Self::Samba(samba::Error::Damaged { .. }) => 3,
             Self::Samba(samba::Error::Refused(_)) => 4,

@@ -51,6 +51,7 @@ impl Source for Again {
             size: file.size,
             modified: file.modified,
             grain: Grain::Usual,
+            prove: false,
         }))
     }
 

@@ -25,6 +25,7 @@ impl Source for WithToken {
             size: file.size,
             modified: file.modified,
             grain: Default::default(),
+            prove: false,
             content: Box::new(self.snapshot.open(&file.path)?),
             path: file.path,
         }))

@@ -162,6 +162,18 @@ impl Manifest {
             .any(|file| file.file_type() == FileType::LISTING)
     }
 
+    /// The paths of the logs that recovery of this database does not require: no others are ever truncated.
+    pub fn logs_below_the_required(&self) -> impl Iterator<Item = &str> {
+        let required = self.database.required.map(|required| required.lowest);
+        (self.files.iter())
+            .filter(|file| file.file_type() == FileType::LOG)
+            .filter(move |file| match (file.generation, required) {
+                (Some(generation), Some(lowest)) => generation < lowest,
+                (generation, _) => generation.is_some(),
+            })
+            .map(|file| file.path.as_str())
+    }
+
     /// Reads a manifest, and refuses one whose names are not plain.
     ///
     /// # Errors

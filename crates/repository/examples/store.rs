@@ -100,6 +100,7 @@ impl Source for Folder {
             size: file.metadata()?.len(),
             modified: file.metadata()?.modified()?,
             grain: Grain::Usual,
+            prove: false,
             content: Box::new(file),
         }))
     }

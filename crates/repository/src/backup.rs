@@ -13,6 +13,7 @@ use crate::error::{BoxError, Error};
 use crate::index::Known;
 use crate::lock::Lock;
 use crate::pipeline::{self, Feed, Shared};
+use crate::proof::Prover;
 use crate::repository::Repository;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
@@ -66,6 +67,9 @@ pub struct SourceFile<'a> {
     pub modified: SystemTime,
     /// How finely it is cut. The same each time, or what is stored of it already is not found again.
     pub grain: Grain,
+    /// Whether what the repository has of it already is read and opened before it is relied on, and stored anew where
+    /// it does not open: for files that are deleted at their source afterwards.
+    pub prove: bool,
     /// The bytes. An `io::Error` that wraps an error of the caller's is unwrapped again.
     pub content: Box<dyn Read + 'a>,
 }
@@ -138,7 +142,7 @@ impl Repository {
         let storage = self.storage();
         storage.store.remove_forgotten();
         let Known { data, trees, packs } = Known::load(storage)?;
-        let shared = Shared::new(storage, data);
+        let shared = Shared::new(storage, data, &packs);
         let read = std::thread::scope(|scope| {
             let (feed, mut threads) =
                 pipeline::start(&shared, self.chunk_size(Grain::Usual), scope);
@@ -176,8 +180,10 @@ impl Repository {
                 root.fill(&file.path, file.size, modified, ids)?;
             }
             let mut listings = Vec::new();
+            let mut prover = Prover::new(storage);
             let tree = root.save(request.time, &mut |id: TreeId, json| {
-                if !trees.contains(&*id) {
+                let known = trees.get(&*id).and_then(|stored| stored.place(&packs));
+                if !prover.opens(&id, known) {
                     listings.push((*id, json));
                 }
                 Ok(())
@@ -197,7 +203,8 @@ impl Repository {
         let stored_bytes = shared.counts.stored.load(Relaxed);
         let written = shared.finish()?;
         lock.check()?;
-        nothing_vanished(storage, packs.into_iter().chain(written))?;
+        let needed: Vec<_> = packs.iter().copied().chain(written).collect();
+        nothing_vanished(storage, &needed)?;
 
         let mut summary = SnapshotSummary::default();
         summary.files_new = files.len() as u64;
@@ -229,8 +236,15 @@ impl Repository {
             reason: error.to_string(),
         })?;
         let id = storage.save(FileType::Snapshot, &json)?;
+        let snapshot = SnapshotInfo::new(id, &snapshot);
+        // Somebody who heeds no lock may have removed packs before the snapshot was there to be seen.
+        let still_whole = nothing_vanished(storage, &needed).and_then(|()| lock.check());
+        still_whole.map_err(|error| Error::Unproven {
+            snapshot: snapshot.short_id().to_string(),
+            reason: error.to_string(),
+        })?;
         Ok(Backup {
-            snapshot: SnapshotInfo::new(id, &snapshot),
+            snapshot,
             files,
             new_bytes,
             stored_bytes,
@@ -260,6 +274,7 @@ impl Reading<'_> {
                 size: file.content.len() as u64,
                 modified: now,
                 grain: Grain::Usual,
+                prove: false,
                 content: Box::new(&*file.content),
             })?;
         }
@@ -274,9 +289,14 @@ impl Reading<'_> {
             self.bytes += length as u64;
             (self.progress)(self.bytes);
         };
-        let (read, sha256) =
-            self.feed
-                .store(number, chunk, &mut *file.content, file.size, &mut saw)?;
+        let (read, sha256) = self.feed.store(
+            number,
+            chunk,
+            file.prove,
+            &mut *file.content,
+            file.size,
+            &mut saw,
+        )?;
         if read != file.size {
             return Err(Error::Size {
                 path: file.path,
@@ -295,18 +315,14 @@ impl Reading<'_> {
 }
 
 /// Looks whether every pack that the snapshot may refer to is still there.
-pub(crate) fn nothing_vanished(
-    storage: &Storage,
-    packs: impl Iterator<Item = (Id, u32)>,
-) -> Result<(), Error> {
+pub(crate) fn nothing_vanished(storage: &Storage, packs: &[(Id, u32)]) -> Result<(), Error> {
     let there: std::collections::HashMap<Id, u32> = storage.packs()?.into_iter().collect();
     for (pack, size) in packs {
-        if there.get(&pack) != Some(&size) {
+        if there.get(pack) != Some(size) {
             return Err(Error::Storage {
                 doing: "making the snapshot".to_string(),
                 reason: format!(
-                    "pack {} vanished while the backup ran (was the repository pruned or removed?); \
-                     no snapshot was made, run the backup again",
+                    "pack {} vanished while the backup ran (was the repository pruned or removed?)",
                     pack.to_hex().as_str()
                 ),
             });

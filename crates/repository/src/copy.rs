@@ -4,7 +4,7 @@
 //! source's packs ──> open, compare with its name ──> compress, encrypt, open again ──> packs ──> read back ──> snapshots
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
@@ -102,7 +102,8 @@ impl Repository {
         read_back(into, &written)?;
         lock.check()?;
         let packs = written.iter().map(|pack| (pack.id, pack.size));
-        nothing_vanished(into, known.packs.clone().into_iter().chain(packs))?;
+        let relied_on: Vec<_> = known.packs.iter().copied().chain(packs).collect();
+        nothing_vanished(into, &relied_on)?;
 
         walker.start_over();
         for snapshot in wanted {
@@ -377,10 +378,10 @@ fn read_back(storage: &Storage, packs: &[IndexedPack]) -> Result<(), Error> {
 
 impl Known {
     fn has(&self, kind: BlobKind, id: &Id) -> bool {
-        let ids: &HashSet<Id> = match kind {
+        let ids = match kind {
             BlobKind::Data => &self.data,
             BlobKind::Tree => &self.trees,
         };
-        ids.contains(id)
+        ids.contains_key(id)
     }
 }

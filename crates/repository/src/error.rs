@@ -91,6 +91,17 @@ pub enum Error {
         /// What became of it.
         reason: String,
     },
+    /// A snapshot was written, but is not to be trusted.
+    #[error(
+        "snapshot {snapshot} was written but cannot be relied on: {reason}; nothing may be deleted because of it: run \
+         the backup again"
+    )]
+    Unproven {
+        /// The snapshot, shortened.
+        snapshot: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A lock cannot be written.
     #[error("the repository cannot be locked: {reason}")]
     CannotLock {

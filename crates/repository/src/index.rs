@@ -1,6 +1,7 @@
 //! The index: which pack holds which blob.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
 
 use rustic_core::{FileType, Id};
 use serde::{Deserialize, Serialize};
@@ -66,33 +67,66 @@ fn for_each_known_pack(
 
 /// What a repository holds already, so that it is not stored again.
 pub(crate) struct Known {
-    pub(crate) data: HashSet<Id>,
-    pub(crate) trees: HashSet<Id>,
+    pub(crate) data: HashMap<Id, Stored>,
+    pub(crate) trees: HashMap<Id, Stored>,
     /// The packs that were there, with their sizes.
-    pub(crate) packs: HashMap<Id, u32>,
+    pub(crate) packs: Vec<(Id, u32)>,
+}
+
+/// Where a known blob lies, in few bytes: there is one for each chunk of a repository.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored {
+    /// Among [`Known::packs`].
+    pack: u32,
+    offset: u32,
+    length: u32,
+    uncompressed: Option<NonZeroU32>,
+}
+
+impl Stored {
+    /// In full.
+    pub(crate) fn place(&self, packs: &[(Id, u32)]) -> Option<Place> {
+        let (pack, _) = *packs.get(self.pack as usize)?;
+        Some(Place {
+            pack,
+            offset: self.offset,
+            length: self.length,
+            uncompressed: self.uncompressed.map(NonZeroU32::get),
+        })
+    }
 }
 
 impl Known {
     /// Reads the whole index. A blob counts only if its pack is there with the size that the index implies:
     /// otherwise it is stored again, so that a new snapshot never relies on what is known to be missing.
     pub(crate) fn load(storage: &Storage) -> Result<Self, Error> {
-        let packs: HashMap<Id, u32> = storage.packs()?.into_iter().collect();
+        let packs = storage.packs()?;
+        let numbers: HashMap<Id, u32> = packs.iter().map(|(id, _)| *id).zip(0..).collect();
         let mut known = Self {
-            data: HashSet::new(),
-            trees: HashSet::new(),
-            packs: HashMap::new(),
+            data: HashMap::new(),
+            trees: HashMap::new(),
+            packs,
         };
         for_each_pack(storage, |pack| {
-            if !pack.marked && packs.get(&pack.id) == Some(&pack.size) {
+            let Some(&number) = numbers.get(&pack.id) else {
+                return;
+            };
+            let size = known.packs.get(number as usize).map(|(_, size)| *size);
+            if !pack.marked && size == Some(pack.size) {
                 for entry in &pack.entries {
+                    let stored = Stored {
+                        pack: number,
+                        offset: entry.offset,
+                        length: entry.length,
+                        uncompressed: entry.uncompressed.and_then(NonZeroU32::new),
+                    };
                     match entry.kind {
-                        BlobKind::Data => known.data.insert(Id::new(entry.id)),
-                        BlobKind::Tree => known.trees.insert(Id::new(entry.id)),
+                        BlobKind::Data => known.data.insert(Id::new(entry.id), stored),
+                        BlobKind::Tree => known.trees.insert(Id::new(entry.id), stored),
                     };
                 }
             }
         })?;
-        known.packs = packs;
         Ok(known)
     }
 }

@@ -31,6 +31,7 @@ mod pack;
 mod pack_writer;
 mod password;
 mod pipeline;
+mod proof;
 mod prune;
 mod read;
 mod repair;

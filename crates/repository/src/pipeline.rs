@@ -7,7 +7,8 @@
 //!
 //! Memory is bounded by the number of buffers (1 MiB each) and of packs (16 MiB each).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,8 +21,9 @@ use rustic_core::{FileType, Id};
 use crate::cipher::{Hash, sha256};
 use crate::error::{BoxError, Error};
 use crate::hash::FileHasher;
-use crate::index::{self, IndexWriter};
+use crate::index::{self, IndexWriter, Stored};
 use crate::pack::{BlobKind, Pack};
+use crate::proof::Prover;
 use crate::seal::{Sealer, Verify};
 use crate::storage::Storage;
 
@@ -35,7 +37,10 @@ const PACKS: usize = 4;
 /// What all threads share.
 pub(crate) struct Shared<'a> {
     storage: &'a Storage,
-    known: Mutex<HashSet<Id>>,
+    /// Where chunks lie that the repository had before; without a place, those that this backup has stored.
+    known: Mutex<HashMap<Id, Option<Stored>>>,
+    /// The packs in which the former lie.
+    packs: &'a [(Id, u32)],
     pack: Mutex<Pack>,
     /// Buffers for packs. Who fills packs faster than they are written waits here.
     pack_buffers: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
@@ -61,6 +66,8 @@ pub(crate) struct Counts {
 struct Batch {
     file: usize,
     chunk: usize,
+    /// Whether known chunks are opened before they are relied on.
+    prove: bool,
     first_chunk: usize,
     hashes: Vec<Hash>,
     buffer: Vec<u8>,
@@ -75,10 +82,16 @@ pub(crate) struct Chunks {
 }
 
 impl<'a> Shared<'a> {
-    pub(crate) fn new(storage: &'a Storage, known: HashSet<Id>) -> Self {
+    pub(crate) fn new(
+        storage: &'a Storage,
+        known: HashMap<Id, Stored>,
+        packs: &'a [(Id, u32)],
+    ) -> Self {
+        let known = known.into_iter().map(|(id, stored)| (id, Some(stored)));
         Self {
             storage,
-            known: Mutex::new(known),
+            known: Mutex::new(known.collect()),
+            packs,
             pack: Mutex::default(),
             pack_buffers: {
                 let (give, take) = bounded(PACKS);
@@ -219,12 +232,14 @@ pub(crate) fn start<'scope>(
 }
 
 impl Feed<'_> {
-    /// Reads `content` to its end and stores it as file number `file`, in chunks of `chunk` bytes. `saw` is told the
+    /// Reads `content` to its end and stores it as file number `file`, in chunks of `chunk` bytes. With `prove`,
+    /// chunks that the repository has are opened before they are relied on. `saw` is told the
     /// length of every part. Returns the bytes read, at most one batch more than `limit`, and their SHA-256.
     pub(crate) fn store(
         &self,
         file: usize,
         chunk: usize,
+        prove: bool,
         content: &mut dyn Read,
         limit: u64,
         saw: &mut dyn FnMut(usize),
@@ -247,6 +262,7 @@ impl Feed<'_> {
                 let batch = Batch {
                     file,
                     chunk,
+                    prove,
                     first_chunk,
                     hashes,
                     buffer,
@@ -268,6 +284,7 @@ impl Feed<'_> {
         let _ = self.batches.send(Batch {
             file: 0,
             chunk: 1,
+            prove: false,
             first_chunk: 0,
             hashes: Vec::new(),
             buffer,
@@ -283,7 +300,7 @@ impl<'scope> Threads<'scope> {
             join(worker);
         }
         // Nothing more is looked up. A large repository's list takes room that the listings need now.
-        *lock(&shared.known) = HashSet::new();
+        *lock(&shared.known) = HashMap::new();
         self.chunks.try_iter()
     }
 
@@ -348,6 +365,7 @@ struct Worker<'a> {
     shared: &'a Shared<'a>,
     sealer: Sealer<'a>,
     sealed: Vec<u8>,
+    prover: Prover<'a>,
 }
 
 impl<'a> Worker<'a> {
@@ -356,7 +374,28 @@ impl<'a> Worker<'a> {
             shared,
             sealer: Sealer::new(shared.storage, shared.storage.verify),
             sealed: Vec::new(),
+            prover: Prover::new(shared.storage),
         }
+    }
+
+    /// Whether a chunk is to be stored: it is not there, or is to be proven and does not open.
+    fn is_wanted(&mut self, id: Id, prove: bool) -> bool {
+        let stored = match lock(&self.shared.known).entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(None);
+                return true;
+            }
+            Entry::Occupied(place) => *place.get(),
+        };
+        let Some(stored) = stored.filter(|_| prove) else {
+            return false;
+        };
+        if self.prover.opens(&id, stored.place(self.shared.packs)) {
+            return false;
+        }
+        // Another thread may have stored it meanwhile.
+        let before = lock(&self.shared.known).insert(id, None);
+        before.flatten().is_some()
     }
 
     fn store(&mut self, batch: &Batch, packs: &Sender<Pack>) -> Result<Vec<Id>, Error> {
@@ -367,7 +406,7 @@ impl<'a> Worker<'a> {
         for (chunk, &hash) in content.chunks(batch.chunk).zip(&batch.hashes) {
             let id = Id::new(hash);
             ids.push(id);
-            if lock(&self.shared.known).insert(id) {
+            if self.is_wanted(id, batch.prove) {
                 let start = self.sealed.len();
                 let uncompressed = self.sealer.seal(chunk, &mut self.sealed)?;
                 blobs.push((hash, start..self.sealed.len(), uncompressed));

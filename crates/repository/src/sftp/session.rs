@@ -69,7 +69,8 @@ impl Session {
                 let _ = tokio::time::timeout(FAREWELL, listening).await;
                 let said = said.lock().unwrap_or_else(PoisonError::into_inner);
                 let said = String::from_utf8_lossy(&said);
-                return Err(match said.trim() {
+                let said: Vec<&str> = said.lines().map(str::trim).collect();
+                return Err(match said.join("; ").trim() {
                     "" => io::Error::new(error.kind(), format!("no SFTP server answers: {error}")),
                     said => io::Error::new(
                         error.kind(),

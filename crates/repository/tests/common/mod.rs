@@ -94,6 +94,7 @@ impl Source for FolderSource {
             size: metadata.len(),
             modified: metadata.modified()?,
             grain: Grain::Usual,
+            prove: false,
             content: Box::new(file),
         }))
     }
@@ -274,6 +275,7 @@ pub fn file(path: &str, size: u64, content: impl std::io::Read + 'static) -> Sou
         size,
         modified: SystemTime::now(),
         grain: Grain::Usual,
+        prove: false,
         content: Box::new(content),
     }
 }

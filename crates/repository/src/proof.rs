@@ -1,0 +1,103 @@
+//! Whether a backup can be read again: to be asked before anything is deleted in reliance on it.
+
+use std::io::Read;
+
+use rustic_core::Id;
+use sha2::{Digest, Sha256};
+
+use crate::backup::Backup;
+use crate::blob::Opener;
+use crate::error::Error;
+use crate::index::Place;
+use crate::lock::Lock;
+use crate::read::OpenSnapshot;
+use crate::repository::Repository;
+use crate::storage::Storage;
+
+/// Looks whether blobs that the repository has open, before they are relied on.
+pub(crate) struct Prover<'a> {
+    storage: &'a Storage,
+    opener: Opener,
+    plain: Vec<u8>,
+}
+
+impl<'a> Prover<'a> {
+    pub(crate) fn new(storage: &'a Storage) -> Self {
+        Self {
+            storage,
+            opener: Opener::default(),
+            plain: Vec::new(),
+        }
+    }
+
+    /// Whether there is a blob at this place that opens to what its name says.
+    pub(crate) fn opens(&mut self, id: &Id, place: Option<Place>) -> bool {
+        self.plain.clear();
+        place.is_some_and(|place| {
+            place.not_too_large().is_ok()
+                && (self.storage)
+                    .read_pack(&place.pack, place.offset, place.length)
+                    .and_then(|sealed| {
+                        (self.opener).open(self.storage, &place, id, &sealed, &mut self.plain)
+                    })
+                    .is_ok()
+        })
+    }
+}
+
+/// Bytes that are read at once.
+const PIECE: usize = 1 << 20;
+
+impl Repository {
+    /// Reads a backup back as a restore would: its snapshot, its listings, and the files at `paths`, each of which must
+    /// have the SHA-256 that was computed when it was read from its source. The lock must have been held all the time.
+    ///
+    /// # Errors
+    /// [`Error::Unproven`], whatever the reason.
+    pub fn prove<'a>(
+        &self,
+        lock: &Lock,
+        backup: &Backup,
+        paths: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), Error> {
+        let proven = (|| {
+            let snapshot = self.open_snapshot(&self.snapshot(&backup.snapshot.id)?)?;
+            for path in paths {
+                same_content(&snapshot, backup, path)?;
+            }
+            lock.check()
+        })();
+        proven.map_err(|error| Error::Unproven {
+            snapshot: backup.snapshot.short_id().to_string(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn same_content(snapshot: &OpenSnapshot, backup: &Backup, path: &str) -> Result<(), Error> {
+    let mut content = snapshot.open(path)?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = content.read(&mut piece).map_err(|error| {
+            error
+                .downcast::<Error>()
+                .unwrap_or_else(|error| Error::Storage {
+                    doing: format!("reading {path} back"),
+                    reason: error.to_string(),
+                })
+        })?;
+        if length == 0 {
+            break;
+        }
+        hasher.update(piece.get(..length).unwrap_or_default());
+    }
+    let read: [u8; 32] = hasher.finalize().into();
+    let stored = backup.files.iter().find(|file| file.path == path);
+    if stored.is_some_and(|file| file.sha256 == read) {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        what: format!("{path} is not what was read from its source"),
+    })
+}
