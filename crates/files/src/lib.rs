@@ -5,6 +5,9 @@
 //! new file never takes the place of what is there already ([`NewFile`]).
 #![forbid(unsafe_code)]
 
+/// What the names of the files begin with that say what a restored directory needs before it starts.
+pub const RESTORED_FROM_BACKUP: &str = "dsbackup.restored-from-backup.";
+
 mod durable;
 mod folder;
 mod new_file;

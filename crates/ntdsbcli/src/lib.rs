@@ -63,7 +63,7 @@ pub use contract;
 pub use identity::set_auth_identity;
 pub use model::{Damage, DirectoryFacts, DirectoryIdentity, FileEntry, RestoredFile};
 pub use process_wide::{
-    check_expiry_token, check_logs_for_backup, is_ntds_online, set_current_backup_log,
+    check_expiry_token, check_logs_for_backup, is_ntds_online, server_name, set_current_backup_log,
 };
 pub use remote::{
     CA_FILE_VARIABLE, CLIENT_CERTIFICATE_VARIABLE, CLIENT_KEY_VARIABLE, PIN_VARIABLE, TlsOptions,

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use contract::{ExpiryToken, Result};
-use wire::v1::{CheckLogsForBackupRequest, IsNtdsOnlineRequest, SetCurrentLogNumberRequest};
+use wire::v1::{
+    CheckLogsForBackupRequest, IsNtdsOnlineRequest, IsNtdsOnlineResponse,
+    SetCurrentLogNumberRequest,
+};
 
 use crate::connection::Connection;
 use crate::server::Server;
@@ -13,10 +16,22 @@ use crate::server::Server;
 /// # Errors
 /// `hrCouldNotConnect` when no service answers, `ERROR_ACCESS_DENIED` without any privilege.
 pub fn is_ntds_online(server: &Server) -> Result<bool> {
+    Ok(state(server)?.online)
+}
+
+/// The name of the server under which backups of the service's directory are kept; none where the service is of an
+/// earlier release.
+///
+/// # Errors
+/// As [`is_ntds_online`].
+pub fn server_name(server: &Server) -> Result<Option<String>> {
+    Ok(Some(state(server)?.server).filter(|name| !name.is_empty()))
+}
+
+fn state(server: &Server) -> Result<IsNtdsOnlineResponse> {
     let connection = Connection::open(server)?;
     let mut client = connection.restore();
-    let answer = connection.call(client.hr_r_is_ntds_online(IsNtdsOnlineRequest {}))?;
-    Ok(answer.online)
+    connection.call(client.hr_r_is_ntds_online(IsNtdsOnlineRequest {}))
 }
 
 /// DsSetCurrentBackupLog: records the number of the current log; `BACKUP_DISABLE_INCREMENTAL` (0xffffffff) disables

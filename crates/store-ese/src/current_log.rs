@@ -8,7 +8,6 @@ use contract::{Error, Result, ResultCode};
 use ese::log_set::LogFile;
 use ids::hex;
 use serde::{Deserialize, Serialize};
-use store::durable;
 use zerocopy::IntoBytes;
 
 /// The file in the database's folder that keeps the number over restarts.
@@ -77,7 +76,7 @@ pub(crate) fn record(database_folder: &Path, recorded: Recorded) -> Result<()> {
         log_signature,
     })
     .map_err(|error| Error::new(ResultCode::ERROR, error.to_string()))?;
-    durable::write_durably(database_folder, CURRENT_LOG_FILE, text.as_bytes())
+    files::write_durably(database_folder, CURRENT_LOG_FILE, text.as_bytes())
         .map_err(|error| failed(database_folder, &error))
 }
 
@@ -103,7 +102,7 @@ pub(crate) fn forget(database_folder: &Path) -> Result<()> {
     if !database_folder.join(CURRENT_LOG_FILE).exists() {
         return Ok(());
     }
-    durable::remove_durably(database_folder, CURRENT_LOG_FILE)
+    files::remove_durably(database_folder, CURRENT_LOG_FILE)
         .map_err(|error| failed(database_folder, &error))
 }
 

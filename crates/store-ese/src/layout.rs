@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use contract::{Error, FileType, Result, ResultCode};
 use ese::log_set::LogName;
 use ese::recovery::replayed_logs;
-use store::{RESTORE_MARKER, distinct, durable::UNFINISHED};
+use files::UNFINISHED;
+use store::{RESTORE_MARKER, distinct};
 
 use crate::configuration::DirectoryConfiguration;
 
@@ -298,7 +299,9 @@ fn log_name(name: &str, base: &str) -> Option<LogName> {
 /// Our own files in the database's folder: no backup holds them.
 fn is_ours(name: &str) -> bool {
     let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
-    name == RESTORE_MARKER || name == CURRENT_LOG_FILE
+    name == RESTORE_MARKER
+        || name == CURRENT_LOG_FILE
+        || name.starts_with(files::RESTORED_FROM_BACKUP)
 }
 
 /// A folder's absolute path without symbolic links.

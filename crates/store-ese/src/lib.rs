@@ -147,6 +147,10 @@ impl DirectoryStore for EseFolder {
         self.hosted.mode
     }
 
+    fn server_name(&self) -> String {
+        self.hosted.server.clone()
+    }
+
     fn begin_backup(&self, options: BackupOptions) -> Result<Box<dyn BackupSet>> {
         if self.hosted.mode == Mode::Restore {
             return Err(ResultCode::RESTORE_IN_PROGRESS.into());

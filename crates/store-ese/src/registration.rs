@@ -6,7 +6,8 @@ use std::sync::Arc;
 use contract::{Error, Result, ResultCode};
 use model::{FileEntry, RestoredFile};
 use store::{
-    FileWriter, RegisteredRestore, RestoreMarker, RestorePlan, Taken, check_space, disk_error,
+    FileWriter, RegisteredRestore, RestoreMarker, RestorePlan, Taken, check_private, check_space,
+    disk_error,
 };
 
 use crate::layout::{Layout, canonical};
@@ -24,10 +25,13 @@ impl Registration {
     /// Checks the plan and writes the marker.
     ///
     /// # Errors
-    /// `hrInvalidPath` for places that are not the hosted directory's; `ERROR_INVALID_PARAMETER` for a map that names the
+    /// `hrInvalidPath` for places that are not the hosted directory's, and for a folder that others may write into; `ERROR_INVALID_PARAMETER` for a map that names the
     /// database more than once; `hrDiskIO` when the marker cannot be written.
     pub(crate) fn begin(hosted: Arc<Hosted>, plan: RestorePlan, restore: Taken) -> Result<Self> {
         check_places(&hosted.layout, &plan)?;
+        for folder in hosted.layout.folders() {
+            check_private(&folder)?;
+        }
         let marker = RestoreMarker::begin(&plan.token.signature, plan.generations);
         marker.write(&hosted.layout.database_folder)?;
         Ok(Self {
@@ -82,8 +86,8 @@ impl RegisteredRestore for Registration {
                 ..FileEntry::named(file.role.file_type(), file.path.display().to_string())
             });
         }
-        let freed = entries.iter().map(|entry| entry.size).sum();
-        check_space(&layout.database_folder, needed, freed)?;
+        let paths = doomed.iter().map(|file| file.path.as_path());
+        check_space(&layout.database_folder, needed, paths)?;
         for file in &doomed {
             std::fs::remove_file(&file.path).map_err(|error| disk_error(&file.path, &error))?;
         }
@@ -92,7 +96,12 @@ impl RegisteredRestore for Registration {
 
     fn create_file(&mut self, file: RestoredFile) -> Result<FileWriter> {
         let path = self.hosted.layout.place_of(file.file_type, &file.name)?;
-        FileWriter::create(path, file)
+        let folder = path.parent().unwrap_or(&self.hosted.layout.database_folder);
+        FileWriter::create(
+            folder,
+            Path::new(path.file_name().unwrap_or_default()),
+            file,
+        )
     }
 
     fn keep_locked(&mut self) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use contract::{Error, Result, ResultCode};
 use ese::header::{Checkpoint, DatabaseHeaders};
 use ese::log_set::{LogFile, LogSet};
-use store::{RestorePlan, durable};
+use store::RestorePlan;
 use zerocopy::IntoBytes;
 
 use crate::condition::{Condition, in_words};
@@ -73,7 +73,7 @@ pub(crate) fn make_durable(layout: &Layout) -> Result<()> {
             .map_err(|error| io_error(&file.path, &error))?;
     }
     for folder in layout.folders() {
-        durable::sync_folder(&folder).map_err(|error| io_error(&folder, &error))?;
+        files::sync_folder(&folder).map_err(|error| io_error(&folder, &error))?;
     }
     Ok(())
 }

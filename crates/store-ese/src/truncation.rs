@@ -10,7 +10,7 @@ use std::sync::Arc;
 use contract::{Error, Result, ResultCode};
 use ese::header::{Checkpoint, DatabaseState};
 use ese::log_set::LogName;
-use store::{Truncation, durable};
+use store::Truncation;
 
 use crate::condition::Condition;
 use crate::layout::Role;
@@ -153,7 +153,7 @@ pub(crate) fn delete_below(kept: &FirstKept, files: &[Arc<PinnedFile>]) -> Resul
     }
     let log_folder = deleted.first().and_then(|name| Path::new(name).parent());
     if let Some(folder) = log_folder {
-        durable::sync_folder(folder).map_err(|error| {
+        files::sync_folder(folder).map_err(|error| {
             Error::new(
                 ResultCode::DISK_IO,
                 format!("{}: {error}", folder.display()),

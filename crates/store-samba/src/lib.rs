@@ -110,6 +110,11 @@ impl DirectoryStore for SambaServer {
         }
     }
 
+    fn server_name(&self) -> String {
+        let installation = &self.hosted.installation;
+        format!("{}.{}", installation.netbios_name, installation.realm).to_lowercase()
+    }
+
     fn begin_backup(&self, options: BackupOptions) -> Result<Box<dyn BackupSet>> {
         if self.hosted.mode == Mode::Restore {
             return Err(ResultCode::RESTORE_IN_PROGRESS.into());

@@ -1,9 +1,10 @@
 //! A domain controller that is locked for a restore.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{DatabaseSignature, Error, Result, ResultCode};
+use files::Folder;
 use ids::hex;
 use model::{FileEntry, RestoredFile};
 use samba::{Installation, Place, Tree, signature};
@@ -99,6 +100,9 @@ impl Registration {
                 installation.realm
             )));
         }
+        for withheld in tree.withheld() {
+            tracing::warn!("{withheld}");
+        }
         for warning in &tree.listing().warnings {
             tracing::warn!("said when the backup was made: {warning}");
         }
@@ -166,13 +170,13 @@ impl RegisteredRestore for Registration {
         let staging = Place::of(&self.hosted.installation).staging();
         // What an interrupted restore left there is overwritten, file by file.
         let existing = staging.ancestors().find(|folder| folder.is_dir());
-        check_space(existing.unwrap_or(&staging), needed, 0)?;
+        check_space(existing.unwrap_or(&staging), needed, [])?;
         Ok(Vec::new())
     }
 
     fn create_file(&mut self, file: RestoredFile) -> Result<FileWriter> {
         let staging = Place::of(&self.hosted.installation).staging();
-        let relative = Path::new(&file.name);
+        let relative = &PathBuf::from(&file.name);
         let plain = |part| matches!(part, std::path::Component::Normal(_));
         if file.name.is_empty() || !relative.components().all(plain) {
             return Err(Error::new(
@@ -183,12 +187,12 @@ impl RegisteredRestore for Registration {
                 ),
             ));
         }
-        let path = staging.join(relative);
-        match std::fs::remove_file(&path) {
+        let removed = Folder::open(&staging).and_then(|folder| folder.remove_file(relative));
+        match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(disk_error(&path, &error))
+                Err(disk_error(&staging.join(relative), &error))
             }
-            _ => FileWriter::create(path, file),
+            _ => FileWriter::create(&staging, relative, file),
         }
     }
 

@@ -2,7 +2,7 @@
 //! nothing of its files; a store knows nothing of handles, connections, messages and walk-throughs.
 //!
 //! Beside the trait lives what every store needs: [`FolderLock`], the [`restore_marker`], [`FileWriter`] for the files
-//! of a restore, [`durable`] for small files of its own, and [`Slot`] for what there is only once at a time.
+//! of a restore, and [`Slot`] for what there is only once at a time.
 #![forbid(unsafe_code)]
 
 use bytes::Bytes;
@@ -10,13 +10,12 @@ use contract::{Error, ExpiryToken, Generations, Result, ResultCode, TypedName};
 use model::{Damage, DirectoryFacts, FileEntry, RestoredFile};
 
 pub mod clock;
-pub mod durable;
 mod file_writer;
 mod folder_lock;
 pub mod restore_marker;
 mod slot;
 
-pub use file_writer::{FileWriter, check_space, disk_error};
+pub use file_writer::{FileWriter, check_private, check_space, disk_error};
 pub use folder_lock::{FolderLock, distinct};
 pub use restore_marker::{RESTORE_MARKER, RestoreMarker};
 pub use slot::{Slot, Taken};
@@ -45,6 +44,11 @@ pub trait DirectoryStore: Send + Sync {
     /// in restore mode.
     fn is_online(&self) -> bool {
         self.mode() == Mode::Normal
+    }
+
+    /// The name of the server under which backups of this directory are kept; empty where it is not known.
+    fn server_name(&self) -> String {
+        String::new()
     }
 
     /// Begins a backup: from here on until the set is dropped the files that it lists keep the content of this moment,

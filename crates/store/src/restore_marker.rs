@@ -11,7 +11,7 @@ use contract::{DatabaseSignature, Error, Generations, Result, ResultCode};
 use ids::hex;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, durable};
+use crate::clock;
 
 /// The marker's file name.
 pub const RESTORE_MARKER: &str = "dsbackup.restore-incomplete.json";
@@ -79,7 +79,7 @@ impl RestoreMarker {
             Error::new(ResultCode::ERROR, format!("the restore marker: {error}"))
         })?;
         text.push('\n');
-        durable::write_durably(database_folder, RESTORE_MARKER, text.as_bytes())
+        files::write_durably(database_folder, RESTORE_MARKER, text.as_bytes())
             .map_err(|error| io_error(database_folder, "write", &error))
     }
 
@@ -128,7 +128,7 @@ impl RestoreMarker {
     /// # Errors
     /// `hrDiskIO` when the folder cannot be written.
     pub fn clear(database_folder: &Path) -> Result<()> {
-        durable::remove_durably(database_folder, RESTORE_MARKER)
+        files::remove_durably(database_folder, RESTORE_MARKER)
             .map_err(|error| io_error(database_folder, "remove", &error))
     }
 

@@ -16,7 +16,7 @@ use contract::{Error, Result, ResultCode};
 use ids::Sid;
 use serde::{Deserialize, Serialize};
 
-use store::{clock, durable};
+use store::clock;
 
 /// How long after the directory counted them groups are good for.
 const GOOD_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -113,7 +113,7 @@ impl RememberedGroups {
             let oldest = clock::now().saturating_sub(GOOD_FOR.as_secs());
             accounts.retain(|_, known| known.counted >= oldest);
             let content = serde_json::to_vec(&accounts).map_err(|error| self.unusable(&error))?;
-            durable::write_durably(&self.folder, &self.name, &content)
+            files::write_durably(&self.folder, &self.name, &content)
                 .map_err(|error| self.unusable(&error))
         });
         if let Err(reason) = changed {

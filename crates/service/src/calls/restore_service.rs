@@ -36,8 +36,13 @@ impl AdRestore for RestoreService {
         let visit = self
             .calls
             .enter(&request, "HrRIsNTDSOnline", Wanted::Either)?;
-        let online = self.calls.store(|store| Ok(store.is_online())).await;
-        visit.answer(online.map(|online| IsNtdsOnlineResponse { online }))
+        let answer = self.calls.store(|store| {
+            Ok(IsNtdsOnlineResponse {
+                online: store.is_online(),
+                server: store.server_name(),
+            })
+        });
+        visit.answer(answer.await)
     }
 
     async fn hr_r_restore_prepare(
