@@ -6,11 +6,12 @@ use backup::verdicts::{Verdict, Verdicts, holds_verdicts};
 use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
+use crate::choice::{self, LATEST};
 use crate::cli::CheckOptions;
 use crate::drill;
 use crate::failure::{Outcome, Result};
+use crate::lock;
 use crate::report::Report;
-use crate::{lock, snapshots};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -49,13 +50,19 @@ fn drill_all(
         Ok(Drill { verdict, earlier })
     };
     if !options.snapshots.is_empty() {
-        let named = options.snapshots.iter();
-        return named
-            .map(|name| prove(&snapshots::find(repository, name)?, &mut verdicts))
+        let mut named = Vec::new();
+        for name in &options.snapshots {
+            match name.as_str() {
+                LATEST => named.extend(choice::latest_of_each_server(repository)?),
+                id => named.push(choice::find(repository, id, None)?),
+            }
+        }
+        return (named.iter())
+            .map(|snapshot| prove(snapshot, &mut verdicts))
             .collect();
     }
     let now = SystemTime::now();
-    (all.iter().filter(|snapshot| !holds_verdicts(snapshot)))
+    (choice::backups(repository)?.iter())
         .map(|snapshot| match verdicts.of(snapshot) {
             Some(verdict) if !options.all && verdict.is_fresh(options.fresh_for, now) => {
                 let earlier = true;

@@ -5,9 +5,10 @@ mod upkeep;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ese::recovery::Stop;
 use ntdsbcli::Fingerprint;
+use serde::Serialize;
 
 pub use self::upkeep::{
     CopyOptions, ForgetOptions, PolicyOptions, PruneOptions, RepairCommand, RepairIndexOptions,
@@ -302,8 +303,8 @@ pub struct CheckOptions {
     /// kept in the repository and shown by `snapshots`. Snapshots with a verdict that is fresh are passed over
     #[arg(long)]
     pub drill: bool,
-    /// With --drill: only this snapshot (its id, the beginning of its id, or `latest`; may be repeated), whether it has
-    /// a verdict or not
+    /// With --drill: only this snapshot (its id, the beginning of its id, or `latest` for the newest of each
+    /// server; may be repeated), whether it has a verdict or not
     #[arg(long = "snapshot", value_name = "SNAPSHOT", requires = "drill")]
     pub snapshots: Vec<String>,
     /// With --drill: all snapshots, whether they have a verdict or not
@@ -312,8 +313,17 @@ pub struct CheckOptions {
     /// With --drill: for how many days a verdict is fresh
     #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "drill")]
     pub fresh_for: u32,
-    /// With --drill: where the scratch folders are made
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir(), requires = "drill")]
+    /// With --drill: where the scratch folders are made, which hold copies of the directory: mode 0700, removed
+    /// afterwards. By default in systemd's CACHE_DIRECTORY, in /var/cache/dsbackup for root, in the user's cache folder
+    /// for others
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DSBACKUP_SCRATCH",
+        default_value_os_t = crate::scratch::default_parent(),
+        hide_default_value = true,
+        requires = "drill"
+    )]
     pub scratch: PathBuf,
 }
 
@@ -321,16 +331,30 @@ pub struct CheckOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  dsbackup restore latest --repository /srv/backup --password-file /etc/dsbackup.password
-  dsbackup restore 3f9a1c2b --target /tmp/forensics --repository /srv/backup --password-file ...
+  dsbackup restore latest --new-invocation-id by-registry --repository /srv/backup --password-file ...
+  dsbackup restore 3f9a1c2b --target /srv/forensics --repository /srv/backup --password-file ...
   dsbackup restore latest --target /srv/new --first-domain-controller DC9 --repository ...
 
 Without --target the service must run in restore mode (dsbackup serve --restore-mode). The files of the directory
 that lie there are deleted and the snapshot's take their place; a restore that is interrupted leaves the directory
-unable to start until a restore completes.")]
+unable to start until a restore completes.
+
+A restored directory that goes on under its old invocation id is ignored by its partners (USN rollback). A Samba
+domain controller is given a new one by the restore. For an NTDS the registry value that makes it take one is written
+beside the database, as dsbackup.restored-from-backup.reg, with instructions: say --new-invocation-id by-registry if
+you will follow them, or keep if the directory never replicates again. With --target it is not asked, unless a Windows
+installation starts from that folder: such a copy is there to be looked at.")]
 pub struct RestoreOptions {
-    /// The snapshot: its id, the beginning of its id, or `latest`
+    /// The snapshot: its id, the beginning of its id, or `latest`, the newest of the server
     pub snapshot: String,
+    /// The server whose snapshot is meant, as `snapshots` names it [default: the service's own; with --target the only
+    /// one in the repository]. Another server's snapshot goes into a service only if it is named here
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+    /// How the restored directory of an NTDS gets a new invocation id: needed where a directory service starts from what
+    /// is restored. Samba's gets one by the restore
+    #[arg(long, value_name = "HOW", env = "DSBACKUP_NEW_INVOCATION_ID")]
+    pub new_invocation_id: Option<NewInvocationId>,
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
@@ -346,6 +370,16 @@ pub struct RestoreOptions {
     pub ignore_expiry: bool,
     #[command(flatten)]
     pub new_server: NewServerOptions,
+}
+
+/// How the restored directory of an NTDS gets a new invocation id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewInvocationId {
+    /// The registry value is set before NTDS starts, as the written instructions say
+    ByRegistry,
+    /// It gets none: the directory never replicates with another server again
+    Keep,
 }
 
 /// A new server of a domain that has lost all others.

@@ -52,7 +52,7 @@ pub fn run(options: &CopyOptions, report: Report) -> Result<Outcome> {
     let mut chosen = survey.snapshots.clone();
     if !options.snapshots.is_empty() {
         let ids = (options.snapshots.iter())
-            .map(|name| Ok(crate::snapshots::find(&from, name)?.id))
+            .map(|name| Ok(crate::choice::find(&from, name, None)?.id))
             .collect::<Result<Vec<_>>>()?;
         chosen.retain(|snapshot| ids.contains(&snapshot.id));
     }

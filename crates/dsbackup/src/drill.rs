@@ -15,6 +15,7 @@ use repository::{Lock, LockKind, Repository, SnapshotInfo};
 use crate::failure::{Failure, Result};
 use crate::report::Report;
 use crate::restore::Restorable;
+use crate::scratch::Scratch;
 use crate::{TOOL, time};
 
 /// How many findings a verdict keeps in words.
@@ -46,14 +47,9 @@ pub fn prove(
         "drill of snapshot {}: restore, replay, verify",
         snapshot.short_id()
     ));
-    let folder = scratch.join(format!(
-        "dsbackup-drill-{}-{}",
-        snapshot.short_id(),
-        std::process::id()
-    ));
-    std::fs::create_dir(&folder).map_err(Failure::io("create the scratch folder", &folder))?;
-    let verdict = in_scratch_folder(repository, snapshot, &folder, report);
-    std::fs::remove_dir_all(&folder).map_err(Failure::io("remove the scratch folder", &folder))?;
+    let folder = Scratch::within(scratch)?;
+    let verdict = in_scratch_folder(repository, snapshot, folder.path(), report);
+    drop(folder);
     let verdict = verdict?;
     verdicts.add(&verdict);
     let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
@@ -130,6 +126,7 @@ fn restore_and_verify(
     report: Report,
 ) -> Result<()> {
     let restorable = Restorable::open(repository, snapshot)?;
+    report.step(format!("      {}", restorable.in_words()));
     restorable.copy_into(folder, report)?;
     let manifest = &restorable.manifest;
     if manifest.is_tree() {

@@ -5,6 +5,7 @@ mod allocator;
 mod arguments;
 mod backup;
 mod check;
+mod choice;
 mod cli;
 mod copy;
 mod database;
@@ -14,6 +15,7 @@ mod facts;
 mod failure;
 mod forget;
 mod inspect;
+mod interrupt;
 mod lock;
 mod password;
 mod prune;
@@ -22,6 +24,7 @@ mod repair;
 mod report;
 mod restore;
 mod samba_file;
+mod scratch;
 mod serve;
 mod snapshots;
 mod space;
@@ -76,6 +79,8 @@ fn main() -> ExitCode {
         Command::Facts(options) => facts::run(options, report),
         Command::VerifyDb(options) => verify_db::run(options, report),
     };
+    // A signal's own end of the process goes before what it made fail.
+    interrupt::wait_if_stopping();
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DamageFound | Outcome::NoBackup) => ExitCode::from(3),

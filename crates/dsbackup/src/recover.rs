@@ -14,6 +14,7 @@ use store::restore_marker::RestoreMarker;
 use crate::cli::RecoverOptions;
 use crate::database;
 use crate::failure::{Failure, Outcome, Result};
+use crate::interrupt::Leftover;
 use crate::report::{Report, bytes};
 
 /// What `--json` prints.
@@ -66,10 +67,18 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
     };
     RestoreMarker::refuse(folder).map_err(Failure::at("recover"))?;
 
+    let leftover = match &options.to {
+        Some(output) => Some(Leftover::content(output)?),
+        // In place it may be interrupted anywhere and run again.
+        None => None,
+    };
     let bar = report.spinner();
     let summary = recover(engine_options(options, &place, logs, bar.clone()));
     bar.finish_and_clear();
     let summary = summary.map_err(|error| explain(error, options))?;
+    if let Some(leftover) = leftover {
+        leftover.finished();
+    }
 
     let generations = summary.generations.as_ref();
     let result = Summary {

@@ -10,7 +10,7 @@ use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::SnapshotsOptions;
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Outcome, Result};
 use crate::report::{Report, bytes};
 use crate::time;
 
@@ -61,22 +61,6 @@ pub fn run(options: &SnapshotsOptions, report: Report) -> Result<Outcome> {
         .collect();
     report.result(&lines, || in_words(&lines))?;
     Ok(crate::outcome_of(&repository, !lines.is_empty(), report))
-}
-
-/// The snapshot of a directory that `wanted` names: `latest`, or the beginning of an id.
-///
-/// # Errors
-/// When there is none, or several begin like that.
-pub fn find(repository: &Repository, wanted: &str) -> Result<SnapshotInfo> {
-    if wanted != "latest" {
-        return Ok(repository.snapshot(wanted)?);
-    }
-    repository
-        .snapshots()?
-        .into_iter()
-        .filter(|snapshot| !holds_verdicts(snapshot))
-        .max_by_key(|snapshot| snapshot.time)
-        .ok_or_else(|| Failure::NoBackup(repository.location().to_string()))
 }
 
 fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {

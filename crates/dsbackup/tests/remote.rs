@@ -5,32 +5,12 @@ mod lab;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use lab::{Lab, Service, assert_same};
+use lab::{Lab, Service, assert_same, certificate};
 
 /// A port that nobody uses right now.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// A certificate that signs itself; returns the SHA-256 of the certificate and of its public key.
-fn certificate(lab: &Lab, name: &str) -> (String, String) {
-    let script = format!(
-        "umask 077
-         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN={name} \
-             -keyout {name}.key -out {name}.pem 2> {name}.said || exit 1
-         openssl x509 -in {name}.pem -outform der | sha256sum
-         openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der | sha256sum"
-    );
-    let output = Command::new("sh")
-        .args(["-c", &script])
-        .current_dir(lab.path("."))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut sums = text.lines().map(|line| line[..64].to_owned());
-    (sums.next().unwrap(), sums.next().unwrap())
 }
 
 /// A service on the network, and the arguments with which a client reaches it.

@@ -44,4 +44,5 @@ pub use moment::{Moment, Options, PinnedFile, PinnedReader};
 pub use place::Place;
 pub use recovered_domain::NewServer;
 pub use state::{LISTING_PATH, Listing, State};
+pub use tools::stop_tools;
 pub use tree::{NewLife, StoredIdentity, Tree, installed_identity};

@@ -1,9 +1,12 @@
 //! Samba's own tools and libraries, run with a limit on their time.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -89,6 +92,10 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
             tool: tool.clone(),
             reason: format!("cannot be started: {error}"),
         })?;
+    let _running = Running::of(&child);
+    if STOPPED.load(Ordering::SeqCst) {
+        kill(&mut child);
+    }
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let out = scope.spawn(move || read(stdout));
@@ -147,15 +154,53 @@ pub(crate) fn python(
     }
 }
 
+/// The process groups of the tools that run.
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+/// Whether tools that are started from now on are ended at once.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// A tool that runs, for as long as the value lives.
+struct Running(u32);
+
+impl Running {
+    fn of(child: &Child) -> Self {
+        running().insert(child.id());
+        Self(child.id())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        running().remove(&self.0);
+    }
+}
+
+fn running() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends all of Samba's tools that this process runs, and those that it starts from now on: for a
+/// process that ends and does not leave them behind.
+pub fn stop_tools() {
+    STOPPED.store(true, Ordering::SeqCst);
+    for process in running().iter() {
+        kill_group(*process);
+    }
+}
+
 /// Ends a tool and all that it started.
 fn kill(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id())
+    kill_group(child.id());
+    let _ = child.wait();
+}
+
+fn kill_group(process: u32) {
+    if let Some(group) = i32::try_from(process)
         .ok()
         .and_then(rustix::process::Pid::from_raw)
     {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
-    let _ = child.wait();
 }
 
 fn read(stream: Option<impl Read>) -> String {

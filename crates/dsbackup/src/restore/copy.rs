@@ -1,76 +1,88 @@
 //! Carries out a plan: deletes, writes, verifies, makes durable.
 
-use std::fs::{File, FileTimes, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
 
-use ids::hex;
+use files::{Folder, NewFile, NotFinished};
 use repository::OpenSnapshot;
-use sha2::{Digest, Sha256};
 
 use super::plan::{Plan, PlannedFile};
 use crate::failure::{Failure, Result};
+use crate::interrupt;
 use crate::report::Report;
 
 /// How much is written at once.
 const BLOCK: usize = 1 << 20;
 
 /// Deletes what is doomed and writes the snapshot's files, each verified against the SHA-256 of the backup and durable
-/// when this returns.
+/// when this returns. Nothing is reached through a link beneath the folders of the plan.
 ///
 /// # Errors
 /// At the first file that cannot be deleted, read or written, or that is not what was backed up.
 pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: Report) -> Result<()> {
-    for path in &plan.doomed {
-        match std::fs::remove_file(path) {
-            // The service may have cleared its folder since the plan was made.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            removed => removed.map_err(Failure::io("delete", path))?,
-        }
+    let mut roots = Roots::default();
+    for place in &plan.doomed {
+        // The service may have cleared its folder since the plan was made.
+        let _writing = interrupt::writing();
+        roots
+            .open(&place.root)?
+            .remove_file(&place.relative)
+            .map_err(Failure::io("delete", place.path()))?;
     }
     let bar = report.progress(plan.files.iter().map(|planned| planned.file.size).sum());
+    let mut folders = BTreeMap::new();
     for planned in &plan.files {
         bar.set_message(planned.file.base_name().to_owned());
-        write(planned, content, &mut |length| bar.inc(length))?;
+        let root = roots.open(&planned.place.root)?;
+        let folder = write(planned, root, content, &mut |length| bar.inc(length))?;
+        folders.insert(folder.path().to_path_buf(), folder);
     }
     bar.finish_and_clear();
-    let folders: std::collections::BTreeSet<&Path> = plan
-        .files
-        .iter()
-        .filter_map(|planned| planned.destination.parent())
-        .collect();
-    for folder in folders {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Failure::io("make the folder durable", folder))?;
+    for (path, folder) in folders {
+        folder
+            .sync()
+            .map_err(Failure::io("make the folder durable", path))?;
     }
     Ok(())
 }
 
+/// The folders beneath which everything is done, open.
+#[derive(Default)]
+struct Roots(BTreeMap<std::path::PathBuf, Folder>);
+
+impl Roots {
+    fn open(&mut self, path: &Path) -> Result<&Folder> {
+        if !self.0.contains_key(path) {
+            std::fs::create_dir_all(path).map_err(Failure::io("make the folder", path))?;
+            let folder = Folder::open(path).map_err(Failure::io("open the folder", path))?;
+            self.0.insert(path.to_path_buf(), folder);
+        }
+        Ok(&self.0[path])
+    }
+}
+
+/// Writes a file, and returns the folder that it is in.
 fn write(
     planned: &PlannedFile<'_>,
+    root: &Folder,
     content: &OpenSnapshot,
     progress: &mut dyn FnMut(u64),
-) -> Result<()> {
-    let destination = &planned.destination;
-    let failed = |doing| Failure::io(doing, destination);
-    if let Some(folder) = destination.parent() {
-        std::fs::create_dir_all(folder).map_err(Failure::io("make the folder", folder))?;
-    }
+) -> Result<Folder> {
+    let destination = planned.place.path();
+    let failed = |doing| Failure::io(doing, &destination);
     let mut reader = content.open(&planned.file.path)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(destination)
-        .map_err(failed("create"))?;
-    if rustix::process::geteuid().is_root() {
-        give_to_owner_of_folder(&file, destination).map_err(failed("set the owner of"))?;
-    }
-    let mut hash = Sha256::new();
-    let mut size = 0;
+    let create = || {
+        let _writing = interrupt::writing();
+        let file = NewFile::create(root, &planned.place.relative)?;
+        if rustix::process::geteuid().is_root() {
+            // The service may run as a user of its own, who owns the folder.
+            file.give_to_owner_of_folder()?;
+        }
+        Ok(file)
+    };
+    let mut file = create().map_err(failed("create"))?;
     let mut block = vec![0; BLOCK];
     loop {
         let length = match reader.read(&mut block) {
@@ -78,34 +90,29 @@ fn write(
             Ok(length) => length,
             Err(error) => return Err(reading_failed(error, &planned.file.path)),
         };
-        let bytes = &block[..length];
-        file.write_all(bytes).map_err(failed("write"))?;
-        hash.update(bytes);
-        size += length as u64;
+        let _writing = interrupt::writing();
+        file.write(&block[..length]).map_err(failed("write"))?;
         progress(length as u64);
     }
-    let sha256 = hex::encode(&hash.finalize());
-    if size != planned.file.size || sha256 != planned.file.sha256 {
-        return Err(Failure::Damage(format!(
-            "{}: expected {} bytes with SHA-256 {}, the repository gave {size} bytes with {sha256}: the snapshot cannot \
-             be trusted, restore another and run `dsbackup check --read-data`",
-            planned.file.path, planned.file.size, planned.file.sha256
-        )));
-    }
-    if let Ok(modified) = planned.file.modified.parse::<jiff::Timestamp>() {
-        let times = FileTimes::new().set_modified(SystemTime::from(modified));
-        file.set_times(times).map_err(failed("set the time of"))?;
-    }
-    file.sync_all().map_err(failed("make durable"))
-}
-
-/// The service may run as a user of its own, who owns the folder, and must be able to read what root puts there.
-fn give_to_owner_of_folder(file: &File, destination: &Path) -> std::io::Result<()> {
-    let Some(folder) = destination.parent() else {
-        return Ok(());
-    };
-    let owner = std::fs::metadata(folder)?;
-    fchown(file, Some(owner.uid()), Some(owner.gid()))
+    let expected = &planned.file.sha256;
+    let hash = ids::hex::decode_array(expected).ok_or_else(|| {
+        Failure::Damage(format!(
+            "{}: the manifest's SHA-256 {expected:?} is none",
+            planned.file.path
+        ))
+    })?;
+    let modified = planned.file.modified.parse::<jiff::Timestamp>();
+    let modified = modified.ok().map(SystemTime::from);
+    let _writing = interrupt::writing();
+    file.finish(planned.file.size, &hash, modified)
+        .map_err(|error| match error {
+            NotFinished::Io(error) => failed("make durable")(error),
+            NotFinished::Differs { size, sha256 } => Failure::Damage(format!(
+                "{}: expected {} bytes with SHA-256 {expected}, the repository gave {size} bytes with {sha256}: the \
+                 snapshot cannot be trusted, restore another and run `dsbackup check --read-data`",
+                planned.file.path, planned.file.size
+            )),
+        })
 }
 
 /// The repository's own error, where the reader wrapped one.

@@ -1,13 +1,15 @@
 //! A restore as the first domain controller of a recovered domain, when all others are gone too.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use samba::{NewServer, Tree};
 
 use super::{Restorable, into_folder};
 use crate::cli::NewServerOptions;
 use crate::failure::{Failure, Result};
+use crate::interrupt::Leftover;
 use crate::report::Report;
+use crate::scratch::Scratch;
 
 /// Restores beside the target, makes the new server's state of it in the target, and returns the target's name.
 ///
@@ -34,12 +36,18 @@ pub fn run(
             target.display()
         )));
     }
-    let scratch = Scratch::beside(target)?;
-    into_folder::run(snapshot, &scratch.0, false, report)?;
+    let scratch = Scratch::within(parent_of(target))?;
+    let folder = scratch.path().join("snapshot");
+    drop(into_folder::run(snapshot, &folder, false, report)?);
+    // samba-tool makes the folder, or finds it empty.
+    let made = match target.exists() {
+        true => Leftover::content(target)?,
+        false => Leftover::folder(target)?,
+    };
     report.step(format!(
         "samba-tool makes {name} the first domain controller of the recovered domain"
     ));
-    Tree::open(&scratch.0)?.recover_domain(
+    Tree::open(&folder)?.recover_domain(
         &NewServer {
             name,
             address: options.host_ip,
@@ -47,26 +55,15 @@ pub fn run(
         },
         target,
     )?;
+    drop(scratch);
+    made.finished();
     Ok(target.display().to_string())
 }
 
-/// A folder that holds secrets, and is gone in the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn beside(target: &Path) -> Result<Self> {
-        let mut name = target.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".dsbackup-{}", std::process::id()));
-        let folder = target.with_file_name(name);
-        std::fs::create_dir(&folder).map_err(Failure::io("create the scratch folder", &folder))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "the scratch folder, which holds secrets, cannot be removed");
-        }
-    }
+/// The folder beside the target: on the same disk, which the user chose for its size.
+fn parent_of(target: &Path) -> &Path {
+    let parent = target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }

@@ -9,9 +9,10 @@ use store::restore_marker::{RESTORE_MARKER, RestoreMarker};
 use super::plan::{Places, Plan};
 use super::{Restorable, copy, plan};
 use crate::failure::{Failure, Result};
+use crate::interrupt::{self, Leftover};
 use crate::report::Report;
 
-/// Restores into the folder, and returns its name.
+/// Restores into the folder, and returns its name, and what a signal would remove until the caller has finished.
 ///
 /// # Errors
 /// When the folder holds anything but an incomplete restore, or is in use; when the token does not permit the restore.
@@ -21,19 +22,32 @@ pub fn run(
     target: &Path,
     ignore_expiry: bool,
     report: Report,
-) -> Result<String> {
+) -> Result<(String, Leftover)> {
     let token = check_token(snapshot, ignore_expiry, report)?;
+    let made = !target.exists();
     std::fs::create_dir_all(target).map_err(Failure::io("create the folder", target))?;
     let target = &target
         .canonicalize()
         .map_err(Failure::io("look at the folder", target))?;
     let _lock = FolderLock::acquire(&[target]).map_err(Failure::at("--target"))?;
     check_empty(target)?;
+    files::check_trusted(target, None)
+        .map_err(|untrusted| Failure::Refused(untrusted.to_string()))?;
     let plan = Plan::new(
         &snapshot.manifest,
         &Places::in_one_folder(&snapshot.manifest, target),
     )?;
     plan.check_space()?;
+    let leftover = match (made, target.join(RESTORE_MARKER).exists()) {
+        (true, _) => Leftover::folder(target)?,
+        (false, false) => Leftover::content(target)?,
+        // The marker of the restore that was not completed stays, and what else is there.
+        (false, true) => Leftover::files(
+            (plan.files.iter())
+                .map(|planned| planned.place.path())
+                .collect(),
+        )?,
+    };
 
     let failed = Failure::at("restore marker");
     RestoreMarker::begin(&token.signature, plan::generations(&snapshot.manifest))
@@ -48,13 +62,19 @@ pub fn run(
     if snapshot.manifest.is_tree() {
         shape(target, report)?;
     }
-    RestoreMarker::clear(target).map_err(Failure::at("restore marker"))?;
-    Ok(target.display().to_string())
+    {
+        let _writing = interrupt::writing();
+        RestoreMarker::clear(target).map_err(Failure::at("restore marker"))?;
+    }
+    Ok((target.display().to_string(), leftover))
 }
 
 /// Makes what a tree has beside its files. Only root can give files to others; who only looks at them need not.
 fn shape(target: &Path, report: Report) -> Result<()> {
     let tree = samba::Tree::open(target)?;
+    for withheld in tree.withheld() {
+        report.warn(withheld);
+    }
     match tree.shape() {
         Err(error) if !rustix::process::geteuid().is_root() => {
             report.warn(format!(

@@ -1,11 +1,11 @@
 //! Where each file of a snapshot goes, what has to make room for it, and whether it fits.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use contract::{FileType, Generations};
 use ese::log_set::LogName;
+use files::Space;
 use model::manifest::{File, Manifest};
 
 use crate::failure::{Failure, Result};
@@ -24,13 +24,40 @@ pub struct Places {
     pub checkpoint: PathBuf,
 }
 
+/// Where a file is, or will be: beneath a folder that the user or the service named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The folder.
+    pub root: PathBuf,
+    /// The path beneath it: no link on it is followed.
+    pub relative: PathBuf,
+}
+
+impl Place {
+    /// A file directly in its folder.
+    fn of(path: &Path) -> Self {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        Self {
+            root: folder.unwrap_or(Path::new(".")).to_path_buf(),
+            relative: path.file_name().unwrap_or_default().into(),
+        }
+    }
+
+    /// The whole path.
+    pub fn path(&self) -> PathBuf {
+        self.root.join(&self.relative)
+    }
+}
+
 /// One file and its destination.
 #[derive(Debug)]
 pub struct PlannedFile<'a> {
     /// The file in the snapshot.
     pub file: &'a File,
-    /// The path that it is restored to.
-    pub destination: PathBuf,
+    /// Where it is restored to.
+    pub place: Place,
 }
 
 /// All that a restore will do.
@@ -39,7 +66,7 @@ pub struct Plan<'a> {
     /// The files to write.
     pub files: Vec<PlannedFile<'a>>,
     /// The files of the directory that lie there now and are deleted first.
-    pub doomed: Vec<PathBuf>,
+    pub doomed: Vec<Place>,
 }
 
 impl Places {
@@ -117,14 +144,18 @@ impl<'a> Plan<'a> {
             .files
             .iter()
             .map(|file| PlannedFile {
-                destination: tree.join(&file.path),
+                place: Place {
+                    root: tree.to_path_buf(),
+                    relative: PathBuf::from(&file.path),
+                },
                 file,
             })
             .collect();
-        let doomed = files.iter().map(|planned| planned.destination.clone());
+        refuse_doubles(&files)?;
+        let doomed = files.iter().map(|planned| planned.place.clone());
         Ok(Self {
             doomed: doomed
-                .filter(|path| path.symlink_metadata().is_ok())
+                .filter(|place| place.path().symlink_metadata().is_ok())
                 .collect(),
             files,
         })
@@ -145,20 +176,13 @@ impl<'a> Plan<'a> {
             .files
             .iter()
             .map(|file| {
-                let destination = places.destination(file)?;
-                Ok(PlannedFile { file, destination })
+                let place = Place::of(&places.destination(file)?);
+                Ok(PlannedFile { file, place })
             })
             .collect::<Result<Vec<_>>>()?;
-        let mut destinations = BTreeSet::new();
-        if let Some(twice) = files
-            .iter()
-            .find(|file| !destinations.insert(&file.destination))
-        {
-            return Err(Failure::Refused(format!(
-                "two files of the snapshot would become {}",
-                twice.destination.display()
-            )));
-        }
+        refuse_doubles(&files)?;
+        let destinations: BTreeSet<PathBuf> =
+            files.iter().map(|planned| planned.place.path()).collect();
         let mut doomed = BTreeSet::new();
         for folder in places.folders() {
             let entries = match std::fs::read_dir(folder) {
@@ -173,7 +197,7 @@ impl<'a> Plan<'a> {
                 if belongs_to_directory(&path, places, &manifest.log_base_name)
                     || destinations.contains(&path)
                 {
-                    doomed.insert(path);
+                    doomed.insert(Place::of(&path));
                 }
             }
         }
@@ -188,48 +212,17 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// When a disk is too small: nothing has been touched then.
     pub fn check_space(&self) -> Result<()> {
-        /// What one file system gains and needs, in bytes.
-        #[derive(Default)]
-        struct Disk {
-            folder: PathBuf,
-            free: u64,
-            needed: u64,
-        }
-        let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+        let mut space = Space::default();
         for planned in &self.files {
-            // A tree's folders do not exist yet.
-            let folder = planned
-                .destination
-                .ancestors()
-                .skip(1)
-                .find(|folder| folder.exists());
-            let folder = folder.unwrap_or(Path::new("."));
-            let look = Failure::io("look at the destination folder", folder);
-            let device = folder.metadata().map_err(look)?.dev();
-            let disk = match disks.entry(device) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    let look = Failure::io("look at the free space", folder);
-                    let state = rustix::fs::statvfs(folder).map_err(|error| look(error.into()))?;
-                    entry.insert(Disk {
-                        folder: folder.to_path_buf(),
-                        free: state.f_bavail.saturating_mul(state.f_frsize),
-                        needed: 0,
-                    })
-                }
-            };
-            disk.needed = disk.needed.saturating_add(planned.file.size);
+            let path = planned.place.path();
+            space
+                .need(&path, planned.file.size)
+                .map_err(Failure::io("look at the free space", &path))?;
         }
-        for path in &self.doomed {
-            if let Ok(metadata) = path.symlink_metadata()
-                && let Some(disk) = disks.get_mut(&metadata.dev())
-            {
-                disk.free = disk
-                    .free
-                    .saturating_add(metadata.blocks().saturating_mul(512));
-            }
+        for place in &self.doomed {
+            space.will_be_deleted(&place.path());
         }
-        match disks.values().find(|disk| disk.needed > disk.free) {
+        match space.shortage() {
             None => Ok(()),
             Some(disk) => Err(Failure::Refused(format!(
                 "{}: not enough space: the restore needs {}, and {} would be free; nothing was touched",
@@ -238,6 +231,18 @@ impl<'a> Plan<'a> {
                 bytes(disk.free)
             ))),
         }
+    }
+}
+
+/// A file must not take another's place.
+fn refuse_doubles(files: &[PlannedFile<'_>]) -> Result<()> {
+    let mut places = BTreeSet::new();
+    match files.iter().find(|planned| !places.insert(&planned.place)) {
+        None => Ok(()),
+        Some(twice) => Err(Failure::Refused(format!(
+            "two files of the snapshot would become {}",
+            twice.place.path().display()
+        ))),
     }
 }
 

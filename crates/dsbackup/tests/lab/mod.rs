@@ -3,6 +3,8 @@
 
 pub mod set;
 
+pub mod hostile;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -69,6 +71,7 @@ impl Lab {
             .env("DSBACKUP_SOCKET", self.path("socket"))
             .env("DSBACKUP_REPOSITORY", self.repository())
             .env("DSBACKUP_PASSWORD", PASSWORD)
+            .env("DSBACKUP_NEW_INVOCATION_ID", "by-registry")
             .stdin(Stdio::null());
         command
     }
@@ -239,23 +242,23 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -{name} {pid}: {status}");
 }
 
-/// A folder's files by name, those of folders in it by their path.
+/// A folder's files by name, those of folders in it by their path; without what a restore says of them.
 pub type Content = BTreeMap<String, Vec<u8>>;
 
 /// Reads all files of a folder.
 pub fn content(folder: &Path) -> Content {
-    let mut files = Content::new();
+    let mut found = Content::new();
     for entry in std::fs::read_dir(folder).expect("list the folder") {
         let path = entry.expect("folder entry").path();
         let name = path.file_name().expect("a name").to_string_lossy();
         if path.is_dir() {
             let inner = content(&path).into_iter();
-            files.extend(inner.map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
-        } else {
-            files.insert(name.into_owned(), std::fs::read(&path).expect("read"));
+            found.extend(inner.map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+        } else if !name.starts_with(files::RESTORED_FROM_BACKUP) {
+            found.insert(name.into_owned(), std::fs::read(&path).expect("read"));
         }
     }
-    files
+    found
 }
 
 /// Fails unless two folders hold the same files, byte for byte; says which differ.
@@ -399,4 +402,24 @@ fn renumber(page: &mut [u8], number: u32) {
     if page.iter().any(|byte| *byte != 0) {
         ese::checksum::seal_page(page, number);
     }
+}
+
+/// A certificate that signs itself; returns the SHA-256 of the certificate and of its public key.
+pub fn certificate(lab: &Lab, name: &str) -> (String, String) {
+    let script = format!(
+        "umask 077
+         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN={name} \
+             -keyout {name}.key -out {name}.pem 2> {name}.said || exit 1
+         openssl x509 -in {name}.pem -outform der | sha256sum
+         openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der | sha256sum"
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(lab.path("."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut sums = text.lines().map(|line| line[..64].to_owned());
+    (sums.next().unwrap(), sums.next().unwrap())
 }

@@ -1,0 +1,108 @@
+//! Which snapshot is meant: `latest`, or an id; of which server. Snapshots of other programs, and
+//! those that hold verdicts, are passed over.
+
+use std::collections::BTreeMap;
+
+use backup::verdicts::holds_verdicts;
+use model::manifest::MANIFEST_PATH;
+use repository::{Repository, SnapshotInfo};
+
+use crate::failure::{Failure, Result};
+
+/// The word for the newest snapshot of a server.
+pub const LATEST: &str = "latest";
+
+/// The backups of directories in a repository, oldest first.
+///
+/// # Errors
+/// When the repository cannot be read.
+pub fn backups(repository: &Repository) -> Result<Vec<SnapshotInfo>> {
+    let mut backups = Vec::new();
+    for snapshot in repository.snapshots()? {
+        if !holds_verdicts(&snapshot) && is_ours(repository, &snapshot) {
+            backups.push(snapshot);
+        }
+    }
+    backups.sort_by_key(|snapshot| snapshot.time);
+    Ok(backups)
+}
+
+/// The newest backup of each server.
+///
+/// # Errors
+/// As [`backups`].
+pub fn latest_of_each_server(repository: &Repository) -> Result<Vec<SnapshotInfo>> {
+    let newest: BTreeMap<String, SnapshotInfo> = backups(repository)?
+        .into_iter()
+        .map(|snapshot| (snapshot.host.to_lowercase(), snapshot))
+        .collect();
+    Ok(newest.into_values().collect())
+}
+
+/// The backup that `wanted` names: [`LATEST`], or the beginning of an id; of that server, where one
+/// is given.
+///
+/// # Errors
+/// When there is none, when it is of another server, and when `latest` could be of several.
+pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Result<SnapshotInfo> {
+    let is_of = |snapshot: &SnapshotInfo, server: &str| snapshot.host.eq_ignore_ascii_case(server);
+    if wanted != LATEST {
+        let snapshot = repository.snapshot(wanted)?;
+        if holds_verdicts(&snapshot) || !is_ours(repository, &snapshot) {
+            return Err(Failure::Refused(format!(
+                "snapshot {}: not a backup of a directory ({}); dsbackup snapshots lists those",
+                snapshot.short_id(),
+                match snapshot.program.as_str() {
+                    "" => "another program made it",
+                    program => program,
+                }
+            )));
+        }
+        return match server {
+            Some(server) if !is_of(&snapshot, server) => Err(Failure::Refused(format!(
+                "snapshot {} is of the server {}, and not of {server}; where it is meant all the same, say \
+                 --server-name {}",
+                snapshot.short_id(),
+                snapshot.host,
+                snapshot.host
+            ))),
+            _ => Ok(snapshot),
+        };
+    }
+    let mut newest = latest_of_each_server(repository)?;
+    let names = (newest.iter().map(|snapshot| snapshot.host.as_str()))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if let Some(server) = server {
+        let found = newest.iter().position(|snapshot| is_of(snapshot, server));
+        return match found {
+            Some(position) => Ok(newest.swap_remove(position)),
+            None if newest.is_empty() => Err(nothing(repository)),
+            None => Err(Failure::Refused(format!(
+                "the repository holds no snapshot of the server {server}, but of {names}; where one of these is meant, \
+                 say --server-name NAME"
+            ))),
+        };
+    }
+    match newest.len() {
+        0 => Err(nothing(repository)),
+        1 => Ok(newest.remove(0)),
+        _ => Err(Failure::Refused(format!(
+            "the repository holds snapshots of several servers ({names}), so `latest` may be any of them: say \
+             --server-name NAME, or name the snapshot by its id"
+        ))),
+    }
+}
+
+fn nothing(repository: &Repository) -> Failure {
+    Failure::NoBackup(repository.location().to_string())
+}
+
+/// Whether dsbackup made the snapshot. Of a snapshot that another program wrote, or rewrote, the
+/// manifest tells; one that cannot be read is not taken for ours.
+fn is_ours(repository: &Repository, snapshot: &SnapshotInfo) -> bool {
+    snapshot.program.starts_with("dsbackup ")
+        || repository
+            .open_snapshot(snapshot)
+            .is_ok_and(|content| content.files().any(|file| file.path == MANIFEST_PATH))
+}

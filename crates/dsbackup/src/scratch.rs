@@ -1,0 +1,126 @@
+//! Folders for copies that are looked at and thrown away. They hold secrets: mode 0700, removed when
+//! the work ends, however it ends; what a process that was killed left is removed by the next one.
+
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::failure::{Failure, Result};
+use crate::interrupt::Leftover;
+
+/// What the names of scratch folders begin with.
+const PREFIX: &str = "dsbackup-scratch-";
+
+/// A folder of this process, locked while the value lives, then removed.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    _leftover: Leftover,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Makes a folder within `parent`, which is made too where it is missing, and removes those that
+    /// nobody holds any more.
+    ///
+    /// # Errors
+    /// When others could replace what is in `parent`, or the folder cannot be made.
+    pub fn within(parent: &Path) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(Failure::io("make the scratch folder", parent))?;
+        files::check_trusted(parent, None)
+            .map_err(|untrusted| Failure::Refused(untrusted.to_string()))?;
+        // Between its making and its lock nobody may take a folder for a stale one.
+        let all = lock(parent, FlockOperation::LockExclusive)?;
+        remove_stale(parent)?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let leftover = Leftover::folder(&path)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(Failure::io("make the scratch folder", &path))?;
+        let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
+        drop(all);
+        Ok(Self {
+            _leftover: leftover,
+            _lock: lock,
+            path,
+        })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        crate::interrupt::wait_if_stopping();
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(
+                %error,
+                folder = %self.path.display(),
+                "the scratch folder, which holds secrets, cannot be removed"
+            );
+        }
+    }
+}
+
+/// Where scratch folders are made unless the user names a place: systemd's cache folder where it
+/// gives one, root's in /var/cache, another user's in the cache of that user.
+pub fn default_parent() -> PathBuf {
+    let folder = |variable: &str| {
+        let value = std::env::var_os(variable).map(PathBuf::from);
+        value.filter(|path| path.is_absolute())
+    };
+    if let Some(cache) = folder("CACHE_DIRECTORY") {
+        return cache;
+    }
+    if rustix::process::geteuid().is_root() {
+        return "/var/cache/dsbackup".into();
+    }
+    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    // A user without a home: a folder that survives what /tmp may not have room for.
+    let cache = cache.unwrap_or_else(|| {
+        let user = rustix::process::geteuid().as_raw();
+        format!("/var/tmp/dsbackup-{user}").into()
+    });
+    cache.join("dsbackup")
+}
+
+fn lock(folder: &Path, operation: FlockOperation) -> Result<File> {
+    let file = File::open(folder).map_err(Failure::io("open the scratch folder", folder))?;
+    let locked = flock(&file, operation).map_err(std::io::Error::from);
+    locked.map_err(Failure::io("lock the scratch folder", folder))?;
+    Ok(file)
+}
+
+/// Removes the scratch folders of processes that were killed.
+fn remove_stale(parent: &Path) -> Result<()> {
+    let list = |error| Failure::io("list the folder", parent)(error);
+    let own = rustix::process::geteuid().as_raw();
+    for entry in std::fs::read_dir(parent).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        let is_scratch = (entry.file_name().to_str()).is_some_and(|name| name.starts_with(PREFIX));
+        let metadata = entry.metadata();
+        if !is_scratch || !metadata.is_ok_and(|found| found.is_dir() && found.uid() == own) {
+            continue;
+        }
+        let path = entry.path();
+        if lock(&path, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            tracing::warn!(folder = %path.display(), "removing what an earlier run left behind");
+            std::fs::remove_dir_all(&path)
+                .map_err(Failure::io("remove a stale scratch folder", &path))?;
+        }
+    }
+    Ok(())
+}
