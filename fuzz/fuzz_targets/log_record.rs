@@ -22,7 +22,9 @@ fuzz_target!(|data: &[u8]| {
         Record::parse(&data[..size]).expect("a record does not need what follows it");
     assert_eq!((again, same), (kind, size));
     // Written and read again, it stays the same; only what has no meaning is not kept.
-    let written = record.encode(kind).expect("a record that was read can be written");
+    let written = record
+        .encode(kind)
+        .expect("a record that was read can be written");
     let (record, again, _) = Record::parse(&written).expect("a record that was written");
     assert_eq!((again, record.encode(kind)), (kind, Ok(written.clone())));
 });

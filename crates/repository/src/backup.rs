@@ -13,7 +13,7 @@ use crate::error::{BoxError, Error};
 use crate::index::Known;
 use crate::lock::Lock;
 use crate::pipeline::{self, Feed, Shared};
-use crate::proof::Prover;
+use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;

@@ -32,6 +32,7 @@ mod pack_writer;
 mod password;
 mod pipeline;
 mod proof;
+mod prover;
 mod prune;
 mod read;
 mod repair;

@@ -23,7 +23,7 @@ use crate::error::{BoxError, Error};
 use crate::hash::FileHasher;
 use crate::index::{self, IndexWriter, Stored};
 use crate::pack::{BlobKind, Pack};
-use crate::proof::Prover;
+use crate::prover::Prover;
 use crate::seal::{Sealer, Verify};
 use crate::storage::Storage;
 
