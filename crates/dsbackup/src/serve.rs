@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ese::header::FileKind;
 use service::{Configuration, DirectoryConfiguration, Mode, StoreConfiguration};
+use store::RestoreMarker;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
@@ -21,6 +22,8 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
         Mode::Normal
     };
     if let (Mode::Normal, StoreConfiguration::Folder(directory)) = (mode, &configuration.store) {
+        // A restore that was not completed comes first: then any file may be there.
+        RestoreMarker::refuse(&directory.database_folder).map_err(Failure::at("dsbackup serve"))?;
         refuse_other_files(&directory.database_folder.join(&directory.database_file))?;
     }
     let failed = |doing| Failure::io(doing, "dsbackup serve");
