@@ -318,6 +318,10 @@ impl Engine {
         for path in self.leaves(&tree) {
             let (number, _) = *path.last().expect("a leaf");
             let page = self.page(number);
+            // The last node leaves its tree with its page, by a merge.
+            if path.len() > 1 && page.nodes.len() == 1 {
+                continue;
+            }
             candidates.extend(
                 (0..page.nodes.len())
                     .filter(|line| {
