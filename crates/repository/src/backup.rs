@@ -239,10 +239,7 @@ impl Repository {
         let snapshot = SnapshotInfo::new(id, &snapshot);
         // Somebody who heeds no lock may have removed packs before the snapshot was there to be seen.
         let still_whole = nothing_vanished(storage, &needed).and_then(|()| lock.check());
-        still_whole.map_err(|error| Error::Unproven {
-            snapshot: snapshot.short_id().to_string(),
-            reason: error.to_string(),
-        })?;
+        still_whole.map_err(|error| storage.unproven(snapshot.short_id(), &error))?;
         Ok(Backup {
             snapshot,
             files,

@@ -18,7 +18,7 @@ impl Repository {
     /// have the SHA-256 that was computed when it was read from its source. The lock must have been held all the time.
     ///
     /// # Errors
-    /// [`Error::Unproven`], whatever the reason.
+    /// [`Error::Unproven`], whatever the reason; [`Error::Storage`] if the repository can no longer be reached.
     pub fn prove<'a>(
         &self,
         lock: &Lock,
@@ -32,10 +32,8 @@ impl Repository {
             }
             lock.check()
         })();
-        proven.map_err(|error| Error::Unproven {
-            snapshot: backup.snapshot.short_id().to_string(),
-            reason: error.to_string(),
-        })
+        let storage = self.storage();
+        proven.map_err(|error| storage.unproven(backup.snapshot.short_id(), &error))
     }
 }
 

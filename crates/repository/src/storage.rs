@@ -72,13 +72,48 @@ impl Storage {
             .map_err(|error| Error::storage(doing(), &error))
     }
 
-    /// Reads part of a pack.
+    /// Reads part of a pack. A pack that cannot be read is damage, unless the whole repository cannot.
     pub(crate) fn read_pack(&self, pack: &Id, offset: u32, length: u32) -> Result<Bytes, Error> {
         self.backend
             .read_partial(FileType::Pack, pack, false, offset, length)
-            .map_err(|error| Error::Damaged {
-                what: format!("pack {}: {}", pack.to_hex().as_str(), explain(&error)),
+            .or_else(|error| {
+                self.reachable()?;
+                Err(Error::Damaged {
+                    what: format!("pack {}: {}", pack.to_hex().as_str(), explain(&error)),
+                })
             })
+    }
+
+    /// Fails with [`Error::Storage`] if the repository as a whole is gone or cannot be reached: what is then missing says
+    /// nothing about damage.
+    pub(crate) fn reachable(&self) -> Result<(), Error> {
+        let doing = "looking for the repository";
+        match self.backend.list_with_size(FileType::Config) {
+            Ok(found) if !found.is_empty() => Ok(()),
+            Ok(_) => Err(Error::Storage {
+                doing: doing.to_string(),
+                reason: "its file config is gone; it was moved away, removed or unmounted"
+                    .to_string(),
+            }),
+            Err(error) => Err(Error::storage(doing, &error)),
+        }
+    }
+
+    /// What to say of a snapshot that was written, and could not be read back because of `error`.
+    pub(crate) fn unproven(&self, snapshot: &str, error: &Error) -> Error {
+        match self.reachable() {
+            Ok(()) => Error::Unproven {
+                snapshot: snapshot.to_string(),
+                reason: error.to_string(),
+            },
+            Err(unreachable) => Error::Storage {
+                doing: format!(
+                    "reading snapshot {snapshot} back after it was written (nothing may be deleted because of it: \
+                     run the backup again)"
+                ),
+                reason: unreachable.to_string(),
+            },
+        }
     }
 
     /// What a pack of `size` bytes says that it holds.

@@ -50,6 +50,16 @@ fn what_was_stored_is_proven_by_reading_it_back() {
         .prove(&lock, &backup, ["logs/log", "database"])
         .unwrap();
 
+    // A repository that is gone is not damaged.
+    let away = place.path().join("away");
+    std::fs::rename(&path, &away).unwrap();
+    let error = repository.prove(&lock, &backup, ["logs/log"]).unwrap_err();
+    assert!(matches!(error, Error::Storage { .. }), "{error}");
+    assert!(error.to_string().contains("gone"), "{error}");
+    let backups = repository.backup(&lock, &request(), &mut ListSource::new(vec![]), &mut |_| {});
+    assert!(matches!(backups, Err(Error::Storage { .. })));
+    std::fs::rename(&away, &path).unwrap();
+
     repository.unlock(true).unwrap();
     let error = repository.prove(&lock, &backup, ["logs/log"]).unwrap_err();
     assert!(error.to_string().contains("lock"), "{error}");
