@@ -21,8 +21,8 @@ const ARGUMENTS: &str = "DSBACKUP_HISTORY_ARGUMENTS";
 /// What the process prints when it has opened its repositories and begins.
 const READY: &str = "history: ready";
 
-/// Runs a command and kills it.
-pub fn step(one: &mut Side, two: &mut Side, place: &mut Place, random: &mut Random) {
+/// Runs a command and kills it; whether that came before its end.
+pub fn step(one: &mut Side, two: &mut Side, place: &mut Place, random: &mut Random) -> bool {
     let some = one.some(random);
     let what = *random
         .pick(&["backup", "prune", "forget", "copy", "repair"])
@@ -51,17 +51,19 @@ pub fn step(one: &mut Side, two: &mut Side, place: &mut Place, random: &mut Rand
         "{what} begins: {}",
         place.story()
     );
-    let longest = 1 << random.below(9);
+    // A command takes some milliseconds; each stretch of its beginning is as likely as the next one, twice as long.
+    let longest = 1 << (6 + random.below(11));
     let delay = random.below(longest);
-    std::thread::sleep(Duration::from_millis(delay));
+    std::thread::sleep(Duration::from_micros(delay));
     child.kill().unwrap();
     let status = child.wait().unwrap();
-    place.tell(format!("{what} killed after {delay} ms ({status})"));
+    place.tell(format!("{what} killed after {delay} µs ({status})"));
     if what == "forget" {
         one.may_be_removed(&some);
     }
     one.look_again(place);
     two.look_again(place);
+    status.code().is_none()
 }
 
 /// The process.

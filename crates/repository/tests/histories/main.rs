@@ -1,14 +1,17 @@
 //! Random histories of a repository: backup, forget, prune, copy, repair, two at once, kill -9, and harm done to its
 //! files. Afterwards every snapshot that is listed restores to the byte, or is named as damaged.
 //!
-//! A short form runs with the tests. `DSBACKUP_HISTORIES=200` runs so many, `DSBACKUP_HISTORY=SEED` one again. What is
-//! killed depends on the machine's speed, so a seed that found something may have to be run more than once.
+//! A short form runs with the tests. `DSBACKUP_HISTORIES=200` runs so many and says how far it is, `DSBACKUP_HISTORY=SEED`
+//! runs one again. What is killed depends on the machine's speed, so a seed that found something may have to be run more
+//! than once.
 
+mod cheap_key;
 #[path = "../common/mod.rs"]
 mod common;
 mod killed;
 mod model;
 mod random;
+mod tally;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +19,7 @@ use std::time::Duration;
 use model::{Place, Side};
 use random::Random;
 use repository::*;
+use tally::Tally;
 
 /// Seeds that found something once.
 const FOUND: [u64; 0] = [];
@@ -30,23 +34,30 @@ fn what_is_listed_restores_or_is_named_as_damaged() {
             .ok()
             .and_then(|text| text.parse::<u64>().ok())
     };
-    let place = tempfile::tempdir().unwrap();
+    let place = memory();
     let template = place.path().join("template");
     model::template(&template);
-    if let Some(seed) = number("DSBACKUP_HISTORY") {
-        return history(&template, seed);
+    cheap_key::replace_key(&template);
+    let seeds: Vec<u64> = match (number("DSBACKUP_HISTORY"), number("DSBACKUP_HISTORIES")) {
+        (Some(seed), _) => vec![seed],
+        (None, count) => FOUND.into_iter().chain(0..count.unwrap_or(SHORT)).collect(),
+    };
+    let mut tally = Tally::of(seeds.len());
+    for seed in seeds {
+        history(&template, seed, &mut tally);
     }
-    for seed in FOUND {
-        history(&template, seed);
-    }
-    for seed in 0..number("DSBACKUP_HISTORIES").unwrap_or(SHORT) {
-        history(&template, seed);
-    }
+    tally.conclude();
+}
+
+/// A folder in memory, where there is one: a process that is killed loses nothing of a file system, so nothing is gained
+/// by waiting for disks.
+fn memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 /// One history of two repositories, the second of which snapshots are copied to.
-fn history(template: &Path, seed: u64) {
-    let folder = tempfile::tempdir().unwrap();
+fn history(template: &Path, seed: u64, tally: &mut Tally) {
+    let folder = memory();
     let mut random = Random::new(seed);
     let mut one = Side::new(template, folder.path().join("one"));
     let mut two = Side::new(template, folder.path().join("two"));
@@ -73,7 +84,10 @@ fn history(template: &Path, seed: u64) {
             11..13 => one.copy_to(&mut two, &mut place, &mut random),
             13 => one.repair(&mut place),
             14..16 => together(&mut one, &other_handle, &mut place, &mut random),
-            _ => killed::step(&mut one, &mut two, &mut place, &mut random),
+            _ => {
+                let in_time = killed::step(&mut one, &mut two, &mut place, &mut random);
+                tally.killed(in_time);
+            }
         }
     }
     one.verify(&place);
@@ -83,6 +97,7 @@ fn history(template: &Path, seed: u64) {
         common::restic_succeeds(&one.path, &["check", "--read-data"]);
         common::restic_succeeds(&two.path, &["check", "--read-data"]);
     }
+    tally.history(seed, steps, one.is_harmed());
 }
 
 /// A backup beside another writer, each with its own view of the repository.
