@@ -148,8 +148,19 @@ impl Directory<'_> {
         self.lifetime(service, &places)
     }
 
+    /// The server's own object, NTDS Settings.
+    ///
+    /// # Errors
+    /// Where the database is damaged, or names none.
+    pub fn server_object(&self) -> Result<Dnt> {
+        Ok(self.server_notes()?.dsa)
+    }
+
     /// The head of the schema's naming context.
-    pub(crate) fn schema(&self) -> Result<Dnt> {
+    ///
+    /// # Errors
+    /// Where the database is damaged, or names none.
+    pub fn schema(&self) -> Result<Dnt> {
         let dsa = self.server_notes()?.dsa;
         let schema = self.object(dsa, "NTDS Settings", |object| {
             object.reference(Attribute::DMD_LOCATION)

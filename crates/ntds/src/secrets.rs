@@ -41,10 +41,11 @@ const ENCRYPTED: [(u32, &str); 13] = [
 /// Attributes whose values are passwords or keys in clear, or are protected by a key that lies in the same database, with
 /// the numbers that they have in every forest. Those without one come by an extension of the schema, and their numbers
 /// differ from forest to forest.
-const CLEAR: [(Option<u32>, &str); 17] = [
+const CLEAR: [(Option<u32>, &str); 18] = [
     (Some(35), "userPassword"),
     (Some(591_734), "unixUserPassword"),
     (None, "msSFU30Password"),
+    (None, "clearTextPassword"),
     (None, "ms-Mcs-AdmPwd"),
     (None, "msLAPS-Password"),
     (None, "msLAPS-EncryptedPassword"),
@@ -60,6 +61,19 @@ const CLEAR: [(Option<u32>, &str); 17] = [
     (Some(591_717), "msPKIDPAPIMasterKeys"),
     (Some(592_020), "msDS-ManagedPassword"),
 ];
+
+/// How the values of an attribute are kept, by its name (lDAPDisplayName, in any case) and its number; `None` for one that
+/// is no secret.
+pub fn protection_of(name: &str, number: Attribute) -> Option<Protection> {
+    let is = |listed: &str| listed.eq_ignore_ascii_case(name);
+    if (CLEAR.iter()).any(|(listed, name)| *listed == Some(number.0) || is(name)) {
+        Some(Protection::Clear)
+    } else if (ENCRYPTED.iter()).any(|(listed, name)| *listed == number.0 || is(name)) {
+        Some(Protection::Encrypted)
+    } else {
+        None
+    }
+}
 
 /// The columns of a directory's `datatable` that hold secrets.
 #[derive(Debug, Default)]
@@ -133,13 +147,11 @@ impl SecretColumns {
                 return Ok(true);
             };
             attributes += 1;
-            let is = |listed: &str| listed.eq_ignore_ascii_case(&name);
-            let set = if ENCRYPTED.iter().any(|(_, listed)| is(listed)) {
-                &mut columns.encrypted
-            } else if CLEAR.iter().any(|(_, listed)| is(listed)) {
-                &mut columns.clear
-            } else {
-                return Ok(true);
+            let id = object.number(Attribute::ATTRIBUTE_ID)?.unwrap_or(-1);
+            let set = match protection_of(&name, Attribute(id as u32)) {
+                Some(Protection::Encrypted) => &mut columns.encrypted,
+                Some(Protection::Clear) => &mut columns.clear,
+                None => return Ok(true),
             };
             for number in [Attribute::ATTRIBUTE_ID, Attribute::MSDS_INT_ID] {
                 let number = object.number(number)?;

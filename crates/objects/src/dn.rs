@@ -1,0 +1,206 @@
+//! Distinguished names (RFC 4514).
+
+/// What follows the old name in the name of a deleted object, before its GUID.
+pub const DELETED_MARK: &str = "\nDEL:";
+
+/// One part of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rdn {
+    /// The naming attribute, such as `CN`.
+    pub kind: String,
+    /// Its value, without escapes.
+    pub value: String,
+}
+
+/// The most parts of a name that is looked at.
+pub const MOST_PARTS: usize = 256;
+
+/// The parts of a name, the object's own first; `None` for text that is no name. The empty name has
+/// none.
+pub fn parse(text: &str) -> Option<Vec<Rdn>> {
+    let mut parts = Vec::new();
+    if text.trim().is_empty() {
+        return Some(parts);
+    }
+    for part in split(text) {
+        if parts.len() == MOST_PARTS {
+            return None;
+        }
+        let (kind, value) = part.split_once('=')?;
+        let kind = kind.trim();
+        let is_kind = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        if kind.is_empty() || !kind.bytes().all(is_kind) {
+            return None;
+        }
+        parts.push(Rdn {
+            kind: kind.to_owned(),
+            value: unescape(value)?,
+        });
+    }
+    Some(parts)
+}
+
+/// The parts, still escaped.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_escaped = false;
+    text.split(move |character| {
+        let separates = !is_escaped && (character == ',' || character == ';');
+        is_escaped = !is_escaped && character == '\\';
+        separates
+    })
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let text = text.trim_start_matches(' ');
+    let mut bytes = Vec::with_capacity(text.len());
+    // Spaces at the end count only where they are escaped.
+    let mut end = 0;
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'\\' {
+            bytes.push(*first);
+            if *first != b' ' {
+                end = bytes.len();
+            }
+            continue;
+        }
+        let pair = rest
+            .get(..2)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        if let Some([byte]) = pair.and_then(ids::hex::decode_array::<1>) {
+            bytes.push(byte);
+            rest = rest.get(2..)?;
+        } else {
+            let (escaped, after) = rest.split_first()?;
+            bytes.push(*escaped);
+            rest = after;
+        }
+        end = bytes.len();
+    }
+    bytes.truncate(end);
+    String::from_utf8(bytes).ok()
+}
+
+/// The value of a part, escaped.
+pub fn escape(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (place, character) in value.chars().enumerate() {
+        match character {
+            '\n' => text.push_str("\\0A"),
+            '\r' => text.push_str("\\0D"),
+            '\0' => text.push_str("\\00"),
+            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => {
+                text.push('\\');
+                text.push(character);
+            }
+            ' ' if place == 0 || place == last => text.push_str("\\ "),
+            '#' if place == 0 => text.push_str("\\#"),
+            character => text.push(character),
+        }
+    }
+    text
+}
+
+/// A form of the name that is equal for all ways to write it: lower case, one way to escape. `None`
+/// for text that is no name.
+pub fn fold(text: &str) -> Option<String> {
+    let parts = parse(text)?;
+    let mut folded = String::with_capacity(text.len());
+    for part in parts {
+        if !folded.is_empty() {
+            folded.push(',');
+        }
+        folded.push_str(&part.kind.to_ascii_lowercase());
+        folded.push('=');
+        folded.push_str(&escape(&part.value.to_lowercase()));
+    }
+    Some(folded)
+}
+
+/// The name of the object above; `None` for a name of one part or none.
+pub fn parent(text: &str) -> Option<&str> {
+    let first = split(text).next()?;
+    text.get(first.len() + 1..)
+}
+
+/// The object's own part of its name.
+pub fn rdn(text: &str) -> &str {
+    split(text).next().unwrap_or(text)
+}
+
+/// The canonical form, such as `corp.example/Users/Alice`; `None` for text that is no name.
+pub fn canonical(text: &str) -> Option<String> {
+    let parts = parse(text)?;
+    let is_domain = |part: &&Rdn| part.kind.eq_ignore_ascii_case("dc");
+    let domain = parts.iter().rev().take_while(is_domain).count();
+    let (path, domain) = parts.split_at(parts.len() - domain);
+    let labels: Vec<&str> = domain.iter().map(|part| part.value.as_str()).collect();
+    let mut name = labels.join(".");
+    name.push('/');
+    let path = path.iter().rev().map(|part| {
+        part.value
+            .replace('\\', "\\\\")
+            .replace('/', "\\/")
+            .replace('\n', "\\\n")
+    });
+    name.push_str(&path.collect::<Vec<_>>().join("/"));
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed() {
+        let text = r"CN=Smith\, J.\0ADEL:1 , OU=\ x\ ,DC=corp;DC=example";
+        let parts = parse(text).unwrap();
+        let pairs: Vec<(&str, &str)> = (parts.iter())
+            .map(|part| (part.kind.as_str(), part.value.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [
+                ("CN", "Smith, J.\nDEL:1"),
+                ("OU", " x "),
+                ("DC", "corp"),
+                ("DC", "example")
+            ]
+        );
+        assert_eq!(
+            fold(text).as_deref(),
+            Some(r"cn=smith\, j.\0Adel:1,ou=\ x\ ,dc=corp,dc=example")
+        );
+        assert_eq!(parent("CN=a\\,b,DC=c"), Some("DC=c"));
+        assert_eq!(rdn("CN=a\\,b,DC=c"), "CN=a\\,b");
+        assert_eq!(parent("DC=c"), None);
+        assert_eq!(
+            canonical("CN=a/b,OU=x,DC=corp,DC=example").as_deref(),
+            Some("corp.example/x/a\\/b")
+        );
+        assert_eq!(
+            canonical("DC=corp,DC=example").as_deref(),
+            Some("corp.example/")
+        );
+        for wrong in ["CN", "=x", "CN=a,", "C N=a", r"CN=a\"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn escaped_values_lead_back(value: String, next: String) {
+            let text = format!("CN={},OU={}", escape(&value), escape(&next));
+            let parts = parse(&text).unwrap();
+            proptest::prop_assert_eq!(&parts[0].value, &value);
+            proptest::prop_assert_eq!(&parts[1].value, &next);
+        }
+
+        #[test]
+        fn any_text_is_a_name_or_none(text in ".{0,60}") {
+            let _ = (parse(&text), fold(&text), parent(&text), canonical(&text));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The objects of a directory as its clients see them, whichever engine keeps them.
+//!
+//! ```
+//! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
+//! # let path = folder.path().join("ntds.dit");
+//! use objects::{Lookup, Source, Wanted};
+//!
+//! let directory = objects::ntds::Ntds::open(&path)?;
+//! let wanted = Wanted::everything();
+//! for id in directory.find(&Lookup::Account("administrator"))? {
+//!     let entry = directory.entry(id, &wanted)?.expect("found just now");
+//!     println!("{}", entry.dn);
+//!     for attribute in &entry.attributes {
+//!         println!("{}: {} values", attribute.schema.name, attribute.values.len());
+//!     }
+//! }
+//! # Ok::<(), objects::Error>(())
+//! ```
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | [`Source`] | where objects come from: found one by one, or met in a scan |
+//! | [`Entry`] | one object: attributes, links, replication metadata, whether it is deleted |
+//! | [`Value`] | a value, and how LDAP writes it |
+//! | [`schema`] | attributes and classes by name, identifier and number |
+//! | [`dn`] | distinguished names (RFC 4514) |
+//! | [`descriptor`] | security descriptors, and their text (SDDL) |
+//! | [`filter`] | search filters (RFC 4515) |
+//! | [`metadata`] | who changed which attribute when |
+//! | [`ntds`] | the reader of `ntds.dit` |
+//!
+//! Names of attributes and forms of values are those of LDAP. Passwords and keys are never decoded:
+//! [`Value::Withheld`] stands for them.
+#![forbid(unsafe_code)]
+
+pub mod descriptor;
+pub mod dn;
+mod entry;
+mod error;
+pub mod filter;
+pub mod metadata;
+pub mod ntds;
+pub mod prefix;
+pub mod schema;
+mod source;
+mod time;
+mod value;
+
+pub use entry::{AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkState, State};
+pub use error::{Error, Result};
+pub use ids::{Guid, Sid};
+pub use source::{Entries, Facts, Lookup, NamingContext, ObjectId, Scope, Source, Wanted};
+pub use time::Time;
+pub use value::{Reference, Value};

@@ -1,0 +1,147 @@
+//! Who changed which attribute of an object when: `replPropertyMetaData`.
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 4 | version, 1 |
+//! | 8 | 4 | number of entries |
+//! | 16 | 48 each | the entries |
+//!
+//! An entry: number of the attribute (4), version (4), originating time in seconds since 1601 (8),
+//! invocation id (16), originating USN (8), local USN (8). Little-endian. Source: \[MS-DRSR\]
+//! 5.167; NTDS and Samba keep the same form.
+
+use ids::Guid;
+
+use crate::Time;
+use crate::schema::AttributeNumber;
+
+/// The last change of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttributeMetadata {
+    /// The attribute.
+    pub attribute: AttributeNumber,
+    /// How often it changed.
+    pub version: u32,
+    /// When.
+    pub changed: Time,
+    /// The life of the server where.
+    pub invocation_id: Guid,
+    /// The USN of the change there.
+    pub originating_usn: i64,
+    /// The USN of the change here.
+    pub local_usn: i64,
+}
+
+/// Bytes that are no replication metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("replPropertyMetaData: expected {expected}, found {found} at offset {offset}")]
+pub struct Malformed {
+    /// Bytes from the start of the value.
+    pub offset: usize,
+    /// What the format demands there.
+    pub expected: &'static str,
+    /// What is there, as a number.
+    pub found: u64,
+}
+
+const HEADER: usize = 16;
+const ENTRY: usize = 48;
+
+/// Reads a value of `replPropertyMetaData`.
+///
+/// # Errors
+/// Where it is cut short or of another version.
+pub fn parse(bytes: &[u8]) -> Result<Vec<AttributeMetadata>, Malformed> {
+    let wrong = |offset, expected, found: usize| Malformed {
+        offset,
+        expected,
+        found: found as u64,
+    };
+    let Some((header, entries)) = bytes.split_at_checked(HEADER) else {
+        return Err(wrong(0, "a header of 16 bytes", bytes.len()));
+    };
+    let version = u32_at(header, 0);
+    if version != 1 {
+        return Err(wrong(0, "version 1", version as usize));
+    }
+    let count = u32_at(header, 8) as usize;
+    let (entries, _) = entries.as_chunks::<ENTRY>();
+    let Some(entries) = entries.get(..count) else {
+        return Err(wrong(8, "no more entries than there are bytes for", count));
+    };
+    Ok(entries
+        .iter()
+        .map(|entry| AttributeMetadata {
+            attribute: AttributeNumber(u32_at(entry, 0)),
+            version: u32_at(entry, 4),
+            changed: Time(i64_at(entry, 8)),
+            invocation_id: guid_at(entry, 16),
+            originating_usn: i64_at(entry, 32),
+            local_usn: i64_at(entry, 40),
+        })
+        .collect())
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let field = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    field.copied().unwrap_or([0; N])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(field(bytes, at))
+}
+
+fn i64_at(bytes: &[u8], at: usize) -> i64 {
+    i64::from_le_bytes(field(bytes, at))
+}
+
+fn guid_at(bytes: &[u8], at: usize) -> Guid {
+    Guid(field(bytes, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(entries: &[AttributeMetadata]) -> Vec<u8> {
+        let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 0];
+        bytes.extend((entries.len() as u64).to_le_bytes());
+        for entry in entries {
+            bytes.extend(entry.attribute.0.to_le_bytes());
+            bytes.extend(entry.version.to_le_bytes());
+            bytes.extend(entry.changed.0.to_le_bytes());
+            bytes.extend(entry.invocation_id.0);
+            bytes.extend(entry.originating_usn.to_le_bytes());
+            bytes.extend(entry.local_usn.to_le_bytes());
+        }
+        bytes
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_written_is_read(parts: Vec<(u32, u32, i64, [u8; 16], i64, i64)>) {
+            let entries: Vec<_> = (parts.into_iter())
+                .map(|(attribute, version, changed, guid, originating_usn, local_usn)| {
+                    AttributeMetadata {
+                        attribute: AttributeNumber(attribute),
+                        version,
+                        changed: Time(changed),
+                        invocation_id: Guid(guid),
+                        originating_usn,
+                        local_usn,
+                    }
+                })
+                .collect();
+            let bytes = bytes(&entries);
+            proptest::prop_assert_eq!(parse(&bytes), Ok(entries.clone()));
+            for cut in 0..bytes.len() {
+                proptest::prop_assert!(parse(&bytes[..cut]).is_err());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_metadata_or_an_error(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

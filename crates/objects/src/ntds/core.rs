@@ -1,0 +1,81 @@
+//! What all parts of the reader share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ese::Database;
+use ntds::Dnt;
+
+use super::columns::{self, ColumnRole};
+use super::descriptors::Descriptors;
+use super::links::LinkColumns;
+use super::names::{Named, Names};
+use super::schema::Vocabulary;
+use super::tables::Tables;
+use crate::{ObjectId, Reference, Result, Wanted};
+
+/// What all parts of the reader share.
+pub struct Core {
+    pub tables: Tables,
+    pub vocabulary: Vocabulary,
+    pub roles: Vec<ColumnRole>,
+    pub link_columns: LinkColumns,
+    pub names: Names,
+    pub descriptors: Descriptors,
+    /// Whether the Recycle Bin is enabled.
+    pub recycle_bin: bool,
+}
+
+/// What is wanted of each object, put in terms of the tables.
+pub struct Selection<'w> {
+    pub wanted: &'w Wanted,
+    /// By position in `datatable`.
+    pub columns: Vec<bool>,
+}
+
+impl Core {
+    pub fn over(database: Database) -> Result<Self> {
+        let tables = Tables::over(database)?;
+        let names = Names::default();
+        let vocabulary = Vocabulary::read(&tables, |dnt, words| {
+            Ok(names.get(&tables, words, dnt)?.reference.dn.clone())
+        })?;
+        Ok(Self {
+            roles: columns::roles(&tables.data, &vocabulary),
+            link_columns: LinkColumns::of(&tables)?,
+            tables,
+            vocabulary,
+            names,
+            descriptors: Descriptors::default(),
+            recycle_bin: true,
+        })
+    }
+
+    pub fn select<'w>(&self, wanted: &'w Wanted) -> Selection<'w> {
+        Selection {
+            wanted,
+            columns: columns::wanted(&self.roles, wanted),
+        }
+    }
+
+    /// The name of a row, and what else a reference to it says.
+    pub fn named(&self, dnt: Dnt) -> Result<Arc<Named>> {
+        let words: &HashMap<u32, Arc<str>> = self.vocabulary.attribute_names();
+        self.names.get(&self.tables, words, dnt)
+    }
+
+    /// A reference to a row.
+    pub fn reference(&self, dnt: Dnt) -> Result<Reference> {
+        Ok(self.named(dnt)?.reference.clone())
+    }
+}
+
+/// The id of a row.
+pub fn id_of(dnt: Dnt) -> ObjectId {
+    ObjectId(u64::from(dnt as u32))
+}
+
+/// The row of an id; `None` for the id of another source.
+pub fn dnt_of(id: ObjectId) -> Option<Dnt> {
+    Dnt::try_from(id.0).ok()
+}

@@ -1,0 +1,161 @@
+//! Objects by what names them.
+
+use ese::catalog::{Column, Index};
+use ese::rows::{KeyRange, Row, Value};
+use ids::{Guid, Sid};
+use ntds::Dnt;
+use ntds::attribute::Attribute;
+
+use super::core::{Core, id_of};
+use super::tables::{ROOT, range_of};
+use crate::{Lookup, ObjectId, Result, dn};
+
+const ACCOUNT_NAME: Attribute = Attribute(590_045);
+const PRINCIPAL_NAME: Attribute = Attribute(590_480);
+
+/// The objects that fit.
+pub fn find(core: &Core, what: &Lookup<'_>) -> Result<Vec<ObjectId>> {
+    let found = match what {
+        Lookup::Dn(name) => by_name(core, name)?.into_iter().collect(),
+        Lookup::Guid(Guid(bytes)) => by_bytes(core, Attribute::OBJECT_GUID, bytes)?,
+        Lookup::Sid(sid) => by_bytes(core, Attribute::OBJECT_SID, &stored(sid))?,
+        Lookup::Account(name) => by_text(core, ACCOUNT_NAME, name)?,
+        Lookup::PrincipalName(name) => by_text(core, PRINCIPAL_NAME, name)?,
+    };
+    Ok(found.into_iter().map(id_of).collect())
+}
+
+/// A SID as rows hold it: the bytes of its last part in reverse order.
+fn stored(sid: &Sid) -> Vec<u8> {
+    let mut bytes = sid.to_bytes();
+    if bytes.len() > 8
+        && let Some(last) = bytes.last_chunk_mut::<4>()
+    {
+        last.reverse();
+    }
+    bytes
+}
+
+/// From the root down, one part at a time.
+fn by_name(core: &Core, name: &str) -> Result<Option<Dnt>> {
+    let Some(parts) = dn::parse(name).filter(|parts| !parts.is_empty()) else {
+        return Ok(None);
+    };
+    let mut at = ROOT;
+    for part in parts.iter().rev() {
+        match child(core, at, part)? {
+            Some(child) => at = child,
+            None => return Ok(None),
+        }
+    }
+    let named = core.named(at)?;
+    Ok((!named.reference.is_phantom).then_some(at))
+}
+
+fn child(core: &Core, parent: Dnt, part: &dn::Rdn) -> Result<Option<Dnt>> {
+    let tables = &core.tables;
+    let mut entries = tables.database.entries(tables.children()?);
+    entries = entries.within(range_of(parent));
+    let mut rows = tables.database.rows(&tables.data);
+    let wanted = part.value.to_lowercase();
+    while let Some(entry) = entries.next()? {
+        let Some(row) = rows.find(entry.bookmark)? else {
+            let place = format!("PDNT_index, child of DNT {parent}");
+            return Err(tables.inconsistent(&place, "a row", "none"));
+        };
+        if !has_text(&row, tables.column(Attribute::RDN), &wanted)? {
+            continue;
+        }
+        let Some(dnt) = own_number(core, &row)? else {
+            continue;
+        };
+        // Objects of one name but of different naming attributes may stand side by side.
+        let name = core.named(dnt)?;
+        let kind = dn::rdn(&name.reference.dn)
+            .split('=')
+            .next()
+            .unwrap_or_default();
+        if kind.eq_ignore_ascii_case(&part.kind) {
+            return Ok(Some(dnt));
+        }
+    }
+    Ok(None)
+}
+
+fn has_text(row: &Row<'_>, column: Option<&Column>, lower: &str) -> Result<bool> {
+    match column {
+        Some(column) => Ok(match row.typed(column)? {
+            Value::Text(text) => {
+                text.len() == lower.len() && text.eq_ignore_ascii_case(lower)
+                    || text.to_lowercase() == lower
+            }
+            _ => false,
+        }),
+        None => Ok(false),
+    }
+}
+
+fn own_number(core: &Core, row: &Row<'_>) -> Result<Option<Dnt>> {
+    core.tables.dnt(row, core.tables.data.column("DNT_col"))
+}
+
+/// Whether the row is an object and no phantom.
+fn is_object(core: &Core, row: &Row<'_>) -> Result<bool> {
+    let is_object = core
+        .tables
+        .number(row, core.tables.data.column("OBJ_col"))?;
+    Ok(is_object.is_some_and(|flag| flag != 0))
+}
+
+/// By an index whose keys can be computed, or by reading every row.
+fn by_bytes(core: &Core, attribute: Attribute, bytes: &[u8]) -> Result<Vec<Dnt>> {
+    let tables = &core.tables;
+    let Some(column) = tables.column(attribute) else {
+        return Ok(Vec::new());
+    };
+    let fits = |row: &Row<'_>| -> Result<bool> {
+        Ok(row.value(column)?.is_some_and(|value| *value == *bytes) && is_object(core, row)?)
+    };
+    let is_of_column = |index: &&Index| {
+        let is_first = index.key.first().map(|part| part.column) == Some(column.id);
+        is_first && index.conditions.is_empty() && index.tuples.is_none()
+    };
+    let mut found = Vec::new();
+    if let Some(index) = tables.data.indexes().iter().find(is_of_column) {
+        let mut key = tables.data.key(index);
+        if key.push_stored(Some(bytes)).is_ok() {
+            let range = KeyRange::beginning_with(key.bytes());
+            let mut entries = tables.database.entries(index).within(range);
+            let mut rows = tables.database.rows(&tables.data);
+            while let Some(entry) = entries.next()? {
+                if let Some(row) = rows.find(entry.bookmark)?
+                    && fits(&row)?
+                {
+                    found.extend(own_number(core, &row)?);
+                }
+            }
+            return Ok(found);
+        }
+    }
+    let mut rows = tables.database.rows(&tables.data);
+    while let Some(row) = rows.next()? {
+        if fits(&row)? {
+            found.extend(own_number(core, &row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// By reading the column of every row: the order of text in indices is known to Windows alone.
+fn by_text(core: &Core, attribute: Attribute, text: &str) -> Result<Vec<Dnt>> {
+    let column = core.tables.column(attribute);
+    let wanted = text.to_lowercase();
+    let mut found = Vec::new();
+    let mut rows = core.tables.database.rows(&core.tables.data);
+    while let Some(row) = rows.next()? {
+        if has_text(&row, column, &wanted)? && is_object(core, &row)? {
+            found.extend(own_number(core, &row)?);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,101 @@
+//! The reader of `ntds.dit`.
+//!
+//! ```text
+//! Tables ──> schema ──> Names (DNT to name) ──> columns (bytes to values) ──> rows, links ──> Entry
+//! ```
+
+mod columns;
+mod core;
+mod descriptors;
+mod facts;
+mod links;
+mod lookup;
+mod names;
+mod rows;
+mod scan;
+mod schema;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use ese::Database;
+
+use self::core::Core;
+use crate::schema::Schema;
+use crate::{Entries, Entry, Facts, Lookup, ObjectId, Result, Scope, Source, Wanted};
+
+/// A directory in `ntds.dit`.
+pub struct Ntds {
+    core: Core,
+    facts: Facts,
+}
+
+/// Where the database lies beneath a folder: in that of a backup or a server, or of "Install From
+/// Media" (IFM).
+const PLACES: [&str; 3] = ["ntds.dit", "Active Directory/ntds.dit", "NTDS/ntds.dit"];
+
+/// The database at `path`: the file itself, or the one in a folder; `None` where the folder has
+/// none.
+pub fn database_at(path: &Path) -> Option<PathBuf> {
+    if !path.is_dir() {
+        return Some(path.to_path_buf());
+    }
+    PLACES
+        .iter()
+        .map(|place| path.join(place))
+        .find(|file| file.is_file())
+}
+
+impl Ntds {
+    /// Opens the database at `path`, which may be a folder that holds one.
+    ///
+    /// # Errors
+    /// Where there is none, where it is no directory's, and where it was not shut down: what counts
+    /// is then still in the logs.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = database_at(path).unwrap_or_else(|| path.join(PLACES[0]));
+        Self::over(Database::open(file)?)
+    }
+
+    /// The directory in a database.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn over(database: Database) -> Result<Self> {
+        let mut core = Core::over(database)?;
+        let facts = facts::read(&mut core)?;
+        Ok(Self { core, facts })
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.core.tables.database
+    }
+}
+
+impl Source for Ntds {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.core.vocabulary.schema
+    }
+
+    fn find(&self, what: &Lookup<'_>) -> Result<Vec<ObjectId>> {
+        lookup::find(&self.core, what)
+    }
+
+    fn entry(&self, id: ObjectId, wanted: &Wanted) -> Result<Option<Entry>> {
+        let selection = self.core.select(wanted);
+        self.core.entry(id, &selection)
+    }
+
+    fn scan<'s>(&'s self, base: ObjectId, scope: Scope, wanted: &'s Wanted) -> Result<Entries<'s>> {
+        scan::scan(&self.core, base, scope, wanted)
+    }
+
+    fn all<'s>(&'s self, wanted: &'s Wanted) -> Result<Entries<'s>> {
+        Ok(scan::all(&self.core, wanted))
+    }
+}

@@ -1,0 +1,169 @@
+//! Names of objects by their numbers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ese::catalog::Column;
+use ese::rows::{Row, Value};
+use ids::{Guid, Sid};
+use ntds::Dnt;
+use ntds::attribute::Attribute;
+
+use super::tables::{ROOT, Tables, key_of};
+use crate::{Reference, Result, dn};
+
+/// Names that are kept; then it begins anew. Enough for the groups and members of a large
+/// directory, and some 30 MiB.
+const MOST_KEPT: usize = 100_000;
+
+/// The words of the naming attributes that every directory has.
+const WORDS: [(Attribute, &str); 6] = [
+    (Attribute::COMMON_NAME, "CN"),
+    (Attribute::DOMAIN_COMPONENT, "DC"),
+    (Attribute::ORGANIZATIONAL_UNIT_NAME, "OU"),
+    (Attribute::ORGANIZATION_NAME, "O"),
+    (Attribute::LOCALITY_NAME, "L"),
+    (Attribute::COUNTRY_NAME, "C"),
+];
+
+/// Names of objects, read when they are asked for.
+#[derive(Default)]
+pub struct Names {
+    kept: Mutex<HashMap<Dnt, Arc<Named>>>,
+}
+
+/// What a reference to a row says.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub reference: Reference,
+    pub parent: Dnt,
+}
+
+/// A row's own part of its name.
+struct Part {
+    text: String,
+    parent: Dnt,
+    guid: Option<Guid>,
+    sid: Option<Sid>,
+    is_phantom: bool,
+}
+
+impl Names {
+    /// The name of a row, and what else a reference to it says. `words` are the names of attributes
+    /// by number.
+    pub fn get(
+        &self,
+        tables: &Tables,
+        words: &HashMap<u32, Arc<str>>,
+        dnt: Dnt,
+    ) -> Result<Arc<Named>> {
+        // From the row up to one whose name is known, then down again.
+        let mut parts = Vec::new();
+        let mut next = dnt;
+        let mut above = loop {
+            if next == ROOT {
+                break None;
+            }
+            if let Some(known) = self.kept(next) {
+                break Some(known);
+            }
+            if parts.len() == dn::MOST_PARTS {
+                let object = format!("ancestors of DNT {dnt}");
+                return Err(tables.inconsistent(&object, "the root within 256 parents", "more"));
+            }
+            let part = read(tables, words, next, dnt)?;
+            let parent = part.parent;
+            parts.push((next, part));
+            next = parent;
+        };
+        for (number, part) in parts.into_iter().rev() {
+            let name = match &above {
+                Some(parent) => format!("{},{}", part.text, parent.reference.dn),
+                None => part.text,
+            };
+            let named = Arc::new(Named {
+                reference: Reference {
+                    dn: name.into(),
+                    guid: part.guid,
+                    sid: part.sid,
+                    is_phantom: part.is_phantom,
+                },
+                parent: part.parent,
+            });
+            self.keep(number, &named);
+            above = Some(named);
+        }
+        Ok(above.unwrap_or_else(|| {
+            Arc::new(Named {
+                reference: Reference {
+                    dn: "".into(),
+                    guid: None,
+                    sid: None,
+                    is_phantom: true,
+                },
+                parent: 0,
+            })
+        }))
+    }
+
+    fn kept(&self, dnt: Dnt) -> Option<Arc<Named>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&dnt).cloned()
+    }
+
+    fn keep(&self, dnt: Dnt, named: &Arc<Named>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        kept.insert(dnt, named.clone());
+    }
+}
+
+/// The own part of the name of `dnt`, an ancestor of `of` or itself.
+fn read(tables: &Tables, words: &HashMap<u32, Arc<str>>, dnt: Dnt, of: Dnt) -> Result<Part> {
+    let lacks =
+        |what: &str| tables.inconsistent(&format!("DNT {dnt}, ancestor of DNT {of}"), what, "none");
+    let mut rows = tables.database.rows(&tables.data);
+    let Some(row) = rows.find(&key_of(dnt))? else {
+        return Err(lacks("a row"));
+    };
+    let column = |name| tables.data.column(name);
+    let kind = tables.number(&row, column("RDNtyp_col"))?;
+    let kind = kind.ok_or_else(|| lacks("a naming attribute"))? as u32;
+    let value = match typed(&row, tables.column(Attribute::RDN))? {
+        Value::Text(value) => value,
+        _ => return Err(lacks("a name")),
+    };
+    let bytes = |attribute| -> Result<Option<Vec<u8>>> {
+        match typed(&row, tables.column(attribute))? {
+            Value::Binary(bytes) => Ok(Some(bytes.into_owned())),
+            _ => Ok(None),
+        }
+    };
+    Ok(Part {
+        text: format!("{}={}", word(words, kind), dn::escape(&value)),
+        parent: (tables.dnt(&row, column("PDNT_col"))?).ok_or_else(|| lacks("a parent"))?,
+        guid: (bytes(Attribute::OBJECT_GUID)?)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Guid),
+        sid: bytes(Attribute::OBJECT_SID)?.and_then(|bytes| Sid::from_stored(&bytes)),
+        is_phantom: tables.number(&row, column("OBJ_col"))? == Some(0),
+    })
+}
+
+fn typed<'r>(row: &Row<'r>, column: Option<&Column>) -> Result<Value<'r>> {
+    match column {
+        Some(column) => Ok(row.typed(column)?),
+        None => Ok(Value::Null),
+    }
+}
+
+fn word(words: &HashMap<u32, Arc<str>>, kind: u32) -> String {
+    let known = WORDS.iter().find(|(attribute, _)| attribute.0 == kind);
+    match (known, words.get(&kind)) {
+        (Some((_, word)), _) => (*word).to_owned(),
+        (None, Some(name)) => name.to_uppercase(),
+        (None, None) => format!("ATT{kind}"),
+    }
+}

@@ -1,0 +1,170 @@
+//! Entries met one by one.
+
+use ese::rows::{Entries as IndexEntries, KeyRange, Rows};
+use ntds::Dnt;
+
+use super::core::{Core, Selection, dnt_of};
+use super::tables::{ROOT, key_of, range_of};
+use crate::{Entries, Entry, ObjectId, Result, Scope, Wanted};
+
+/// The objects at and beneath `base`.
+pub fn scan<'s>(
+    core: &'s Core,
+    base: ObjectId,
+    scope: Scope,
+    wanted: &'s Wanted,
+) -> Result<Entries<'s>> {
+    let missing = || {
+        core.tables
+            .inconsistent(&format!("base {}", base.0), "an object", "none")
+    };
+    let dnt = dnt_of(base).ok_or_else(missing)?;
+    let selection = core.select(wanted);
+    let own = core.entry(base, &selection)?;
+    if scope == Scope::Base {
+        return Ok(Box::new(own.into_iter().map(Ok)));
+    }
+    let (index, range) = match scope {
+        Scope::Subtree => {
+            let index = core.tables.data.index("Ancestors_index");
+            let index = index.ok_or_else(|| {
+                (core.tables).inconsistent("datatable", "the index Ancestors_index", "none")
+            })?;
+            (index, subtree(core, dnt)?)
+        }
+        _ => (core.tables.children()?, range_of(dnt)),
+    };
+    let context = match &own {
+        Some(own) => own.naming_context,
+        None => None,
+    };
+    Ok(Box::new(ByIndex {
+        core,
+        selection,
+        entries: core.tables.database.entries(index).within(range),
+        rows: core.tables.database.rows(&core.tables.data),
+        context: context.filter(|_| scope != Scope::Children),
+        deleted: wanted.deleted || scope == Scope::Children,
+        is_over: false,
+    }))
+}
+
+/// All objects in the order of their numbers.
+pub fn all<'s>(core: &'s Core, wanted: &'s Wanted) -> Entries<'s> {
+    Box::new(ByNumber {
+        core,
+        selection: core.select(wanted),
+        rows: core.tables.database.rows(&core.tables.data),
+        is_over: false,
+    })
+}
+
+/// The entries of `Ancestors_index` beneath an object. Its keys are the numbers of all ancestors
+/// and the object's own, four bytes each, in pieces of eight bytes that are followed by a byte: 9
+/// where another piece follows.
+fn subtree(core: &Core, dnt: Dnt) -> Result<KeyRange> {
+    const PIECE: usize = 8;
+    const MORE: u8 = 9;
+    let mut ancestors = Vec::new();
+    let mut next = dnt;
+    while next > ROOT && ancestors.len() < crate::dn::MOST_PARTS {
+        ancestors.push(next);
+        next = core.named(next)?.parent;
+    }
+    ancestors.push(ROOT);
+    let bytes: Vec<u8> = (ancestors.iter().rev())
+        .flat_map(|dnt| dnt.to_le_bytes())
+        .collect();
+    let [has_value, ..] = key_of(0);
+    let mut key = vec![has_value];
+    for (number, piece) in bytes.chunks(PIECE).enumerate() {
+        if number > 0 {
+            key.push(MORE);
+        }
+        key.extend(piece);
+    }
+    // Keys are cut; what is beneath an object so deep is told by its rows.
+    let most = core
+        .tables
+        .data
+        .index("Ancestors_index")
+        .map_or(255, |index| usize::from(index.key_most).max(1));
+    key.truncate(most);
+    Ok(KeyRange::beginning_with(&key))
+}
+
+struct ByIndex<'s> {
+    core: &'s Core,
+    selection: Selection<'s>,
+    entries: IndexEntries<'s>,
+    rows: Rows<'s>,
+    /// Only objects of this naming context.
+    context: Option<ObjectId>,
+    deleted: bool,
+    is_over: bool,
+}
+
+impl ByIndex<'_> {
+    fn advance(&mut self) -> Result<Option<Entry>> {
+        while let Some(entry) = self.entries.next()? {
+            let Some(row) = self.rows.find(entry.bookmark)? else {
+                let key = format!("key {:?}", entry.key.to_vec());
+                return Err((self.core.tables).inconsistent(&key, "a row", "none"));
+            };
+            let Some(entry) = self.core.entry_of(&row, &self.selection)? else {
+                continue;
+            };
+            let fits = self.context.is_none() || entry.naming_context == self.context;
+            if fits && (self.deleted || !entry.state.is_deleted()) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for ByIndex<'_> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+struct ByNumber<'s> {
+    core: &'s Core,
+    selection: Selection<'s>,
+    rows: Rows<'s>,
+    is_over: bool,
+}
+
+impl ByNumber<'_> {
+    fn advance(&mut self) -> Result<Option<Entry>> {
+        while let Some(row) = self.rows.next()? {
+            let entry = self.core.entry_of(&row, &self.selection)?;
+            let fits = |entry: &Entry| self.selection.wanted.deleted || !entry.state.is_deleted();
+            if let Some(entry) = entry.filter(fits) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for ByNumber<'_> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

@@ -1,0 +1,141 @@
+//! Filters against the sample forest, whose maker says what each object holds.
+
+use std::collections::BTreeSet;
+
+use objects::filter::{Filter, Matcher};
+use objects::ntds::Ntds;
+use objects::{Source, Wanted};
+use serde_json::Value as Json;
+
+fn names(values: &Json) -> impl Iterator<Item = &str> {
+    values
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+}
+
+#[test]
+fn filters_find_what_the_maker_put_in() {
+    let fixture = testkit::find("sample-forest/clean").expect("shipped");
+    let folder = fixture.unpack();
+    let directory = Ntds::open(folder.path()).expect("a directory");
+    let text = fixture
+        .companion("objects.jsonl.zst")
+        .expect("ground truth");
+    let lines = text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let truth: Vec<Json> = lines
+        .map(|line| serde_json::from_slice(line).expect("JSON"))
+        .collect();
+    let live = || truth.iter().filter(|object| object["isDeleted"] == false);
+    let values = |object: &'static str| move |truth: &&Json| !truth["attributes"][object].is_null();
+    let is_class = |class: &'static str| {
+        move |truth: &&Json| names(&truth["objectClass"]).any(|found| found == class)
+    };
+    let members = |dn: &str| -> BTreeSet<String> {
+        let group = live().find(|object| object["dn"] == dn).expect("a group");
+        let links = group["links"].as_array().expect("links").iter();
+        let present = links.filter(|link| {
+            link["attr"] == "member" && link["deleted"].is_null() && link["deactivated"].is_null()
+        });
+        present
+            .map(|link| link["dn"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+
+    let find = |filter: &str| -> BTreeSet<String> {
+        let filter: Filter = filter.parse().expect("a filter");
+        let attributes = filter.attributes();
+        let wanted = Wanted::only(attributes.iter().map(String::as_str));
+        let matcher = Matcher::new(&directory);
+        let entries = directory
+            .all(&wanted)
+            .expect("a scan")
+            .map(|entry| entry.expect("an entry"));
+        let found = entries.filter(|entry| matcher.matches(&filter, entry).expect("an answer"));
+        found.map(|entry| entry.dn.to_string()).collect()
+    };
+    let expect = |filter: &str, expected: &mut dyn Iterator<Item = &Json>| {
+        let expected = expected.map(|object| object["dn"].as_str().expect("a name").to_owned());
+        let expected: BTreeSet<String> = expected.collect();
+        assert!(!expected.is_empty(), "{filter}");
+        assert_eq!(find(filter), expected, "{filter}");
+    };
+
+    expect("(objectClass=USER)", &mut live().filter(is_class("user")));
+    expect(
+        "(objectClass=1.2.840.113556.1.5.8)",
+        &mut live().filter(is_class("group")),
+    );
+    expect("mail=*", &mut live().filter(values("mail")));
+    let is_without = |truth: &&Json| truth["attributes"]["mail"].is_null();
+    expect(
+        "(&(objectClass=user)(!(mail=*)))",
+        &mut live().filter(is_class("user")).filter(is_without),
+    );
+    let starts = |truth: &&Json| {
+        names(&truth["attributes"]["sn"]).any(|name| {
+            let name = name.to_lowercase();
+            name.starts_with('m') && name.ends_with("er")
+        })
+    };
+    expect("(sn=M*ER)", &mut live().filter(starts));
+    let uac = |truth: &&Json| truth["attributes"]["userAccountControl"][0].as_i64();
+    expect(
+        "(userAccountControl:1.2.840.113556.1.4.803:=66048)",
+        &mut live().filter(|truth| uac(truth).is_some_and(|bits| bits & 66048 == 66048)),
+    );
+    expect(
+        "(userAccountControl:1.2.840.113556.1.4.804:=65538)",
+        &mut live().filter(|truth| uac(truth).is_some_and(|bits| bits & 65538 != 0)),
+    );
+    expect(
+        "(&(uSNChanged>=4400)(uSNChanged<=4410))",
+        &mut live().filter(|truth| {
+            truth["uSNChanged"]
+                .as_i64()
+                .is_some_and(|usn| (4400..=4410).contains(&usn))
+        }),
+    );
+    expect(
+        "(objectCategory=group)",
+        &mut live().filter(|truth| {
+            names(&truth["attributes"]["objectCategory"]).any(|dn| dn.starts_with("CN=Group,"))
+        }),
+    );
+    // What nobody knows says nothing, and neither does its opposite.
+    assert!(find("(!(noSuchAttribute=1))").is_empty());
+    // Secrets cannot be guessed.
+    assert!(find("(&(unicodePwd=*)(unicodePwd=\\00))").is_empty());
+
+    // Members, and members of members, from either end.
+    let groups: Vec<String> = live()
+        .filter(is_class("group"))
+        .map(|group| group["dn"].as_str().expect("a name").to_owned())
+        .collect();
+    let mut nested = 0;
+    for group in &groups {
+        let mut all = BTreeSet::new();
+        let mut waiting: Vec<String> = members(group).into_iter().collect();
+        while let Some(member) = waiting.pop() {
+            if all.insert(member.clone()) && groups.contains(&member) {
+                waiting.extend(members(&member));
+            }
+        }
+        nested += usize::from(all.len() > members(group).len());
+        let value = group
+            .replace('\\', "\\5c")
+            .replace('(', "\\28")
+            .replace(')', "\\29");
+        assert_eq!(
+            find(&format!("(memberOf={value})")),
+            members(group),
+            "{group}"
+        );
+        let chain = format!("(memberOf:1.2.840.113556.1.4.1941:={value})");
+        assert_eq!(find(&chain), all, "{group}");
+    }
+    assert!(nested > 0, "a group inside of a group");
+}

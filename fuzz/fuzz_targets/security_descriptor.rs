@@ -1,0 +1,12 @@
+//! Security descriptors, which objects of a directory hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use objects::descriptor::{Descriptor, Domains};
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(descriptor) = Descriptor::parse(data) {
+        let text = descriptor.to_sddl(Domains::default());
+        assert!(text.len() <= 64 * data.len());
+    }
+});
