@@ -246,3 +246,32 @@ fn a_snapshot_says_whose_directory_it_holds_and_expires_by_the_directorys_own_ru
         );
     }
 }
+
+/// Each file of a backup leaves one audit line, and the backup itself a handful of lines in the service's own log.
+#[test]
+fn a_backup_does_not_drown_the_service_s_log() {
+    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
+    lab.succeed(&["init"]);
+    let audit = lab.path("audit.jsonl");
+    let service = lab.serve(&["--audit-log", audit.to_str().expect("plain")]);
+    let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let before = lines(lab.service_log()).len();
+    lab.succeed(&["backup"]);
+    service.stop();
+    let said = lines(lab.service_log()).split_off(before);
+    assert!(said.len() <= 6, "{said:#?}");
+    let audited = lines(std::fs::read_to_string(&audit).expect("the audit log"));
+    for file in lab.content().keys() {
+        let name = lab.directory().join(file).display().to_string();
+        let of_file = audited.iter().filter(|line| line.contains("HrRBackupRead"));
+        let count = of_file.filter(|line| line.contains(&name)).count();
+        assert!(
+            count <= 1 && (count == 1 || file.ends_with(".json")),
+            "{name}: {audited:#?}"
+        );
+    }
+    let others = audited
+        .iter()
+        .filter(|line| !line.contains("HrRBackupRead"));
+    assert!(others.count() <= 12, "{audited:#?}");
+}

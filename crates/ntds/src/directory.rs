@@ -37,6 +37,20 @@ pub fn is_directory(database: &Database) -> Result<bool> {
     }
 }
 
+/// The invocation id, which takes a few pages to find. Of a database that was not shut down it is the one that its pages
+/// say: a change of it may still be in the logs.
+///
+/// # Errors
+/// [`Error::NotADirectory`], and where the database is damaged or lacks what every directory has.
+pub fn invocation_id(database: &Database) -> Result<Guid> {
+    let directory = Directory::tables_of(database)?;
+    let dsa = directory.server_notes()?.dsa;
+    let id = directory.object(dsa, "NTDS Settings", |object| {
+        object.guid(Attribute::INVOCATION_ID)
+    })?;
+    id.ok_or_else(|| directory.inconsistent("NTDS Settings", "an invocation id", "none"))
+}
+
 impl<'d> Directory<'d> {
     /// The directory in `database`.
     ///

@@ -33,7 +33,7 @@ mod name;
 pub mod secrets;
 
 pub use census::{Counts, DeletedObjects, Links};
-pub use directory::{Directory, Dnt, is_directory};
+pub use directory::{Directory, Dnt, invocation_id, is_directory};
 pub use error::{Error, Result};
 pub use facts::{Domain, Facts, NamingContext, TombstoneLifetime};
 pub use ids::{Guid, Sid};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use lab::{Service, artefacts, content, crate_path, in_words, need, succeed};
+use lab::{Content, Service, artefacts, content, crate_path, in_words, need, succeed};
 use tempfile::TempDir;
 
 /// The library, put in place by the install script.
@@ -141,9 +141,18 @@ impl Examples {
                 in_words(&output)
             );
         }
+        // Beside what was backed up lies what an NTDS needs before it starts.
+        let (added, restored): (Content, Content) = (content(&lab.directory).into_iter())
+            .partition(|(name, _)| name.starts_with("dsbackup.restored-from-backup."));
         assert!(
-            content(&lab.directory) == saved,
+            restored == saved,
             "{}: the restored directory differs",
+            fixture.name
+        );
+        assert!(
+            added.contains_key("dsbackup.restored-from-backup.reg")
+                || !saved.contains_key("ntds.dit"),
+            "{}",
             fixture.name
         );
         drop(lab.serve(&["--as-is"]));

@@ -241,11 +241,14 @@ impl WriteBackend for LocalBackend {
 /// A lock is not synced: it says what goes on now, and after a power cut nothing goes on.
 impl Store for LocalBackend {
     fn list_locks(&self) -> io::Result<Vec<Id>> {
-        let mut files = Vec::new();
-        match list_files(&self.root.join(LOCKS), &mut files) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(files.into_iter().map(|(id, _)| id).collect()),
-        }
+        // By name alone: one that is renewed meanwhile would be missed by whoever looks at the files.
+        let entries = match std::fs::read_dir(self.root.join(LOCKS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        entries
+            .filter_map(|entry| entry.map(|entry| id_of(&entry)).transpose())
+            .collect()
     }
 
     fn read_lock(&self, id: &Id) -> io::Result<Option<Vec<u8>>> {
@@ -336,11 +339,7 @@ fn folders_in(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn list_files(folder: &Path, files: &mut Vec<(Id, u32)>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let Some(id) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<Id>().ok())
-        else {
+        let Some(id) = id_of(&entry) else {
             continue;
         };
         let size = match entry.metadata() {
@@ -352,4 +351,9 @@ fn list_files(folder: &Path, files: &mut Vec<(Id, u32)>) -> io::Result<()> {
         files.push((id, u32::try_from(size).unwrap_or(u32::MAX)));
     }
     Ok(())
+}
+
+/// The id that names a file.
+fn id_of(entry: &std::fs::DirEntry) -> Option<Id> {
+    entry.file_name().to_str()?.parse().ok()
 }

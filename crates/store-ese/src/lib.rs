@@ -17,6 +17,8 @@ mod condition;
 mod configuration;
 mod current_log;
 mod directory;
+mod former_life;
+pub mod invocation_id;
 mod layout;
 mod needed_logs;
 mod pinned_file;

@@ -12,6 +12,7 @@ use zerocopy::IntoBytes;
 use crate::condition::{Condition, generations, in_words};
 use crate::current_log::{self, Recorded, Start};
 use crate::directory;
+use crate::former_life::{self, Standing};
 use crate::layout::Role;
 use crate::needed_logs;
 use crate::pinned_file::PinnedFile;
@@ -91,7 +92,25 @@ impl PinnedSet {
                 self.condition.state()
             ));
         }
+        if let Standing::MustChange(warning) | Standing::RolledBack(warning) = self.standing() {
+            warnings.push(warning);
+        }
         warnings
+    }
+
+    /// What the database says of its directory.
+    fn directory(&self) -> Option<&ntds::Facts> {
+        let facts = &self.hosted.facts;
+        facts
+            .get_or_init(|| directory::facts(&self.hosted.layout.database()))
+            .as_ref()
+    }
+
+    /// Whether the directory goes on in the life that it was restored with.
+    fn standing(&self) -> Standing {
+        let id = (self.directory()).map(|facts| facts.invocation_id.to_string());
+        let folder = &self.hosted.layout.database_folder;
+        former_life::standing(folder, &self.condition.header, id.as_deref())
     }
 
     fn entries(&self, of_database: bool) -> Vec<FileEntry> {
@@ -131,9 +150,6 @@ impl BackupSet for PinnedSet {
             low: logs.low.max(self.first_log.unwrap_or_default()),
             ..logs
         });
-        let directory = (self.hosted.facts)
-            .get_or_init(|| directory::facts(&self.hosted.layout.database()))
-            .as_ref();
         DirectoryFacts {
             store_kind: STORE_KIND.into(),
             server: self.hosted.server.clone(),
@@ -145,7 +161,7 @@ impl BackupSet for PinnedSet {
             tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
             warnings: self.warnings(),
             log_base_name: self.hosted.layout.log_base_name.clone(),
-            directory: directory.map(directory::identity),
+            directory: self.directory().map(directory::identity),
         }
     }
 
@@ -168,6 +184,12 @@ impl BackupSet for PinnedSet {
     }
 
     fn truncate_logs(&mut self) -> Result<Truncation> {
+        if let Standing::RolledBack(reason) = self.standing() {
+            return Ok(Truncation {
+                deleted: Vec::new(),
+                kept_because: format!("nothing was deleted: {reason}"),
+            });
+        }
         let checkpoint = self.checkpoint()?;
         let sequence = &self.condition.header.log_signature;
         let neighbours = needed_logs::neighbours(&self.hosted.layout, sequence)?;

@@ -1,6 +1,6 @@
 //! A directory that is locked for a restore.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode};
@@ -11,7 +11,7 @@ use store::{
 };
 
 use crate::layout::{Layout, canonical};
-use crate::{Hosted, current_log, restored};
+use crate::{Hosted, current_log, former_life, restored};
 
 pub(crate) struct Registration {
     hosted: Arc<Hosted>,
@@ -54,19 +54,23 @@ impl Registration {
 }
 
 impl RegisteredRestore for Registration {
-    fn complete(&mut self) -> Result<()> {
+    fn complete(&mut self) -> Result<Vec<PathBuf>> {
         // From here on until the end a crash must find the marker, even if the application swept it away.
         self.keep_locked();
         let checked = restored::check(&self.hosted.layout, &self.plan)
             .and_then(|()| current_log::forget(self.folder()))
-            .and_then(|()| restored::make_durable(&self.hosted.layout));
-        if let Err(error) = checked {
-            self.mark_failed(&error.reason)?;
-            return Err(error);
-        }
+            .and_then(|()| restored::make_durable(&self.hosted.layout))
+            .and_then(|()| former_life::note(&self.hosted.layout));
+        let written = match checked {
+            Ok(written) => written,
+            Err(error) => {
+                self.mark_failed(&error.reason)?;
+                return Err(error);
+            }
+        };
         RestoreMarker::clear(self.folder())?;
         self.complete = true;
-        Ok(())
+        Ok(written)
     }
 
     fn fail(&mut self, state: ResultCode) -> Result<()> {

@@ -151,7 +151,7 @@ impl Registration {
 }
 
 impl RegisteredRestore for Registration {
-    fn complete(&mut self) -> Result<()> {
+    fn complete(&mut self) -> Result<Vec<PathBuf>> {
         self.keep_locked();
         if let Err(error) = self.put_in_place() {
             self.mark_failed(&error.reason)?;
@@ -159,7 +159,7 @@ impl RegisteredRestore for Registration {
         }
         RestoreMarker::clear(self.folder())?;
         self.complete = true;
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn fail(&mut self, state: ResultCode) -> Result<()> {

@@ -5,6 +5,8 @@
 //! of a restore, and [`Slot`] for what there is only once at a time.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use contract::{Error, ExpiryToken, Generations, Result, ResultCode, TypedName};
 use model::{Damage, DirectoryFacts, FileEntry, RestoredFile};
@@ -183,11 +185,12 @@ pub struct RestorePlan {
 
 /// A directory that is locked for a restore.
 pub trait RegisteredRestore: Send {
-    /// Checks what was restored, makes it durable and unlocks the directory.
+    /// Checks what was restored, makes it durable and unlocks the directory. The files that were written beside it: what the
+    /// directory needs before it starts.
     ///
     /// # Errors
-    /// A documented code for what does not fit. The directory stays locked.
-    fn complete(&mut self) -> Result<()>;
+    /// A documented code for what does not fit, and `hrDiskIO`. The directory stays locked.
+    fn complete(&mut self) -> Result<Vec<PathBuf>>;
 
     /// Records that the restore failed. The directory stays locked.
     ///

@@ -13,24 +13,20 @@
 //! | into any other folder | kept: to look at, not to start |
 //!
 //! NTDS takes a new one when it starts with the registry value "Database restored from backup" at 1,
-//! as Microsoft documents it. The value is written as a file beside the database, with what to do.
+//! as Microsoft documents it. The value is written as a file beside the database, with what to do: by the service, or
+//! here where there is none.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use store_ese::invocation_id::{
+    INSTRUCTIONS_FILE, REGISTRY_FILE, REGISTRY_KEY, REGISTRY_VALUE, write_instructions,
+};
 
 use super::Restorable;
 use crate::cli::NewInvocationId;
 use crate::failure::{Failure, Result};
 use crate::report::Report;
-
-/// The file that sets the registry value, for the Registry Editor.
-const REGISTRY_FILE: &str = "dsbackup.restored-from-backup.reg";
-/// What to do with it.
-const INSTRUCTIONS_FILE: &str = "dsbackup.restored-from-backup.txt";
-
-const KEY: &str = r"SYSTEM\CurrentControlSet\Services\NTDS\Parameters";
-const VALUE: &str = "Database restored from backup";
 
 /// What becomes of the invocation id, for `--json`.
 #[derive(Debug, Serialize)]
@@ -81,8 +77,9 @@ pub fn is_of_installed_ntds(folder: &Path) -> bool {
         })
 }
 
-/// What became of the id. For an NTDS writes the registry value and the instructions into `folder`,
-/// where that is on this computer; `is_new` says whether a Samba directory was given a new id.
+/// What became of the id. `folder` is where the database of an NTDS lies, if that is on this computer: there the registry
+/// value and the instructions are, which a service writes itself (`by_service`); `is_new` says whether a Samba directory was
+/// given a new id.
 ///
 /// # Errors
 /// When they cannot be written: the restore itself is complete.
@@ -90,6 +87,7 @@ pub fn conclude(
     snapshot: &Restorable,
     how: Option<NewInvocationId>,
     folder: Option<&Path>,
+    by_service: bool,
     is_new: bool,
     report: Report,
 ) -> Result<InvocationId> {
@@ -108,17 +106,12 @@ pub fn conclude(
         return Ok(concluded);
     }
     if let Some(folder) = folder {
-        for (name, content) in [
-            (REGISTRY_FILE, registry_file()),
-            (
-                INSTRUCTIONS_FILE,
-                instructions(concluded.former.as_deref()).into_bytes(),
-            ),
-        ] {
-            files::write_durably(folder, name, &content)
-                .map_err(Failure::io("write", folder.join(name)))?;
+        let file = folder.join(REGISTRY_FILE);
+        if !by_service {
+            write_instructions(folder, concluded.former.as_deref())
+                .map_err(Failure::io("write", &file))?;
         }
-        concluded.registry_file = Some(folder.join(REGISTRY_FILE));
+        concluded.registry_file = Some(file);
     }
     let id = concluded.former.as_deref().unwrap_or("that of the backup");
     report.warn(match (how, &concluded.registry_file) {
@@ -132,7 +125,7 @@ pub fn conclude(
         ),
         (_, None) => format!(
             "the directory still has its old invocation id ({id}). Before NTDS starts, on the server, in directory \
-             services restore mode: reg add \"HKLM\\{KEY}\" /v \"{VALUE}\" /t REG_DWORD /d 1"
+             services restore mode: reg add \"HKLM\\{REGISTRY_KEY}\" /v \"{REGISTRY_VALUE}\" /t REG_DWORD /d 1"
         ),
     });
     Ok(concluded)
@@ -149,58 +142,9 @@ fn is_ntds(snapshot: &Restorable) -> bool {
                 .any(|name| name.eq_ignore_ascii_case("ntds.dit")))
 }
 
-/// The registry value, in the Registry Editor's format: UTF-16, little-endian, with its mark.
-fn registry_file() -> Vec<u8> {
-    let text = format!(
-        "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\{KEY}]\r\n\"{VALUE}\"=dword:00000001\r\n"
-    );
-    std::iter::once(0xfeff)
-        .chain(text.encode_utf16())
-        .flat_map(u16::to_le_bytes)
-        .collect()
-}
-
-fn instructions(former: Option<&str>) -> String {
-    let former = former.unwrap_or("(the snapshot does not tell it)");
-    format!(
-        "This directory was restored from a backup and still has the invocation id of the backup:\r\n\
-         {former}\r\n\r\n\
-         If NTDS starts under it, the other domain controllers ignore its changes (USN rollback).\r\n\
-         On the server, before NTDS starts:\r\n\r\n\
-         1. Start Windows in directory services restore mode (bcdedit /set safeboot dsrepair).\r\n\
-         2. In HKLM\\{KEY}\r\n   note \"DSA Previous Restore Count\"; if it is missing, it is 0.\r\n\
-         3. reg import {REGISTRY_FILE}\r\n\
-         4. Start Windows normally (bcdedit /deletevalue safeboot).\r\n\
-         5. Event 1109 of the log Directory Service names the old and the new invocation id, and the\r\n\
-            count of step 2 is one higher. If not, take the server off the network, and ask why.\r\n\r\n\
-         A disk that is attached to another computer: reg load HKLM\\restored X:\\Windows\\System32\\config\\SYSTEM,\r\n\
-         set the value below HKLM\\restored\\ControlSet001\\Services\\NTDS\\Parameters (Select\\Current names the\r\n\
-         number), reg unload HKLM\\restored.\r\n"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_registry_file_is_what_the_registry_editor_reads() {
-        let bytes = registry_file();
-        assert_eq!(bytes[..2], [0xff, 0xfe]);
-        let (units, rest) = bytes[2..].as_chunks::<2>();
-        assert!(rest.is_empty());
-        let units: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
-        let text = String::from_utf16(&units).expect("UTF-16");
-        assert_eq!(
-            text.lines().collect::<Vec<_>>(),
-            [
-                "Windows Registry Editor Version 5.00",
-                "",
-                "[HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\NTDS\\Parameters]",
-                "\"Database restored from backup\"=dword:00000001",
-            ]
-        );
-    }
 
     #[test]
     fn the_folder_of_an_installed_ntds_is_known() {

@@ -148,7 +148,8 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
         _ => Some(Path::new(&restored_to)),
     };
     let is_new = service.is_some() || options.new_server.first_domain_controller.is_some();
-    let invocation_id = invocation_id::conclude(&restorable, how, here, is_new, report)?;
+    let invocation_id =
+        invocation_id::conclude(&restorable, how, here, service.is_some(), is_new, report)?;
     let manifest = &restorable.manifest;
     if manifest.damaged {
         report.warn("this snapshot was stored with damage in it, and restored as it was stored");

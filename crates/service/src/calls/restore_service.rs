@@ -118,9 +118,9 @@ impl AdRestore for RestoreService {
         &self,
         request: Request<RestoreRegisterCompleteRequest>,
     ) -> Answer<Done> {
-        let visit = self
-            .calls
-            .enter(&request, "HrRRestoreRegisterComplete", Wanted::Restore)?;
+        let mut visit =
+            self.calls
+                .enter(&request, "HrRRestoreRegisterComplete", Wanted::Restore)?;
         let state = ResultCode(request.get_ref().restore_state);
         let completed = self
             .calls
@@ -130,10 +130,13 @@ impl AdRestore for RestoreService {
                 move |restore, _| restore.complete(state),
             )
             .await;
-        if completed.is_ok() {
+        if let Ok(written) = &completed {
             tracing::info!(%state, "a restore is complete");
+            for file in written {
+                visit.file(file.display().to_string());
+            }
         }
-        visit.answer(completed.map(|()| Done {}))
+        visit.answer(completed.map(|_| Done {}))
     }
 
     async fn hr_r_restore_get_database_locations(

@@ -1,5 +1,6 @@
 //! One restore: whether it holds a token, and whether it is registered.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use contract::{Error, ExpiryToken, HIGHEST_REGISTERED_GENERATION, Result, ResultCode};
@@ -79,21 +80,23 @@ impl RestoreContext {
         Ok(self.registered()?.create_file(file)?.noted_by(writing))
     }
 
-    /// Ends the registration: after success what was restored is checked and the directory unlocked.
+    /// Ends the registration: after success what was restored is checked and the directory unlocked. The files that the
+    /// store wrote beside it.
     ///
     /// # Errors
     /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, and what the check finds.
-    pub(crate) fn complete(&mut self, state: ResultCode) -> Result<()> {
+    pub(crate) fn complete(&mut self, state: ResultCode) -> Result<Vec<PathBuf>> {
         self.refuse_while_writing()?;
         let registered = self.registered()?;
+        let mut written = Vec::new();
         if state.is_ok() {
             // Where the check fails the registration stays: the application may mend and complete again.
-            registered.complete()?;
+            written = registered.complete()?;
         } else {
             registered.fail(state)?;
         }
         self.registered = None;
-        Ok(())
+        Ok(written)
     }
 
     fn registered(&mut self) -> Result<&mut Box<dyn RegisteredRestore>> {

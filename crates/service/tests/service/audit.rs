@@ -65,6 +65,38 @@ fn it_says_who_did_what_with_which_bytes() {
 }
 
 #[test]
+fn a_backup_leaves_one_line_for_each_file_and_few_others() {
+    let world = World::new();
+    let mut configuration = world.directory.configuration();
+    let file = world.path().join("audit.jsonl");
+    configuration.audit.file = Some(file.clone());
+    let host = Host::start(&configuration, Mode::Normal).unwrap();
+    back_up(&Server::at_socket(host.socket()));
+    host.stop().unwrap();
+    let lines = lines(&file);
+    let (of_files, others): (Vec<_>, Vec<_>) =
+        (lines.iter()).partition(|line| line["call"] == "HrRBackupRead");
+    let mut named: Vec<&str> = (of_files.iter())
+        .map(|line| line["files"][0].as_str().unwrap())
+        .collect();
+    named.sort_unstable();
+    let expected: Vec<String> = (world.directory.names().iter())
+        .map(|name| world.directory.listed(name))
+        .collect();
+    assert_eq!(named, expected);
+    let others: Vec<&str> = (others.iter())
+        .map(|line| line["call"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "HrRBackupPrepare",
+        "HrRBackupGetAttachmentInformation",
+        "HrRBackupGetBackupLogs",
+        "HrRBackupEnd",
+    ];
+    assert_eq!(others, expected);
+}
+
+#[test]
 fn it_is_rotated_and_what_it_cannot_record_is_not_done() {
     let world = World::new();
     let mut configuration = world.directory.configuration();

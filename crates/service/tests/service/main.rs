@@ -11,6 +11,7 @@ mod damage;
 mod host;
 mod hostile;
 mod in_memory;
+mod invocation_id;
 mod lifetime;
 mod logs_only;
 mod own_process;
