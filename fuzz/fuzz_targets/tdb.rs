@@ -7,6 +7,17 @@ use libfuzzer_sys::fuzz_target;
 
 const SOUND: &[u8] = include_bytes!("../sound/small.tdb.zst");
 
+/// The same holds for the walk through its records.
+fn records(path: &std::path::Path) {
+    let Ok(records) = samba::tdb::Records::open(path) else {
+        return;
+    };
+    let _ = records.visit(|_, value, place| -> samba::Result<()> {
+        assert_eq!(records.read(place)?, value);
+        Ok(())
+    });
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut bytes = database(SOUND, data);
     let size = bytes.len() as u64;
@@ -14,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
     in_a_file(&bytes, |path, file| {
         left_over = samba::tdb::verify(path, file, size).ok();
         let _ = samba::tdb::Header::of_file(path);
+        records(path);
     });
     if let Some(left_over) = left_over {
         let (first, second) = bytes.split_at_mut(size as usize / 2);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ParseError, hex};
 
 /// A GUID as a directory stores it: its first three fields are little-endian.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Guid(pub [u8; 16]);
 

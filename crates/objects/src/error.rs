@@ -15,6 +15,9 @@ pub enum Error {
     /// The database could not be read.
     #[error(transparent)]
     Engine(#[from] ese::Error),
+    /// Samba's databases could not be read.
+    #[error(transparent)]
+    Samba(#[from] ::samba::Error),
     /// The directory lacks something that every directory has, or contradicts itself.
     #[error("{}: {object}: expected {expected}, found {found}", file.display())]
     Inconsistent {

@@ -28,6 +28,7 @@
 //! | [`filter`] | search filters (RFC 4515) |
 //! | [`metadata`] | who changed which attribute when |
 //! | [`ntds`] | the reader of `ntds.dit` |
+//! | [`samba`] | the reader of Samba's databases |
 //!
 //! Names of attributes and forms of values are those of LDAP. Passwords and keys are never decoded:
 //! [`Value::Withheld`] stands for them.
@@ -38,9 +39,11 @@ pub mod dn;
 mod entry;
 mod error;
 pub mod filter;
+mod id;
 pub mod metadata;
 pub mod ntds;
 pub mod prefix;
+pub mod samba;
 pub mod schema;
 mod source;
 mod time;
@@ -48,7 +51,8 @@ mod value;
 
 pub use entry::{AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkState, State};
 pub use error::{Error, Result};
+pub use id::ObjectId;
 pub use ids::{Guid, Sid};
-pub use source::{Entries, Facts, Lookup, NamingContext, ObjectId, Scope, Source, Wanted};
+pub use source::{Entries, Facts, Lookup, NamingContext, Scope, Source, Wanted};
 pub use time::Time;
 pub use value::{Reference, Value};

@@ -6,11 +6,7 @@ use std::sync::Arc;
 use ids::{Guid, Sid};
 
 use crate::schema::Schema;
-use crate::{Entry, Reference, Result};
-
-/// What a source knows an object by. It has no meaning to another source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId(pub u64);
+use crate::{Entry, ObjectId, Reference, Result};
 
 /// Entries met one by one.
 pub type Entries<'s> = Box<dyn Iterator<Item = Result<Entry>> + 's>;

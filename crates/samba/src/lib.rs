@@ -17,6 +17,7 @@ mod drill;
 mod error;
 mod identity;
 mod installation;
+pub mod ldb;
 pub mod lmdb;
 pub mod lock;
 mod moment;

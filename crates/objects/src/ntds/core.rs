@@ -8,7 +8,7 @@ use ntds::Dnt;
 
 use super::columns::{self, ColumnRole};
 use super::descriptors::Descriptors;
-use super::links::LinkColumns;
+use super::link_table::LinkColumns;
 use super::names::{Named, Names};
 use super::schema::Vocabulary;
 use super::tables::Tables;

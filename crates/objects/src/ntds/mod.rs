@@ -8,6 +8,7 @@ mod columns;
 mod core;
 mod descriptors;
 mod facts;
+mod link_table;
 mod links;
 mod lookup;
 mod names;

@@ -130,10 +130,11 @@ pub struct Page<'a> {
     bytes: &'a [u8],
 }
 
-/// A node of a leaf: where its value lies.
+/// A node of a leaf: its key, and where its value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaf<'a> {
     pub flags: u16,
+    pub key: &'a [u8],
     /// Bytes of the value; of all of it where it lies in overflow pages.
     pub value_size: u32,
     /// The value, or the number of its first overflow page, or a tree.
@@ -190,6 +191,7 @@ impl<'a> Page<'a> {
         };
         Some(Leaf {
             flags,
+            key: node.get(8..start)?,
             value_size,
             value: node.get(start..start.checked_add(length)?)?,
         })

@@ -7,9 +7,11 @@
 mod format;
 mod library;
 mod opening;
+mod records;
 mod snapshot;
 mod walk;
 
 pub use format::{MAGIC_END, has_magic};
 pub use library::Library;
+pub use records::{Place, Records};
 pub use snapshot::{Environment, Snapshot, SnapshotReader, Statistics, verify};

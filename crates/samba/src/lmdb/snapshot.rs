@@ -89,18 +89,22 @@ impl Environment {
 /// # Errors
 /// [`Error::Damaged`] with the page at which they do not hold together; [`Error::Io`].
 pub fn verify(path: &Path) -> Result<()> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let [one, other] = [0, 1].map(|number| Snapshot::of_file(path, &file, number));
-    let newer = match (one, other) {
-        (Ok(one), Ok(other)) if one.meta.transaction < other.meta.transaction => other,
-        (Ok(one), _) => one,
-        (Err(_), Ok(other)) => other,
-        (Err(error), Err(_)) => return Err(error),
-    };
-    walk::pages_of(&newer).map(drop)
+    walk::pages_of(&Snapshot::newest(path)?).map(drop)
 }
 
 impl Snapshot {
+    /// The last state of a database that nobody writes to.
+    pub(super) fn newest(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let [one, other] = [0, 1].map(|number| Self::of_file(path, &file, number));
+        match (one, other) {
+            (Ok(one), Ok(other)) if one.meta.transaction < other.meta.transaction => Ok(other),
+            (Ok(one), _) => Ok(one),
+            (Err(_), Ok(other)) => Ok(other),
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
     /// The state that one of the two meta pages of a file describes.
     fn of_file(path: &Path, file: &File, number: u64) -> Result<Self> {
         let damaged = |reason: String| Error::damaged(path, reason);

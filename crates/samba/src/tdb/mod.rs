@@ -14,6 +14,8 @@
 //! | 64 | 4 | bytes of the mutexes that follow the hash chains |
 //! | 168 | 4 | head of the free list, then the heads of the hash chains |
 
+mod records;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -21,6 +23,8 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::lock::Range;
 use crate::state::read_start;
+
+pub use records::{Place, Records};
 
 /// Bytes of the header.
 pub const HEADER: usize = 168;

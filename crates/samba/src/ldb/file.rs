@@ -1,0 +1,72 @@
+//! One file of records.
+
+use std::path::Path;
+
+use crate::database::DatabaseKind;
+use crate::error::{Error, Result};
+use crate::{lmdb, tdb};
+
+/// A file of records that nobody writes to.
+pub struct File(Kind);
+
+enum Kind {
+    Tdb(tdb::Records),
+    Lmdb(lmdb::Records),
+}
+
+/// Where a record lies in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(PlaceKind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaceKind {
+    Tdb(tdb::Place),
+    Lmdb(lmdb::Place),
+}
+
+impl File {
+    /// Opens the file at `path`, a TDB or an LMDB.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where it is neither; [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self> {
+        match DatabaseKind::of_file(path)? {
+            Some(DatabaseKind::Tdb) => Ok(Self(Kind::Tdb(tdb::Records::open(path)?))),
+            Some(DatabaseKind::Lmdb) => Ok(Self(Kind::Lmdb(lmdb::Records::open(path)?))),
+            None => Err(Error::damaged(
+                path,
+                "it is missing, or neither a TDB nor an LMDB database",
+            )),
+        }
+    }
+
+    /// Calls `visit` with the key, value and place of every record.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] with the place; [`Error::Io`]; those of `visit`.
+    pub fn visit<E: From<Error>>(
+        &self,
+        mut visit: impl FnMut(&[u8], &[u8], Place) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match &self.0 {
+            Kind::Tdb(records) => {
+                records.visit(|key, value, place| visit(key, value, Place(PlaceKind::Tdb(place))))
+            }
+            Kind::Lmdb(records) => {
+                records.visit(|key, value, place| visit(key, value, Place(PlaceKind::Lmdb(place))))
+            }
+        }
+    }
+
+    /// The value at a place of this file.
+    ///
+    /// # Errors
+    /// As [`Self::visit`].
+    pub fn read(&self, place: Place) -> Result<Vec<u8>> {
+        match (&self.0, place.0) {
+            (Kind::Tdb(records), PlaceKind::Tdb(place)) => records.read(place),
+            (Kind::Lmdb(records), PlaceKind::Lmdb(place)) => records.read(place),
+            _ => Err(Error::Refused("a place of another file".into())),
+        }
+    }
+}

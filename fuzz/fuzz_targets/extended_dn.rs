@@ -1,0 +1,11 @@
+//! Names with GUID, SID and the stamps of a link, as values of Samba's databases have them.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use samba::ldb::ExtendedDn;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(name) = ExtendedDn::parse(data) {
+        assert!(data.ends_with(name.dn.as_bytes()));
+    }
+});
