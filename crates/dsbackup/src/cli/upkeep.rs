@@ -1,11 +1,9 @@
-//! The commands that keep a repository in order: what goes, what is copied elsewhere, what is repaired.
-
-use std::path::PathBuf;
+//! Commands that maintain a repository: forget, prune, copy, repair, unlock.
 
 use backup::retention::Within;
 use clap::{Args, Subcommand};
 
-use super::{LockOptions, RepositoryOptions, RetryOptions, key_and_value};
+use super::repository::{LockOptions, OtherRepositoryOptions, RepositoryOptions, RetryOptions};
 
 /// `dsbackup forget`.
 #[derive(Debug, Args)]
@@ -17,41 +15,45 @@ Examples:
   dsbackup forget --keep-within 30d --server DC1 --prune
   dsbackup forget 3f9a1c2b
 
-The rules count the snapshots of each server by themselves, and add up: a snapshot stays that any of them keeps. Hours,
-days, weeks, months and years are in UTC; an hour, day ... without a snapshot does not count.
+The rules apply to each server by itself and add up: a snapshot stays if any rule
+keeps it. Hours, days, weeks, months and years are in UTC; those without a
+snapshot do not count.
 
-Whatever the rules say, these stay: the newest snapshot of each server, its newest without damage, its newest that a
-drill has proven, and one that a later backup of the logs alone continues. To remove even one of those, give its id and
---even-the-last. Snapshots that other programs made, and those that cannot be read, are removed only by their ids.
+Always kept: the newest snapshot of each server, its newest without damage, its
+newest proven one, and one that a later backup of logs continues. To remove one
+of these, give its id and --even-the-last. Snapshots of other programs, and
+unreadable ones, are removed only by id.
 
-A snapshot's content stays in the repository until `dsbackup prune` removes it, or --prune does."
+`dsbackup prune`, or --prune, removes the content of removed snapshots."
 )]
 pub struct ForgetOptions {
-    /// Remove these snapshots (ids, or their beginnings) instead of what a policy does not keep
+    /// Remove these snapshots (ids, or their beginnings), without a policy
     #[arg(value_name = "SNAPSHOT", group = "what", conflicts_with_all = ["policy", "servers"])]
     pub snapshots: Vec<String>,
+    /// Apply the policy to this server only (may be repeated)
+    #[arg(long = "server", value_name = "NAME")]
+    pub servers: Vec<String>,
+    /// With ids: remove even a server's newest or newest proven snapshot, or one that a backup of
+    /// logs continues
+    #[arg(long, requires = "snapshots")]
+    pub even_the_last: bool,
+    /// Show what would be removed and why the rest stays; remove nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// Then remove content that no snapshot needs
+    #[arg(long, conflicts_with = "dry_run")]
+    pub prune: bool,
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
     pub retry: RetryOptions,
     #[command(flatten)]
     pub policy: PolicyOptions,
-    /// Apply the policy to this server only (may be repeated)
-    #[arg(long = "server", value_name = "NAME")]
-    pub servers: Vec<String>,
-    /// With ids: remove even a server's newest or newest proven snapshot, and one that a backup of logs continues
-    #[arg(long, requires = "snapshots")]
-    pub even_the_last: bool,
-    /// Show what would be removed, and why the rest stays; remove nothing
-    #[arg(long, short = 'n')]
-    pub dry_run: bool,
-    /// Then remove the content that no snapshot needs any more
-    #[arg(long, conflicts_with = "dry_run")]
-    pub prune: bool,
 }
 
 /// Which snapshots stay.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Policy")]
 #[group(id = "policy", multiple = true)]
 pub struct PolicyOptions {
     /// Keep the newest N snapshots
@@ -74,7 +76,7 @@ pub struct PolicyOptions {
         group = "what"
     )]
     pub keep_hourly: u32,
-    /// ... of each of the last N days
+    /// Keep the newest snapshot of each of the last N days that have one
     #[arg(
         long,
         short = 'd',
@@ -84,7 +86,7 @@ pub struct PolicyOptions {
         group = "what"
     )]
     pub keep_daily: u32,
-    /// ... of each of the last N weeks
+    /// Keep the newest snapshot of each of the last N weeks that have one
     #[arg(
         long,
         short = 'w',
@@ -94,7 +96,7 @@ pub struct PolicyOptions {
         group = "what"
     )]
     pub keep_weekly: u32,
-    /// ... of each of the last N months
+    /// Keep the newest snapshot of each of the last N months that have one
     #[arg(
         long,
         short = 'm',
@@ -104,7 +106,7 @@ pub struct PolicyOptions {
         group = "what"
     )]
     pub keep_monthly: u32,
-    /// ... of each of the last N years
+    /// Keep the newest snapshot of each of the last N years that have one
     #[arg(
         long,
         short = 'y',
@@ -114,10 +116,10 @@ pub struct PolicyOptions {
         group = "what"
     )]
     pub keep_yearly: u32,
-    /// Keep all that are newer than this before the newest one, such as 1y6m14d12h
+    /// Keep all within this time before the newest, such as 1y6m14d12h
     #[arg(long, value_name = "DURATION", group = "what")]
     pub keep_within: Option<Within>,
-    /// Keep all that have these tags, separated by commas (may be repeated: any of the lists is enough)
+    /// Keep all that have these tags, separated by commas (may be repeated: one list suffices)
     #[arg(long = "keep-tag", value_name = "TAG[,TAG]", group = "what")]
     pub keep_tags: Vec<String>,
 }
@@ -125,21 +127,22 @@ pub struct PolicyOptions {
 /// `dsbackup prune`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nobody else may use the repository meanwhile; the lock sees to that for dsbackup and restic. rustic heeds no locks.
+An exclusive lock keeps dsbackup and restic out meanwhile. rustic ignores locks:
+do not run it beside a prune.
 
-Packs that hold nothing needed are removed. Of those that hold much that is not needed the rest is written into new
-packs; 5 % of what is needed may stay in the others. A prune that is interrupted leaves every snapshot whole, and the
-next one goes on.
+Removes packs that hold nothing needed, and rewrites packs that hold much that
+is not needed; at most 5 % of waste stays. An interrupted prune leaves every
+snapshot whole, and the next one continues.
 
-Where a snapshot, part of the index or content is damaged, nobody knows what is needed, and nothing is removed.")]
+Removes nothing if a snapshot, part of the index or content is damaged.")]
 pub struct PruneOptions {
+    /// Show what would be freed; change nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
     pub retry: RetryOptions,
-    /// Show what would be freed; change nothing
-    #[arg(long, short = 'n')]
-    pub dry_run: bool,
 }
 
 /// `dsbackup copy`.
@@ -149,89 +152,56 @@ Examples:
   dsbackup copy --to s3:https://s3.example.com/backup --to-password-file /etc/dsbackup.offsite
   dsbackup copy latest --to /mnt/disk --to-password-command 'pass offsite'
 
-The other repository must exist (dsbackup init) and may have another password and other settings. What it has is not
-copied again. Every chunk is compared with its SHA-256 when it is read, and once more read back from the other repository
-before the first snapshot appears there. A snapshot that is damaged is named and left out; the others are copied.
+The other repository must exist (dsbackup init); its password and settings may
+differ. Chunks that it has are not copied again. Each chunk is compared with its
+SHA-256 when read, and again when read back from the other repository, before
+the first snapshot appears there. Damaged snapshots are named and skipped.
 
-A copied snapshot has an id of its own, and the verdict of its drill.")]
+A copied snapshot gets a new id, and keeps the verdict of its drill.")]
 pub struct CopyOptions {
     /// Copy these snapshots (ids, their beginnings, or `latest`) [default: all]
     #[arg(value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
+    /// Copy the snapshots of this server only (may be repeated)
+    #[arg(long = "server", value_name = "NAME")]
+    pub servers: Vec<String>,
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
     pub to: OtherRepositoryOptions,
     #[command(flatten)]
     pub lock: LockOptions,
-    /// Copy the snapshots of this server only (may be repeated)
-    #[arg(long = "server", value_name = "NAME")]
-    pub servers: Vec<String>,
-}
-
-/// A second repository, and what opens it.
-#[derive(Debug, Args)]
-pub struct OtherRepositoryOptions {
-    /// The other repository, as for --repository
-    #[arg(long, value_name = "LOCATION", env = "DSBACKUP_TO_REPOSITORY")]
-    pub to: String,
-    /// Read its password from the first line of this file; without this and --to-password-command, the environment
-    /// variable DSBACKUP_TO_PASSWORD counts
-    #[arg(long, value_name = "FILE", env = "DSBACKUP_TO_PASSWORD_FILE")]
-    pub to_password_file: Option<PathBuf>,
-    /// Run this command and read its password from the first line that it prints
-    #[arg(
-        long,
-        value_name = "COMMAND",
-        env = "DSBACKUP_TO_PASSWORD_COMMAND",
-        conflicts_with = "to_password_file"
-    )]
-    pub to_password_command: Option<String>,
-    /// A setting of its store, as for --store-option (may be repeated)
-    #[arg(long = "to-store-option", value_name = "KEY=VALUE", value_parser = key_and_value)]
-    pub to_store_options: Vec<(String, String)>,
-}
-
-impl OtherRepositoryOptions {
-    /// As the options of a repository.
-    pub fn as_repository(&self) -> RepositoryOptions {
-        RepositoryOptions {
-            repository: self.to.clone(),
-            password_file: self.to_password_file.clone(),
-            password_command: self.to_password_command.clone(),
-            store_options: self.to_store_options.clone(),
-        }
-    }
 }
 
 /// `dsbackup repair`.
 #[derive(Debug, Subcommand)]
 pub enum RepairCommand {
-    /// Make the index anew from what the packs say that they hold
+    /// Rebuild the index from the headers of the packs
     Index(RepairIndexOptions),
 }
 
 /// `dsbackup repair index`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For when index files are unreadable or lost, or packs are. Packs that the index describes rightly are not read. Snapshots
-whose content is gone stay damaged: `dsbackup check` names what is missing.")]
+Run it after index files or packs were lost or damaged. Packs that the index
+describes correctly are not read. Snapshots whose content is gone stay damaged:
+`dsbackup check` names what is missing.")]
 pub struct RepairIndexOptions {
+    /// Show what would change; change nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
     pub retry: RetryOptions,
-    /// Show what would change; change nothing
-    #[arg(long, short = 'n')]
-    pub dry_run: bool,
 }
 
 /// `dsbackup unlock`.
 #[derive(Debug, Args)]
 pub struct UnlockOptions {
-    #[command(flatten)]
-    pub repository: RepositoryOptions,
-    /// Remove every lock, also those that somebody seems to hold: only when nobody uses the repository
+    /// Remove every lock, even one in use: only while nobody uses the repository
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub repository: RepositoryOptions,
 }

@@ -1,0 +1,42 @@
+//! Which service to talk to, and how each side proves who it is.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ntdsbcli::Fingerprint;
+
+/// The service, and the credentials for a connection over TLS.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ServerOptions {
+    /// Directory server: \\HOST, HOST or HOST:PORT. Another computer is reached over TLS [default
+    /// port: 18390]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub server: Option<String>,
+    /// Socket of the service on this computer, without --server [default:
+    /// /run/dsbackup/dsbackup.sock]
+    #[arg(long, value_name = "PATH", env = ntdsbcli::SOCKET_VARIABLE)]
+    pub socket: Option<PathBuf>,
+    /// With --server: certificates of the authority that signed the service's certificate (PEM)
+    #[arg(long, value_name = "FILE", env = ntdsbcli::CA_FILE_VARIABLE)]
+    pub ca_file: Option<PathBuf>,
+    /// With --server: SHA-256 of the service's public key. The service logs it when it starts
+    #[arg(long, value_name = "SHA256", env = ntdsbcli::PIN_VARIABLE)]
+    pub pin: Option<Fingerprint>,
+    /// With --server: this client's certificate (PEM). The service maps it to privileges
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = ntdsbcli::CLIENT_CERTIFICATE_VARIABLE,
+        requires = "client_key"
+    )]
+    pub client_certificate: Option<PathBuf>,
+    /// With --server: private key of the client's certificate (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = ntdsbcli::CLIENT_KEY_VARIABLE,
+        requires = "client_certificate"
+    )]
+    pub client_key: Option<PathBuf>,
+}
