@@ -9,6 +9,18 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use crate::folder::Folder;
+use crate::place::Place;
+
+/// What is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// When it was last written; `None` for now.
+    pub modified: Option<SystemTime>,
+}
 
 /// A file that is being written. Dropped before it is finished, it is removed.
 pub struct NewFile {
@@ -16,14 +28,21 @@ pub struct NewFile {
     folder: Folder,
     name: PathBuf,
     file: File,
+    announced: Announced,
     written: u64,
     hash: Sha256,
     finished: bool,
 }
 
-/// Why a file was not finished. It has been removed.
+/// Why a file was not written. It is removed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotFinished {
+pub enum NotWritten {
+    /// More came than was announced.
+    #[error("{size} bytes came, and fewer were announced")]
+    TooLong {
+        /// Bytes that came, with those that were not written.
+        size: u64,
+    },
     /// What was written is not what was announced.
     #[error("{size} bytes with SHA-256 {sha256} were written")]
     Differs {
@@ -38,27 +57,24 @@ pub enum NotFinished {
 }
 
 impl NewFile {
-    /// Creates a file with mode 0600 beneath a folder, and the folders that lead to it.
+    /// Creates a file with mode 0600, and the folders that lead to it beneath the place's own, which
+    /// exists.
     ///
     /// # Errors
     /// `AlreadyExists`, `InvalidInput` for a path that leads through a link; the system's.
-    pub fn create(beneath: &Folder, relative: &Path) -> Result<Self> {
-        let parent = relative.parent().unwrap_or(Path::new(""));
-        let folder = beneath.make_folders(parent)?;
-        let name = PathBuf::from(relative.file_name().unwrap_or_default());
+    pub fn create(place: &Place, announced: Announced) -> Result<Self> {
+        let parent = place.relative.parent().unwrap_or(Path::new(""));
+        let folder = Folder::open(&place.root)?.make_folders(parent)?;
+        let name = PathBuf::from(place.relative.file_name().unwrap_or_default());
         Ok(Self {
             file: folder.create_new(&name)?,
             folder,
             name,
+            announced,
             written: 0,
             hash: Sha256::new(),
             finished: false,
         })
-    }
-
-    /// The file's path.
-    pub fn path(&self) -> PathBuf {
-        self.folder.path().join(&self.name)
     }
 
     /// Gives the file to the owner of its folder, who must be able to read what root puts there.
@@ -73,38 +89,32 @@ impl NewFile {
     /// Writes the next bytes.
     ///
     /// # Errors
-    /// The system's, such as `StorageFull`.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    /// [`NotWritten::TooLong`] for more than was announced; the system's, such as `StorageFull`.
+    pub fn write(&mut self, bytes: &[u8]) -> std::result::Result<(), NotWritten> {
+        let size = self.written.saturating_add(bytes.len() as u64);
+        if size > self.announced.size {
+            return Err(NotWritten::TooLong { size });
+        }
         self.file.write_all(bytes)?;
         self.hash.update(bytes);
-        self.written = self.written.saturating_add(bytes.len() as u64);
+        self.written = size;
         Ok(())
     }
 
-    /// Bytes that were written so far.
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Makes the file durable, if it has the expected size and SHA-256. Its name is durable when its
+    /// Makes the file durable, if it has the announced size and SHA-256. Its name is durable when its
     /// folder, which is returned, is synced ([`Folder::sync`]).
     ///
     /// # Errors
-    /// [`NotFinished`]; then it is removed.
-    pub fn finish(
-        mut self,
-        size: u64,
-        sha256: &[u8; 32],
-        modified: Option<SystemTime>,
-    ) -> std::result::Result<Folder, NotFinished> {
+    /// [`NotWritten`]; then it is removed.
+    pub fn finish(mut self) -> std::result::Result<Folder, NotWritten> {
         let hash = std::mem::take(&mut self.hash).finalize();
-        if self.written != size || hash[..] != sha256[..] {
-            return Err(NotFinished::Differs {
+        if self.written != self.announced.size || hash[..] != self.announced.sha256[..] {
+            return Err(NotWritten::Differs {
                 size: self.written,
                 sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             });
         }
-        if let Some(modified) = modified {
+        if let Some(modified) = self.announced.modified {
             self.file
                 .set_times(FileTimes::new().set_modified(modified))?;
         }
@@ -137,39 +147,64 @@ mod tests {
     #[test]
     fn only_a_file_that_is_what_was_announced_stays() {
         let scene = tempfile::tempdir().unwrap();
-        let folder = Folder::open(scene.path()).unwrap();
-        let path = Path::new("logs/edb.log");
-        let write = |content: &[u8]| {
-            let mut file = NewFile::create(&folder, path).unwrap();
-            file.write(content).unwrap();
-            file
+        let place = Place::beneath(scene.path(), "logs/edb.log");
+        let write = |content: &[u8], size, hashed: &[u8], modified| {
+            let announced = Announced {
+                size,
+                sha256: sha256(hashed),
+                modified,
+            };
+            let mut file = NewFile::create(&place, announced).unwrap();
+            file.write(content)?;
+            file.finish()
         };
-        drop(write(b"half"));
-        assert!(
-            write(b"content")
-                .finish(6, &sha256(b"content"), None)
-                .is_err()
-        );
-        assert!(
-            write(b"content")
-                .finish(7, &sha256(b"other"), None)
-                .is_err()
-        );
-        let there = scene.path().join(path);
-        assert!(!there.exists());
+        let content = b"content";
+        assert!(matches!(
+            write(content, 6, content, None),
+            Err(NotWritten::TooLong { size: 7 })
+        ));
+        assert!(matches!(
+            write(content, 8, content, None),
+            Err(NotWritten::Differs { size: 7, .. })
+        ));
+        assert!(write(content, 7, b"another", None).is_err());
+        assert!(!place.path().exists());
 
         let modified = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        write(b"content")
-            .finish(7, &sha256(b"content"), Some(modified))
-            .unwrap();
-        assert_eq!(std::fs::read(&there).unwrap(), b"content");
-        let metadata = there.metadata().unwrap();
+        write(content, 7, content, Some(modified)).unwrap();
+        assert_eq!(std::fs::read(place.path()).unwrap(), content);
+        let metadata = place.path().metadata().unwrap();
         assert_eq!(metadata.modified().unwrap(), modified);
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        let announced = Announced {
+            size: 7,
+            sha256: sha256(content),
+            modified: None,
+        };
         assert!(
-            NewFile::create(&folder, path).is_err(),
+            NewFile::create(&place, announced).is_err(),
             "it is there already"
         );
-        assert_eq!(std::fs::read(&there).unwrap(), b"content");
+        assert_eq!(std::fs::read(place.path()).unwrap(), content);
+
+        place.delete().unwrap();
+        place.delete().unwrap();
+        assert!(!place.path().exists());
+    }
+
+    #[test]
+    fn nothing_is_deleted_through_a_link() {
+        let scene = tempfile::tempdir().unwrap();
+        let elsewhere = scene.path().join("elsewhere");
+        let root = scene.path().join("root");
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::write(elsewhere.join("kept"), "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, root.join("logs")).unwrap();
+        assert!(Place::beneath(&root, "logs/kept").delete().is_err());
+        assert!(elsewhere.join("kept").exists());
+        Place::beneath(&root, "logs").delete().unwrap();
+        assert!(!root.join("logs").exists());
+        assert!(elsewhere.join("kept").exists());
     }
 }

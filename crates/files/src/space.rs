@@ -32,11 +32,32 @@ pub struct Shortage {
 }
 
 impl Space {
+    /// The first disk that is too small for what is written, paths with their bytes, once what is
+    /// doomed is deleted; `None` if all fits.
+    ///
+    /// # Errors
+    /// The system's, when a disk cannot be asked, with the path that would be on it.
+    pub fn shortage_for(
+        written: impl IntoIterator<Item = (PathBuf, u64)>,
+        doomed: impl IntoIterator<Item = PathBuf>,
+    ) -> std::result::Result<Option<Shortage>, (PathBuf, std::io::Error)> {
+        let mut space = Self::default();
+        for (path, bytes) in written {
+            if let Err(error) = space.need(&path, bytes) {
+                return Err((path, error));
+            }
+        }
+        for path in doomed {
+            space.will_be_deleted(&path);
+        }
+        Ok(space.shortage())
+    }
+
     /// Counts bytes that will be written to a path, whose folders need not exist yet.
     ///
     /// # Errors
     /// The system's, when the disk cannot be asked.
-    pub fn need(&mut self, path: &Path, bytes: u64) -> Result<()> {
+    fn need(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let folder = path.ancestors().find(|folder| folder.is_dir());
         let folder = folder.unwrap_or(Path::new("."));
         let disk = match self.disks.entry(folder.metadata()?.dev()) {
@@ -55,7 +76,7 @@ impl Space {
     }
 
     /// Counts the space of a file that will be deleted first, on a disk that something is needed of.
-    pub fn will_be_deleted(&mut self, path: &Path) {
+    fn will_be_deleted(&mut self, path: &Path) {
         if let Ok(metadata) = path.symlink_metadata()
             && let Some(disk) = self.disks.get_mut(&metadata.dev())
         {
@@ -65,7 +86,7 @@ impl Space {
     }
 
     /// The first disk that is too small, if any is.
-    pub fn shortage(&self) -> Option<Shortage> {
+    fn shortage(&self) -> Option<Shortage> {
         let disk = self.disks.values().find(|disk| disk.needed > disk.free)?;
         Some(Shortage {
             folder: disk.folder.clone(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode};
+use files::Place;
 use model::{FileEntry, RestoredFile};
 use store::{
     FileWriter, RegisteredRestore, RestoreMarker, RestorePlan, Taken, check_private, check_space,
@@ -25,8 +26,8 @@ impl Registration {
     /// Checks the plan and writes the marker.
     ///
     /// # Errors
-    /// `hrInvalidPath` for places that are not the hosted directory's, and for a folder that others may write into; `ERROR_INVALID_PARAMETER` for a map that names the
-    /// database more than once; `hrDiskIO` when the marker cannot be written.
+    /// `hrInvalidPath` for places that are not the hosted directory's, and for a folder that others may write into;
+    /// `ERROR_INVALID_PARAMETER` for a map that names the database more than once; `hrDiskIO` when the marker cannot be written.
     pub(crate) fn begin(hosted: Arc<Hosted>, plan: RestorePlan, restore: Taken) -> Result<Self> {
         check_places(&hosted.layout, &plan)?;
         for folder in hosted.layout.folders() {
@@ -90,22 +91,17 @@ impl RegisteredRestore for Registration {
                 ..FileEntry::named(file.role.file_type(), file.path.display().to_string())
             });
         }
-        let paths = doomed.iter().map(|file| file.path.as_path());
-        check_space(&layout.database_folder, needed, paths)?;
-        for file in &doomed {
-            std::fs::remove_file(&file.path).map_err(|error| disk_error(&file.path, &error))?;
+        let places: Vec<Place> = (doomed.iter()).map(|file| Place::of(&file.path)).collect();
+        check_space(&layout.database_folder, needed, &places)?;
+        for place in &places {
+            (place.delete()).map_err(|error| disk_error(&place.path(), &error))?;
         }
         Ok(entries)
     }
 
     fn create_file(&mut self, file: RestoredFile) -> Result<FileWriter> {
         let path = self.hosted.layout.place_of(file.file_type, &file.name)?;
-        let folder = path.parent().unwrap_or(&self.hosted.layout.database_folder);
-        FileWriter::create(
-            folder,
-            Path::new(path.file_name().unwrap_or_default()),
-            file,
-        )
+        FileWriter::create(Place::of(&path), &file)
     }
 
     fn keep_locked(&mut self) {

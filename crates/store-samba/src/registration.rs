@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contract::{DatabaseSignature, Error, Result, ResultCode};
-use files::Folder;
 use ids::hex;
 use model::{FileEntry, RestoredFile};
 use samba::{Installation, Place, Tree, signature};
@@ -187,13 +186,9 @@ impl RegisteredRestore for Registration {
                 ),
             ));
         }
-        let removed = Folder::open(&staging).and_then(|folder| folder.remove_file(relative));
-        match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(disk_error(&staging.join(relative), &error))
-            }
-            _ => FileWriter::create(&staging, relative, file),
-        }
+        let place = files::Place::beneath(&staging, relative);
+        (place.delete()).map_err(|error| disk_error(&place.path(), &error))?;
+        FileWriter::create(place, &file)
     }
 
     fn keep_locked(&mut self) {

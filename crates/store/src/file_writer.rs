@@ -1,18 +1,19 @@
-//! Writes one file of a restore while a client on another computer sends it.
+//! The files of a restore that a client on another computer sends: [`files`]' one way to write them, with the
+//! documented codes for what can fail.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode};
-use files::{Folder, NewFile, NotFinished, Space};
+use files::{Announced, NewFile, NotWritten, Place, Space};
 use model::RestoredFile;
 
 /// A file that is being written. Dropped before it is finished, it is removed.
 pub struct FileWriter {
     file: NewFile,
-    path: PathBuf,
-    announced: RestoredFile,
+    place: Place,
+    size: u64,
     /// Says for as long as it lives that a file is being written.
     writing: Option<Arc<()>>,
 }
@@ -23,24 +24,27 @@ impl FileWriter {
     ///
     /// # Errors
     /// `hrInvalidPath` when it exists or a link leads to it, `hrDiskIO`.
-    pub fn create(beneath: &Path, relative: &Path, announced: RestoredFile) -> Result<Self> {
-        let path = beneath.join(relative);
-        let created = Folder::open(beneath).and_then(|folder| NewFile::create(&folder, relative));
-        let file = created.map_err(|error| match error.kind() {
+    pub fn create(place: Place, file: &RestoredFile) -> Result<Self> {
+        let announced = Announced {
+            size: file.size,
+            sha256: file.sha256,
+            modified: Some(file.modified),
+        };
+        let file = NewFile::create(&place, announced).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Error::new(
                 ResultCode::INVALID_PATH,
                 format!(
                     "{}: a file lies there; clear the places of the restore first",
-                    path.display()
+                    place.path().display()
                 ),
             ),
             ErrorKind::InvalidInput => Error::new(ResultCode::INVALID_PATH, error.to_string()),
-            _ => disk_error(&path, &error),
+            _ => disk_error(&place.path(), &error),
         })?;
         Ok(Self {
             file,
-            path,
-            announced,
+            place,
+            size: announced.size,
             writing: None,
         })
     }
@@ -56,13 +60,8 @@ impl FileWriter {
     /// # Errors
     /// `hrDiskFull`, `hrDiskIO`; `ERROR_INVALID_PARAMETER` for more than was announced.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let size = self.file.written().saturating_add(bytes.len() as u64);
-        if size > self.announced.size {
-            return Err(not_as_announced(&self.path, &self.announced));
-        }
-        self.file
-            .write(bytes)
-            .map_err(|error| disk_error(&self.path, &error))
+        let written = self.file.write(bytes);
+        written.map_err(|error| code_of(&self.place, self.size, error))
     }
 
     /// Makes the file durable, if it is what was announced.
@@ -72,30 +71,28 @@ impl FileWriter {
     pub fn finish(self) -> Result<()> {
         let Self {
             file,
-            path,
-            announced,
+            place,
+            size,
             writing,
         } = self;
-        let finished = file
-            .finish(announced.size, &announced.sha256, Some(announced.modified))
-            .and_then(|folder| Ok(folder.sync()?));
+        let finished = file.finish().and_then(|folder| Ok(folder.sync()?));
         drop(writing);
-        finished.map_err(|error| match error {
-            NotFinished::Io(error) => disk_error(&path, &error),
-            NotFinished::Differs { .. } => not_as_announced(&path, &announced),
-        })
+        finished.map_err(|error| code_of(&place, size, error))
     }
 }
 
-fn not_as_announced(path: &Path, announced: &RestoredFile) -> Error {
-    Error::new(
-        ResultCode::INVALID_PARAMETER,
-        format!(
-            "{}: what arrived is not the announced file of {} bytes: its size or SHA-256 differs; it was removed",
-            path.display(),
-            announced.size
+fn code_of(place: &Place, announced: u64, error: NotWritten) -> Error {
+    match error {
+        NotWritten::Io(error) => disk_error(&place.path(), &error),
+        NotWritten::TooLong { .. } | NotWritten::Differs { .. } => Error::new(
+            ResultCode::INVALID_PARAMETER,
+            format!(
+                "{}: what arrived is not the announced file of {announced} bytes: its size or SHA-256 differs; it was \
+                 removed",
+                place.path().display()
+            ),
         ),
-    )
+    }
 }
 
 /// Makes sure that `needed` bytes fit into a folder's file system, once the doomed files on it are deleted.
@@ -105,18 +102,13 @@ fn not_as_announced(path: &Path, announced: &RestoredFile) -> Error {
 pub fn check_space<'a>(
     folder: &Path,
     needed: u64,
-    doomed: impl IntoIterator<Item = &'a Path>,
+    doomed: impl IntoIterator<Item = &'a Place>,
 ) -> Result<()> {
-    let mut space = Space::default();
-    space
-        .need(folder, needed)
-        .map_err(|error| disk_error(folder, &error))?;
-    doomed
-        .into_iter()
-        .for_each(|path| space.will_be_deleted(path));
-    match space.shortage() {
-        None => Ok(()),
-        Some(disk) => Err(Error::new(
+    let written = [(folder.to_path_buf(), needed)];
+    let doomed = doomed.into_iter().map(Place::path);
+    match Space::shortage_for(written, doomed) {
+        Ok(None) => Ok(()),
+        Ok(Some(disk)) => Err(Error::new(
             ResultCode::DISK_FULL,
             format!(
                 "{}: the restore needs {} bytes, and {} would be free; nothing was deleted",
@@ -125,6 +117,7 @@ pub fn check_space<'a>(
                 disk.free
             ),
         )),
+        Err((path, error)) => Err(disk_error(&path, &error)),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
 use std::time::SystemTime;
 
-use files::{Folder, NewFile, NotFinished};
+use files::{Announced, Folder, NewFile, NotWritten};
+use model::manifest::File;
 use repository::OpenSnapshot;
 
 use super::plan::{Plan, PlannedFile};
@@ -22,21 +22,16 @@ const BLOCK: usize = 1 << 20;
 /// # Errors
 /// At the first file that cannot be deleted, read or written, or that is not what was backed up.
 pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: Report) -> Result<()> {
-    let mut roots = Roots::default();
     for place in &plan.doomed {
         // The service may have cleared its folder since the plan was made.
         let _writing = interrupt::writing();
-        roots
-            .open(&place.root)?
-            .remove_file(&place.relative)
-            .map_err(Failure::io("delete", place.path()))?;
+        (place.delete()).map_err(Failure::io("delete", place.path()))?;
     }
     let bar = report.progress(plan.files.iter().map(|planned| planned.file.size).sum());
     let mut folders = BTreeMap::new();
     for planned in &plan.files {
         bar.set_message(planned.file.base_name().to_owned());
-        let root = roots.open(&planned.place.root)?;
-        let folder = write(planned, root, content, &mut |length| bar.inc(length))?;
+        let folder = write(planned, content, &mut |length| bar.inc(length))?;
         folders.insert(folder.path().to_path_buf(), folder);
     }
     bar.finish_and_clear();
@@ -48,41 +43,27 @@ pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: Report) -> Res
     Ok(())
 }
 
-/// The folders beneath which everything is done, open.
-#[derive(Default)]
-struct Roots(BTreeMap<std::path::PathBuf, Folder>);
-
-impl Roots {
-    fn open(&mut self, path: &Path) -> Result<&Folder> {
-        if !self.0.contains_key(path) {
-            std::fs::create_dir_all(path).map_err(Failure::io("make the folder", path))?;
-            let folder = Folder::open(path).map_err(Failure::io("open the folder", path))?;
-            self.0.insert(path.to_path_buf(), folder);
-        }
-        Ok(&self.0[path])
-    }
-}
-
 /// Writes a file, and returns the folder that it is in.
 fn write(
     planned: &PlannedFile<'_>,
-    root: &Folder,
     content: &OpenSnapshot,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Folder> {
-    let destination = planned.place.path();
-    let failed = |doing| Failure::io(doing, &destination);
+    let place = &planned.place;
+    let announced = announced(planned.file)?;
     let mut reader = content.open(&planned.file.path)?;
     let create = || {
         let _writing = interrupt::writing();
-        let file = NewFile::create(root, &planned.place.relative)?;
+        std::fs::create_dir_all(&place.root)?;
+        let file = NewFile::create(place, announced)?;
         if rustix::process::geteuid().is_root() {
             // The service may run as a user of its own, who owns the folder.
             file.give_to_owner_of_folder()?;
         }
         Ok(file)
     };
-    let mut file = create().map_err(failed("create"))?;
+    let mut file = create().map_err(Failure::io("create", place.path()))?;
+    let failed = |doing| move |error| not_written(planned, doing, error);
     let mut block = vec![0; BLOCK];
     loop {
         let length = match reader.read(&mut block) {
@@ -94,25 +75,41 @@ fn write(
         file.write(&block[..length]).map_err(failed("write"))?;
         progress(length as u64);
     }
-    let expected = &planned.file.sha256;
-    let hash = ids::hex::decode_array(expected).ok_or_else(|| {
-        Failure::Damage(format!(
-            "{}: the manifest's SHA-256 {expected:?} is none",
-            planned.file.path
-        ))
-    })?;
-    let modified = planned.file.modified.parse::<jiff::Timestamp>();
-    let modified = modified.ok().map(SystemTime::from);
     let _writing = interrupt::writing();
-    file.finish(planned.file.size, &hash, modified)
-        .map_err(|error| match error {
-            NotFinished::Io(error) => failed("make durable")(error),
-            NotFinished::Differs { size, sha256 } => Failure::Damage(format!(
-                "{}: expected {} bytes with SHA-256 {expected}, the repository gave {size} bytes with {sha256}: the \
-                 snapshot cannot be trusted, restore another and run `dsbackup check --read-data`",
-                planned.file.path, planned.file.size
-            )),
-        })
+    file.finish().map_err(failed("make durable"))
+}
+
+/// What the manifest says that a file is.
+///
+/// # Errors
+/// When its SHA-256 is none.
+pub fn announced(file: &File) -> Result<Announced> {
+    let modified = file.modified.parse::<jiff::Timestamp>();
+    Ok(Announced {
+        size: file.size,
+        sha256: ids::hex::decode_array(&file.sha256).ok_or_else(|| {
+            Failure::Damage(format!(
+                "{}: the manifest's SHA-256 {:?} is none",
+                file.path, file.sha256
+            ))
+        })?,
+        modified: modified.ok().map(SystemTime::from),
+    })
+}
+
+fn not_written(planned: &PlannedFile<'_>, doing: &'static str, error: NotWritten) -> Failure {
+    let File {
+        path, size, sha256, ..
+    } = planned.file;
+    let found = match error {
+        NotWritten::Io(error) => return Failure::io(doing, planned.place.path())(error),
+        NotWritten::TooLong { size } => format!("{size} bytes or more"),
+        NotWritten::Differs { size, sha256 } => format!("{size} bytes with {sha256}"),
+    };
+    Failure::Damage(format!(
+        "{path}: expected {size} bytes with SHA-256 {sha256}, the repository gave {found}: the snapshot cannot be \
+         trusted, restore another and run `dsbackup check --read-data`"
+    ))
 }
 
 /// The repository's own error, where the reader wrapped one.

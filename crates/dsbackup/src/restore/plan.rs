@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{FileType, Generations};
 use ese::log_set::LogName;
-use files::Space;
+use files::{Place, Space};
 use model::manifest::{File, Manifest};
 
 use crate::failure::{Failure, Result};
@@ -22,33 +22,6 @@ pub struct Places {
     pub logs: PathBuf,
     /// The folder of the checkpoint.
     pub checkpoint: PathBuf,
-}
-
-/// Where a file is, or will be: beneath a folder that the user or the service named.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The folder.
-    pub root: PathBuf,
-    /// The path beneath it: no link on it is followed.
-    pub relative: PathBuf,
-}
-
-impl Place {
-    /// A file directly in its folder.
-    fn of(path: &Path) -> Self {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        Self {
-            root: folder.unwrap_or(Path::new(".")).to_path_buf(),
-            relative: path.file_name().unwrap_or_default().into(),
-        }
-    }
-
-    /// The whole path.
-    pub fn path(&self) -> PathBuf {
-        self.root.join(&self.relative)
-    }
 }
 
 /// One file and its destination.
@@ -144,10 +117,7 @@ impl<'a> Plan<'a> {
             .files
             .iter()
             .map(|file| PlannedFile {
-                place: Place {
-                    root: tree.to_path_buf(),
-                    relative: PathBuf::from(&file.path),
-                },
+                place: Place::beneath(tree, &file.path),
                 file,
             })
             .collect();
@@ -212,17 +182,10 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// When a disk is too small: nothing has been touched then.
     pub fn check_space(&self) -> Result<()> {
-        let mut space = Space::default();
-        for planned in &self.files {
-            let path = planned.place.path();
-            space
-                .need(&path, planned.file.size)
-                .map_err(Failure::io("look at the free space", &path))?;
-        }
-        for place in &self.doomed {
-            space.will_be_deleted(&place.path());
-        }
-        match space.shortage() {
+        let written = (self.files.iter()).map(|planned| (planned.place.path(), planned.file.size));
+        let shortage = Space::shortage_for(written, self.doomed.iter().map(Place::path))
+            .map_err(|(path, error)| Failure::io("look at the free space", path)(error))?;
+        match shortage {
             None => Ok(()),
             Some(disk) => Err(Failure::Refused(format!(
                 "{}: not enough space: the restore needs {}, and {} would be free; nothing was touched",

@@ -3,12 +3,11 @@
 use std::time::SystemTime;
 
 use contract::FileType;
-use ids::hex;
 use model::manifest::{File, Manifest};
 use ntdsbcli::{RestoreContext, RestoredFile, SendError};
 
 use super::Restorable;
-use super::copy::reading_failed;
+use super::copy::{announced, reading_failed};
 use crate::failure::{Failure, Result};
 use crate::report::Report;
 
@@ -45,7 +44,7 @@ pub fn carry_out(snapshot: &Restorable, context: &RestoreContext, report: Report
     let bar = report.progress(needed);
     for file in files {
         bar.set_message(file.base_name().to_owned());
-        let announced = announced(file, snapshot.manifest.is_tree())?;
+        let announced = restored_file(file, snapshot.manifest.is_tree())?;
         let mut content = bar.wrap_read(snapshot.content.open(&file.path)?);
         context
             .send_file(&announced, &mut content)
@@ -61,8 +60,8 @@ pub fn carry_out(snapshot: &Restorable, context: &RestoreContext, report: Report
     Ok(doomed.len())
 }
 
-fn announced(file: &File, is_tree: bool) -> Result<RestoredFile> {
-    let modified = file.modified.parse::<jiff::Timestamp>();
+fn restored_file(file: &File, is_tree: bool) -> Result<RestoredFile> {
+    let announced = announced(file)?;
     Ok(RestoredFile {
         file_type: file.file_type(),
         name: if is_tree {
@@ -70,13 +69,8 @@ fn announced(file: &File, is_tree: bool) -> Result<RestoredFile> {
         } else {
             file.base_name().to_owned()
         },
-        size: file.size,
-        sha256: hex::decode_array(&file.sha256).ok_or_else(|| {
-            Failure::Damage(format!(
-                "{}: the manifest's SHA-256 {:?} is none",
-                file.path, file.sha256
-            ))
-        })?,
-        modified: modified.map_or(SystemTime::UNIX_EPOCH, SystemTime::from),
+        size: announced.size,
+        sha256: announced.sha256,
+        modified: announced.modified.unwrap_or(SystemTime::UNIX_EPOCH),
     })
 }
