@@ -11,7 +11,8 @@ macro_rules! codes {
         impl ResultCode {
             $(#[doc = concat!("`", $name, "`: ", $meaning, ".")] pub const $constant: Self = Self($value);)*
 
-            /// The published name and the meaning of the code, where it is one that this project uses.
+            /// The published name and the meaning of the code, where it is one that this project
+            /// uses.
             fn known(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
                     $($value => Some(($name, $meaning)),)*
@@ -67,17 +68,20 @@ codes! {
 }
 
 impl ResultCode {
-    /// The code of an error of the storage engine: `0xC8000000 | -error`, as the service's interfaces map them.
+    /// The code of an error of the storage engine: `0xC8000000 | -error`, as the service's
+    /// interfaces map them.
     pub const fn from_engine_error(jet_error: i32) -> Self {
         Self(0xC800_0000 | jet_error.unsigned_abs() & 0xFFFF)
     }
 
-    /// Whether the code means success, possibly with a warning's severity left aside: only `S_OK` does.
+    /// Whether the code means success, possibly with a warning's severity left aside: only `S_OK`
+    /// does.
     pub const fn is_ok(self) -> bool {
         self.0 == 0
     }
 
-    /// The published name, such as `hrInvalidHandle`; `None` for a code that this project never creates.
+    /// The published name, such as `hrInvalidHandle`; `None` for a code that this project never
+    /// creates.
     pub fn name(self) -> Option<&'static str> {
         self.known().map(|(name, _)| name)
     }
@@ -102,7 +106,8 @@ impl fmt::Debug for ResultCode {
     }
 }
 
-/// A documented code together with the reason in words: what happened, to which file, and what to do next.
+/// A documented code together with the reason in words: what happened, to which file, and what to
+/// do next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} [{code}]")]
 pub struct Error {

@@ -1,12 +1,14 @@
-//! Backup file types (BFT): what a name in a list stands for, and into which folder the file goes back.
+//! Backup file types (BFT): what a name in a list stands for, and into which folder the file goes
+//! back.
 
 use std::fmt;
 
 /// A BFT value: the first character of each name in the lists that the functions return.
 ///
-/// The high bits say where a file goes back to; the low four say what it is. Values 1 to 5 are published. A
-/// directory that is copied while nothing changes it has two more files, the checkpoint and the flush map: they are
-/// handed out under values of our own, whose high bits tell any other application where they belong.
+/// The high bits say where a file goes back to; the low four say what it is. Values 1 to 5 are
+/// published. A directory that is copied while nothing changes it has two more files, the
+/// checkpoint and the flush map: they are handed out under values of our own, whose high bits tell
+/// any other application where they belong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileType(pub u8);
 

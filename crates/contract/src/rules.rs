@@ -94,7 +94,8 @@ impl RestoreType {
 /// Checks the size of a read, or the hint of an open, in bytes.
 ///
 /// # Errors
-/// `ERROR_INVALID_PARAMETER`, as the page of DsBackupRead says, unless it is a multiple of [`READ_SIZE_UNIT`] and at least [`READ_SIZE_MINIMUM`].
+/// `ERROR_INVALID_PARAMETER`, as the page of DsBackupRead says, unless it is a multiple of
+/// [`READ_SIZE_UNIT`] and at least [`READ_SIZE_MINIMUM`].
 pub fn check_read_size(size: u32) -> Result<()> {
     if size >= READ_SIZE_MINIMUM && size.is_multiple_of(READ_SIZE_UNIT) {
         return Ok(());

@@ -37,8 +37,9 @@ impl Sid {
         })
     }
 
-    /// From the form in which a directory's database stores it: the bytes of its last part, the RID, are in reverse
-    /// order, so that an index orders them by number. `None` for bytes that are no SID.
+    /// From the form in which a directory's database stores it: the bytes of its last part, the
+    /// RID, are in reverse order, so that an index orders them by number. `None` for bytes that are
+    /// no SID.
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut sid = Self::from_bytes(bytes)?;
         if let Some(last) = sid.parts.last_mut() {
@@ -57,7 +58,8 @@ impl Sid {
         bytes
     }
 
-    /// The identifier of an account or group in this domain; `None` where the identifier has no room for it.
+    /// The identifier of an account or group in this domain; `None` where the identifier has no
+    /// room for it.
     pub fn with(&self, relative: u32) -> Option<Self> {
         let mut child = self.clone();
         child.parts.push(relative);

@@ -37,7 +37,8 @@ pub struct Accepted {
 }
 
 impl Acceptor {
-    /// Reads the keys of a principal (`dsbackup/host@REALM`) from a keytab. Tickets for any other are refused.
+    /// Reads the keys of a principal (`dsbackup/host@REALM`) from a keytab. Tickets for any other
+    /// are refused.
     ///
     /// # Errors
     /// When the library is missing, or the keytab cannot be read or has no such key.
@@ -72,7 +73,8 @@ impl Accepting {
     /// Takes a client's token.
     ///
     /// # Errors
-    /// For whatever does not prove who the client is: to this service, over this channel, by Kerberos, in a domain.
+    /// For whatever does not prove who the client is: to this service, over this channel, by
+    /// Kerberos, in a domain.
     pub fn step(&mut self, token: &[u8]) -> Result<Step> {
         let step = self
             .context

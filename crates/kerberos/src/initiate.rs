@@ -9,9 +9,11 @@ use crate::{Error, Result, SERVICE};
 pub struct Password {
     /// The user's name.
     pub user: String,
-    /// The realm, or a name of the domain that the Kerberos configuration knows as one; the default realm when empty.
+    /// The realm, or a name of the domain that the Kerberos configuration knows as one; the default
+    /// realm when empty.
     pub domain: String,
-    /// The password, which goes no further than into the library that asks the domain for tickets with it.
+    /// The password, which goes no further than into the library that asks the domain for tickets
+    /// with it.
     pub password: Zeroizing<String>,
 }
 
@@ -32,8 +34,8 @@ pub struct Initiator {
 }
 
 impl Initiator {
-    /// Prepares an exchange with the service on a host, over the channel with these bindings. Without a password the
-    /// tickets of the process's own cache count.
+    /// Prepares an exchange with the service on a host, over the channel with these bindings.
+    /// Without a password the tickets of the process's own cache count.
     ///
     /// # Errors
     /// When the library is missing, or the domain refuses the password.

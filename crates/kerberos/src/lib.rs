@@ -1,9 +1,12 @@
-//! Kerberos for both sides of a connection, through MIT's GSSAPI library, which is loaded when it is first needed.
+//! Kerberos for both sides of a connection, through MIT's GSSAPI library, which is loaded when it
+//! is first needed.
 //!
-//! Tokens are SPNEGO's. Every exchange is bound to the channel that carries it (RFC 5929, RFC 9266): tokens that somebody
-//! takes to another channel are refused, and so are those of a client that binds to none.
+//! Tokens are SPNEGO's. Every exchange is bound to the channel that carries it (RFC 5929, RFC
+//! 9266): tokens that somebody takes to another channel are refused, and so are those of a client
+//! that binds to none.
 //!
-//! [`Initiator`] is the client's side, [`Acceptor`] the service's; [`LogonInfo`] is what a domain's ticket says of groups.
+//! [`Initiator`] is the client's side, [`Acceptor`] the service's; [`LogonInfo`] is what a domain's
+//! ticket says of groups.
 
 mod accept;
 mod initiate;

@@ -1,7 +1,7 @@
 //! MIT's GSSAPI library: the functions that are used of it, with owners for what they hand out.
 //!
-//! The types are those of the library's public header gssapi/gssapi.h and gssapi_ext.h, on systems whose C compiler aligns
-//! structures naturally.
+//! The types are those of the library's public header gssapi/gssapi.h and gssapi_ext.h, on systems
+//! whose C compiler aligns structures naturally.
 #![allow(unsafe_code)] // Functions of a C library.
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -171,8 +171,9 @@ fn load() -> Result<Gss> {
             "{LIBRARY}: {error}; install MIT Kerberos 1.19 or later (Debian: libgssapi-krb5-2)"
         ))
     };
-    // SAFETY: the library is MIT's by its name; its initialization has no preconditions. The functions have the types
-    // that its public headers give them, and the pointers live as long as the library beside them.
+    // SAFETY: the library is MIT's by its name; its initialization has no preconditions. The
+    // functions have the types that its public headers give them, and the pointers live as long as
+    // the library beside them.
     unsafe {
         let library = Library::new(LIBRARY).map_err(missing)?;
         macro_rules! function {

@@ -1,6 +1,8 @@
-//! KERB_VALIDATION_INFO of a ticket's PAC (\[MS-PAC\] 2.5): who the domain says that somebody is, and of which groups.
+//! KERB_VALIDATION_INFO of a ticket's PAC (\[MS-PAC\] 2.5): who the domain says that somebody is,
+//! and of which groups.
 //!
-//! It is one structure in NDR (\[C706\], 14.3): fixed fields first, then what its pointers stand for, in their order.
+//! It is one structure in NDR (\[C706\], 14.3): fixed fields first, then what its pointers stand
+//! for, in their order.
 
 use ids::Sid;
 
@@ -205,7 +207,8 @@ mod tests {
         }
     }
 
-    /// User 1104 of a domain, in Domain Users, a group that only takes away, one of another domain, and a resource group.
+    /// User 1104 of a domain, in Domain Users, a group that only takes away, one of another domain,
+    /// and a resource group.
     fn sample() -> Vec<u8> {
         let mut writer = Writer(vec![1, 0x10, 8, 0, 0xcc, 0xcc, 0xcc, 0xcc]);
         writer.numbers(&[0, 0, 1]); // length of what follows, which nobody looks at; pointer

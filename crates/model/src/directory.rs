@@ -24,14 +24,16 @@ pub struct DirectoryFacts {
     pub tombstone_lifetime_days: u32,
     /// What the names of logs and checkpoint start with.
     pub log_base_name: String,
-    /// What the administrator must know of this backup: logs that recovery will miss, files that are not usable.
+    /// What the administrator must know of this backup: logs that recovery will miss, files that
+    /// are not usable.
     pub warnings: Vec<String>,
-    /// What the database says of the directory in it; `None` where it holds none, or was not shut down.
+    /// What the database says of the directory in it; `None` where it holds none, or was not shut
+    /// down.
     pub directory: Option<DirectoryIdentity>,
 }
 
-/// Whose directory it is, how far it got, and how much it holds. Part of the manifest: the names of its fields are
-/// durable.
+/// Whose directory it is, how far it got, and how much it holds. Part of the manifest: the names of
+/// its fields are durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryIdentity {
     /// The DNS name of the domain; empty where the directory has none.

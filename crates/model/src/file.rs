@@ -18,8 +18,8 @@ pub struct FileEntry {
     pub modified: SystemTime,
     /// A numbered or current log's generation.
     pub generation: Option<u32>,
-    /// Where it lies in a snapshot, and belongs in a restore: relative, names joined by `/`. None where its type says
-    /// it.
+    /// Where it lies in a snapshot, and belongs in a restore: relative, names joined by `/`. None
+    /// where its type says it.
     pub place: Option<String>,
 }
 
@@ -47,7 +47,8 @@ impl FileEntry {
 pub struct RestoredFile {
     /// What the file is, which decides about its folder.
     pub file_type: FileType,
-    /// Its name without folder; for a service that restores a tree ([`FileType::STATE_DIR`]) its path in that.
+    /// Its name without folder; for a service that restores a tree ([`FileType::STATE_DIR`]) its
+    /// path in that.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
@@ -57,7 +58,8 @@ pub struct RestoredFile {
     pub modified: SystemTime,
 }
 
-/// Damage that was read past because the backup allows it. Part of the manifest: the names of its fields are durable.
+/// Damage that was read past because the backup allows it. Part of the manifest: the names of its
+/// fields are durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// Damaged pages or segments in all.

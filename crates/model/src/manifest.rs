@@ -1,6 +1,8 @@
-//! The manifest of a snapshot: what was backed up, of which directory, and what a restore of it needs.
+//! The manifest of a snapshot: what was backed up, of which directory, and what a restore of it
+//! needs.
 //!
-//! Stored as `manifest.json` in the snapshot. Every reader must refuse a `format` that it does not know.
+//! Stored as `manifest.json` in the snapshot. Every reader must refuse a `format` that it does not
+//! know.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +61,8 @@ pub struct Database {
     pub state: String,
     /// Bytes in a page.
     pub page_size: u32,
-    /// The log generations that recovery needs: the lowest, and the last. None for a clean database.
+    /// The log generations that recovery needs: the lowest, and the last. None for a clean
+    /// database.
     pub required: Option<LogRange>,
 }
 
@@ -154,15 +157,16 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Whether the files lie in the snapshot as they belong in a restore: the state of a server, with a listing of all
-    /// that is no file. Otherwise each file's type says where it belongs.
+    /// Whether the files lie in the snapshot as they belong in a restore: the state of a server,
+    /// with a listing of all that is no file. Otherwise each file's type says where it belongs.
     pub fn is_tree(&self) -> bool {
         self.files
             .iter()
             .any(|file| file.file_type() == FileType::LISTING)
     }
 
-    /// The paths of the logs that recovery of this database does not require: no others are ever truncated.
+    /// The paths of the logs that recovery of this database does not require: no others are ever
+    /// truncated.
     pub fn logs_below_the_required(&self) -> impl Iterator<Item = &str> {
         let required = self.database.required.map(|required| required.lowest);
         (self.files.iter())

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time so many milliseconds after 1970-01-01 UTC, or before it; 1970 itself for times that the system lacks.
+/// The time so many milliseconds after 1970-01-01 UTC, or before it; 1970 itself for times that the
+/// system lacks.
 pub fn from_unix_ms(ms: i64) -> SystemTime {
     let since = Duration::from_millis(ms.unsigned_abs());
     let time = match ms < 0 {

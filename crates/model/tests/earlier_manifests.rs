@@ -1,8 +1,9 @@
 //! Manifests that earlier releases wrote are read, and keep what they say.
 //!
-//! `manifests/format-N/` holds samples of each format. Those of a database were written by release 0.1.0 of real
-//! directories: one that was shut down, one in use, one with a damaged page that the backup allowed. `with-directory` and
-//! `samba` have the same form with made-up names. A change of the format adds a folder and leaves the samples alone.
+//! `manifests/format-N/` holds samples of each format. Those of a database were written by release
+//! 0.1.0 of real directories: one that was shut down, one in use, one with a damaged page that the
+//! backup allowed. `with-directory` and `samba` have the same form with made-up names. A change of
+//! the format adds a folder and leaves the samples alone.
 
 use std::path::Path;
 

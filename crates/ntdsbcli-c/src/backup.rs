@@ -1,7 +1,7 @@
 //! The exported functions of a backup: DsBackupPrepare to DsBackupEnd, and DsBackupFree.
 //!
-//! Every result is set to NULL or 0 before anything else can fail, so that a program that frees what it got after a
-//! failure frees nothing.
+//! Every result is set to NULL or 0 before anything else can fail, so that a program that frees
+//! what it got after a failure frees nothing.
 #![allow(unsafe_code, non_snake_case)] // Published names, and callers' pointers.
 
 use std::ffi::{c_char, c_void};
@@ -30,7 +30,8 @@ pub(crate) fn hbc(handle: Handle) -> Hbc {
 }
 
 /// # Safety
-/// `szBackupServer` is NULL, misaligned or a string; the results' pointers are NULL, misaligned or writable.
+/// `szBackupServer` is NULL, misaligned or a string; the results' pointers are NULL, misaligned or
+/// writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn DsBackupPrepareA(
     szBackupServer: *const c_char,
@@ -239,7 +240,8 @@ unsafe fn names<F: Form>(
 }
 
 /// # Safety
-/// `szAttachmentName` is NULL, misaligned or a string; `pliFileSize` is NULL, misaligned or writable.
+/// `szAttachmentName` is NULL, misaligned or a string; `pliFileSize` is NULL, misaligned or
+/// writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn DsBackupOpenFileA(
     hbc: Hbc,
@@ -289,8 +291,8 @@ unsafe fn open_file<F: Form>(
 }
 
 /// # Safety
-/// `pvBuffer` is NULL or has `cbBuffer` writable bytes that nothing else uses; `pcbRead` is NULL, misaligned or
-/// writable.
+/// `pvBuffer` is NULL or has `cbBuffer` writable bytes that nothing else uses; `pcbRead` is NULL,
+/// misaligned or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn DsBackupRead(
     hbc: Hbc,

@@ -1,4 +1,5 @@
-//! What every exported function goes through: no panic leaves it, and the reason of a failure is kept.
+//! What every exported function goes through: no panic leaves it, and the reason of a failure is
+//! kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -29,7 +30,8 @@ pub(crate) fn call(function: &'static str, work: impl FnOnce() -> Result<()>) ->
 fn guarded(function: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     #[cfg(windows)]
     crate::windows::pin();
-    // What was half done is a handle's own state, and `handles` refuses a handle on which a call has panicked.
+    // What was half done is a handle's own state, and `handles` refuses a handle on which a call
+    // has panicked.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic
             .downcast_ref::<&str>()

@@ -1,11 +1,11 @@
 //! HBC: what a handle stands for, and what it must not do.
 //!
-//! The value of a handle is no address but a serial number, given once in the life of the process. So a value that was
-//! never given, that was ended, or that stands for the other kind of context is told from a good one by looking it up:
-//! no value that a program passes is ever followed.
+//! The value of a handle is no address but a serial number, given once in the life of the process.
+//! So a value that was never given, that was ended, or that stands for the other kind of context is
+//! told from a good one by looking it up: no value that a program passes is ever followed.
 //!
-//! Calls on one handle from several threads wait for one another. One that waits while another thread ends the handle
-//! gets the same answer as one that comes later: it is no handle any more.
+//! Calls on one handle from several threads wait for one another. One that waits while another
+//! thread ends the handle gets the same answer as one that comes later: it is no handle any more.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,8 +54,8 @@ impl<C> Handles<C> {
     /// Makes a call on a context, after the calls of other threads on it.
     ///
     /// # Errors
-    /// `ERROR_INVALID_PARAMETER` for a value that is no living handle of this kind; `hrError` for one on which an
-    /// earlier call has failed inside this library.
+    /// `ERROR_INVALID_PARAMETER` for a value that is no living handle of this kind; `hrError` for
+    /// one on which an earlier call has failed inside this library.
     pub(crate) fn with<T>(
         &self,
         handle: Handle,
@@ -104,8 +104,8 @@ impl<C> Handles<C> {
     }
 }
 
-/// A value that no handle of this process has had. It is odd, so that it is no pointer to anything, and neighbours of
-/// a handle are none.
+/// A value that no handle of this process has had. It is odd, so that it is no pointer to anything,
+/// and neighbours of a handle are none.
 fn serial_number() -> Handle {
     static LAST: Mutex<Handle> = Mutex::new(0);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);

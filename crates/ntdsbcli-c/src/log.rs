@@ -8,7 +8,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The environment variable that asks for a log on standard error: a level such as `warn` or `debug`.
+/// The environment variable that asks for a log on standard error: a level such as `warn` or
+/// `debug`.
 const VARIABLE: &str = "NTDSBCLI_LOG";
 
 /// Writes down the failure of a call.

@@ -1,7 +1,8 @@
 //! Buffers that are handed out, until DsBackupFree.
 //!
-//! Every buffer is written down. So DsBackupFree frees what was handed out and not freed yet, and nothing else: a
-//! pointer of another allocator, into the middle of a buffer, or freed before does no harm.
+//! Every buffer is written down. So DsBackupFree frees what was handed out and not freed yet, and
+//! nothing else: a pointer of another allocator, into the middle of a buffer, or freed before does
+//! no harm.
 #![allow(unsafe_code)] // Raw memory changes hands.
 
 use std::alloc::{Layout, alloc, dealloc};
@@ -15,8 +16,9 @@ use ntdsbcli::contract::{Result, ResultCode};
 /// Good for every type that a program may see in a buffer.
 const ALIGNMENT: usize = 16;
 
-/// The layouts of the buffers by the complements of their addresses. Complements, because a leak checker that found
-/// the addresses here would take a buffer that its owner has forgotten for one that is in use.
+/// The layouts of the buffers by the complements of their addresses. Complements, because a leak
+/// checker that found the addresses here would take a buffer that its owner has forgotten for one
+/// that is in use.
 static HANDED_OUT: Mutex<BTreeMap<usize, Layout>> = Mutex::new(BTreeMap::new());
 
 /// Hands out a copy of some bytes.
@@ -43,8 +45,8 @@ pub(crate) fn take_back(buffer: *mut c_void) -> bool {
     let Some(layout) = handed_out().remove(&!address) else {
         return false;
     };
-    // SAFETY: the address and its layout were written down by `hand_out`, and have just been struck out: nobody frees
-    // them twice. `hand_out` exposed the provenance.
+    // SAFETY: the address and its layout were written down by `hand_out`, and have just been struck
+    // out: nobody frees them twice. `hand_out` exposed the provenance.
     unsafe { dealloc(ptr::with_exposed_provenance_mut(address), layout) };
     true
 }

@@ -1,8 +1,8 @@
 //! Callers' pointers: where each is checked, and the only place where one is followed.
 //!
-//! A NULL pointer and one that is not aligned for its type are refused. That the memory behind it is the caller's to
-//! give cannot be checked by anybody: as for every function of C, that is the caller's duty, and each function here
-//! says what it relies on.
+//! A NULL pointer and one that is not aligned for its type are refused. That the memory behind it
+//! is the caller's to give cannot be checked by anybody: as for every function of C, that is the
+//! caller's duty, and each function here says what it relies on.
 #![allow(unsafe_code)] // Follows callers' pointers.
 
 use std::ffi::c_void;
@@ -11,8 +11,8 @@ use ntdsbcli::contract::{Error, Result, ResultCode};
 
 use crate::boundary::invalid_parameter;
 
-/// The longest string that is taken, in characters before its NUL: the longest path of Windows. One that goes on has
-/// lost its NUL.
+/// The longest string that is taken, in characters before its NUL: the longest path of Windows. One
+/// that goes on has lost its NUL.
 pub(crate) const LONGEST_STRING: usize = 32_767;
 
 /// The longest token that is looked at, in bytes. Ours are much shorter.
@@ -31,7 +31,8 @@ impl<T: Copy> Out<T> {
     /// `ERROR_INVALID_PARAMETER` when it is NULL or misaligned.
     ///
     /// # Safety
-    /// A pointer that is neither must point to memory that the caller may write, until the call returns.
+    /// A pointer that is neither must point to memory that the caller may write, until the call
+    /// returns.
     pub(crate) unsafe fn new(pointer: *mut T, parameter: &str, failed: T) -> Result<Self> {
         check(pointer, parameter)?;
         // SAFETY: neither NULL nor misaligned, and writable by this function's contract.
@@ -41,7 +42,8 @@ impl<T: Copy> Out<T> {
 
     /// Sets the result.
     pub(crate) fn set(&self, value: T) {
-        // SAFETY: `new` checked the pointer, and its contract makes the memory writable until the call returns.
+        // SAFETY: `new` checked the pointer, and its contract makes the memory writable until the
+        // call returns.
         unsafe { self.0.write(value) };
     }
 }
@@ -52,14 +54,16 @@ impl<T: Copy> Out<T> {
 /// `ERROR_INVALID_PARAMETER` when it is NULL, misaligned or has no NUL within [`LONGEST_STRING`].
 ///
 /// # Safety
-/// Any other pointer must point to characters of the caller that end with a NUL, and that do not change for `'a`.
+/// Any other pointer must point to characters of the caller that end with a NUL, and that do not
+/// change for `'a`.
 pub(crate) unsafe fn string<'a, U: Copy + Default + PartialEq>(
     pointer: *const U,
     parameter: &str,
 ) -> Result<&'a [U]> {
     check(pointer, parameter)?;
     let length = (0..=LONGEST_STRING)
-        // SAFETY: no character before this one was the NUL, so the string of this function's contract goes on.
+        // SAFETY: no character before this one was the NUL, so the string of this function's
+        // contract goes on.
         .find(|&index| unsafe { pointer.add(index).read() } == U::default())
         .ok_or_else(|| {
             invalid_parameter(
@@ -77,7 +81,8 @@ pub(crate) unsafe fn string<'a, U: Copy + Default + PartialEq>(
 /// `ERROR_INVALID_PARAMETER` when it is NULL.
 ///
 /// # Safety
-/// Any other pointer must point to `size` bytes that are the caller's to write and that nobody else uses for `'a`.
+/// Any other pointer must point to `size` bytes that are the caller's to write and that nobody else
+/// uses for `'a`.
 pub(crate) unsafe fn buffer<'a>(
     pointer: *mut c_void,
     size: u32,

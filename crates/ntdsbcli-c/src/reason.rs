@@ -34,7 +34,8 @@ pub(crate) fn current() -> String {
     REASON.with_borrow(|last| last.to_string_lossy().into_owned())
 }
 
-/// Ours: why this thread's last call failed, UTF-8; empty after a success. Good until the thread's next call.
+/// Ours: why this thread's last call failed, UTF-8; empty after a success. Good until the thread's
+/// next call.
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupGetLastReason() -> *const c_char {
     REASON

@@ -1,4 +1,5 @@
-//! The exported functions of a restore: DsRestorePrepare to DsRestoreEnd, and DsRestoreCheckExpiryToken.
+//! The exported functions of a restore: DsRestorePrepare to DsRestoreEnd, and
+//! DsRestoreCheckExpiryToken.
 #![allow(unsafe_code, non_snake_case)] // Published names, and callers' pointers.
 
 use std::ffi::{c_char, c_void};
@@ -23,8 +24,8 @@ pub struct EdbRstmap<U> {
 }
 
 /// # Safety
-/// `szServerName` is NULL, misaligned or a string; `pvExpiryToken` is NULL or has `cbExpiryTokenSize` bytes; `phbc` is
-/// NULL, misaligned or writable.
+/// `szServerName` is NULL, misaligned or a string; `pvExpiryToken` is NULL or has
+/// `cbExpiryTokenSize` bytes; `phbc` is NULL, misaligned or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn DsRestorePrepareA(
     szServerName: *const c_char,
@@ -128,8 +129,8 @@ unsafe fn locations<F: Form>(hbc: Hbc, locations: *mut *mut F::Unit, size: *mut 
 }
 
 /// # Safety
-/// The paths are NULL, misaligned or strings; `rgrstmap` is NULL, misaligned or has `crstmap` elements, whose names are
-/// NULL, misaligned or strings.
+/// The paths are NULL, misaligned or strings; `rgrstmap` is NULL, misaligned or has `crstmap`
+/// elements, whose names are NULL, misaligned or strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn DsRestoreRegisterA(
     hbc: Hbc,

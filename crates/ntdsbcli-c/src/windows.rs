@@ -68,8 +68,8 @@ pub(crate) fn to_ansi(text: &str) -> Option<Vec<u8>> {
         i32::try_from(units.len()).ok()?,
         i32::try_from(bytes.len()).ok()?,
     );
-    // SAFETY: both buffers are as long as they are said to be; without default character and report of its use, which
-    // not every code page takes.
+    // SAFETY: both buffers are as long as they are said to be; without default character and report
+    // of its use, which not every code page takes.
     let converted = unsafe {
         WideCharToMultiByte(
             CP_ACP,
@@ -86,15 +86,16 @@ pub(crate) fn to_ansi(text: &str) -> Option<Vec<u8>> {
     (from_ansi(&bytes).as_deref() == Some(text)).then_some(bytes)
 }
 
-/// Keeps the library in the process from now on: its threads carry connections, and FreeLibrary must not take their
-/// code away.
+/// Keeps the library in the process from now on: its threads carry connections, and FreeLibrary
+/// must not take their code away.
 pub(crate) fn pin() {
     static PIN: Once = Once::new();
     PIN.call_once(|| {
         let mut module = ptr::null_mut();
         static OWN: u16 = 0;
         let own_address = &raw const OWN;
-        // SAFETY: with FROM_ADDRESS the second argument is an address in the library, and the third is written to.
+        // SAFETY: with FROM_ADDRESS the second argument is an address in the library, and the third
+        // is written to.
         unsafe {
             GetModuleHandleExW(
                 GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,

@@ -1,5 +1,5 @@
-//! examples/backup.c and examples/restore.c, built and run as a user would: against the installed library and
-//! `dsbackup serve`.
+//! examples/backup.c and examples/restore.c, built and run as a user would: against the installed
+//! library and `dsbackup serve`.
 
 #[path = "lab/mod.rs"]
 mod lab;
@@ -312,7 +312,8 @@ fn refusals_name_their_reason() {
     refused("restore", "0xC7FF0010");
 }
 
-/// With the public headers and the public import library of mingw-w64, and with our headers on Windows.
+/// With the public headers and the public import library of mingw-w64, and with our headers on
+/// Windows.
 #[test]
 fn the_same_sources_build_for_windows() {
     need(&[

@@ -1,5 +1,5 @@
-//! Our headers beside the public-domain ones of mingw-w64: the same names, values, sizes and offsets, and the same
-//! exported functions.
+//! Our headers beside the public-domain ones of mingw-w64: the same names, values, sizes and
+//! offsets, and the same exported functions.
 
 #[path = "lab/mod.rs"]
 mod lab;
@@ -135,8 +135,8 @@ fn both_define_the_same_names() {
     assert!(constants().len() > 200, "the headers were found and read");
 }
 
-/// Our header on Linux prints its values; mingw's compiler must find the same in its own header, and in ours on
-/// Windows.
+/// Our header on Linux prints its values; mingw's compiler must find the same in its own header,
+/// and in ours on Windows.
 #[test]
 fn constants_sizes_and_offsets_are_the_same() {
     mingw();

@@ -17,8 +17,8 @@ use crate::server::Server;
 pub struct BackupOptions {
     /// The kind of backup. Services refuse what they do not offer.
     pub backup_type: BackupType,
-    /// Ours: read damaged pages and logs too, and report them in [`BackupContext::damage`], instead of failing at the
-    /// first.
+    /// Ours: read damaged pages and logs too, and report them in [`BackupContext::damage`], instead
+    /// of failing at the first.
     pub allow_corrupt: bool,
 }
 
@@ -31,9 +31,9 @@ impl BackupOptions {
         }
     }
 
-    /// Beyond the original: the logs since the last backup that truncated them, or since the number that
-    /// DsSetCurrentBackupLog was told. The lists hold no database; with the earlier backups' files before them the logs
-    /// lead to this moment.
+    /// Beyond the original: the logs since the last backup that truncated them, or since the number
+    /// that DsSetCurrentBackupLog was told. The lists hold no database; with the earlier backups'
+    /// files before them the logs lead to this moment.
     pub const fn logs_only() -> Self {
         Self {
             backup_type: BackupType::LogsOnly,
@@ -53,7 +53,8 @@ pub struct TruncatedLogs {
 
 /// A backup in progress.
 ///
-/// The service holds a consistent set of files for it until [`end`](Self::end), or until the value is dropped.
+/// The service holds a consistent set of files for it until [`end`](Self::end), or until the value
+/// is dropped.
 pub struct BackupContext {
     connection: Connection,
     handle: Vec<u8>,
@@ -81,9 +82,9 @@ impl BackupContext {
     /// DsBackupPrepare: connects, and has the service pin a consistent set of files.
     ///
     /// # Errors
-    /// `hrCouldNotConnect`; `ERROR_ACCESS_DENIED` without SE_BACKUP_NAME; `ERROR_INVALID_PARAMETER` for a backup type
-    /// that the service does not offer; `hrBackupInProgress` while another backup runs; a refusal while the directory
-    /// is offline.
+    /// `hrCouldNotConnect`; `ERROR_ACCESS_DENIED` without SE_BACKUP_NAME; `ERROR_INVALID_PARAMETER`
+    /// for a backup type that the service does not offer; `hrBackupInProgress` while another backup
+    /// runs; a refusal while the directory is offline.
     pub fn prepare(server: &Server, options: BackupOptions) -> Result<Self> {
         let mut connection = Connection::open(server)?;
         let mut client = connection.backup();
@@ -147,8 +148,8 @@ impl BackupContext {
     /// DsBackupOpenFile: opens one of the listed files and returns its size in bytes.
     ///
     /// # Errors
-    /// `hrAlreadyOpen` while another file is open; `ERROR_INVALID_PARAMETER` for a hint that is no multiple of 8192 or
-    /// below 24576; `hrFileNotFound` for a name that is not in the lists.
+    /// `hrAlreadyOpen` while another file is open; `ERROR_INVALID_PARAMETER` for a hint that is no
+    /// multiple of 8192 or below 24576; `hrFileNotFound` for a name that is not in the lists.
     pub fn open_file(&mut self, name: &str, read_hint: u32) -> Result<u64> {
         check_read_size(read_hint)?;
         if let Some(open) = &self.open {
@@ -183,9 +184,10 @@ impl BackupContext {
     /// DsBackupRead: the next bytes of the open file; possibly fewer than the buffer takes.
     ///
     /// # Errors
-    /// `ERROR_HANDLE_EOF` at the end; `hrInvalidHandle` with no file open; `ERROR_INVALID_PARAMETER` for a buffer whose
-    /// size is no multiple of 8192 or below 24576; `hrReadVerifyFailure` and `hrLogFileCorrupt` for damage, with file, page,
-    /// expected and actual value; `hrCommunicationError` when the connection breaks.
+    /// `ERROR_HANDLE_EOF` at the end; `hrInvalidHandle` with no file open;
+    /// `ERROR_INVALID_PARAMETER` for a buffer whose size is no multiple of 8192 or below 24576;
+    /// `hrReadVerifyFailure` and `hrLogFileCorrupt` for damage, with file, page, expected and
+    /// actual value; `hrCommunicationError` when the connection breaks.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         check_read_size(u32::try_from(buffer.len()).unwrap_or(0))?;
         let request = self.request();
@@ -205,7 +207,8 @@ impl BackupContext {
         Ok(length)
     }
 
-    /// How the open file stood its verification: known once [`read`](Self::read) has returned `ERROR_HANDLE_EOF`.
+    /// How the open file stood its verification: known once [`read`](Self::read) has returned
+    /// `ERROR_HANDLE_EOF`.
     pub fn damage(&self) -> Option<&Damage> {
         self.open.as_ref()?.damage.as_ref()
     }
@@ -213,12 +216,13 @@ impl BackupContext {
     /// DsBackupClose: closes the open file.
     ///
     /// # Errors
-    /// `hrInvalidHandle` with no file open. For a file whose bytes were all read, but not until `ERROR_HANDLE_EOF`:
-    /// what [`read`](Self::read) would have said at its end. The file is closed whatever is returned.
+    /// `hrInvalidHandle` with no file open. For a file whose bytes were all read, but not until
+    /// `ERROR_HANDLE_EOF`: what [`read`](Self::read) would have said at its end. The file is closed
+    /// whatever is returned.
     pub fn close(&mut self) -> Result<()> {
         let mut open = self.open.take().ok_or_else(no_open_file)?;
-        // Who reads by the file's size never sees its end, yet holds all of it: the service must hear so, and the
-        // verification of the last bytes counts.
+        // Who reads by the file's size never sees its end, yet holds all of it: the service must
+        // hear so, and the verification of the last bytes counts.
         let ended = if open.read == open.size {
             open.receive_end(&self.connection, &self.request())
         } else {
@@ -232,11 +236,12 @@ impl BackupContext {
         ended.and(closed.map(drop))
     }
 
-    /// DsBackupTruncateLogs: deletes the logs that this backup has read in full and that crash recovery no longer
-    /// needs. Call it only when the backup is durable.
+    /// DsBackupTruncateLogs: deletes the logs that this backup has read in full and that crash
+    /// recovery no longer needs. Call it only when the backup is durable.
     ///
     /// # Errors
-    /// `hrFullBackupNotTaken` when not every file was read to its end without damage: nothing is deleted then.
+    /// `hrFullBackupNotTaken` when not every file was read to its end without damage: nothing is
+    /// deleted then.
     pub fn truncate_logs(&mut self) -> Result<TruncatedLogs> {
         let mut client = self.connection.backup();
         let answer = self

@@ -28,13 +28,15 @@ const CALL: Duration = Duration::from_secs(60);
 /// How long a call may take that reads, checks or deletes files on the service's side.
 const LONG_CALL: Duration = Duration::from_secs(30 * 60);
 
-/// How often a connection over the network is asked whether it still exists, and for how long an answer is awaited.
+/// How often a connection over the network is asked whether it still exists, and for how long an
+/// answer is awaited.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// The bytes that may be on their way to us before we take them.
 const WINDOW: u32 = 4 << 20;
 
-/// A piece of a file and the few bytes around it travel in one frame: that halves the work for each byte.
+/// A piece of a file and the few bytes around it travel in one frame: that halves the work for each
+/// byte.
 const FRAME: u32 = (wire::PIECE + 1024) as u32;
 
 /// A connection, and the life signs that keep its context alive.
@@ -110,7 +112,8 @@ impl Connection {
         })
     }
 
-    /// The interface ad_identity, which takes the tickets that clients on Unix prove themselves with.
+    /// The interface ad_identity, which takes the tickets that clients on Unix prove themselves
+    /// with.
     #[cfg(unix)]
     pub(crate) fn identity(&self) -> AdIdentityClient<Channel> {
         AdIdentityClient::new(self.channel.clone())
@@ -134,7 +137,8 @@ impl Connection {
         AdRestoreClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
     }
 
-    /// From here on, tells the service three times in each `timeout` that the context's owner lives.
+    /// From here on, tells the service three times in each `timeout` that the context's owner
+    /// lives.
     pub(crate) fn send_life_signs(&mut self, handle: Vec<u8>, timeout: Duration) -> Result<()> {
         let mut client = self.backup();
         let pause = (timeout / 3).max(Duration::from_millis(50));
@@ -145,7 +149,8 @@ impl Connection {
                     handle: handle.clone(),
                 };
                 if let Err(status) = client.hr_r_backup_ping(request).await {
-                    // The next call of the context's owner reports the same to somebody who can act on it.
+                    // The next call of the context's owner reports the same to somebody who can act
+                    // on it.
                     tracing::debug!("life sign not taken: {}", status.message());
                     return;
                 }

@@ -1,4 +1,5 @@
-//! The answer to HrRBackupRead, taken as it arrives: gRPC's general way copies every message into a buffer of its own.
+//! The answer to HrRBackupRead, taken as it arrives: gRPC's general way copies every message into a
+//! buffer of its own.
 
 use http::HeaderMap;
 use http_body_util::BodyExt;

@@ -21,12 +21,14 @@ pub(crate) struct Identity {
 
 static IDENTITY: Mutex<Option<Identity>> = Mutex::new(None);
 
-/// Sets the identity that later calls of this process are made under; `None` returns to the process's own user.
+/// Sets the identity that later calls of this process are made under; `None` returns to the
+/// process's own user.
 ///
-/// To a service on another computer the identity is proven by Kerberos tickets, which the domain gives out for the
-/// password; the password itself never goes there. The local endpoint knows a caller by the user id of its process and
-/// cannot verify a password. While an identity is set, calls to it are therefore refused with `ERROR_ACCESS_DENIED`
-/// instead of being made under another name than the one that was asked for.
+/// To a service on another computer the identity is proven by Kerberos tickets, which the domain
+/// gives out for the password; the password itself never goes there. The local endpoint knows a
+/// caller by the user id of its process and cannot verify a password. While an identity is set,
+/// calls to it are therefore refused with `ERROR_ACCESS_DENIED` instead of being made under another
+/// name than the one that was asked for.
 pub fn set_auth_identity(identity: Option<(&str, &str, &str)>) {
     let identity = identity.map(|(user, domain, password)| Identity {
         user: user.into(),

@@ -11,7 +11,8 @@ use wire::v1::{
 use crate::connection::Connection;
 use crate::server::Server;
 
-/// DsIsNTDSOnline: whether the directory is online (then it can be backed up) or offline (then it can be restored).
+/// DsIsNTDSOnline: whether the directory is online (then it can be backed up) or offline (then it
+/// can be restored).
 ///
 /// # Errors
 /// `hrCouldNotConnect` when no service answers, `ERROR_ACCESS_DENIED` without any privilege.
@@ -19,8 +20,8 @@ pub fn is_ntds_online(server: &Server) -> Result<bool> {
     Ok(state(server)?.online)
 }
 
-/// The name of the server under which backups of the service's directory are kept; none where the service is of an
-/// earlier release.
+/// The name of the server under which backups of the service's directory are kept; none where the
+/// service is of an earlier release.
 ///
 /// # Errors
 /// As [`is_ntds_online`].
@@ -34,8 +35,8 @@ fn state(server: &Server) -> Result<IsNtdsOnlineResponse> {
     connection.call(client.hr_r_is_ntds_online(IsNtdsOnlineRequest {}))
 }
 
-/// DsSetCurrentBackupLog: records the number of the current log; `BACKUP_DISABLE_INCREMENTAL` (0xffffffff) disables
-/// incremental backups until a full backup.
+/// DsSetCurrentBackupLog: records the number of the current log; `BACKUP_DISABLE_INCREMENTAL`
+/// (0xffffffff) disables incremental backups until a full backup.
 ///
 /// # Errors
 /// `hrCouldNotConnect`, `ERROR_ACCESS_DENIED`, or a code for a state that could not be stored.
@@ -48,7 +49,8 @@ pub fn set_current_backup_log(server: &Server, current_log: u32) -> Result<()> {
     Ok(())
 }
 
-/// HrRRestoreCheckLogsForBackup: whether the logs from a generation to the current one are all there.
+/// HrRRestoreCheckLogsForBackup: whether the logs from a generation to the current one are all
+/// there.
 ///
 /// # Errors
 /// `hrLogFileNotFound` when one is missing.
@@ -61,11 +63,12 @@ pub fn check_logs_for_backup(server: &Server, generation_low: u32) -> Result<()>
     Ok(())
 }
 
-/// DsRestoreCheckExpiryToken: whether a token is whole and its backup may still be restored, by this machine's clock.
+/// DsRestoreCheckExpiryToken: whether a token is whole and its backup may still be restored, by
+/// this machine's clock.
 ///
 /// # Errors
-/// `hrMissingExpiryToken` (no bytes), `hrUnknownExpiryTokenFormat`, `hrInvalidParam` (damaged or edited),
-/// `hrContentsExpired`.
+/// `hrMissingExpiryToken` (no bytes), `hrUnknownExpiryTokenFormat`, `hrInvalidParam` (damaged or
+/// edited), `hrContentsExpired`.
 pub fn check_expiry_token(token: &[u8]) -> Result<ExpiryToken> {
     let token = ExpiryToken::from_bytes(token)?;
     token.check_unexpired(SystemTime::now())?;

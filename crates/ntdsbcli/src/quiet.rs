@@ -1,7 +1,7 @@
 //! Sockets whose broken connection is an error and no signal.
 //!
-//! A Rust program ignores SIGPIPE. One in another language that uses these functions as a library does not, and would be
-//! killed where the service goes away while something is written to it.
+//! A Rust program ignores SIGPIPE. One in another language that uses these functions as a library
+//! does not, and would be killed where the service goes away while something is written to it.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;

@@ -1,4 +1,5 @@
-//! A service on another computer: where it listens, how it is known for what it is, and the TLS connection to it.
+//! A service on another computer: where it listens, how it is known for what it is, and the TLS
+//! connection to it.
 
 use std::fmt;
 use std::io;
@@ -24,7 +25,8 @@ use crate::local::{self, NetworkStream};
 /// How long a service may take to accept a connection and to say who it is.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// The environment variable that names the file of the certification authority's certificates (PEM).
+/// The environment variable that names the file of the certification authority's certificates
+/// (PEM).
 pub const CA_FILE_VARIABLE: &str = "DSBACKUP_CA_FILE";
 /// The environment variable that holds the SHA-256 of the service's public key.
 pub const PIN_VARIABLE: &str = "DSBACKUP_PIN";
@@ -38,12 +40,13 @@ pub const CLIENT_KEY_VARIABLE: &str = "DSBACKUP_CLIENT_KEY";
 /// The service must be known by a certification authority or by its key. With both, both must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// The certificates of the authority that issued the service's (PEM). The service's name must be in its
-    /// certificate then, and the certificate must not have run out.
+    /// The certificates of the authority that issued the service's (PEM). The service's name must
+    /// be in its certificate then, and the certificate must not have run out.
     pub ca_file: Option<PathBuf>,
     /// The SHA-256 of the service's public key; the service writes it to its log when it starts.
     pub pin: Option<Fingerprint>,
-    /// This client's certificate and those that lead to its authority (PEM), which the service maps to privileges.
+    /// This client's certificate and those that lead to its authority (PEM), which the service maps
+    /// to privileges.
     pub client_certificate: Option<PathBuf>,
     /// The private key of the client's certificate (PEM).
     pub client_key: Option<PathBuf>,
@@ -105,8 +108,8 @@ impl Remote {
     /// Reads certificates and keys.
     ///
     /// # Errors
-    /// `hrCouldNotConnect` for a name that is none, and where nothing says how the service is known; `hrInvalidParam`
-    /// for files that cannot be used.
+    /// `hrCouldNotConnect` for a name that is none, and where nothing says how the service is
+    /// known; `hrInvalidParam` for files that cannot be used.
     pub(crate) fn prepare(&self) -> Result<Prepared> {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| {
             Error::new(

@@ -26,7 +26,8 @@ pub struct Registration {
     pub log_directory: String,
     /// Where each database comes from and goes to.
     pub databases: Vec<DatabaseMap>,
-    /// The folder in which the backup's logs lie; the log directory itself when they are copied straight there.
+    /// The folder in which the backup's logs lie; the log directory itself when they are copied
+    /// straight there.
     pub backup_log_directory: String,
     /// The generations of the backup's logs.
     pub generations: Generations,
@@ -69,21 +70,22 @@ fn read_full(content: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize
 
 /// A restore in progress.
 ///
-/// Dropping it ends the restore; one that was registered and not completed leaves the directory unable to start until
-/// a restore completes.
+/// Dropping it ends the restore; one that was registered and not completed leaves the directory
+/// unable to start until a restore completes.
 pub struct RestoreContext {
     connection: Connection,
     handle: Vec<u8>,
 }
 
 impl RestoreContext {
-    /// DsRestorePrepare. Without a token the context is good for [`database_locations`](Self::database_locations)
-    /// only.
+    /// DsRestorePrepare. Without a token the context is good for
+    /// [`database_locations`](Self::database_locations) only.
     ///
     /// # Errors
-    /// `hrCouldNotConnect`; `ERROR_ACCESS_DENIED` without SE_RESTORE_NAME; `hrUnknownExpiryTokenFormat`,
-    /// `hrInvalidParam` (damaged or edited) and `hrContentsExpired` for the token; a refusal while the directory is
-    /// online; `ERROR_INVALID_PARAMETER` for a restore type that the service does not offer.
+    /// `hrCouldNotConnect`; `ERROR_ACCESS_DENIED` without SE_RESTORE_NAME;
+    /// `hrUnknownExpiryTokenFormat`, `hrInvalidParam` (damaged or edited) and `hrContentsExpired`
+    /// for the token; a refusal while the directory is online; `ERROR_INVALID_PARAMETER` for a
+    /// restore type that the service does not offer.
     pub fn prepare(
         server: &Server,
         restore_type: RestoreType,
@@ -118,11 +120,13 @@ impl RestoreContext {
         Ok(convert::places(list))
     }
 
-    /// DsRestoreRegister: locks the restore. From here on the directory cannot start until a restore completes.
+    /// DsRestoreRegister: locks the restore. From here on the directory cannot start until a
+    /// restore completes.
     ///
     /// # Errors
-    /// `hrMissingExpiryToken` on a restricted handle; `hrRestoreMapExists` a second time; `hrRestoreInProgress` while
-    /// another restore is registered; `ERROR_INVALID_PARAMETER` and `hrInvalidPath` for what does not fit the directory.
+    /// `hrMissingExpiryToken` on a restricted handle; `hrRestoreMapExists` a second time;
+    /// `hrRestoreInProgress` while another restore is registered; `ERROR_INVALID_PARAMETER` and
+    /// `hrInvalidPath` for what does not fit the directory.
     pub fn register(&self, registration: &Registration) -> Result<()> {
         let request = RestoreRegisterRequest {
             handle: self.handle.clone(),
@@ -146,9 +150,9 @@ impl RestoreContext {
         Ok(())
     }
 
-    /// Ours, for a service on another computer, after [`register`](Self::register): deletes the directory's files that
-    /// lie in the places of the restore, and returns their paths there. `needed` is the size of all files to come, in
-    /// bytes.
+    /// Ours, for a service on another computer, after [`register`](Self::register): deletes the
+    /// directory's files that lie in the places of the restore, and returns their paths there.
+    /// `needed` is the size of all files to come, in bytes.
     ///
     /// # Errors
     /// `hrDiskFull` when they would not fit: nothing was deleted.
@@ -164,8 +168,8 @@ impl RestoreContext {
         Ok(list.files.into_iter().map(|file| file.name).collect())
     }
 
-    /// Ours, as [`clear`](Self::clear): sends one file of the backup to its place on the service's computer. The file
-    /// exists there when this succeeds, whole and durable, and else it does not.
+    /// Ours, as [`clear`](Self::clear): sends one file of the backup to its place on the service's
+    /// computer. The file exists there when this succeeds, whole and durable, and else it does not.
     ///
     /// # Errors
     /// What the service says, and what the reader says, in [`SendError`].
@@ -207,8 +211,9 @@ impl RestoreContext {
         Ok(())
     }
 
-    /// DsRestoreRegisterComplete: reports how the copying ended. After `S_OK` the service checks what lies there and
-    /// unlocks the directory; after anything else, or when the check fails, the directory stays unable to start.
+    /// DsRestoreRegisterComplete: reports how the copying ended. After `S_OK` the service checks
+    /// what lies there and unlocks the directory; after anything else, or when the check fails, the
+    /// directory stays unable to start.
     ///
     /// # Errors
     /// What the service found wrong with the restored files.

@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-/// A password beside random bytes that it is mixed with, so that an image of the process's memory does not show it. Both
-/// are in that image: this keeps a password out of crash reports and swap files that somebody reads or searches, and does
-/// not stop who takes the process apart.
+/// A password beside random bytes that it is mixed with, so that an image of the process's memory
+/// does not show it. Both are in that image: this keeps a password out of crash reports and swap
+/// files that somebody reads or searches, and does not stop who takes the process apart.
 #[derive(Clone)]
 pub(crate) struct Sealed {
     pad: Zeroizing<Vec<u8>>,

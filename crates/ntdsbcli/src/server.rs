@@ -80,8 +80,8 @@ impl Server {
         }
     }
 
-    /// A service that this process hosts itself, to which `connect` makes connections: bytes in memory, or a pair of
-    /// sockets.
+    /// A service that this process hosts itself, to which `connect` makes connections: bytes in
+    /// memory, or a pair of sockets.
     pub fn hosted<S>(connect: impl Fn() -> io::Result<S> + Send + Sync + 'static) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -92,8 +92,9 @@ impl Server {
         }
     }
 
-    /// The service on the computer of that name; leading backslashes are optional. This computer's service is reached
-    /// over its Unix socket, another's over TLS as the environment says ([`TlsOptions::from_environment`]).
+    /// The service on the computer of that name; leading backslashes are optional. This computer's
+    /// service is reached over its Unix socket, another's over TLS as the environment says
+    /// ([`TlsOptions::from_environment`]).
     ///
     /// # Errors
     /// `hrCouldNotConnect` for a malformed name, `hrInvalidParam` for an unusable environment.
@@ -101,8 +102,9 @@ impl Server {
         Self::find(name, TlsOptions::from_environment)
     }
 
-    /// The service on the computer of that name, which is reached over TLS, unless it is this computer and no port is
-    /// named: `\\name`, `name`, `name:port`, or an address; one of IPv6 in brackets where a port follows.
+    /// The service on the computer of that name, which is reached over TLS, unless it is this
+    /// computer and no port is named: `\\name`, `name`, `name:port`, or an address; one of IPv6 in
+    /// brackets where a port follows.
     ///
     /// # Errors
     /// `hrCouldNotConnect` for a malformed name.
@@ -125,7 +127,8 @@ impl Server {
         })
     }
 
-    /// Whether the service is reached over the network: the paths that it names are not this computer's then.
+    /// Whether the service is reached over the network: the paths that it names are not this
+    /// computer's then.
     pub fn is_remote(&self) -> bool {
         matches!(self.way, Way::Network(_))
     }
@@ -181,7 +184,8 @@ fn split(name: &str) -> Result<(&str, Option<u16>)> {
     }
 }
 
-/// Whether a name is this computer's. Elsewhere than on Unix no service runs on it, as far as this program knows.
+/// Whether a name is this computer's. Elsewhere than on Unix no service runs on it, as far as this
+/// program knows.
 fn is_this_computer(name: &str) -> bool {
     let own = computer_name();
     let short = |name: &str| name.split('.').next().unwrap_or(name).to_lowercase();

@@ -1,5 +1,5 @@
-//! Proves to a service on another computer who calls, by Kerberos tickets that are bound to the TLS channel: by those of
-//! the identity that was set, or of the process's own cache.
+//! Proves to a service on another computer who calls, by Kerberos tickets that are bound to the TLS
+//! channel: by those of the identity that was set, or of the process's own cache.
 
 use contract::{Error, Result, ResultCode};
 

@@ -1,6 +1,7 @@
-//! How fast a database streams from the service to a client, verified: over the Unix socket and over TLS on loopback.
-//! Beside them a plain TLS copy of the same file (read, sent, received, nothing else), what TLS alone does with bytes that
-//! nobody reads from a file, and `openssl s_time`, which fetches the file from `openssl s_server`.
+//! How fast a database streams from the service to a client, verified: over the Unix socket and
+//! over TLS on loopback. Beside them a plain TLS copy of the same file (read, sent, received,
+//! nothing else), what TLS alone does with bytes that nobody reads from a file, and `openssl
+//! s_time`, which fetches the file from `openssl s_server`.
 //!
 //! The database is a fixture's, its pages repeated under new page numbers up to 1 GiB.
 
@@ -194,7 +195,8 @@ fn openssl_s_time(issued: &Issued, database: &Path) -> f64 {
     // Its own clock counts whole seconds.
     let seconds = began.elapsed().as_secs_f64();
     server.kill().and_then(|()| server.wait()).expect("its end");
-    // "3 connections in 1.10 real seconds, 1073741901 bytes read per connection", after the processor's time.
+    // "3 connections in 1.10 real seconds, 1073741901 bytes read per connection", after the
+    // processor's time.
     let said = String::from_utf8_lossy(&output.stdout);
     let number = |before: &str, after: &str| -> f64 {
         let line = said.lines().find(|line| line.contains("real seconds"));

@@ -1,8 +1,9 @@
-//! The audit log: one JSON line for each call, and for each connection that was refused. Who, from where, what call,
-//! which files and how many bytes, how it ended. Never a secret: no handle, token, password or content.
+//! The audit log: one JSON line for each call, and for each connection that was refused. Who, from
+//! where, what call, which files and how many bytes, how it ended. Never a secret: no handle,
+//! token, password or content.
 //!
-//! Of each file that is read there is one line, when its end or an error was sent. It says what the calls that open and
-//! close it would say.
+//! Of each file that is read there is one line, when its end or an error was sent. It says what the
+//! calls that open and close it would say.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -22,7 +23,8 @@ use crate::journal::{self, Journal};
 /// The name of the audit log in the journal: `journalctl -t dsbackup-audit`.
 const IDENTIFIER: &str = "dsbackup-audit";
 
-/// How many files an entry of the journal names. A datagram has its limit; only truncated logs can be so many.
+/// How many files an entry of the journal names. A datagram has its limit; only truncated logs can
+/// be so many.
 const FILES_IN_JOURNAL: usize = 500;
 
 /// Where lines go, and whether they arrive.
@@ -67,7 +69,8 @@ struct Line<'a> {
 }
 
 impl Audit {
-    /// Opens the file, which is created with mode 0600; without one, the journal where there is one.
+    /// Opens the file, which is created with mode 0600; without one, the journal where there is
+    /// one.
     ///
     /// # Errors
     /// `hrInvalidPath` when it cannot be written.
@@ -304,7 +307,8 @@ impl Visit {
         result.map(Response::new)
     }
 
-    /// Ends a call that leaves no line when all is well: a life sign, or what the line of a file will say.
+    /// Ends a call that leaves no line when all is well: a life sign, or what the line of a file
+    /// will say.
     pub(crate) fn answer_quietly<T>(
         mut self,
         result: Result<T, Status>,

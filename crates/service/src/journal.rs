@@ -1,6 +1,7 @@
 //! The journal of systemd: whether this process writes to it, and entries with fields of their own.
 //!
-//! An entry is a datagram of lines `FIELD=value`. Source: systemd's public `JOURNAL_NATIVE_PROTOCOL`.
+//! An entry is a datagram of lines `FIELD=value`. Source: systemd's public
+//! `JOURNAL_NATIVE_PROTOCOL`.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;

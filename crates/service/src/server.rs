@@ -44,7 +44,8 @@ const STREAMS: u32 = 16;
 /// Bytes of the headers of a call.
 const HEADERS: u32 = 16 << 10;
 
-/// Bytes that may be on their way to the service on one connection: they are what a silent peer can make it keep.
+/// Bytes that may be on their way to the service on one connection: they are what a silent peer can
+/// make it keep.
 const WINDOW: u32 = 2 << 20;
 
 /// Bytes of a request, the largest of which holds a few paths.
@@ -53,7 +54,8 @@ const MESSAGE: usize = 64 << 10;
 /// Bytes of a request with a ticket, which holds the groups of its owner.
 const TOKEN: usize = 128 << 10;
 
-/// How often a silent connection is asked whether its other end still exists, and for how long an answer is awaited.
+/// How often a silent connection is asked whether its other end still exists, and for how long an
+/// answer is awaited.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A service that hosts its directory and listens, but does not answer yet.
@@ -132,8 +134,9 @@ impl Service {
         Ok(Self::new(configuration, store, audit, ways))
     }
 
-    /// Takes the directory exclusively, and serves this process alone: nothing listens, and what the configuration says
-    /// of endpoints does not count. Connections come in over what is returned beside the service.
+    /// Takes the directory exclusively, and serves this process alone: nothing listens, and what
+    /// the configuration says of endpoints does not count. Connections come in over what is
+    /// returned beside the service.
     ///
     /// # Errors
     /// As [`Service::start`].
@@ -174,7 +177,8 @@ impl Service {
         }
     }
 
-    /// The socket on which clients of this computer reach the service; none in a process of its own.
+    /// The socket on which clients of this computer reach the service; none in a process of its
+    /// own.
     pub fn socket(&self) -> Option<&Path> {
         match &self.ways {
             Ways::Listening { socket, .. } => Some(socket.path()),
@@ -193,8 +197,8 @@ impl Service {
         }
     }
 
-    /// Answers calls until `shutdown` resolves. Then contexts are released, calls under way get an error, and within
-    /// seconds the socket is gone.
+    /// Answers calls until `shutdown` resolves. Then contexts are released, calls under way get an
+    /// error, and within seconds the socket is gone.
     ///
     /// # Errors
     /// `hrError` when the system refuses to listen on.
@@ -298,7 +302,8 @@ fn failed(socket: Option<&LocalSocket>, error: &dyn std::error::Error) -> Error 
     Error::new(ResultCode::ERROR, reason)
 }
 
-/// Waits until no connection's task holds the contexts, so that the directory is free when the service has ended.
+/// Waits until no connection's task holds the contexts, so that the directory is free when the
+/// service has ended.
 async fn until_gone(contexts: Weak<Contexts>) {
     let gone = async {
         while contexts.strong_count() > 0 {

@@ -31,7 +31,8 @@ impl StoreConfiguration {
         }
     }
 
-    /// Takes the directory exclusively. Clients are going to reach it over `socket`, where there is one.
+    /// Takes the directory exclusively. Clients are going to reach it over `socket`, where there is
+    /// one.
     ///
     /// # Errors
     /// What the store says, and `hrInvalidParam` for a socket in a folder of the directory.
@@ -52,7 +53,8 @@ impl StoreConfiguration {
     }
 }
 
-/// The socket's folder is locked for a moment when the socket is made, and the directory's folders are locked for good.
+/// The socket's folder is locked for a moment when the socket is made, and the directory's folders
+/// are locked for good.
 fn refuse_socket_in_directory(directory: &DirectoryConfiguration, socket: &Path) -> Result<()> {
     let canonical = |folder: &Path| folder.canonicalize().ok();
     let Some(parent) = socket.parent().and_then(canonical) else {

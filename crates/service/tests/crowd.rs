@@ -1,4 +1,5 @@
-//! Thousands of connections: what they take of the memory of the service, which has this process for itself.
+//! Thousands of connections: what they take of the memory of the service, which has this process
+//! for itself.
 #![allow(dead_code, reason = "other tests use the rest of the helpers")]
 
 #[path = "service/certificates.rs"]

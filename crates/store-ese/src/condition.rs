@@ -1,4 +1,5 @@
-//! The condition that a directory is in: what its database's header says, which logs it needs, which are there.
+//! The condition that a directory is in: what its database's header says, which logs it needs,
+//! which are there.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -20,8 +21,8 @@ pub(crate) struct Condition {
 impl Condition {
     /// Judges a database by the start and the end of its file, and the logs beside it.
     ///
-    /// `start` holds [`DatabaseHeaders::START`] bytes or the whole of a shorter file; `last` reads as many bytes from
-    /// the file's end as it is asked for.
+    /// `start` holds [`DatabaseHeaders::START`] bytes or the whole of a shorter file; `last` reads
+    /// as many bytes from the file's end as it is asked for.
     ///
     /// # Errors
     /// `hrDatabaseCorrupted` for a header that is not sound; what `last` says.

@@ -24,7 +24,8 @@ pub struct DirectoryConfiguration {
     /// What the names of logs and checkpoint start with.
     #[serde(default = "default_log_base_name")]
     pub log_base_name: String,
-    /// Whether a directory that was not shut down is recovered before it goes online; otherwise it is hosted as it is.
+    /// Whether a directory that was not shut down is recovered before it goes online; otherwise it
+    /// is hosted as it is.
     #[serde(default = "default_recover")]
     pub recover: bool,
     /// The forest's tombstone lifetime, in days; counts where the database itself does not tell it.

@@ -1,5 +1,5 @@
-//! From which log on a backup of logs begins: noted after each backup that truncated the logs, or by the backup
-//! application itself (DsSetCurrentBackupLog).
+//! From which log on a backup of logs begins: noted after each backup that truncated the logs, or
+//! by the backup application itself (DsSetCurrentBackupLog).
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -29,7 +29,8 @@ pub(crate) enum Recorded {
 /// Where a backup of logs begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Start {
-    /// The generation that was in use at the last backup. It went on to grow, so the next backup begins with it.
+    /// The generation that was in use at the last backup. It went on to grow, so the next backup
+    /// begins with it.
     pub(crate) generation: u32,
     /// The signature of its sequence of logs, where there was a log in use.
     sequence: Option<String>,

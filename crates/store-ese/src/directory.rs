@@ -8,8 +8,8 @@ use ntds::{Directory, Facts};
 
 use crate::configuration::DirectoryConfiguration;
 
-/// The tombstone lifetime that goes into tokens: the directory's own where the database says it, else the configured
-/// one. The log tells which.
+/// The tombstone lifetime that goes into tokens: the directory's own where the database says it,
+/// else the configured one. The log tells which.
 pub(crate) fn tombstone_lifetime(database: &Path, configuration: &DirectoryConfiguration) -> u32 {
     let configured = configuration.tombstone_lifetime_days;
     let read = open(database).and_then(|database| Directory::of(&database)?.tombstone_lifetime());
@@ -29,8 +29,8 @@ pub(crate) fn tombstone_lifetime(database: &Path, configuration: &DirectoryConfi
     }
 }
 
-/// All facts of the directory; `None` where the database holds no directory, is not clean, or cannot be read: a backup
-/// is worth more than its description.
+/// All facts of the directory; `None` where the database holds no directory, is not clean, or
+/// cannot be read: a backup is worth more than its description.
 pub(crate) fn facts(database: &Path) -> Option<Facts> {
     let read = open(database).and_then(|database| Directory::of(&database)?.facts());
     match read {

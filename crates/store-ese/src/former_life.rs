@@ -1,5 +1,5 @@
-//! What a restored directory must leave behind: the invocation id of its backup. A file beside the database keeps it, so
-//! that a later backup sees whether the directory went on under it.
+//! What a restored directory must leave behind: the invocation id of its backup. A file beside the
+//! database keeps it, so that a later backup sees whether the directory went on under it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,8 @@ pub(crate) struct FormerLife {
     version: u32,
     /// The invocation id of the backup.
     invocation_id: String,
-    /// The database's time (DBTIME) at the end of the restore, if it was clean. Whatever engine uses the database raises it.
+    /// The database's time (DBTIME) at the end of the restore, if it was clean. Whatever engine
+    /// uses the database raises it.
     dbtime: Option<u64>,
 }
 
@@ -40,8 +41,9 @@ pub(crate) enum Standing {
     RolledBack(String),
 }
 
-/// Notes a restore that is otherwise complete: writes what an NTDS needs before it starts, and which life it must leave.
-/// The files, in the order in which they were written; none for a database that is no directory's.
+/// Notes a restore that is otherwise complete: writes what an NTDS needs before it starts, and
+/// which life it must leave. The files, in the order in which they were written; none for a
+/// database that is no directory's.
 ///
 /// # Errors
 /// `hrDiskIO` when a file cannot be written: nobody would hear of the danger.

@@ -1,10 +1,11 @@
-//! The invocation id of a restored NTDS: the name of its database's life, by which partners remember how far they have its
-//! changes.
+//! The invocation id of a restored NTDS: the name of its database's life, by which partners
+//! remember how far they have its changes.
 //!
-//! A directory that goes on under the id that it had at the backup gives new changes numbers (USNs) that its partners have
-//! seen, so they ignore them: a USN rollback, which Active Directory does not report. NTDS takes a new id when it starts with
-//! the registry value "Database restored from backup" at 1, as Microsoft documents it. Each restore writes that value as a
-//! file beside the database, with what to do, whichever program restores.
+//! A directory that goes on under the id that it had at the backup gives new changes numbers (USNs)
+//! that its partners have seen, so they ignore them: a USN rollback, which Active Directory does
+//! not report. NTDS takes a new id when it starts with the registry value "Database restored from
+//! backup" at 1, as Microsoft documents it. Each restore writes that value as a file beside the
+//! database, with what to do, whichever program restores.
 
 use std::io;
 use std::path::Path;
@@ -19,8 +20,8 @@ pub const REGISTRY_KEY: &str = r"SYSTEM\CurrentControlSet\Services\NTDS\Paramete
 /// The name of the value.
 pub const REGISTRY_VALUE: &str = "Database restored from backup";
 
-/// Writes both files into the folder of a restored database, durably, in place of older ones. `former` is the invocation id
-/// that the database was restored with, where it is known.
+/// Writes both files into the folder of a restored database, durably, in place of older ones.
+/// `former` is the invocation id that the database was restored with, where it is known.
 ///
 /// # Errors
 /// When they cannot be written.

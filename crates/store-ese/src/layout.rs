@@ -83,7 +83,8 @@ impl Layout {
         ])
     }
 
-    /// Where the logs lie: in their folder, or, if there are none, where recovery set them aside after it had replayed them.
+    /// Where the logs lie: in their folder, or, if there are none, where recovery set them aside
+    /// after it had replayed them.
     pub(crate) fn logs_lie_in(&self) -> PathBuf {
         match self.replayed() {
             Some(name) => self.log_folder.join(name),
@@ -91,7 +92,8 @@ impl Layout {
         }
     }
 
-    /// The name of the folders that hold the replayed logs and their checkpoint, while no others have taken their place.
+    /// The name of the folders that hold the replayed logs and their checkpoint, while no others
+    /// have taken their place.
     fn replayed(&self) -> Option<String> {
         let entries = std::fs::read_dir(&self.log_folder).ok()?.flatten();
         let has_logs = (entries.filter_map(|entry| entry.file_name().into_string().ok()))
@@ -138,7 +140,8 @@ impl Layout {
     /// Lists the folders.
     ///
     /// # Errors
-    /// `hrDiskIO` when a folder cannot be read; `hrInvalidPath` for a file of the directory that is no regular file.
+    /// `hrDiskIO` when a folder cannot be read; `hrInvalidPath` for a file of the directory that is
+    /// no regular file.
     pub(crate) fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::default();
         let unreadable = |folder: &Path, error: std::io::Error| {
@@ -238,7 +241,8 @@ impl Layout {
         })
     }
 
-    /// Whether a file that does not belong to the directory is half of one that does, such as `ntds.dit.partial`.
+    /// Whether a file that does not belong to the directory is half of one that does, such as
+    /// `ntds.dit.partial`.
     pub(crate) fn is_unfinished(&self, other: &Path) -> bool {
         let (Some(folder), Some(name)) = (other.parent(), other.file_name()) else {
             return false;
@@ -286,7 +290,8 @@ impl Role {
     }
 }
 
-/// What a name is among the logs; also for the reserved logs of old engines, whose names lack the base name.
+/// What a name is among the logs; also for the reserved logs of old engines, whose names lack the
+/// base name.
 fn log_name(name: &str, base: &str) -> Option<LogName> {
     LogName::parse(name, base).or_else(|| {
         [(1, "res1.log"), (2, "res2.log")]

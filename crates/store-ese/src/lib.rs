@@ -1,5 +1,5 @@
-//! A directory in a folder, or in three: database, logs, checkpoint. Nobody runs it while it is hosted, so its files
-//! stand still and are backed up as they are.
+//! A directory in a folder, or in three: database, logs, checkpoint. Nobody runs it while it is
+//! hosted, so its files stand still and are backed up as they are.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -52,8 +52,8 @@ struct Hosted {
     mode: Mode,
     server: String,
     tombstone_lifetime_days: u32,
-    /// What the database says of its directory; read when the first backup asks, since all objects are counted. The
-    /// files stand still while they are hosted, so it stays true.
+    /// What the database says of its directory; read when the first backup asks, since all objects
+    /// are counted. The files stand still while they are hosted, so it stays true.
     facts: OnceLock<Option<ntds::Facts>>,
     backup: Slot,
     restore: Slot,
@@ -67,9 +67,9 @@ impl EseFolder {
     /// # Errors
     /// - `hrInvalidPath`: a folder does not exist.
     /// - `hrDatabaseInUse`: another process hosts the directory, or restores into it.
-    /// - In normal mode `hrRestoreInProgress` for a restore that is not complete, `hrDatabaseNotFound`,
-    ///   `hrDatabaseCorrupted` for a database without a sound header, and the engine's codes for a directory that was
-    ///   not shut down and cannot be recovered.
+    /// - In normal mode `hrRestoreInProgress` for a restore that is not complete,
+    ///   `hrDatabaseNotFound`, `hrDatabaseCorrupted` for a database without a sound header, and the
+    ///   engine's codes for a directory that was not shut down and cannot be recovered.
     pub fn host(configuration: &DirectoryConfiguration, mode: Mode) -> Result<Self> {
         let layout = Layout::new(configuration)?;
         let lock = FolderLock::acquire(&layout.folders())?;

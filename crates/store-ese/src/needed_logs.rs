@@ -1,4 +1,5 @@
-//! From which log on the databases in a directory's folders may need the logs, the hosted one and others beside it.
+//! From which log on the databases in a directory's folders may need the logs, the hosted one and
+//! others beside it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -23,9 +24,9 @@ pub(crate) struct Neighbour {
 
 /// The first generation that a database may need, or why that is not known.
 ///
-/// A clean one needs the logs from where it was consistent last: what follows there attached it again and changed it,
-/// if it is older than its logs. A dirty one says which it requires; one that a backup copied needs them from where
-/// that began.
+/// A clean one needs the logs from where it was consistent last: what follows there attached it
+/// again and changed it, if it is older than its logs. A dirty one says which it requires; one that
+/// a backup copied needs them from where that began.
 pub(crate) fn first_needed(header: &DatabaseHeader) -> Result<u32, String> {
     match header.state() {
         DatabaseState::CleanShutdown => match header.last_consistent.generation() {

@@ -49,7 +49,8 @@ impl PinnedFile {
     /// # Errors
     /// `hrDiskIO`; `ERROR_NOT_ENOUGH_MEMORY` when the process may not open so many files.
     pub(crate) fn open(found: &DirectoryFile) -> Result<Self> {
-        // Should a pipe take the file's place in this moment, opening it must not wait for a writer.
+        // Should a pipe take the file's place in this moment, opening it must not wait for a
+        // writer.
         let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let opened = OpenOptions::new()
             .read(true)

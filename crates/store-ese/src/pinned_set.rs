@@ -23,7 +23,8 @@ use crate::{Hosted, STORE_KIND};
 /// Bytes of a log's header, and of each of a checkpoint's two copies.
 const HEADER: usize = 4096;
 
-/// A consistent set of files: nobody else uses the directory, and a file that changes all the same fails its reading.
+/// A consistent set of files: nobody else uses the directory, and a file that changes all the same
+/// fails its reading.
 pub(crate) struct PinnedSet {
     hosted: Arc<Hosted>,
     options: BackupOptions,
@@ -121,8 +122,8 @@ impl PinnedSet {
             .collect()
     }
 
-    /// A backup of logs holds nothing else: neither the checkpoint, which tells of one moment's files, nor logs that
-    /// are only prepared.
+    /// A backup of logs holds nothing else: neither the checkpoint, which tells of one moment's
+    /// files, nor logs that are only prepared.
     fn holds(&self, file: &PinnedFile) -> bool {
         let Some(first_log) = self.first_log else {
             return true;
@@ -206,8 +207,9 @@ impl BackupSet for PinnedSet {
                 kept_because,
             },
         };
-        // What a backup of logs continues from here on. A folder without a log in use is a copy of a directory, or one
-        // that was recovered: the engine will begin another sequence of logs there.
+        // What a backup of logs continues from here on. A folder without a log in use is a copy of
+        // a directory, or one that was recovered: the engine will begin another sequence of logs
+        // there.
         let log_folder = self.hosted.layout.log_folder.as_path();
         let current = (self.condition.logs.current())
             .filter(|log| log.path.parent().is_some_and(|folder| folder == log_folder));

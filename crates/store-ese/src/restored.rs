@@ -1,5 +1,5 @@
-//! Whether what a restore left in the folders is a directory that can start, and belongs to the backup that was
-//! announced. What passes is made durable.
+//! Whether what a restore left in the folders is a directory that can start, and belongs to the
+//! backup that was announced. What passes is made durable.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -24,7 +24,8 @@ const INVALID_LOG_SEQUENCE: ResultCode = ResultCode::from_engine_error(-515);
 /// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`: no database, or no sound one.
 /// - `hrBadDbSignature`: another database than the token's.
 /// - `hrMissingRestoreLogFiles`: logs that the database needs are not there.
-/// - `hrLogFileCorrupt`, `hrBadLogSignature`, `hrInvalidLogSequence`: logs that do not form one chain of the backup's.
+/// - `hrLogFileCorrupt`, `hrBadLogSignature`, `hrInvalidLogSequence`: logs that do not form one
+///   chain of the backup's.
 /// - `hrBadCheckpointSignature`: a checkpoint of other logs.
 /// - `hrInvalidPath`: an unfinished file.
 pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
@@ -182,7 +183,8 @@ fn check_logs(logs: &LogSet, plan: &RestorePlan) -> Result<()> {
     Ok(())
 }
 
-/// Neighbours are of one sequence, no generation is there twice, and the later log names the time of the earlier one.
+/// Neighbours are of one sequence, no generation is there twice, and the later log names the time
+/// of the earlier one.
 fn check_neighbours(before: &LogFile, after: &LogFile) -> Result<()> {
     let (first, second) = (before.path.display(), after.path.display());
     if before.header.log_signature != after.header.log_signature {
@@ -216,8 +218,8 @@ fn check_neighbours(before: &LogFile, after: &LogFile) -> Result<()> {
     Ok(())
 }
 
-/// A checkpoint of other logs would make recovery start at the wrong place. One that cannot be read does no harm: the
-/// engine then starts at the first log.
+/// A checkpoint of other logs would make recovery start at the wrong place. One that cannot be read
+/// does no harm: the engine then starts at the first log.
 fn check_checkpoint(contents: &Contents, logs: &LogSet) -> Result<()> {
     let Some(file) = contents
         .files

@@ -1,8 +1,9 @@
 //! Which logs nobody needs any more once a backup holds them, and their deletion.
 //!
-//! A log may go when its generation is below all of these: the generation at which recovery would start (the
-//! checkpoint), the lowest that any database in the directory's folders may need, and the log in use. Where one of them
-//! is not known for certain nothing is deleted: logs cost disk space, a missing log costs the directory.
+//! A log may go when its generation is below all of these: the generation at which recovery would
+//! start (the checkpoint), the lowest that any database in the directory's folders may need, and
+//! the log in use. Where one of them is not known for certain nothing is deleted: logs cost disk
+//! space, a missing log costs the directory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -112,11 +113,12 @@ impl FirstKept {
     }
 }
 
-/// Deletes the numbered logs below a generation, lowest first, so that what remains is a chain at any time.
+/// Deletes the numbered logs below a generation, lowest first, so that what remains is a chain at
+/// any time.
 ///
 /// # Errors
-/// `hrDatabaseInUse` when a log is not the one that was backed up: nothing is deleted. `hrDiskIO` when the system
-/// refuses a deletion.
+/// `hrDatabaseInUse` when a log is not the one that was backed up: nothing is deleted. `hrDiskIO`
+/// when the system refuses a deletion.
 pub(crate) fn delete_below(kept: &FirstKept, files: &[Arc<PinnedFile>]) -> Result<Truncation> {
     let mut doomed: Vec<_> = files
         .iter()

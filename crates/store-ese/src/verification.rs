@@ -62,7 +62,8 @@ impl Verification {
     /// Takes the file's next bytes.
     ///
     /// # Errors
-    /// For damage that is not allowed: `hrReadVerifyFailure`, `hrLogFileCorrupt`, or an unknown version's code.
+    /// For damage that is not allowed: `hrReadVerifyFailure`, `hrLogFileCorrupt`, or an unknown
+    /// version's code.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<()> {
         match &mut self.check {
             Check::Pages(verifier) => {

@@ -12,7 +12,8 @@ use store::unusable;
 pub struct SambaConfiguration {
     /// Its configuration file.
     pub smb_conf: PathBuf,
-    /// Where copies of databases go that cannot be read later: those of the backend tdb, and small ones.
+    /// Where copies of databases go that cannot be read later: those of the backend tdb, and small
+    /// ones.
     #[serde(default = "default_spool_folder")]
     pub spool_folder: PathBuf,
     /// How long a backup waits for the domain controller's locks, in milliseconds.

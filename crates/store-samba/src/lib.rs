@@ -84,7 +84,8 @@ impl SambaServer {
     }
 }
 
-/// Tidies up after a restore that came as far as its last step before the service or the machine died.
+/// Tidies up after a restore that came as far as its last step before the service or the machine
+/// died.
 fn finish_restore(installation: &Installation) -> Result<()> {
     let place = Place::of(installation);
     if RestoreMarker::read(&installation.state).is_ok_and(|marker| marker.is_none())

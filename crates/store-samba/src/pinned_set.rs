@@ -26,8 +26,8 @@ impl PinnedSet {
     /// Pins the moment.
     ///
     /// # Errors
-    /// `hrDatabaseInUse` when a lock is not free in time, `hrError` when the directory does not answer, `hrDiskFull`
-    /// and others; nothing stays locked.
+    /// `hrDatabaseInUse` when a lock is not free in time, `hrError` when the directory does not
+    /// answer, `hrDiskFull` and others; nothing stays locked.
     pub(crate) fn pin(
         installation: &Installation,
         pinning: &samba::Options,

@@ -18,7 +18,8 @@ impl FileOfMoment {
     /// Opens a file.
     ///
     /// # Errors
-    /// `hrReadVerifyFailure` for damage that is not allowed, `hrDatabaseInUse` for a file that changes, `hrDiskIO`.
+    /// `hrReadVerifyFailure` for damage that is not allowed, `hrDatabaseInUse` for a file that
+    /// changes, `hrDiskIO`.
     pub(crate) fn open(file: &PinnedFile, allow_corrupt: bool) -> Result<Self> {
         let (reader, damage) = match file.open() {
             Ok(reader) => (reader, Vec::new()),

@@ -14,8 +14,8 @@ use store::{
 use crate::Hosted;
 use crate::failure::code;
 
-/// The lock is twofold: the marker keeps this service from hosting the directory, and the domain controller cannot
-/// start because `sam.ldb` is aside until everything is in place.
+/// The lock is twofold: the marker keeps this service from hosting the directory, and the domain
+/// controller cannot start because `sam.ldb` is aside until everything is in place.
 pub(crate) struct Registration {
     hosted: Arc<Hosted>,
     signature: DatabaseSignature,
@@ -28,8 +28,9 @@ impl Registration {
     /// Checks that the plan is for this domain controller, and locks it.
     ///
     /// # Errors
-    /// `hrBadDbSignature` for another domain controller's backup; `hrInvalidPath` for places that are not the staging
-    /// folder's; `hrDatabaseInUse` when the domain controller runs; `hrDiskIO`. Then nothing has been changed.
+    /// `hrBadDbSignature` for another domain controller's backup; `hrInvalidPath` for places that
+    /// are not the staging folder's; `hrDatabaseInUse` when the domain controller runs; `hrDiskIO`.
+    /// Then nothing has been changed.
     pub(crate) fn begin(hosted: Arc<Hosted>, plan: &RestorePlan, restore: Taken) -> Result<Self> {
         let installation = &hosted.installation;
         let place = Place::of(installation);
@@ -38,7 +39,8 @@ impl Registration {
         let wanted = plan.token.signature;
         let interrupted = RestoreMarker::read(&installation.state);
         match &interrupted {
-            // What was there is aside. The restore that put it there was for this domain controller.
+            // What was there is aside. The restore that put it there was for this domain
+            // controller.
             Ok(Some(marker)) if !place.can_start() => {
                 if marker.database_signature != hex::encode(&wanted) {
                     return Err(other_server(
@@ -75,7 +77,8 @@ impl Registration {
         self.marker.write(self.folder())
     }
 
-    /// Everything from what the application left in the staging folder to a domain controller that can start.
+    /// Everything from what the application left in the staging folder to a domain controller that
+    /// can start.
     fn put_in_place(&self) -> Result<()> {
         let installation = &self.hosted.installation;
         let place = Place::of(installation);
@@ -243,8 +246,8 @@ fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
     }
 }
 
-/// Whether what lies there is the domain controller that the backup is of. A server that lost everything can be told
-/// by its configuration only, when the restored files are there.
+/// Whether what lies there is the domain controller that the backup is of. A server that lost
+/// everything can be told by its configuration only, when the restored files are there.
 fn check_same_server(installation: &Installation, wanted: &DatabaseSignature) -> Result<()> {
     if !Place::of(installation).can_start() {
         return Ok(());

@@ -1,8 +1,8 @@
 //! Test data: directories and databases written by the real engine.
 //!
-//! A small selection ships with the project in `fixtures/`. The full set lies in `shared/fixtures` beside the
-//! checkout on the project's own machines; tests that want all of it call [`every`], which says what it left out
-//! where that folder does not exist.
+//! A small selection ships with the project in `fixtures/`. The full set lies in `shared/fixtures`
+//! beside the checkout on the project's own machines; tests that want all of it call [`every`],
+//! which says what it left out where that folder does not exist.
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
@@ -52,7 +52,8 @@ impl Fixture {
         folder
     }
 
-    /// A text or `.zst` file beside the archive, decompressed; `None` where the set has no such file.
+    /// A text or `.zst` file beside the archive, decompressed; `None` where the set has no such
+    /// file.
     pub fn companion(&self, file_name: &str) -> Option<Vec<u8>> {
         let path = self.folder().join(file_name);
         if !path.exists() {
@@ -91,7 +92,8 @@ pub fn every() -> Vec<Fixture> {
     }
 }
 
-/// A fixture by name, from the shipped selection or else from the full set; `None` (with a note) where neither has it.
+/// A fixture by name, from the shipped selection or else from the full set; `None` (with a note)
+/// where neither has it.
 pub fn find(name: &str) -> Option<Fixture> {
     let found = shipped()
         .into_iter()
@@ -107,7 +109,8 @@ pub fn find(name: &str) -> Option<Fixture> {
     found
 }
 
-/// The folder of the full fixture set, where it exists: `DSBACKUP_FIXTURES`, or `shared/fixtures` beside the checkout.
+/// The folder of the full fixture set, where it exists: `DSBACKUP_FIXTURES`, or `shared/fixtures`
+/// beside the checkout.
 pub fn full_set() -> Option<PathBuf> {
     let folder = match std::env::var_os("DSBACKUP_FIXTURES") {
         Some(folder) => PathBuf::from(folder),

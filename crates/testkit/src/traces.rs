@@ -1,4 +1,5 @@
-//! Where a running process shows a secret: to whoever lists processes, to its children, and to whoever gets its core.
+//! Where a running process shows a secret: to whoever lists processes, to its children, and to
+//! whoever gets its core.
 
 use std::fs::File;
 use std::io::BufRead;
@@ -30,7 +31,8 @@ pub fn family(process: u32) -> Vec<u32> {
     family
 }
 
-/// Whether a process's arguments or its environment as it was started show a secret: the names of these places.
+/// Whether a process's arguments or its environment as it was started show a secret: the names of
+/// these places.
 pub fn in_the_open(process: u32, secret: &str) -> Vec<String> {
     ["cmdline", "environ"]
         .into_iter()
@@ -42,7 +44,8 @@ pub fn in_the_open(process: u32, secret: &str) -> Vec<String> {
         .collect()
 }
 
-/// The parts of a process's memory that show a secret, in UTF-8 or UTF-16: everything that a core could hold.
+/// The parts of a process's memory that show a secret, in UTF-8 or UTF-16: everything that a core
+/// could hold.
 pub fn in_memory(process: u32, secret: &str) -> Vec<String> {
     let memory = File::open(format!("/proc/{process}/mem")).expect("the process's memory");
     let maps = File::open(format!("/proc/{process}/maps")).expect("its parts");

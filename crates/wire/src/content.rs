@@ -1,8 +1,9 @@
-//! The messages of HrRBackupRead as they lie in the body of its answer, without a copy of the data in them.
+//! The messages of HrRBackupRead as they lie in the body of its answer, without a copy of the data
+//! in them.
 //!
-//! gRPC puts each message behind five bytes, and the message is a [`FileContent`]. The general way builds every message
-//! in a buffer on one side and collects it in another on the other side. Here the data passes as it is, and only what
-//! stands around it is made and read:
+//! gRPC puts each message behind five bytes, and the message is a [`FileContent`]. The general way
+//! builds every message in a buffer on one side and collects it in another on the other side. Here
+//! the data passes as it is, and only what stands around it is made and read:
 //!
 //! ```text
 //! 0          1                    5     6              n          n + data
@@ -12,7 +13,8 @@
 //!            big-endian            field 1               as read    FileEnd, or none
 //! ```
 //!
-//! Any gRPC library understands what [`parts`] makes, and [`Reader`] understands what any library sends.
+//! Any gRPC library understands what [`parts`] makes, and [`Reader`] understands what any library
+//! sends.
 
 use contract::{Error, Result, ResultCode};
 use prost::Message;
@@ -32,8 +34,8 @@ const REST: usize = 1 << 20;
 /// Bytes of a message.
 const MESSAGE: usize = 64 << 20;
 
-/// One message as consecutive parts: what stands before the data, the data itself, and what stands behind it. The last two
-/// may be empty.
+/// One message as consecutive parts: what stands before the data, the data itself, and what stands
+/// behind it. The last two may be empty.
 pub fn parts(content: FileContent) -> [Bytes; 3] {
     let FileContent { data, end } = content;
     let rest = FileContent {
@@ -80,8 +82,9 @@ enum Expected {
 }
 
 impl Reader {
-    /// Takes bytes from the front of `part` and returns the next data in them, or the file's end. The data of one
-    /// message may come in many pieces. `None` when more parts are needed; then `part` is empty.
+    /// Takes bytes from the front of `part` and returns the next data in them, or the file's end.
+    /// The data of one message may come in many pieces. `None` when more parts are needed; then
+    /// `part` is empty.
     ///
     /// # Errors
     /// `hrCommunicationError` for what is no such message.

@@ -1,5 +1,6 @@
-//! The messages between the directory backup service and its clients (`proto/dsbackup.proto`), and how the documented
-//! codes travel in them: as a trailer of the gRPC status, whose message is the reason in words.
+//! The messages between the directory backup service and its clients (`proto/dsbackup.proto`), and
+//! how the documented codes travel in them: as a trailer of the gRPC status, whose message is the
+//! reason in words.
 #![forbid(unsafe_code)]
 
 pub mod content;
@@ -17,7 +18,8 @@ pub mod v1 {
 /// The trailer that carries a [`ResultCode`] as a decimal number.
 const CODE_TRAILER: &str = "dsbackup-code";
 
-/// The largest piece of a file in one message, in bytes. Larger ones leave the processor's cache before they are sent.
+/// The largest piece of a file in one message, in bytes. Larger ones leave the processor's cache
+/// before they are sent.
 pub const PIECE: usize = 512 << 10;
 
 /// The status that carries a documented error to the client.
@@ -36,8 +38,8 @@ pub fn to_status(error: &Error) -> Status {
     status
 }
 
-/// The documented error behind a status. A status without our trailer comes from the connection itself:
-/// `hrCommunicationError`.
+/// The documented error behind a status. A status without our trailer comes from the connection
+/// itself: `hrCommunicationError`.
 pub fn from_status(status: &Status) -> Error {
     let code = status
         .metadata()

@@ -1,5 +1,5 @@
-//! What both sides of a TLS connection agree on: version 1.3 and nothing older, HTTP/2, and how keys and certificates
-//! are named.
+//! What both sides of a TLS connection agree on: version 1.3 and nothing older, HTTP/2, and how
+//! keys and certificates are named.
 
 use std::fmt;
 use std::path::Path;
@@ -42,8 +42,8 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// A SHA-256: of a certificate (its DER form), or of a public key (SubjectPublicKeyInfo in DER). Written in hexadecimal;
-/// colons between bytes are read too.
+/// A SHA-256: of a certificate (its DER form), or of a public key (SubjectPublicKeyInfo in DER).
+/// Written in hexadecimal; colons between bytes are read too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -53,7 +53,8 @@ impl Fingerprint {
         Self(Sha256::digest(certificate).into())
     }
 
-    /// Of a certificate's public key, which stays the same when the certificate is renewed with the same key.
+    /// Of a certificate's public key, which stays the same when the certificate is renewed with the
+    /// same key.
     ///
     /// # Errors
     /// `hrInvalidParam` for what is no certificate.

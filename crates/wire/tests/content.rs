@@ -1,5 +1,5 @@
-//! The messages of a file on its way: what gRPC's general way makes is understood, and the other way round, however the
-//! bytes are cut on the network; anything else is refused.
+//! The messages of a file on its way: what gRPC's general way makes is understood, and the other
+//! way round, however the bytes are cut on the network; anything else is refused.
 
 use proptest::prelude::*;
 use prost::Message;

@@ -216,7 +216,8 @@ fn with_places(form: Form, change: impl FnOnce(&mut Prepared)) -> ResultCode {
     backup_prepare(form, HERE, 0, FULL, &mut results)
 }
 
-/// After success there is a token and a handle, both of which are released; after failure there is nothing.
+/// After success there is a token and a handle, both of which are released; after failure there is
+/// nothing.
 fn check_results(code: ResultCode, results: &Prepared) -> ResultCode {
     assert_eq!(code.is_ok(), !results.token.get().is_null());
     assert_eq!(code.is_ok(), results.size.get() != 0);

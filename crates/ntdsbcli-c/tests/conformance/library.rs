@@ -137,7 +137,8 @@ impl<T: Copy> Place<T> {
 
     /// What is passed.
     pub fn pointer(&mut self) -> *mut T {
-        // A misaligned pointer that leads to memory all the same: refusing it must be the library's own decision.
+        // A misaligned pointer that leads to memory all the same: refusing it must be the library's
+        // own decision.
         static MEMORY: [u64; 4] = [0; 4];
         match self {
             Self::Good(value) => &mut **value,
@@ -168,7 +169,8 @@ pub fn free(buffer: *mut c_void) {
 
 /// DsBackupGetLastReason.
 pub fn last_reason() -> String {
-    // SAFETY: the type is that of our header; the result is a string that is good until the next call.
+    // SAFETY: the type is that of our header; the result is a string that is good until the next
+    // call.
     unsafe {
         let function = library()
             .get::<unsafe extern "system" fn() -> *const c_char>(b"DsBackupGetLastReason")
@@ -179,7 +181,8 @@ pub fn last_reason() -> String {
     }
 }
 
-/// The names of a list with their types. Checks that it ends with its second NUL, and nowhere before.
+/// The names of a list with their types. Checks that it ends with its second NUL, and nowhere
+/// before.
 pub fn names(form: Form, list: *const c_void, size: u32) -> Vec<(u8, String)> {
     let size = size as usize;
     assert!(!list.is_null());

@@ -1,5 +1,6 @@
-//! docs/conformance.md, as tests: function by parameter by condition. Each row of the document is one test of the
-//! shared library, for each form (A, W) of the function; the document is written from the rows.
+//! docs/conformance.md, as tests: function by parameter by condition. Each row of the document is
+//! one test of the shared library, for each form (A, W) of the function; the document is written
+//! from the rows.
 //!
 //! `cargo test -p ntdsbcli-c --test conformance -- DsBackupRead` runs a part;
 //! `UPDATE_DOCS=1 cargo test -p ntdsbcli-c --test conformance` writes the document anew.

@@ -47,7 +47,8 @@ pub fn read_rows(part: &mut Part) {
             Source::Page,
             move |_| {
                 let backup = with_open_database();
-                // The buffer is smaller than some of these sizes: they must be refused before it is touched.
+                // The buffer is smaller than some of these sizes: they must be refused before it is
+                // touched.
                 let mut buffer = [7; 16];
                 let mut length = Place::holding(7);
                 let code = call_read(backup.hbc, buffer.as_mut_ptr(), size, &mut length);

@@ -1,4 +1,5 @@
-//! A service on another computer, as far as the library can tell: over TLS, on this computer's own network address.
+//! A service on another computer, as far as the library can tell: over TLS, on this computer's own
+//! network address.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -116,7 +117,8 @@ impl Certificate {
 
 fn with_environment<T>(values: [&String; 3], call: impl FnOnce() -> T) -> T {
     for (variable, value) in VARIABLES.iter().zip(values) {
-        // SAFETY: rows run one after the other, and no thread of the library reads the environment between calls.
+        // SAFETY: rows run one after the other, and no thread of the library reads the environment
+        // between calls.
         unsafe { std::env::set_var(variable, value) };
     }
     let result = call();

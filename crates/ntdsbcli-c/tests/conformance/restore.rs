@@ -90,7 +90,8 @@ pub fn token_rows(
         unknown,
         Source::Ours,
         move |form| {
-            // Only the size is that long: it must be refused before the memory behind the token is touched.
+            // Only the size is that long: it must be refused before the memory behind the token is
+            // touched.
             call(form, Some(&good_token()), u32::MAX)
         },
     );

@@ -1,4 +1,5 @@
-//! What the rows run against: real services of real directories, and contexts on them that end with their values.
+//! What the rows run against: real services of real directories, and contexts on them that end with
+//! their values.
 
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};

@@ -33,7 +33,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Takes a connection in; it breaks when `disconnect` is cancelled, and cancels it when it ends.
+    /// Takes a connection in; it breaks when `disconnect` is cancelled, and cancels it when it
+    /// ends.
     pub(crate) fn new(
         stream: Stream,
         caller: Caller,
@@ -75,7 +76,8 @@ impl AsyncRead for Connection {
         task: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The server always waits for the client's next frame, so this wakes it even while it cannot write.
+        // The server always waits for the client's next frame, so this wakes it even while it
+        // cannot write.
         if self.closing.as_mut().poll(task).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }

@@ -1,4 +1,5 @@
-//! How many connections there may be: in all, and from one address, so that no single peer takes every place.
+//! How many connections there may be: in all, and from one address, so that no single peer takes
+//! every place.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

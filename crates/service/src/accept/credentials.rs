@@ -1,5 +1,5 @@
-//! The service's certificate and key: read again whenever their files have changed, so that a renewed certificate
-//! counts from the next connection on.
+//! The service's certificate and key: read again whenever their files have changed, so that a
+//! renewed certificate counts from the next connection on.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -28,14 +28,16 @@ struct Current {
     pin: Fingerprint,
 }
 
-/// Inode, size, and time of change (of content, mode or name) in seconds and nanoseconds; none of a file that is not there.
+/// Inode, size, and time of change (of content, mode or name) in seconds and nanoseconds; none of a
+/// file that is not there.
 type FileState = Option<(u64, u64, i64, i64)>;
 
 impl Credentials {
     /// Reads certificate and key.
     ///
     /// # Errors
-    /// `hrInvalidParam` naming the file: it cannot be read, others may read the key, or the two do not belong together.
+    /// `hrInvalidParam` naming the file: it cannot be read, others may read the key, or the two do
+    /// not belong together.
     pub(crate) fn read(certificate: &Path, key: &Path) -> Result<Self> {
         let state = states(certificate, key);
         let (configuration, pin) = configure(certificate, key)?;
@@ -55,7 +57,8 @@ impl Credentials {
         self.lock().pin
     }
 
-    /// For the next connection. While changed files cannot be used, what was read before them stays.
+    /// For the next connection. While changed files cannot be used, what was read before them
+    /// stays.
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         let mut current = self.lock();
         let state = states(&self.certificate, &self.key);
@@ -117,8 +120,9 @@ fn configure(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Finge
     Ok((Arc::new(configuration), pin))
 }
 
-/// Asks for a certificate and has its owner prove the key. Whose it is, and whether that counts, is decided after the
-/// handshake: so that a refusal arrives as ERROR_ACCESS_DENIED, and shows in the log by name.
+/// Asks for a certificate and has its owner prove the key. Whose it is, and whether that counts, is
+/// decided after the handshake: so that a refusal arrives as ERROR_ACCESS_DENIED, and shows in the
+/// log by name.
 #[derive(Debug)]
 struct AskForCertificate(Arc<CryptoProvider>);
 

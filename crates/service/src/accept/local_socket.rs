@@ -1,4 +1,5 @@
-//! The Unix socket: made with its final mode, in place of a dead service's socket but never of a living one's.
+//! The Unix socket: made with its final mode, in place of a dead service's socket but never of a
+//! living one's.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io;
@@ -23,7 +24,8 @@ impl LocalSocket {
     /// Creates the socket with mode 0600, or 0660 and a group.
     ///
     /// # Errors
-    /// `hrInvalidPath` naming the path: another service listens there, something else lies there, or the system refuses.
+    /// `hrInvalidPath` naming the path: another service listens there, something else lies there,
+    /// or the system refuses.
     pub(crate) fn bind(path: &Path, group: Option<u32>) -> Result<Self> {
         let refused = |reason: String| {
             Error::new(
@@ -42,7 +44,8 @@ impl LocalSocket {
         let _lock = FolderLock::acquire(&[parent]).map_err(|error| refused(error.reason))?;
         remove_stale(path).map_err(refused)?;
         let failed = |error: io::Error| refused(format!("cannot listen: {error}"));
-        // Nobody can connect before the mode is right: the socket is made in a private folder and moved out.
+        // Nobody can connect before the mode is right: the socket is made in a private folder and
+        // moved out.
         let private = tempfile::Builder::new()
             .prefix(".ds")
             .tempdir_in(parent)
@@ -85,7 +88,8 @@ impl Drop for LocalSocket {
     }
 }
 
-/// Whoever may rename files in the socket's folder may put a service of his own in this one's place.
+/// Whoever may rename files in the socket's folder may put a service of his own in this one's
+/// place.
 fn warn_if_open_to_all(parent: &Path) {
     const STICKY: u32 = 0o1000;
     let mode = std::fs::metadata(parent).map_or(0, |metadata| metadata.mode());

@@ -123,7 +123,8 @@ impl RemoteEndpoint {
     }
 }
 
-/// Listens on this address alone. The system would have `[::]` take the port for IPv4, too, and refuse `0.0.0.0` beside it.
+/// Listens on this address alone. The system would have `[::]` take the port for IPv4, too, and
+/// refuse `0.0.0.0` beside it.
 fn listen(address: &SocketAddr) -> io::Result<TcpListener> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,

@@ -1,4 +1,5 @@
-//! Connections that a process makes to the service that it hosts itself: bytes in memory, no socket and no network.
+//! Connections that a process makes to the service that it hosts itself: bytes in memory, no socket
+//! and no network.
 
 use std::io;
 use std::sync::Arc;

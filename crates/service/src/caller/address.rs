@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Whom an address stands for: whoever has one IPv6 address usually has the other 2^64 of its network too.
+/// Whom an address stands for: whoever has one IPv6 address usually has the other 2^64 of its
+/// network too.
 pub(crate) fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,7 +1,7 @@
 //! Which caller a client certificate stands for.
 //!
-//! A certificate that is mapped by its fingerprint counts by itself, for as long as it says. One that is mapped by its
-//! subject counts only if the configured authority issued it for clients.
+//! A certificate that is mapped by its fingerprint counts by itself, for as long as it says. One
+//! that is mapped by its subject counts only if the configured authority issued it for clients.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -119,7 +119,8 @@ impl Mapping {
         }
     }
 
-    /// Whom the certificates stand for that a client showed; its own comes first, and it has proven that key.
+    /// Whom the certificates stand for that a client showed; its own comes first, and it has proven
+    /// that key.
     pub(crate) fn identify(
         &self,
         shown: &[CertificateDer<'_>],

@@ -1,7 +1,8 @@
 //! Who a Kerberos ticket stands for, and with which privileges.
 //!
-//! Backup Operators, Administrators and Domain Admins of the service's own domain hold both, as on a domain controller;
-//! the configuration adds groups and accounts, and denies some. Whoever is denied holds nothing, whatever else counts.
+//! Backup Operators, Administrators and Domain Admins of the service's own domain hold both, as on
+//! a domain controller; the configuration adds groups and accounts, and denies some. Whoever is
+//! denied holds nothing, whatever else counts.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -31,16 +32,16 @@ pub struct KerberosConfiguration {
     pub keytab: PathBuf,
     /// The service's principal: `dsbackup/host@REALM`.
     pub principal: String,
-    /// The directory that knows the groups of accounts, as an LDAP URL; without it those of tickets count, which do not
-    /// name the built-in groups.
+    /// The directory that knows the groups of accounts, as an LDAP URL; without it those of tickets
+    /// count, which do not name the built-in groups.
     #[serde(default)]
     pub directory: Option<String>,
-    /// Whether in restore mode the groups of tickets do while nobody listens there: the directory that is to be restored
-    /// may be the one that would be asked.
+    /// Whether in restore mode the groups of tickets do while nobody listens there: the directory
+    /// that is to be restored may be the one that would be asked.
     #[serde(default)]
     pub restore_without_directory: bool,
-    /// The file in which the groups are kept that the directory counts, for `restore_without_directory`: those of the last
-    /// 30 days count then, too.
+    /// The file in which the groups are kept that the directory counts, for
+    /// `restore_without_directory`: those of the last 30 days count then, too.
     #[serde(default)]
     pub remember_groups: Option<PathBuf>,
     /// Further groups and accounts that hold SE_BACKUP_NAME, by SID.
@@ -187,7 +188,8 @@ impl KerberosRule {
         groups
     }
 
-    /// Whether one of the groups holds both privileges on every domain controller. Those of another domain do not.
+    /// Whether one of the groups holds both privileges on every domain controller. Those of another
+    /// domain do not.
     fn is_operator(&self, accepted: &Accepted, groups: &HashSet<Sid>) -> bool {
         let own_realm = accepted
             .principal

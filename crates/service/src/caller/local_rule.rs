@@ -1,4 +1,5 @@
-//! Who on this computer may back up and restore: root, the service's own user, and the members of a configured group.
+//! Who on this computer may back up and restore: root, the service's own user, and the members of a
+//! configured group.
 
 use std::ffi::CString;
 
@@ -44,9 +45,9 @@ impl LocalRule {
         self.group.map(Gid::as_raw)
     }
 
-    /// Whether a process of this user and primary group holds the backup and restore rule. A member of the
-    /// configured group is one by primary group or by the user database. May ask the user database: not for
-    /// asynchronous threads.
+    /// Whether a process of this user and primary group holds the backup and restore rule. A member
+    /// of the configured group is one by primary group or by the user database. May ask the user
+    /// database: not for asynchronous threads.
     pub(crate) fn admits(&self, uid: u32, gid: u32) -> bool {
         if uid == 0 || uid == self.own_uid {
             return true;
@@ -56,7 +57,8 @@ impl LocalRule {
     }
 }
 
-/// Whether the user database counts the user among the group's members. Who cannot be looked up is no member.
+/// Whether the user database counts the user among the group's members. Who cannot be looked up is
+/// no member.
 fn is_member(uid: u32, group: Gid) -> bool {
     let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else {
         return false;

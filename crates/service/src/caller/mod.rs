@@ -1,9 +1,10 @@
 //! Who calls, and with which privileges: decided when a connection comes in, asked at every call.
 //!
-//! `identity` is the outcome, and `peer` the other end of a connection with what is known of it. There are three ways to
-//! an identity: `local_rule` by the user of a process on this computer, `client_certificate`, and `kerberos_rule` by a
-//! ticket, with the groups that the ticket and the directory (`token_groups`) say, or said when it could still be asked
-//! (`remembered_groups`). `refusals` notes who fails, and `failure_limiter` shuts out who does so too often.
+//! `identity` is the outcome, and `peer` the other end of a connection with what is known of it.
+//! There are three ways to an identity: `local_rule` by the user of a process on this computer,
+//! `client_certificate`, and `kerberos_rule` by a ticket, with the groups that the ticket and the
+//! directory (`token_groups`) say, or said when it could still be asked (`remembered_groups`).
+//! `refusals` notes who fails, and `failure_limiter` shuts out who does so too often.
 
 pub(crate) mod address;
 pub(crate) mod client_certificate;

@@ -1,4 +1,5 @@
-//! Who did not prove who it is: one line in the audit log for each attempt, and one failure more of its address.
+//! Who did not prove who it is: one line in the audit log for each attempt, and one failure more of
+//! its address.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,8 +31,8 @@ impl Refusals {
     }
 }
 
-/// A connection whose other end has not proven who it is, and of which nothing is noted yet. Its first denied call is
-/// noted with the reason; if it makes none, its end is.
+/// A connection whose other end has not proven who it is, and of which nothing is noted yet. Its
+/// first denied call is noted with the reason; if it makes none, its end is.
 pub(crate) struct UnprovenPeer {
     refusals: Arc<Refusals>,
     name: String,

@@ -1,8 +1,9 @@
-//! What the directory said of the groups of those who may back up or restore, kept for the day on which it cannot be asked
-//! because it is the one that is to be restored: no ticket names Backup Operators.
+//! What the directory said of the groups of those who may back up or restore, kept for the day on
+//! which it cannot be asked because it is the one that is to be restored: no ticket names Backup
+//! Operators.
 //!
-//! One small JSON file, `{"S-1-5-21-...-1105": {"counted": 1790000000, "groups": ["S-1-5-32-551", ...]}, ...}`. Who may do
-//! nothing is not in it, so that a crowd of strangers does not fill it.
+//! One small JSON file, `{"S-1-5-21-...-1105": {"counted": 1790000000, "groups": ["S-1-5-32-551",
+//! ...]}, ...}`. Who may do nothing is not in it, so that a crowd of strangers does not fill it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;

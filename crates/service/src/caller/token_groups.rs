@@ -1,5 +1,5 @@
-//! The groups of an account, as the directory itself counts them: nested ones and the built-in ones too, such as Backup
-//! Operators, which no ticket names.
+//! The groups of an account, as the directory itself counts them: nested ones and the built-in ones
+//! too, such as Backup Operators, which no ticket names.
 
 use std::time::Duration;
 
@@ -31,11 +31,13 @@ impl From<String> for Failure {
     }
 }
 
-/// Asks the directory at a URL such as `ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi`, which lets this
-/// process in by who it is.
+/// Asks the directory at a URL such as
+/// `ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi`, which lets this process in by who
+/// it is.
 ///
 /// # Errors
-/// The directory cannot be asked, the account is not there or was disabled since the ticket was given out.
+/// The directory cannot be asked, the account is not there or was disabled since the ticket was
+/// given out.
 pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failure> {
     let failed = |error: LdapError| format!("{directory}: {error}");
     let settings = LdapConnSettings::new().set_conn_timeout(PATIENCE);

@@ -1,4 +1,5 @@
-//! What every call of both interfaces goes through: the privilege, the handle, and a thread that may block.
+//! What every call of both interfaces goes through: the privilege, the handle, and a thread that
+//! may block.
 
 pub(crate) mod backup_service;
 pub(crate) mod identity_service;
@@ -32,10 +33,12 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Lets a call in, if its caller holds the privilege. However it ends, it leaves a line in the audit log.
+    /// Lets a call in, if its caller holds the privilege. However it ends, it leaves a line in the
+    /// audit log.
     ///
     /// # Errors
-    /// `ERROR_ACCESS_DENIED`, before anything is revealed; `hrDiskIO` when the call could not be recorded.
+    /// `ERROR_ACCESS_DENIED`, before anything is revealed; `hrDiskIO` when the call could not be
+    /// recorded.
     pub(crate) fn enter<T>(
         &self,
         request: &Request<T>,

@@ -1,4 +1,5 @@
-//! The service's configuration: a TOML file, described by `dsbackup.sample.toml` and `dsbackup.samba.sample.toml`.
+//! The service's configuration: a TOML file, described by `dsbackup.sample.toml` and
+//! `dsbackup.samba.sample.toml`.
 
 pub(crate) mod remote;
 
@@ -34,7 +35,8 @@ pub struct Configuration {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditConfiguration {
-    /// The file; when absent, the journal under systemd, and elsewhere only the debugging messages of the service.
+    /// The file; when absent, the journal under systemd, and elsewhere only the debugging messages
+    /// of the service.
     pub file: Option<PathBuf>,
 }
 
@@ -88,7 +90,8 @@ pub struct EndpointConfiguration {
     pub idle_timeout_s: u32,
     /// How long a context, and a connection over the network, may last in all, in seconds.
     pub total_timeout_s: u32,
-    /// How long a client may take for the next piece of a file that it sends to be restored, in seconds.
+    /// How long a client may take for the next piece of a file that it sends to be restored, in
+    /// seconds.
     pub piece_timeout_s: u32,
     /// Contexts that one caller may have at the same time.
     pub max_contexts_per_caller: u32,
@@ -126,7 +129,8 @@ impl Configuration {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// `hrInvalidParam` when the file cannot be read, is no TOML, lacks a key, has an unknown one or an unusable value.
+    /// `hrInvalidParam` when the file cannot be read, is no TOML, lacks a key, has an unknown one
+    /// or an unusable value.
     pub fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Error::new(

@@ -28,7 +28,8 @@ pub struct RemoteConfiguration {
     /// Connections at the same time from one IPv4 address or one IPv6 network (/64).
     #[serde(default = "default_connections_per_address")]
     pub max_connections_per_address: u32,
-    /// Failures to say who one is, from one address or network, after which it is shut out for up to a minute.
+    /// Failures to say who one is, from one address or network, after which it is shut out for up
+    /// to a minute.
     #[serde(default = "default_failures")]
     pub failures_per_minute: u32,
     /// KiB per second of files over the network, all connections together; no cap when absent.
@@ -63,7 +64,8 @@ pub struct ClientConfiguration {
 }
 
 impl RemoteConfiguration {
-    /// One address, a certificate with its key, and everything else at its default: no client is known.
+    /// One address, a certificate with its key, and everything else at its default: no client is
+    /// known.
     pub fn new(
         listen: SocketAddr,
         certificate: impl Into<PathBuf>,

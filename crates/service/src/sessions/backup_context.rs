@@ -69,7 +69,8 @@ impl BackupContext {
     /// Opens a listed file and says its size.
     ///
     /// # Errors
-    /// `ERROR_INVALID_PARAMETER` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and what the store says.
+    /// `ERROR_INVALID_PARAMETER` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and what the
+    /// store says.
     pub(crate) fn open(&mut self, name: &str, hint: u32, life: &Life) -> Result<u64> {
         check_read_size(hint)?;
         if let Some(open) = &self.open {
@@ -111,7 +112,8 @@ impl BackupContext {
     /// Begins to stream the open file, whose name it returns too.
     ///
     /// # Errors
-    /// - `hrInvalidHandle`: no file is open, or its stream was broken off: it must be closed and opened again.
+    /// - `hrInvalidHandle`: no file is open, or its stream was broken off: it must be closed and
+    ///   opened again.
     /// - `hrAlreadyOpen`: it is being read.
     /// - `ERROR_HANDLE_EOF`: it was read to its end.
     pub(crate) fn read(

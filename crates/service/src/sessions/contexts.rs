@@ -1,4 +1,5 @@
-//! Context handles: whose they are, whether their client lives, and what is released when it does not.
+//! Context handles: whose they are, whether their client lives, and what is released when it does
+//! not.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -143,7 +144,8 @@ impl Contexts {
     /// The context behind a handle, for one call.
     ///
     /// # Errors
-    /// `hrInvalidHandle` for a handle that is unknown, dead, or of another connection: nobody can tell which.
+    /// `hrInvalidHandle` for a handle that is unknown, dead, or of another connection: nobody can
+    /// tell which.
     pub(crate) fn call(&self, connection: ConnectionId, handle: &[u8]) -> Result<Call> {
         let context = Handle::try_from(handle)
             .ok()

@@ -63,8 +63,8 @@ impl RestoreContext {
     /// Deletes what lies in the places of the restore.
     ///
     /// # Errors
-    /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, `hrAlreadyOpen` while a file
-    /// is being written, and what the store says.
+    /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration,
+    /// `hrAlreadyOpen` while a file is being written, and what the store says.
     pub(crate) fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
         self.refuse_while_writing()?;
         self.registered()?.clear(needed)
@@ -80,17 +80,19 @@ impl RestoreContext {
         Ok(self.registered()?.create_file(file)?.noted_by(writing))
     }
 
-    /// Ends the registration: after success what was restored is checked and the directory unlocked. The files that the
-    /// store wrote beside it.
+    /// Ends the registration: after success what was restored is checked and the directory
+    /// unlocked. The files that the store wrote beside it.
     ///
     /// # Errors
-    /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, and what the check finds.
+    /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, and
+    /// what the check finds.
     pub(crate) fn complete(&mut self, state: ResultCode) -> Result<Vec<PathBuf>> {
         self.refuse_while_writing()?;
         let registered = self.registered()?;
         let mut written = Vec::new();
         if state.is_ok() {
-            // Where the check fails the registration stays: the application may mend and complete again.
+            // Where the check fails the registration stays: the application may mend and complete
+            // again.
             written = registered.complete()?;
         } else {
             registered.fail(state)?;

@@ -1,8 +1,9 @@
-//! A transfer as the body of an answer. gRPC's general way copies every message into a buffer of its own; the pieces of a
-//! file go past it, from the memory that they were read into to the connection.
+//! A transfer as the body of an answer. gRPC's general way copies every message into a buffer of
+//! its own; the pieces of a file go past it, from the memory that they were read into to the
+//! connection.
 //!
-//! The call is answered in the general way, but for the body: [`answer`] lays the transfer beside an empty one, and
-//! [`put_in`] exchanges them on the way out.
+//! The call is answered in the general way, but for the body: [`answer`] lays the transfer beside
+//! an empty one, and [`put_in`] exchanges them on the way out.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! A pinned file on its way to the client: a blocking thread reads and verifies ahead, a short channel holds it back
-//! to the speed of the receiver.
+//! A pinned file on its way to the client: a blocking thread reads and verifies ahead, a short
+//! channel holds it back to the speed of the receiver.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! A file of a restore on its way from the client: each piece is written before the next is taken, so that memory is
-//! bounded and the client goes at the speed of the disk.
+//! A file of a restore on its way from the client: each piece is written before the next is taken,
+//! so that memory is bounded and the client goes at the speed of the disk.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::convert;
 /// Receives one file and writes it to its place.
 ///
 /// # Errors
-/// What the context and the store say; `hrCommunicationError` for a client that falls silent. Then the file does not
-/// exist.
+/// What the context and the store say; `hrCommunicationError` for a client that falls silent. Then
+/// the file does not exist.
 pub(crate) async fn receive(
     calls: &Calls,
     visit: &mut Visit,

@@ -1,6 +1,6 @@
-//! Tickets of a real domain: who is let in by them, and who is not. The domain is a Samba domain controller that the test
-//! makes, on loopback addresses of its own; where samba or the Kerberos commands are missing the tests say that they
-//! were skipped.
+//! Tickets of a real domain: who is let in by them, and who is not. The domain is a Samba domain
+//! controller that the test makes, on loopback addresses of its own; where samba or the Kerberos
+//! commands are missing the tests say that they were skipped.
 #![allow(dead_code, reason = "other tests use the rest of the helpers")]
 
 #[path = "../service/audit_log.rs"]
@@ -39,7 +39,8 @@ fn tickets_of_a_real_domain() {
         );
         return;
     };
-    // The library reads its configuration from the environment, so the rest runs in a process of its own.
+    // The library reads its configuration from the environment, so the rest runs in a process of
+    // its own.
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "part_tickets", "--nocapture", "--ignored"])
         .env("KRB5_CONFIG", folder.path().join("krb5.conf"))

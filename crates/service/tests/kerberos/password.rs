@@ -40,8 +40,8 @@ fn told(process: &mut Child, word: &str) -> String {
         .unwrap()
 }
 
-/// The password of DsSetAuthIdentity, while a backup goes on and after its client was killed: in no arguments, environment,
-/// log, audit log or file, and not in the memory of client or service.
+/// The password of DsSetAuthIdentity, while a backup goes on and after its client was killed: in no
+/// arguments, environment, log, audit log or file, and not in the memory of client or service.
 pub fn password_in_a_process(scene: &Scene) {
     // It stands nowhere else, not even in this program.
     let mut random = [0; 16];

@@ -12,7 +12,8 @@ use crate::scene::{Scene, kinit, log_on};
 use crate::tickets::disabled_since;
 use crate::world::prepare;
 
-/// Administrator and a Backup Operator restore every byte, by password and by ticket; who may not do so does not.
+/// Administrator and a Backup Operator restore every byte, by password and by ticket; who may not
+/// do so does not.
 pub fn restores(scene: &Scene) {
     let directory = &scene.world.directory;
     let backup = {

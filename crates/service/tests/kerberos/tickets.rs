@@ -17,7 +17,8 @@ use crate::host::Host;
 use crate::scene::{Scene, kinit, log_on};
 use crate::world::{back_up, prepare};
 
-/// Administrator and a Backup Operator back up and may restore; an account that may only back up does only that.
+/// Administrator and a Backup Operator back up and may restore; an account that may only back up
+/// does only that.
 pub fn by_password(scene: &Scene, server: &Server) {
     let restore = || RestoreContext::prepare(server, RestoreType::CatchUp, None).map(drop);
     for (user, password, restores) in [
@@ -41,7 +42,8 @@ pub fn by_password(scene: &Scene, server: &Server) {
 
 /// Without an identity the tickets of the process's own cache count.
 pub fn by_cache(scene: &Scene, server: &Server) {
-    // The domain or the client's own library refuses already: the service sees a connection without proof.
+    // The domain or the client's own library refuses already: the service sees a connection without
+    // proof.
     assert_eq!(scene.refused(server)["call"], "Disconnect");
     kinit("backupper", &[]);
     back_up(server);

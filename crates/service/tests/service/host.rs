@@ -76,8 +76,9 @@ impl Directory {
         self.host_in(Mode::Restore)
     }
 
-    /// Hosts the directory as soon as its folders are free. A service of this process that has stopped can hold them a moment
-    /// longer: a child of another test has all open files from its birth to its exec.
+    /// Hosts the directory as soon as its folders are free. A service of this process that has
+    /// stopped can hold them a moment longer: a child of another test has all open files from its
+    /// birth to its exec.
     fn host_in(&self, mode: Mode) -> Host {
         let deadline = Instant::now() + PATIENCE;
         loop {

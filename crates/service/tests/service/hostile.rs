@@ -1,5 +1,5 @@
-//! Hostile peers: other callers notice nothing, and nothing is served without privilege. How much memory they take is in
-//! `crowd.rs`.
+//! Hostile peers: other callers notice nothing, and nothing is served without privilege. How much
+//! memory they take is in `crowd.rs`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

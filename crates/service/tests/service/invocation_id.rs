@@ -1,5 +1,5 @@
-//! A restored NTDS must begin a new life, whichever program restored it: the service says what it needs, and sees whether it
-//! went on in its old one.
+//! A restored NTDS must begin a new life, whichever program restored it: the service says what it
+//! needs, and sees whether it went on in its old one.
 
 use std::path::Path;
 

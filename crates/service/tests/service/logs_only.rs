@@ -33,8 +33,8 @@ fn names(fetched: &[Fetched]) -> Vec<&str> {
     fetched.iter().map(Fetched::file_name).collect()
 }
 
-/// The directory works on: the log in use grows, is closed under its number, and others follow. The fixture has only
-/// closed logs, so its last one stands for the one in use.
+/// The directory works on: the log in use grows, is closed under its number, and others follow. The
+/// fixture has only closed logs, so its last one stands for the one in use.
 fn works_on(directory: &Directory, fixture: &str, current: u32) {
     let source = Directory::of(fixture);
     let _ = std::fs::remove_file(directory.file("edb.log"));

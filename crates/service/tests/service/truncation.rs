@@ -278,7 +278,8 @@ fn set_in_headers(directory: &Directory, name: &str, offset: usize, value: u32) 
 fn set_checkpoint(directory: &Directory, generation: u32) {
     let mut file = std::fs::read(directory.file("edb.chk")).unwrap();
     for copy in file.chunks_exact_mut(4096).take(2) {
-        // The checkpoint's position lies behind the checksum and the last full backup's: byte, segment, generation.
+        // The checkpoint's position lies behind the checksum and the last full backup's: byte,
+        // segment, generation.
         copy[16..20].copy_from_slice(&generation.to_le_bytes());
         let checksum = ese::checksum::header_checksum(copy);
         copy[..4].copy_from_slice(&checksum.to_le_bytes());

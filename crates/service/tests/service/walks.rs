@@ -1,4 +1,5 @@
-//! Random walks: whatever clients call in whatever order, they get documented codes and harm nothing.
+//! Random walks: whatever clients call in whatever order, they get documented codes and harm
+//! nothing.
 
 use contract::{Result, ResultCode};
 use service::{Mode, Service};

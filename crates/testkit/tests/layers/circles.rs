@@ -1,8 +1,8 @@
 //! Files that use each other, directly or in a circle, other than a module and its submodules.
 //!
-//! An import is any path that begins with `crate` or `super` and leads to another file of the crate, in a `use` or in
-//! the middle of the code. A name that a module re-exports counts as an import of the file that it comes from. Code
-//! under `#[cfg(test)]` does not count.
+//! An import is any path that begins with `crate` or `super` and leads to another file of the
+//! crate, in a `use` or in the middle of the code. A name that a module re-exports counts as an
+//! import of the file that it comes from. Code under `#[cfg(test)]` does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
