@@ -1,14 +1,19 @@
 //! `dsbackup dump`: everything that a database holds.
 
+use std::cell::Cell;
+
 use ese::Database;
 use ese::catalog::Column;
-use ese::dump::{Dump, DumpError};
+use ese::dump::{Dump, DumpError, MISSING, UNDECODED, Unread};
 use ntds::secrets::{Protection, SecretColumns};
 
 use crate::cli::DumpOptions;
 use crate::database;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report;
+
+/// So many values that cannot be read are named one by one.
+const MOST_NAMED: u64 = 20;
 
 /// Dumps a database, or one table of it, to standard output.
 ///
@@ -25,9 +30,24 @@ pub fn run(options: &DumpOptions) -> Result<Outcome> {
         Some(Protection::Encrypted) => options.redact_secrets,
         None => false,
     };
+    let unread = Cell::new(0_u64);
+    let notice = |value: &Unread<'_>| {
+        unread.set(unread.get() + 1);
+        if unread.get() <= MOST_NAMED {
+            report::warn(format!(
+                "table {}, row {} of the dump, {}, value {}: {}",
+                value.table,
+                value.row + 1,
+                value.column,
+                value.sequence,
+                value.reason
+            ));
+        }
+    };
     let dump = Dump::new()
         .with_indexes(options.indexes)
-        .withholding(&is_withheld);
+        .withholding(&is_withheld)
+        .noting(&notice);
     report::stream(|out| {
         let dumped = match table {
             Some(table) if options.csv => dump.write_csv(&database, table, out),
@@ -39,7 +59,15 @@ pub fn run(options: &DumpOptions) -> Result<Outcome> {
             DumpError::Write(error) => Failure::Output(error),
         })
     })?;
-    Ok(Outcome::Done)
+    if unread.get() == 0 {
+        return Ok(Outcome::Done);
+    }
+    report::warn(format!(
+        "{}: {} could not be read, and stand in the dump as {MISSING} or with {UNDECODED}",
+        options.database.display(),
+        report::count(unread.get() as usize, "value")
+    ));
+    Ok(Outcome::DamageFound)
 }
 
 /// The columns of a directory that hold secrets; none where only tables are asked for that hold none.

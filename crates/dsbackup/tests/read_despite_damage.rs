@@ -224,3 +224,63 @@ fn a_file_that_is_cut_short_is_an_error() {
     let checked = ese::structure::verify_structure(&database, &mut |_| findings += 1);
     assert!(!checked.expect("damage is a finding").is_sound() && findings > 0);
 }
+
+/// The roots of the trees of long values, and how many long values the rows have.
+fn long_values(database: &str) -> (Vec<u32>, usize) {
+    let database = Database::open(database).expect("open");
+    let (mut roots, mut count) = (Vec::new(), 0);
+    for entry in database.tables().expect("tables") {
+        let Some(tree) = entry.long_values.filter(|_| !entry.flags.is_system()) else {
+            continue;
+        };
+        roots.push(tree.root);
+        let table = database.table(&entry.name).expect("a table").expect("it");
+        let mut rows = database.rows(&table);
+        while let Some(row) = rows.next().expect("a row") {
+            row.visit(|value| {
+                count += usize::from(matches!(value.stored, ese::rows::Stored::Separated(_)));
+                Ok(())
+            })
+            .expect("values");
+        }
+    }
+    (roots, count)
+}
+
+#[test]
+fn a_dump_goes_on_where_long_values_are_gone() {
+    let whole = Set::shipped("sample-forest/clean");
+    let (roots, count) = long_values(&whole.database);
+    assert!(count > 0, "the fixture has long values");
+    let set = Set::shipped("sample-forest/clean");
+    for root in roots {
+        damage_page(&set.database, root);
+    }
+    let expected = succeed(&["dump", "--indexes", &whole.database]).stdout;
+    let dump = run(&["dump", "--indexes", &set.database]);
+    assert_eq!(dump.code, Some(3), "{}", dump.stderr);
+    let mut missing = 0;
+    assert_eq!(dump.stdout.lines().count(), expected.lines().count());
+    for (found, expected) in dump.stdout.lines().zip(expected.lines()) {
+        let gone = found.matches("(missing)").count();
+        assert!(gone > 0 || found == expected, "{found}");
+        missing += gone;
+    }
+    // Those that hold passwords are not looked at.
+    assert!(missing > 0 && missing <= count, "{missing} of {count}");
+    let named = dump
+        .stderr
+        .lines()
+        .filter(|line| line.contains(", value 1: "));
+    assert!(named.count() > 0, "{}", dump.stderr);
+    assert!(
+        dump.stderr.contains(&format!("{missing} value")),
+        "{}",
+        dump.stderr
+    );
+
+    let table = ["dump", "--csv", "--table", "datatable"];
+    let rows = |set: &Set| run(&[&table[..], &[&set.database]].concat()).stdout;
+    assert_eq!(rows(&set).lines().count(), rows(&whole).lines().count());
+    assert_eq!(rows(&set).matches("(missing)").count(), missing);
+}

@@ -94,7 +94,11 @@ In a directory's database, clear-text values of attributes that hold passwords
 or keys are replaced by (withheld). Values that the directory encrypts are
 written as stored: dsbackup never decrypts them; --redact-secrets replaces them
 too. If the directory's schema cannot be read, the command says so and also
-withholds texts and binary values of attributes that only this schema defines.")]
+withholds texts and binary values of attributes that only this schema defines.
+
+A long value that cannot be read is written as (missing). One that cannot be
+decompressed is written as stored, followed by (undecoded). Both are named on
+standard error, and the exit code is 3.")]
 pub struct DumpOptions {
     /// Database file, such as ntds.dit
     #[arg(value_name = "DATABASE")]

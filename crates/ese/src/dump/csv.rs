@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::json::Line;
-use super::{Dump, DumpError, LongRow, WITHHELD};
+use super::unread::RowValues;
+use super::{Dump, DumpError, WITHHELD};
 use crate::catalog::{Column, TableEntry, decode_1252};
-use crate::compression;
 use crate::database::Database;
-use crate::rows::{Row, Stored, Value};
+use crate::rows::{Stored, Value};
 
 impl Dump<'_> {
     /// Writes the rows of one table as CSV (RFC 4180, UTF-8, lines that end with a line feed).
@@ -40,14 +40,17 @@ impl Dump<'_> {
         let withheld = self.withheld_columns(&table);
         let mut decompressed = Vec::new();
         let mut rows = database.rows(&table);
+        let mut count = 0;
         let done = loop {
             match rows.next() {
                 Ok(Some(row)) => {
-                    if let Err(error) =
-                        write_row(&row, &order, &withheld, &mut decompressed, &mut line)
-                    {
+                    let values = RowValues::new(&row, &table.name, count, self.notice);
+                    let written =
+                        write_row(values, &order, &withheld, &mut decompressed, &mut line);
+                    if let Err(error) = written {
                         break Err(error);
                     }
+                    count += 1;
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
@@ -60,7 +63,7 @@ impl Dump<'_> {
 }
 
 fn write_row(
-    row: &Row<'_>,
+    mut values: RowValues<'_, '_>,
     order: &[usize],
     withheld: &[bool],
     decompressed: &mut Vec<u8>,
@@ -68,8 +71,7 @@ fn write_row(
 ) -> Result<(), DumpError> {
     line.begin();
     let mut field = 0;
-    let mut long_row = LongRow::default();
-    let mut failed = None;
+    let row = values.row;
     // What ends the field that was begun: a text field has one pair of quotation marks, however many values it has.
     let mut end = "";
     row.visit(|value| {
@@ -99,28 +101,17 @@ fn write_row(
             }
             Stored::Plain(bytes) => whole(line, column, several, bytes),
             Stored::Compressed(bytes) => {
-                decompressed.clear();
-                match compression::decompress(bytes, decompressed) {
-                    Ok(()) => whole(line, column, several, decompressed),
-                    Err(_) => {
-                        line.hex(bytes);
-                    }
-                }
+                values.compressed(&value, bytes, decompressed, line, |line, bytes| {
+                    whole(line, column, several, bytes);
+                });
             }
             Stored::Separated(id) => {
                 let mut text = column.kind.is_text().then(|| TextPieces::of(column));
-                row.visit_long_value(id, |chunk| {
-                    if failed.is_some() {
-                        return Ok(());
+                values.long_value(&value, id, line, |line, chunk| match &mut text {
+                    Some(text) => escape(line, &text.next(chunk), several),
+                    None => {
+                        line.hex(chunk);
                     }
-                    match &mut text {
-                        Some(text) => escape(line, &text.next(chunk), several),
-                        None => {
-                            line.hex(chunk);
-                        }
-                    }
-                    failed = long_row.write(row, line).err();
-                    Ok(())
                 })?;
                 if let Some(text) = text {
                     line.raw(text.end());
@@ -129,7 +120,7 @@ fn write_row(
         }
         Ok(())
     })?;
-    if let Some(error) = failed {
+    if let Some(error) = values.failed {
         return Err(error);
     }
     line.raw(end);

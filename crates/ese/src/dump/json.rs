@@ -60,6 +60,16 @@ impl<'o> Line<'o> {
         Ok(())
     }
 
+    /// How much was collected.
+    pub fn mark(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Forgets what was collected since a mark; nothing was written since.
+    pub fn rewind(&mut self, mark: usize) {
+        self.buffer.truncate(mark);
+    }
+
     /// Writes the whole lines that were collected, and forgets the one that was not ended.
     pub fn finish(&mut self) -> io::Result<()> {
         self.buffer

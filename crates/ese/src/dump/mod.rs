@@ -7,21 +7,24 @@
 
 mod csv;
 mod json;
+mod unread;
 
 use std::io::{self, Write};
 
 use crate::Error;
 use crate::catalog::{Column, Index, Table, TableEntry};
-use crate::compression;
 use crate::database::Database;
-use crate::rows::{Row, Stored};
+use crate::rows::Stored;
 use json::Line;
+use unread::RowValues;
+pub use unread::{MISSING, Notice, UNDECODED, Unread};
 
 /// What to dump.
 #[derive(Clone, Copy, Default)]
 pub struct Dump<'w> {
     indexes: bool,
     withheld: Option<&'w Withheld<'w>>,
+    notice: Option<&'w Notice<'w>>,
 }
 
 /// Says of a column of the table with this name that its values are not to be written.
@@ -60,6 +63,13 @@ impl<'w> Dump<'w> {
     /// `withheld` names.
     pub fn withholding(mut self, withheld: &'w Withheld<'w>) -> Self {
         self.withheld = Some(withheld);
+        self
+    }
+
+    /// Go on where a long value cannot be read: [`MISSING`] stands in its place, and `notice` is told of it. It is also told
+    /// of values that cannot be decompressed.
+    pub fn noting(mut self, notice: &'w Notice<'w>) -> Self {
+        self.notice = Some(notice);
         self
     }
 
@@ -145,7 +155,8 @@ impl<'w> Dump<'w> {
                 &[bookmark.prefix, bookmark.suffix],
                 bookmark_withheld,
             );
-            write_values(&row, &withheld, &mut decompressed, line)?;
+            let values = RowValues::new(&row, &table.name, count, self.notice);
+            write_values(values, &withheld, &mut decompressed, line)?;
             count += 1;
         }
         line.start("rowcount")
@@ -263,43 +274,18 @@ fn key_field(line: &mut Line<'_>, name: &str, pieces: &[&[u8]], withheld: bool) 
     };
 }
 
-/// A part of a line may only be written when the rest of it is sure to follow: so a row that fills the buffer is first
-/// read to its end.
-#[derive(Default)]
-struct LongRow {
-    is_readable: bool,
-}
-
-impl LongRow {
-    /// Writes what was collected of the row's line, where that is much.
-    fn write(&mut self, row: &Row<'_>, line: &mut Line<'_>) -> Result<(), DumpError> {
-        if !line.is_long() {
-            return Ok(());
-        }
-        if !self.is_readable {
-            row.visit(|value| match value.stored {
-                Stored::Separated(id) => row.visit_long_value(id, |_| Ok(())).map(drop),
-                _ => Ok(()),
-            })?;
-            self.is_readable = true;
-        }
-        Ok(line.flush()?)
-    }
-}
-
 /// The values of a row, to the end of its line.
 fn write_values(
-    row: &Row<'_>,
+    mut values: RowValues<'_, '_>,
     withheld: &[bool],
     decompressed: &mut Vec<u8>,
     line: &mut Line<'_>,
 ) -> Result<(), DumpError> {
     line.field("c").raw("{");
     let mut first = true;
-    let mut long_row = LongRow::default();
-    let mut failed = None;
-    let done = row.visit(|value| {
-        if failed.is_some() {
+    let row = values.row;
+    row.visit(|value| {
+        if values.failed.is_some() {
             return Ok(());
         }
         if value.sequence > 1 {
@@ -321,27 +307,20 @@ fn write_values(
                 line.hex(bytes);
             }
             Stored::Compressed(bytes) => {
-                decompressed.clear();
-                let readable = compression::decompress(bytes, decompressed).is_ok();
-                line.hex(if readable { decompressed } else { bytes });
+                values.compressed(&value, bytes, decompressed, line, |line, bytes| {
+                    line.hex(bytes);
+                });
             }
-            Stored::Separated(id) => {
-                row.visit_long_value(id, |chunk| {
-                    if failed.is_none() {
-                        line.hex(chunk);
-                        failed = long_row.write(row, line).err();
-                    }
-                    Ok(())
-                })?;
-            }
+            Stored::Separated(id) => values.long_value(&value, id, line, |line, chunk| {
+                line.hex(chunk);
+            })?,
         }
         line.raw("\"");
         Ok(())
-    });
-    if let Some(error) = failed {
+    })?;
+    if let Some(error) = values.failed {
         return Err(error);
     }
-    done?;
     line.raw(if first { "}" } else { "]}" }).end()?;
     Ok(())
 }
