@@ -2,6 +2,7 @@
 
 mod connection;
 mod database;
+mod objects;
 mod repository;
 mod upkeep;
 
@@ -13,6 +14,9 @@ use serde::Serialize;
 pub use self::connection::ServerOptions;
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
+};
+pub use self::objects::{
+    ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::upkeep::{
@@ -101,6 +105,14 @@ pub enum Command {
     Space(DatabaseOptions),
     /// Show a directory's identity, its progress (USN) and its counts of objects
     Facts(DatabaseOptions),
+    /// List the objects of a directory, level by level
+    Ls(LsOptions),
+    /// Find the objects of a directory that fit a filter
+    Search(SearchOptions),
+    /// Show an object of a directory with all its attributes
+    Show(ShowOptions),
+    /// Write the objects of a directory as LDIF, CSV or JSON lines
+    Export(ExportOptions),
     /// Check every page of a database, and the structures that they form
     VerifyDb(VerifyDbOptions),
 }

@@ -89,6 +89,17 @@ pub enum Failure {
     Damage(String),
 }
 
+impl From<objects::Error> for Failure {
+    fn from(error: objects::Error) -> Self {
+        match error {
+            objects::Error::Ntds(error) => Self::Directory(error),
+            objects::Error::Engine(error) => Self::Database(error),
+            objects::Error::Samba(error) => Self::Samba(error),
+            error => Self::Damage(error.to_string()),
+        }
+    }
+}
+
 impl Failure {
     /// The exit code, as `--help` lists them.
     pub fn exit_code(&self) -> u8 {

@@ -17,6 +17,7 @@ mod forget;
 mod inspect;
 mod interrupt;
 mod lock;
+mod objects;
 mod password;
 mod prune;
 mod recover;
@@ -77,6 +78,10 @@ fn main() -> ExitCode {
         Command::Dump(options) => dump::run(options),
         Command::Space(options) => space::run(options, report),
         Command::Facts(options) => facts::run(options, report),
+        Command::Ls(options) => objects::ls::run(options, report),
+        Command::Search(options) => objects::search::run(options, report),
+        Command::Show(options) => objects::show::run(options, report),
+        Command::Export(options) => objects::export::run(options),
         Command::VerifyDb(options) => verify_db::run(options, report),
     };
     // A signal's own end of the process goes before what it made fail.

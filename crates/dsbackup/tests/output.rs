@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a new name.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 28] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -36,6 +36,10 @@ const COMMANDS: [&[&str]; 24] = [
     &["space", "restored/ntds.dit"],
     &["facts", "restored/ntds.dit"],
     &["verify-db", "restored/ntds.dit"],
+    &["ls", "restored"],
+    &["search", "restored", "(objectClass=user)"],
+    &["show", "restored", "Administrator", "--metadata"],
+    &["export", "restored", "--ldif"],
     &["--help"],
     &["backup", "--help"],
     &["--version"],

@@ -1,0 +1,110 @@
+//! Options of the commands that look into a directory.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// What a SOURCE is, for `--help`.
+const SOURCES: &str = "\
+SOURCE is an ntds.dit that was shut down or recovered, a folder with one (a
+restored directory, or IFM with \"Active Directory/ntds.dit\"), or the folder of a
+Samba domain controller's databases (private/). Nobody may write to it meanwhile.
+Passwords and keys are withheld.";
+
+/// `dsbackup ls`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+pub struct LsOptions {
+    /// The directory
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The object whose children are listed [default: the naming contexts]
+    #[arg(value_name = "DN")]
+    pub dn: Option<String>,
+}
+
+/// `dsbackup search`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+pub struct SearchOptions {
+    /// The directory
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// What to look for (RFC 4515), such as '(&(objectClass=user)(sn=M*))'; the matching rules
+    /// 1.2.840.113556.1.4.803, .804 and .1941 are known
+    #[arg(value_name = "FILTER")]
+    pub filter: String,
+    /// The attributes to show [default: the class; with --json all but nTSecurityDescriptor and
+    /// replPropertyMetaData]
+    #[arg(value_name = "ATTRIBUTE")]
+    pub attributes: Vec<String>,
+    #[command(flatten)]
+    pub place: PlaceOptions,
+}
+
+/// Where in a directory.
+#[derive(Debug, Args)]
+pub struct PlaceOptions {
+    /// Where to begin: a distinguished name [default: all naming contexts]
+    #[arg(long, value_name = "DN")]
+    pub base: Option<String>,
+    /// How far from there
+    #[arg(long, value_name = "SCOPE", default_value = "sub", requires = "base")]
+    pub scope: ScopeOption,
+    /// Deleted objects as well
+    #[arg(long)]
+    pub deleted: bool,
+}
+
+/// How far from the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScopeOption {
+    /// The object itself
+    Base,
+    /// Its children
+    One,
+    /// Itself and all beneath, within its naming context
+    Sub,
+}
+
+/// `dsbackup show`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+pub struct ShowOptions {
+    /// The directory
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The object: distinguished name, GUID, SID, userPrincipalName or sAMAccountName
+    #[arg(value_name = "OBJECT")]
+    pub object: String,
+    /// Also who changed each attribute last, when and where, and the links that are gone
+    #[arg(long)]
+    pub metadata: bool,
+}
+
+/// `dsbackup export`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+#[group(required = true, multiple = false, id = "format", args = ["ldif", "csv", "jsonl"])]
+pub struct ExportOptions {
+    /// The directory
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The attributes to write [default: all but nTSecurityDescriptor and replPropertyMetaData]
+    #[arg(value_name = "ATTRIBUTE")]
+    pub attributes: Vec<String>,
+    /// As LDIF (RFC 2849), parents first
+    #[arg(long)]
+    pub ldif: bool,
+    /// As CSV, a line for each object; several values stand in one field, parted by line feeds
+    #[arg(long)]
+    pub csv: bool,
+    /// As JSON, one object a line
+    #[arg(long)]
+    pub jsonl: bool,
+    /// Only objects that fit this filter (RFC 4515)
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    #[command(flatten)]
+    pub place: PlaceOptions,
+}

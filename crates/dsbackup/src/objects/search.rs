@@ -1,0 +1,86 @@
+//! `dsbackup search`: the objects that fit a filter.
+
+use objects::Source;
+
+use super::selection::Selection;
+use super::{json, source, table, words};
+use crate::cli::SearchOptions;
+use crate::failure::{Failure, Outcome, Result};
+use crate::report::{self, Report};
+
+/// Searches a directory.
+///
+/// # Errors
+/// For a filter that is none, a base that is not there, and a directory that cannot be read.
+pub fn run(options: &SearchOptions, report: Report) -> Result<Outcome> {
+    let source = source::open(&options.source)?;
+    let selection = Selection::new(
+        &*source,
+        &options.place,
+        Some(&options.filter),
+        &options.attributes,
+        report.is_json(),
+    )?;
+    match report.is_json() {
+        true => for_machines(&*source, &selection)?,
+        false => for_people(&*source, &selection, options, report)?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// A list, written as it is found.
+fn for_machines(source: &dyn Source, selection: &Selection<'_>) -> Result<()> {
+    report::stream(|out| {
+        let mut before = "[\n";
+        selection.visit(source, |entry| {
+            let text = json::entry(&entry);
+            write!(out, "{before}{text}").map_err(Failure::Output)?;
+            before = ",\n";
+            Ok(())
+        })?;
+        let end = if before == "[\n" { "[]\n" } else { "\n]\n" };
+        out.write_all(end.as_bytes()).map_err(Failure::Output)
+    })
+}
+
+fn for_people(
+    source: &dyn Source,
+    selection: &Selection<'_>,
+    options: &SearchOptions,
+    report: Report,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    selection.visit(source, |entry| {
+        let mut row: Vec<String> = (options.attributes.iter())
+            .map(|name| {
+                let attributes = entry.attributes.iter();
+                let mut named = attributes.filter(|attribute| {
+                    let same = source.schema().attribute(name);
+                    same.is_some_and(|same| same.name == attribute.schema.name)
+                });
+                let values = named.next().map(|attribute| {
+                    let values = attribute.values.iter();
+                    let values = values.map(|value| words::value(value, &attribute.schema));
+                    values.collect::<Vec<_>>().join(", ")
+                });
+                values.unwrap_or_default()
+            })
+            .collect();
+        if row.is_empty() {
+            row.push(entry.class().unwrap_or("-").to_owned());
+        }
+        row.push(words::printable(&entry.dn));
+        row.push(words::state(entry.state).to_owned());
+        rows.push(row);
+        Ok(())
+    })?;
+    let mut heading: Vec<&str> = options.attributes.iter().map(String::as_str).collect();
+    if heading.is_empty() {
+        heading.push("class");
+    }
+    heading.extend(["distinguished name", ""]);
+    let found = report::count(rows.len(), "object");
+    report.result(&(), || {
+        format!("{}\n{found}", table::lines(&heading, &rows))
+    })
+}

@@ -1,0 +1,130 @@
+//! Which objects a command is about, and which attributes of them.
+
+use std::collections::HashSet;
+
+use objects::filter::{Filter, Matcher};
+use objects::{Entry, Scope, Source, Wanted};
+
+use super::source;
+use crate::cli::{PlaceOptions, ScopeOption};
+use crate::failure::{Failure, Result};
+
+/// Shown only where they are asked for, as by a directory service.
+const ONLY_BY_NAME: [&str; 2] = ["ntsecuritydescriptor", "replpropertymetadata"];
+
+/// Which objects, and what of them.
+pub struct Selection<'o> {
+    place: &'o PlaceOptions,
+    filter: Option<Filter>,
+    /// In lower case; all where there are none.
+    names: HashSet<String>,
+    wanted: Wanted,
+}
+
+impl<'o> Selection<'o> {
+    /// From the command line. `all` where no attributes are named.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] for a filter that is none and attributes that the schema does not
+    /// know.
+    pub fn new(
+        source: &dyn Source,
+        place: &'o PlaceOptions,
+        filter: Option<&str>,
+        attributes: &[String],
+        all: bool,
+    ) -> Result<Self> {
+        let filter: Option<Filter> = match filter {
+            Some(text) => Some(
+                (text.parse()).map_err(|error| Failure::NotFound(format!("{text:?}: {error}")))?,
+            ),
+            None => None,
+        };
+        let mut names = HashSet::new();
+        for name in attributes {
+            let Some(attribute) = source.schema().attribute(name) else {
+                return Err(Failure::NotFound(format!(
+                    "{name}: the directory's schema has no attribute of this name"
+                )));
+            };
+            names.insert(attribute.name.to_ascii_lowercase());
+        }
+        let mut wanted = Wanted {
+            links: true,
+            back_links: true,
+            descriptor: names.contains("ntsecuritydescriptor"),
+            deleted: place.deleted,
+            ..Wanted::default()
+        };
+        if !all || !names.is_empty() {
+            let of_filter = filter.iter().flat_map(Filter::attributes);
+            let known = of_filter.filter_map(|name| source.schema().attribute(&name).cloned());
+            let own = ["objectclass"].into_iter().map(str::to_owned);
+            let known = known.map(|attribute| attribute.name.to_ascii_lowercase());
+            wanted.attributes = Some(names.iter().cloned().chain(known).chain(own).collect());
+        } else if filter
+            .iter()
+            .any(|filter| filter.attributes().contains("ntsecuritydescriptor"))
+        {
+            wanted.descriptor = true;
+        }
+        Ok(Self {
+            place,
+            filter,
+            names,
+            wanted,
+        })
+    }
+
+    /// Calls `visit` with each object, parents before their children, with the attributes that are
+    /// asked for.
+    ///
+    /// # Errors
+    /// Where the directory is damaged, and those of `visit`.
+    pub fn visit(
+        &self,
+        source: &dyn Source,
+        mut visit: impl FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
+        let matcher = Matcher::new(source);
+        let scope = match self.place.scope {
+            ScopeOption::Base => Scope::Base,
+            ScopeOption::One => Scope::OneLevel,
+            ScopeOption::Sub => Scope::Subtree,
+        };
+        let bases = match &self.place.base {
+            Some(base) => vec![source::at(source, base)?],
+            None => source
+                .facts()
+                .naming_contexts
+                .iter()
+                .map(|context| context.id)
+                .collect(),
+        };
+        for base in bases {
+            for entry in source.scan(base, scope, &self.wanted)? {
+                let mut entry = entry?;
+                let fits = match &self.filter {
+                    Some(filter) => matcher.matches(filter, &entry)?,
+                    None => true,
+                };
+                if fits {
+                    entry
+                        .attributes
+                        .retain(|attribute| self.has(&attribute.schema.name));
+                    visit(entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an attribute is to be shown.
+    fn has(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        match self.names.is_empty() {
+            true => !ONLY_BY_NAME.contains(&name.as_str()),
+            false => self.names.contains(&name),
+        }
+    }
+}
