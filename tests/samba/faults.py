@@ -8,7 +8,7 @@ import time
 
 from dsbackup import Dsbackup
 from in_place import expect
-from lab import Failed, say
+from lab import REALM, Failed, say
 from under_load import Load, list_steps
 
 POINTS = 20
@@ -170,12 +170,15 @@ def expired(dc1, dsbackup):
 
 def others(lab, backend, dsbackup):
     """The snapshot of one controller is offered to another: of the same names in another domain, and of another name."""
+    restore = ["restore", "latest", "--server-name", f"dc1.{REALM.lower()}"]
     for name, number in (("dc1", 3), ("dc4", 4)):
         other = lab.controller(f"{name}-other", number, host=name)
         other.provision(backend)
         with Dsbackup(other, dsbackup.repository) as service:
             service.serve("--restore-mode")
-            said = service.refused("restore", "latest", because="hrBadDbSignature")
+            if name != "dc1":
+                say("  not named: " + service.refused("restore", "latest", because="--server-name"))
+            said = service.refused(*restore, because="hrBadDbSignature")
             service.stop_service()
             say(f"  offered to another {name.upper()}: {said}")
         # It was refused before anything was touched.
@@ -186,7 +189,7 @@ def others(lab, backend, dsbackup):
             other.wipe(keep=["etc"])
             with Dsbackup(other, dsbackup.repository) as service:
                 service.serve("--restore-mode")
-                said = service.refused("restore", "latest", because="hrBadDbSignature")
+                said = service.refused(*restore, because="hrBadDbSignature")
                 say(f"  offered to a wiped {name.upper()}: {said}")
                 service.stop_service()
 
