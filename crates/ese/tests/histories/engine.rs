@@ -113,6 +113,8 @@ pub struct Engine {
     held: Option<Held>,
     /// Newer formats note when a page is taken.
     pub notes_new_pages: bool,
+    /// Whether it also gives up macros and sets external headers.
+    pub knows_more: bool,
     pub first_generation: u32,
 }
 
@@ -141,6 +143,7 @@ impl Engine {
             power: usize::MAX,
             before_last_log: 0,
             held: None,
+            knows_more: false,
             notes_new_pages: true,
             first_generation: generation,
         }

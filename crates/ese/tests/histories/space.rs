@@ -2,7 +2,7 @@
 
 use ese::log::record::{
     CreateMultipleExtent, ExtendDatabase, FlagInsertReplace, FreeTree, Insert, NewPage, PageHead,
-    Record, RecordType as T, Replace, ShrinkDatabase, ShrinkDatabaseHead,
+    Record, RecordType as T, Replace, SetExternalHeader, ShrinkDatabase, ShrinkDatabaseHead,
 };
 use ese::page::Pgno;
 use zerocopy::FromZeros;
@@ -298,6 +298,28 @@ impl Engine {
             page.dbtime = dbtime;
             self.pages.insert(page.number, page);
         }
+    }
+
+    /// Writes the external header of a tree's root anew, as it is.
+    pub fn set_external_header(&mut self, session: u16, index: usize) -> Result {
+        let tree = self.trees[index].clone();
+        let mut page = self.page(tree.root).clone();
+        let header = page.header.clone().expect("a root has one");
+        let dbtime = self.tick();
+        let actor = Actor {
+            session,
+            versioned: false,
+        };
+        let head = self.node_head(actor, &tree, &page, 0, dbtime, 0);
+        let set = SetExternalHeader {
+            head: &head,
+            data: &header,
+        };
+        let record = Record::SetExternalHeader(set)
+            .encode(T::SET_EXTERNAL_HEADER)
+            .expect("a record");
+        page.touch(dbtime);
+        self.apply_one(session, record, page)
     }
 
     // --- changes that no rollback takes back ----------------------------------------------------------------------

@@ -133,8 +133,8 @@ impl Engine {
             levels.push(plan);
         }
         levels.reverse();
-        self.log_split(session, &tree, levels, line, &operation, id)?;
-        Ok((operation.number() != 0).then_some(place))
+        let is_done = self.log_split(session, &tree, levels, line, &operation, id)?;
+        Ok((is_done && operation.number() != 0).then_some(place))
     }
 
     /// How a page is divided with the operation at `line`; `None` where the operation does not fit either part.
@@ -298,6 +298,7 @@ impl Engine {
         before.nodes[line].data.len().saturating_sub(new)
     }
 
+    /// Whether the split was done: else it was given up in the middle of its records, and changed nothing.
     #[allow(clippy::too_many_arguments)]
     fn log_split(
         &mut self,
@@ -307,7 +308,7 @@ impl Engine {
         line: usize,
         operation: &Operation,
         id: u32,
-    ) -> Result {
+    ) -> Result<bool> {
         let dbtime = self.tick();
         let mut mark = Macro::new_zeroed();
         mark.session = session.into();
@@ -408,6 +409,20 @@ impl Engine {
                 change.records.push(encode(T::FLAG_INSERT_REPLACE, &record));
             }
         }
+        if self.knows_more && self.random.once_in(12) {
+            let left = self.random.between(1, change.records.len());
+            change.records.truncate(left);
+            let abort = encode(T::MACRO_ABORT, &Record::MacroAbort(&mark));
+            change.records.push(abort);
+            self.settle()?;
+            for record in change.records {
+                self.write(record)?;
+            }
+            for new in levels.into_iter().filter_map(|level| level.new) {
+                self.give_back(session, tree, new.number)?;
+            }
+            return Ok(false);
+        }
         change
             .records
             .push(encode(T::MACRO_COMMIT, &Record::MacroCommit(&mark)));
@@ -419,7 +434,8 @@ impl Engine {
             page.touch(dbtime);
         }
         change.records.push(self.macro_info(&change.pages));
-        self.apply(session, change)
+        self.apply(session, change)?;
+        Ok(true)
     }
 
     /// The note of a macro's pages.
