@@ -11,7 +11,7 @@ use model::manifest::{self, MANIFEST_PATH, Manifest, TOKEN_PATH};
 use model::{Damage, FileEntry};
 use ntdsbcli::{BackupContext, Server};
 use repository::{
-    BackupRequest, BoxError, Durability, Grain, Lock, NewFile, Repository, Source, SourceFile,
+    BackupRequest, BoxError, ChunkSize, Durability, Lock, NewFile, Repository, Source, SourceFile,
     StoredFile,
 };
 use serde::Serialize;
@@ -326,7 +326,7 @@ impl Source for Walk<'_> {
         ));
         self.bar.set_message(file.base_name().to_owned());
         let (path, modified) = (path_in_snapshot(&file), file.modified);
-        let grain = grain(&self.manifest.store, file.file_type);
+        let chunk_size = chunk_size(&self.manifest.store, file.file_type);
         let prove = file.file_type == FileType::LOG;
         self.read.push((file, Damage::default()));
         let (_, damage) = self.read.last_mut().expect("just pushed");
@@ -340,7 +340,7 @@ impl Source for Walk<'_> {
             path,
             size,
             modified,
-            grain,
+            chunk_size,
             prove,
             content: Box::new(content),
         }))
@@ -391,12 +391,12 @@ fn path_in_snapshot(file: &FileEntry) -> String {
     format!("{folder}/{}", file.base_name())
 }
 
-/// How finely a file is cut. Samba's databases compress well, and a changed object changes a few pages far apart: the
+/// The size of the chunks that a file is cut into. Samba's databases compress well, and a changed object changes a few pages far apart: the
 /// figures are in `docs/samba.md`, those of other databases in `docs/repository.md`.
-fn grain(store_kind: &str, file_type: FileType) -> Grain {
+fn chunk_size(store_kind: &str, file_type: FileType) -> ChunkSize {
     match file_type {
-        FileType::DATABASE if store_kind == samba::STORE_KIND => Grain::Fine,
-        _ => Grain::Usual,
+        FileType::DATABASE if store_kind == samba::STORE_KIND => ChunkSize::Small,
+        _ => ChunkSize::Standard,
     }
 }
 

@@ -99,7 +99,7 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
             .map(ToString::to_string)
             .collect(),
         logs_set_aside: summary
-            .logs_set_aside
+            .logs_archived
             .map(|folder| folder.display().to_string()),
         logs_kept_for: summary.logs_kept_for.map(|file| file.display().to_string()),
         lost: summary.lost.iter().map(in_words).collect(),
@@ -251,7 +251,7 @@ fn engine_options(
     let mut engine = Options::new(&place.folder)
         .logs_in(logs)
         .log_base_name(&options.base_name)
-        .set_logs_aside(true)
+        .archive_logs(true)
         .until(options.until.unwrap_or_default())
         .allow_loss(options.allow_loss)
         .progress(move |progress: Progress| {

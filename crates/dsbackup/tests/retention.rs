@@ -50,7 +50,7 @@ impl Source for Again {
             path: file.path,
             size: file.size,
             modified: file.modified,
-            grain: Grain::Usual,
+            chunk_size: ChunkSize::Standard,
             prove: false,
         }))
     }

@@ -24,7 +24,7 @@ impl Source for WithToken {
         Ok(Some(SourceFile {
             size: file.size,
             modified: file.modified,
-            grain: Default::default(),
+            chunk_size: Default::default(),
             prove: false,
             content: Box::new(self.snapshot.open(&file.path)?),
             path: file.path,

@@ -17,6 +17,14 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The operating system refused to write.
+    #[error("{}: {source}", file.display())]
+    Write {
+        /// The file that was being written.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// What was named is a pipe, a device or a folder; it was not read.
     #[error("{}: this is {what}, no regular file, and was not read", file.display())]
     NoRegularFile {
@@ -50,10 +58,27 @@ pub enum Error {
 }
 
 impl Error {
+    /// Makes errors of what the operating system says when `file` is read.
+    pub(crate) fn io(file: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+        |source| Error::Io {
+            file: file.to_path_buf(),
+            source,
+        }
+    }
+
+    /// Makes errors of what the operating system says when `file` is written.
+    pub(crate) fn write(file: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+        |source| Error::Write {
+            file: file.to_path_buf(),
+            source,
+        }
+    }
+
     /// The file that is concerned.
     pub(crate) fn file(&self) -> &Path {
         match self {
             Error::Io { file, .. }
+            | Error::Write { file, .. }
             | Error::NoRegularFile { file, .. }
             | Error::Damaged { file, .. }
             | Error::Unsupported { file, .. } => file,
@@ -64,6 +89,10 @@ impl Error {
     pub(crate) fn again(&self) -> Error {
         match self {
             Error::Io { file, source } => Error::Io {
+                file: file.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            Error::Write { file, source } => Error::Write {
                 file: file.clone(),
                 source: std::io::Error::new(source.kind(), source.to_string()),
             },

@@ -6,6 +6,7 @@
 //! Source: the engine's `logstream.cxx` and `daeconst.hxx`.
 
 use crate::header::{Checkpoint, DatabaseHeader, LogHeader, PatchHeader, Signature};
+use crate::log::LogKind;
 use crate::{Error, Result};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -121,6 +122,14 @@ pub struct LogFile {
 }
 
 impl LogFile {
+    /// Which rules the log must meet.
+    pub fn kind(&self) -> LogKind {
+        match self.name {
+            LogName::Current => LogKind::Current,
+            _ => LogKind::Numbered,
+        }
+    }
+
     /// The generation, by the header.
     pub fn generation(&self) -> u32 {
         self.header.generation.get()
@@ -148,13 +157,10 @@ impl LogSet {
     /// [`Error::Io`] where the folder or a file cannot be read. A damaged log, or a pipe or device of its name, is no error
     /// here; it is listed as unusable, and missing where it is required.
     pub fn in_folder(folder: &Path, base: &str) -> Result<LogSet> {
-        let io = |source| Error::Io {
-            file: folder.to_path_buf(),
-            source,
-        };
+        let io = Error::io(folder);
         let mut set = LogSet::default();
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let entry = entry.map_err(io)?;
+        for entry in std::fs::read_dir(folder).map_err(&io)? {
+            let entry = entry.map_err(&io)?;
             let name = entry.file_name();
             match name.to_str().and_then(|name| LogName::parse(name, base)) {
                 Some(name @ (LogName::Current | LogName::Numbered { .. }))
@@ -175,13 +181,10 @@ impl LogSet {
     /// # Errors
     /// Those of [`in_folder`](Self::in_folder).
     pub fn by_base_name(folder: &Path, sequence: &Signature) -> Result<Vec<(String, LogSet)>> {
-        let io = |source| Error::Io {
-            file: folder.to_path_buf(),
-            source,
-        };
+        let io = Error::io(folder);
         let mut bases: Vec<String> = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let name = entry.map_err(io)?.file_name();
+        for entry in std::fs::read_dir(folder).map_err(&io)? {
+            let name = entry.map_err(&io)?.file_name();
             for base in name.to_str().map(base_names).unwrap_or_default() {
                 if !bases.iter().any(|known| known.eq_ignore_ascii_case(&base)) {
                     bases.push(base);

@@ -138,7 +138,7 @@ fn two_databases_of_one_sequence_of_logs_are_recovered_one_after_the_other() {
         let new = Options::new(folder.path()).database(name);
         let new = recover(new.into_folder(out.path())).unwrap();
         let same = Options::new(in_place.path()).database(name);
-        let same = recover(same.set_logs_aside(true)).unwrap();
+        let same = recover(same.archive_logs(true)).unwrap();
         for database in [new.database, same.database] {
             assert_eq!(differences(name, expected, &dump(&database)), 0);
         }

@@ -130,8 +130,8 @@ fn replayed_logs_and_checkpoint_are_set_aside() {
     let fixture = testkit::find("sample-forest/dirty").unwrap();
     let folder = fixture.unpack();
     let before = contents(folder.path());
-    let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
-    let aside = summary.logs_set_aside.unwrap();
+    let summary = recover(Options::new(folder.path()).archive_logs(true)).unwrap();
+    let aside = summary.logs_archived.unwrap();
     assert_eq!(
         names(folder.path()),
         ["ntds.dit"],
@@ -144,8 +144,8 @@ fn replayed_logs_and_checkpoint_are_set_aside() {
         }
     }
     // Clean and without logs: there is nothing left to do.
-    let again = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
-    assert!(again.was_clean && again.logs_set_aside.is_none());
+    let again = recover(Options::new(folder.path()).archive_logs(true)).unwrap();
+    assert!(again.was_clean && again.logs_archived.is_none());
 }
 
 #[cfg(unix)]
@@ -180,7 +180,7 @@ fn logs_in_two_folders_are_set_aside_in_each() {
     let options = Options::new(folder.path())
         .logs_in(logs.path())
         .checkpoint_in(system.path())
-        .set_logs_aside(true);
+        .archive_logs(true);
     recover(options).unwrap();
     assert!(names(logs.path()).is_empty() && names(system.path()).is_empty());
     assert_eq!(names(&system.path().join("replayed-logs")), ["edb.chk"]);
@@ -196,13 +196,13 @@ fn logs_stay_while_another_database_needs_them() {
     std::fs::copy(folder.path().join("ntds.dit"), &second).unwrap();
     let recover = |name: &str| {
         let options = Options::new(folder.path()).database(name);
-        recover(options.set_logs_aside(true)).unwrap()
+        recover(options.archive_logs(true)).unwrap()
     };
     let first = recover("ntds.dit");
     assert_eq!(first.logs_kept_for.as_ref(), Some(&second));
-    assert!(first.logs_set_aside.is_none());
+    assert!(first.logs_archived.is_none());
     let last = recover("second.dit");
-    assert!(last.logs_kept_for.is_none() && last.logs_set_aside.is_some());
+    assert!(last.logs_kept_for.is_none() && last.logs_archived.is_some());
     assert!(dump(&first.database) == dump(&last.database));
     assert!(!names(folder.path()).iter().any(|name| is_of_logs(name)));
 }
@@ -224,10 +224,10 @@ fn a_clean_shutdown_of_the_engine_is_left_alone() {
             continue;
         }
         let before = contents(folder.path());
-        let summary = recover(options(folder.path()).set_logs_aside(true)).unwrap();
+        let summary = recover(options(folder.path()).archive_logs(true)).unwrap();
         let name = &fixture.name;
         assert!(
-            summary.was_clean && summary.logs_set_aside.is_none(),
+            summary.was_clean && summary.logs_archived.is_none(),
             "{name}"
         );
         assert_eq!(contents(folder.path()), before, "{name}");
@@ -253,9 +253,9 @@ fn logs_that_the_engine_ended_with_a_shutdown_stay() {
         file[header.len()..2 * header.len()].copy_from_slice(&header);
         std::fs::write(&database, file).unwrap();
         let logs = names(folder.path());
-        let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+        let summary = recover(Options::new(folder.path()).archive_logs(true)).unwrap();
         assert!(
-            !summary.was_clean && summary.logs_set_aside.is_none(),
+            !summary.was_clean && summary.logs_archived.is_none(),
             "{name}"
         );
         assert_eq!(names(folder.path()), logs, "{name}");
@@ -275,11 +275,11 @@ fn logs_in_the_way_of_a_clean_database_are_set_aside() {
     let folder = fixture.unpack();
     // As after the restore of a backup that was taken when the logs had been replayed.
     let summary = recover(Options::new(folder.path())).unwrap();
-    assert!(summary.logs_set_aside.is_none());
+    assert!(summary.logs_archived.is_none());
     let before = contents(folder.path());
-    let summary = recover(Options::new(folder.path()).set_logs_aside(true)).unwrap();
+    let summary = recover(Options::new(folder.path()).archive_logs(true)).unwrap();
     assert!(summary.was_clean);
-    let aside = summary.logs_set_aside.unwrap();
+    let aside = summary.logs_archived.unwrap();
     assert_eq!(names(folder.path()), ["ntds.dit"]);
     let database = folder.path().join("ntds.dit");
     assert_eq!(contents(folder.path())[&database], before[&database]);
@@ -294,7 +294,7 @@ fn logs_beyond_the_place_to_stop_are_set_aside() {
     copy(dirty.path(), clean.path(), is_of_logs);
     let before = contents(clean.path());
     let until = |generation| {
-        let options = Options::new(clean.path()).set_logs_aside(true);
+        let options = Options::new(clean.path()).archive_logs(true);
         recover(options.until(Stop::Generation(generation)))
     };
     let error = until(4).unwrap_err();
@@ -306,7 +306,7 @@ fn logs_beyond_the_place_to_stop_are_set_aside() {
         "generation 5 goes on after the shutdown"
     );
     assert_eq!(summary.lost, [6..=7]);
-    assert!(summary.logs_set_aside.is_some());
+    assert!(summary.logs_archived.is_some());
     assert_eq!(names(clean.path()), ["ntds.dit"]);
 }
 
@@ -317,8 +317,8 @@ fn a_clean_copy_goes_on_with_the_logs_that_attach_it_again() {
     let dirty = dirty.unpack();
     let clean = testkit::find("sample-forest/clean").unwrap().unpack();
     copy(dirty.path(), clean.path(), is_of_logs);
-    let summary = recover(Options::new(clean.path()).set_logs_aside(true)).unwrap();
-    assert!(!summary.was_clean && summary.logs_set_aside.is_some());
+    let summary = recover(Options::new(clean.path()).archive_logs(true)).unwrap();
+    assert!(!summary.was_clean && summary.logs_archived.is_some());
     assert!(dump(&summary.database) == expected);
 }
 
@@ -331,14 +331,14 @@ fn an_old_clean_copy_beside_newer_logs_is_refused() {
     std::fs::remove_file(clean.path().join("edb00005.log")).unwrap();
     let before = contents(clean.path());
     let out = tempfile::tempdir().unwrap();
-    let error = recover(Options::new(clean.path()).set_logs_aside(true)).unwrap_err();
+    let error = recover(Options::new(clean.path()).archive_logs(true)).unwrap_err();
     assert!(matches!(error, Error::OlderThanLogs { .. }), "{error}");
     let error = recover(Options::new(clean.path()).into_folder(out.path())).unwrap_err();
     assert!(matches!(error, Error::OlderThanLogs { .. }), "{error}");
     assert_eq!(contents(clean.path()), before);
-    let options = Options::new(clean.path()).set_logs_aside(true);
+    let options = Options::new(clean.path()).archive_logs(true);
     let summary = recover(options.allow_loss(true)).unwrap();
-    assert!(summary.was_clean && summary.logs_set_aside.is_some());
+    assert!(summary.was_clean && summary.logs_archived.is_some());
     assert_eq!(summary.lost, [5..=7]);
     assert_eq!(names(clean.path()), ["ntds.dit"]);
 }

@@ -67,7 +67,7 @@ fn a_full_disk_leaves_the_database_as_it_was_or_a_journal_that_completes_it() {
         disk.resize(used + room);
         let options = || {
             Options::new(&disk.0)
-                .set_logs_aside(true)
+                .archive_logs(true)
                 .cache_bytes(1 << 20)
         };
         match recover(options()) {
@@ -80,7 +80,7 @@ fn a_full_disk_leaves_the_database_as_it_was_or_a_journal_that_completes_it() {
                 assert!(to_a_copy.is_err(), "{room}: it is not taken for a database");
                 disk.resize(64 << 10);
                 let summary = recover(options()).unwrap();
-                assert!(summary.completed_earlier && summary.logs_set_aside.is_some());
+                assert!(summary.completed_earlier && summary.logs_archived.is_some());
                 assert!(dump(&summary.database) == expected);
                 completed += 1;
             }

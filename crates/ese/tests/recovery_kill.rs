@@ -16,9 +16,7 @@ const FOLDER: &str = "ESE_TEST_RECOVER_IN_PLACE";
 
 /// Little memory, so that pages move to the side file and back.
 fn options(folder: &Path) -> Options {
-    Options::new(folder)
-        .cache_bytes(1 << 20)
-        .set_logs_aside(true)
+    Options::new(folder).cache_bytes(1 << 20).archive_logs(true)
 }
 
 /// Not a test by itself: what the process does that is killed.

@@ -59,8 +59,8 @@ fn names_do_not_matter() {
                 let other = renamed(folder.path(), style);
                 assert!(recovered(other.path(), |options| options).unwrap() == expected);
                 // In place, all of them are set aside.
-                let options = Options::new(other.path()).set_logs_aside(true);
-                assert!(recover(options).unwrap().logs_set_aside.is_some());
+                let options = Options::new(other.path()).archive_logs(true);
+                assert!(recover(options).unwrap().logs_archived.is_some());
                 let left = contents(other.path()).into_keys().filter(|path| {
                     let kind = path.extension().unwrap();
                     kind == log || kind == checkpoint

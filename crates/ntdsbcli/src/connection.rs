@@ -9,11 +9,10 @@ use hyper_util::rt::TokioIo;
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Response, Status};
-use wire::v1::ContextRequest;
 use wire::v1::ad_backup_client::AdBackupClient;
-#[cfg(unix)]
 use wire::v1::ad_identity_client::AdIdentityClient;
 use wire::v1::ad_restore_client::AdRestoreClient;
+use wire::v1::{AuthenticateRequest, ContextRequest};
 
 use crate::content_stream::ContentStream;
 use crate::identity;
@@ -97,7 +96,11 @@ impl Connection {
         let connection = Self::over(runtime()?.block_on(connect), server)?;
         if !by_certificate {
             let channel = channel.get().cloned().unwrap_or_else(|| Ok(Vec::new()))?;
-            ticket::prove(&connection, &remote.host, &channel, identity.as_ref())?;
+            let exchange = |token| {
+                let mut client = connection.identity();
+                connection.call(client.authenticate(AuthenticateRequest { token }))
+            };
+            ticket::prove(exchange, &remote.host, &channel, identity.as_ref())?;
         }
         Ok(connection)
     }
@@ -114,7 +117,6 @@ impl Connection {
 
     /// The interface ad_identity, which takes the tickets that clients on Unix prove themselves
     /// with.
-    #[cfg(unix)]
     pub(crate) fn identity(&self) -> AdIdentityClient<Channel> {
         AdIdentityClient::new(self.channel.clone())
     }

@@ -99,7 +99,7 @@ impl Source for Folder {
             path: name.to_string_lossy().into_owned(),
             size: file.metadata()?.len(),
             modified: file.metadata()?.modified()?,
-            grain: Grain::Usual,
+            chunk_size: ChunkSize::Standard,
             prove: false,
             content: Box::new(file),
         }))

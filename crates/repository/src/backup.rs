@@ -8,6 +8,7 @@ use rustic_core::jiff::{Timestamp, Zoned, tz::TimeZone};
 use rustic_core::repofile::{SnapshotFile, SnapshotSummary, StringList};
 use rustic_core::{FileType, Id, TreeId};
 
+use crate::chunk_size::ChunkSize;
 use crate::cipher::Hash;
 use crate::error::{BoxError, Error};
 use crate::index::Known;
@@ -65,25 +66,13 @@ pub struct SourceFile<'a> {
     pub size: u64,
     /// Last modification.
     pub modified: SystemTime,
-    /// How finely it is cut. The same each time, or what is stored of it already is not found again.
-    pub grain: Grain,
+    /// How large its chunks are. The same each time, or what is stored of it already is not found again.
+    pub chunk_size: ChunkSize,
     /// Whether what the repository has of it already is read and opened before it is relied on, and stored anew where
     /// it does not open: for files that are deleted at their source afterwards.
     pub prove: bool,
     /// The bytes. An `io::Error` that wraps an error of the caller's is unwrapped again.
     pub content: Box<dyn Read + 'a>,
-}
-
-/// How finely a file is cut into chunks, the unit of deduplication. How many bytes that is the repository says:
-/// [`Repository::chunk_size`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Grain {
-    /// For files that stay as they are or change in large parts, and for most others.
-    #[default]
-    Usual,
-    /// For files that compress well and change in many small places far apart: the next backup stores less, and the
-    /// first one more.
-    Fine,
 }
 
 /// A file that was read.
@@ -145,7 +134,7 @@ impl Repository {
         let shared = Shared::new(storage, data, &packs);
         let read = std::thread::scope(|scope| {
             let (feed, mut threads) =
-                pipeline::start(&shared, self.chunk_size(Grain::Usual), scope);
+                pipeline::start(&shared, self.chunk_bytes(ChunkSize::Standard), scope);
             let mut reading = Reading {
                 repository: self,
                 feed,
@@ -270,7 +259,7 @@ impl Reading<'_> {
                 path: file.path,
                 size: file.content.len() as u64,
                 modified: now,
-                grain: Grain::Usual,
+                chunk_size: ChunkSize::Standard,
                 prove: false,
                 content: Box::new(&*file.content),
             })?;
@@ -281,7 +270,7 @@ impl Reading<'_> {
     fn read(&mut self, mut file: SourceFile<'_>) -> Result<(), Error> {
         self.root.reserve(&file.path)?;
         let number = self.files.len();
-        let chunk = self.repository.chunk_size(file.grain);
+        let chunk = self.repository.chunk_bytes(file.chunk_size);
         let mut saw = |length| {
             self.bytes += length as u64;
             (self.progress)(self.bytes);

@@ -21,7 +21,7 @@ use crate::lock::Lock;
 use crate::pack::BlobKind;
 use crate::pack_writer::PackWriter;
 use crate::repository::Repository;
-use crate::seal::{Sealer, Verify};
+use crate::seal::Verify;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::usage::Walker;
@@ -314,7 +314,7 @@ fn seal_runs(
     give: &Sender<(u64, Vec<Sealed>)>,
 ) {
     let mut opener = Opener::default();
-    let mut sealer = Sealer::new(into, Verify::Every);
+    let mut sealer = into.sealer(Verify::Every);
     for run in waiting {
         let content = match run.length {
             0 => None,

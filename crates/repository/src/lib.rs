@@ -15,6 +15,7 @@
 mod backup;
 mod blob;
 mod check;
+mod chunk_size;
 mod cipher;
 mod copy;
 mod error;
@@ -46,6 +47,7 @@ mod s3;
 mod seal;
 #[cfg(feature = "remote")]
 mod sftp;
+mod sftp_address;
 mod snapshot;
 mod storage;
 mod store;
@@ -53,8 +55,9 @@ mod tree;
 mod unreadable;
 mod usage;
 
-pub use backup::{Backup, BackupRequest, Grain, NewFile, Source, SourceFile, StoredFile, WHOLE};
+pub use backup::{Backup, BackupRequest, NewFile, Source, SourceFile, StoredFile, WHOLE};
 pub use check::CheckReport;
+pub use chunk_size::ChunkSize;
 pub use copy::CopyReport;
 pub use error::{BoxError, Error};
 pub use location::Location;

@@ -12,6 +12,7 @@ use crate::error::explain;
 use crate::local::LocalBackend;
 #[cfg(feature = "remote")]
 use crate::sftp::{Access, SftpBackend};
+use crate::sftp_address::SftpAddress;
 use crate::store::Store;
 
 /// A parsed repository location.
@@ -38,17 +39,7 @@ enum Kind {
     Rest(String),
     /// OpenDAL's options for an S3 store.
     S3(BTreeMap<String, String>),
-    Sftp(SftpPlace),
-}
-
-/// A folder behind SFTP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SftpPlace {
-    pub(crate) user: Option<String>,
-    pub(crate) host: String,
-    pub(crate) port: Option<u16>,
-    /// Absolute, or below the folder in which a session begins.
-    pub(crate) root: String,
+    Sftp(SftpAddress),
 }
 
 impl Location {
@@ -117,8 +108,8 @@ impl Location {
                 Ok(both(backend))
             }
             #[cfg(feature = "remote")]
-            Kind::Sftp(place) => {
-                let access = Access::new(place)
+            Kind::Sftp(address) => {
+                let access = Access::new(address)
                     .with(more_options)
                     .map_err(|reason| self.unusable(reason))?;
                 Ok(both(SftpBackend::new(access)))
@@ -196,7 +187,7 @@ fn sftp(rest: &str) -> Option<Kind> {
         return None;
     }
     let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
-    Some(Kind::Sftp(SftpPlace {
+    Some(Kind::Sftp(SftpAddress {
         user: some(user),
         host: host.to_string(),
         port,
@@ -238,7 +229,7 @@ mod tests {
             ("sftp:host:repo/", None, None, "repo"),
             ("sftp://u@host:2222/r", Some("u"), Some(2222), "/r"),
         ] {
-            let expected = SftpPlace {
+            let expected = SftpAddress {
                 user: user.map(str::to_string),
                 host: "host".to_string(),
                 port,

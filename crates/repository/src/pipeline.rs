@@ -314,7 +314,7 @@ impl<'scope> Threads<'scope> {
         if !rest.is_empty() {
             let _ = self.packs.send(rest);
         }
-        let mut sealer = Sealer::new(shared.storage, Verify::Every);
+        let mut sealer = shared.storage.sealer(Verify::Every);
         let mut sealed = Vec::new();
         let mut pack = Pack::default();
         for (id, json) in trees {
@@ -372,7 +372,7 @@ impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>) -> Self {
         Self {
             shared,
-            sealer: Sealer::new(shared.storage, shared.storage.verify),
+            sealer: shared.storage.sealer(shared.storage.verify),
             sealed: Vec::new(),
             prover: Prover::new(shared.storage),
         }

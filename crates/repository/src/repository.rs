@@ -9,7 +9,7 @@ use rustic_core::{
     RepositoryOptions, WriteBackend,
 };
 
-use crate::backup::Grain;
+use crate::chunk_size::ChunkSize;
 use crate::cipher::Cipher;
 use crate::error::Error;
 use crate::hiding::Hiding;
@@ -23,8 +23,8 @@ use crate::unreadable::{Notes, Unreadable};
 
 /// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
 const CHUNK_SIZE: u32 = 64 << 10;
-/// Bytes of a chunk of a finely cut file, where the repository's usual ones have [`CHUNK_SIZE`]: see there too.
-const FINE_CHUNK_SIZE: u32 = 8 << 10;
+/// Bytes of a small chunk, where the repository's standard ones have [`CHUNK_SIZE`]: see there too.
+const SMALL_CHUNK_SIZE: u32 = 8 << 10;
 /// Chunks of an odd size would be pages cut in two; larger ones would not fit the memory that a backup may use.
 const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 4 << 10..=8 << 20;
 /// zstd level where the repository's configuration does not say.
@@ -34,7 +34,7 @@ const LEVEL: i32 = 1;
 #[derive(Debug, Clone)]
 pub struct InitOptions {
     /// Files are cut into chunks of this many bytes, the unit of deduplication: a power of two, 4 KiB to 8 MiB. With
-    /// 64 KiB, the default, files of [`Grain::Fine`] are cut into 8 KiB; any other size is that of every file.
+    /// 64 KiB, the default, files of [`ChunkSize::Small`] are cut into 8 KiB; any other size is that of every file.
     pub chunk_size: u32,
     /// zstd level, -7 (fast) to 22.
     pub level: i32,
@@ -198,10 +198,10 @@ impl Repository {
         self.storage.store.durability()
     }
 
-    /// Bytes of a chunk of files to be cut so finely.
-    pub fn chunk_size(&self, grain: Grain) -> usize {
-        match grain {
-            Grain::Fine if self.chunk_size == CHUNK_SIZE as usize => FINE_CHUNK_SIZE as usize,
+    /// Bytes of a chunk of files with chunks of this size.
+    pub fn chunk_bytes(&self, chunk_size: ChunkSize) -> usize {
+        match chunk_size {
+            ChunkSize::Small if self.chunk_size == CHUNK_SIZE as usize => SMALL_CHUNK_SIZE as usize,
             _ => self.chunk_size,
         }
     }

@@ -4,7 +4,6 @@ use std::io::Read;
 
 use crate::cipher::Cipher;
 use crate::error::Error;
-use crate::storage::Storage;
 
 /// Compresses and encrypts blobs, with buffers that it uses again and again. One for each thread.
 pub(crate) struct Sealer<'a> {
@@ -55,10 +54,11 @@ fn decompresses_to(compressed: &[u8], mut plain: &[u8]) -> std::io::Result<bool>
 }
 
 impl<'a> Sealer<'a> {
-    pub(crate) fn new(storage: &'a Storage, verify: Verify) -> Self {
+    /// Seals with `cipher`, compressed at the zstd level `level`.
+    pub(crate) fn new(cipher: &'a Cipher, level: i32, verify: Verify) -> Self {
         Self {
-            cipher: &storage.cipher,
-            level: storage.level,
+            cipher,
+            level,
             verify,
             sealed: 0,
             contexts: None,

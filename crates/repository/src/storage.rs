@@ -8,7 +8,7 @@ use rustic_core::{BytesList, FileType, Id, WriteBackend};
 use crate::cipher::{Cipher, sha256};
 use crate::error::{Error, explain};
 use crate::pack::{Entry, TRAILER, parse_header, size_of_pack};
-use crate::seal::Verify;
+use crate::seal::{Sealer, Verify};
 use crate::store::Store;
 use crate::unreadable::Notes;
 
@@ -29,6 +29,11 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
+    /// Compresses and encrypts blobs for this repository.
+    pub(crate) fn sealer(&self, verify: Verify) -> Sealer<'_> {
+        Sealer::new(&self.cipher, self.level, verify)
+    }
+
     /// Writes an index or snapshot file: compressed, encrypted, named by the SHA-256 of the result.
     pub(crate) fn save(&self, kind: FileType, json: &[u8]) -> Result<Id, Error> {
         let doing = || format!("saving a file in {}/", kind.dirname());

@@ -171,11 +171,11 @@ fn a_finely_cut_file_is_stored_again_in_small_parts_only() {
     Noise::new(5, SIZE as u64)
         .read_to_end(&mut content)
         .unwrap();
-    let store = |content: &[u8], grain| {
+    let store = |content: &[u8], chunk_size| {
         let files = ["small", "twin"].map(|name| SourceFile {
-            grain,
+            chunk_size,
             ..file(
-                &format!("{grain:?}/{name}"),
+                &format!("{chunk_size:?}/{name}"),
                 SIZE as u64,
                 std::io::Cursor::new(content.to_vec()),
             )
@@ -188,18 +188,18 @@ fn a_finely_cut_file_is_stored_again_in_small_parts_only() {
             .unwrap()
     };
     // What was stored in the usual way, by an earlier version say, is stored once more.
-    let usual = store(&content, Grain::Usual);
+    let usual = store(&content, ChunkSize::Standard);
     assert_eq!(usual.new_bytes, SIZE as u64 + (3 << 20));
-    let fine = store(&content, Grain::Fine);
+    let fine = store(&content, ChunkSize::Small);
     assert!((SIZE as u64 - 4096 - 17..=SIZE as u64).contains(&fine.new_bytes));
     for at in [0, 1 << 20, SIZE - 1] {
         content[at] ^= 1;
     }
     assert_eq!(
-        store(&content, Grain::Usual).new_bytes,
+        store(&content, ChunkSize::Standard).new_bytes,
         2 * (64 << 10) + 4096 + 17
     );
-    let fine = store(&content, Grain::Fine);
+    let fine = store(&content, ChunkSize::Small);
     assert!(fine.new_bytes <= 2 * (8 << 10) + 4096 + 17);
 
     let snapshot = repository.open_snapshot(&fine.snapshot).unwrap();
@@ -301,8 +301,8 @@ fn chunk_size_level_and_verification_are_the_repositorys() {
         let password = Password::new(PASSWORD);
         Repository::init(&location(&path), &password, &options, &Default::default()).unwrap();
         let repository = open(&path);
-        for grain in [Grain::Usual, Grain::Fine] {
-            assert_eq!(repository.chunk_size(grain), chunk_size as usize);
+        for files in [ChunkSize::Standard, ChunkSize::Small] {
+            assert_eq!(repository.chunk_bytes(files), chunk_size as usize);
         }
         let files = vec![
             noise("noise", 1, 20 << 20),

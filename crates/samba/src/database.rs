@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::file_start::read_start;
 use crate::lock::{Held, Kind as LockKind};
-use crate::state::read_start;
 use crate::{lmdb, tdb};
 
 /// How long a writer is waited for.

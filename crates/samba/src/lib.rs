@@ -15,6 +15,7 @@ mod dbcheck;
 pub mod directory;
 mod drill;
 mod error;
+mod file_start;
 mod identity;
 mod installation;
 pub mod ldb;

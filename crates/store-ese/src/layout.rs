@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{Error, FileType, Result, ResultCode};
 use ese::log_set::LogName;
-use ese::recovery::replayed_logs;
+use ese::recovery::archived_logs;
 use files::UNFINISHED;
 use store::{RESTORE_MARKER, distinct};
 
@@ -101,7 +101,7 @@ impl Layout {
             .any(|log| !matches!(log, LogName::Reserved { .. }));
         match has_logs {
             true => None,
-            false => replayed_logs(&self.database(), &self.log_folder, &self.log_base_name),
+            false => archived_logs(&self.database(), &self.log_folder, &self.log_base_name),
         }
     }
 

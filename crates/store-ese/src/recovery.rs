@@ -22,10 +22,10 @@ pub(crate) fn recover(layout: &Layout) -> Result<()> {
         .logs_in(&layout.log_folder)
         .checkpoint_in(&layout.checkpoint_folder)
         .log_base_name(&layout.log_base_name)
-        .set_logs_aside(true);
+        .archive_logs(true);
     let summary =
         recovery::recover(options).map_err(|error| Error::new(code(&error), reason(&error)))?;
-    if let Some(folder) = &summary.logs_set_aside {
+    if let Some(folder) = &summary.logs_archived {
         tracing::info!(
             folder = %folder.display(),
             "the database no longer needs its logs, which do not end with a shutdown: they were moved there"

@@ -1,19 +1,18 @@
 //! Opening a database and reading its pages.
 
 mod cache;
-mod source;
 mod verified;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-pub use source::{Seekable, Source};
+pub use crate::io::{Seekable, Source};
 
 use crate::catalog::{Catalog, Table};
 use crate::header::DatabaseHeaders;
+use crate::io;
 use crate::page::{Fault, PageLayout, PageSize, PageView, Pgno};
-use crate::regular_file;
 use crate::{Error, Result};
 use cache::PageCache;
 use verified::VerifiedPages;
@@ -68,7 +67,7 @@ impl Database {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let (file, _) = regular_file::open(path)?;
+        let (file, _) = io::open(path)?;
         Self::over(file, path)
     }
 
@@ -84,13 +83,11 @@ impl Database {
     /// ```
     pub fn over(source: impl Source + 'static, name: impl Into<PathBuf>) -> Result<Self> {
         let file = name.into();
-        let io = |source| Error::Io {
-            file: file.clone(),
-            source,
-        };
-        let len = source.size().map_err(io)?;
+        let len = source.size().map_err(Error::io(&file))?;
         let mut start = vec![0; len.min(DatabaseHeaders::START as u64) as usize];
-        source.read_exact_at(&mut start, 0).map_err(io)?;
+        source
+            .read_exact_at(&mut start, 0)
+            .map_err(Error::io(&file))?;
         let headers = DatabaseHeaders::parse(&start).map_err(|fault| fault.in_file(&file))?;
         let page_size = headers.header.page_size();
         Ok(Self {
@@ -165,10 +162,7 @@ impl Database {
                 .get_or_read(number, |page| self.source.read_exact_at(page, offset))
                 .map_err(|source| match source.kind() {
                     ErrorKind::UnexpectedEof => self.cut_short(number),
-                    _ => Error::Io {
-                        file: self.file.clone(),
-                        source,
-                    },
+                    _ => Error::io(&self.file)(source),
                 })?;
             PageBytes::Cached(page)
         };

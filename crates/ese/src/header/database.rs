@@ -1,8 +1,8 @@
 //! The database header: page -1 of the file, with a shadow copy as page 0.
 
 use super::{
-    BackupInfo, BackupKind, DbTime, FILE_TYPE, Fault, Lgpos, LogTime, PatchHeader, Signature,
-    check_checksum, first_bytes, read_start,
+    BackupInfo, BackupKind, DbTime, FILE_TYPE, Fault, Lgpos, LogTime, Signature, check_checksum,
+    first_bytes, read_start,
 };
 use crate::checksum::header_checksum;
 use crate::page::PageSize;
@@ -385,35 +385,9 @@ impl DatabaseHeader {
         self.flags.get() & 1 == 0
     }
 
-    /// Whether this is the copy that a streaming backup read, whose last page (the [`PatchHeader`]) was not yet taken
+    /// Whether this is the copy that a streaming backup read, whose last page (the [`PatchHeader`](super::PatchHeader)) was not yet taken
     /// over into this header.
     pub fn awaits_patch(&self) -> bool {
         self.current_full_backup.low != 0 && self.current_full_backup.high == 0
-    }
-
-    /// Takes over what the end of a streaming backup says about the logs needed, as the engine does before recovery.
-    /// Refuses a patch page of another backup.
-    pub fn apply_patch(&mut self, patch: &PatchHeader) -> Result<(), Fault> {
-        patch.check_belongs_to(self)?;
-        let end = patch.backup.high;
-        let or_end = |generation: U32| if generation == 0 { end } else { generation };
-        let (max_required, max_committed) =
-            (or_end(patch.max_required), or_end(patch.max_committed));
-        self.current_full_backup.high = end;
-        if patch.min_required != 0 && patch.min_required.get() < self.min_required.get() {
-            self.min_required = patch.min_required;
-        }
-        if max_required.get() >= self.max_required.get() {
-            self.max_required = max_required;
-            self.max_required_time = patch.max_required_time;
-        }
-        if max_committed.get() >= self.max_committed.get() {
-            self.max_committed = max_committed;
-            self.max_committed_time = patch.max_committed_time;
-        }
-        self.min_consistent = self.min_required;
-        self.min_consistent_before_redo = U32::ZERO;
-        self.min_required_before_redo = U32::ZERO;
-        Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! The header of a flush map.
 
 use super::{FILE_TYPE, Fault, LogTime, Signature, check_checksum, first_bytes};
-use crate::flush_map::FLUSH_MAP_PAGE;
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of a page of a flush map, whatever the database's page size.
+pub const FLUSH_MAP_PAGE: usize = 8192;
 
 const STRUCTURE: &str = "flush map header";
 const FILE_TYPE_FLUSH_MAP: u32 = 7;

@@ -128,4 +128,10 @@ impl LogHeader {
     pub fn attachments(&self) -> Vec<Attachment> {
         attachments(&self.attachments)
     }
+
+    /// What the log says of the database with this signature; `None` if it was not in use.
+    pub fn attachment_of(&self, database: &Signature) -> Option<Attachment> {
+        let mut attachments = self.attachments().into_iter();
+        attachments.find(|attachment| attachment.database_signature == *database)
+    }
 }

@@ -13,23 +13,26 @@ mod flush_map;
 mod kind;
 mod listing;
 mod log_file;
+mod patch;
 mod values;
+mod write;
 
 pub use attachment::{Attachment, EngineParameters};
-pub use backup::{BackupInfo, BackupKind, PatchHeader};
+pub use backup::{BackupInfo, BackupKind};
 pub use checkpoint::Checkpoint;
 pub use database::{
     DatabaseHeader, DatabaseHeaders, DatabaseState, HeaderCopies, NEWEST_UPDATE_MAJOR,
 };
-pub use flush_map::FlushMapHeader;
+pub use flush_map::{FLUSH_MAP_PAGE, FlushMapHeader};
 pub use kind::FileKind;
 pub use listing::Field;
 pub use log_file::LogHeader;
+pub use patch::PatchHeader;
 pub use values::{DbTime, Lgpos, LogTime, Signature};
 
 use crate::Error;
 use crate::checksum::{header_checksum, stored_header_checksum};
-use crate::regular_file;
+use crate::io;
 use std::io::Read;
 use std::path::Path;
 
@@ -148,13 +151,10 @@ fn first_bytes<'a>(
 
 /// Up to `length` bytes from the start of a file, and no more than its size says.
 pub(crate) fn read_start(path: &Path, length: u64) -> crate::Result<Vec<u8>> {
-    let (file, size) = regular_file::open(path)?;
+    let (file, size) = io::open(path)?;
     let mut start = Vec::new();
     file.take(length.min(size))
         .read_to_end(&mut start)
-        .map_err(|source| Error::Io {
-            file: path.to_path_buf(),
-            source,
-        })?;
+        .map_err(Error::io(path))?;
     Ok(start)
 }

@@ -13,9 +13,11 @@ mod reader;
 pub mod record;
 mod sectors;
 mod segment;
+mod sound;
 mod verify;
 
 pub use head::LogIdentity;
 pub use listing::{ListedRecord, describe};
 pub use reader::{Entry, LogReader, OpenLog, Records};
-pub use verify::{FlippedBit, LogKind, LogStream, SoundLog, Tail, verify};
+pub use sound::{FlippedBit, LogKind, SoundLog, Tail};
+pub use verify::{LogStream, verify};

@@ -8,7 +8,7 @@ use super::record::{Malformed, Record, RecordType};
 use super::segment::{SEGMENT_HEADER_SIZE, SEGMENT_SIZE};
 use super::{LogKind, LogStream, SoundLog, Tail};
 use crate::header::Lgpos;
-use crate::regular_file;
+use crate::io;
 use crate::{Error, Result};
 
 /// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a header can state.
@@ -39,11 +39,8 @@ impl OpenLog {
 
     fn through(path: &Path, mut stream: LogStream) -> Result<Self> {
         const BLOCK: usize = 1 << 20;
-        let io = |source| Error::Io {
-            file: path.to_path_buf(),
-            source,
-        };
-        let (file, length) = regular_file::open(path)?;
+        let io = Error::io(path);
+        let (file, length) = io::open(path)?;
         let mut file = file.take(length);
         let mut bytes = Vec::new();
         if length <= LARGEST_LOG {
@@ -52,7 +49,7 @@ impl OpenLog {
         loop {
             let start = bytes.len();
             let block = (&mut file).take(BLOCK as u64);
-            if { block }.read_to_end(&mut bytes).map_err(io)? == 0 {
+            if { block }.read_to_end(&mut bytes).map_err(&io)? == 0 {
                 break;
             }
             // Refuses bytes beyond the size that the header states, which bounds the memory.

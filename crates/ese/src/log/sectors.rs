@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use super::head::LogIdentity;
-use super::verify::{LogKind, SoundLog, Tail};
+use super::sound::{LogKind, SoundLog, Tail};
 use crate::header::Lgpos;
 use crate::{Error, Result};
 

@@ -3,10 +3,12 @@
 //! A record is a header, the fixed columns at offsets that the catalog knows, a bit for each of them that says NULL, the
 //! variable columns with an array of their ends, and the tagged columns, which name themselves.
 
+mod form;
 mod tagged;
 mod tagged_old;
 
-pub use tagged::{Tagged, TaggedField, TaggedFields, TaggedIter, TaggedValues, ValueForm};
+pub use form::ValueForm;
+pub use tagged::{Tagged, TaggedField, TaggedFields, TaggedIter, TaggedValues};
 
 use crate::page::{PageSize, u16_at};
 

@@ -1,7 +1,7 @@
 //! Tagged columns: an array of numbers and offsets, then for each column its value or values (`tagfld.hxx`).
 
 use super::tagged_old::{self, OldEntry};
-use super::{FIRST_TAGGED, Fid, Malformed};
+use super::{FIRST_TAGGED, Fid, Malformed, ValueForm};
 use crate::page::u16_at;
 
 /// The tagged columns of a record, which know their number and can be iterated from any place.
@@ -37,19 +37,6 @@ pub enum Tagged<'a> {
     Null,
     /// One value or more.
     Values(TaggedValues<'a>),
-}
-
-/// How a value of a tagged column is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueForm {
-    /// As it is.
-    Plain,
-    /// Compressed: see [`crate::compression`].
-    Compressed,
-    /// As the id of a long value of the table, little-endian, four or eight bytes.
-    Separated,
-    /// Encrypted by the application's key.
-    Encrypted,
 }
 
 /// The values of a tagged column, in the order of their sequence numbers.

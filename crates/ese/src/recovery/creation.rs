@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use super::error::{Error, Result};
-use super::files::log_kind;
 use crate::header::{DatabaseHeader, DbTime, Lgpos};
 use crate::log::OpenLog;
 use crate::log::record::Record;
@@ -48,8 +47,7 @@ fn find(header: &DatabaseHeader, set: &LogSet) -> Result<Option<(Lgpos, u8)>> {
     let mut created = None;
     let ours = (set.logs.iter()).filter(|log| log.header.log_signature == header.log_signature);
     for log in ours {
-        let (path, kind) = log_kind(log);
-        let log = OpenLog::read(&path, kind).map_err(|source| Error::UnusableLog {
+        let log = OpenLog::read(&log.path, log.kind()).map_err(|source| Error::UnusableLog {
             generation: log.generation(),
             source: Box::new(source),
         })?;

@@ -6,7 +6,6 @@
 //! engine refuses to start (`ErrLGRICheckForAttachedDatabaseMismatch` in `logredo.cxx`).
 
 use super::error::Result;
-use super::files::log_kind;
 use crate::header::{Lgpos, Signature};
 use crate::log::OpenLog;
 use crate::log::record::Record;
@@ -28,11 +27,9 @@ pub(super) fn attached_at_end(
 
 /// Where a log attaches the database that is attached when the log ends.
 fn attached_after(log: &LogFile, database: &Signature) -> crate::Result<Option<Lgpos>> {
-    let mut attached = (log.header.attachments().into_iter())
-        .find(|attachment| attachment.database_signature == *database)
+    let mut attached = (log.header.attachment_of(database))
         .map(|attachment| (attachment.database_id, attachment.attach));
-    let (path, kind) = log_kind(log);
-    let log = OpenLog::read(&path, kind)?;
+    let log = OpenLog::read(&log.path, log.kind())?;
     let mut records = log.records();
     while let Some((position, _, record)) = records.next()? {
         match record {
@@ -62,7 +59,6 @@ pub(super) fn attachments(
 ) -> impl Iterator<Item = Lgpos> {
     (set.logs.iter())
         .filter(move |log| log.header.log_signature == *sequence)
-        .flat_map(|log| log.header.attachments())
-        .filter(move |attachment| attachment.database_signature == *database)
+        .filter_map(move |log| log.header.attachment_of(database))
         .map(|attachment| attachment.attach)
 }

@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A file could not be read, is damaged, or is of a kind that is not known here.
     #[error(transparent)]
-    Read(#[from] crate::Error),
+    Read(crate::Error),
     /// A file could not be written.
     #[error("{}: {source}", file.display())]
     Write {
@@ -265,6 +265,15 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("stopped on request; the database is as it was")]
     Cancelled,
+}
+
+impl From<crate::Error> for Error {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            crate::Error::Write { file, source } => Error::Write { file, source },
+            error => Error::Read(error),
+        }
+    }
 }
 
 /// Generations as ranges, such as `0x3-0x7, 0x9`.

@@ -19,47 +19,49 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod ahead;
-mod aside;
 mod clock;
 mod creation;
-mod edit;
 mod ending;
 mod error;
-mod files;
-mod finish;
-mod image;
-mod journal;
+mod file_size;
+mod find;
+mod in_place;
+mod log_archive;
+mod log_run;
 #[cfg(test)]
 mod mutated;
-mod newer;
-mod nodes;
+mod new_file;
+mod old_copy;
 mod options;
+mod page_ahead;
+mod plan;
+mod read_ahead;
 mod redo;
 mod replay;
-mod size;
-mod store;
+mod stop;
 mod undo;
 mod versions;
 
 use std::fmt;
 use std::fs::File;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use aside::replayed_logs;
 pub use error::{Error, Result};
+pub use log_archive::archived_logs;
 pub use options::{Options, Progress, Stop};
 pub use redo::Counts;
 
 use crate::header::Lgpos;
+use crate::io::beside;
 use crate::log::FlippedBit;
-use aside::Aside;
-use files::{Plan, find_database, other_in_need};
+use crate::page_store::PageStore;
+use find::{find_database, other_in_need};
+use log_archive::LogArchive;
+use plan::Plan;
 use redo::Redo;
 use replay::Replay;
-use store::PageStore;
 
 /// What a recovery did.
 #[derive(Debug, Clone)]
@@ -86,9 +88,9 @@ pub struct Summary {
     /// Bits of logs that were flipped, and were flipped back for the replay as the engine does; the first hundred. The files
     /// stay as they are.
     pub corrected_log_bits: Vec<LogBit>,
-    /// Where the replayed logs are now, if they were set aside.
-    pub logs_set_aside: Option<PathBuf>,
-    /// Another database that still needs the logs, so that they were not set aside.
+    /// Where the replayed logs are now, if they were archived.
+    pub logs_archived: Option<PathBuf>,
+    /// Another database that still needs the logs, so that they were not archived.
     pub logs_kept_for: Option<PathBuf>,
     /// Generations with committed changes that were not replayed, by the caller's wish; empty otherwise.
     pub lost: Vec<RangeInclusive<u32>>,
@@ -127,20 +129,20 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     if let Some(folder) = &options.output {
         let target = folder.join(database.file_name().unwrap_or_default());
         if target.exists() {
-            return Err(finish::exists_already(target));
+            return Err(new_file::exists_already(target));
         }
     }
     let completed = match options.output {
-        None => journal::complete(&database)?,
-        Some(_) => journal::refuse_incomplete(&database).map(|()| None)?,
+        None => in_place::complete(&database)?,
+        Some(_) => in_place::refuse_incomplete(&database).map(|()| None)?,
     };
     let plan = Plan::of(&options, &database)?;
-    let logs_kept_for = match options.sets_logs_aside() {
+    let logs_kept_for = match options.archives_logs() {
         true => other_in_need(&database, &plan.header.log_signature)?,
         false => None,
     };
-    let aside = match options.sets_logs_aside() && logs_kept_for.is_none() {
-        true => Some(Aside::new(
+    let archive = match options.archives_logs() && logs_kept_for.is_none() {
+        true => Some(LogArchive::new(
             options.log_folder(),
             options.checkpoint_folder(),
             &options.base,
@@ -151,13 +153,10 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         Some(folder) => folder.join(database.file_name().unwrap_or_default()),
         None => database.clone(),
     };
-    let side = finish::side_file(&target);
-    finish::remove_remains(&side)?;
+    let side = beside(&target, ".recovery-pages");
+    remove_remains(&side)?;
 
-    let file = File::open(&database).map_err(|source| crate::Error::Io {
-        file: database.clone(),
-        source,
-    })?;
+    let file = File::open(&database).map_err(crate::Error::io(&database))?;
     let size = plan.header.page_size();
     let store = PageStore::new(
         &database,
@@ -195,24 +194,34 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         attached => attached?,
     };
     if was_clean {
-        lost.extend(plan.refuse_older_state(attached, options.allow_loss, &database)?);
+        lost.extend(old_copy::refuse(
+            &plan,
+            attached,
+            options.allow_loss,
+            &database,
+        )?);
     }
     // Over logs that go on, or that end while the database is in use, no engine would start, or not as was asked for.
     let is_in_the_way = attached.is_some() || !lost.is_empty();
-    let aside = aside.filter(|_| is_in_the_way);
+    let archive = archive.filter(|_| is_in_the_way);
     let logs_kept_for = logs_kept_for.filter(|_| is_in_the_way);
     let pages_written = match (&options.output, was_clean) {
-        (Some(_), _) => finish::into_new_file(&database, &target, &mut redo.store, &redo.header)?,
+        (Some(_), _) => new_file::write(&database, &target, &mut redo.store, &redo.header)?,
         (None, true) => {
-            if let Some(aside) = &aside {
-                aside.apply()?;
+            if let Some(archive) = &archive {
+                archive.apply()?;
             }
             0
         }
         (None, false) => {
             let store = &mut redo.store;
-            let placed =
-                journal::into_place(&database, store, &redo.header, &plan.before, aside.as_ref());
+            let placed = in_place::write(
+                &database,
+                store,
+                &redo.header,
+                &plan.before,
+                archive.as_ref(),
+            );
             if placed.is_err() {
                 // What failed matters more than what may be left of it. A journal stays.
                 let _ = redo.store.discard_side();
@@ -231,11 +240,21 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         pages_written,
         corrected_pages: redo.store.corrected().to_vec(),
         corrected_log_bits,
-        logs_set_aside: aside
-            .map(|aside| aside.target())
+        logs_archived: archive
+            .map(|archive| archive.target())
             .or(completed.and_then(|completed| completed.logs)),
         logs_kept_for,
         lost,
         elapsed: started.elapsed(),
     })
+}
+
+/// Removes the side file of a recovery that was stopped before its end.
+fn remove_remains(side: &Path) -> Result<()> {
+    match std::fs::remove_file(side) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(crate::Error::write(side)(source).into())
+        }
+        _ => Ok(()),
+    }
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::file_size;
 use super::redo::Redo;
 use super::redo::database::STATE_DIRTY;
-use super::size;
-use super::store::PageStore;
 use crate::header::{DatabaseHeaders, DbTime, Lgpos};
 use crate::log::record::Record;
 use crate::log::{Entry, LogKind, OpenLog};
 use crate::log_set::{LogName, LogSet};
+use crate::page_store::PageStore;
 
 struct Random(u64);
 
@@ -101,7 +101,7 @@ fn changed_records_end_in_a_result_or_an_error() {
         let ends = [
             ("end", redo.end().is_ok()),
             ("undo", redo.undo().is_ok()),
-            ("size", size::fit_file(&mut redo.store).is_ok()),
+            ("size", file_size::fit_file(&mut redo.store).is_ok()),
         ];
         for (name, done) in ends {
             *outcomes.entry(name).or_default() += usize::from(done);

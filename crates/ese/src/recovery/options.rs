@@ -45,7 +45,7 @@ pub struct Options {
     pub(super) checkpoint: Option<PathBuf>,
     pub(super) base: String,
     pub(super) output: Option<PathBuf>,
-    pub(super) set_logs_aside: bool,
+    pub(super) archive_logs: bool,
     pub(super) stop: Stop,
     pub(super) allow_loss: bool,
     pub(super) cache_bytes: usize,
@@ -62,7 +62,7 @@ impl Options {
             checkpoint: None,
             base: "edb".into(),
             output: None,
-            set_logs_aside: false,
+            archive_logs: false,
             stop: Stop::End,
             allow_loss: false,
             cache_bytes: 128 << 20,
@@ -83,7 +83,7 @@ impl Options {
     }
 
     /// The folder of the checkpoint, if it is another than that of the logs. Recovery does not need it, but
-    /// [sets it aside](Self::set_logs_aside) with the logs.
+    /// [archives it](Self::archive_logs) with the logs.
     pub fn checkpoint_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoint = Some(folder.into());
         self
@@ -101,20 +101,20 @@ impl Options {
         self
     }
 
-    /// Whether a recovery in place moves logs that would be in the engine's way, and the checkpoint, into a folder of their
-    /// own beside them.
+    /// Whether a recovery in place archives logs that would be in the engine's way: moves them, and the
+    /// checkpoint, into a folder of their own beside them.
     ///
     /// The engine does not start over a clean database and logs that end without having let go of it, as those do that were
     /// replayed here; without them it begins a new sequence of logs. Logs that the engine itself ended with a shutdown stay.
     /// All stay while another database in the folder still needs them. Not asked for, they stay where they are, for tools
     /// that read them.
-    pub fn set_logs_aside(mut self, aside: bool) -> Self {
-        self.set_logs_aside = aside;
+    pub fn archive_logs(mut self, archive: bool) -> Self {
+        self.archive_logs = archive;
         self
     }
 
-    pub(super) fn sets_logs_aside(&self) -> bool {
-        self.set_logs_aside && self.output.is_none()
+    pub(super) fn archives_logs(&self) -> bool {
+        self.archive_logs && self.output.is_none()
     }
 
     pub(super) fn log_folder(&self) -> &Path {

@@ -4,13 +4,13 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Instant;
 
 use super::LogBit;
-use super::ahead::LogsAhead;
 use super::error::{Error, Result};
-use super::files::Plan;
-use super::newer::{Changed, Search};
+use super::file_size;
 use super::options::{Options, Progress};
+use super::page_ahead::{Changed, Search};
+use super::plan::Plan;
+use super::read_ahead::LogsAhead;
 use super::redo::Redo;
-use super::size;
 use crate::header::Lgpos;
 use crate::log::{LogReader, OpenLog, SoundLog};
 
@@ -85,7 +85,7 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         redo.undo()?;
-        size::fit_file(&mut redo.store)?;
+        file_size::fit_file(&mut redo.store)?;
         redo.set_clean(self.end);
         Ok(())
     }

@@ -3,11 +3,11 @@
 //! Log records name pages and lines, but by the end of the logs the nodes may have moved; so each is looked up in its
 //! tree by its key.
 
-use super::edit::EditPage;
 use super::error::{Error, Result};
 use super::redo::Redo;
 use super::redo::node::take_back;
 use super::versions::{Change, Session, Version};
+use crate::edit::EditPage;
 use crate::page::Pgno;
 
 /// Deeper trees cannot be built.

@@ -6,8 +6,8 @@ use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
 use super::redo::macros::OpenMacro;
-use super::store::NumberHasher;
 use crate::page::Key;
+use crate::page_store::NumberHasher;
 
 /// How a change is taken back.
 #[derive(Debug, Clone)]

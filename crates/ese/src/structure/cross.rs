@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::hash::hash;
 use super::index_rules::{Expects, IndexRule, KeyPlan, Rules, entry_hash};
 use super::long_values::{LongValueVisitor, References};
 use super::map::ObjectNumber;
-use super::records::{Eligible, RecordShape, RecordVisitor, hash};
+use super::records::{Eligible, RecordShape, RecordVisitor};
 use super::report::{Severity, Summary};
 use super::row_values::RowValues;
 use super::second_pass::{NAMED, each_row, name_dangling, recount_references};
@@ -13,8 +14,8 @@ use super::walk::{Visitor, walk};
 use super::{Object, Role, Work};
 use crate::catalog::Table;
 use crate::page::{Fault, Key, Node, PageView};
+use crate::redacted::Redacted;
 use crate::tree::TreeCursor;
-use crate::unshown::Unshown;
 
 /// Walks the table `number`, its indices and its long values.
 pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table) -> Summary {
@@ -171,10 +172,10 @@ impl Visitor for EntryVisitor<'_> {
 }
 
 fn dangling_entry(identity: Identity<'_>, page: u32, tag: usize, node: &Node<'_>) -> Fault {
-    let bookmark = Unshown(node.data.len());
+    let bookmark = Redacted(node.data.len());
     let (expected, found) = match identity {
         Identity::Entry(_) => {
-            let key = Unshown(node.key.len());
+            let key = Redacted(node.key.len());
             (
                 "the key and the bookmark of a row that the index takes in",
                 format!("no row has the key {key} and the bookmark {bookmark}"),
@@ -319,7 +320,7 @@ fn name_differences(
         |hash, page, tag, key| {
             if missing.binary_search(&hash).is_ok() && named < NAMED {
                 named += 1;
-                let found = format!("none for the bookmark {}", Unshown(key.len()));
+                let found = format!("none for the bookmark {}", Redacted(key.len()));
                 let fault = Fault::new(page, "row", "an entry in the index", found).at_tag(tag);
                 work.reporter.damage(&object.name, fault);
             }
@@ -371,7 +372,7 @@ fn expected_entries(
 fn verify_long_values(work: &Work<'_>, number: ObjectNumber, seen: &TableSeen<'_>) -> Summary {
     let object = work.object(number);
     // References are only known where all rows were read.
-    let nothing = References::new(&mut super::records::Numbers {
+    let nothing = References::new(&mut super::numbers::Numbers {
         count: 1,
         ..Default::default()
     });

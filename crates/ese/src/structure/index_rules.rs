@@ -1,6 +1,6 @@
 //! Which rows have entries in a secondary index, and which entries.
 
-use super::records::{hash, mix};
+use super::hash::{hash, mix};
 use super::row_values::RowValues;
 use crate::catalog::{Column, ColumnId, Index, Table};
 use crate::keys::Progress;

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::hash::mix;
 use super::map::ObjectNumber;
-use super::records::{Numbers, mix};
+use super::numbers::Numbers;
 use super::report::Severity;
 use super::walk::Visitor;
 use super::{Object, Work};

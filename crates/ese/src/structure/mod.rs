@@ -13,9 +13,11 @@
 mod catalog;
 mod check_page;
 mod cross;
+mod hash;
 mod index_rules;
 mod long_values;
 mod map;
+mod numbers;
 mod objects;
 mod records;
 mod report;
@@ -75,7 +77,7 @@ struct Work<'w> {
     /// Of the hashes by which bookmarks are compared.
     seed: u64,
     /// Memory for what must be remembered of rows.
-    budget: records::Budget,
+    budget: numbers::Budget,
 }
 
 impl Work<'_> {
@@ -124,12 +126,12 @@ pub fn verify_structure(
     database: &Database,
     on_finding: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Summary> {
-    verify_within(database, records::Budget::new(), on_finding)
+    verify_within(database, numbers::Budget::new(), on_finding)
 }
 
 fn verify_within(
     database: &Database,
-    budget: records::Budget,
+    budget: numbers::Budget,
     on_finding: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Summary> {
     let reporter = Reporter::new(database.page_size(), on_finding);
@@ -294,7 +296,7 @@ fn check_unused(work: &Work<'_>, number: Pgno, object: ObjectNumber) {
 mod tests {
     use super::*;
 
-    fn verdict(bytes: &[u8], budget: records::Budget) -> Summary {
+    fn verdict(bytes: &[u8], budget: numbers::Budget) -> Summary {
         let database = Database::over(bytes.to_vec(), "ntds.dit").unwrap();
         verify_within(&database, budget, &mut |_| {}).unwrap()
     }
@@ -304,8 +306,8 @@ mod tests {
         let folder = testkit::find("sample-forest/clean").unwrap().unpack();
         let sound = std::fs::read(folder.path().join("ntds.dit")).unwrap();
         assert_eq!(
-            verdict(&sound, records::Budget::new()),
-            verdict(&sound, records::Budget::of(0))
+            verdict(&sound, numbers::Budget::new()),
+            verdict(&sound, numbers::Budget::of(0))
         );
         let size = Database::over(sound.clone(), "ntds.dit")
             .unwrap()
@@ -320,10 +322,10 @@ mod tests {
                 page[size.bytes() * eighth / 8] ^= 0x10;
             }
             crate::checksum::seal_page(page, number as Pgno);
-            let whole = verdict(&bytes, records::Budget::new()).is_sound();
+            let whole = verdict(&bytes, numbers::Budget::new()).is_sound();
             assert_eq!(
                 whole,
-                verdict(&bytes, records::Budget::of(0)).is_sound(),
+                verdict(&bytes, numbers::Budget::of(0)).is_sound(),
                 "page {number}"
             );
             damaged += usize::from(!whole);
@@ -361,7 +363,7 @@ mod tests {
             let content = &mut bytes[size.offset_of(page) as usize..][..size.bytes()];
             content[start..start + 4].copy_from_slice(&count.to_le_bytes());
             crate::checksum::seal_page(content, page);
-            for budget in [records::Budget::new(), records::Budget::of(0)] {
+            for budget in [numbers::Budget::new(), numbers::Budget::of(0)] {
                 let summary = verdict(&bytes, budget);
                 assert_eq!(
                     (summary.damages, summary.leaks),

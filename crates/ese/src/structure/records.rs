@@ -1,166 +1,18 @@
 //! The rows of a table: every record must be one, and what depends on it is noted.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::Work;
+use super::hash::hash;
 use super::index_rules::Rules;
 use super::map::ObjectNumber;
+use super::numbers::Numbers;
 use super::report::Severity;
 use super::row_values::RowValues;
 use super::walk::Visitor;
 use crate::catalog::{LastColumns, Table};
 use crate::page::{Fault, Key, Node, PageView};
 use crate::record::{Malformed, Record};
+use crate::redacted::Redacted;
 use crate::rows::{Fields, Stored};
-use crate::unshown::Unshown;
-
-/// Memory for numbers, shared by all parts of a verification.
-#[derive(Debug)]
-pub(super) struct Budget(AtomicUsize);
-
-impl Budget {
-    /// 96 MiB.
-    pub fn new() -> Self {
-        Self::of(12 << 20)
-    }
-
-    /// Room for so many numbers.
-    pub fn of(numbers: usize) -> Self {
-        Self(AtomicUsize::new(numbers))
-    }
-
-    /// Takes room for up to `wanted` numbers.
-    fn take(&self, wanted: usize) -> usize {
-        let mut taken = 0;
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                taken = left.min(wanted);
-                Some(left - taken)
-            });
-        taken
-    }
-
-    pub fn give_back(&self, room: usize) {
-        self.0.fetch_add(room, Ordering::Relaxed);
-    }
-}
-
-/// Numbers of one kind: kept one by one as long as there is memory, and counted and summed in any case.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Numbers {
-    pub kept: Vec<u64>,
-    pub count: u64,
-    /// The sum of the numbers' hashes.
-    pub sum: u64,
-    /// Room that was taken from the budget, used or not.
-    pub room: usize,
-}
-
-impl Numbers {
-    /// Room is taken from the budget for so many numbers at a time.
-    const STEP: usize = 1024;
-
-    #[inline]
-    pub fn add(&mut self, budget: &Budget, number: u64) {
-        self.count += 1;
-        self.sum = self.sum.wrapping_add(mix(number));
-        if self.kept.len() == self.room {
-            self.room += budget.take(Self::STEP);
-        }
-        if self.kept.len() < self.room {
-            self.kept.push(number);
-        }
-    }
-
-    pub fn join(&mut self, next: Self) {
-        self.count += next.count;
-        self.sum = self.sum.wrapping_add(next.sum);
-        self.room += next.room;
-        if self.kept.is_empty() {
-            self.kept = next.kept;
-        } else {
-            self.kept.extend(next.kept);
-        }
-    }
-
-    /// Whether all numbers were kept.
-    pub fn all_kept(&self) -> bool {
-        self.kept.len() as u64 == self.count
-    }
-}
-
-/// Spreads a number over all bits.
-#[inline]
-pub(super) fn mix(number: u64) -> u64 {
-    let product = u128::from(number ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
-    (product >> 64) as u64 ^ product as u64
-}
-
-/// The hash of a bookmark, given in pieces. The seed differs from run to run, so that no file can be made to collide.
-#[inline]
-pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
-    if head.is_empty() {
-        return hash_whole(seed, tail);
-    }
-    if tail.is_empty() {
-        return hash_whole(seed, head);
-    }
-    let len = head.len() + tail.len();
-    let join = |buffer: &mut [u8]| {
-        let (start, end) = buffer.split_at_mut(head.len());
-        start.copy_from_slice(head);
-        end.copy_from_slice(tail);
-        hash_whole(seed, buffer)
-    };
-    match len {
-        0..=64 => join(&mut [0; 64][..len]),
-        65..=256 => join(&mut [0; 256][..len]),
-        _ => hash_whole(seed, &[head, tail].concat()),
-    }
-}
-
-#[inline]
-fn hash_whole(seed: u64, bytes: &[u8]) -> u64 {
-    let mut state = mix(seed ^ bytes.len() as u64);
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    // The last 16 bytes, or what there is; what overlaps does no harm, as the length counts too.
-    let (left, right) = match (bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(first), Some(last)) => match bytes.last_chunk::<16>() {
-            Some(last) => {
-                for pair in bytes[..bytes.len() - 1].as_chunks::<16>().0 {
-                    state = mix_pair(state, halves(pair));
-                }
-                halves(last)
-            }
-            None => (word(first), word(last)),
-        },
-        _ => match (bytes.first_chunk(), bytes.last_chunk()) {
-            (Some(first), Some(last)) => {
-                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-                (u64::from(first), u64::from(last))
-            }
-            _ => {
-                let byte = |index: usize| bytes.get(index).map_or(0, |byte| u64::from(*byte));
-                (byte(0) | byte(1) << 8, byte(2))
-            }
-        },
-    };
-    mix_pair(state, (left, right))
-}
-
-fn halves(pair: &[u8; 16]) -> (u64, u64) {
-    let both = u128::from_le_bytes(*pair);
-    (both as u64, (both >> 64) as u64)
-}
-
-#[inline]
-fn mix_pair(state: u64, (left, right): (u64, u64)) -> u64 {
-    let left = left ^ state;
-    let right = right ^ state.rotate_left(32) ^ 0xd6e8_feb8_6659_fd93;
-    let product = u128::from(left) * u128::from(right);
-    (product >> 64) as u64 ^ product as u64 ^ state.rotate_left(17)
-}
 
 /// What the catalog says about the form of a table's records.
 #[derive(Debug)]
@@ -348,8 +200,8 @@ impl Visitor for RecordVisitor<'_> {
                         plan.make(&mut self.key, self.table, node.data, &self.values, 0)
                     && node.key != Key::whole(key)
                 {
-                    let expected = format!("the key {} of its values", Unshown(key.len()));
-                    let found = format!("another, {}", Unshown(node.key.len()));
+                    let expected = format!("the key {} of its values", Redacted(key.len()));
+                    let found = format!("another, {}", Redacted(node.key.len()));
                     let fault = Fault::new(page.number(), "key of the row", expected, found);
                     report(Severity::Damage, fault);
                 }
@@ -398,22 +250,5 @@ impl RecordVisitor<'_> {
                 None => eligible.unknown_keys = true,
             }
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_hash_of_a_bookmark_does_not_depend_on_where_it_is_cut(
-            bytes in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..41, other in prop::collection::vec(any::<u8>(), 0..40),
-        ) {
-            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
-            prop_assert_eq!(hash(7, [head, tail]), hash(7, [&bytes, &[]]));
-            prop_assert_eq!(hash(7, [&bytes, &[]]) == hash(7, [&other, &[]]), bytes == other);
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::hash::mix;
 use super::long_values::{References, compare_count};
-use super::records::mix;
 use super::{Object, Work};
 use crate::catalog::Table;
 use crate::long_value::{LongValueId, LongValueKey, LongValueRoot};

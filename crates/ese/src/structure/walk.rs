@@ -11,7 +11,7 @@ use super::report::Severity;
 use super::{Object, Work};
 use crate::database::Page;
 use crate::page::{Fault, Key, Node, PageFlags, PageKind, PageView, Pgno};
-use crate::unshown::Unshown;
+use crate::redacted::Redacted;
 
 /// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are joined in order.
 pub(super) trait Visitor: Send + Sized {
@@ -594,5 +594,5 @@ fn cmp_with_data(key: &Key<'_>, data: &[u8], bound: &[u8]) -> Ordering {
 }
 
 fn shown(length: usize) -> String {
-    Unshown(length).to_string()
+    Redacted(length).to_string()
 }

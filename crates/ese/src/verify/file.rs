@@ -2,7 +2,7 @@
 
 use super::{Finding, PageVerifier, Summary};
 use crate::flush_map::FlushMap;
-use crate::regular_file;
+use crate::io;
 use crate::{Error, Result};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -18,11 +18,8 @@ const BLOCK: usize = 4 << 20;
 /// # Errors
 /// [`Error::Io`] where the file cannot be read, [`Error::NoRegularFile`].
 pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Result<Summary> {
-    let io = |source| Error::Io {
-        file: path.to_path_buf(),
-        source,
-    };
-    let (file, size) = regular_file::open(path)?;
+    let io = Error::io(path);
+    let (file, size) = io::open(path)?;
     let mut file = file.take(size);
     let mut block = vec![0; BLOCK];
     let mut verifier = PageVerifier::parallel();
@@ -34,7 +31,7 @@ pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Resu
         };
     }
     loop {
-        let length = fill(&mut file, &mut block).map_err(io)?;
+        let length = fill(&mut file, &mut block).map_err(&io)?;
         if length == 0 {
             break;
         }

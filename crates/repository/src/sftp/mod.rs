@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 
 use self::server::is_broken;
 use self::session::Session;
-use crate::location::SftpPlace;
 use crate::runtime::runtime;
+use crate::sftp_address::SftpAddress;
 use crate::store::{Durability, FORGOTTEN, LOCKS, Store, is_temporary, temporary_name};
 
 /// How often a request is tried again over a new connection.
@@ -37,7 +37,7 @@ const FOLDERS_AT_ONCE: usize = 16;
 
 /// The server, and how it is reached.
 pub(crate) struct Access {
-    place: SftpPlace,
+    address: SftpAddress,
     /// A file with the private key.
     key: Option<String>,
     /// Run by a shell instead of `ssh`; speaks SFTP on its standard input and output.
@@ -47,9 +47,9 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(place: &SftpPlace) -> Self {
+    pub(crate) fn new(address: &SftpAddress) -> Self {
         Self {
-            place: place.clone(),
+            address: address.clone(),
             key: None,
             command: None,
             retries: RETRIES,
@@ -143,7 +143,7 @@ impl SftpBackend {
     }
 
     fn folder(&self, kind: FileType, id: &Id) -> String {
-        let root = &self.access.place.root;
+        let root = &self.access.address.root;
         match kind {
             FileType::Config => root.clone(),
             FileType::Pack => {
@@ -159,7 +159,7 @@ impl SftpBackend {
     }
 
     fn locks(&self) -> String {
-        format!("{}/{LOCKS}", self.access.place.root)
+        format!("{}/{LOCKS}", self.access.address.root)
     }
 
     fn write_file(&self, folder: &str, name: &str, content: &[Bytes]) -> io::Result<()> {
@@ -171,7 +171,7 @@ impl SftpBackend {
                 // Repositories made by other programs may lack some of the folders. Their parents must be there.
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
-                        && folder != self.access.place.root =>
+                        && folder != self.access.address.root =>
                 {
                     session.make_folder(folder).await?;
                     session.write(folder, name, &temporary, content).await
@@ -183,7 +183,7 @@ impl SftpBackend {
 
     /// The files in the folders of a kind of files, each with its folder.
     fn list_files(&self, kind: FileType) -> io::Result<Vec<(String, File)>> {
-        let top = format!("{}/{}", self.access.place.root, kind.dirname());
+        let top = format!("{}/{}", self.access.address.root, kind.dirname());
         self.ask(async |session: Arc<Session>| {
             let found = session.list(&top).await?;
             if kind != FileType::Pack {
@@ -215,7 +215,7 @@ impl SftpBackend {
 
     /// Makes the repository's folders, and those that they lie in.
     fn make_folders(&self) -> io::Result<()> {
-        let root = &self.access.place.root;
+        let root = &self.access.address.root;
         self.ask(async |session: Arc<Session>| {
             for (end, _) in root.match_indices('/').filter(|(end, _)| *end > 0) {
                 session
@@ -282,7 +282,10 @@ fn failure(what: impl std::fmt::Display, error: io::Error) -> Box<RusticError> {
 
 impl ReadBackend for SftpBackend {
     fn location(&self) -> String {
-        format!("sftp:{}:{}", self.access.place.host, self.access.place.root)
+        format!(
+            "sftp:{}:{}",
+            self.access.address.host, self.access.address.root
+        )
     }
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
@@ -395,7 +398,7 @@ impl Store for SftpBackend {
     }
 
     fn durability(&self) -> Durability {
-        let root = &self.access.place.root;
+        let root = &self.access.address.root;
         match self.ask(async |session: Arc<Session>| Ok(session.is_durable(root).await)) {
             Ok(true) => Durability::Promised,
             _ => Durability::NotPromised("this SFTP server does not sync files and folders"),

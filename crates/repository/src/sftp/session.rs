@@ -286,16 +286,16 @@ fn command(access: &Access) -> Command {
         "-oControlMaster=no",
         "-oServerAliveInterval=60",
     ]);
-    if let Some(port) = access.place.port {
+    if let Some(port) = access.address.port {
         ssh.args(["-p", &port.to_string()]);
     }
-    if let Some(user) = &access.place.user {
+    if let Some(user) = &access.address.user {
         ssh.args(["-l", user]);
     }
     if let Some(key) = &access.key {
         ssh.args(["-i", key]);
     }
-    ssh.args(["-s", "--", &access.place.host, "sftp"]);
+    ssh.args(["-s", "--", &access.address.host, "sftp"]);
     ssh
 }
 

@@ -93,7 +93,7 @@ impl Source for FolderSource {
             path: path.clone(),
             size: metadata.len(),
             modified: metadata.modified()?,
-            grain: Grain::Usual,
+            chunk_size: ChunkSize::Standard,
             prove: false,
             content: Box::new(file),
         }))
@@ -274,7 +274,7 @@ pub fn file(path: &str, size: u64, content: impl std::io::Read + 'static) -> Sou
         path: path.to_string(),
         size,
         modified: SystemTime::now(),
-        grain: Grain::Usual,
+        chunk_size: ChunkSize::Standard,
         prove: false,
         content: Box::new(content),
     }

@@ -7,6 +7,7 @@
 mod format;
 mod library;
 mod opening;
+mod pages;
 mod records;
 mod snapshot;
 mod walk;

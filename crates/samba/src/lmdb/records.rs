@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::format::{self, NO_PAGE, PAGE_HEADER, Page};
-use super::snapshot::Snapshot;
+use super::pages::StatePages;
 use crate::error::Result;
 
 /// A database that nobody writes to, open for reading its records.
 pub struct Records {
-    snapshot: Snapshot,
+    pages: StatePages,
 }
 
 /// Where a record lies.
@@ -26,7 +26,7 @@ impl Records {
     /// [`Error::Io`](crate::Error::Io).
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self {
-            snapshot: Snapshot::newest(path)?,
+            pages: StatePages::newest(path)?,
         })
     }
 
@@ -39,23 +39,23 @@ impl Records {
         &self,
         mut visit: impl FnMut(&[u8], &[u8], Place) -> Result<(), E>,
     ) -> Result<(), E> {
-        let tree = self.snapshot.meta.data;
+        let tree = self.pages.meta.data;
         if tree.root == NO_PAGE {
             return Ok(());
         }
-        let mut left = self.snapshot.meta.last_page.saturating_add(1);
+        let mut left = self.pages.meta.last_page.saturating_add(1);
         let mut waiting = vec![(tree.root, tree.depth)];
-        let mut bytes = vec![0; self.snapshot.meta.page_size as usize];
+        let mut bytes = vec![0; self.pages.meta.page_size as usize];
         while let Some((number, levels)) = waiting.pop() {
             // A sound tree has each page once.
             left = left
                 .checked_sub(1)
-                .ok_or_else(|| self.snapshot.damaged(number, "it is used twice"))?;
-            self.snapshot.read_pages(number, &mut bytes)?;
+                .ok_or_else(|| self.pages.damaged(number, "it is used twice"))?;
+            self.pages.read_pages(number, &mut bytes)?;
             let page = Page::new(&bytes);
             let nodes = self.nodes(page, number)?;
             let flags = page.flags().unwrap_or(0);
-            let beyond = || self.snapshot.damaged(number, "a node lies beyond its end");
+            let beyond = || self.pages.damaged(number, "a node lies beyond its end");
             if flags & format::BRANCH != 0 && levels > 1 {
                 for index in (0..nodes).rev() {
                     waiting.push((page.child(index).ok_or_else(beyond)?, levels - 1));
@@ -64,7 +64,7 @@ impl Records {
             }
             if flags & format::LEAF == 0 || flags & format::LEAF_OF_KEYS != 0 || levels != 1 {
                 let reason = format!("flags {flags:#x} do not fit {levels} levels above values");
-                return Err(self.snapshot.damaged(number, &reason).into());
+                return Err(self.pages.damaged(number, &reason).into());
             }
             for index in 0..nodes {
                 let leaf = page.leaf(index).ok_or_else(beyond)?;
@@ -88,18 +88,15 @@ impl Records {
     /// # Errors
     /// As [`Self::visit`].
     pub fn read(&self, place: Place) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.snapshot.meta.page_size as usize];
-        self.snapshot.read_pages(place.page, &mut bytes)?;
+        let mut bytes = vec![0; self.pages.meta.page_size as usize];
+        self.pages.read_pages(place.page, &mut bytes)?;
         let page = Page::new(&bytes);
         let leaf = self
             .nodes(page, place.page)
             .ok()
             .filter(|nodes| (place.index as usize) < *nodes)
             .and_then(|_| page.leaf(place.index as usize))
-            .ok_or_else(|| {
-                self.snapshot
-                    .damaged(place.page, "a node lies beyond its end")
-            })?;
+            .ok_or_else(|| self.pages.damaged(place.page, "a node lies beyond its end"))?;
         match leaf.flags & format::BIG {
             0 => Ok(leaf.value.to_vec()),
             _ => self.overflow(leaf),
@@ -109,11 +106,11 @@ impl Records {
     fn nodes(&self, page: Page<'_>, number: u64) -> Result<usize> {
         if page.number() != Some(number) {
             return Err(self
-                .snapshot
+                .pages
                 .damaged(number, "it carries another page's number"));
         }
         let beyond = || {
-            self.snapshot
+            self.pages
                 .damaged(number, "its pointers lie beyond its end")
         };
         page.nodes().ok_or_else(beyond)
@@ -123,19 +120,19 @@ impl Records {
     fn overflow(&self, leaf: format::Leaf<'_>) -> Result<Vec<u8>> {
         let first = format::u64_at(leaf.value, 0).unwrap_or(NO_PAGE);
         let mut header = [0; PAGE_HEADER];
-        self.snapshot.read_pages(first, &mut header)?;
+        self.pages.read_pages(first, &mut header)?;
         let page = Page::new(&header);
-        let capacity = u64::from(page.run().unwrap_or(0)) * u64::from(self.snapshot.meta.page_size);
+        let capacity = u64::from(page.run().unwrap_or(0)) * u64::from(self.pages.meta.page_size);
         let fits = page.number() == Some(first)
             && page.flags().unwrap_or(0) & format::OVERFLOW != 0
             && PAGE_HEADER as u64 + u64::from(leaf.value_size) <= capacity
-            && capacity <= self.snapshot.size();
+            && capacity <= self.pages.size();
         if !fits {
             let reason = format!("it does not begin a value of {} bytes", leaf.value_size);
-            return Err(self.snapshot.damaged(first, &reason));
+            return Err(self.pages.damaged(first, &reason));
         }
         let mut value = vec![0; PAGE_HEADER + leaf.value_size as usize];
-        self.snapshot.read_pages(first, &mut value)?;
+        self.pages.read_pages(first, &mut value)?;
         Ok(value.split_off(PAGE_HEADER))
     }
 }

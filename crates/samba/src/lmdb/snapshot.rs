@@ -1,19 +1,15 @@
 //! A pinned state of an LMDB database, verified and read in the order of the file.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::format::{self, Meta};
 use super::library::{Library, RawTransaction};
 use super::opening;
+use super::pages::StatePages;
 use super::walk::{self, PageSet};
 use crate::error::{Error, Result};
-
-/// How many pages a state may have beyond the end of its file.
-const NEVER_WRITTEN: u64 = 1 << 20;
 
 /// A database, opened beside its writers.
 pub struct Environment {
@@ -26,11 +22,7 @@ pub struct Environment {
 
 /// A state of the database that nobody changes any more.
 pub struct Snapshot {
-    path: PathBuf,
-    file: File,
-    pub(super) meta: Meta,
-    /// The meta page that describes the state.
-    meta_page: Vec<u8>,
+    pages: StatePages,
     /// Keeps the pages from being reused. None where nobody writes.
     _transaction: Option<RawTransaction>,
 }
@@ -70,17 +62,19 @@ impl Environment {
         self.transaction.renew()?;
         let transaction = self.transaction;
         let number = transaction.id() & 1;
-        let mut snapshot = Snapshot::of_file(&self.path, &self.file, number)?;
-        if snapshot.meta.transaction != transaction.id() {
+        let pages = StatePages::of_file(&self.path, &self.file, number)?;
+        if pages.meta.transaction != transaction.id() {
             let reason = format!(
                 "page {number}: it describes transaction {}, and transaction {} was pinned",
-                snapshot.meta.transaction,
+                pages.meta.transaction,
                 transaction.id()
             );
             return Err(Error::damaged(&self.path, reason));
         }
-        snapshot._transaction = Some(transaction);
-        Ok(snapshot)
+        Ok(Snapshot {
+            pages,
+            _transaction: Some(transaction),
+        })
     }
 }
 
@@ -89,66 +83,13 @@ impl Environment {
 /// # Errors
 /// [`Error::Damaged`] with the page at which they do not hold together; [`Error::Io`].
 pub fn verify(path: &Path) -> Result<()> {
-    walk::pages_of(&Snapshot::newest(path)?).map(drop)
+    walk::pages_of(&StatePages::newest(path)?).map(drop)
 }
 
 impl Snapshot {
-    /// The last state of a database that nobody writes to.
-    pub(super) fn newest(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let [one, other] = [0, 1].map(|number| Self::of_file(path, &file, number));
-        match (one, other) {
-            (Ok(one), Ok(other)) if one.meta.transaction < other.meta.transaction => Ok(other),
-            (Ok(one), _) => Ok(one),
-            (Err(_), Ok(other)) => Ok(other),
-            (Err(error), Err(_)) => Err(error),
-        }
-    }
-
-    /// The state that one of the two meta pages of a file describes.
-    fn of_file(path: &Path, file: &File, number: u64) -> Result<Self> {
-        let damaged = |reason: String| Error::damaged(path, reason);
-        let length = file.metadata().map_err(Error::io("look at", path))?.len();
-        let read = |at: u64, buffer: &mut [u8]| match file.read_exact_at(buffer, at) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(damaged(
-                format!("it ends at {length}, within its meta pages"),
-            )),
-            read => read.map_err(Error::io("read", path)),
-        };
-        let mut first = vec![0; format::META_END];
-        read(0, &mut first)?;
-        let page_size = Meta::parse(&first)
-            .map_err(|reason| damaged(format!("page 0: {reason}")))?
-            .page_size;
-        let mut page = vec![0; page_size as usize];
-        read(number * u64::from(page_size), &mut page)?;
-        let meta =
-            Meta::parse(&page).map_err(|reason| damaged(format!("page {number}: {reason}")))?;
-        if meta.page_size != page_size {
-            return Err(damaged(format!(
-                "page {number}: it says pages of {} bytes, and page 0 of {page_size} bytes",
-                meta.page_size
-            )));
-        }
-        // Pages that were taken and given back in one transaction may never have been written.
-        if meta.last_page > length / u64::from(page_size) + NEVER_WRITTEN {
-            return Err(damaged(format!(
-                "page {number}: it says that page {} is in use, in a file of {length} bytes",
-                meta.last_page
-            )));
-        }
-        Ok(Self {
-            path: path.to_path_buf(),
-            file: file.try_clone().map_err(Error::io("open again", path))?,
-            meta,
-            meta_page: page,
-            _transaction: None,
-        })
-    }
-
     /// Bytes of the file that holds the state.
     pub fn size(&self) -> u64 {
-        (self.meta.last_page + 1) * u64::from(self.meta.page_size)
+        self.pages.size()
     }
 
     /// Walks through all trees, verifies them, and returns a reader of the state.
@@ -156,14 +97,14 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Damaged`] with the page at which the trees do not hold together.
     pub fn read(self: &Arc<Self>) -> Result<SnapshotReader> {
-        let used = walk::pages_of(self)?;
+        let used = walk::pages_of(&self.pages)?;
         Ok(SnapshotReader {
             snapshot: self.clone(),
             statistics: Statistics {
                 size: self.size(),
                 used_pages: used.count(),
-                entries: self.meta.data.entries,
-                transaction: self.meta.transaction,
+                entries: self.pages.meta.data.entries,
+                transaction: self.pages.meta.transaction,
             },
             used,
             next_page: 0,
@@ -176,29 +117,12 @@ impl Snapshot {
             snapshot: self.clone(),
             statistics: Statistics {
                 size: self.size(),
-                used_pages: self.meta.last_page + 1,
-                entries: self.meta.data.entries,
-                transaction: self.meta.transaction,
+                used_pages: self.pages.meta.last_page + 1,
+                entries: self.pages.meta.data.entries,
+                transaction: self.pages.meta.transaction,
             },
-            used: PageSet::all(self.meta.last_page + 1),
+            used: PageSet::all(self.pages.meta.last_page + 1),
             next_page: 0,
-        }
-    }
-
-    pub(super) fn damaged(&self, page: u64, reason: &str) -> Error {
-        Error::damaged(&self.path, format!("page {page}: {reason}"))
-    }
-
-    /// Reads pages of the file.
-    pub(super) fn read_pages(&self, first: u64, buffer: &mut [u8]) -> Result<()> {
-        let at = first
-            .checked_mul(u64::from(self.meta.page_size))
-            .ok_or_else(|| self.damaged(first, "it lies beyond the largest file"))?;
-        match self.file.read_exact_at(buffer, at) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(self.damaged(first, "it is in use, and lies beyond the end of the file"))
-            }
-            read => read.map_err(Error::io("read", &self.path)),
         }
     }
 }
@@ -224,7 +148,7 @@ impl SnapshotReader {
     /// # Errors
     /// [`Error::Io`].
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let page_size = self.snapshot.meta.page_size as usize;
+        let page_size = self.snapshot.pages.meta.page_size as usize;
         let wanted = (buffer.len() / page_size) as u64;
         let count = wanted.min(self.used.pages() - self.next_page);
         let bytes = buffer
@@ -241,7 +165,7 @@ impl SnapshotReader {
                 .get_mut(at as usize * page_size..(at as usize + run) * page_size)
                 .unwrap_or_default();
             match is_used {
-                true => self.snapshot.read_pages(first, place)?,
+                true => self.snapshot.pages.read_pages(first, place)?,
                 false => place.fill(0),
             }
             at += run as u64;
@@ -255,10 +179,10 @@ impl SnapshotReader {
 
     /// Both meta pages describe the pinned state: the file's own may be newer already.
     fn put_meta_pages(&self, bytes: &mut [u8]) {
-        let page_size = self.snapshot.meta.page_size as usize;
-        let transaction = self.snapshot.meta.transaction;
+        let page_size = self.snapshot.pages.meta.page_size as usize;
+        let transaction = self.snapshot.pages.meta.transaction;
         for (number, page) in bytes.chunks_exact_mut(page_size).take(2).enumerate() {
-            page.copy_from_slice(&self.snapshot.meta_page);
+            page.copy_from_slice(&self.snapshot.pages.meta_page);
             page[..8].copy_from_slice(&(number as u64).to_le_bytes());
             // LMDB expects the two to alternate, and takes the higher.
             let own = if transaction & 1 == number as u64 {
@@ -418,9 +342,12 @@ pub(super) mod tests {
             file.write_all(bytes).unwrap();
             let newer = [0, 1]
                 .into_iter()
-                .filter_map(|number| Snapshot::of_file(&path, &file, number).ok());
-            let snapshot = newer.max_by_key(|snapshot| snapshot.meta.transaction);
-            let snapshot = snapshot.ok_or_else(|| Error::damaged(&path, "page 0: no meta page"))?;
+                .filter_map(|number| StatePages::of_file(&path, &file, number).ok());
+            let pages = newer.max_by_key(|pages| pages.meta.transaction);
+            let snapshot = Snapshot {
+                pages: pages.ok_or_else(|| Error::damaged(&path, "page 0: no meta page"))?,
+                _transaction: None,
+            };
             Ok(read_all(Arc::new(snapshot).read()?))
         };
         check(&original).unwrap();

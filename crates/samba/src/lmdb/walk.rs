@@ -1,7 +1,7 @@
 //! The walk through all trees of a state: it verifies them, and finds the pages that the state consists of.
 
 use super::format::{self, NO_PAGE, PAGE_HEADER, Page, Tree};
-use super::snapshot::Snapshot;
+use super::pages::StatePages;
 use crate::error::Result;
 
 /// Which pages a state consists of.
@@ -9,26 +9,26 @@ use crate::error::Result;
 /// # Errors
 /// [`Error::Damaged`](crate::Error::Damaged) with the page at which the trees do not hold together;
 /// [`Error::Io`](crate::Error::Io).
-pub(super) fn pages_of(snapshot: &Snapshot) -> Result<PageSet> {
+pub(super) fn pages_of(pages: &StatePages) -> Result<PageSet> {
     let mut walk = Walk {
-        snapshot,
-        used: PageSet::empty(snapshot.meta.last_page + 1),
-        trees: vec![snapshot.meta.data],
+        pages,
+        used: PageSet::empty(pages.meta.last_page + 1),
+        trees: vec![pages.meta.data],
         free: Vec::new(),
     };
     walk.claim(0, 2)?;
-    walk.tree(&snapshot.meta.free, true)?;
+    walk.tree(&pages.meta.free, true)?;
     while let Some(tree) = walk.trees.pop() {
         walk.tree(&tree, false)?;
     }
     match walk.free.iter().find(|page| walk.used.has(**page)) {
         None => Ok(walk.used),
-        Some(page) => Err(snapshot.damaged(*page, "it is in use and on the free list")),
+        Some(page) => Err(pages.damaged(*page, "it is in use and on the free list")),
     }
 }
 
 struct Walk<'a> {
-    snapshot: &'a Snapshot,
+    pages: &'a StatePages,
     used: PageSet,
     /// Trees that are still to be walked: the data's, and those inside of it.
     trees: Vec<Tree>,
@@ -56,12 +56,12 @@ impl Walk<'_> {
             .checked_add(count)
             .filter(|end| *end <= self.used.pages());
         let end = end.ok_or_else(|| {
-            self.snapshot
+            self.pages
                 .damaged(first, "it lies beyond the last page in use")
         })?;
         match (first..end).find(|page| !self.used.add(*page)) {
             None => Ok(()),
-            Some(page) => Err(self.snapshot.damaged(page, "it is used twice")),
+            Some(page) => Err(self.pages.damaged(page, "it is used twice")),
         }
     }
 
@@ -77,10 +77,10 @@ impl Walk<'_> {
             overflow_pages: 0,
             entries: 0,
         };
-        let mut bytes = vec![0; self.snapshot.meta.page_size as usize];
+        let mut bytes = vec![0; self.pages.meta.page_size as usize];
         while let Some((number, levels)) = walk.waiting.pop() {
             self.claim(number, 1)?;
-            self.snapshot.read_pages(number, &mut bytes)?;
+            self.pages.read_pages(number, &mut bytes)?;
             self.page(number, levels, &bytes, &mut walk)?;
         }
         if tree.flags & format::DUPLICATES_ALLOWED != 0 {
@@ -96,7 +96,7 @@ impl Walk<'_> {
             if found != expected {
                 let reason =
                     format!("the tree below it has {found} {what}, and its root says {expected}");
-                return Err(self.snapshot.damaged(tree.root, &reason));
+                return Err(self.pages.damaged(tree.root, &reason));
             }
         }
         Ok(())
@@ -104,8 +104,8 @@ impl Walk<'_> {
 
     fn page(&mut self, number: u64, levels: u16, bytes: &[u8], walk: &mut TreeWalk) -> Result<()> {
         let page = Page::new(bytes);
-        let snapshot = self.snapshot;
-        let damaged = |reason: &str| snapshot.damaged(number, reason);
+        let pages = self.pages;
+        let damaged = |reason: &str| pages.damaged(number, reason);
         let beyond = || damaged("a node lies beyond its end");
         if page.number() != Some(number) {
             return Err(damaged("it carries another page's number"));
@@ -157,16 +157,16 @@ impl Walk<'_> {
     /// Claims a run of overflow pages, and reads its value where that is wanted.
     fn overflow(&mut self, first: u64, size: u32, walk: &mut TreeWalk) -> Result<Vec<u8>> {
         let mut header = [0; PAGE_HEADER];
-        self.snapshot.read_pages(first, &mut header)?;
+        self.pages.read_pages(first, &mut header)?;
         let page = Page::new(&header);
         let run = u64::from(page.run().unwrap_or(0));
-        let capacity = run * u64::from(self.snapshot.meta.page_size);
+        let capacity = run * u64::from(self.pages.meta.page_size);
         let fits = page.number() == Some(first)
             && page.flags().unwrap_or(0) & format::OVERFLOW != 0
             && PAGE_HEADER as u64 + u64::from(size) <= capacity;
         if !fits {
             return Err(self
-                .snapshot
+                .pages
                 .damaged(first, &format!("it does not begin a value of {size} bytes")));
         }
         self.claim(first, run)?;
@@ -175,7 +175,7 @@ impl Walk<'_> {
             return Ok(Vec::new());
         }
         let mut value = vec![0; PAGE_HEADER + size as usize];
-        self.snapshot.read_pages(first, &mut value)?;
+        self.pages.read_pages(first, &mut value)?;
         Ok(value.split_off(PAGE_HEADER))
     }
 

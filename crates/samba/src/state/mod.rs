@@ -9,8 +9,7 @@ mod included;
 mod listing;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 pub use attributes::Attributes;
@@ -18,6 +17,7 @@ pub use included::{IncludedFile, Includes};
 pub use listing::{LISTING_PATH, ListedEntry, ListedKind, Listing, Root};
 
 use crate::error::{Error, Result};
+use crate::file_start::read_start;
 use crate::installation::Installation;
 use crate::{lmdb, tdb};
 
@@ -353,20 +353,6 @@ impl Walk {
 fn is_lmdb(path: &Path) -> Result<bool> {
     let mut start = [0; lmdb::MAGIC_END];
     Ok(read_start(path, &mut start)? && lmdb::has_magic(&start))
-}
-
-/// Reads the first bytes of a file; whether there were so many.
-pub(crate) fn read_start(path: &Path, start: &mut [u8]) -> Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::io("open", path)(error)),
-    };
-    match file.read_exact_at(start, 0) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(Error::io("read", path)(error)),
-    }
 }
 
 #[cfg(test)]

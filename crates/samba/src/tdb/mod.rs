@@ -21,8 +21,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::file_start::read_start;
 use crate::lock::Range;
-use crate::state::read_start;
 
 pub use records::{Place, Records};
 

@@ -249,26 +249,7 @@ const KNOWN: &[(&str, &[&str])] = &[
             "tree::cursor",
         ],
     ),
-    (
-        "ese",
-        &["flush_map", "header::flush_map", "verify::finding"],
-    ),
-    ("ese", &["header::backup", "header::database"]),
-    ("ese", &["record::tagged", "record::tagged_old"]),
-    ("ese", &["log::sectors", "log::verify"]),
-    (
-        "ese",
-        &["recovery::creation", "recovery::ending", "recovery::files"],
-    ),
-    ("ese", &["recovery::finish", "recovery::store"]),
     ("ese", &["recovery::redo::macros", "recovery::versions"]),
-    ("ese", &["structure::index_rules", "structure::records"]),
-    ("ntdsbcli", &["connection", "ticket"]),
-    ("repository", &["backup", "lock", "repository"]),
-    ("repository", &["location", "sftp"]),
-    ("repository", &["seal", "storage"]),
-    ("samba", &["lmdb::snapshot", "lmdb::walk"]),
-    ("samba", &["state", "tdb"]),
 ];
 
 /// Whether a circle is a known one, or a part of it.

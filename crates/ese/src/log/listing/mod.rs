@@ -1,7 +1,7 @@
 //! Listing records as text, laid out as in the log dumps of the engine's own tools, and as JSON.
 //!
 //! Where those show the first bytes of keys, bookmarks, data and other content, these say its length: see
-//! [`unshown`](crate::unshown).
+//! [`redacted`](crate::redacted).
 
 mod changes;
 mod words;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::header::{Lgpos, LogTime};
 use crate::log::record::{NodeHead, PageHead, Term};
-use crate::unshown::Unshown;
+use crate::redacted::Redacted;
 
 /// `dbtime,dbtime before,transaction:level(session,`
 pub(super) fn write_change(out: &mut String, page: &PageHead) -> fmt::Result {
@@ -95,7 +95,7 @@ pub(super) fn write_transaction(out: &mut String, transaction: Option<u32>) -> f
 pub(super) fn write_content(out: &mut String, parts: &[&[u8]]) -> fmt::Result {
     match parts.iter().map(|part| part.len()).sum() {
         0 => Ok(()),
-        length => write!(out, "{}", Unshown(length)),
+        length => write!(out, "{}", Redacted(length)),
     }
 }
 

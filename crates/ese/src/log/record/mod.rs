@@ -6,6 +6,7 @@ mod common;
 mod database;
 mod encode;
 mod engine;
+mod image;
 mod kind;
 mod node;
 mod parse;

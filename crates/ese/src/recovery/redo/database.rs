@@ -4,7 +4,6 @@ use zerocopy::little_endian::U32;
 
 use super::super::clock;
 use super::super::error::{Error, Result};
-use super::super::store::PageState;
 use super::Redo;
 use crate::header::{BackupInfo, BackupKind, DbTime, Lgpos, LogTime, Signature};
 use crate::log::record::{
@@ -12,6 +11,7 @@ use crate::log::record::{
     SetDatabaseVersion, ShrinkDatabase, TrimDatabase,
 };
 use crate::page::Pgno;
+use crate::page_store::PageState;
 
 /// The numbers of states in the header.
 pub(in crate::recovery) const STATE_DIRTY: u32 = 2;

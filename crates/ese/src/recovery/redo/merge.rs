@@ -1,8 +1,8 @@
 //! Redo of merges: a macro with a record for each level of the tree that changes, the leaf's last.
 
-use super::super::edit::EditPage;
 use super::super::error::Result;
 use super::Redo;
+use crate::edit::EditPage;
 use crate::header::Lgpos;
 use crate::log::record::{Merge, MergeHead, MergeKind, Record};
 use crate::page::{Fault, NodeFlags};

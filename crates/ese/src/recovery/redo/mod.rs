@@ -17,14 +17,14 @@ mod split;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::edit::EditPage;
 use super::error::{Error, Result};
-use super::store::{PageMap, PageStore};
 use super::versions::Session;
+use crate::edit::EditPage;
 use crate::header::{DatabaseHeader, Lgpos};
 use crate::log::Entry;
 use crate::log::record::{PageHead, Record};
 use crate::page::{Fault, Pgno};
+use crate::page_store::{PageMap, PageStore};
 use builds::Builds;
 use pages::LostPages;
 

@@ -1,9 +1,9 @@
 //! Redo of page moves: a page, or the root of a tree with its space trees, goes to another place in the file.
 
-use super::super::edit::EditPage;
 use super::super::error::Result;
 use super::Redo;
 use super::space::set_space_header;
+use crate::edit::EditPage;
 use crate::header::Lgpos;
 use crate::log::record::{PageMove, Record};
 use crate::page::Pgno;

@@ -1,11 +1,11 @@
 //! Redo of records that change nodes of one page.
 
-use super::super::edit::EditPage;
 use super::super::error::Result;
-use super::super::nodes::same_key;
 use super::super::versions::{Change, Place, Session};
 use super::pages::Need;
 use super::{Admission, Origin, Redo};
+use crate::edit::EditPage;
+use crate::edit::same_key;
 use crate::log::Entry;
 use crate::log::record::{
     Delta, EmptyTree, FlagInsertReplace, NodeHead, PageHead, Record, Replace, Scrub, Undo, UndoInfo,

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::super::error::{Error, Result};
-use super::super::store::PageState;
 use super::Redo;
 use crate::header::Lgpos;
 use crate::log::record::Record;
 use crate::page::Pgno;
+use crate::page_store::PageState;
 
 /// What a record finds when it looks at a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Redo of records that create trees and give them space.
 
-use super::super::edit::EditPage;
 use super::super::error::Result;
-use super::super::nodes::LooseNode;
 use super::Redo;
+use crate::edit::EditPage;
+use crate::edit::LooseNode;
 use crate::log::record::{Convert, CreateMultipleExtent, CreateSingleExtent, NewPage, PageHead};
 use crate::page::{Fault, Pgno, SplitBuffers};
 

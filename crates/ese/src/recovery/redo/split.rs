@@ -1,10 +1,10 @@
 //! Redo of splits: a macro with a record for each level of the tree, from the top down, and one for the node that did
 //! not fit.
 
-use super::super::edit::EditPage;
 use super::super::error::Result;
-use super::super::nodes::LooseNode;
 use super::Redo;
+use crate::edit::EditPage;
+use crate::edit::LooseNode;
 use crate::header::Lgpos;
 use crate::log::record::{BeforeImage, NodeHead, Record, Split, SplitKind};
 use crate::page::{Key, NodeFlags, Pgno};
@@ -418,7 +418,7 @@ impl Redo {
             let what = format!("a {of} without the image of page {number} that its redo needs");
             return Err(self.contradiction(what));
         };
-        match super::super::image::expand(image, size) {
+        match image.expand(size) {
             Some(bytes) => Ok(EditPage::new(number, size, bytes)),
             None => {
                 Err(self.contradiction(format!("a {of} with a damaged image of page {number}")))

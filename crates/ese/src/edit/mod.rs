@@ -2,6 +2,10 @@
 //!
 //! What a page says of itself is never trusted: a tag or a count that makes no sense is a [`Fault`], not a panic.
 
+mod node;
+
+pub(crate) use node::{LooseNode, same_key};
+
 use std::borrow::Cow;
 
 use crate::page::{Fault, PageFlags, PageSize, PageView, Pgno, Tag};
@@ -30,7 +34,7 @@ const FLAG_FDP_DELETE: u32 = 0x4_0000;
 
 /// A page that can be changed.
 #[derive(Debug, Clone)]
-pub(super) struct EditPage {
+pub(crate) struct EditPage {
     number: Pgno,
     size: PageSize,
     bytes: Box<[u8]>,

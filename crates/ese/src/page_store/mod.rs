@@ -1,23 +1,30 @@
-//! The pages of the database under recovery: read from its file, changed in memory, never written back before the end.
+//! The pages of a database that is being changed: read from its file, changed in memory, never written
+//! back.
 //!
-//! Changed pages that do not fit in memory go to a side file. So the database file stays as it was until every log is
-//! replayed and everything is undone; only then [`finish`](super::finish) carries the changes over.
+//! Changed pages that do not fit in memory go to a side file. The database file stays as it was until
+//! all changes are made; then [`journal`](crate::journal) carries them over.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod page_map;
+pub(crate) mod prefetch;
+mod side_file;
+
+pub(crate) use page_map::{NumberHasher, PageMap};
+
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::edit::EditPage;
 use crate::checksum::{PageVerdict, verify_page};
-use crate::database::Source;
+use crate::edit::EditPage;
+use crate::io::Source;
 use crate::page::{Fault, PageSize, Pgno};
 use crate::{Error, Result};
+use side_file::SideFile;
 
 /// What a page's content is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PageState {
+pub(crate) enum PageState {
     /// A page of a tree.
     Sound,
     /// Never written, given back to the file system, or beyond the end of the file.
@@ -28,7 +35,7 @@ pub(super) enum PageState {
 
 /// A page in memory.
 #[derive(Debug)]
-pub(super) struct CachedPage {
+pub(crate) struct CachedPage {
     pub page: EditPage,
     pub state: PageState,
     changed: bool,
@@ -48,7 +55,7 @@ const DBTIME_SHRUNK: u64 = u64::MAX - 2;
 const DBTIME_REVERTED: u64 = u64::MAX - 3;
 
 #[derive(Debug)]
-pub(super) struct PageStore {
+pub(crate) struct PageStore {
     file: PathBuf,
     base: File,
     size: PageSize,
@@ -63,39 +70,6 @@ pub(super) struct PageStore {
     side: SideFile,
     /// Pages that had a flipped bit.
     corrected: Vec<Pgno>,
-}
-
-/// Something for each page.
-pub(super) type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<NumberHasher>>;
-
-/// Numbers that count up are spread well enough by a multiplication.
-#[derive(Default)]
-pub(super) struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        let mixed = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ mixed >> 32;
-    }
-}
-
-/// Where changed pages wait that memory has no room for.
-#[derive(Debug)]
-struct SideFile {
-    path: PathBuf,
-    file: Option<File>,
-    slots: PageMap<u32>,
-    next: u32,
 }
 
 impl PageStore {
@@ -118,12 +92,7 @@ impl PageStore {
             cached: PageMap::default(),
             queue: VecDeque::new(),
             capacity: (cache_bytes / size.bytes()).max(64),
-            side: SideFile {
-                path: side.to_path_buf(),
-                file: None,
-                slots: PageMap::default(),
-                next: 0,
-            },
+            side: SideFile::new(side),
             corrected: Vec::new(),
         }
     }
@@ -168,19 +137,16 @@ impl PageStore {
         self.pages = self.pages.min(pages);
         self.base_pages = self.base_pages.min(pages);
         self.cached.retain(|number, _| *number <= pages);
-        self.side.slots.retain(|number, _| *number <= pages);
+        self.side.cut_off(pages);
     }
 
     /// The pages of a range that may have content.
     pub fn existing(&self, range: RangeInclusive<Pgno>) -> Vec<Pgno> {
-        let beyond = |number: &&Pgno| **number > self.base_pages && range.contains(number);
-        let cached = self.cached.keys().filter(beyond);
-        let spilled = self.side.slots.keys().filter(beyond);
+        let beyond = |number: &Pgno| *number > self.base_pages && range.contains(number);
+        let cached = self.cached.keys().copied().filter(beyond);
+        let spilled = self.side.pages().filter(beyond);
         let in_file = *range.start()..=self.base_pages.min(*range.end());
-        in_file
-            .chain(cached.copied())
-            .chain(spilled.copied())
-            .collect()
+        in_file.chain(cached).chain(spilled).collect()
     }
 
     /// Makes a page blank.
@@ -188,7 +154,7 @@ impl PageStore {
         if number <= self.pages {
             let mut page = self.blank(number);
             page.changed = true;
-            self.side.slots.remove(&number);
+            self.side.forget(number);
             if self.cached.insert(number, page).is_none() {
                 self.queue.push_back(number);
             }
@@ -211,9 +177,9 @@ impl PageStore {
         if self.cached.len() >= self.capacity {
             self.evict()?;
         }
-        let page = if let Some(slot) = self.side.slots.get(&number).copied() {
+        let page = if self.side.holds(number) {
             let mut page = self.blank(number);
-            self.side.read(slot, page.page.bytes_mut())?;
+            self.side.read(number, page.page.bytes_mut())?;
             page.changed = true;
             page.state = match page.page.is_blank() {
                 true => PageState::Blank,
@@ -236,7 +202,7 @@ impl PageStore {
         let offset = self.size.offset_of(number);
         self.base
             .read_exact_at(cached.page.bytes_mut(), offset)
-            .map_err(|source| self.io(source))?;
+            .map_err(Error::io(&self.file))?;
         let mut verdict = verify_page(cached.page.bytes(), number);
         if let PageVerdict::Bad(bad) = &verdict
             && !bad.correctable_bits.is_empty()
@@ -313,7 +279,7 @@ impl PageStore {
 
     /// The changed pages, in order.
     pub fn changed(&self) -> Vec<Pgno> {
-        let spilled = self.side.slots.keys().copied();
+        let spilled = self.side.pages();
         let cached = (self.cached.iter())
             .filter(|(_, page)| page.changed)
             .map(|(number, _)| *number);
@@ -336,9 +302,9 @@ impl PageStore {
             return Ok(());
         }
         into.resize(start + self.size.bytes(), 0);
-        match self.side.slots.get(&number) {
-            Some(slot) => self.side.read(*slot, &mut into[start..]),
-            None => Ok(()),
+        match self.side.holds(number) {
+            true => self.side.read(number, &mut into[start..]),
+            false => Ok(()),
         }
     }
 
@@ -352,7 +318,7 @@ impl PageStore {
         &self,
         read: impl FnOnce(&File, PageSize, u32) -> std::io::Result<T>,
     ) -> Result<T> {
-        read(&self.base, self.size, self.base_pages).map_err(|source| self.io(source))
+        read(&self.base, self.size, self.base_pages).map_err(Error::io(&self.file))
     }
 
     /// Writes all changed pages to the side file. Returns the number of the page in each slot; 0 where there is none.
@@ -363,80 +329,21 @@ impl PageStore {
                 self.side.write(&page.page)?;
             }
         }
-        let mut numbers = vec![0; self.side.next as usize];
-        for (number, slot) in &self.side.slots {
-            if let Some(place) = numbers.get_mut(*slot as usize) {
-                *place = *number;
-            }
-        }
-        Ok(numbers)
+        Ok(self.side.numbers())
     }
 
-    /// The side file now belongs to the journal.
+    /// Where the side file is, if it is needed.
+    pub fn side_path(&self) -> &Path {
+        self.side.path()
+    }
+
+    /// Lets go of the side file, which became a journal.
     pub fn forget_side(&mut self) {
-        self.side.file = None;
+        self.side.close();
     }
 
     /// Deletes the side file, if there is one.
     pub fn discard_side(&mut self) -> Result<()> {
-        match self.side.file.take() {
-            Some(_) => std::fs::remove_file(&self.side.path).map_err(|source| Error::Io {
-                file: self.side.path.clone(),
-                source,
-            }),
-            None => Ok(()),
-        }
-    }
-
-    fn io(&self, source: std::io::Error) -> Error {
-        Error::Io {
-            file: self.file.clone(),
-            source,
-        }
-    }
-}
-
-impl SideFile {
-    fn io(&self, source: std::io::Error) -> Error {
-        Error::Io {
-            file: self.path.clone(),
-            source,
-        }
-    }
-
-    fn read(&self, slot: u32, page: &mut [u8]) -> Result<()> {
-        let Some(file) = &self.file else {
-            return Err(self.io(std::io::ErrorKind::NotFound.into()));
-        };
-        let offset = u64::from(slot) * page.len() as u64;
-        file.read_exact_at(page, offset)
-            .map_err(|source| self.io(source))
-    }
-
-    fn write(&mut self, page: &EditPage) -> Result<()> {
-        if self.file.is_none() {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(&self.path)
-                .map_err(|source| self.io(source))?;
-            self.file = Some(file);
-        }
-        let slot = match self.slots.get(&page.number()) {
-            Some(slot) => *slot,
-            None => {
-                self.next += 1;
-                self.next - 1
-            }
-        };
-        let offset = u64::from(slot) * page.bytes().len() as u64;
-        let file = self.file.as_ref().map_or(Ok(()), |file| {
-            super::finish::write_all_at(file, page.bytes(), offset)
-        });
-        file.map_err(|source| self.io(source))?;
-        self.slots.insert(page.number(), slot);
-        Ok(())
+        self.side.discard()
     }
 }

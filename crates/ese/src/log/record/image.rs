@@ -1,20 +1,22 @@
-//! The page images that records of splits and merges carry, which are squeezed.
+//! The page images in records of splits and merges, which are stored short.
 
+use super::BeforeImage;
 use crate::compression;
-use crate::log::record::BeforeImage;
 use crate::page::{PageHeader, PageSize, Tag};
 
-/// The whole page; `None` where the image makes no sense.
-pub(super) fn expand(image: BeforeImage<'_>, size: PageSize) -> Option<Box<[u8]>> {
-    let mut bytes = Vec::with_capacity(size.bytes());
-    match image.has(BeforeImage::FLAG_XPRESS) {
-        true => compression::decompress(image.bytes, &mut bytes).ok()?,
-        false => bytes.extend_from_slice(image.bytes),
+impl BeforeImage<'_> {
+    /// The whole page; `None` where the image makes no sense.
+    pub(crate) fn expand(self, size: PageSize) -> Option<Box<[u8]>> {
+        let mut bytes = Vec::with_capacity(size.bytes());
+        match self.has(BeforeImage::FLAG_XPRESS) {
+            true => compression::decompress(self.bytes, &mut bytes).ok()?,
+            false => bytes.extend_from_slice(self.bytes),
+        }
+        if self.has(BeforeImage::FLAG_DEHYDRATED) {
+            rehydrate(&mut bytes, size)?;
+        }
+        (bytes.len() == size.bytes()).then(|| bytes.into())
     }
-    if image.has(BeforeImage::FLAG_DEHYDRATED) {
-        rehydrate(&mut bytes, size)?;
-    }
-    (bytes.len() == size.bytes()).then(|| bytes.into())
 }
 
 /// Puts the gap between the data and the tags back.

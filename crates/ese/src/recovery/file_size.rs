@@ -1,8 +1,8 @@
 //! The size that the file must have: that of the space which the database owns by its own account.
 
 use super::error::Result;
-use super::store::PageStore;
 use crate::page::{Extents, Fault, Pgno, RootHeader};
+use crate::page_store::PageStore;
 
 /// The root of the tree that owns the whole database.
 const SYSTEM_ROOT: Pgno = 1;
@@ -49,7 +49,7 @@ fn last_owned(store: &mut PageStore) -> Result<Pgno> {
 }
 
 /// The last page of the last extent on a leaf, or the last child of a branch page.
-fn last_step(page: &super::edit::EditPage) -> Result<Result<Pgno, Pgno>, Fault> {
+fn last_step(page: &crate::edit::EditPage) -> Result<Result<Pgno, Pgno>, Fault> {
     let view = page.view()?;
     let Some(last) = view.node_count().checked_sub(1) else {
         return Err(page.fault("owned extents", "at least one", "none"));

@@ -8,13 +8,10 @@ use crate::{Error, Result};
 /// Opens the file at `path` for reading, and tells its size. Pipes and devices are refused before they are opened: reading
 /// them may wait for ever, never end, or take what is meant for another.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
-    let io = |source| Error::Io {
-        file: path.to_path_buf(),
-        source,
-    };
-    check(path, &std::fs::metadata(path).map_err(io)?)?;
-    let file = File::open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
+    let io = Error::io(path);
+    check(path, &std::fs::metadata(path).map_err(&io)?)?;
+    let file = File::open(path).map_err(&io)?;
+    let metadata = file.metadata().map_err(&io)?;
     check(path, &metadata)?;
     Ok((file, metadata.len()))
 }

@@ -7,52 +7,22 @@
 //! The file is a header page, then data pages 0, 1, 2 ..., all of 8 KiB. A data page has a header of 64 bytes and two
 //! bits for each of 32512 database pages. Source: the engine's `flushmap.hxx` and `flushmap.cxx`.
 
+mod flush_type;
+
+pub use flush_type::{FlushType, LostFlush};
+
+pub use crate::header::FLUSH_MAP_PAGE;
+
 use crate::checksum::{PageVerdict, is_zero, verify_page};
 use crate::header::{DatabaseHeader, DbTime, Fault, FlushMapHeader, read_start};
 use crate::page::{PageFlags, Pgno, u32_at, u64_at};
 use crate::verify::{Damage, Finding, Place};
 use std::path::Path;
 
-/// Bytes of a page of the map, whatever the database's page size.
-pub const FLUSH_MAP_PAGE: usize = 8192;
-
 const PAGE_HEADER: usize = 64;
 const DATABASE_PAGES_PER_PAGE: u32 = ((FLUSH_MAP_PAGE - PAGE_HEADER) * 4) as u32;
 /// A larger map would be that of a database of more than 2 TiB.
 const LARGEST: usize = 64 << 20;
-
-/// The kind of the last write of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FlushType {
-    /// Not known; agrees with everything.
-    Unknown,
-    /// The three kinds follow each other in a circle.
-    Rock,
-    /// After rock.
-    Paper,
-    /// After paper.
-    Scissors,
-}
-
-impl FlushType {
-    fn of_bits(bits: u8) -> FlushType {
-        match bits & 3 {
-            0 => FlushType::Unknown,
-            1 => FlushType::Rock,
-            2 => FlushType::Paper,
-            _ => FlushType::Scissors,
-        }
-    }
-}
-
-/// A page that is older than the flush map says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LostFlush {
-    /// What the map says of the last write.
-    pub expected: FlushType,
-    /// What the page says; unknown for a page of zeros.
-    pub found: FlushType,
-}
 
 /// A flush map, read whole (about 33 bytes for each MiB of a database with pages of 8 KiB).
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 
 use crate::page::{Fault, Key, NodeFlags};
 
-use super::edit::EditPage;
+use super::EditPage;
 
 /// A common part of a key is stored in the page's prefix only if it is longer than what naming it costs.
 const PREFIX_OVERHEAD: usize = 2;
@@ -13,7 +13,7 @@ const LENGTH_MASK: u16 = 0x1fff;
 
 /// A node on its way to a page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LooseNode<'a> {
+pub(crate) struct LooseNode<'a> {
     pub key: Key<'a>,
     pub data: &'a [u8],
     /// [`NodeFlags::DELETED`], if set; the other flags do not belong to the node as such.
@@ -245,6 +245,6 @@ impl EditPage {
 }
 
 /// Whether a key equals one in one piece.
-pub(super) fn same_key(key: Key<'_>, other: &[u8]) -> bool {
+pub(crate) fn same_key(key: Key<'_>, other: &[u8]) -> bool {
     key.len() == other.len() && key.starts_with(other)
 }

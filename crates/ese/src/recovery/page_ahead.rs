@@ -11,7 +11,9 @@ use std::thread::JoinHandle;
 
 use super::redo::Redo;
 use crate::checksum::{PageVerdict, verify_page};
-use crate::database::Source;
+use crate::header::DatabaseHeader;
+use crate::io::Source;
+use crate::log_set::LogFile;
 use crate::page::{PageHeader, PageSize, Pgno};
 
 /// From here on, DBTIMEs are marks.
@@ -27,6 +29,14 @@ pub(super) struct Explained {
 }
 
 impl Explained {
+    /// Those of a database with this header, replayed from the log `first` on.
+    pub fn of(header: &DatabaseHeader, first: Option<&LogFile>) -> Self {
+        Explained {
+            after: dbtime_before(header, first),
+            new_pages_are_logged: first.is_none_or(|log| logs_new_pages(header, log)),
+        }
+    }
+
     fn covers(self, header: &PageHeader) -> bool {
         // The external header is a tag, too.
         let is_new = header.tag_count <= 1 && !header.flags.is_root() && !header.flags.is_empty();
@@ -34,6 +44,32 @@ impl Explained {
             && header.dbtime < DBTIME_LIMIT
             && (self.new_pages_are_logged || !is_new)
     }
+}
+
+/// The DBTIME that the database had reached before the first change that redo must make or find.
+///
+/// Changes get their DBTIME before they are logged, and a log's header is written after all records of the logs before it: so
+/// what these hold is not later than what the first log's header says. A file that was attached in the middle of that log was
+/// clean then, and held all changes up to the DBTIME that its own header names: the engine sets that field when the database is
+/// created, detached or shut down, and never while it is attached (`le_dbtimeDirtied`).
+fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
+    /// What the first change of a database gets (`dbtimeStart`). Before Windows 8, pages were made unlogged by its creation, and
+    /// have lower ones.
+    const FIRST: u64 = 0x40;
+    let attached = header.dbtime.get();
+    match first.map(|first| first.header.attachment_of(&header.database_signature)) {
+        Some(Some(attachment)) => attachment.dbtime.get().max(attached),
+        // The log holds its whole life since it was created.
+        Some(None) if header.last_consistent.generation() == 0 => FIRST - 1,
+        _ => attached,
+    }
+}
+
+/// Whether there is a record for each page that a tree gets (`JET_efvLogNewPage`). In older formats it has a DBTIME without
+/// one, and keeps it if what the page was for fails.
+fn logs_new_pages(header: &DatabaseHeader, log: &LogFile) -> bool {
+    let log = &log.header;
+    header.update_major >= 90 && log.version_major >= 8 && log.update_major >= 40
 }
 
 /// A page of the file that was changed since the logs begin.

@@ -1,19 +1,21 @@
-//! Setting logs aside over which the engine would not start ([`ending`](super::ending) says which these are). Without logs it
-//! begins a new sequence of them with the clean database. So they are moved into a folder of their own, with the checkpoint;
-//! nothing is deleted.
+//! Archiving logs: those over which the engine would not start ([`ending`](super::ending) says which)
+//! move into a folder of their own, with the checkpoint. Nothing is deleted. Without logs the engine
+//! begins a new sequence with the clean database.
 
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Result};
+use super::error::Result;
+use crate::Error;
 use crate::header::DatabaseHeaders;
+use crate::io::sync_folder;
 use crate::log_set::{LogName, LogSet};
 
-/// The folder that logs are set aside into; further ones have a number behind this.
+/// The folder that logs are archived into; further ones have a number behind this.
 const FOLDER: &str = "replayed-logs";
 
-/// The name of the folder, inside that of the logs, into which recovery set the logs aside that led to the clean `database`;
-/// `None` if there is none. They still continue older backups.
-pub fn replayed_logs(database: &Path, logs: &Path, base: &str) -> Option<String> {
+/// The name of the folder, inside that of the logs, into which recovery archived the logs that led to
+/// the clean `database`; `None` if there is none. They still continue older backups.
+pub fn archived_logs(database: &Path, logs: &Path, base: &str) -> Option<String> {
     let header = DatabaseHeaders::read(database).ok()?.header;
     if !header.is_clean() {
         return None;
@@ -39,9 +41,9 @@ pub fn replayed_logs(database: &Path, logs: &Path, base: &str) -> Option<String>
     newest_first.find(|name| holds_its_end(name))
 }
 
-/// The logs to set aside.
+/// The logs to archive, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Aside {
+pub(super) struct LogArchive {
     base: String,
     /// The folder of the logs, and that of the checkpoint where it is another.
     folders: Vec<PathBuf>,
@@ -49,21 +51,16 @@ pub(super) struct Aside {
     target: String,
 }
 
-impl Aside {
-    /// Sets aside the logs with this base name and their checkpoint, into folders that are empty or do not exist yet.
+impl LogArchive {
+    /// Archives the logs with this base name and their checkpoint, into folders that are empty or do
+    /// not exist yet.
     pub fn new(logs: &Path, checkpoint: &Path, base: &str) -> Result<Self> {
         let mut folders = Vec::new();
         for folder in [logs, checkpoint] {
-            let io = |source| {
-                Error::Read(crate::Error::Io {
-                    file: folder.to_path_buf(),
-                    source,
-                })
-            };
-            let folder = folder.canonicalize().map_err(io)?;
+            let folder = folder.canonicalize().map_err(Error::io(folder))?;
             if folder.to_str().is_none() {
                 let error = std::io::Error::other("the folder's name is not Unicode");
-                return Err(io(error));
+                return Err(Error::io(&folder)(error).into());
             }
             if !folders.contains(&folder) {
                 folders.push(folder);
@@ -79,7 +76,7 @@ impl Aside {
         };
         let is_free = |name: &String| folders.iter().all(|folder| is_empty(folder.join(name)));
         let target = names.into_iter().find(is_free);
-        Ok(Aside {
+        Ok(LogArchive {
             base: base.into(),
             folders,
             target: target.unwrap_or_default(),
@@ -92,7 +89,7 @@ impl Aside {
         logs.unwrap_or(Path::new("")).join(&self.target)
     }
 
-    /// As it stands in a journal: base name, target and folders, each ending at a zero.
+    /// As a journal's note: base name, target and folders, each ending at a zero.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\0{}\0", self.base, self.target);
         for folder in &self.folders {
@@ -106,7 +103,7 @@ impl Aside {
         let mut names = std::str::from_utf8(bytes).ok()?.split_terminator('\0');
         let (base, target) = (names.next()?, names.next()?);
         let folders: Vec<PathBuf> = names.map(PathBuf::from).collect();
-        (!folders.is_empty()).then(|| Aside {
+        (!folders.is_empty()).then(|| LogArchive {
             base: base.into(),
             target: target.into(),
             folders,
@@ -141,20 +138,16 @@ impl Aside {
 }
 
 fn move_files(folder: &Path, target: &Path, concerns: impl Fn(&str) -> bool) -> Result<()> {
-    let write = |file: &Path, source| Error::Write {
-        file: file.to_path_buf(),
-        source,
-    };
-    std::fs::create_dir_all(target).map_err(|source| write(target, source))?;
+    std::fs::create_dir_all(target).map_err(Error::write(target))?;
     let entries = std::fs::read_dir(folder);
-    for entry in entries.map_err(|source| write(folder, source))? {
-        let entry = entry.map_err(|source| write(folder, source))?;
+    for entry in entries.map_err(Error::write(folder))? {
+        let entry = entry.map_err(Error::write(folder))?;
         let name = entry.file_name();
         if name.to_str().is_some_and(&concerns) && entry.path().is_file() {
             let path = entry.path();
-            std::fs::rename(&path, target.join(name)).map_err(|source| write(&path, source))?;
+            std::fs::rename(&path, target.join(name)).map_err(Error::write(&path))?;
         }
     }
-    super::finish::sync_folder(&target.join("."))?;
-    super::finish::sync_folder(target)
+    sync_folder(&target.join("."))?;
+    Ok(sync_folder(target)?)
 }

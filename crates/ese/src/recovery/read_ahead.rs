@@ -3,17 +3,12 @@
 
 use std::fs::File;
 
-use rayon::prelude::*;
-
 use crate::Result;
-use crate::database::Source;
 use crate::log::ahead::Ahead;
 use crate::log::record::Record;
 use crate::log::{LogReader, OpenLog};
 use crate::page::{PageSize, Pgno};
-
-/// The most that one read fetches, in bytes.
-const RUN: usize = 256 << 10;
+use crate::page_store::prefetch;
 
 /// Logs in order, read ahead.
 #[derive(Debug)]
@@ -25,7 +20,7 @@ impl LogsAhead {
         LogsAhead(Ahead::new(move |sender| {
             while let Some(log) = reader.next_log().transpose() {
                 if let Ok(log) = &log {
-                    fetch(&database, size, &changed_pages(log, pages));
+                    prefetch::fetch(&database, size, &changed_pages(log, pages));
                 }
                 let failed = log.is_err();
                 // The replay may be over; then nobody wants more.
@@ -60,21 +55,4 @@ fn changed_pages(log: &OpenLog, pages: u32) -> Vec<Pgno> {
     changed.sort_unstable();
     changed.dedup();
     changed
-}
-
-/// Reads the pages and throws them away. Errors come up again when the replay reads them.
-fn fetch(database: &File, size: PageSize, pages: &[Pgno]) {
-    let runs: Vec<&[Pgno]> = pages
-        .chunk_by(|a, b| a + 1 == *b)
-        .flat_map(|run| run.chunks(RUN / size.bytes()))
-        .collect();
-    runs.par_iter().for_each_init(
-        || vec![0; RUN],
-        |buffer, run| {
-            let bytes = run.len() * size.bytes();
-            if let (Some(first), Some(buffer)) = (run.first(), buffer.get_mut(..bytes)) {
-                let _ = database.read_exact_at(buffer, size.offset_of(*first));
-            }
-        },
-    );
 }

@@ -9,9 +9,9 @@ use std::fmt;
 
 /// Stored content of this many bytes, shown as `<24 bytes>`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unshown(pub usize);
+pub(crate) struct Redacted(pub usize);
 
-impl fmt::Display for Unshown {
+impl fmt::Display for Redacted {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "<{} bytes>", self.0)
     }

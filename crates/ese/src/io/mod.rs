@@ -1,0 +1,9 @@
+//! Reading and writing files: at any position, only regular ones, durably.
+
+mod durable;
+mod regular_file;
+mod source;
+
+pub(crate) use durable::{beside, sync_folder, write_all_at};
+pub(crate) use regular_file::open;
+pub use source::{Seekable, Source};

@@ -1,0 +1,263 @@
+//! Changing a database file in place, so that a crash at any moment leaves the old state or a journal
+//! that leads to the new one.
+//!
+//! All changed pages first go to a journal beside the database. Once the journal is whole and on disk it
+//! gets its final name; from then on whoever finds it carries it over. The header comes last, so at no
+//! moment does the file claim to be clean when it is not.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::checksum::{PageVerdict, verify_page};
+use crate::header::{DatabaseHeader, DatabaseHeaders, Signature};
+use crate::io::{Source, beside, sync_folder, write_all_at};
+use crate::page::{PageSize, Pgno};
+use crate::page_store::PageStore;
+use crate::{Error, Result};
+
+/// The end of a journal. Before it are the pages, in slots; then their numbers, 0 for a slot to pass
+/// over; then the new header, and the caller's note.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone)]
+#[repr(C)]
+struct Footer {
+    magic: [u8; 8],
+    page_size: U32,
+    slots: U32,
+    /// Pages whose content in the file may stay; the others are made anew.
+    kept: U32,
+    /// Pages that the database has afterwards.
+    pages: U32,
+    /// The database.
+    signature: Signature,
+    /// The checksum of the header that the file had.
+    before: U32,
+    /// Bytes of the note.
+    note: U32,
+    /// Of the numbers, the header, the note and the footer up to here.
+    checksum: U64,
+}
+
+const MAGIC: [u8; 8] = *b"ESErcv\x02\0";
+const FOOTER: usize = size_of::<Footer>();
+
+/// Where the journal of a database is, once it is whole.
+fn journal_of(database: &Path) -> PathBuf {
+    beside(database, ".recovery-journal")
+}
+
+/// Whether a journal waits to be carried over.
+pub(crate) fn exists(database: &Path) -> bool {
+    journal_of(database).exists()
+}
+
+/// Writes the journal that makes the pages of `store` and `header` those of the database; `before` is
+/// the header that the file has. Returns how many pages change.
+///
+/// `note` is for whoever carries the journal over: it says what is to be done afterwards.
+pub(crate) fn write(
+    database: &Path,
+    store: &mut PageStore,
+    header: &DatabaseHeader,
+    before: &DatabaseHeader,
+    note: &[u8],
+) -> Result<u64> {
+    let size = store.page_size();
+    let (pages, kept) = (store.pages(), store.base_pages());
+    let changed = store.write_all_to_side()?;
+    let side = store.side_path().to_path_buf();
+    let write = Error::write(&side);
+    let mut end = Vec::new();
+    for number in &changed {
+        end.extend_from_slice(&number.to_le_bytes());
+    }
+    end.extend_from_slice(&header.to_page());
+    end.extend_from_slice(note);
+    let mut footer = Footer {
+        magic: MAGIC,
+        page_size: U32::new(size.bytes() as u32),
+        slots: U32::new(changed.len() as u32),
+        kept: U32::new(kept),
+        pages: U32::new(pages),
+        signature: header.database_signature,
+        before: before.checksum,
+        note: U32::new(note.len() as u32),
+        checksum: U64::ZERO,
+    };
+    footer.checksum = U64::new(sum(&end, &footer));
+    end.extend_from_slice(footer.as_bytes());
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&side)
+        .map_err(&write)?;
+    let offset = changed.len() as u64 * size.bytes() as u64;
+    write_all_at(&file, &end, offset).map_err(&write)?;
+    file.set_len(offset + end.len() as u64).map_err(&write)?;
+    file.sync_all().map_err(&write)?;
+    drop(file);
+    store.forget_side();
+    std::fs::rename(&side, journal_of(database)).map_err(&write)?;
+    sync_folder(database)?;
+    Ok(changed.iter().filter(|number| **number != 0).count() as u64)
+}
+
+/// A journal whose end was read and is sound.
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    size: PageSize,
+    footer: Footer,
+    /// The page in each slot.
+    numbers: Vec<Pgno>,
+    header: DatabaseHeader,
+    note: Vec<u8>,
+}
+
+impl Journal {
+    /// The journal of a database; `None` if there is none.
+    pub fn open(database: &Path) -> Result<Option<Journal>> {
+        let path = journal_of(database);
+        let io = Error::io(&path);
+        let damaged = |expected: &str| damaged(&path, expected);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(io(source)),
+        };
+        let length = file.metadata().map_err(&io)?.len();
+        let footer_at = length.checked_sub(FOOTER as u64);
+        let footer_at = footer_at.ok_or_else(|| damaged("a whole journal"))?;
+        let mut bytes = [0; FOOTER];
+        file.read_exact_at(&mut bytes, footer_at).map_err(&io)?;
+        let footer = Footer::read_from_bytes(&bytes).map_err(|_| damaged("a footer"))?;
+        let size = PageSize::new(footer.page_size.get()).filter(|_| footer.magic == MAGIC);
+        let size = size.ok_or_else(|| damaged("a footer"))?;
+
+        let slots = u64::from(footer.slots.get());
+        let pages_end = slots * size.bytes() as u64;
+        let end_length = slots * 4 + size.bytes() as u64 + u64::from(footer.note.get());
+        if pages_end + end_length != footer_at {
+            return Err(damaged("as many pages as its footer says"));
+        }
+        let mut end = vec![0; end_length as usize];
+        file.read_exact_at(&mut end, pages_end).map_err(&io)?;
+        if sum(&end, &footer) != footer.checksum.get() {
+            return Err(damaged("its checksum"));
+        }
+        let (numbers, rest) = end.split_at(slots as usize * 4);
+        let (header, note) = rest.split_at(size.bytes());
+        let header = DatabaseHeader::parse(header).map_err(|_| damaged("a database header"))?;
+        let (numbers, _) = numbers.as_chunks::<4>();
+        let numbers = numbers.iter().map(|number| u32::from_le_bytes(*number));
+        drop(io);
+        Ok(Some(Journal {
+            numbers: numbers.collect(),
+            note: note.to_vec(),
+            path,
+            file,
+            size,
+            header,
+            footer,
+        }))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What its writer wants to be done afterwards.
+    pub fn note(&self) -> &[u8] {
+        &self.note
+    }
+
+    /// The error of a note that says nothing sensible.
+    pub fn damaged_note(&self, expected: &str) -> Error {
+        damaged(&self.path, expected)
+    }
+
+    /// Whether the database is as it was when the journal was written, or has its header already.
+    pub fn belongs_to(&self, database: &Path) -> Result<bool> {
+        let current = DatabaseHeaders::read(database)?.header;
+        let is_known = [self.footer.before, self.header.checksum].contains(&current.checksum);
+        Ok(current.database_signature == self.footer.signature && is_known)
+    }
+
+    /// Carries the pages over into the database, then the header.
+    pub fn carry_over(&mut self, database: &Path) -> Result<()> {
+        let write = Error::write(database);
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(database)
+            .map_err(&write)?;
+        self.write_pages(&file, database)?;
+        file.sync_all().map_err(&write)?;
+        self.header.write_to(&file).map_err(&write)
+    }
+
+    /// Removes the journal: all that it says is done.
+    pub fn remove(self, database: &Path) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(Error::write(&self.path))?;
+        sync_folder(database)
+    }
+
+    /// Writes the pages into the database, in its own order, and gives it its size.
+    fn write_pages(&mut self, file: &File, database: &Path) -> Result<()> {
+        let write = Error::write(database);
+        let (size, pages) = (self.size, self.footer.pages.get());
+        // Pages that were cut off and came back hold nothing of what they once held.
+        let kept = size.offset_of(self.footer.kept.get().saturating_add(1));
+        if file.metadata().map_err(&write)?.len() > kept {
+            file.set_len(kept).map_err(&write)?;
+        }
+        let mut order: Vec<(Pgno, u64)> = self.numbers.iter().copied().zip(0..).collect();
+        // Slots were given out as pages left memory.
+        let is_in_order = order.is_sorted();
+        if !is_in_order {
+            order.sort_unstable();
+        }
+        let mut page = vec![0; size.bytes()];
+        for (number, slot) in order {
+            let read = match is_in_order {
+                true => self.file.read_exact(&mut page),
+                false => (self.file).read_exact_at(&mut page, slot * size.bytes() as u64),
+            };
+            read.map_err(Error::io(&self.path))?;
+            if number == 0 || number > pages {
+                continue;
+            }
+            match verify_page(&page, number) {
+                PageVerdict::Sound | PageVerdict::Uninitialised => {}
+                _ => return Err(damaged(&self.path, "sound pages")),
+            }
+            write_all_at(file, &page, size.offset_of(number)).map_err(&write)?;
+        }
+        let length = size.offset_of(pages.saturating_add(1));
+        file.set_len(length).map_err(&write)
+    }
+}
+
+#[cold]
+fn damaged(journal: &Path, expected: &str) -> Error {
+    Error::Damaged {
+        file: journal.to_path_buf(),
+        offset: 0,
+        structure: "journal of a recovery".into(),
+        expected: expected.into(),
+        found: "something else; restore the database from a backup".into(),
+    }
+}
+
+/// A sum that a torn or mixed-up journal does not get right (FNV-1a).
+fn sum(end: &[u8], footer: &Footer) -> u64 {
+    let footer = &footer.as_bytes()[..FOOTER - 8];
+    (end.iter().chain(footer)).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}

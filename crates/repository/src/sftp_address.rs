@@ -1,0 +1,11 @@
+//! Where a repository is on an SFTP server.
+
+/// A folder on an SFTP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SftpAddress {
+    pub(crate) user: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    /// Absolute, or below the folder in which a session begins.
+    pub(crate) root: String,
+}
