@@ -1,9 +1,9 @@
-//! The audit log: one JSON line for each call, and for each connection that was refused. Who, from
-//! where, what call, which files and how many bytes, how it ended. Never a secret: no handle,
-//! token, password or content.
+//! The audit log: one JSON line for each call and for each refused connection, with the caller, its
+//! address, the call, the files, the bytes and the result. Never a secret: no handle, token,
+//! password or content.
 //!
-//! Of each file that is read there is one line, when its end or an error was sent. It says what the
-//! calls that open and close it would say.
+//! A file that is read has one line, written when its end or an error was sent. It stands for the
+//! calls that open and close the file, too.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -23,11 +23,11 @@ use crate::journal::{self, Journal};
 /// The name of the audit log in the journal: `journalctl -t dsbackup-audit`.
 const IDENTIFIER: &str = "dsbackup-audit";
 
-/// How many files an entry of the journal names. A datagram has its limit; only truncated logs can
-/// be so many.
+/// Files that a journal entry names at most: a datagram is limited. Only a truncation of logs can
+/// exceed it.
 const FILES_IN_JOURNAL: usize = 500;
 
-/// Where lines go, and whether they arrive.
+/// The sink of the lines, and its state.
 pub(crate) struct Audit {
     sink: Sink,
     /// Whether the last line could not be written.
@@ -37,9 +37,9 @@ pub(crate) struct Audit {
 enum Sink {
     /// The configured file.
     File(LogFile),
-    /// Without one, under systemd: the journal, apart from the service's own log.
+    /// Without a file, under systemd: the journal, apart from the service's own log.
     Journal(Journal),
-    /// Without either: the service's own log, where debugging messages are shown.
+    /// Without either: the service's own log, at debug level.
     OwnLog,
 }
 
@@ -51,7 +51,7 @@ struct LogFile {
 /// One line.
 #[derive(Serialize)]
 struct Line<'a> {
-    /// None where the sink stamps the time itself.
+    /// `None` if the sink adds the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<String>,
     caller: &'a str,
@@ -59,7 +59,7 @@ struct Line<'a> {
     call: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     files: &'a [String],
-    /// How many more there are.
+    /// The number of files that are not named.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_files: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,11 +69,10 @@ struct Line<'a> {
 }
 
 impl Audit {
-    /// Opens the file, which is created with mode 0600; without one, the journal where there is
-    /// one.
+    /// Opens the file, created with mode 0600. Without a file: the journal, if there is one.
     ///
     /// # Errors
-    /// `hrInvalidPath` when it cannot be written.
+    /// `hrInvalidPath` if the file cannot be written.
     pub(crate) fn new(file: Option<&Path>) -> Result<Arc<Self>> {
         let sink = match file {
             Some(path) => Sink::File(LogFile::new(path).map_err(|error| {
@@ -105,10 +104,10 @@ impl Audit {
         }))
     }
 
-    /// Whether lines can be written. What cannot be recorded is not done.
+    /// Checks that lines can be written: a call that cannot be recorded is refused.
     ///
     /// # Errors
-    /// `hrDiskIO` as long as the file takes nothing.
+    /// `hrDiskIO` as long as writing to the file fails.
     pub(crate) fn check(&self) -> Result<()> {
         if self.failed.load(Ordering::Relaxed) {
             self.write(
@@ -130,13 +129,13 @@ impl Audit {
         Ok(())
     }
 
-    /// Notes a connection that was refused, or whose owner is not known.
+    /// Records a connection that was refused, or whose caller is unknown.
     pub(crate) fn connection(&self, caller: &str, from: &str, call: &'static str, reason: &str) {
         let code = ResultCode::ACCESS_DENIED;
         self.write(caller, from, call, &[], None, code, Some(reason));
     }
 
-    /// Notes that a caller has proven who it is.
+    /// Records a successful authentication.
     pub(crate) fn authenticated(&self, caller: &str, from: &Origin) {
         let from = from.to_string();
         self.write(
@@ -230,7 +229,7 @@ impl LogFile {
 
     fn append(&self, line: &str) -> io::Result<()> {
         let mut open_file = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever rotates logs moves the file away.
+        // Log rotation moves the file away.
         let in_place = open_file.as_ref().is_some_and(|file| {
             match (file.metadata(), std::fs::symlink_metadata(&self.path)) {
                 (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
@@ -242,7 +241,7 @@ impl LogFile {
             *open_file = Some(open(&self.path)?);
         }
         match open_file.as_mut() {
-            // In one call, so that no line is torn by another.
+            // One write for each line, so that lines do not interleave.
             Some(file) => file.write_all(format!("{line}\n").as_bytes()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
@@ -262,7 +261,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A call under way, which leaves one line when it ends, however it ends.
+/// A call under way. It writes one line when it ends, whatever its result.
 pub(crate) struct Visit {
     audit: Arc<Audit>,
     caller: Caller,
@@ -288,17 +287,17 @@ impl Visit {
         &self.caller
     }
 
-    /// Names a file that the call is about.
+    /// Adds a file to the call's line.
     pub(crate) fn file(&mut self, name: impl Into<String>) {
         self.files.push(name.into());
     }
 
-    /// Says how many bytes of it went over the connection.
+    /// Sets the bytes that went over the connection.
     pub(crate) fn bytes(&mut self, bytes: u64) {
         self.bytes = Some(bytes);
     }
 
-    /// The answer to the call, noted.
+    /// Writes the line, and returns the answer.
     pub(crate) fn answer<T>(mut self, result: Result<T, Status>) -> Result<Response<T>, Status> {
         match &result {
             Ok(_) => self.end(ResultCode::OK),
@@ -307,8 +306,8 @@ impl Visit {
         result.map(Response::new)
     }
 
-    /// Ends a call that leaves no line when all is well: a life sign, or what the line of a file
-    /// will say.
+    /// Ends a call that writes no line on success: a life sign, or an open or close that the line
+    /// of its file stands for.
     pub(crate) fn answer_quietly<T>(
         mut self,
         result: Result<T, Status>,
@@ -317,12 +316,12 @@ impl Visit {
         self.answer(result)
     }
 
-    /// Leaves the line to somebody who can say more.
+    /// Leaves the line to another visit, which knows more.
     pub(crate) fn leave_no_line(&mut self) {
         self.ended = true;
     }
 
-    /// Notes how the call ended.
+    /// Writes the line with the call's result.
     pub(crate) fn end(&mut self, code: ResultCode) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -336,7 +335,7 @@ impl Visit {
 }
 
 impl Drop for Visit {
-    /// A call whose caller went away.
+    /// The caller disconnected during the call.
     fn drop(&mut self) {
         self.end(ResultCode::COMMUNICATION_ERROR);
     }

@@ -1,4 +1,5 @@
-//! Between the messages of the interfaces and the types of stores: the only place that knows both.
+//! Conversion between the messages of the interfaces and the types of stores. No other file knows
+//! both.
 
 use contract::{Error, ExpiryToken, FileType, Generations, Result, ResultCode, TypedName};
 use model::time::{from_unix_ms, to_unix_ms};
@@ -21,7 +22,7 @@ pub(crate) fn file_list(files: impl IntoIterator<Item = FileEntry>) -> v1::FileL
     }
 }
 
-/// The list of a restore's places.
+/// The list of a restore's destinations.
 pub(crate) fn places(places: Vec<TypedName>) -> v1::FileList {
     let files = places.into_iter().map(|place| v1::FileEntry {
         file_type: place.file_type.0.into(),
@@ -33,7 +34,7 @@ pub(crate) fn places(places: Vec<TypedName>) -> v1::FileList {
     }
 }
 
-/// What is known of the directory.
+/// The facts of the directory.
 pub(crate) fn facts(facts: DirectoryFacts) -> v1::DirectoryFacts {
     let bounds = |range: Option<Generations>| range.map_or((0, 0), |range| (range.low, range.high));
     let (required_low, required_high) = bounds(facts.required);
@@ -72,7 +73,7 @@ fn identity(directory: DirectoryIdentity) -> v1::DirectoryIdentity {
     }
 }
 
-/// The end of a file, with the damage that was found in it.
+/// The end of a file, with the damage found in it.
 pub(crate) fn file_end(damage: Damage) -> v1::FileEnd {
     v1::FileEnd {
         damaged: damage.count,
@@ -80,7 +81,7 @@ pub(crate) fn file_end(damage: Damage) -> v1::FileEnd {
     }
 }
 
-/// A restore as its application announces it, under a token.
+/// The plan of a restore, from its registration and token.
 pub(crate) fn restore_plan(request: v1::RestoreRegisterRequest, token: ExpiryToken) -> RestorePlan {
     let databases = request.databases.into_iter();
     RestorePlan {
@@ -95,7 +96,7 @@ pub(crate) fn restore_plan(request: v1::RestoreRegisterRequest, token: ExpiryTok
     }
 }
 
-/// One file of a restore as its client announces it.
+/// The announcement of one file of a restore.
 ///
 /// # Errors
 /// `ERROR_INVALID_PARAMETER` for a SHA-256 of another length.

@@ -1,4 +1,4 @@
-//! The journal of systemd: whether this process writes to it, and entries with fields of their own.
+//! The systemd journal: detection of standard error, and entries with structured fields.
 //!
 //! An entry is a datagram of lines `FIELD=value`. Source: systemd's public
 //! `JOURNAL_NATIVE_PROTOCOL`.
@@ -8,16 +8,16 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-/// Where systemd-journald receives entries.
+/// The socket of systemd-journald.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// Whether standard error goes to the journal, which stamps the time on every line itself.
+/// Whether standard error goes to the journal, which adds the time to every line.
 pub fn has_standard_error() -> bool {
     let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     let Some((device, inode)) = stream.split_once(':') else {
         return false;
     };
-    // A child with another standard error inherits the variable.
+    // A child process inherits the variable even with another standard error.
     std::fs::metadata("/proc/self/fd/2")
         .is_ok_and(|file| (device.parse(), inode.parse()) == (Ok(file.dev()), Ok(file.ino())))
 }
@@ -32,12 +32,12 @@ impl Journal {
     /// The system's journal.
     ///
     /// # Errors
-    /// When no socket can be made.
+    /// If no socket can be created.
     pub(crate) fn of_the_system() -> io::Result<Self> {
         Self::at(Path::new(SOCKET))
     }
 
-    /// The journal that receives at `path`.
+    /// The journal with its socket at `path`.
     fn at(path: &Path) -> io::Result<Self> {
         Ok(Self {
             socket: UnixDatagram::unbound()?,
@@ -45,10 +45,10 @@ impl Journal {
         })
     }
 
-    /// Sends an entry. A line break in a value would begin another field: it becomes a space.
+    /// Sends an entry. Line breaks in values become spaces, since they would begin another field.
     ///
     /// # Errors
-    /// When the journal does not take it.
+    /// If the journal does not accept it.
     pub(crate) fn send(&self, fields: &[(&str, &str)]) -> io::Result<()> {
         let mut entry = String::new();
         for (name, value) in fields {

@@ -1,17 +1,17 @@
-//! The directory backup service: it hosts a directory and serves the interfaces ad_backup and
-//! ad_restore to the clients of its machine, and over TLS to those of others.
+//! The directory backup service. It hosts a directory and serves the interfaces ad_backup and
+//! ad_restore to local clients, and over TLS to those of other computers.
 //!
 //! A call travels in one direction:
 //!
 //! 1. `server` and `accept`: connections come in over the Unix socket or the network.
-//! 2. `caller`: who is at the other end, and which privileges that gives.
-//! 3. `calls`: the interfaces. Every call passes the privilege and leaves a line in the log of
-//!    `audit`.
-//! 4. `sessions`: whose is the handle, does its client live, is the call in order.
-//! 5. [`DirectoryStore`]: the directory itself; `stores` says which kinds there are.
+//! 2. `caller`: the identity of the caller, and its privileges.
+//! 3. `calls`: the interfaces. Each call passes the check of privileges and leaves a line in the
+//!    `audit` log.
+//! 4. `sessions`: the handle's owner, the life of its client, the order of calls.
+//! 5. [`DirectoryStore`]: the directory itself, of one of the kinds in `stores`.
 //!
-//! Content of files passes through `transfer`. `convert` turns messages into the types of stores
-//! and back. The lines of `audit` go to a file, or to the `journal`.
+//! File content passes through `transfer`. `convert` converts between messages and the types of
+//! stores. The lines of `audit` go to a file or to the `journal`.
 #![forbid(unsafe_code)]
 
 mod accept;

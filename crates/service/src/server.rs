@@ -1,4 +1,4 @@
-//! The running service: what it starts with, and how it ends.
+//! The running service: its start, its limits, and its end.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -35,46 +35,44 @@ use crate::sessions::contexts::{Contexts, Limits, Work};
 use crate::transfer::body;
 use crate::transfer::rate_limiter::RateLimiter;
 
-/// How long clients may take to see the end of their calls when the service stops.
+/// The time for clients to receive the end of their calls when the service stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Calls at the same time on one connection; a client needs two, one of them for its life signs.
+/// The most calls at the same time on one connection. A client needs two: one is for life signs.
 const STREAMS: u32 = 16;
 
-/// Bytes of the headers of a call.
+/// The most bytes in the headers of a call.
 const HEADERS: u32 = 16 << 10;
 
-/// Bytes that may be on their way to the service on one connection: they are what a silent peer can
-/// make it keep.
+/// The receive window of a connection, in bytes. A silent peer can make the service hold this much.
 const WINDOW: u32 = 2 << 20;
 
-/// Bytes of a request, the largest of which holds a few paths.
+/// The most bytes of a request. The largest holds a few paths.
 const MESSAGE: usize = 64 << 10;
 
-/// Bytes of a request with a ticket, which holds the groups of its owner.
+/// The most bytes of a request with a ticket, which holds its owner's groups.
 const TOKEN: usize = 128 << 10;
 
-/// How often a silent connection is asked whether its other end still exists, and for how long an
-/// answer is awaited.
+/// The interval of keep-alive pings on a silent connection, and the wait for their answers.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A service that hosts its directory and listens, but does not answer yet.
 pub struct Service {
     calls: Calls,
     ways: Ways,
-    /// How long a connection over the network may last.
+    /// The longest life of a network connection.
     longest: Duration,
 }
 
-/// How clients reach the service.
+/// The endpoints of the service.
 enum Ways {
-    /// Over the socket, and over the network where that is configured.
+    /// The socket, and the network if configured.
     Listening {
         rule: LocalRule,
         socket: LocalSocket,
         remote: Option<RemoteEndpoint>,
     },
-    /// From this process alone.
+    /// In-process connections only.
     Own(mpsc::Receiver<DuplexStream>),
 }
 
@@ -94,7 +92,7 @@ impl Service {
     /// Takes the directory exclusively and creates the socket.
     ///
     /// # Errors
-    /// - `hrInvalidParam`: the configuration cannot be used.
+    /// - `hrInvalidParam`: the configuration is unusable.
     /// - `hrDatabaseInUse`: another process hosts the directory or restores it.
     /// - `hrRestoreInProgress`: in normal mode, a restore is not complete.
     /// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`: in normal mode, there is no sound database.
@@ -134,9 +132,8 @@ impl Service {
         Ok(Self::new(configuration, store, audit, ways))
     }
 
-    /// Takes the directory exclusively, and serves this process alone: nothing listens, and what
-    /// the configuration says of endpoints does not count. Connections come in over what is
-    /// returned beside the service.
+    /// Takes the directory exclusively, and serves this process only: nothing listens, and the
+    /// configured endpoints are ignored. Connections are made through the returned connector.
     ///
     /// # Errors
     /// As [`Service::start`].
@@ -177,8 +174,7 @@ impl Service {
         }
     }
 
-    /// The socket on which clients of this computer reach the service; none in a process of its
-    /// own.
+    /// The Unix socket; `None` for an in-process service.
     pub fn socket(&self) -> Option<&Path> {
         match &self.ways {
             Ways::Listening { socket, .. } => Some(socket.path()),
@@ -186,7 +182,7 @@ impl Service {
         }
     }
 
-    /// Where clients reach the service over the network; empty where it does not listen there.
+    /// The network addresses; empty if the service does not listen on the network.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match &self.ways {
             Ways::Listening {
@@ -201,7 +197,7 @@ impl Service {
     /// error, and within seconds the socket is gone.
     ///
     /// # Errors
-    /// `hrError` when the system refuses to listen on.
+    /// `hrError` if the system refuses to go on listening.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self {
             calls,
@@ -218,7 +214,7 @@ impl Service {
             refusals: None,
         };
         let mut accepting = JoinSet::new();
-        // The socket's file is there for as long as the service answers.
+        // The socket's file exists for as long as the service answers.
         let mut listening = None;
         match ways {
             Ways::Listening {
@@ -284,7 +280,7 @@ impl Service {
         };
         accepting.abort_all();
         tending.abort();
-        // A client that does not read would keep its connection for ever.
+        // Otherwise a client that does not read would keep its connection for ever.
         closing.cancel();
         contexts.stop();
         let connections = Arc::downgrade(&contexts);
@@ -302,8 +298,8 @@ fn failed(socket: Option<&LocalSocket>, error: &dyn std::error::Error) -> Error 
     Error::new(ResultCode::ERROR, reason)
 }
 
-/// Waits until no connection's task holds the contexts, so that the directory is free when the
-/// service has ended.
+/// Waits until no task holds the contexts, so that the directory is free when the service has
+/// ended.
 async fn until_gone(contexts: Weak<Contexts>) {
     let gone = async {
         while contexts.strong_count() > 0 {
@@ -315,7 +311,7 @@ async fn until_gone(contexts: Weak<Contexts>) {
     }
 }
 
-/// Looks after contexts whose clients are silent, and restores whose lock was swept away.
+/// Releases contexts of silent clients, and rewrites restore markers that were deleted.
 async fn tend(contexts: Arc<Contexts>) {
     let pause =
         (contexts.ping_timeout() / 10).clamp(Duration::from_millis(20), Duration::from_secs(1));

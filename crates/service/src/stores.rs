@@ -1,4 +1,4 @@
-//! The kinds of stores that this service hosts. No other file of it names one.
+//! The kinds of stores. No other file of the service names one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use store_ese::EseFolder;
 pub use store_samba::SambaConfiguration;
 use store_samba::SambaServer;
 
-/// The directory that is hosted: one of the kinds there are.
+/// The hosted directory, of one of the kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreConfiguration {
     /// `[directory]`: a database and its logs, in folders.
@@ -20,10 +20,10 @@ pub enum StoreConfiguration {
 }
 
 impl StoreConfiguration {
-    /// Whether every value can be used.
+    /// Checks that every value is usable.
     ///
     /// # Errors
-    /// `hrInvalidParam` with the key and what it should hold.
+    /// `hrInvalidParam` with the key and the expected value.
     pub(crate) fn check(&self) -> Result<()> {
         match self {
             Self::Folder(directory) => directory.check(),
@@ -31,11 +31,10 @@ impl StoreConfiguration {
         }
     }
 
-    /// Takes the directory exclusively. Clients are going to reach it over `socket`, where there is
-    /// one.
+    /// Takes the directory exclusively, to be served over `socket`, if there is one.
     ///
     /// # Errors
-    /// What the store says, and `hrInvalidParam` for a socket in a folder of the directory.
+    /// The store's errors, and `hrInvalidParam` for a socket in a folder of the directory.
     pub(crate) fn host(
         &self,
         mode: Mode,
@@ -53,8 +52,8 @@ impl StoreConfiguration {
     }
 }
 
-/// The socket's folder is locked for a moment when the socket is made, and the directory's folders
-/// are locked for good.
+/// The socket's folder is locked briefly when the socket is created, while the directory's folders
+/// stay locked.
 fn refuse_socket_in_directory(directory: &DirectoryConfiguration, socket: &Path) -> Result<()> {
     let canonical = |folder: &Path| folder.canonicalize().ok();
     let Some(parent) = socket.parent().and_then(canonical) else {

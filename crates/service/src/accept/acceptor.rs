@@ -1,4 +1,4 @@
-//! Lets connections in and says who they are.
+//! Admits connections with the identity of their callers.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::sessions::contexts::Contexts;
 /// How long a connection without privileges may last.
 const INTRODUCTION: Duration = Duration::from_secs(60);
 
-/// Where connections go that were let in, over whichever endpoint they came.
+/// Hands admitted connections of every endpoint to the server.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     contexts: Arc<Contexts>,
@@ -76,7 +76,7 @@ impl Acceptor {
         }
         let connection =
             Connection::new(stream, caller, self.contexts.clone(), disconnect, admission);
-        // Nobody takes it any more when the service stops.
+        // The receiver is gone when the service stops.
         let _ = self.newcomers.send(Ok(connection)).await;
     }
 
@@ -86,7 +86,7 @@ impl Acceptor {
     }
 }
 
-/// Ends a connection that does not say in time who it is, or lasts too long.
+/// Ends a connection that does not authenticate in time, or lasts too long.
 async fn limit(caller: Caller, disconnect: CancellationToken, longest: Duration) {
     let lasts = async {
         tokio::time::sleep(INTRODUCTION).await;
@@ -100,23 +100,23 @@ async fn limit(caller: Caller, disconnect: CancellationToken, longest: Duration)
     }
 }
 
-/// What belongs to a connection over the network.
+/// The state of a connection over the network.
 pub(crate) struct Network {
-    /// Its place.
+    /// Its slot in the connection limiter.
     pub(crate) admission: Admission,
-    /// The name of its TLS channel.
+    /// The channel binding of its TLS connection.
     pub(crate) channel: Vec<u8>,
-    /// Set for as long as its other end has not proven who it is.
+    /// Set until the peer has authenticated.
     pub(crate) unproven: Option<Box<dyn Unproven>>,
 }
 
-/// Lets in who reaches the Unix socket, as the user of the process at its other end.
+/// Admits connections on the Unix socket, as the user of the peer's process.
 pub(crate) async fn accept_local(listener: UnixListener, rule: LocalRule, acceptor: Acceptor) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Such as too many open files: that passes.
+                // A passing condition, such as too many open files.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;

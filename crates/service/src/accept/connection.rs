@@ -1,4 +1,4 @@
-//! One client's connection: who it is, and what happens when it is gone.
+//! A client's connection: its caller, and its cleanup.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::sessions::contexts::Contexts;
 /// Bytes to and from a client.
 pub(crate) type Stream = Box<dyn Bytes>;
 
-/// What a stream of bytes can do.
+/// The traits of a byte stream.
 pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
@@ -28,13 +28,13 @@ pub(crate) struct Connection {
     contexts: Arc<Contexts>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     disconnect: CancellationToken,
-    /// Its place among the connections of the network.
+    /// Its slot in the connection limiter.
     _admission: Option<Admission>,
 }
 
 impl Connection {
-    /// Takes a connection in; it breaks when `disconnect` is cancelled, and cancels it when it
-    /// ends.
+    /// Wraps a connection. It breaks when `disconnect` is cancelled, and cancels `disconnect` when
+    /// it ends.
     pub(crate) fn new(
         stream: Stream,
         caller: Caller,

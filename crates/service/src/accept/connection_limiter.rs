@@ -1,5 +1,4 @@
-//! How many connections there may be: in all, and from one address, so that no single peer takes
-//! every place.
+//! Limits the connections, in all and for each address, so that no single peer takes every slot.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::caller::address::peer;
 
-/// Counts who is in.
+/// Counts open connections.
 pub(crate) struct ConnectionLimiter {
     most: usize,
     most_of_one: usize,
     inside: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A place inside; it is free again when the value is dropped.
+/// A slot for one connection. Dropping it frees the slot.
 pub(crate) struct Admission {
     limiter: Arc<ConnectionLimiter>,
     peer: IpAddr,
@@ -29,7 +28,7 @@ impl ConnectionLimiter {
         })
     }
 
-    /// A place for one more connection from this address, if there is one.
+    /// Takes a slot for a connection from this address, if one is free.
     pub(crate) fn admit(limiter: &Arc<Self>, address: IpAddr) -> Option<Admission> {
         let peer = peer(address);
         let mut inside = limiter.inside();

@@ -1,5 +1,5 @@
-//! The service's certificate and key: read again whenever their files have changed, so that a
-//! renewed certificate counts from the next connection on.
+//! The service's certificate and key. Both are read again when their files change, so that a
+//! renewed certificate applies to the next connection.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use wire::tls::{self, Fingerprint};
 
-/// What the service shows to clients.
+/// The certificate and key that the service presents.
 pub(crate) struct Credentials {
     certificate: PathBuf,
     key: PathBuf,
@@ -22,22 +22,22 @@ pub(crate) struct Credentials {
 }
 
 struct Current {
-    /// Of the files that were looked at last, usable or not.
+    /// The files' states at the last check, usable or not.
     state: [FileState; 2],
     configuration: Arc<ServerConfig>,
     pin: Fingerprint,
 }
 
-/// Inode, size, and time of change (of content, mode or name) in seconds and nanoseconds; none of a
-/// file that is not there.
+/// Inode, size, and change time (of content, mode or name) in seconds and nanoseconds; `None` for a
+/// missing file.
 type FileState = Option<(u64, u64, i64, i64)>;
 
 impl Credentials {
     /// Reads certificate and key.
     ///
     /// # Errors
-    /// `hrInvalidParam` naming the file: it cannot be read, others may read the key, or the two do
-    /// not belong together.
+    /// `hrInvalidParam` with the file: it is unreadable, the key is readable for others, or key and
+    /// certificate do not match.
     pub(crate) fn read(certificate: &Path, key: &Path) -> Result<Self> {
         let state = states(certificate, key);
         let (configuration, pin) = configure(certificate, key)?;
@@ -52,13 +52,13 @@ impl Credentials {
         })
     }
 
-    /// The SHA-256 of the public key, by which clients may know the service.
+    /// The SHA-256 of the public key, for clients that pin it.
     pub(crate) fn pin(&self) -> Fingerprint {
         self.lock().pin
     }
 
-    /// For the next connection. While changed files cannot be used, what was read before them
-    /// stays.
+    /// The configuration of the next connection. While changed files are unusable, the earlier ones
+    /// stay in use.
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         let mut current = self.lock();
         let state = states(&self.certificate, &self.key);
@@ -114,15 +114,15 @@ fn configure(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Finge
         .with_single_cert(chain, key)
         .map_err(|error| unusable(&error))?;
     configuration.alpn_protocols = vec![tls::ALPN.to_vec()];
-    // Every connection proves anew who it is.
+    // No session is resumed: each connection authenticates.
     configuration.session_storage = Arc::new(NoServerSessionStorage {});
     configuration.send_tls13_tickets = 0;
     Ok((Arc::new(configuration), pin))
 }
 
-/// Asks for a certificate and has its owner prove the key. Whose it is, and whether that counts, is
-/// decided after the handshake: so that a refusal arrives as ERROR_ACCESS_DENIED, and shows in the
-/// log by name.
+/// Requests a client certificate and verifies possession of its key. The certificate is mapped to a
+/// caller after the handshake, so that a refusal is an ERROR_ACCESS_DENIED and is logged with the
+/// caller's name.
 #[derive(Debug)]
 struct AskForCertificate(Arc<CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! The Unix socket: made with its final mode, in place of a dead service's socket but never of a
-//! living one's.
+//! The Unix socket. It appears with its final mode, and replaces the socket of a dead service,
+//! never that of a live one.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io;
@@ -11,7 +11,7 @@ use contract::{Error, Result, ResultCode};
 
 use store::FolderLock;
 
-/// A listening socket; its file is removed when the value is dropped.
+/// A listening socket. Dropping it removes its file.
 #[derive(Debug)]
 pub(crate) struct LocalSocket {
     listener: UnixListener,
@@ -24,8 +24,8 @@ impl LocalSocket {
     /// Creates the socket with mode 0600, or 0660 and a group.
     ///
     /// # Errors
-    /// `hrInvalidPath` naming the path: another service listens there, something else lies there,
-    /// or the system refuses.
+    /// `hrInvalidPath` with the path: another service listens there, the path is no socket, or the
+    /// system refuses.
     pub(crate) fn bind(path: &Path, group: Option<u32>) -> Result<Self> {
         let refused = |reason: String| {
             Error::new(
@@ -40,12 +40,13 @@ impl LocalSocket {
         create_parent(parent, group)
             .map_err(|error| refused(format!("cannot create its folder: {error}")))?;
         warn_if_open_to_all(parent);
-        // Two services that start at once must not take each other's new socket for a stale one.
+        // Of two services that start at once, neither must mistake the other's new socket for a
+        // stale one.
         let _lock = FolderLock::acquire(&[parent]).map_err(|error| refused(error.reason))?;
         remove_stale(path).map_err(refused)?;
         let failed = |error: io::Error| refused(format!("cannot listen: {error}"));
-        // Nobody can connect before the mode is right: the socket is made in a private folder and
-        // moved out.
+        // The socket is created in a private folder and moved out, so that no client connects
+        // before its mode is set.
         let private = tempfile::Builder::new()
             .prefix(".ds")
             .tempdir_in(parent)
@@ -72,7 +73,7 @@ impl LocalSocket {
         self.listener.try_clone()
     }
 
-    /// Where the socket lies.
+    /// The socket's path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -88,8 +89,8 @@ impl Drop for LocalSocket {
     }
 }
 
-/// Whoever may rename files in the socket's folder may put a service of his own in this one's
-/// place.
+/// Warns about a folder in which other users may rename files: they could replace the socket by
+/// their own.
 fn warn_if_open_to_all(parent: &Path) {
     const STICKY: u32 = 0o1000;
     let mode = std::fs::metadata(parent).map_or(0, |metadata| metadata.mode());
@@ -101,7 +102,7 @@ fn warn_if_open_to_all(parent: &Path) {
     }
 }
 
-/// A missing folder is made for the service alone, or for it and the group.
+/// Creates a missing folder, for the service alone or for it and the group.
 fn create_parent(parent: &Path, group: Option<u32>) -> io::Result<()> {
     if parent.is_dir() {
         return Ok(());

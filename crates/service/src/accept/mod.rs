@@ -1,9 +1,9 @@
-//! How connections come in: over `local_socket`, over the `network`, or from this process (`own`),
-//! through `acceptor`, each as a `connection` that releases what its client holds when it ends.
+//! Incoming connections: over `local_socket`, over the `network`, or from this process (`own`),
+//! through `acceptor`. Each is a `connection`, which releases its client's contexts when it ends.
 //!
-//! On the network, in this order: `connection_limiter`, whether there is room for one more from
-//! this address; `credentials`, the service proves who it is, with certificate and key as they lie
-//! on disk at this moment; then the client by what it shows (`crate::caller`).
+//! The order on the network: `connection_limiter` takes a slot for the address; `credentials`
+//! authenticate the service, with the certificate and key as they are on disk at this moment;
+//! `crate::caller` authenticates the client.
 
 pub(crate) mod acceptor;
 pub(crate) mod connection;

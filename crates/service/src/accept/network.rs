@@ -1,4 +1,4 @@
-//! The network endpoint: TCP, and on it TLS 1.3, never anything without.
+//! The network endpoint: TLS 1.3 over TCP, never plain TCP.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -27,7 +27,7 @@ use crate::configuration::remote::RemoteConfiguration;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How many connections the system keeps waiting until they are let in; it has a limit of its own.
+/// Connections that the system queues before they are accepted; the system's own limit applies too.
 const BACKLOG: i32 = 4096;
 
 /// Where the service listens on the network.
@@ -36,7 +36,7 @@ pub(crate) struct RemoteEndpoint {
     policy: Arc<Policy>,
 }
 
-/// What decides about every newcomer.
+/// The rules for admitting a connection.
 struct Policy {
     credentials: Credentials,
     mapping: Mapping,
@@ -47,10 +47,10 @@ struct Policy {
 }
 
 impl RemoteEndpoint {
-    /// Reads certificate, key and who is mapped to what, and listens.
+    /// Reads certificate, key and the client mapping, and listens.
     ///
     /// # Errors
-    /// `hrInvalidParam` for what cannot be used, naming it.
+    /// `hrInvalidParam` with the unusable value.
     pub(crate) fn bind(
         configuration: &RemoteConfiguration,
         mode: Mode,
@@ -88,7 +88,7 @@ impl RemoteEndpoint {
         Ok(Self { listeners, policy })
     }
 
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners
             .iter()
@@ -96,17 +96,17 @@ impl RemoteEndpoint {
             .collect()
     }
 
-    /// How tickets are judged, where that is configured.
+    /// The rule for Kerberos tickets, if configured.
     pub(crate) fn kerberos(&self) -> Option<Arc<KerberosRule>> {
         self.policy.kerberos.clone()
     }
 
-    /// Where it is noted who did not prove who it is.
+    /// The record of failed authentications.
     pub(crate) fn refusals(&self) -> Arc<Refusals> {
         self.policy.refusals.clone()
     }
 
-    /// Lets connections in for as long as the service runs.
+    /// Accepts connections for as long as the service runs.
     pub(crate) async fn accept(self, acceptor: Acceptor) -> io::Result<()> {
         tracing::info!(
             addresses = ?self.addresses(),
@@ -146,7 +146,7 @@ async fn accept(listener: tokio::net::TcpListener, policy: Arc<Policy>, acceptor
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Such as too many open files: that passes.
+                // A passing condition, such as too many open files.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -157,7 +157,7 @@ async fn accept(listener: tokio::net::TcpListener, policy: Arc<Policy>, acceptor
             continue;
         }
         let Some(admission) = ConnectionLimiter::admit(&policy.connections, address.ip()) else {
-            // One line for each would let an attacker fill the disk.
+            // Logged at debug level: with a warning for each, an attacker could fill the disk.
             tracing::debug!(%address, "refused a connection: too many");
             continue;
         };
@@ -215,7 +215,7 @@ impl Policy {
         let shown = stream.get_ref().1.peer_certificates();
         let (identity, unproven) = match self.mapping.identify(shown.unwrap_or_default()) {
             Ok(identity) => (identity, None),
-            // It may yet prove it by a ticket, where it showed no certificate.
+            // A client without a certificate may still authenticate by a ticket.
             Err(Stranger { name, reason }) => {
                 let identity = Arc::new(Identity {
                     name: name.clone(),

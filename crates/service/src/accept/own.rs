@@ -1,5 +1,4 @@
-//! Connections that a process makes to the service that it hosts itself: bytes in memory, no socket
-//! and no network.
+//! In-process connections to a hosted service: bytes in memory, no socket and no network.
 
 use std::io;
 use std::sync::Arc;
@@ -11,20 +10,20 @@ use super::acceptor::Acceptor;
 use crate::caller::local_rule::LocalRule;
 use crate::caller::{Identity, Origin, Privileges};
 
-/// Bytes that may wait in each direction of a connection.
+/// Buffered bytes in each direction of a connection.
 const BUFFER: usize = 1 << 20;
 
-/// Connections that may wait until they are let in.
+/// Connections that may wait to be accepted.
 const WAITING: usize = 16;
 
-/// The way to a service in this process. It leads nowhere once the service has ended.
+/// A connector to a service in this process. It fails once the service has ended.
 #[derive(Debug, Clone)]
 pub struct OwnConnections {
     newcomers: mpsc::Sender<DuplexStream>,
 }
 
 impl OwnConnections {
-    /// The way, and where it ends.
+    /// The connector and its receiving end.
     pub(crate) fn new() -> (Self, mpsc::Receiver<DuplexStream>) {
         let (newcomers, incoming) = mpsc::channel(WAITING);
         (Self { newcomers }, incoming)
@@ -42,7 +41,7 @@ impl OwnConnections {
     }
 }
 
-/// Lets this process in. Its user hosts the directory, and so holds both privileges.
+/// Admits this process. Its user hosts the directory, so it holds both privileges.
 pub(crate) async fn accept_own(mut incoming: mpsc::Receiver<DuplexStream>, acceptor: Acceptor) {
     let uid = rustix::process::geteuid().as_raw();
     let origin = Origin::Local {

@@ -1,9 +1,9 @@
-//! Whom an address on the network stands for.
+//! The peer behind a network address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Whom an address stands for: whoever has one IPv6 address usually has the other 2^64 of its
-/// network too.
+/// The peer behind an address. The owner of one IPv6 address usually owns all 2^64 of its network,
+/// so the /64 counts.
 pub(crate) fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

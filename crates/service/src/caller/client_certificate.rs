@@ -1,7 +1,8 @@
-//! Which caller a client certificate stands for.
+//! Maps client certificates to callers.
 //!
-//! A certificate that is mapped by its fingerprint counts by itself, for as long as it says. One
-//! that is mapped by its subject counts only if the configured authority issued it for clients.
+//! A certificate that is mapped by its fingerprint is accepted while it is valid, whoever issued
+//! it. One that is mapped by its subject is accepted only if the configured authority issued it for
+//! clients.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -29,7 +30,7 @@ pub(crate) struct Mapping {
     authority: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-/// Somebody whom no mapping knows, for the log.
+/// A client without a mapping, as logs name it.
 pub(crate) struct Stranger {
     pub(crate) name: String,
     pub(crate) reason: String,
@@ -37,7 +38,7 @@ pub(crate) struct Stranger {
 
 impl Mapping {
     /// # Errors
-    /// `hrInvalidParam` for an entry or an authority that cannot be used.
+    /// `hrInvalidParam` for an unusable entry or authority.
     pub(crate) fn new(configuration: &RemoteConfiguration) -> Result<Self> {
         let mut mapping = Self {
             by_fingerprint: HashMap::new(),
@@ -119,8 +120,8 @@ impl Mapping {
         }
     }
 
-    /// Whom the certificates stand for that a client showed; its own comes first, and it has proven
-    /// that key.
+    /// The caller behind a client's certificate chain. The client's own certificate comes first;
+    /// the handshake has verified possession of its key.
     pub(crate) fn identify(
         &self,
         shown: &[CertificateDer<'_>],

@@ -1,4 +1,4 @@
-//! Whoever fails to say who it is too often has to wait.
+//! Blocks peers for a while after too many failed authentications.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::address::peer;
 
-/// For how long failures count.
+/// How long a failure counts.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Peers that are remembered: this bounds the memory, whoever attacks from wherever.
+/// Peers that are remembered at most: this bounds the memory in an attack from many addresses.
 const MOST: usize = 4096;
 
 /// The failures of the last minute.
@@ -27,7 +27,7 @@ impl FailureLimiter {
         }
     }
 
-    /// Whether a peer has to wait.
+    /// Whether a peer is blocked.
     pub(crate) fn blocks(&self, address: IpAddr) -> bool {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers
@@ -35,7 +35,7 @@ impl FailureLimiter {
             .is_some_and(|(since, count)| *count >= self.limit && since.elapsed() < WINDOW)
     }
 
-    /// Notes a failure; says whether it is the one too many.
+    /// Counts a failure. Returns whether it is the first one over the limit.
     pub(crate) fn count_failure(&self, address: IpAddr) -> bool {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= MOST {

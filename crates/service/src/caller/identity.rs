@@ -1,9 +1,9 @@
-//! Who somebody is, what that allows, and where a connection comes from.
+//! Identities, their privileges, and the origin of a connection.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// What somebody may do.
+/// The privileges of a caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Privileges {
     /// SE_BACKUP_NAME.
@@ -23,7 +23,7 @@ impl Privileges {
         restore: false,
     };
 
-    /// Whether one of them is what a call wants.
+    /// Whether they include what the call requires.
     pub(crate) fn suffice(self, wanted: Wanted) -> bool {
         match wanted {
             Wanted::Backup => self.backup,
@@ -33,7 +33,7 @@ impl Privileges {
     }
 }
 
-/// The privilege that a call wants.
+/// The privilege that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// SE_BACKUP_NAME.
@@ -44,10 +44,10 @@ pub(crate) enum Wanted {
     Either,
 }
 
-/// Who somebody is, as far as that is proven.
+/// An identity, as far as it is proven.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The name by which administrators know the caller.
+    /// The caller's name, as administrators know it.
     pub(crate) name: String,
     pub(crate) privileges: Privileges,
 }

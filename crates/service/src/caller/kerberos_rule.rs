@@ -1,8 +1,8 @@
-//! Who a Kerberos ticket stands for, and with which privileges.
+//! Maps Kerberos tickets to callers and their privileges.
 //!
 //! Backup Operators, Administrators and Domain Admins of the service's own domain hold both, as on
-//! a domain controller; the configuration adds groups and accounts, and denies some. Whoever is
-//! denied holds nothing, whatever else counts.
+//! a domain controller. The configuration adds groups and accounts, and denies some; a denial
+//! outweighs everything else.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -24,7 +24,7 @@ const BUILTIN: [&str; 2] = ["S-1-5-32-544", "S-1-5-32-551"];
 /// Domain Admins, within a domain.
 const DOMAIN_ADMINS: u32 = 512;
 
-/// The part `[remote.kerberos]` of the configuration.
+/// The section `[remote.kerberos]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KerberosConfiguration {
@@ -32,16 +32,16 @@ pub struct KerberosConfiguration {
     pub keytab: PathBuf,
     /// The service's principal: `dsbackup/host@REALM`.
     pub principal: String,
-    /// The directory that knows the groups of accounts, as an LDAP URL; without it those of tickets
-    /// count, which do not name the built-in groups.
+    /// The LDAP URL of the directory that is asked for the groups of accounts. Without it the
+    /// groups of the ticket count, which lack the built-in ones.
     #[serde(default)]
     pub directory: Option<String>,
-    /// Whether in restore mode the groups of tickets do while nobody listens there: the directory
-    /// that is to be restored may be the one that would be asked.
+    /// Whether the groups of the ticket count in restore mode while that directory does not listen:
+    /// it may be the one that is to be restored.
     #[serde(default)]
     pub restore_without_directory: bool,
-    /// The file in which the groups are kept that the directory counts, for
-    /// `restore_without_directory`: those of the last 30 days count then, too.
+    /// The file that keeps the directory's last answers for `restore_without_directory`: then those
+    /// of the last 30 days count, too.
     #[serde(default)]
     pub remember_groups: Option<PathBuf>,
     /// Further groups and accounts that hold SE_BACKUP_NAME, by SID.
@@ -71,7 +71,7 @@ impl KerberosRule {
     /// Reads the keys.
     ///
     /// # Errors
-    /// `hrInvalidParam` for what cannot be used.
+    /// `hrInvalidParam` for an unusable value.
     pub(crate) fn new(configuration: &KerberosConfiguration, mode: Mode) -> Result<Self> {
         let unusable = |error: &dyn Display| {
             Error::new(ResultCode::INVALID_PARAM, format!("kerberos: {error}"))
@@ -117,15 +117,15 @@ impl KerberosRule {
         })
     }
 
-    /// A new exchange, over the channel with these bindings.
+    /// Begins an exchange over the channel with these bindings.
     pub(crate) fn begin(&self, channel: &[u8]) -> kerberos::Result<Accepting> {
         self.acceptor.begin(channel)
     }
 
-    /// Who that is. May ask the directory: not for asynchronous threads.
+    /// The identity of an accepted client. May query the directory, and so blocks.
     ///
     /// # Errors
-    /// In words, when the directory does not answer for the account.
+    /// The reason, if the directory does not vouch for the account.
     pub(crate) fn identify(&self, accepted: &Accepted) -> Result<Identity, String> {
         let logon = &accepted.logon;
         let mut groups: HashSet<Sid> = logon.groups.iter().cloned().collect();
@@ -169,7 +169,7 @@ impl KerberosRule {
         })
     }
 
-    /// What the directory said of an account when it could still be asked.
+    /// The directory's last known groups of an account.
     fn recall(&self, account: &Sid, reason: &str) -> HashSet<Sid> {
         let recalled = self.remembered.as_ref().map(|file| file.recall(account));
         let groups = match recalled.transpose() {
@@ -188,8 +188,8 @@ impl KerberosRule {
         groups
     }
 
-    /// Whether one of the groups holds both privileges on every domain controller. Those of another
-    /// domain do not.
+    /// Whether one of the groups holds both privileges on every domain controller. Groups of other
+    /// domains do not.
     fn is_operator(&self, accepted: &Accepted, groups: &HashSet<Sid>) -> bool {
         let own_realm = accepted
             .principal

@@ -1,4 +1,4 @@
-//! Who on this computer may back up and restore: root, the service's own user, and the members of a
+//! The local users that may back up and restore: root, the service's own user, and the members of a
 //! configured group.
 
 use std::ffi::CString;
@@ -17,7 +17,7 @@ impl LocalRule {
     /// The rule for the service's own user and, if configured, a group.
     ///
     /// # Errors
-    /// `hrInvalidParam` when no such group exists.
+    /// `hrInvalidParam` if the group does not exist.
     pub(crate) fn new(group: Option<&str>) -> Result<Self> {
         let group = group
             .map(|name| match Group::from_name(name) {
@@ -32,7 +32,7 @@ impl LocalRule {
         })
     }
 
-    /// The user's name, or number where nobody knows a name. May ask the user database.
+    /// The user's name, or its number if it has none. May query the user database.
     pub(crate) fn name_of(uid: u32) -> String {
         match User::from_uid(Uid::from_raw(uid)) {
             Ok(Some(user)) => user.name,
@@ -45,9 +45,9 @@ impl LocalRule {
         self.group.map(Gid::as_raw)
     }
 
-    /// Whether a process of this user and primary group holds the backup and restore rule. A member
-    /// of the configured group is one by primary group or by the user database. May ask the user
-    /// database: not for asynchronous threads.
+    /// Whether a process of this user and primary group may back up and restore. Membership in the
+    /// configured group is by primary group or by the user database. May query the user database,
+    /// and so blocks.
     pub(crate) fn admits(&self, uid: u32, gid: u32) -> bool {
         if uid == 0 || uid == self.own_uid {
             return true;
@@ -57,8 +57,8 @@ impl LocalRule {
     }
 }
 
-/// Whether the user database counts the user among the group's members. Who cannot be looked up is
-/// no member.
+/// Whether the user database lists the user as a member of the group. A user that cannot be looked
+/// up is no member.
 fn is_member(uid: u32, group: Gid) -> bool {
     let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else {
         return false;
@@ -101,13 +101,13 @@ mod tests {
         };
         assert!(rule.admits(NOBODY, 4321));
         assert!(!rule.admits(NOBODY, NOBODY));
-        // The user database knows that nobody belongs to nogroup, whatever group the process has.
+        // The user nobody belongs to nogroup by the user database, whatever group the process has.
         let nogroup = LocalRule {
             own_uid: 0,
             group: Some(Gid::from_raw(NOBODY)),
         };
         assert!(nogroup.admits(NOBODY, 4321));
-        // A user whom nobody knows is no member.
+        // An unknown user is no member.
         assert!(!nogroup.admits(3_999_999, 4321));
     }
 

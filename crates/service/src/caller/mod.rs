@@ -1,10 +1,10 @@
-//! Who calls, and with which privileges: decided when a connection comes in, asked at every call.
+//! The caller and its privileges: determined when a connection comes in, checked at every call.
 //!
-//! `identity` is the outcome, and `peer` the other end of a connection with what is known of it.
-//! There are three ways to an identity: `local_rule` by the user of a process on this computer,
-//! `client_certificate`, and `kerberos_rule` by a ticket, with the groups that the ticket and the
-//! directory (`token_groups`) say, or said when it could still be asked (`remembered_groups`).
-//! `refusals` notes who fails, and `failure_limiter` shuts out who does so too often.
+//! `identity` is the result, and `peer` the other end of a connection with all that is known of it.
+//! Three sources give an identity: `local_rule`, by the user of a local process;
+//! `client_certificate`; and `kerberos_rule`, by a ticket and the groups from the ticket, from the
+//! directory (`token_groups`), or from its last answers (`remembered_groups`). `refusals` records
+//! failures, and `failure_limiter` blocks peers with too many.
 
 pub(crate) mod address;
 pub(crate) mod client_certificate;
@@ -22,7 +22,7 @@ use contract::{Error, ResultCode};
 pub(crate) use self::identity::{Identity, Origin, Privileges, Wanted};
 pub(crate) use self::peer::{Caller, ConnectionId, Peer, Unproven};
 
-/// The refusal that reveals nothing but itself.
+/// The refusal, which reveals nothing else.
 pub(crate) fn denied() -> Error {
     Error::new(
         ResultCode::ACCESS_DENIED,

@@ -1,4 +1,4 @@
-//! The other end of a connection: who it is, as far as it has proven that.
+//! The other end of a connection, and its identity as far as it is proven.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -10,19 +10,19 @@ use super::identity::{Identity, Origin};
 /// Denied calls after which a connection over the network is closed.
 const MOST_DENIED: u32 = 32;
 
-/// Tells connections apart for as long as the service runs.
+/// A number that is unique while the service runs.
 pub(crate) type ConnectionId = u64;
 
-/// What is to be noted, once, of a connection whose other end has not proven who it is.
+/// The one record to make of a connection whose peer has not authenticated.
 pub(crate) trait Unproven: Send {
     /// A call was denied.
     fn denied(self: Box<Self>, call: &'static str);
 
-    /// Something else says what became of it.
+    /// Another record says how the authentication ended.
     fn settle(self: Box<Self>);
 }
 
-/// Who calls, and over which connection.
+/// The caller of a call, and its connection.
 pub(crate) type Caller = Arc<Peer>;
 
 /// The other end of a connection.
@@ -32,16 +32,16 @@ pub(crate) struct Peer {
     identity: RwLock<Arc<Identity>>,
     denied: AtomicU32,
     disconnect: CancellationToken,
-    /// The name of its TLS channel; none on this computer.
+    /// The channel binding of its TLS connection; `None` for a local one.
     channel: Option<Vec<u8>>,
-    /// Set until something is noted of a connection whose other end has not proven who it is.
+    /// Set until the missing authentication of the peer is recorded.
     unproven: Mutex<Option<Box<dyn Unproven>>>,
     /// An exchange of tokens under way.
     pub(crate) exchange: Mutex<Option<kerberos::Accepting>>,
 }
 
 impl Peer {
-    /// The connection breaks when `disconnect` is cancelled.
+    /// Cancelling `disconnect` breaks the connection.
     pub(crate) fn new(
         connection: ConnectionId,
         origin: Origin,
@@ -62,12 +62,12 @@ impl Peer {
         }
     }
 
-    /// The name of its TLS channel; none on this computer.
+    /// The channel binding of its TLS connection; `None` for a local one.
     pub(crate) fn channel(&self) -> Option<&[u8]> {
         self.channel.as_deref()
     }
 
-    /// What is to be noted of it, once, because it has not proven who it is.
+    /// Takes the pending record of its missing authentication.
     pub(crate) fn take_unproven(&self) -> Option<Box<dyn Unproven>> {
         self.unproven
             .lock()
@@ -75,14 +75,14 @@ impl Peer {
             .take()
     }
 
-    /// Somebody else notes what became of its proof.
+    /// Drops the pending record: another one says how the authentication ended.
     pub(crate) fn settle(&self) {
         if let Some(unproven) = self.take_unproven() {
             unproven.settle();
         }
     }
 
-    /// Notes who it has proven to be.
+    /// Sets its proven identity.
     pub(crate) fn identify(&self, identity: Identity) {
         *self
             .identity
@@ -90,7 +90,7 @@ impl Peer {
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
     }
 
-    /// Who it is, as far as that is proven by now.
+    /// Its identity, as far as it is proven by now.
     pub(crate) fn identity(&self) -> Arc<Identity> {
         self.identity
             .read()
@@ -103,7 +103,7 @@ impl Peer {
         matches!(self.origin, Origin::Network(_))
     }
 
-    /// Notes a call that was denied. Who goes on asking over the network loses the connection.
+    /// Counts a denied call. Too many of them end a network connection.
     pub(crate) fn note_denied(&self) {
         let denied = self.denied.fetch_add(1, Ordering::Relaxed);
         if self.is_remote() && denied >= MOST_DENIED {

@@ -1,5 +1,4 @@
-//! Who did not prove who it is: one line in the audit log for each attempt, and one failure more of
-//! its address.
+//! Failed authentications: each is a line in the audit log, and a failure of its address.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use super::Unproven;
 use super::failure_limiter::FailureLimiter;
 use crate::audit::Audit;
 
-/// Where refusals are noted.
+/// Records refusals.
 pub(crate) struct Refusals {
     audit: Arc<Audit>,
     limiter: Arc<FailureLimiter>,
@@ -19,7 +18,7 @@ impl Refusals {
         Arc::new(Self { audit, limiter })
     }
 
-    /// Notes somebody who did not prove who it is.
+    /// Records a failed authentication.
     pub(crate) fn note(&self, name: &str, address: SocketAddr, what: &'static str, reason: &str) {
         tracing::warn!(%address, name, reason, "refused a caller");
         let from = address.to_string();
@@ -31,8 +30,8 @@ impl Refusals {
     }
 }
 
-/// A connection whose other end has not proven who it is, and of which nothing is noted yet. Its
-/// first denied call is noted with the reason; if it makes none, its end is.
+/// A connection whose peer has not authenticated, without a record yet. Its first denied call is
+/// recorded with the reason; without such a call, its end.
 pub(crate) struct UnprovenPeer {
     refusals: Arc<Refusals>,
     name: String,

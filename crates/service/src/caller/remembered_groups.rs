@@ -1,9 +1,8 @@
-//! What the directory said of the groups of those who may back up or restore, kept for the day on
-//! which it cannot be asked because it is the one that is to be restored: no ticket names Backup
-//! Operators.
+//! The directory's last answers about the groups of those who may back up or restore. They serve
+//! when the directory is down because it is to be restored: no ticket names Backup Operators.
 //!
 //! One small JSON file, `{"S-1-5-21-...-1105": {"counted": 1790000000, "groups": ["S-1-5-32-551",
-//! ...]}, ...}`. Who may do nothing is not in it, so that a crowd of strangers does not fill it.
+//! ...]}, ...}`. Accounts without privileges are not in it, so that strangers cannot fill it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -19,13 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use store::clock;
 
-/// How long after the directory counted them groups are good for.
+/// How long an answer of the directory counts.
 const GOOD_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Bytes of the file: thousands of operators.
+/// The most bytes of the file: room for thousands of operators.
 const SIZE: u64 = 1 << 20;
 
-/// The file, and whose turn it is to change it.
+/// The file, and the lock for changes.
 pub(super) struct RememberedGroups {
     folder: PathBuf,
     name: String,
@@ -36,16 +35,16 @@ type Accounts = BTreeMap<String, Counted>;
 
 #[derive(Serialize, Deserialize)]
 struct Counted {
-    /// When the directory said so, in seconds since 1970.
+    /// The time of the answer, in seconds since 1970.
     counted: u64,
     groups: Vec<String>,
 }
 
 impl RememberedGroups {
-    /// Keeps them in `file`, whose folder must exist.
+    /// Keeps the answers in `file`, whose folder must exist.
     ///
     /// # Errors
-    /// `hrInvalidParam` for a place where no such file can be.
+    /// `hrInvalidParam` for a path that cannot hold the file.
     pub(super) fn new(file: &Path) -> Result<Self> {
         let unusable = |expected: &str| {
             Error::new(
@@ -68,7 +67,7 @@ impl RememberedGroups {
         })
     }
 
-    /// Keeps what the directory has just said of an account.
+    /// Keeps the directory's answer about an account.
     pub(super) fn remember(&self, account: &Sid, groups: &HashSet<Sid>) {
         let mut groups: Vec<String> = groups.iter().map(Sid::to_string).collect();
         groups.sort();
@@ -76,22 +75,22 @@ impl RememberedGroups {
         self.change(account, Some(Counted { counted, groups }));
     }
 
-    /// Forgets an account that may do nothing any more.
+    /// Forgets an account that has lost its privileges.
     pub(super) fn forget(&self, account: &Sid) {
         self.change(account, None);
     }
 
-    /// The groups of an account as the directory last counted them; none if that is too long ago.
+    /// The groups of an account in the directory's last answer; none if it is too old.
     ///
     /// # Errors
-    /// In words, for a file that is there and does not count.
+    /// The reason, for a file that exists but is not trusted.
     pub(super) fn recall(&self, account: &Sid) -> std::result::Result<HashSet<Sid>, String> {
         let accounts = self.read()?;
         let now = clock::now();
         let Some(known) = accounts.get(&account.to_string()) else {
             return Ok(HashSet::new());
         };
-        // A time to come is that of a clock that was wrong, now or then.
+        // A time in the future means that the clock was wrong, now or then.
         let age = now.checked_sub(known.counted);
         if age.is_none_or(|age| age > GOOD_FOR.as_secs()) {
             return Ok(HashSet::new());
@@ -110,7 +109,7 @@ impl RememberedGroups {
                 None if !accounts.contains_key(&account.to_string()) => return Ok(()),
                 None => accounts.remove(&account.to_string()),
             };
-            // Whoever the directory has not vouched for in time does not count any more.
+            // Answers that are too old are dropped.
             let oldest = clock::now().saturating_sub(GOOD_FOR.as_secs());
             accounts.retain(|_, known| known.counted >= oldest);
             let content = serde_json::to_vec(&accounts).map_err(|error| self.unusable(&error))?;
@@ -122,7 +121,7 @@ impl RememberedGroups {
         }
     }
 
-    /// What the file says; nothing if it is not there.
+    /// The file's accounts; none if it does not exist.
     fn read(&self) -> std::result::Result<Accounts, String> {
         let mut content = Vec::new();
         match File::open(self.folder.join(&self.name)) {
@@ -139,7 +138,7 @@ impl RememberedGroups {
         serde_json::from_slice(&content).map_err(|error| self.unusable(&error))
     }
 
-    /// Who could write the file could let anybody in.
+    /// Refuses a file that other users may write: they could admit anyone.
     fn refuse_of_others(&self, file: &File) -> io::Result<()> {
         let metadata = file.metadata()?;
         let own = metadata.uid() == rustix::process::geteuid().as_raw() || metadata.uid() == 0;
@@ -179,7 +178,7 @@ mod tests {
         assert_eq!(remembered.recall(&operator), Ok(groups.clone()));
         remembered.forget(&other);
         assert_eq!(remembered.recall(&other), Ok(HashSet::new()));
-        // The same after the service was started again.
+        // The same after a restart of the service.
         let remembered = RememberedGroups::new(&file).unwrap();
         assert_eq!(remembered.recall(&operator), Ok(groups.clone()));
 

@@ -1,5 +1,5 @@
-//! The groups of an account, as the directory itself counts them: nested ones and the built-in ones
-//! too, such as Backup Operators, which no ticket names.
+//! The groups of an account by the directory's tokenGroups: nested and built-in ones too, such as
+//! Backup Operators, which no ticket names.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ const DISABLED: u32 = 2;
 /// The result noSuchObject (RFC 4511, 4.1.9).
 const NO_SUCH_OBJECT: u32 = 32;
 
-/// Why a directory gave no groups, in words.
+/// Why the directory gave no groups.
 pub(super) enum Failure {
-    /// Nobody listens there.
+    /// Nothing listens at its address.
     Down(String),
-    /// There is no such account, or it is disabled.
+    /// The account does not exist or is disabled.
     Refused(String),
     /// Anything else.
     Unclear(String),
@@ -32,12 +32,12 @@ impl From<String> for Failure {
 }
 
 /// Asks the directory at a URL such as
-/// `ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi`, which lets this process in by who
-/// it is.
+/// `ldapi://%2Fvar%2Flib%2Fsamba%2Fprivate%2Fldap_priv%2Fldapi`, which authenticates this process
+/// by its user.
 ///
 /// # Errors
-/// The directory cannot be asked, the account is not there or was disabled since the ticket was
-/// given out.
+/// The directory cannot be queried, or the account does not exist or was disabled since the ticket
+/// was issued.
 pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failure> {
     let failed = |error: LdapError| format!("{directory}: {error}");
     let settings = LdapConnSettings::new().set_conn_timeout(PATIENCE);
@@ -69,7 +69,7 @@ pub(super) fn look_up(directory: &str, account: &Sid) -> Result<Vec<Sid>, Failur
     if control & DISABLED != 0 {
         return Err(Failure::Refused(format!("{account} is disabled")));
     }
-    // Values that happen to be UTF-8 are among those in text.
+    // Values that happen to be UTF-8 are returned as text.
     let texts = entry.attrs.get("tokenGroups").into_iter().flatten();
     let bytes = entry.bin_attrs.get("tokenGroups").into_iter().flatten();
     texts

@@ -41,7 +41,7 @@ impl AdBackup for BackupService {
         let visit = self.calls.enter(&request, "HrRBackupEnd", Wanted::Backup)?;
         let handle = request.into_inner().handle;
         let calls = &self.calls;
-        // A restore is not ended here.
+        // Ends backups only.
         let mut ended = calls.backup(visit.caller(), &handle, |_, _| Ok(())).await;
         if ended.is_ok() {
             ended = calls.end(visit.caller(), handle).await;
@@ -172,7 +172,7 @@ impl AdBackup for BackupService {
         let visit = self
             .calls
             .enter(&request, "HrRBackupPing", Wanted::Either)?;
-        // Any call is a sign of life; this one does nothing else, for backups and restores.
+        // Every call is a sign of life. This one does nothing else, for backups and restores.
         let call = self.calls.call(visit.caller(), &request.get_ref().handle);
         visit.answer_quietly(call.map(|_| Done {}))
     }

@@ -1,4 +1,4 @@
-//! The interface ad_identity: a caller proves by a Kerberos ticket who it is.
+//! The interface ad_identity: authenticates callers by Kerberos tickets.
 
 use std::sync::{Arc, PoisonError};
 
@@ -15,7 +15,7 @@ use crate::caller::{self, Caller, Identity, Origin, Peer};
 pub(crate) struct IdentityService {
     pub(crate) rule: Option<Arc<KerberosRule>>,
     pub(crate) audit: Arc<Audit>,
-    /// Where callers over the network are noted that fail.
+    /// Records failed authentications over the network.
     pub(crate) refusals: Option<Arc<Refusals>>,
 }
 
@@ -34,7 +34,7 @@ impl AdIdentity for IdentityService {
         let token = request.into_inner().token;
         let rule = self.rule.clone();
         let peer = caller.clone();
-        // The library may read files and the directory may take its time.
+        // Blocks: the library reads files, and the directory may be slow.
         let step = tokio::task::spawn_blocking(move || match &rule {
             Some(rule) => step(rule, &peer, &token),
             None => Err("this service accepts no tickets".to_owned()),
@@ -69,7 +69,7 @@ impl AdIdentity for IdentityService {
     }
 }
 
-/// Takes one token of the caller's exchange.
+/// Processes one token of the caller's exchange.
 fn step(
     rule: &KerberosRule,
     caller: &Peer,
@@ -78,7 +78,7 @@ fn step(
     let channel = caller
         .channel()
         .ok_or("on this computer the system says who calls")?;
-    // The library would answer it with a hint at what it takes.
+    // The library would answer an empty token with a hint at its mechanisms.
     if token.is_empty() {
         return Err("an empty token".into());
     }

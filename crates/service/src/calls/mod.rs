@@ -1,5 +1,5 @@
-//! What every call of both interfaces goes through: the privilege, the handle, and a thread that
-//! may block.
+//! The path of every call of both interfaces: the check of the privilege, the handle, and a thread
+//! that may block.
 
 pub(crate) mod backup_service;
 pub(crate) mod identity_service;
@@ -26,18 +26,18 @@ pub(crate) struct Calls {
     pub(crate) store: Arc<dyn DirectoryStore>,
     pub(crate) contexts: Arc<Contexts>,
     pub(crate) audit: Arc<Audit>,
-    /// A cap on bytes over the network.
+    /// The cap on bytes over the network.
     pub(crate) rate_limiter: Option<Arc<RateLimiter>>,
-    /// How long a client may take for the next piece of a file that it sends.
+    /// The longest wait for the next piece of a file from a client.
     pub(crate) piece_timeout: Duration,
 }
 
 impl Calls {
-    /// Lets a call in, if its caller holds the privilege. However it ends, it leaves a line in the
-    /// audit log.
+    /// Admits a call if its caller holds the privilege. The call leaves a line in the audit log,
+    /// whatever its result.
     ///
     /// # Errors
-    /// `ERROR_ACCESS_DENIED`, before anything is revealed; `hrDiskIO` when the call could not be
+    /// `ERROR_ACCESS_DENIED`, before anything is revealed; `hrDiskIO` if the call cannot be
     /// recorded.
     pub(crate) fn enter<T>(
         &self,
@@ -66,12 +66,12 @@ impl Calls {
         Ok(visit)
     }
 
-    /// The cap on what this caller's bytes may take of the network.
+    /// The rate limiter for this caller's bytes; `None` for local callers.
     pub(crate) fn rate_limiter(&self, caller: &Caller) -> Option<Arc<RateLimiter>> {
         self.rate_limiter.clone().filter(|_| caller.is_remote())
     }
 
-    /// Runs something on the store where it may block.
+    /// Runs work on the store in a thread that may block.
     pub(crate) async fn store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn DirectoryStore) -> Result<T> + Send + 'static,
@@ -117,13 +117,13 @@ impl Calls {
         .await
     }
 
-    /// Takes a context away from its client. Its files are closed where that may block.
+    /// Ends a context. Its files are closed in a thread that may block.
     pub(crate) async fn end(&self, caller: &Caller, handle: Vec<u8>) -> Result<(), Status> {
         let (contexts, connection) = (self.contexts.clone(), caller.connection);
         blocking(move || contexts.end(connection, &handle)).await
     }
 
-    /// A call on a living context of this connection.
+    /// Begins a call on a living context of this connection.
     pub(crate) fn call(&self, caller: &Caller, handle: &[u8]) -> Result<Call, Status> {
         self.contexts
             .call(caller.connection, handle)

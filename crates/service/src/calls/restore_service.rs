@@ -161,7 +161,7 @@ impl AdRestore for RestoreService {
             .enter(&request, "HrRRestoreEnd", Wanted::Restore)?;
         let handle = request.into_inner().handle;
         let calls = &self.calls;
-        // A backup is not ended here.
+        // Ends restores only.
         let mut ended = calls.restore(visit.caller(), &handle, |_, _| Ok(())).await;
         if ended.is_ok() {
             ended = calls.end(visit.caller(), handle).await;

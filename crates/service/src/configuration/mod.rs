@@ -17,30 +17,30 @@ pub const SAMPLE: &str = include_str!("../../dsbackup.sample.toml");
 /// The documented sample file for a Samba domain controller.
 pub const SAMBA_SAMPLE: &str = include_str!("../../dsbackup.samba.sample.toml");
 
-/// What the service hosts, and where it is reached.
+/// The hosted directory, and the service's endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Tables")]
 pub struct Configuration {
     /// The directory.
     pub store: StoreConfiguration,
-    /// Where clients reach the service.
+    /// The endpoint for clients of this computer.
     pub endpoint: EndpointConfiguration,
-    /// Where clients on other computers reach it; nowhere when absent.
+    /// The endpoint for clients on other computers; none when absent.
     pub remote: Option<RemoteConfiguration>,
-    /// Where every call is recorded.
+    /// The audit log.
     pub audit: AuditConfiguration,
 }
 
-/// Where every call is recorded.
+/// The audit log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditConfiguration {
-    /// The file; when absent, the journal under systemd, and elsewhere only the debugging messages
-    /// of the service.
+    /// The file; when absent, the journal under systemd, and elsewhere the service's own log at
+    /// debug level.
     pub file: Option<PathBuf>,
 }
 
-/// The file as it is written.
+/// The form of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tables {
@@ -76,29 +76,28 @@ impl TryFrom<Tables> for Configuration {
     }
 }
 
-/// Where clients reach the service, and which of them.
+/// The endpoint for clients of this computer, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointConfiguration {
     /// The Unix socket.
     pub socket: PathBuf,
-    /// A group whose members hold the backup and restore privileges.
+    /// The group whose members hold the backup and restore privileges.
     pub group: Option<String>,
-    /// After how much silence a client loses its contexts, in milliseconds.
+    /// The silence after which a client loses its contexts, in milliseconds.
     pub ping_timeout_ms: u32,
-    /// After how long a client loses a context with which it does nothing, in seconds.
+    /// The time after which a client loses an unused context, in seconds.
     pub idle_timeout_s: u32,
-    /// How long a context, and a connection over the network, may last in all, in seconds.
+    /// The longest life of a context and of a network connection, in seconds.
     pub total_timeout_s: u32,
-    /// How long a client may take for the next piece of a file that it sends to be restored, in
-    /// seconds.
+    /// The longest wait for the next piece of a file to restore, in seconds.
     pub piece_timeout_s: u32,
-    /// Contexts that one caller may have at the same time.
+    /// The most contexts of one caller at the same time.
     pub max_contexts_per_caller: u32,
 }
 
 impl Configuration {
-    /// A folder with everything at its default names, and the default endpoint.
+    /// A folder with all names and the endpoint at their defaults.
     pub fn for_folder(database_folder: impl Into<PathBuf>) -> Self {
         Self {
             store: StoreConfiguration::Folder(DirectoryConfiguration::for_folder(database_folder)),
@@ -108,7 +107,7 @@ impl Configuration {
         }
     }
 
-    /// A Samba domain controller with everything at its defaults, and the default endpoint.
+    /// A Samba domain controller with all settings and the endpoint at their defaults.
     pub fn for_samba(smb_conf: impl Into<PathBuf>) -> Self {
         Self {
             store: StoreConfiguration::Samba(SambaConfiguration::for_smb_conf(smb_conf)),
@@ -118,7 +117,7 @@ impl Configuration {
         }
     }
 
-    /// The folder's settings, where a folder is hosted.
+    /// The folder's settings; `None` if no folder is hosted.
     pub fn directory_mut(&mut self) -> Option<&mut DirectoryConfiguration> {
         match &mut self.store {
             StoreConfiguration::Folder(directory) => Some(directory),
@@ -129,8 +128,8 @@ impl Configuration {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// `hrInvalidParam` when the file cannot be read, is no TOML, lacks a key, has an unknown one
-    /// or an unusable value.
+    /// `hrInvalidParam` if the file is unreadable, no TOML, lacks a key, or has an unknown key or
+    /// an unusable value.
     pub fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Error::new(
@@ -154,13 +153,13 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// Whether every value can be used.
+    /// Checks that every value is usable.
     ///
     /// # Errors
-    /// `hrInvalidParam` with the key and what it should hold.
+    /// `hrInvalidParam` with the key and the expected value.
     pub fn check(&self) -> Result<()> {
         self.store.check()?;
-        // Shorter than this, a client on a busy machine could not keep up.
+        // With a shorter timeout, clients on a busy machine could not keep up.
         if self.endpoint.ping_timeout_ms < 100 {
             return Err(unusable(
                 "ping_timeout_ms",

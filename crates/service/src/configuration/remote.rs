@@ -1,4 +1,4 @@
-//! The part `[remote]` of the service's configuration.
+//! The section `[remote]` of the service's configuration.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,47 +9,48 @@ use store::unusable;
 
 use crate::caller::kerberos_rule::KerberosConfiguration;
 
-/// Where clients on other computers reach the service, and which of them.
+/// The endpoint for clients on other computers, and who they are.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteConfiguration {
     /// Addresses with ports.
     pub listen: Vec<SocketAddr>,
-    /// The service's certificate, and those that lead to its authority (PEM).
+    /// The service's certificate and its chain to the authority (PEM).
     pub certificate: PathBuf,
     /// Its private key (PEM).
     pub key: PathBuf,
-    /// The authority of the clients' certificates (PEM); needed where one is mapped by its subject.
+    /// The authority of the clients' certificates (PEM); required if a client is mapped by its
+    /// subject.
     #[serde(default)]
     pub client_ca: Option<PathBuf>,
-    /// Connections over the network at the same time.
+    /// The most network connections at the same time.
     #[serde(default = "default_connections")]
     pub max_connections: u32,
-    /// Connections at the same time from one IPv4 address or one IPv6 network (/64).
+    /// The most connections at the same time from one IPv4 address or one IPv6 network (/64).
     #[serde(default = "default_connections_per_address")]
     pub max_connections_per_address: u32,
-    /// Failures to say who one is, from one address or network, after which it is shut out for up
-    /// to a minute.
+    /// Failed authentications after which an address or network is blocked for up to a minute.
     #[serde(default = "default_failures")]
     pub failures_per_minute: u32,
-    /// KiB per second of files over the network, all connections together; no cap when absent.
+    /// The cap on files over the network, in KiB per second for all connections together; none when
+    /// absent.
     #[serde(default)]
     pub bandwidth_limit_kib_s: Option<u32>,
-    /// How Kerberos tickets are accepted; not at all when absent.
+    /// The rule for Kerberos tickets; none are accepted when absent.
     #[serde(default)]
     pub kerberos: Option<KerberosConfiguration>,
-    /// The certificates that are known.
+    /// The known clients.
     #[serde(default, rename = "client")]
     pub clients: Vec<ClientConfiguration>,
 }
 
-/// A client that is known by its certificate.
+/// A client that is identified by its certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientConfiguration {
-    /// The name that logs show.
+    /// The client's name in logs.
     pub name: String,
-    /// The certificate's SHA-256; either this or the subject.
+    /// The certificate's SHA-256; an alternative to the subject.
     #[serde(default)]
     pub fingerprint: Option<String>,
     /// The certificate's subject, as RFC 4514 writes it: `CN=backup,O=Example`.
@@ -64,8 +65,7 @@ pub struct ClientConfiguration {
 }
 
 impl RemoteConfiguration {
-    /// One address, a certificate with its key, and everything else at its default: no client is
-    /// known.
+    /// An address, a certificate with its key, and defaults for the rest: no client is known.
     pub fn new(
         listen: SocketAddr,
         certificate: impl Into<PathBuf>,
@@ -86,7 +86,7 @@ impl RemoteConfiguration {
     }
 
     /// # Errors
-    /// `hrInvalidParam` with the key and what it should hold.
+    /// `hrInvalidParam` with the key and the expected value.
     pub(crate) fn check(&self) -> Result<()> {
         if self.listen.is_empty() {
             return Err(unusable(

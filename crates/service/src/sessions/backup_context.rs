@@ -1,4 +1,4 @@
-//! One backup: which files it lists, which one is open, which were read to their end.
+//! One backup: its listed files, the open one, and those read to their end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,22 +12,22 @@ use crate::transfer::download::{Progress, SharedProgress, Transfer};
 use crate::transfer::rate_limiter::RateLimiter;
 use store::{BackupSet, FileReader, Truncation};
 
-/// The longest name of a file, in bytes; the system takes none that is longer.
+/// The longest file name, in bytes; the system's own limit.
 const LONGEST_NAME: usize = 4096;
 
-/// What a backup's handle stands for.
+/// The context behind a backup's handle.
 pub(crate) struct BackupContext {
     set: Box<dyn BackupSet>,
     database_files: Option<Vec<FileEntry>>,
     log_files: Option<Vec<FileEntry>>,
     open: Option<OpenFile>,
-    /// How many damages each file had that was read to its end.
+    /// The files read to their end, with the number of damages in each.
     read: BTreeMap<String, u64>,
 }
 
 struct OpenFile {
     name: String,
-    /// Until the file is read.
+    /// Present until the file is read.
     reader: Option<Box<dyn FileReader>>,
     progress: SharedProgress,
     closed: CancellationToken,
@@ -58,7 +58,7 @@ impl BackupContext {
         Ok(self.database_files.as_deref().unwrap_or_default())
     }
 
-    /// The logs and what else belongs to the set, listed once.
+    /// The logs and the rest of the set, listed once.
     pub(crate) fn log_files(&mut self) -> Result<&[FileEntry]> {
         if self.log_files.is_none() {
             self.log_files = Some(self.set.log_files()?);
@@ -66,11 +66,11 @@ impl BackupContext {
         Ok(self.log_files.as_deref().unwrap_or_default())
     }
 
-    /// Opens a listed file and says its size.
+    /// Opens a listed file and returns its size.
     ///
     /// # Errors
-    /// `ERROR_INVALID_PARAMETER` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and what the
-    /// store says.
+    /// `ERROR_INVALID_PARAMETER` for the hint, `hrAlreadyOpen`, `hrFileNotFound`, and the store's
+    /// errors.
     pub(crate) fn open(&mut self, name: &str, hint: u32, life: &Life) -> Result<u64> {
         check_read_size(hint)?;
         if let Some(open) = &self.open {
@@ -109,13 +109,13 @@ impl BackupContext {
         Ok(size)
     }
 
-    /// Begins to stream the open file, whose name it returns too.
+    /// Begins to stream the open file. Returns its name, too.
     ///
     /// # Errors
-    /// - `hrInvalidHandle`: no file is open, or its stream was broken off: it must be closed and
-    ///   opened again.
-    /// - `hrAlreadyOpen`: it is being read.
-    /// - `ERROR_HANDLE_EOF`: it was read to its end.
+    /// - `hrInvalidHandle`: no file is open, or its stream broke off, so that it must be closed and
+    ///   reopened.
+    /// - `hrAlreadyOpen`: the file is being read.
+    /// - `ERROR_HANDLE_EOF`: the file was read to its end.
     pub(crate) fn read(
         &mut self,
         life: Arc<Life>,
@@ -156,7 +156,7 @@ impl BackupContext {
     /// Deletes logs, if this backup holds the whole directory undamaged.
     ///
     /// # Errors
-    /// `hrFullBackupNotTaken`: it does not, and nothing was deleted.
+    /// `hrFullBackupNotTaken` if it does not. Then nothing was deleted.
     pub(crate) fn truncate_logs(&mut self) -> Result<Truncation> {
         self.note_progress();
         self.database_files()?;

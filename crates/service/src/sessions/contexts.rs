@@ -1,5 +1,4 @@
-//! Context handles: whose they are, whether their client lives, and what is released when it does
-//! not.
+//! Context handles: their owners, and their release when a client is gone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +11,10 @@ use super::life::{Life, Release};
 use super::restore_context::RestoreContext;
 use crate::caller::{ConnectionId, Peer};
 
-/// The bytes of a handle: random, so that nobody guesses another client's.
+/// A handle: random bytes, so that no client can guess another's.
 pub(crate) type Handle = [u8; 16];
 
-/// What a context is for.
+/// The work of a context.
 pub(crate) enum Work {
     /// Made by HrRBackupPrepare.
     Backup(BackupContext),
@@ -23,16 +22,16 @@ pub(crate) enum Work {
     Restore(RestoreContext),
 }
 
-/// What bounds the contexts.
+/// The limits of contexts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// After how much silence a client's contexts are released.
+    /// The silence after which a client's contexts are released.
     pub(crate) ping_timeout: Duration,
-    /// After how long without any call but life signs.
+    /// The longest time without any call but life signs.
     pub(crate) idle_timeout: Duration,
-    /// After how long in all.
+    /// The longest life of a context.
     pub(crate) total_timeout: Duration,
-    /// Contexts of one caller at the same time.
+    /// The most contexts of one caller at the same time.
     pub(crate) per_caller: usize,
 }
 
@@ -57,7 +56,7 @@ struct Context {
     work: Mutex<Work>,
 }
 
-/// A call under way: the client waits, so it lives.
+/// A call under way. Its client waits, so it counts as alive.
 pub(crate) struct Call {
     context: Arc<Context>,
 }
@@ -97,7 +96,7 @@ impl Contexts {
         self.limits.ping_timeout
     }
 
-    /// Notes a new connection, which may have contexts.
+    /// Registers a new connection, which may have contexts.
     pub(crate) fn connect(&self, connection: ConnectionId) {
         lock(&self.living).connections.insert(connection);
     }
@@ -123,7 +122,7 @@ impl Contexts {
         if living.stopping {
             return Err(Release::Stopping.error());
         }
-        // A call can outlive its connection by a moment.
+        // A call can outlive its connection for a moment.
         if !living.connections.contains(&connection) {
             return Err(Release::Disconnected.error());
         }
@@ -144,8 +143,8 @@ impl Contexts {
     /// The context behind a handle, for one call.
     ///
     /// # Errors
-    /// `hrInvalidHandle` for a handle that is unknown, dead, or of another connection: nobody can
-    /// tell which.
+    /// `hrInvalidHandle` for a handle that is unknown, dead, or of another connection. The error
+    /// does not reveal which.
     pub(crate) fn call(&self, connection: ConnectionId, handle: &[u8]) -> Result<Call> {
         let context = Handle::try_from(handle)
             .ok()
@@ -155,7 +154,7 @@ impl Contexts {
         Ok(Call::new(context))
     }
 
-    /// Ends a context on its client's word.
+    /// Ends a context at its client's request.
     pub(crate) fn end(&self, connection: ConnectionId, handle: &[u8]) -> Result<()> {
         let handle = Handle::try_from(handle).map_err(|_| invalid_handle())?;
         let mut living = lock(&self.living);
@@ -172,7 +171,7 @@ impl Contexts {
         }
     }
 
-    /// Releases what a lost connection held.
+    /// Releases the contexts of a lost connection.
     pub(crate) fn disconnect(&self, connection: ConnectionId) {
         lock(&self.living).connections.remove(&connection);
         self.release(Release::Disconnected, |context| {
@@ -180,7 +179,7 @@ impl Contexts {
         });
     }
 
-    /// Releases the contexts of clients that are silent, idle, or take too long.
+    /// Releases contexts that are silent, idle, or too old.
     pub(crate) fn release_neglected(&self) {
         let Limits {
             ping_timeout,
@@ -197,13 +196,13 @@ impl Contexts {
         });
     }
 
-    /// Releases everything, and gives out no context any more.
+    /// Releases all contexts, and refuses new ones.
     pub(crate) fn stop(&self) {
         lock(&self.living).stopping = true;
         self.release(Release::Stopping, |_| true);
     }
 
-    /// Runs over the contexts that no call keeps busy.
+    /// Calls `tend` for each context without a call under way.
     pub(crate) fn tend(&self, tend: impl Fn(&mut Work)) {
         let contexts: Vec<_> = lock(&self.living).contexts.values().cloned().collect();
         for context in contexts {
@@ -232,7 +231,7 @@ fn invalid_handle() -> Error {
     )
 }
 
-/// A context stays usable when a call on it panicked: the call's own error tells of it.
+/// A context stays usable after a panic in a call, which the call's own error reports.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

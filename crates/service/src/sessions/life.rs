@@ -1,4 +1,4 @@
-//! Whether the client of a context lives, and why its context was released.
+//! The life of a context's client, and the reason of its release.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,14 +18,14 @@ pub(crate) enum Release {
     Silent,
     /// Its client did nothing with it for too long.
     Idle,
-    /// It was there for too long.
+    /// It existed for too long.
     TooOld,
     /// The service stops.
     Stopping,
 }
 
 impl Release {
-    /// What a client hears whose call was under way.
+    /// The error for a call that was under way.
     pub(crate) fn error(self) -> Error {
         match self {
             Self::Ended => Error::new(ResultCode::INVALID_HANDLE, "the context was ended"),
@@ -60,7 +60,7 @@ pub(crate) struct Life {
     started: Instant,
     /// Milliseconds after `started`.
     last_sign: AtomicU64,
-    /// The same, of the last sign that was more than a life sign.
+    /// Milliseconds after `started`, of the last call other than a life sign.
     last_work: AtomicU64,
     calls: AtomicUsize,
     release: OnceLock<Release>,
@@ -79,26 +79,26 @@ impl Life {
         })
     }
 
-    /// Notes that something was heard from the client.
+    /// Records a sign of life.
     pub(crate) fn sign(&self) {
         let now = self.started.elapsed().as_millis() as u64;
         self.last_sign.fetch_max(now, Ordering::Relaxed);
     }
 
-    /// Notes that the client got on with its work.
+    /// Records progress of the client's work.
     pub(crate) fn work(&self) {
         self.sign();
         let now = self.started.elapsed().as_millis() as u64;
         self.last_work.fetch_max(now, Ordering::Relaxed);
     }
 
-    /// For how long the client did nothing but show that it lives.
+    /// How long the client has sent nothing but life signs.
     pub(super) fn idle(&self) -> Duration {
         let last = Duration::from_millis(self.last_work.load(Ordering::Relaxed));
         self.started.elapsed().saturating_sub(last)
     }
 
-    /// For how long nothing was heard from the client; nothing while a call is under way.
+    /// How long the client has been silent; zero while a call is under way.
     pub(super) fn silence(&self) -> Duration {
         if self.calls.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
@@ -113,12 +113,12 @@ impl Life {
         self.released.cancel();
     }
 
-    /// For how long the context exists.
+    /// The age of the context.
     pub(super) fn age(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// A call begins: until it ends the client waits, so it lives.
+    /// A call begins. Until it ends, the client counts as alive.
     pub(super) fn begin_call(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
-//! What clients hold: a handle stands for a context, a context for one backup or one restore.
+//! Contexts of clients: a handle stands for a context, a context for one backup or one restore.
 //!
-//! `contexts` knows whose each handle is, `life` whether its client lives; `backup_context` and
-//! `restore_context` know whether a call is in order.
+//! `contexts` knows the owner of each handle, `life` whether its client lives. `backup_context` and
+//! `restore_context` check the order of calls.
 
 pub(crate) mod backup_context;
 pub(crate) mod contexts;

@@ -1,4 +1,4 @@
-//! One restore: whether it holds a token, and whether it is registered.
+//! One restore: its token and its registration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use contract::{Error, ExpiryToken, HIGHEST_REGISTERED_GENERATION, Result, Result
 use model::{FileEntry, RestoredFile};
 use store::{DirectoryStore, FileWriter, RegisteredRestore, RestorePlan};
 
-/// What a restore's handle stands for.
+/// The context behind a restore's handle.
 pub(crate) struct RestoreContext {
     /// Absent on a restricted handle.
     token: Option<ExpiryToken>,
     registered: Option<Box<dyn RegisteredRestore>>,
-    /// Held by every file that is being written, too.
+    /// Shared with every file that is being written.
     writing: Arc<()>,
 }
 
@@ -31,7 +31,7 @@ impl RestoreContext {
     /// - `hrMissingExpiryToken`: restricted handle.
     /// - `hrRestoreMapExists`: registered already.
     /// - `ERROR_INVALID_PARAMETER`: generations or map.
-    /// - what [`DirectoryStore::register_restore`] says.
+    /// - the errors of [`DirectoryStore::register_restore`].
     pub(crate) fn register(
         &mut self,
         store: &dyn DirectoryStore,
@@ -60,11 +60,11 @@ impl RestoreContext {
         Ok(())
     }
 
-    /// Deletes what lies in the places of the restore.
+    /// Deletes the existing files at the destinations of the restore.
     ///
     /// # Errors
     /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration,
-    /// `hrAlreadyOpen` while a file is being written, and what the store says.
+    /// `hrAlreadyOpen` while a file is being written, and the store's errors.
     pub(crate) fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
         self.refuse_while_writing()?;
         self.registered()?.clear(needed)
@@ -80,19 +80,19 @@ impl RestoreContext {
         Ok(self.registered()?.create_file(file)?.noted_by(writing))
     }
 
-    /// Ends the registration: after success what was restored is checked and the directory
-    /// unlocked. The files that the store wrote beside it.
+    /// Ends the registration. After success the restored files are checked and the directory is
+    /// unlocked. Returns the files that the store wrote beside it.
     ///
     /// # Errors
     /// `hrMissingExpiryToken` on a restricted handle, `hrInvalidHandle` without registration, and
-    /// what the check finds.
+    /// the findings of the check.
     pub(crate) fn complete(&mut self, state: ResultCode) -> Result<Vec<PathBuf>> {
         self.refuse_while_writing()?;
         let registered = self.registered()?;
         let mut written = Vec::new();
         if state.is_ok() {
-            // Where the check fails the registration stays: the application may mend and complete
-            // again.
+            // If the check fails, the registration stays, so that the application can repair and
+            // complete again.
             written = registered.complete()?;
         } else {
             registered.fail(state)?;

@@ -1,9 +1,9 @@
-//! A transfer as the body of an answer. gRPC's general way copies every message into a buffer of
-//! its own; the pieces of a file go past it, from the memory that they were read into to the
-//! connection.
+//! A transfer as the body of a response. The generic gRPC encoder copies every message into a
+//! buffer of its own. The pieces of a file bypass it: they go from the memory that they were read
+//! into to the connection.
 //!
-//! The call is answered in the general way, but for the body: [`answer`] lays the transfer beside
-//! an empty one, and [`put_in`] exchanges them on the way out.
+//! The response is generic except for its body: [`answer`] attaches the transfer to a response with
+//! an empty body, and [`put_in`] swaps them on the way out.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,14 +19,14 @@ use wire::v1::FileContent;
 
 use crate::transfer::download::Transfer;
 
-/// The messages of an answer whose body is put in later: none.
+/// The message stream of a response whose body is put in later: empty.
 pub(crate) type Elsewhere = tokio_stream::Empty<Result<FileContent, Status>>;
 
-/// A transfer beside an answer.
+/// A transfer attached to a response.
 #[derive(Clone)]
 struct Beside(Arc<Mutex<Option<Transfer>>>);
 
-/// An answer that [`put_in`] completes.
+/// A response that [`put_in`] completes.
 pub(crate) fn answer(transfer: Transfer) -> Response<Elsewhere> {
     let mut response = Response::new(tokio_stream::empty());
     let beside = Beside(Arc::new(Mutex::new(Some(transfer))));
@@ -34,7 +34,7 @@ pub(crate) fn answer(transfer: Transfer) -> Response<Elsewhere> {
     response
 }
 
-/// Makes the transfer that lies beside an answer its body; other answers stay as they are.
+/// Makes an attached transfer the body of its response. Other responses stay as they are.
 pub(crate) fn put_in(mut response: http::Response<Body>) -> http::Response<Body> {
     if let Some(Beside(transfer)) = response.extensions_mut().remove()
         && let Some(transfer) = transfer
@@ -53,7 +53,7 @@ pub(crate) fn put_in(mut response: http::Response<Body>) -> http::Response<Body>
 
 struct TransferBody {
     transfer: Transfer,
-    /// What is left of the message under way.
+    /// The rest of the current message.
     parts: std::array::IntoIter<Bytes, 3>,
     over: bool,
 }

@@ -1,5 +1,5 @@
-//! A pinned file on its way to the client: a blocking thread reads and verifies ahead, a short
-//! channel holds it back to the speed of the receiver.
+//! Sends a pinned file to the client. A blocking thread reads and verifies ahead; a short channel
+//! slows it to the receiver's speed.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,10 +21,10 @@ use crate::convert;
 use crate::sessions::life::Life;
 use crate::transfer::rate_limiter::RateLimiter;
 
-/// Pieces that may wait for the client, beside those in the connection's own buffers.
+/// Pieces that may wait for the client, besides those in the connection's buffers.
 const PIECES_AHEAD: usize = 4;
 
-/// How far the reading of an open file is.
+/// The progress of reading an open file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Progress {
     /// The client takes pieces.
@@ -35,7 +35,7 @@ pub(crate) enum Progress {
     BrokenOff,
 }
 
-/// What the reading thread hands over.
+/// An item from the reading thread.
 enum Piece {
     Data(Bytes),
     End(Damage),
@@ -49,7 +49,7 @@ pub(crate) struct Transfer {
     pieces: mpsc::Receiver<Result<Piece, Error>>,
     life: Arc<Life>,
     progress: SharedProgress,
-    /// Ends the reading thread, also when the client does not take what waits.
+    /// Ends the reading thread, even while the client takes nothing.
     reading: CancellationToken,
     over: bool,
     /// Bytes that the client took.
@@ -59,7 +59,7 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Begins to read. `reading` ends the transfer early when it is cancelled.
+    /// Begins to read. Cancelling `reading` ends the transfer early.
     pub(crate) fn begin(
         reader: Box<dyn FileReader>,
         life: Arc<Life>,
@@ -89,7 +89,7 @@ impl Transfer {
         }
     }
 
-    /// Notes in the audit log how it ends.
+    /// Has the audit log record the end.
     pub(crate) fn audited(mut self, visit: Visit) -> Self {
         self.visit = Some(visit);
         self
@@ -107,7 +107,7 @@ impl Transfer {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 
-    /// Why no more pieces come although the file's end was not among them.
+    /// The reason why the pieces ended before the file did.
     fn interrupted(&self) -> Error {
         match self.life.release() {
             Some(release) => release.error(),
@@ -127,7 +127,7 @@ impl Stream for Transfer {
             return Poll::Ready(None);
         }
         let piece = ready!(self.pieces.poll_recv(task));
-        // The connection asks for the next piece only after the client took earlier ones.
+        // The connection polls for the next piece only after the client took earlier ones.
         self.life.work();
         let item = match piece {
             Some(Ok(Piece::Data(data))) => {
@@ -163,7 +163,7 @@ impl Drop for Transfer {
     }
 }
 
-/// Reads the file to its end, as long as somebody wants it.
+/// Reads the file to its end, unless the transfer is dropped or cancelled.
 fn read_ahead(
     mut reader: Box<dyn FileReader>,
     sender: &mpsc::Sender<Result<Piece, Error>>,

@@ -1,5 +1,5 @@
-//! Content of files, at the speed of the slower side: `download` reads ahead for a backup, and
-//! `body` carries the pieces to the connection without a copy; `upload` writes those of a restore.
+//! File content, at the speed of the slower side. `download` reads ahead for a backup, and `body`
+//! passes the pieces to the connection without a copy. `upload` writes the pieces of a restore.
 //! `rate_limiter` caps both on the network.
 
 pub(crate) mod body;

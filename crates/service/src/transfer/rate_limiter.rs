@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Counts bytes of all connections together.
 pub(crate) struct RateLimiter {
     bytes_per_second: u64,
-    /// When what has passed so far is paid for.
+    /// The time at which the bytes so far are within the cap.
     paid: Mutex<Instant>,
 }
 
@@ -18,7 +18,7 @@ impl RateLimiter {
         }
     }
 
-    /// How long to wait after these bytes.
+    /// The wait after sending or receiving these bytes.
     pub(crate) fn delay_after(&self, bytes: usize) -> Duration {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);

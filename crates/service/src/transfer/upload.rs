@@ -1,5 +1,5 @@
-//! A file of a restore on its way from the client: each piece is written before the next is taken,
-//! so that memory is bounded and the client goes at the speed of the disk.
+//! Receives a file of a restore. Each piece is written before the next is taken, so that memory is
+//! bounded and the client is slowed to the disk's speed.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::audit::Visit;
 use crate::calls::{Calls, blocking};
 use crate::convert;
 
-/// Receives one file and writes it to its place.
+/// Receives one file and writes it to its destination.
 ///
 /// # Errors
-/// What the context and the store say; `hrCommunicationError` for a client that falls silent. Then
-/// the file does not exist.
+/// The errors of the context and the store; `hrCommunicationError` for a client that falls silent.
+/// After an error the file does not exist.
 pub(crate) async fn receive(
     calls: &Calls,
     visit: &mut Visit,
@@ -33,7 +33,7 @@ pub(crate) async fn receive(
         )));
     };
     visit.file(&start.name);
-    // The client lives for as long as the call is under way.
+    // The client counts as alive while the call is under way.
     let call = calls.call(visit.caller(), &start.handle)?;
     let handle = start.handle.clone();
     let mut file = calls
