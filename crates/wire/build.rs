@@ -1,4 +1,4 @@
-//! Turns the interface description into Rust: protox parses it, so that no protoc is needed.
+//! Generates Rust from the interface description. protox parses it, so that protoc is not needed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");

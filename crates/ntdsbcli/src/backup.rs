@@ -12,7 +12,7 @@ use crate::content_stream::ContentStream;
 use crate::convert;
 use crate::server::Server;
 
-/// What DsBackupPrepare is asked for.
+/// The parameters of DsBackupPrepare.
 #[derive(Debug, Clone, Copy)]
 pub struct BackupOptions {
     /// The kind of backup. Services refuse what they do not offer.
@@ -32,8 +32,8 @@ impl BackupOptions {
     }
 
     /// Beyond the original: the logs since the last backup that truncated them, or since the number
-    /// that DsSetCurrentBackupLog was told. The lists hold no database; with the earlier backups'
-    /// files before them the logs lead to this moment.
+    /// that DsSetCurrentBackupLog set. The lists hold no database. Together with the files of the
+    /// earlier backups, the logs lead to this moment.
     pub const fn logs_only() -> Self {
         Self {
             backup_type: BackupType::LogsOnly,
@@ -42,7 +42,7 @@ impl BackupOptions {
     }
 }
 
-/// What DsBackupTruncateLogs did.
+/// The result of DsBackupTruncateLogs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TruncatedLogs {
     /// The logs that were deleted.
@@ -53,8 +53,8 @@ pub struct TruncatedLogs {
 
 /// A backup in progress.
 ///
-/// The service holds a consistent set of files for it until [`end`](Self::end), or until the value
-/// is dropped.
+/// The service holds a consistent set of files until [`end`](Self::end) or until the value is
+/// dropped.
 pub struct BackupContext {
     connection: Connection,
     handle: Vec<u8>,
@@ -63,16 +63,16 @@ pub struct BackupContext {
     open: Option<OpenFile>,
 }
 
-/// The one file that is open.
+/// The open file.
 struct OpenFile {
     name: String,
     /// Bytes in the file.
     size: u64,
-    /// Bytes that have been read.
+    /// Bytes read so far.
     read: u64,
     /// Absent until the first read.
     stream: Option<ContentStream>,
-    /// What has arrived and was not read yet.
+    /// Bytes that have arrived and are not read yet.
     piece: Bytes,
     /// Set by the last message.
     damage: Option<Damage>,
@@ -111,12 +111,12 @@ impl BackupContext {
         })
     }
 
-    /// The expiry token: keep it with the backup, a restore asks for it.
+    /// The expiry token. Keep it with the backup: a restore requires it.
     pub fn expiry_token(&self) -> &[u8] {
         &self.expiry_token
     }
 
-    /// What the service knew of the directory when the backup began.
+    /// The service's facts of the directory at the beginning of the backup.
     pub fn facts(&self) -> &DirectoryFacts {
         &self.facts
     }
@@ -133,7 +133,7 @@ impl BackupContext {
         Ok(convert::files(list))
     }
 
-    /// DsBackupGetBackupLogs: the logs, and what else belongs to the set that was pinned.
+    /// DsBackupGetBackupLogs: the logs, and the other files of the pinned set.
     ///
     /// # Errors
     /// `hrInvalidHandle` when the service has released the context.
@@ -207,7 +207,7 @@ impl BackupContext {
         Ok(length)
     }
 
-    /// How the open file stood its verification: known once [`read`](Self::read) has returned
+    /// The damage found in the open file: known once [`read`](Self::read) has returned
     /// `ERROR_HANDLE_EOF`.
     pub fn damage(&self) -> Option<&Damage> {
         self.open.as_ref()?.damage.as_ref()
@@ -217,12 +217,12 @@ impl BackupContext {
     ///
     /// # Errors
     /// `hrInvalidHandle` with no file open. For a file whose bytes were all read, but not until
-    /// `ERROR_HANDLE_EOF`: what [`read`](Self::read) would have said at its end. The file is closed
-    /// whatever is returned.
+    /// `ERROR_HANDLE_EOF`: the error that [`read`](Self::read) would have returned at its end. The
+    /// file is closed in any case.
     pub fn close(&mut self) -> Result<()> {
         let mut open = self.open.take().ok_or_else(no_open_file)?;
-        // Who reads by the file's size never sees its end, yet holds all of it: the service must
-        // hear so, and the verification of the last bytes counts.
+        // A caller that reads by the file's size never sees its end, yet has all of it. The service
+        // must learn of that, and the verification of the last bytes counts.
         let ended = if open.read == open.size {
             open.receive_end(&self.connection, &self.request())
         } else {
@@ -272,7 +272,7 @@ impl BackupContext {
 }
 
 impl OpenFile {
-    /// Takes the next message of the file's stream, which begins with the first.
+    /// Receives the next message of the file's stream. The first call begins the stream.
     fn receive(&mut self, connection: &Connection, request: &ContextRequest) -> Result<()> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
@@ -292,7 +292,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Takes the last message of a file whose bytes have all been read.
+    /// Receives the last message of a file whose bytes were all read.
     fn receive_end(&mut self, connection: &Connection, request: &ContextRequest) -> Result<()> {
         while self.damage.is_none() {
             self.receive(connection, request)?;

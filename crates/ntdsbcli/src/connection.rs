@@ -1,4 +1,4 @@
-//! One connection to the service: every context has its own, and dies with it.
+//! A connection to the service. Each context has its own, and ends with it.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -21,21 +21,20 @@ use crate::remote::Remote;
 use crate::server::{Server, Way};
 use crate::ticket;
 
-/// How long a call may take that only looks something up.
+/// The timeout of a call that only looks something up.
 const CALL: Duration = Duration::from_secs(60);
 
-/// How long a call may take that reads, checks or deletes files on the service's side.
+/// The timeout of a call that reads, checks or deletes files in the service.
 const LONG_CALL: Duration = Duration::from_secs(30 * 60);
 
-/// How often a connection over the network is asked whether it still exists, and for how long an
-/// answer is awaited.
+/// The interval of keep-alive pings on a network connection, and the wait for their answers.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// The bytes that may be on their way to us before we take them.
+/// The receive window, in bytes.
 const WINDOW: u32 = 4 << 20;
 
-/// A piece of a file and the few bytes around it travel in one frame: that halves the work for each
-/// byte.
+/// The frame size, in bytes. A piece of a file and the few bytes around it fit in one frame, which
+/// halves the work for each byte.
 const FRAME: u32 = (wire::PIECE + 1024) as u32;
 
 /// A connection, and the life signs that keep its context alive.
@@ -74,7 +73,8 @@ impl Connection {
     fn over_network(remote: &Remote, server: &Server) -> Result<Self> {
         let identity = identity::current();
         let by_certificate = identity.is_none() && remote.tls.client_certificate.is_some();
-        // Contexts, and who calls, belong to one connection: there is no second one in its place.
+        // Contexts and the caller's identity belong to one connection, so a lost one is not
+        // replaced.
         let mut prepared = Some(remote.prepare()?);
         let channel = Arc::new(OnceLock::new());
         let named = channel.clone();
@@ -115,8 +115,7 @@ impl Connection {
         })
     }
 
-    /// The interface ad_identity, which takes the tickets that clients on Unix prove themselves
-    /// with.
+    /// The interface ad_identity, to which clients on Unix send their tickets.
     pub(crate) fn identity(&self) -> AdIdentityClient<Channel> {
         AdIdentityClient::new(self.channel.clone())
     }
@@ -139,8 +138,7 @@ impl Connection {
         AdRestoreClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
     }
 
-    /// From here on, tells the service three times in each `timeout` that the context's owner
-    /// lives.
+    /// From here on, sends three life signs in each `timeout`.
     pub(crate) fn send_life_signs(&mut self, handle: Vec<u8>, timeout: Duration) -> Result<()> {
         let mut client = self.backup();
         let pause = (timeout / 3).max(Duration::from_millis(50));
@@ -151,8 +149,8 @@ impl Connection {
                     handle: handle.clone(),
                 };
                 if let Err(status) = client.hr_r_backup_ping(request).await {
-                    // The next call of the context's owner reports the same to somebody who can act
-                    // on it.
+                    // The next call of the context's owner reports the same, to a caller that can
+                    // act on it.
                     tracing::debug!("life sign not taken: {}", status.message());
                     return;
                 }
@@ -169,7 +167,7 @@ impl Connection {
         wait(CALL, call).map(Response::into_inner)
     }
 
-    /// Waits for the answer to a call that may take long.
+    /// Waits for the answer to a long call.
     pub(crate) fn long_call<T>(
         &self,
         call: impl Future<Output = std::result::Result<Response<T>, Status>>,
@@ -177,7 +175,7 @@ impl Connection {
         wait(LONG_CALL, call).map(Response::into_inner)
     }
 
-    /// Begins a call that goes on while the caller does something else.
+    /// Begins a call that runs beside its caller.
     pub(crate) fn begin<T: Send + 'static>(
         &self,
         call: impl Future<Output = std::result::Result<Response<T>, Status>> + Send + 'static,
@@ -185,7 +183,7 @@ impl Connection {
         Ok(Begun(runtime()?.spawn(call)))
     }
 
-    /// Waits for the answer to a call that was begun.
+    /// Waits for the answer to a begun call.
     pub(crate) fn finish<T>(&self, mut call: Begun<T>) -> Result<T> {
         wait(LONG_CALL, async {
             (&mut call.0)
@@ -204,7 +202,7 @@ impl Connection {
     }
 }
 
-/// A call under way; it is given up when the value is dropped.
+/// A call under way. Dropping it cancels the call.
 pub(crate) struct Begun<T>(tokio::task::JoinHandle<std::result::Result<Response<T>, Status>>);
 
 impl<T> Drop for Begun<T> {
@@ -221,9 +219,9 @@ impl Drop for Connection {
     }
 }
 
-/// How every connection behaves, whatever carries it.
+/// The settings of every connection, over any transport.
 fn endpoint() -> Endpoint {
-    // The authority is never looked up: the connector decides where the bytes go.
+    // The name is never resolved: the connector opens the transport.
     Endpoint::from_static("http://dsbackup.invalid")
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW * 2)
@@ -231,7 +229,7 @@ fn endpoint() -> Endpoint {
         .connect_timeout(CALL)
 }
 
-/// Why no connection came about, by its first cause.
+/// The error of a failed connection, with its first cause.
 fn no_answer(server: &Server, source: &dyn std::error::Error) -> Error {
     let mut reason = source.to_string();
     let mut cause = source.source();
@@ -264,7 +262,7 @@ fn wait<T>(
     }
 }
 
-/// The threads that carry the process's connections.
+/// The runtime of the process's connections.
 fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     RUNTIME

@@ -1,5 +1,5 @@
-//! The answer to HrRBackupRead, taken as it arrives: gRPC's general way copies every message into a
-//! buffer of its own.
+//! The answer to HrRBackupRead, read as it arrives. The generic gRPC decoder would copy every
+//! message into a buffer of its own.
 
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -12,11 +12,11 @@ use tower::ServiceExt;
 use wire::content::Reader;
 use wire::v1::{ContextRequest, FileContent};
 
-/// A file on its way to us.
+/// The stream of a file's content.
 pub(crate) struct ContentStream {
     body: Body,
     reader: Reader,
-    /// What has arrived and was not looked at yet.
+    /// Bytes that have arrived and are not decoded yet.
     part: Bytes,
 }
 
@@ -43,7 +43,7 @@ impl ContentStream {
                 response.status()
             )));
         }
-        // A call that failed has no body; its status is among the headers.
+        // A failed call has no body, and its status in the headers.
         if let Some(status) = Status::from_header_map(response.headers()) {
             return Err(status);
         }
@@ -54,7 +54,7 @@ impl ContentStream {
         }))
     }
 
-    /// The next bytes of the file, or its end; `None` when there is nothing more.
+    /// The next bytes of the file, or its end; `None` after that.
     pub(crate) async fn next(&mut self) -> Result<Option<FileContent>, Status> {
         loop {
             let content = self.reader.next(&mut self.part);

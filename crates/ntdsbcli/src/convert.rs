@@ -1,4 +1,4 @@
-//! From the messages of the interfaces to the types of this crate.
+//! Conversion between the messages of the interfaces and the types of this crate.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ pub(crate) fn files(list: v1::FileList) -> Vec<FileEntry> {
     files.collect()
 }
 
-/// The places of a restore.
+/// The destinations of a restore.
 pub(crate) fn places(list: v1::FileList) -> Vec<TypedName> {
     let places = list.files.into_iter().map(|entry| TypedName {
         file_type: file_type(entry.file_type),
@@ -33,7 +33,7 @@ fn file_type(number: u32) -> FileType {
     u8::try_from(number).map_or(FileType::UNKNOWN, FileType)
 }
 
-/// What the service knew of the directory.
+/// The service's facts of the directory.
 pub(crate) fn facts(facts: v1::DirectoryFacts) -> DirectoryFacts {
     let generations = |low, high| (high != 0).then_some(Generations { low, high });
     DirectoryFacts {
@@ -68,7 +68,7 @@ fn identity(directory: v1::DirectoryIdentity) -> DirectoryIdentity {
     }
 }
 
-/// How a file stood its verification.
+/// The damage found in a file.
 pub(crate) fn damage(end: v1::FileEnd) -> Damage {
     Damage {
         count: end.damaged,

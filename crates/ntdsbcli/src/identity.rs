@@ -1,4 +1,4 @@
-//! DsSetAuthIdentity: who later calls of this process are made for.
+//! DsSetAuthIdentity: the identity of later calls of this process.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,12 +6,12 @@ use contract::{Error, Result, ResultCode};
 
 use crate::sealed::Sealed;
 
-/// A user by name and password. It has no `Debug`: the password is shown nowhere.
+/// A user by name and password. Without `Debug`, so that nothing shows the password.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) user: String,
     pub(crate) domain: String,
-    /// With it tickets are obtained from the domain, and nothing else is done; wiped when replaced.
+    /// Used only to obtain tickets from the domain; wiped when replaced.
     #[cfg_attr(
         not(unix),
         expect(dead_code, reason = "no tickets are obtained there yet")
@@ -25,10 +25,10 @@ static IDENTITY: Mutex<Option<Identity>> = Mutex::new(None);
 /// process's own user.
 ///
 /// To a service on another computer the identity is proven by Kerberos tickets, which the domain
-/// gives out for the password; the password itself never goes there. The local endpoint knows a
-/// caller by the user id of its process and cannot verify a password. While an identity is set,
-/// calls to it are therefore refused with `ERROR_ACCESS_DENIED` instead of being made under another
-/// name than the one that was asked for.
+/// issues for the password. The password itself is never sent there. The local endpoint identifies
+/// a caller by the user id of its process and cannot verify a password. While an identity is set,
+/// calls to it therefore fail with `ERROR_ACCESS_DENIED` rather than run under another name than
+/// the requested one.
 pub fn set_auth_identity(identity: Option<(&str, &str, &str)>) {
     let identity = identity.map(|(user, domain, password)| Identity {
         user: user.into(),
@@ -38,7 +38,7 @@ pub fn set_auth_identity(identity: Option<(&str, &str, &str)>) {
     *IDENTITY.lock().unwrap_or_else(PoisonError::into_inner) = identity;
 }
 
-/// The identity that is set.
+/// The current identity.
 pub(crate) fn current() -> Option<Identity> {
     IDENTITY
         .lock()

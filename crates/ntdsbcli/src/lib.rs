@@ -19,10 +19,10 @@
 //! | DsSetCurrentBackupLog | [`set_current_backup_log`] |
 //! | DsSetAuthIdentity | [`set_auth_identity`] |
 //!
-//! Every call blocks, and returns the documented code together with the reason in words
-//! ([`contract::Error`]). Calls out of order are refused by the service with the documented code
-//! and harm nothing. A context dies with the value that holds it: when it is dropped, or its
-//! process is gone, the service releases everything within seconds.
+//! Every call blocks, and returns the documented code with the reason in words
+//! ([`contract::Error`]). The service refuses calls out of order with the documented code; they do
+//! no harm. A context ends with its value: when the value is dropped or the process ends, the
+//! service releases everything within seconds.
 //!
 //! ```no_run
 //! use ntdsbcli::{BackupContext, BackupOptions, Server};

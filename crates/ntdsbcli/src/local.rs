@@ -1,4 +1,5 @@
-//! What differs between operating systems: this computer's name, and the way to the service on it.
+//! The code that differs between operating systems: this computer's name, and the connection to its
+//! service.
 
 use std::io;
 use std::path::Path;
@@ -46,7 +47,7 @@ pub(crate) fn network(stream: tokio::net::TcpStream) -> NetworkStream {
 #[cfg(not(unix))]
 pub(crate) type LocalStream = tokio::io::Empty;
 
-/// Refuses: the service listens on a Unix socket, which programs for this system do not reach.
+/// Fails: the service listens on a Unix socket, which programs for this system cannot reach.
 #[cfg(not(unix))]
 pub(crate) async fn connect(_socket: &Path) -> io::Result<LocalStream> {
     Err(io::Error::new(

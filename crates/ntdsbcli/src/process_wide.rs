@@ -15,12 +15,12 @@ use crate::server::Server;
 /// can be restored).
 ///
 /// # Errors
-/// `hrCouldNotConnect` when no service answers, `ERROR_ACCESS_DENIED` without any privilege.
+/// `hrCouldNotConnect` if no service answers, `ERROR_ACCESS_DENIED` without any privilege.
 pub fn is_ntds_online(server: &Server) -> Result<bool> {
     Ok(state(server)?.online)
 }
 
-/// The name of the server under which backups of the service's directory are kept; none where the
+/// The name of the server under which backups of the service's directory are kept; `None` if the
 /// service is of an earlier release.
 ///
 /// # Errors
@@ -39,7 +39,8 @@ fn state(server: &Server) -> Result<IsNtdsOnlineResponse> {
 /// (0xffffffff) disables incremental backups until a full backup.
 ///
 /// # Errors
-/// `hrCouldNotConnect`, `ERROR_ACCESS_DENIED`, or a code for a state that could not be stored.
+/// `hrCouldNotConnect`, `ERROR_ACCESS_DENIED`, or a code of the service that cannot store the
+/// number.
 pub fn set_current_backup_log(server: &Server, current_log: u32) -> Result<()> {
     let connection = Connection::open(server)?;
     let mut client = connection.restore();
@@ -49,11 +50,10 @@ pub fn set_current_backup_log(server: &Server, current_log: u32) -> Result<()> {
     Ok(())
 }
 
-/// HrRRestoreCheckLogsForBackup: whether the logs from a generation to the current one are all
-/// there.
+/// HrRRestoreCheckLogsForBackup: checks that all logs from a generation to the current one exist.
 ///
 /// # Errors
-/// `hrLogFileNotFound` when one is missing.
+/// `hrLogFileNotFound` if one is missing.
 pub fn check_logs_for_backup(server: &Server, generation_low: u32) -> Result<()> {
     let connection = Connection::open(server)?;
     let mut client = connection.restore();

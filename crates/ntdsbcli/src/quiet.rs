@@ -1,7 +1,7 @@
-//! Sockets whose broken connection is an error and no signal.
+//! Sockets on which a broken connection is an error, not a signal.
 //!
-//! A Rust program ignores SIGPIPE. One in another language that uses these functions as a library
-//! does not, and would be killed where the service goes away while something is written to it.
+//! A Rust program ignores SIGPIPE. A program in another language that loads this library does not:
+//! the signal would kill it if the service went away during a write.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
@@ -12,10 +12,10 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A socket that is written to without the signal.
+/// A socket whose writes never raise the signal.
 pub(crate) struct Quiet<S>(pub(crate) S);
 
-/// What tokio's sockets have in common.
+/// The common traits of tokio's sockets.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin {
     fn poll_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn attempt(&self, write: impl FnMut() -> io::Result<usize>) -> io::Result<usize>;

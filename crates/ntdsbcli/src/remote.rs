@@ -1,5 +1,4 @@
-//! A service on another computer: where it listens, how it is known for what it is, and the TLS
-//! connection to it.
+//! A service on another computer: its address, its authentication, and the TLS connection to it.
 
 use std::fmt;
 use std::io;
@@ -22,7 +21,7 @@ use wire::tls::{self, Fingerprint};
 
 use crate::local::{self, NetworkStream};
 
-/// How long a service may take to accept a connection and to say who it is.
+/// The timeout for connecting to a service and authenticating it.
 const CONNECT: Duration = Duration::from_secs(20);
 
 /// The environment variable that names the file of the certification authority's certificates
@@ -35,25 +34,26 @@ pub const CLIENT_CERTIFICATE_VARIABLE: &str = "DSBACKUP_CLIENT_CERTIFICATE";
 /// The environment variable that names the file of this client's private key (PEM).
 pub const CLIENT_KEY_VARIABLE: &str = "DSBACKUP_CLIENT_KEY";
 
-/// How a service on another computer is known, and how this client proves who it is.
+/// The authentication of a service on another computer, and of this client.
 ///
-/// The service must be known by a certification authority or by its key. With both, both must hold.
+/// The service is authenticated by a certification authority or by its key; if both are given, by
+/// both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// The certificates of the authority that issued the service's (PEM). The service's name must
-    /// be in its certificate then, and the certificate must not have run out.
+    /// The certificates of the authority that issued the service's (PEM). Then the service's
+    /// certificate must hold its name and must not have expired.
     pub ca_file: Option<PathBuf>,
     /// The SHA-256 of the service's public key; the service writes it to its log when it starts.
     pub pin: Option<Fingerprint>,
-    /// This client's certificate and those that lead to its authority (PEM), which the service maps
-    /// to privileges.
+    /// This client's certificate, which the service maps to privileges, and its chain to the
+    /// authority (PEM).
     pub client_certificate: Option<PathBuf>,
     /// The private key of the client's certificate (PEM).
     pub client_key: Option<PathBuf>,
 }
 
 impl TlsOptions {
-    /// What the environment variables say: the functions' parameters have no place for it.
+    /// Reads the options from the environment variables: the functions have no parameters for them.
     ///
     /// # Errors
     /// `hrInvalidParam` for a malformed pin.
@@ -96,7 +96,7 @@ impl fmt::Display for Remote {
     }
 }
 
-/// Everything that can be said before the first byte is sent.
+/// The address and the TLS configuration of a connection.
 pub(crate) struct Prepared {
     host: String,
     port: u16,
@@ -108,8 +108,8 @@ impl Remote {
     /// Reads certificates and keys.
     ///
     /// # Errors
-    /// `hrCouldNotConnect` for a name that is none, and where nothing says how the service is
-    /// known; `hrInvalidParam` for files that cannot be used.
+    /// `hrCouldNotConnect` for an invalid name, and with neither authority nor key of the service;
+    /// `hrInvalidParam` for unusable files.
     pub(crate) fn prepare(&self) -> Result<Prepared> {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| {
             Error::new(
@@ -153,7 +153,7 @@ impl Remote {
 }
 
 impl Prepared {
-    /// Connects, and has the service prove who it is.
+    /// Connects, and authenticates the service.
     pub(crate) async fn connect(&self) -> io::Result<TlsStream<NetworkStream>> {
         let connect = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
@@ -168,7 +168,7 @@ impl Prepared {
     }
 }
 
-/// Decides whether who answers is the service that was meant.
+/// Verifies the service's certificate by authority, key, or both.
 #[derive(Debug)]
 struct KnownService {
     authority: Option<Arc<WebPkiServerVerifier>>,

@@ -17,44 +17,43 @@ use crate::connection::Connection;
 use crate::convert;
 use crate::server::Server;
 
-/// What DsRestoreRegister is told.
+/// The parameters of DsRestoreRegister.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// The folder of the checkpoint.
     pub checkpoint_directory: String,
     /// The folder of the logs.
     pub log_directory: String,
-    /// Where each database comes from and goes to.
+    /// The source and destination of each database.
     pub databases: Vec<DatabaseMap>,
-    /// The folder in which the backup's logs lie; the log directory itself when they are copied
-    /// straight there.
+    /// The folder of the backup's logs; the log directory itself if they are copied straight there.
     pub backup_log_directory: String,
     /// The generations of the backup's logs.
     pub generations: Generations,
 }
 
-/// EDB_RSTMAP: where one database lay when it was backed up, and where it goes.
+/// EDB_RSTMAP: the path of one database in the backup, and its destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseMap {
     /// The path in the backup.
     pub old_path: String,
-    /// The path on the server that is restored.
+    /// The path on the restored server.
     pub new_path: String,
 }
 
 /// Why a file did not arrive.
 #[derive(Debug)]
 pub enum SendError {
-    /// Its content could not be read.
+    /// The content could not be read.
     Content(std::io::Error),
-    /// The service refused it, or was not reached.
+    /// The service refused it or could not be reached.
     Service(Error),
 }
 
 /// Pieces that may wait for the service.
 const PIECES_AHEAD: usize = 4;
 
-/// Reads until the buffer is full or the content ends; returns how much that was.
+/// Reads until the buffer is full or the content ends. Returns the bytes read.
 fn read_full(content: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
@@ -70,16 +69,16 @@ fn read_full(content: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize
 
 /// A restore in progress.
 ///
-/// Dropping it ends the restore; one that was registered and not completed leaves the directory
-/// unable to start until a restore completes.
+/// Dropping it ends the restore. If it was registered but not completed, the directory cannot start
+/// until a restore completes.
 pub struct RestoreContext {
     connection: Connection,
     handle: Vec<u8>,
 }
 
 impl RestoreContext {
-    /// DsRestorePrepare. Without a token the context is good for
-    /// [`database_locations`](Self::database_locations) only.
+    /// DsRestorePrepare. Without a token the context allows only
+    /// [`database_locations`](Self::database_locations).
     ///
     /// # Errors
     /// `hrCouldNotConnect`; `ERROR_ACCESS_DENIED` without SE_RESTORE_NAME;
@@ -108,7 +107,7 @@ impl RestoreContext {
         Ok(Self { connection, handle })
     }
 
-    /// DsRestoreGetDatabaseLocations: where the database, the logs and the checkpoint go.
+    /// DsRestoreGetDatabaseLocations: the destinations of database, logs and checkpoint.
     ///
     /// # Errors
     /// `hrInvalidHandle` when the service has released the context.
@@ -126,7 +125,7 @@ impl RestoreContext {
     /// # Errors
     /// `hrMissingExpiryToken` on a restricted handle; `hrRestoreMapExists` a second time;
     /// `hrRestoreInProgress` while another restore is registered; `ERROR_INVALID_PARAMETER` and
-    /// `hrInvalidPath` for what does not fit the directory.
+    /// `hrInvalidPath` for parameters that do not fit the directory.
     pub fn register(&self, registration: &Registration) -> Result<()> {
         let request = RestoreRegisterRequest {
             handle: self.handle.clone(),
@@ -151,11 +150,11 @@ impl RestoreContext {
     }
 
     /// Ours, for a service on another computer, after [`register`](Self::register): deletes the
-    /// directory's files that lie in the places of the restore, and returns their paths there.
+    /// directory's files at the destinations of the restore, and returns their paths there.
     /// `needed` is the size of all files to come, in bytes.
     ///
     /// # Errors
-    /// `hrDiskFull` when they would not fit: nothing was deleted.
+    /// `hrDiskFull` if they would not fit. Then nothing was deleted.
     pub fn clear(&self, needed: u64) -> Result<Vec<String>> {
         let mut client = self.connection.restore();
         let request = RestoreClearRequest {
@@ -168,11 +167,12 @@ impl RestoreContext {
         Ok(list.files.into_iter().map(|file| file.name).collect())
     }
 
-    /// Ours, as [`clear`](Self::clear): sends one file of the backup to its place on the service's
-    /// computer. The file exists there when this succeeds, whole and durable, and else it does not.
+    /// Ours, as [`clear`](Self::clear): sends one file of the backup to its destination on the
+    /// service's computer. After success the file exists there, whole and durable; after a failure
+    /// it does not exist.
     ///
     /// # Errors
-    /// What the service says, and what the reader says, in [`SendError`].
+    /// [`SendError`] with the error of the service or of the reader.
     pub fn send_file(
         &self,
         file: &RestoredFile,
@@ -193,7 +193,7 @@ impl RestoreContext {
             start: Some(start),
             data: Bytes::new(),
         };
-        // Where the service takes no more, its answer says why.
+        // If the service stops receiving, its answer gives the reason.
         while pieces.blocking_send(message).is_ok() {
             let mut piece = vec![0; wire::PIECE];
             let length = read_full(content, &mut piece).map_err(SendError::Content)?;
@@ -211,12 +211,12 @@ impl RestoreContext {
         Ok(())
     }
 
-    /// DsRestoreRegisterComplete: reports how the copying ended. After `S_OK` the service checks
-    /// what lies there and unlocks the directory; after anything else, or when the check fails, the
-    /// directory stays unable to start.
+    /// DsRestoreRegisterComplete: reports the result of the copying. After `S_OK` the service
+    /// checks the restored files and unlocks the directory. After any other code, or if the check
+    /// fails, the directory still cannot start.
     ///
     /// # Errors
-    /// What the service found wrong with the restored files.
+    /// The faults that the service found in the restored files.
     pub fn register_complete(&self, restore_state: ResultCode) -> Result<()> {
         let request = RestoreRegisterCompleteRequest {
             handle: self.handle.clone(),

@@ -1,10 +1,10 @@
-//! A password that is kept for later calls, but not as it is written.
+//! A password that is kept for later calls, masked in memory.
 
 use zeroize::Zeroizing;
 
 /// A password beside random bytes that it is mixed with, so that an image of the process's memory
-/// does not show it. Both are in that image: this keeps a password out of crash reports and swap
-/// files that somebody reads or searches, and does not stop who takes the process apart.
+/// does not show it. Both are in that image: this hides the password from a reader or a search of
+/// crash reports and swap files, but not from a determined analysis of the process.
 #[derive(Clone)]
 pub(crate) struct Sealed {
     pad: Zeroizing<Vec<u8>>,
@@ -14,20 +14,20 @@ pub(crate) struct Sealed {
 impl Sealed {
     pub(crate) fn new(password: &str) -> Self {
         let mut pad = Zeroizing::new(vec![0; password.len()]);
-        // A system that has no randomness to give encrypts no connection either.
+        // A system without randomness cannot encrypt a connection either.
         let _ = getrandom::fill(&mut pad);
         let mixed = mix(password.as_bytes(), &pad);
         Self { pad, mixed }
     }
 
-    /// The password, for a moment: it is wiped when the value is dropped.
+    /// The password in clear; wiped when the value is dropped.
     #[cfg_attr(
         not(unix),
         expect(dead_code, reason = "no tickets are obtained there yet")
     )]
     pub(crate) fn open(&self) -> Zeroizing<String> {
         let mut bytes = mix(&self.mixed, &self.pad);
-        // What was mixed was text, so this takes the bytes as they are.
+        // The masked bytes were text, so this conversion does not fail.
         Zeroizing::new(String::from_utf8(std::mem::take(&mut *bytes)).unwrap_or_default())
     }
 }

@@ -1,4 +1,4 @@
-//! Where a backup service listens.
+//! The addresses of backup services.
 
 use std::fmt;
 use std::io;
@@ -25,7 +25,7 @@ pub struct Server {
     way: Way,
 }
 
-/// How a service is reached.
+/// The transport to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     /// Over a Unix socket, on this computer.
@@ -80,8 +80,8 @@ impl Server {
         }
     }
 
-    /// A service that this process hosts itself, to which `connect` makes connections: bytes in
-    /// memory, or a pair of sockets.
+    /// A service hosted by this process. `connect` makes connections to it: bytes in memory, or a
+    /// pair of sockets.
     pub fn hosted<S>(connect: impl Fn() -> io::Result<S> + Send + Sync + 'static) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -92,8 +92,8 @@ impl Server {
         }
     }
 
-    /// The service on the computer of that name; leading backslashes are optional. This computer's
-    /// service is reached over its Unix socket, another's over TLS as the environment says
+    /// The service on the named computer; leading backslashes are optional. This computer's service
+    /// is reached over its Unix socket, another's over TLS with the options of the environment
     /// ([`TlsOptions::from_environment`]).
     ///
     /// # Errors
@@ -102,9 +102,9 @@ impl Server {
         Self::find(name, TlsOptions::from_environment)
     }
 
-    /// The service on the computer of that name, which is reached over TLS, unless it is this
-    /// computer and no port is named: `\\name`, `name`, `name:port`, or an address; one of IPv6 in
-    /// brackets where a port follows.
+    /// The service on the named computer, over TLS unless it is this computer and no port is given.
+    /// Names are `\\name`, `name`, `name:port`, or an address; an IPv6 address before a port is in
+    /// brackets.
     ///
     /// # Errors
     /// `hrCouldNotConnect` for a malformed name.
@@ -127,8 +127,8 @@ impl Server {
         })
     }
 
-    /// Whether the service is reached over the network: the paths that it names are not this
-    /// computer's then.
+    /// Whether the service is reached over the network. Then its paths are not those of this
+    /// computer.
     pub fn is_remote(&self) -> bool {
         matches!(self.way, Way::Network(_))
     }
@@ -184,8 +184,7 @@ fn split(name: &str) -> Result<(&str, Option<u16>)> {
     }
 }
 
-/// Whether a name is this computer's. Elsewhere than on Unix no service runs on it, as far as this
-/// program knows.
+/// Whether a name is this computer's. Always false outside Unix, where no local service is known.
 fn is_this_computer(name: &str) -> bool {
     let own = computer_name();
     let short = |name: &str| name.split('.').next().unwrap_or(name).to_lowercase();

@@ -1,19 +1,19 @@
-//! Proves to a service on another computer who calls, by Kerberos tickets that are bound to the TLS
-//! channel: by those of the identity that was set, or of the process's own cache.
+//! Authenticates the caller to a service on another computer, by Kerberos tickets bound to the TLS
+//! channel: those of the identity that was set, or of the process's own cache.
 
 use contract::{Error, Result, ResultCode};
 
 use crate::identity::Identity;
 
-/// Tokens that an exchange may take; SPNEGO with Kerberos takes two.
+/// The most tokens in an exchange; SPNEGO with Kerberos takes two.
 #[cfg(unix)]
 const MOST_STEPS: usize = 8;
 
-/// Exchanges tokens with the service until both sides know each other; `exchange` sends one and
-/// returns the answer.
+/// Exchanges tokens with the service until both sides are authenticated. `exchange` sends a token
+/// and returns the answer.
 ///
 /// # Errors
-/// `ERROR_ACCESS_DENIED` when the domain gives no ticket, or the service does not take it.
+/// `ERROR_ACCESS_DENIED` if the domain issues no ticket, or the service does not accept it.
 #[cfg(unix)]
 pub(crate) fn prove(
     exchange: impl Fn(Vec<u8>) -> Result<wire::v1::AuthenticateResponse>,
@@ -29,14 +29,14 @@ pub(crate) fn prove(
     });
     let mut initiator =
         kerberos::Initiator::new(host, channel, password.as_ref()).map_err(denied)?;
-    // The library has it now, and forgets it with the initiator.
+    // The library now holds it until the initiator is dropped.
     drop(password);
     let mut input = Vec::new();
     for _ in 0..MOST_STEPS {
         let next = initiator.step(&input).map_err(denied)?;
         let answer = exchange(next.token)?;
         if answer.done {
-            // The service's last token proves who it is.
+            // The service's last token authenticates it.
             let known = next.done && answer.token.is_empty()
                 || initiator.step(&answer.token).map_err(denied)?.done;
             return match known {
@@ -57,7 +57,7 @@ fn unfinished() -> Error {
     )
 }
 
-/// Refuses: tickets are obtained through MIT's library, which this system does not have.
+/// Fails: tickets come from MIT's library, which does not exist on this system.
 ///
 /// # Errors
 /// `ERROR_ACCESS_DENIED`.

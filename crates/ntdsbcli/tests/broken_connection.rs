@@ -1,4 +1,4 @@
-//! A service that goes away: an error, and never a signal that kills programs in other languages.
+//! A service that goes away: an error, never a signal that kills programs in other languages.
 #![cfg(unix)]
 
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ fn nobody_hears_of_it_but_by_the_result() {
     let local = UnixListener::bind(&socket).unwrap();
     let network = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = network.local_addr().unwrap().port();
-    // Both hang up on everybody.
+    // Both close every connection at once.
     std::thread::spawn(move || local.incoming().for_each(drop));
     std::thread::spawn(move || network.incoming().for_each(drop));
     let tls = TlsOptions {

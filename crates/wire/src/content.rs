@@ -1,9 +1,9 @@
-//! The messages of HrRBackupRead as they lie in the body of its answer, without a copy of the data
-//! in them.
+//! Encodes and decodes the messages of HrRBackupRead in the body of its answer, without copying
+//! their data.
 //!
-//! gRPC puts each message behind five bytes, and the message is a [`FileContent`]. The general way
-//! builds every message in a buffer on one side and collects it in another on the other side. Here
-//! the data passes as it is, and only what stands around it is made and read:
+//! gRPC prefixes each message, a [`FileContent`], with five bytes. The generic codec builds every
+//! message in a buffer on one side and collects it in another on the other side. Here the data
+//! passes as it is, and only the bytes around it are written and parsed:
 //!
 //! ```text
 //! 0          1                    5     6              n          n + data
@@ -13,8 +13,7 @@
 //!            big-endian            field 1               as read    FileEnd, or none
 //! ```
 //!
-//! Any gRPC library understands what [`parts`] makes, and [`Reader`] understands what any library
-//! sends.
+//! Any gRPC library reads the output of [`parts`], and [`Reader`] reads the output of any library.
 
 use contract::{Error, Result, ResultCode};
 use prost::Message;
@@ -25,17 +24,17 @@ use crate::v1::{FileContent, FileEnd};
 /// Bytes before each message: whether it is compressed, and its length.
 const HEADER: usize = 5;
 
-/// What stands before the data in a message: field 1, of the kind that has a length.
+/// The tag of the data: field 1, length-delimited.
 const DATA: u8 = 1 << 3 | 2;
 
-/// Bytes of a message beside its data: the first damages of a file, in words.
+/// The most bytes of a message beside its data: the first damages of a file, in words.
 const REST: usize = 1 << 20;
 
-/// Bytes of a message.
+/// The most bytes of a message.
 const MESSAGE: usize = 64 << 20;
 
-/// One message as consecutive parts: what stands before the data, the data itself, and what stands
-/// behind it. The last two may be empty.
+/// One message as consecutive parts: the bytes before the data, the data itself, and the bytes
+/// after it. The last two may be empty.
 pub fn parts(content: FileContent) -> [Bytes; 3] {
     let FileContent { data, end } = content;
     let rest = FileContent {
@@ -55,15 +54,15 @@ pub fn parts(content: FileContent) -> [Bytes; 3] {
     [before.freeze(), data, rest.into()]
 }
 
-/// Reads messages from the body of an answer, whatever the parts that it arrives in.
+/// Reads messages from the body of an answer, which may arrive in any parts.
 #[derive(Debug, Default)]
 pub struct Reader {
     expected: Expected,
-    /// What has arrived of a header, a length or other fields.
+    /// The bytes so far of a header, a length or other fields.
     collected: Vec<u8>,
-    /// Bytes of the message that are still to come, without those collected.
+    /// Bytes of the message that are still missing, without the collected ones.
     message: usize,
-    /// Bytes that were taken in all.
+    /// Bytes taken in all.
     position: u64,
 }
 
@@ -73,21 +72,21 @@ enum Expected {
     Header,
     /// The start of a message that is not empty.
     Field,
-    /// How many bytes of data there are.
+    /// The length of the data.
     Length,
-    /// So many bytes of data.
+    /// The remaining bytes of data.
     Data(usize),
     /// The other fields, up to the end of the message.
     Rest,
 }
 
 impl Reader {
-    /// Takes bytes from the front of `part` and returns the next data in them, or the file's end.
-    /// The data of one message may come in many pieces. `None` when more parts are needed; then
-    /// `part` is empty.
+    /// Takes bytes from the front of `part` and returns the next data, or the file's end. The data
+    /// of one message may come in many pieces. `None` means that more parts are needed; then `part`
+    /// is empty.
     ///
     /// # Errors
-    /// `hrCommunicationError` for what is no such message.
+    /// `hrCommunicationError` for a malformed message.
     pub fn next(&mut self, part: &mut Bytes) -> Result<Option<FileContent>> {
         while !part.is_empty() {
             match self.expected {
@@ -117,7 +116,7 @@ impl Reader {
                     let before = self.collected.len();
                     self.collect(part, before + self.message);
                     self.message -= self.collected.len() - before;
-                    // Fields that a later version adds are passed over.
+                    // Unknown fields of a later version are skipped.
                     if self.message == 0
                         && let Some(end) = self.rest()?
                     {
@@ -132,7 +131,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// Whether everything that was taken is whole messages.
+    /// Checks that the bytes taken are whole messages.
     ///
     /// # Errors
     /// `hrCommunicationError` in the middle of one.
@@ -163,7 +162,7 @@ impl Reader {
     fn length(&mut self, part: &mut Bytes) -> Result<()> {
         let byte = self.take(part, 1)[0];
         self.collected.push(byte);
-        // A message of a length that was accepted needs no more than four bytes for it.
+        // The length of an acceptable message needs no more than four bytes.
         if self.message == 0 || self.collected.len() > 4 {
             return Err(self.unusable("the length of the data", "a number that does not end"));
         }
@@ -198,7 +197,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The end of the file, where the other fields hold it.
+    /// The end of the file, if the other fields hold it.
     fn rest(&mut self) -> Result<Option<FileEnd>> {
         let decoded = FileContent::decode(self.collected.as_slice());
         self.expected = Expected::Header;

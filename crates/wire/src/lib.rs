@@ -1,6 +1,6 @@
 //! The messages between the directory backup service and its clients (`proto/dsbackup.proto`), and
-//! how the documented codes travel in them: as a trailer of the gRPC status, whose message is the
-//! reason in words.
+//! the encoding of the documented codes: a code is a trailer of the gRPC status, and the status
+//! message is the reason in words.
 #![forbid(unsafe_code)]
 
 pub mod content;

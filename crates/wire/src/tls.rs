@@ -1,5 +1,5 @@
-//! What both sides of a TLS connection agree on: version 1.3 and nothing older, HTTP/2, and how
-//! keys and certificates are named.
+//! The TLS parameters of both sides: version 1.3 only, HTTP/2, channel binding, and fingerprints of
+//! keys and certificates.
 
 use std::fmt;
 use std::path::Path;
@@ -14,22 +14,23 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
-/// The TCP port of the service, where none is named.
+/// The default TCP port of the service.
 pub const DEFAULT_PORT: u16 = 18390;
 
-/// The protocol inside TLS, by its registered name (ALPN): HTTP/2, which carries gRPC.
+/// The ALPN name of the protocol inside TLS: HTTP/2, which carries gRPC.
 pub const ALPN: &[u8] = b"h2";
 
-/// The only version.
+/// The only TLS version.
 pub const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
-/// The label under which both ends derive the name of their channel (RFC 9266).
+/// The exporter label of the channel binding (RFC 9266).
 const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 
-/// The name of a TLS channel, which only its two ends know (RFC 9266): what a ticket is bound to.
+/// The channel binding of a TLS connection (RFC 9266), known only to its two ends. Tickets are
+/// bound to it.
 ///
 /// # Errors
-/// `hrError` before the handshake is complete.
+/// `hrError` if the handshake is not complete.
 pub fn channel_binding<Data>(connection: &rustls::ConnectionCommon<Data>) -> Result<Vec<u8>> {
     let exported = connection
         .export_keying_material([0; 32], EXPORTER, None)
@@ -37,7 +38,7 @@ pub fn channel_binding<Data>(connection: &rustls::ConnectionCommon<Data>) -> Res
     Ok([b"tls-exporter:", exported.as_slice()].concat())
 }
 
-/// The cryptography: ring, which builds for every platform of the clients with a C compiler alone.
+/// The crypto provider: ring, which builds for every client platform with just a C compiler.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -57,7 +58,7 @@ impl Fingerprint {
     /// same key.
     ///
     /// # Errors
-    /// `hrInvalidParam` for what is no certificate.
+    /// `hrInvalidParam` if the bytes are no certificate.
     pub fn of_public_key(certificate: &CertificateDer<'_>) -> Result<Self> {
         let certificate = webpki::EndEntityCert::try_from(certificate).map_err(|error| {
             Error::new(
@@ -120,7 +121,7 @@ pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| unusable(file, &error))
 }
 
-/// A private key that every user can read is no secret any more.
+/// Refuses a private key that every user can read.
 #[cfg(unix)]
 fn refuse_open_to_others(file: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! The messages of a file on its way: what gRPC's general way makes is understood, and the other
-//! way round, however the bytes are cut on the network; anything else is refused.
+//! The messages of a file: the output of the generic gRPC codec is read, and the other way round,
+//! however the network cuts the bytes. Anything else is refused.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 use wire::content::{Reader, parts};
 use wire::v1::{FileContent, FileEnd};
 
-/// A message as gRPC's general way sends it.
+/// A message as the generic gRPC codec sends it.
 fn general(content: &FileContent) -> Vec<u8> {
     let message = content.encode_to_vec();
     let length = (message.len() as u32).to_be_bytes();
@@ -64,7 +64,7 @@ proptest! {
         short in 1usize..5,
     ) {
         let mut answer: Vec<u8> = messages.iter().flat_map(general).collect();
-        // Every message has a header of five bytes, so what is left ends within one.
+        // Every message has a header of five bytes, so the rest ends within one.
         let last = general(messages.last().unwrap());
         answer.truncate(answer.len() - short.min(last.len() - 1));
         prop_assert!(read(&answer, cut).is_err());
@@ -114,12 +114,12 @@ fn what_is_no_message_of_a_file_is_refused_with_its_position() {
         let reason = refused(answer);
         assert!(reason.contains(expected), "{reason}");
     }
-    // Data behind other fields is what no gRPC library sends.
+    // No gRPC library sends data after other fields.
     let twice = [0, 0, 0, 0, 6, 10, 1, 7, 10, 1, 8];
     assert!(refused(&twice).contains("expected fields behind the data, found data"));
 }
 
-/// What says nothing does not end the wait for the file, for which there is a limit.
+/// Empty messages do not end the wait for the file, which is limited.
 #[test]
 fn messages_that_say_nothing_are_passed_over() {
     let later_version = [0, 0, 0, 0, 2, 15 << 3, 1];
