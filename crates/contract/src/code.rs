@@ -11,8 +11,8 @@ macro_rules! codes {
         impl ResultCode {
             $(#[doc = concat!("`", $name, "`: ", $meaning, ".")] pub const $constant: Self = Self($value);)*
 
-            /// The published name and the meaning of the code, where it is one that this project
-            /// uses.
+            /// The published name and the meaning of the code; `None` for a code that this project
+            /// does not use.
             fn known(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
                     $($value => Some(($name, $meaning)),)*
@@ -74,8 +74,7 @@ impl ResultCode {
         Self(0xC800_0000 | jet_error.unsigned_abs() & 0xFFFF)
     }
 
-    /// Whether the code means success, possibly with a warning's severity left aside: only `S_OK`
-    /// does.
+    /// Whether the code means success. Only `S_OK` does; warnings do not.
     pub const fn is_ok(self) -> bool {
         self.0 == 0
     }
@@ -86,7 +85,7 @@ impl ResultCode {
         self.known().map(|(name, _)| name)
     }
 
-    /// What the code means, as half a sentence.
+    /// The meaning of the code, as half a sentence.
     pub fn meaning(self) -> &'static str {
         self.known()
             .map_or("a code from elsewhere", |(_, meaning)| meaning)
@@ -106,14 +105,13 @@ impl fmt::Debug for ResultCode {
     }
 }
 
-/// A documented code together with the reason in words: what happened, to which file, and what to
-/// do next.
+/// A documented code together with the reason in words: the event, the file, and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} [{code}]")]
 pub struct Error {
     /// The documented code.
     pub code: ResultCode,
-    /// The reason for people.
+    /// The reason in words.
     pub reason: String,
 }
 
@@ -128,7 +126,7 @@ impl Error {
     }
 }
 
-/// The code with its own meaning for a reason.
+/// The code, with its meaning as the reason.
 impl From<ResultCode> for Error {
     fn from(code: ResultCode) -> Self {
         Self::new(code, code.meaning())

@@ -1,23 +1,22 @@
-//! Backup file types (BFT): what a name in a list stands for, and into which folder the file goes
-//! back.
+//! Backup file types (BFT): the kind of a name in a list, and the folder that a restore puts the
+//! file into.
 
 use std::fmt;
 
 /// A BFT value: the first character of each name in the lists that the functions return.
 ///
-/// The high bits say where a file goes back to; the low four say what it is. Values 1 to 5 are
-/// published. A directory that is copied while nothing changes it has two more files, the
-/// checkpoint and the flush map: they are handed out under values of our own, whose high bits tell
-/// any other application where they belong.
+/// The high bits give the destination folder of a file, the low four its kind. Values 1 to 5 are
+/// published. The copy of an idle directory has two more files, the checkpoint and the flush map.
+/// They have values of our own, whose high bits tell other applications where they belong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileType(pub u8);
 
 impl FileType {
-    /// Set when the name is a folder.
+    /// Set if the name is a folder.
     pub const DIRECTORY: u8 = 0x80;
-    /// Set when the file belongs into the database's folder.
+    /// Set if the file belongs into the database's folder.
     pub const DATABASE_DIRECTORY: u8 = 0x40;
-    /// Set when the file belongs into the folder of the logs.
+    /// Set if the file belongs into the log folder.
     pub const LOG_DIRECTORY: u8 = 0x20;
 
     /// `BFT_LOG`: a transaction log.
@@ -30,15 +29,15 @@ impl FileType {
     pub const DATABASE: Self = Self(0x04 | Self::DATABASE_DIRECTORY);
     /// `BFT_PATCH_FILE`: pages that changed while an old engine's database was being copied.
     pub const PATCH_FILE: Self = Self(0x05 | Self::LOG_DIRECTORY);
-    /// Ours: the checkpoint file of a directory that stood still while it was copied.
+    /// Ours: the checkpoint file of a directory that was idle while it was copied.
     pub const CHECKPOINT: Self = Self(0x06 | Self::LOG_DIRECTORY);
     /// Ours: the flush map beside a database.
     pub const FLUSH_MAP: Self = Self(0x07 | Self::DATABASE_DIRECTORY);
     /// Ours: a file of a server's state that is no database, such as a key or a configuration.
     pub const STATE: Self = Self(0x08 | Self::DATABASE_DIRECTORY);
-    /// Ours: a file of the shares that a domain controller offers.
+    /// Ours: a file of a domain controller's shares.
     pub const SHARED: Self = Self(0x09 | Self::DATABASE_DIRECTORY);
-    /// Ours: the file that says what folders, owners and attributes belong to a server's state.
+    /// Ours: the listing of folders, owners and attributes of a server's state.
     pub const LISTING: Self = Self(0x0a | Self::DATABASE_DIRECTORY);
     /// Ours: the folder to which the paths of a server's state are relative.
     pub const STATE_DIR: Self = Self(0x0b | Self::DIRECTORY);
@@ -50,12 +49,12 @@ impl FileType {
         self.0 & Self::DIRECTORY != 0
     }
 
-    /// Whether the file goes back into the database's folder.
+    /// Whether the file belongs into the database's folder.
     pub const fn belongs_to_database_directory(self) -> bool {
         self.0 & Self::DATABASE_DIRECTORY != 0
     }
 
-    /// Whether the file goes back into the folder of the logs.
+    /// Whether the file belongs into the log folder.
     pub const fn belongs_to_log_directory(self) -> bool {
         self.0 & Self::LOG_DIRECTORY != 0
     }
@@ -111,12 +110,12 @@ impl fmt::Display for FileType {
     }
 }
 
-/// One entry of a list: a path valid on the service's machine, and what it stands for.
+/// One entry of a list: a path on the service's machine, and its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypedName {
-    /// What the name stands for.
+    /// The type of the name.
     pub file_type: FileType,
-    /// The path, to be given back to DsBackupOpenFile exactly as it is.
+    /// The path. Pass it to DsBackupOpenFile unchanged.
     pub name: String,
 }
 

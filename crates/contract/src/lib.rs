@@ -1,6 +1,6 @@
-//! What the published contract of the directory backup functions fixes, shared by the service and
-//! its clients: result codes, file types, rules for names and sizes, and the expiry token that ties
-//! a backup to its lifetime.
+//! The published contract of the directory backup functions, shared by the service and its clients:
+//! result codes, file types, rules for names and sizes, and the expiry token that ties a backup to
+//! its lifetime.
 //!
 //! Sources: Microsoft's documentation of the directory backup functions and the public-domain
 //! headers `ntdsbcli.h` and `ntdsbmsg.h` of mingw-w64. Nothing here does input or output.

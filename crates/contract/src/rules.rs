@@ -1,4 +1,4 @@
-//! Rules for parameters that hold before any service is asked.
+//! Rules for parameters that clients check before they call a service.
 
 use crate::code::{Error, Result, ResultCode};
 
@@ -8,7 +8,7 @@ pub const READ_SIZE_UNIT: u32 = 8192;
 /// The smallest read size or hint, in bytes.
 pub const READ_SIZE_MINIMUM: u32 = 24576;
 
-/// The highest log generation that DsRestoreRegister takes.
+/// The highest log generation that DsRestoreRegister accepts.
 pub const HIGHEST_REGISTERED_GENERATION: u32 = 0xF_FFFF;
 
 /// The kinds of backup that DsBackupPrepare knows by number.

@@ -1,5 +1,5 @@
-//! The expiry token: a backup may be restored only while the other servers still remember what was
-//! deleted since.
+//! The expiry token: a backup may be restored only while the other servers still keep the
+//! tombstones of objects deleted since.
 //!
 //! Format, version 1, all integers little-endian:
 //!
@@ -13,8 +13,9 @@
 //! | 24 | 28 | database signature, as in the database's header: random number (4), creation time (8), computer (16) |
 //! | 52 | 32 | SHA-256 of everything before |
 //!
-//! The digest tells damage and careless edits. It is no signature: whoever may restore a directory
-//! may also replace its files, so a token keeps mistakes out, not administrators.
+//! The digest detects damage and careless edits. It is no signature: a user who may restore a
+//! directory may also replace its files, so a token prevents mistakes, not misuse by
+//! administrators.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,11 +29,11 @@ const BODY: usize = 52;
 const LENGTH: usize = BODY + 32;
 const DAY: u64 = 24 * 60 * 60;
 
-/// A database's signature as its header holds it (random number, creation time, computer name):
-/// which database, of all in the world, a backup was taken from.
+/// A database's signature as in its header (random number, creation time, computer name). It
+/// identifies the database of a backup worldwide.
 pub type DatabaseSignature = [u8; 28];
 
-/// What a token says, and nothing else: the bytes are made by [`ExpiryToken::to_bytes`].
+/// The content of a token. [`ExpiryToken::to_bytes`] encodes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiryToken {
     /// When the backup began, in seconds since 1970-01-01 UTC.
@@ -62,9 +63,8 @@ impl ExpiryToken {
     ///
     /// # Errors
     /// - `hrMissingExpiryToken`: no bytes at all.
-    /// - `hrUnknownExpiryTokenFormat`: not a token of ours, or of a version that is not known.
-    /// - `hrInvalidParam`: a token of ours whose content does not fit its digest: damaged or
-    ///   edited.
+    /// - `hrUnknownExpiryTokenFormat`: not a token of ours, or of an unknown version.
+    /// - `hrInvalidParam`: a token of ours whose digest does not match: damaged or edited.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         if bytes.is_empty() {
             return Err(ResultCode::MISSING_EXPIRY_TOKEN.into());
@@ -108,12 +108,11 @@ impl ExpiryToken {
             .saturating_add(u64::from(self.tombstone_lifetime_days) * DAY)
     }
 
-    /// Whether the backup may still be restored at `now`.
+    /// Checks that the backup may still be restored at `now`.
     ///
     /// # Errors
-    /// `hrContentsExpired` when the tombstone lifetime has passed, and also when the token was made
-    /// more than a day after `now`: then one of the two clocks is wrong, and nobody can say how old
-    /// the backup is.
+    /// `hrContentsExpired` if the tombstone lifetime has passed, or if the token was made more than
+    /// a day after `now`: then one of the two clocks is wrong, and the backup's age is unknown.
     pub fn check_unexpired(&self, now: SystemTime) -> Result<()> {
         let now = now
             .duration_since(UNIX_EPOCH)

@@ -13,7 +13,7 @@ use crate::{ParseError, Sid};
 pub struct DomainSid(pub [u32; 3]);
 
 impl DomainSid {
-    /// Reads the bytes of an objectSid attribute; `None` where they are not those of a domain.
+    /// Reads the bytes of an objectSid attribute; `None` if they are not those of a domain.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Self::of(&Sid::from_bytes(bytes)?)
     }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ParseError, hex};
 
-/// A GUID as a directory stores it: its first three fields are little-endian.
+/// A GUID in its stored form: the first three fields are little-endian.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Guid(pub [u8; 16]);
 
-/// In the written form, the place of each stored byte.
+/// The index of the stored byte for each byte of the written form.
 const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// `3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18`

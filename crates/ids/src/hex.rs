@@ -1,6 +1,6 @@
 //! Bytes as hexadecimal digits, two a byte.
 
-/// Lower-case digits.
+/// Encodes bytes in lower-case digits.
 pub fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
@@ -10,7 +10,7 @@ pub fn encode(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The bytes behind digits of either case; `None` for other characters and half a byte.
+/// Decodes digits of either case; `None` for other characters or an odd number of digits.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
         return None;

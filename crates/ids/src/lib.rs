@@ -18,7 +18,7 @@ pub use domain_sid::DomainSid;
 pub use guid::Guid;
 pub use sid::Sid;
 
-/// Text that is no such identifier: it says which text, and what was expected.
+/// The error for text that is no such identifier, with the text and the expected form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?}: expected {expected}")]
 pub struct ParseError {

@@ -15,7 +15,7 @@ pub struct Sid {
     pub(crate) parts: Vec<u32>,
 }
 
-/// The most parts that one has.
+/// The most sub-authorities of a SID.
 const MOST_PARTS: usize = 15;
 
 impl Sid {
@@ -37,9 +37,8 @@ impl Sid {
         })
     }
 
-    /// From the form in which a directory's database stores it: the bytes of its last part, the
-    /// RID, are in reverse order, so that an index orders them by number. `None` for bytes that are
-    /// no SID.
+    /// From the stored form in a directory's database: the bytes of the last part, the RID, are in
+    /// reverse order, so that an index sorts by number. `None` for bytes that are no SID.
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut sid = Self::from_bytes(bytes)?;
         if let Some(last) = sid.parts.last_mut() {
@@ -58,15 +57,14 @@ impl Sid {
         bytes
     }
 
-    /// The identifier of an account or group in this domain; `None` where the identifier has no
-    /// room for it.
+    /// The SID of an account or group in this domain; `None` if the SID already has the most parts.
     pub fn with(&self, relative: u32) -> Option<Self> {
         let mut child = self.clone();
         child.parts.push(relative);
         (child.parts.len() <= MOST_PARTS).then_some(child)
     }
 
-    /// Of an account or group of a domain: its last part.
+    /// The last part of the SID of a domain's account or group.
     pub fn relative_in_domain(&self) -> Option<u32> {
         match (self.authority, self.parts.as_slice()) {
             (5, [21, _, _, _, relative]) => Some(*relative),
@@ -74,7 +72,7 @@ impl Sid {
         }
     }
 
-    /// Whether two accounts or groups belong to one domain.
+    /// Whether two accounts or groups belong to the same domain.
     pub fn is_of_domain_of(&self, other: &Self) -> bool {
         let domain = |sid: &Self| sid.parts.split_last().map(|(_, domain)| domain.to_vec());
         self.authority == other.authority && domain(self) == domain(other)

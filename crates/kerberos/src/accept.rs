@@ -19,7 +19,7 @@ pub struct Accepting {
     channel: Vec<u8>,
 }
 
-/// What a client's token led to.
+/// The result of a client's token.
 pub struct Step {
     /// For the client; may be empty.
     pub token: Vec<u8>,
@@ -27,12 +27,12 @@ pub struct Step {
     pub accepted: Option<Accepted>,
 }
 
-/// A client that has proven who it is.
+/// An authenticated client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The principal, such as `user@REALM`.
     pub principal: String,
-    /// What the domain says of it, signed for this service.
+    /// The account's SIDs from the ticket, signed for this service.
     pub logon: LogonInfo,
 }
 
@@ -41,7 +41,7 @@ impl Acceptor {
     /// are refused.
     ///
     /// # Errors
-    /// When the library is missing, or the keytab cannot be read or has no such key.
+    /// If the library is missing, or the keytab is unreadable or lacks the key.
     pub fn new(keytab: &Path, principal: &str) -> Result<Self> {
         let gss = gss()?;
         let name = gss.principal(principal)?;
@@ -56,10 +56,10 @@ impl Acceptor {
         })
     }
 
-    /// A new exchange, over the channel with these bindings.
+    /// Begins an exchange over the channel with these bindings.
     ///
     /// # Errors
-    /// When the library is missing.
+    /// If the library is missing.
     pub fn begin(&self, channel: &[u8]) -> Result<Accepting> {
         Ok(Accepting {
             context: gss()?.context(),
@@ -70,10 +70,10 @@ impl Acceptor {
 }
 
 impl Accepting {
-    /// Takes a client's token.
+    /// Processes a client's token.
     ///
     /// # Errors
-    /// For whatever does not prove who the client is: to this service, over this channel, by
+    /// If the token does not authenticate the client: to this service, over this channel, by
     /// Kerberos, in a domain.
     pub fn step(&mut self, token: &[u8]) -> Result<Step> {
         let step = self

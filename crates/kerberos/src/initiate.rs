@@ -5,23 +5,23 @@ use zeroize::Zeroizing;
 use crate::library::{Context, Credential, Name, gss};
 use crate::{Error, Result, SERVICE};
 
-/// A user by name and password. It has no `Debug`: the password is shown nowhere.
+/// A user by name and password. Without `Debug`, so that nothing shows the password.
 pub struct Password {
     /// The user's name.
     pub user: String,
-    /// The realm, or a name of the domain that the Kerberos configuration knows as one; the default
-    /// realm when empty.
+    /// The realm, or a domain name that the Kerberos configuration maps to one; the default realm
+    /// if empty.
     pub domain: String,
-    /// The password, which goes no further than into the library that asks the domain for tickets
-    /// with it.
+    /// The password. It is passed only to the library, which requests tickets from the domain with
+    /// it.
     pub password: Zeroizing<String>,
 }
 
-/// What the client's side does next.
+/// The client's next step.
 pub struct Next {
     /// For the service, unless it is empty.
     pub token: Vec<u8>,
-    /// Whether the service is known by now; it may still want the token.
+    /// Whether the service is authenticated. It may still need the token.
     pub done: bool,
 }
 
@@ -38,7 +38,7 @@ impl Initiator {
     /// Without a password the tickets of the process's own cache count.
     ///
     /// # Errors
-    /// When the library is missing, or the domain refuses the password.
+    /// If the library is missing, or the domain refuses the password.
     pub fn new(host: &str, channel: &[u8], password: Option<&Password>) -> Result<Self> {
         let gss = gss()?;
         let credential = password
@@ -60,10 +60,10 @@ impl Initiator {
         })
     }
 
-    /// Takes the service's last token (empty at first).
+    /// Processes the service's last token (empty at first).
     ///
     /// # Errors
-    /// When the domain gives no ticket, or the service does not prove who it is.
+    /// If the domain issues no ticket, or the service fails to authenticate itself.
     pub fn step(&mut self, input: &[u8]) -> Result<Next> {
         let step = self.context.initiate(
             self.credential.as_ref(),

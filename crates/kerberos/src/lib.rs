@@ -1,12 +1,12 @@
-//! Kerberos for both sides of a connection, through MIT's GSSAPI library, which is loaded when it
-//! is first needed.
+//! Kerberos for both sides of a connection, through MIT's GSSAPI library, which is loaded at its
+//! first use.
 //!
-//! Tokens are SPNEGO's. Every exchange is bound to the channel that carries it (RFC 5929, RFC
-//! 9266): tokens that somebody takes to another channel are refused, and so are those of a client
-//! that binds to none.
+//! The tokens are those of SPNEGO. Every exchange is bound to its channel (RFC 5929, RFC 9266):
+//! tokens relayed to another channel are refused, and so are those of a client without channel
+//! binding.
 //!
-//! [`Initiator`] is the client's side, [`Acceptor`] the service's; [`LogonInfo`] is what a domain's
-//! ticket says of groups.
+//! [`Initiator`] is the client's side, [`Acceptor`] the service's; [`LogonInfo`] holds the account
+//! and the groups in a domain's ticket.
 
 mod accept;
 mod initiate;
@@ -17,7 +17,7 @@ pub use accept::{Accepted, Accepting, Acceptor, Step};
 pub use initiate::{Initiator, Next, Password};
 pub use logon_info::LogonInfo;
 
-/// The class of the service's principal: `dsbackup/host@REALM`.
+/// The service class of the principal: `dsbackup/host@REALM`.
 pub const SERVICE: &str = "dsbackup";
 
 /// Why an exchange failed. The text names principals and causes, never a secret.

@@ -1,4 +1,4 @@
-//! MIT's GSSAPI library: the functions that are used of it, with owners for what they hand out.
+//! MIT's GSSAPI library: the functions in use, and owners for the resources that they return.
 //!
 //! The types are those of the library's public header gssapi/gssapi.h and gssapi_ext.h, on systems
 //! whose C compiler aligns structures naturally.
@@ -26,7 +26,7 @@ struct Oid {
     elements: *const c_void,
 }
 
-// SAFETY: object identifiers are constants; nobody writes to them.
+// SAFETY: object identifiers are constants that are never written to.
 unsafe impl Sync for Oid {}
 
 #[repr(C)]
@@ -72,7 +72,7 @@ const INITIATE: c_int = 1;
 const ACCEPT: c_int = 2;
 const CONTINUE_NEEDED: u32 = 1;
 const MUTUAL: u32 = 2;
-/// Ours and the peer's bindings are the same.
+/// The flag that our and the peer's channel bindings match (GSS_C_CHANNEL_BOUND_FLAG).
 const CHANNEL_BOUND: u32 = 0x800;
 const ERRORS: u32 = 0xffff_0000;
 
@@ -159,7 +159,7 @@ pub(crate) struct Gss {
 /// The library, loaded once.
 ///
 /// # Errors
-/// When it is not installed.
+/// If it is not installed.
 pub(crate) fn gss() -> Result<&'static Gss> {
     static GSS: OnceLock<Result<Gss>> = OnceLock::new();
     GSS.get_or_init(load).as_ref().map_err(Clone::clone)
@@ -233,7 +233,7 @@ fn spnego_only() -> OidSet {
 }
 
 impl Gss {
-    /// Copies a buffer of the library's and gives it back.
+    /// Copies a buffer of the library and releases it.
     fn take(&self, mut buffer: Buffer) -> Vec<u8> {
         let bytes = if buffer.value.is_null() {
             Vec::new()
@@ -247,7 +247,7 @@ impl Gss {
         bytes
     }
 
-    /// An error if the call failed, in the library's words.
+    /// Turns a failure into an error with the library's text.
     fn check(&self, doing: &str, major: u32, minor: u32) -> Result<()> {
         if major & ERRORS == 0 {
             return Ok(());
@@ -265,7 +265,7 @@ impl Gss {
                     &mut text,
                 )
             };
-            // Some of its texts come with the zero byte at their end.
+            // Some of its texts include the final zero byte.
             let text = self.take(text);
             String::from_utf8_lossy(&text)
                 .trim_end_matches('\0')
@@ -288,12 +288,12 @@ impl Gss {
         self.name(&format!("{service}@{host}"), &HOST_BASED_SERVICE)
     }
 
-    /// A principal by its name.
+    /// The principal of this name.
     pub(crate) fn principal(&'static self, name: &str) -> Result<Name> {
         self.name(name, &KRB5_PRINCIPAL)
     }
 
-    /// Credentials that a password gives.
+    /// Credentials by password.
     pub(crate) fn with_password(&'static self, user: &Name, password: &[u8]) -> Result<Credential> {
         let (mut minor, mut credential) = (0, ptr::null_mut());
         // SAFETY: all pointers are to living values, or absent where the function allows that.
@@ -382,7 +382,7 @@ impl Name {
         String::from_utf8(bytes).map_err(|error| Error(error.to_string()))
     }
 
-    /// An attribute that the ticket carries and the library has verified.
+    /// An attribute of the ticket that the library has verified.
     pub(crate) fn verified_attribute(&self, attribute: &str) -> Result<Vec<u8>> {
         let (mut minor, mut authenticated, mut complete, mut more) = (0, 0, 0, -1);
         let (mut value, mut text) = (empty(), empty());
@@ -445,24 +445,24 @@ pub(crate) struct Context {
 // SAFETY: a context is not bound to a thread, and has one owner.
 unsafe impl Send for Context {}
 
-/// What one step of the client's side gave.
+/// The result of one step of the client's side.
 pub(crate) struct Initiated {
-    /// For the service; may be empty when it is done.
+    /// For the service; may be empty when the exchange is done.
     pub(crate) token: Vec<u8>,
     pub(crate) done: bool,
-    /// Whether the service has proven who it is.
+    /// Whether the service is authenticated.
     pub(crate) mutual: bool,
 }
 
-/// What one step of the service's side gave.
+/// The result of one step of the service's side.
 pub(crate) struct AcceptedStep {
     /// For the client; may be empty.
     pub(crate) token: Vec<u8>,
-    /// The client's name, when it is done.
+    /// The client's name, once the exchange is done.
     pub(crate) client: Option<Name>,
-    /// Whether client and service named the same channel.
+    /// Whether client and service are bound to the same channel.
     pub(crate) bound: bool,
-    /// Whether it was Kerberos that the two agreed on.
+    /// Whether the negotiated mechanism is Kerberos.
     pub(crate) kerberos: bool,
 }
 

@@ -1,8 +1,8 @@
-//! KERB_VALIDATION_INFO of a ticket's PAC (\[MS-PAC\] 2.5): who the domain says that somebody is,
-//! and of which groups.
+//! KERB_VALIDATION_INFO of a ticket's PAC (\[MS-PAC\] 2.5): an account's SID and those of its
+//! groups, as the domain attests them.
 //!
-//! It is one structure in NDR (\[C706\], 14.3): fixed fields first, then what its pointers stand
-//! for, in their order.
+//! It is one structure in NDR (\[C706\], 14.3): fixed fields first, then the referents of its
+//! pointers, in order.
 
 use ids::Sid;
 
@@ -15,14 +15,14 @@ const DENY_ONLY: u32 = 0x10;
 /// More groups than a ticket can carry.
 const MOST_GROUPS: u32 = 4096;
 
-/// Somebody's own SID, and those of the groups.
+/// The SIDs of an account and its groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogonInfo {
     /// The account's SID.
     pub user: Sid,
-    /// Groups whose membership grants what they have.
+    /// Groups that count for granting access.
     pub groups: Vec<Sid>,
-    /// Groups whose membership only takes away.
+    /// Groups that count for denying access only.
     pub deny_only: Vec<Sid>,
 }
 
@@ -45,12 +45,12 @@ impl<'a> Reader<'a> {
         self.take(4)?.try_into().ok().map(u32::from_le_bytes)
     }
 
-    /// Whether a pointer stands for something.
+    /// Whether a pointer is not NULL.
     fn pointer(&mut self) -> Option<bool> {
         Some(self.number()? != 0)
     }
 
-    /// Where the string begins whose fixed part is here: whether there is one.
+    /// Reads the fixed part of a string. Whether the string exists.
     fn string_header(&mut self) -> Option<bool> {
         self.number()?;
         self.pointer()
@@ -84,7 +84,7 @@ impl LogonInfo {
     /// Reads the attribute `urn:mspac:logon-info`.
     ///
     /// # Errors
-    /// For bytes that are no such structure.
+    /// If the bytes are no such structure.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         read(bytes).ok_or_else(|| Error("the ticket's logon information is malformed".into()))
     }

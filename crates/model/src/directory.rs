@@ -1,9 +1,9 @@
-//! What is known of a directory when its backup begins.
+//! The facts of a directory at the beginning of its backup.
 
 use contract::Generations;
 use serde::{Deserialize, Serialize};
 
-/// What the service knows of the directory at the pinned moment.
+/// The service's facts of the directory at the pinned moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectoryFacts {
     /// The kind of store, such as `ese-folder`.
@@ -22,21 +22,19 @@ pub struct DirectoryFacts {
     pub logs: Option<Generations>,
     /// Days.
     pub tombstone_lifetime_days: u32,
-    /// What the names of logs and checkpoint start with.
+    /// The base name of logs and checkpoint.
     pub log_base_name: String,
-    /// What the administrator must know of this backup: logs that recovery will miss, files that
-    /// are not usable.
+    /// Warnings for the administrator: logs that recovery will miss, unusable files.
     pub warnings: Vec<String>,
-    /// What the database says of the directory in it; `None` where it holds none, or was not shut
-    /// down.
+    /// The directory in the database; `None` if it holds none, or was not shut down.
     pub directory: Option<DirectoryIdentity>,
 }
 
-/// Whose directory it is, how far it got, and how much it holds. Part of the manifest: the names of
-/// its fields are durable.
+/// The identity of a directory, its highest USN, and its counts. Part of the manifest: the names of
+/// the fields are durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryIdentity {
-    /// The DNS name of the domain; empty where the directory has none.
+    /// The DNS name of the domain; empty if the directory has none.
     pub domain: String,
     /// The NetBIOS name of the domain; empty as above.
     pub netbios_name: String,
@@ -50,9 +48,9 @@ pub struct DirectoryIdentity {
     pub dsa_guid: String,
     /// The invocation id, a GUID.
     pub invocation_id: String,
-    /// The distinguished names of the naming contexts that it holds.
+    /// The distinguished names of its naming contexts.
     pub naming_contexts: Vec<String>,
-    /// The highest USN of any change that it holds.
+    /// The highest USN of its changes.
     pub highest_committed_usn: u64,
     /// Objects that are not deleted.
     pub objects: u64,

@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 /// One file of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEntry {
-    /// What the file is.
+    /// The file's type.
     pub file_type: FileType,
-    /// Its path on the service's machine; a backup opens it by exactly this name.
+    /// Its path on the service's machine. A backup opens it by exactly this name.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed.
+    /// The time of the last change.
     pub modified: SystemTime,
     /// A numbered or current log's generation.
     pub generation: Option<u32>,
-    /// Where it lies in a snapshot, and belongs in a restore: relative, names joined by `/`. None
-    /// where its type says it.
+    /// Its relative path in a snapshot and in a restore, names joined by `/`. `None` if the type
+    /// determines it.
     pub place: Option<String>,
 }
 
 impl FileEntry {
-    /// A file, or a folder, of which nothing else is known.
+    /// A file or folder without further facts.
     pub fn named(file_type: FileType, name: impl Into<String>) -> Self {
         Self {
             file_type,
@@ -45,21 +45,21 @@ impl FileEntry {
 /// One file of a restore, as its sender announces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoredFile {
-    /// What the file is, which decides about its folder.
+    /// The file's type, which determines its folder.
     pub file_type: FileType,
     /// Its name without folder; for a service that restores a tree ([`FileType::STATE_DIR`]) its
-    /// path in that.
+    /// path in the tree.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
     /// The SHA-256 of its content.
     pub sha256: [u8; 32],
-    /// When it was last changed.
+    /// The time of the last change.
     pub modified: SystemTime,
 }
 
-/// Damage that was read past because the backup allows it. Part of the manifest: the names of its
-/// fields are durable.
+/// Damage in a file of a backup that allows it. Part of the manifest: the names of its fields are
+/// durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// Damaged pages or segments in all.

@@ -1,6 +1,6 @@
-//! What a directory, its files and its backups are. Stores, the service, its clients and the backup
-//! application share these types; none of them depends on the messages that travel between service
-//! and client.
+//! The types of directories, their files and their backups. Stores, the service, its clients and
+//! the backup application share them. None of the types depends on the messages between service and
+//! client.
 //!
 //! | type | stands for |
 //! | --- | --- |

@@ -1,5 +1,4 @@
-//! The manifest of a snapshot: what was backed up, of which directory, and what a restore of it
-//! needs.
+//! The manifest of a snapshot: the directory, its files, and the facts that a restore needs.
 //!
 //! Stored as `manifest.json` in the snapshot. Every reader must refuse a `format` that it does not
 //! know.
@@ -20,7 +19,7 @@ pub const TOKEN_PATH: &str = "expiry-token";
 /// The format that this release writes, and the highest that it reads.
 pub const FORMAT: u32 = 1;
 
-/// What a snapshot holds.
+/// The content of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`FORMAT`].
@@ -29,7 +28,7 @@ pub struct Manifest {
     pub tool: String,
     /// When the backup began, RFC 3339, UTC.
     pub created: String,
-    /// Until when it may be restored, RFC 3339, UTC.
+    /// The end of the time in which it may be restored, RFC 3339, UTC.
     pub expires: String,
     /// The tombstone lifetime in days, as the service knew it.
     pub tombstone_lifetime_days: u32,
@@ -39,20 +38,20 @@ pub struct Manifest {
     pub store: String,
     /// The database.
     pub database: Database,
-    /// The directory in it; absent where the database holds none, or was not shut down.
+    /// The directory in the database; absent if the database holds none, or was not shut down.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub directory: Option<DirectoryIdentity>,
-    /// What the names of logs and checkpoint start with, such as `edb`.
+    /// The base name of logs and checkpoint, such as `edb`.
     pub log_base_name: String,
     /// The generations of the logs in the snapshot.
     pub logs: Option<LogRange>,
-    /// The files, in the order in which they were read.
+    /// The files, in the order of reading.
     pub files: Vec<File>,
-    /// Whether damaged content was stored because the backup allowed it.
+    /// Whether the snapshot holds damage that the backup allowed.
     pub damaged: bool,
 }
 
-/// What the database's header said.
+/// The facts in the database's header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Database {
     /// The signature, 28 bytes in hex.
@@ -61,8 +60,7 @@ pub struct Database {
     pub state: String,
     /// Bytes in a page.
     pub page_size: u32,
-    /// The log generations that recovery needs: the lowest, and the last. None for a clean
-    /// database.
+    /// The log generations that recovery needs. `None` for a clean database.
     pub required: Option<LogRange>,
 }
 
@@ -78,7 +76,7 @@ pub struct LogRange {
 /// One file of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// What it is, in a word.
+    /// The word of its type.
     #[serde(rename = "type")]
     pub file_type: String,
     /// Its path in the snapshot.
@@ -89,15 +87,15 @@ pub struct File {
     pub size: u64,
     /// SHA-256 of its content, hex.
     pub sha256: String,
-    /// When it was last changed, RFC 3339, UTC.
+    /// The time of the last change, RFC 3339, UTC.
     pub modified: String,
     /// A log's generation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub generation: Option<u32>,
-    /// Damage that was stored because the backup allowed it.
+    /// Damage that the backup allowed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub damage: Option<Damage>,
-    /// What a later release may add, kept as it is.
+    /// Fields of later releases, kept unchanged.
     #[serde(flatten)]
     pub more: BTreeMap<String, serde_json::Value>,
 }
@@ -157,15 +155,15 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Whether the files lie in the snapshot as they belong in a restore: the state of a server,
-    /// with a listing of all that is no file. Otherwise each file's type says where it belongs.
+    /// Whether the paths in the snapshot are those of a restore: the state of a server, with a
+    /// listing of everything but the files. Otherwise each file's type determines its destination.
     pub fn is_tree(&self) -> bool {
         self.files
             .iter()
             .any(|file| file.file_type() == FileType::LISTING)
     }
 
-    /// The paths of the logs that recovery of this database does not require: no others are ever
+    /// The paths of the logs that recovery of this database does not require. Only these may be
     /// truncated.
     pub fn logs_below_the_required(&self) -> impl Iterator<Item = &str> {
         let required = self.database.required.map(|required| required.lowest);
@@ -183,7 +181,7 @@ impl Manifest {
     /// # Errors
     /// See [`ManifestError`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
-        /// Only the field that every format has.
+        /// The one field of every format.
         #[derive(Deserialize)]
         struct AnyFormat {
             format: u32,

@@ -1,9 +1,9 @@
-//! Times of files as interfaces carry them: milliseconds since 1970-01-01 UTC.
+//! File times in the interfaces: milliseconds since 1970-01-01 UTC.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time so many milliseconds after 1970-01-01 UTC, or before it; 1970 itself for times that the
-/// system lacks.
+/// The time `ms` milliseconds after 1970-01-01 UTC, or before it if negative. 1970 itself for times
+/// that the system cannot represent.
 pub fn from_unix_ms(ms: i64) -> SystemTime {
     let since = Duration::from_millis(ms.unsigned_abs());
     let time = match ms < 0 {
@@ -13,7 +13,7 @@ pub fn from_unix_ms(ms: i64) -> SystemTime {
     time.unwrap_or(UNIX_EPOCH)
 }
 
-/// The inverse of [`from_unix_ms`]; the nearest number for times that have none.
+/// The inverse of [`from_unix_ms`]; the nearest number for times out of range.
 pub fn to_unix_ms(time: SystemTime) -> i64 {
     let ms = |since: Duration| i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {

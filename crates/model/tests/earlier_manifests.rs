@@ -1,4 +1,4 @@
-//! Manifests that earlier releases wrote are read, and keep what they say.
+//! Manifests of earlier releases are read, with their content.
 //!
 //! `manifests/format-N/` holds samples of each format. Those of a database were written by release
 //! 0.1.0 of real directories: one that was shut down, one in use, one with a damaged page that the

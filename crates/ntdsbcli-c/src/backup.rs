@@ -1,7 +1,7 @@
 //! The exported functions of a backup: DsBackupPrepare to DsBackupEnd, and DsBackupFree.
 //!
-//! Every result is set to NULL or 0 before anything else can fail, so that a program that frees
-//! what it got after a failure frees nothing.
+//! Every result is set to NULL or 0 before anything else can fail, so that a program that frees its
+//! results after a failure frees nothing.
 #![allow(unsafe_code, non_snake_case)] // Published names, and callers' pointers.
 
 use std::ffi::{c_char, c_void};
@@ -16,7 +16,7 @@ use crate::memory;
 use crate::pointers::{self, Out};
 use crate::text::{Ansi, Form, Wide, list, text};
 
-/// HBC as it travels: a pointer that is never followed.
+/// HBC in the C interface: a pointer that is never followed.
 pub(crate) type Hbc = *mut c_void;
 
 /// The value of an HBC.
@@ -24,7 +24,7 @@ pub(crate) fn handle(hbc: Hbc) -> Handle {
     hbc.addr()
 }
 
-/// The HBC with a value.
+/// The HBC of a handle.
 pub(crate) fn hbc(handle: Handle) -> Hbc {
     ptr::without_provenance_mut(handle)
 }
@@ -92,7 +92,7 @@ unsafe fn prepare<F: Form>(
     token_size: *mut u32,
     phbc: *mut Hbc,
 ) -> Result<()> {
-    // The published page has another code for the token than for the rest.
+    // The published page documents another code for the token than for the rest.
     let hr_invalid_param = |mut error: ntdsbcli::contract::Error| {
         error.code = ResultCode::INVALID_PARAM;
         error
@@ -312,7 +312,7 @@ pub unsafe extern "system" fn DsBackupRead(
     })
 }
 
-/// Any value is taken: a handle is looked up, not followed.
+/// Any value is safe: a handle is looked up, not followed.
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupClose(hbc: Hbc) -> Hresult {
     call("DsBackupClose", || {
@@ -320,7 +320,7 @@ pub extern "system" fn DsBackupClose(hbc: Hbc) -> Hresult {
     })
 }
 
-/// Any value is taken.
+/// Any value is safe.
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupTruncateLogs(hbc: Hbc) -> Hresult {
     call("DsBackupTruncateLogs", || {
@@ -328,13 +328,13 @@ pub extern "system" fn DsBackupTruncateLogs(hbc: Hbc) -> Hresult {
     })
 }
 
-/// Any value is taken.
+/// Any value is safe.
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupEnd(hbc: Hbc) -> Hresult {
     call("DsBackupEnd", || BACKUPS.remove(handle(hbc))?.end())
 }
 
-/// Any value is taken: only what was handed out is freed.
+/// Any value is safe: only a buffer of this library is freed.
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupFree(pvBuffer: *mut c_void) {
     call("DsBackupFree", || {
@@ -350,7 +350,7 @@ pub extern "system" fn DsBackupFree(pvBuffer: *mut c_void) {
     });
 }
 
-/// The size of a buffer as the functions tell it.
+/// The size of a buffer in the type of the functions.
 pub(crate) fn length(bytes: &[u8]) -> Result<u32> {
     u32::try_from(bytes.len()).map_err(|_| ResultCode::NOT_ENOUGH_MEMORY.into())
 }

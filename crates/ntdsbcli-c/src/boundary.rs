@@ -1,5 +1,4 @@
-//! What every exported function goes through: no panic leaves it, and the reason of a failure is
-//! kept.
+//! The frame of every exported function: it catches panics and keeps the reason of a failure.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,12 +25,12 @@ pub(crate) fn call(function: &'static str, work: impl FnOnce() -> Result<()>) ->
     }
 }
 
-/// Runs work whose panic is an error of this library, not the end of somebody's program.
+/// Runs work, and turns a panic into an error, so that it does not end the calling program.
 fn guarded(function: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     #[cfg(windows)]
     crate::windows::pin();
-    // What was half done is a handle's own state, and `handles` refuses a handle on which a call
-    // has panicked.
+    // Only the handle's own state can be left half changed, and `handles` refuses a handle after a
+    // panic in one of its calls.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic
             .downcast_ref::<&str>()

@@ -1,11 +1,11 @@
-//! HBC: what a handle stands for, and what it must not do.
+//! The handles (HBC) and the contexts behind them.
 //!
-//! The value of a handle is no address but a serial number, given once in the life of the process.
-//! So a value that was never given, that was ended, or that stands for the other kind of context is
-//! told from a good one by looking it up: no value that a program passes is ever followed.
+//! The value of a handle is not an address but a serial number, used once in the life of the
+//! process. Looking it up tells a valid handle from one that never existed, that was ended, or that
+//! belongs to the other kind of context. A value from a program is never followed as a pointer.
 //!
-//! Calls on one handle from several threads wait for one another. One that waits while another
-//! thread ends the handle gets the same answer as one that comes later: it is no handle any more.
+//! Calls on one handle from several threads wait for one another. A call that waits while another
+//! thread ends the handle fails like a later call: the handle is no longer valid.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::boundary::invalid_parameter;
 /// The value of an HBC.
 pub(crate) type Handle = usize;
 
-/// Empty when the context was ended.
+/// Empty once the context has ended.
 type Slot<C> = Arc<Mutex<Option<C>>>;
 
 /// The living handles of one kind.
@@ -51,7 +51,7 @@ impl<C> Handles<C> {
         handle
     }
 
-    /// Makes a call on a context, after the calls of other threads on it.
+    /// Makes a call on a context, after pending calls of other threads.
     ///
     /// # Errors
     /// `ERROR_INVALID_PARAMETER` for a value that is no living handle of this kind; `hrError` for
@@ -71,7 +71,7 @@ impl<C> Handles<C> {
         call(context.as_mut().ok_or_else(|| self.no_handle(handle))?)
     }
 
-    /// Takes a context away from its handle, which is none any more.
+    /// Removes a handle and returns its context.
     ///
     /// # Errors
     /// `ERROR_INVALID_PARAMETER` for a value that is no living handle of this kind.
@@ -104,8 +104,8 @@ impl<C> Handles<C> {
     }
 }
 
-/// A value that no handle of this process has had. It is odd, so that it is no pointer to anything,
-/// and neighbours of a handle are none.
+/// A value that no handle of this process has had. It is odd, so that it is no aligned pointer, and
+/// the values beside it are no handles.
 fn serial_number() -> Handle {
     static LAST: Mutex<Handle> = Mutex::new(0);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
-//! The 28 functions of `ntdsbcli.dll` for C and C++, in front of the safe Rust API (`ntdsbcli`).
+//! The 28 functions of `ntdsbcli.dll` for C and C++, on top of the safe Rust API (`ntdsbcli`).
 //!
 //! A call travels in one direction: an exported function of [`backup`], [`restore`] or
-//! [`process_wide`] - [`boundary`] (no panic leaves, the reason is kept) - [`pointers`] and
-//! [`text`] (NULL, alignment, A and W strings) - [`handles`] (what does this HBC stand for) - the
-//! Rust API. What is handed out goes through [`memory`].
+//! [`process_wide`] - [`boundary`] (panics are caught, reasons kept) - [`pointers`] and [`text`]
+//! (NULL, alignment, A and W strings) - [`handles`] (the context of an HBC) - the Rust API.
+//! Returned buffers come from [`memory`].
 //!
 //! The only module that follows a caller's pointer is [`pointers`], and the only one that owns raw
 //! memory is [`memory`].

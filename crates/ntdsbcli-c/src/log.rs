@@ -1,4 +1,4 @@
-//! The log: what failed and why, for programs that print only a code.
+//! The log of failures and their reasons, for programs that print only a code.
 
 use std::sync::Once;
 
@@ -8,11 +8,11 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The environment variable that asks for a log on standard error: a level such as `warn` or
+/// The environment variable that enables the log on standard error: a level such as `warn` or
 /// `debug`.
 const VARIABLE: &str = "NTDSBCLI_LOG";
 
-/// Writes down the failure of a call.
+/// Logs the failure of a call.
 pub(crate) fn failure(function: &'static str, error: &Error) {
     static START: Once = Once::new();
     START.call_once(start);
@@ -38,6 +38,6 @@ fn start() {
         .with_ansi(false)
         .with_filter(levels);
     let started = tracing_subscriber::registry().with(log).try_init();
-    // Only who set one before can be in the way, and then there is a log.
+    // This fails only if a subscriber is set already, and then there is a log.
     drop(started);
 }

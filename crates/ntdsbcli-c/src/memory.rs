@@ -1,8 +1,8 @@
-//! Buffers that are handed out, until DsBackupFree.
+//! Buffers of callers, until DsBackupFree.
 //!
-//! Every buffer is written down. So DsBackupFree frees what was handed out and not freed yet, and
-//! nothing else: a pointer of another allocator, into the middle of a buffer, or freed before does
-//! no harm.
+//! Every buffer is registered. So DsBackupFree frees only buffers that were handed out and not
+//! freed yet: a pointer of another allocator, into the middle of a buffer, or freed before does no
+//! harm.
 #![allow(unsafe_code)] // Raw memory changes hands.
 
 use std::alloc::{Layout, alloc, dealloc};
@@ -13,15 +13,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ntdsbcli::contract::{Result, ResultCode};
 
-/// Good for every type that a program may see in a buffer.
+/// Sufficient for every type in a buffer.
 const ALIGNMENT: usize = 16;
 
 /// The layouts of the buffers by the complements of their addresses. Complements, because a leak
-/// checker that found the addresses here would take a buffer that its owner has forgotten for one
-/// that is in use.
+/// checker that finds an address here would take a leaked buffer for one in use.
 static HANDED_OUT: Mutex<BTreeMap<usize, Layout>> = Mutex::new(BTreeMap::new());
 
-/// Hands out a copy of some bytes.
+/// Allocates a buffer for the caller with a copy of `bytes`.
 ///
 /// # Errors
 /// `ERROR_NOT_ENOUGH_MEMORY`.
@@ -39,14 +38,14 @@ pub(crate) fn hand_out(bytes: &[u8]) -> Result<*mut c_void> {
     Ok(buffer.cast())
 }
 
-/// Takes back and frees a buffer that was handed out; says whether it was one.
+/// Frees a buffer that was handed out. Returns false, and does nothing, for any other pointer.
 pub(crate) fn take_back(buffer: *mut c_void) -> bool {
     let address = buffer.addr();
     let Some(layout) = handed_out().remove(&!address) else {
         return false;
     };
-    // SAFETY: the address and its layout were written down by `hand_out`, and have just been struck
-    // out: nobody frees them twice. `hand_out` exposed the provenance.
+    // SAFETY: `hand_out` registered the address and its layout, and the entry was just removed: no
+    // buffer is freed twice. `hand_out` exposed the provenance.
     unsafe { dealloc(ptr::with_exposed_provenance_mut(address), layout) };
     true
 }

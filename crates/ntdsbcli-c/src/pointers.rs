@@ -1,8 +1,8 @@
-//! Callers' pointers: where each is checked, and the only place where one is followed.
+//! Checks callers' pointers. Only this module follows them.
 //!
-//! A NULL pointer and one that is not aligned for its type are refused. That the memory behind it
-//! is the caller's to give cannot be checked by anybody: as for every function of C, that is the
-//! caller's duty, and each function here says what it relies on.
+//! A NULL pointer and one that is not aligned for its type are refused. Whether the memory behind a
+//! pointer belongs to the caller cannot be checked: as in every C function this is the caller's
+//! duty, and each function here documents what it relies on.
 #![allow(unsafe_code)] // Follows callers' pointers.
 
 use std::ffi::c_void;
@@ -11,28 +11,27 @@ use ntdsbcli::contract::{Error, Result, ResultCode};
 
 use crate::boundary::invalid_parameter;
 
-/// The longest string that is taken, in characters before its NUL: the longest path of Windows. One
-/// that goes on has lost its NUL.
+/// The longest accepted string, in characters before its NUL: the longest path of Windows. A longer
+/// one has lost its NUL.
 pub(crate) const LONGEST_STRING: usize = 32_767;
 
-/// The longest token that is looked at, in bytes. Ours are much shorter.
+/// The longest accepted token, in bytes. Ours are much shorter.
 const LONGEST_TOKEN: usize = 1 << 16;
 
 /// The most databases in one restore. A directory has one.
 const MOST_DATABASES: usize = 1024;
 
-/// Where a result goes: a pointer that was checked.
+/// A checked pointer to a result.
 pub(crate) struct Out<T>(*mut T);
 
 impl<T: Copy> Out<T> {
-    /// Checks a result's pointer, and sets the result to what a failure leaves there.
+    /// Checks a result's pointer, and sets the result to its value after a failure.
     ///
     /// # Errors
-    /// `ERROR_INVALID_PARAMETER` when it is NULL or misaligned.
+    /// `ERROR_INVALID_PARAMETER` if it is NULL or misaligned.
     ///
     /// # Safety
-    /// A pointer that is neither must point to memory that the caller may write, until the call
-    /// returns.
+    /// Any other pointer must point to memory that stays writable until the call returns.
     pub(crate) unsafe fn new(pointer: *mut T, parameter: &str, failed: T) -> Result<Self> {
         check(pointer, parameter)?;
         // SAFETY: neither NULL nor misaligned, and writable by this function's contract.
@@ -81,8 +80,8 @@ pub(crate) unsafe fn string<'a, U: Copy + Default + PartialEq>(
 /// `ERROR_INVALID_PARAMETER` when it is NULL.
 ///
 /// # Safety
-/// Any other pointer must point to `size` bytes that are the caller's to write and that nobody else
-/// uses for `'a`.
+/// Any other pointer must point to `size` writable bytes of the caller that nothing else uses for
+/// `'a`.
 pub(crate) unsafe fn buffer<'a>(
     pointer: *mut c_void,
     size: u32,
@@ -121,7 +120,7 @@ pub(crate) unsafe fn token<'a>(pointer: *const c_void, size: u32) -> Result<Opti
 /// The elements of a restore map.
 ///
 /// # Errors
-/// `ERROR_INVALID_PARAMETER` when it is NULL or misaligned, or when the count is not that of a map.
+/// `ERROR_INVALID_PARAMETER` when it is NULL or misaligned, or if the count is not that of a map.
 ///
 /// # Safety
 /// Any other pointer must point to `count` elements of the caller that do not change for `'a`.
@@ -211,7 +210,8 @@ mod tests {
     #[test]
     fn counts_are_bounded() {
         let maps = [[0usize; 2]; 2];
-        // SAFETY: the first count is the array's; with the others nothing is followed.
+        // SAFETY: the first count is the array's; the others are refused before the pointer is
+        // followed.
         unsafe {
             assert_eq!(map(maps.as_ptr(), 2).unwrap().len(), 2);
             for count in [0, -1, i32::MIN, i32::MAX, MOST_DATABASES as i32 + 1] {

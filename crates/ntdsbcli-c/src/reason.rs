@@ -16,11 +16,11 @@ pub(crate) fn keep(reason: String) {
         .filter(|&byte| byte != 0)
         .collect();
     let reason = CString::new(reason).unwrap_or_default();
-    // A thread that ends has nobody to ask for its reason.
+    // Fails only in a thread that ends, which no longer asks for the reason.
     let _ = REASON.try_with(|last| last.replace(reason));
 }
 
-/// The last call has succeeded.
+/// Clears the reason after a success.
 pub(crate) fn forget() {
     let _ = REASON.try_with(|last| {
         if !last.borrow().is_empty() {
@@ -34,7 +34,7 @@ pub(crate) fn current() -> String {
     REASON.with_borrow(|last| last.to_string_lossy().into_owned())
 }
 
-/// Ours: why this thread's last call failed, UTF-8; empty after a success. Good until the thread's
+/// Ours: why this thread's last call failed, UTF-8; empty after a success. Valid until the thread's
 /// next call.
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupGetLastReason() -> *const c_char {

@@ -15,7 +15,7 @@ use crate::memory;
 use crate::pointers::{self, Out};
 use crate::text::{Ansi, Form, Wide, list, text};
 
-/// EDB_RSTMAPA and EDB_RSTMAPW: where one database lay, and where it goes.
+/// EDB_RSTMAPA and EDB_RSTMAPW: the path of one database in the backup, and its destination.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct EdbRstmap<U> {

@@ -15,13 +15,13 @@ pub(crate) trait Form {
     /// CHAR or WCHAR.
     type Unit: Copy + Default + PartialEq;
 
-    /// Reads a string before its NUL; `None` when it does not convert.
+    /// Decodes a string before its NUL; `None` if it does not convert.
     fn decode(units: &[Self::Unit]) -> Option<String>;
 
-    /// Appends a string's bytes in memory, without NUL; `None` when it does not convert.
+    /// Appends a string's bytes in this form, without NUL; `None` if it does not convert.
     fn encode(text: &str, bytes: &mut Vec<u8>) -> Option<()>;
 
-    /// Appends one character that has no meaning beyond its number: a BFT type or a NUL.
+    /// Appends one character by its number: a BFT type or a NUL.
     fn push(number: u8, bytes: &mut Vec<u8>);
 }
 
@@ -75,7 +75,7 @@ impl Form for Wide {
 /// A caller's string.
 ///
 /// # Errors
-/// `ERROR_INVALID_PARAMETER` when it is NULL, misaligned, without end, or does not convert.
+/// `ERROR_INVALID_PARAMETER` if it is NULL, misaligned, without end, or does not convert.
 ///
 /// # Safety
 /// As [`pointers::string`].
@@ -90,7 +90,8 @@ pub(crate) unsafe fn text<F: Form>(pointer: *const F::Unit, parameter: &str) -> 
     })
 }
 
-/// The bytes of a list: each name after its BFT type and before a NUL, and one more NUL.
+/// The bytes of a list: for each name its BFT type, the name and a NUL, and one more NUL at the
+/// end.
 ///
 /// # Errors
 /// `ERROR_INVALID_PARAMETER` when a name does not convert into an A string: ask for the W form.

@@ -1,4 +1,4 @@
-//! What Windows alone needs: the ANSI code page, and a library that stays where its threads run.
+//! Code for Windows only: the ANSI code page, and pinning of the library.
 #![allow(unsafe_code)] // Functions of kernel32.
 
 use std::ptr;
@@ -41,7 +41,7 @@ pub(crate) fn from_ansi(bytes: &[u8]) -> Option<String> {
     let length = i32::try_from(bytes.len()).ok()?;
     // A code page has at most one UTF-16 unit for each byte.
     let mut units = vec![0u16; bytes.len()];
-    // SAFETY: both buffers are as long as they are said to be.
+    // SAFETY: both buffers have the given lengths.
     let converted = unsafe {
         MultiByteToWideChar(
             CP_ACP,
@@ -68,8 +68,8 @@ pub(crate) fn to_ansi(text: &str) -> Option<Vec<u8>> {
         i32::try_from(units.len()).ok()?,
         i32::try_from(bytes.len()).ok()?,
     );
-    // SAFETY: both buffers are as long as they are said to be; without default character and report
-    // of its use, which not every code page takes.
+    // SAFETY: both buffers have the given lengths. The default character and the flag of its use
+    // are NULL, since not every code page accepts them.
     let converted = unsafe {
         WideCharToMultiByte(
             CP_ACP,
@@ -86,8 +86,8 @@ pub(crate) fn to_ansi(text: &str) -> Option<Vec<u8>> {
     (from_ansi(&bytes).as_deref() == Some(text)).then_some(bytes)
 }
 
-/// Keeps the library in the process from now on: its threads carry connections, and FreeLibrary
-/// must not take their code away.
+/// Keeps the library loaded from now on: its threads carry connections, and FreeLibrary must not
+/// unload their code.
 pub(crate) fn pin() {
     static PIN: Once = Once::new();
     PIN.call_once(|| {

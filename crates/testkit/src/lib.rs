@@ -1,8 +1,8 @@
-//! Test data: directories and databases written by the real engine.
+//! Test data: directories and databases that the real engine wrote.
 //!
 //! A small selection ships with the project in `fixtures/`. The full set lies in `shared/fixtures`
-//! beside the checkout on the project's own machines; tests that want all of it call [`every`],
-//! which says what it left out where that folder does not exist.
+//! beside the checkout on the project's own machines; tests over the full set call [`every`], which
+//! prints a note if that folder does not exist.
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// One archived folder of files, and where the engine's word about it lies.
+/// One archived folder of files, and the location of the engine's output for it.
 #[derive(Debug, Clone)]
 pub struct Fixture {
     /// Such as `ese/p8192-clean`, `sample-forest/dirty` or `ese/chain-ad2016:backup-1`.
@@ -37,7 +37,7 @@ impl Fixture {
         for entry in archive.entries().expect("a tar archive") {
             let mut entry = entry.expect("an entry of the fixture");
             let path = entry.path().expect("a path").into_owned();
-            // What the engine's recovery noted about pages: no part of a directory.
+            // Notes of the engine's recovery about pages are no part of a directory.
             if path.to_string_lossy().ends_with(".IRS.RAW") {
                 continue;
             }
@@ -45,15 +45,14 @@ impl Fixture {
         }
     }
 
-    /// Unpacks into a new temporary folder, gone when the value is dropped.
+    /// Unpacks into a new temporary folder, deleted when the value is dropped.
     pub fn unpack(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
         self.unpack_into(folder.path());
         folder
     }
 
-    /// A text or `.zst` file beside the archive, decompressed; `None` where the set has no such
-    /// file.
+    /// A text or `.zst` file beside the archive, decompressed; `None` if the set lacks the file.
     pub fn companion(&self, file_name: &str) -> Option<Vec<u8>> {
         let path = self.folder().join(file_name);
         if !path.exists() {
@@ -73,12 +72,12 @@ impl Fixture {
     }
 }
 
-/// The selection that ships with the project, sorted by name.
+/// The fixtures that ship with the project, sorted by name.
 pub fn shipped() -> Vec<Fixture> {
     collect(&workspace().join("fixtures"))
 }
 
-/// Every fixture at hand: the full set where it exists, the shipped selection elsewhere.
+/// Every available fixture: the full set if it exists, else the shipped selection.
 pub fn every() -> Vec<Fixture> {
     match full_set() {
         Some(folder) => collect(&folder),
@@ -92,8 +91,8 @@ pub fn every() -> Vec<Fixture> {
     }
 }
 
-/// A fixture by name, from the shipped selection or else from the full set; `None` (with a note)
-/// where neither has it.
+/// A fixture by name, from the shipped selection or else from the full set; `None` (with a note) if
+/// neither has it.
 pub fn find(name: &str) -> Option<Fixture> {
     let found = shipped()
         .into_iter()
@@ -109,7 +108,7 @@ pub fn find(name: &str) -> Option<Fixture> {
     found
 }
 
-/// The folder of the full fixture set, where it exists: `DSBACKUP_FIXTURES`, or `shared/fixtures`
+/// The folder of the full fixture set, if it exists: `DSBACKUP_FIXTURES`, or `shared/fixtures`
 /// beside the checkout.
 pub fn full_set() -> Option<PathBuf> {
     let folder = match std::env::var_os("DSBACKUP_FIXTURES") {

@@ -1,11 +1,11 @@
-//! Where a running process shows a secret: to whoever lists processes, to its children, and to
-//! whoever gets its core.
+//! Finds traces of a secret in a running process: in the process list, in its environment, and in
+//! its memory.
 
 use std::fs::File;
 use std::io::BufRead;
 use std::os::unix::fs::FileExt;
 
-/// A process and all that it started, as far as they still run.
+/// A process and its descendants that still run.
 pub fn family(process: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
         .expect("the list of processes")
@@ -31,8 +31,7 @@ pub fn family(process: u32) -> Vec<u32> {
     family
 }
 
-/// Whether a process's arguments or its environment as it was started show a secret: the names of
-/// these places.
+/// Names those of a process's arguments and initial environment that show a secret.
 pub fn in_the_open(process: u32, secret: &str) -> Vec<String> {
     ["cmdline", "environ"]
         .into_iter()
@@ -45,7 +44,7 @@ pub fn in_the_open(process: u32, secret: &str) -> Vec<String> {
 }
 
 /// The parts of a process's memory that show a secret, in UTF-8 or UTF-16: everything that a core
-/// could hold.
+/// dump could hold.
 pub fn in_memory(process: u32, secret: &str) -> Vec<String> {
     let memory = File::open(format!("/proc/{process}/mem")).expect("the process's memory");
     let maps = File::open(format!("/proc/{process}/maps")).expect("its parts");
@@ -62,7 +61,7 @@ pub fn in_memory(process: u32, secret: &str) -> Vec<String> {
         while at < end {
             let length = buffer.len().min((end - at) as usize);
             let piece = &mut buffer[..length];
-            // Some parts cannot be read, those of devices for example.
+            // Some regions cannot be read, such as those of devices.
             if memory.read_exact_at(piece, at).is_err() {
                 break;
             }
@@ -120,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_found_where_it_is() {
-        // Not in the program itself, so that only these places hold it.
+        // The program does not contain the secret, so that only these places hold it.
         let secret: String = ["Se", "cr", "et"].iter().rev().copied().collect::<String>() + "-37";
         let own = std::process::id();
         assert!(in_memory(own, &secret).iter().any(|part| !part.is_empty()));
@@ -130,7 +129,7 @@ mod tests {
             .spawn()
             .expect("sleep");
         assert!(family(own).contains(&child.id()));
-        // A process that has just been started shows nothing for a moment.
+        // A new process shows nothing for a moment.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while in_the_open(child.id(), &secret).len() != 1 {
             assert!(std::time::Instant::now() < deadline, "not found");

@@ -121,7 +121,7 @@ pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| unusable(file, &error))
 }
 
-/// Refuses a private key that every user can read.
+/// Refuses a private key that users other than its owner and group may access.
 #[cfg(unix)]
 fn refuse_open_to_others(file: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;

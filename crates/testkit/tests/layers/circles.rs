@@ -22,7 +22,7 @@ struct Files(BTreeMap<Module, File>);
 struct File {
     /// Paths in code and imports, from the crate's root on.
     paths: BTreeSet<Vec<String>>,
-    /// What a name stands for that the file imports for others.
+    /// The paths behind re-exported names.
     exports: BTreeMap<String, Vec<String>>,
 }
 
@@ -94,7 +94,7 @@ fn is_punctuation(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(found) if found.as_char() == wanted)
 }
 
-/// `#[cfg(test)]`, and other attributes that keep an item to tests.
+/// Whether an attribute here limits the item to tests, such as `#[cfg(test)]`.
 fn is_test_only(tokens: &[TokenTree], at: usize) -> bool {
     let [hash, TokenTree::Group(attribute), ..] = &tokens[at..] else {
         return false;
@@ -103,7 +103,7 @@ fn is_test_only(tokens: &[TokenTree], at: usize) -> bool {
     is_punctuation(hash, '#') && (text == "cfg(test)" || text.starts_with("cfg(all(test"))
 }
 
-/// Behind the semicolon or the braces that end an item.
+/// The index after the semicolon or the braces that end an item.
 fn end_of_item(tokens: &[TokenTree], from: usize) -> usize {
     let is_use = tokens[from..]
         .first()
@@ -116,7 +116,7 @@ fn end_of_item(tokens: &[TokenTree], from: usize) -> usize {
     end.map_or(tokens.len(), |end| from + end + 1)
 }
 
-/// The path that begins here, and where it ends.
+/// The path that begins here, and the index of its end.
 fn path_at(tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize) {
     let mut path = Vec::new();
     while let Some(TokenTree::Ident(word)) = tokens.get(at) {
@@ -131,7 +131,7 @@ fn path_at(tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize) {
     (path, at)
 }
 
-/// The paths of a `use`, each with the name that it gets.
+/// The paths of a `use`, each with its local name.
 fn tree(tokens: &[TokenTree], before: &[String]) -> Vec<(Vec<String>, String)> {
     let (mut path, at) = path_at(tokens, 0);
     path.splice(0..0, before.iter().cloned());
@@ -157,7 +157,7 @@ fn tree(tokens: &[TokenTree], before: &[String]) -> Vec<(Vec<String>, String)> {
     }
 }
 
-/// A path from the crate's root on; `None` where there is none.
+/// A path from the crate's root on; `None` if there is none.
 fn from_root(path: &[String], module: &Module) -> Option<Vec<String>> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
@@ -208,7 +208,7 @@ impl Files {
             .collect()
     }
 
-    /// The circles: each the files that reach each other.
+    /// The circles: each a set of files that reach each other.
     fn circles(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<&Module, BTreeSet<&Module>> = (self.0.keys())
             .map(|module| {
@@ -236,7 +236,7 @@ impl Files {
     }
 }
 
-/// Circles that are known and not opened yet, by crate. None is added; a part of one may remain.
+/// Known circles that are not opened yet, by crate. Never add one; a part of one may remain.
 const KNOWN: &[(&str, &[&str])] = &[
     ("dsbackup", &["drill", "restore", "snapshots"]),
     (

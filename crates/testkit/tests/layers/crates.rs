@@ -1,5 +1,5 @@
-//! `docs/architecture.md` lists the crates, lowest first. None depends on one that stands below it
-//! in the list.
+//! `docs/architecture.md` lists the crates, lowest first. No crate depends on one below it in the
+//! list.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,7 @@ fn listed() -> Vec<String> {
         .collect()
 }
 
-/// Each crate of the workspace, and those that it is built of. What only its tests use does not
-/// count.
+/// The crates of the workspace with their dependencies, without dev-dependencies.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args([

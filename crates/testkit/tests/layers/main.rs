@@ -1,5 +1,5 @@
-//! The order of the house, held against the code: which crate may use which, and that no two files
-//! use each other.
+//! Checks the layers of the project: which crate may use which, and that no two files use each
+//! other.
 
 mod circles;
 mod crates;
