@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         Some(self.number()? != 0)
     }
 
-    /// Reads the fixed part of a string. Whether the string exists.
+    /// Reads the fixed part of a string. Returns whether its pointer is not NULL.
     fn string_header(&mut self) -> Option<bool> {
         self.number()?;
         self.pointer()

@@ -338,7 +338,7 @@ pub extern "system" fn DsBackupEnd(hbc: Hbc) -> Hresult {
 #[unsafe(no_mangle)]
 pub extern "system" fn DsBackupFree(pvBuffer: *mut c_void) {
     call("DsBackupFree", || {
-        if pvBuffer.is_null() || memory::take_back(pvBuffer) {
+        if pvBuffer.is_null() || memory::free(pvBuffer) {
             return Ok(());
         }
         Err(invalid_parameter(

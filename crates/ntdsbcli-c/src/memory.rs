@@ -39,7 +39,7 @@ pub(crate) fn hand_out(bytes: &[u8]) -> Result<*mut c_void> {
 }
 
 /// Frees a buffer that was handed out. Returns false, and does nothing, for any other pointer.
-pub(crate) fn take_back(buffer: *mut c_void) -> bool {
+pub(crate) fn free(buffer: *mut c_void) -> bool {
     let address = buffer.addr();
     let Some(layout) = handed_out().remove(&!address) else {
         return false;
@@ -66,17 +66,17 @@ mod tests {
         // SAFETY: handed out with these bytes.
         let copy = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), bytes.len()) };
         assert_eq!(copy, bytes);
-        assert!(!take_back(buffer.wrapping_byte_add(1)), "into the middle");
-        assert!(take_back(buffer));
-        assert!(!take_back(buffer), "freed before");
+        assert!(!free(buffer.wrapping_byte_add(1)), "into the middle");
+        assert!(free(buffer));
+        assert!(!free(buffer), "freed before");
     }
 
     #[test]
     fn foreign_pointers_are_left_alone() {
         let mut foreign = Box::new(7u64);
-        assert!(!take_back((&raw mut *foreign).cast()));
-        assert!(!take_back(ptr::null_mut()));
-        assert!(!take_back(ptr::without_provenance_mut(usize::MAX)));
+        assert!(!free((&raw mut *foreign).cast()));
+        assert!(!free(ptr::null_mut()));
+        assert!(!free(ptr::without_provenance_mut(usize::MAX)));
         assert_eq!(*foreign, 7);
     }
 
@@ -84,6 +84,6 @@ mod tests {
     fn an_empty_buffer_has_an_address_too() {
         let buffer = hand_out(&[]).expect("memory");
         assert!(!buffer.is_null());
-        assert!(take_back(buffer));
+        assert!(free(buffer));
     }
 }

@@ -1,5 +1,5 @@
-//! The condition that a directory is in: what its database's header says, which logs it needs,
-//! which are there.
+//! The condition of a directory: its database's header, the logs that it needs, and the logs that
+//! exist.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -8,12 +8,12 @@ use contract::{Error, Generations, Result, ResultCode};
 use ese::header::{DatabaseHeader, DatabaseHeaders, PatchHeader};
 use ese::log_set::{LogSet, RequiredLogs};
 
-/// What is known of a directory.
+/// The known facts of a directory.
 #[derive(Debug)]
 pub(crate) struct Condition {
-    /// The database's header; after a streaming backup, with what its last page adds.
+    /// The database's header; after a streaming backup with the additions of its last page.
     pub(crate) header: DatabaseHeader,
-    /// `None` for a database that was shut down cleanly.
+    /// `None` if the database was shut down cleanly.
     pub(crate) required: Option<RequiredLogs>,
     pub(crate) logs: LogSet,
 }
@@ -22,10 +22,10 @@ impl Condition {
     /// Judges a database by the start and the end of its file, and the logs beside it.
     ///
     /// `start` holds [`DatabaseHeaders::START`] bytes or the whole of a shorter file; `last` reads
-    /// as many bytes from the file's end as it is asked for.
+    /// the given number of bytes from the file's end.
     ///
     /// # Errors
-    /// `hrDatabaseCorrupted` for a header that is not sound; what `last` says.
+    /// `hrDatabaseCorrupted` for a damaged header, and the errors of `last`.
     pub(crate) fn judge(
         database: &Path,
         start: &[u8],
@@ -43,7 +43,7 @@ impl Condition {
         };
         let mut header = DatabaseHeaders::parse(start).map_err(corrupted)?.header;
         if header.awaits_patch() {
-            // A copy without its last page is told when its pages are verified.
+            // The verification of the pages detects a copy without its last page.
             let last = last(header.page_size().bytes())?;
             if let Ok(patch) = PatchHeader::parse(&last) {
                 header.apply_patch(&patch).map_err(corrupted)?;
@@ -57,19 +57,19 @@ impl Condition {
         })
     }
 
-    /// The state in the words of the engine's own tools.
+    /// The state in the terms of the engine's own tools.
     pub(crate) fn state(&self) -> String {
         self.header.state().to_string()
     }
 
-    /// The generations without which committed changes are lost; `None` where none is needed.
+    /// The generations without which committed changes are lost; `None` if none is needed.
     pub(crate) fn required(&self) -> Option<RangeInclusive<u32>> {
         self.required
             .map(|required| required.complete())
             .filter(|range| !range.is_empty())
     }
 
-    /// The generations that are needed and not there.
+    /// The needed generations that are missing.
     pub(crate) fn missing(&self) -> Vec<RangeInclusive<u32>> {
         match (&self.required, self.required()) {
             (Some(required), Some(wanted)) => self.logs.missing(wanted, &required.sequence),
@@ -77,7 +77,7 @@ impl Condition {
         }
     }
 
-    /// The lowest and highest generation that are there.
+    /// The lowest and highest existing generation.
     pub(crate) fn generations(&self) -> Option<Generations> {
         Some(Generations {
             low: self.logs.logs.first()?.generation(),
@@ -86,7 +86,7 @@ impl Condition {
     }
 }
 
-/// A range of generations as functions and snapshots name it.
+/// Converts a range of generations to the type of interfaces and snapshots.
 pub(crate) fn generations(range: RangeInclusive<u32>) -> Generations {
     Generations {
         low: *range.start(),
@@ -94,7 +94,7 @@ pub(crate) fn generations(range: RangeInclusive<u32>) -> Generations {
     }
 }
 
-/// Ranges of generations for people: `0x1-0x3, 0x7`.
+/// Ranges of generations in text: `0x1-0x3, 0x7`.
 pub(crate) fn in_words(ranges: &[RangeInclusive<u32>]) -> String {
     ranges
         .iter()

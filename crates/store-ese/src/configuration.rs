@@ -1,4 +1,4 @@
-//! Which folder is hosted, and how.
+//! The configuration of a hosted folder.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use contract::Result;
 use serde::Deserialize;
 use store::unusable;
 
-/// Where the directory lies.
+/// The folders and settings of the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectoryConfiguration {
@@ -21,14 +21,14 @@ pub struct DirectoryConfiguration {
     /// The name of the database file.
     #[serde(default = "default_database_file")]
     pub database_file: String,
-    /// What the names of logs and checkpoint start with.
+    /// The base name of logs and checkpoint.
     #[serde(default = "default_log_base_name")]
     pub log_base_name: String,
-    /// Whether a directory that was not shut down is recovered before it goes online; otherwise it
-    /// is hosted as it is.
+    /// Whether a directory that was not shut down is recovered before it goes online. If not, it is
+    /// hosted as it is.
     #[serde(default = "default_recover")]
     pub recover: bool,
-    /// The forest's tombstone lifetime, in days; counts where the database itself does not tell it.
+    /// The forest's tombstone lifetime, in days; used if the database itself does not hold it.
     #[serde(default = "default_tombstone_lifetime")]
     pub tombstone_lifetime_days: u32,
     /// The server's name in snapshots; the host name when absent.
@@ -37,7 +37,7 @@ pub struct DirectoryConfiguration {
 }
 
 impl DirectoryConfiguration {
-    /// A folder with everything at its default names.
+    /// A folder with all names at their defaults.
     pub fn for_folder(database_folder: impl Into<PathBuf>) -> Self {
         Self {
             database_folder: database_folder.into(),
@@ -51,10 +51,10 @@ impl DirectoryConfiguration {
         }
     }
 
-    /// Whether every value can be used.
+    /// Checks that every value is usable.
     ///
     /// # Errors
-    /// `hrInvalidParam` with the key and what it should hold.
+    /// `hrInvalidParam` with the key and the expected value.
     pub fn check(&self) -> Result<()> {
         for (key, name) in [
             ("database_file", &self.database_file),

@@ -1,4 +1,4 @@
-//! From which log on a backup of logs begins: noted after each backup that truncated the logs, or
+//! The first log of the next backup of logs. Recorded after each backup that truncated the logs, or
 //! by the backup application itself (DsSetCurrentBackupLog).
 
 use std::io::ErrorKind;
@@ -10,34 +10,34 @@ use ids::hex;
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
-/// The file in the database's folder that keeps the number over restarts.
+/// The file in the database's folder that keeps the number across restarts.
 pub(crate) const CURRENT_LOG_FILE: &str = "dsbackup.current-log.json";
 
 /// The number that disables backups of logs until the next full one (BACKUP_DISABLE_INCREMENTAL).
 pub(crate) const DISABLED: u32 = 0xffff_ffff;
 
-/// What is known of the last backup.
+/// The record of the last backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Recorded {
-    /// There was none, or it is no longer the directory that was backed up.
+    /// There was none, or the directory is no longer the one that was backed up.
     Nothing,
     /// Backups of logs are disabled until a full one is taken.
     Disabled,
     Since(Start),
 }
 
-/// Where a backup of logs begins.
+/// The start of a backup of logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Start {
-    /// The generation that was in use at the last backup. It went on to grow, so the next backup
-    /// begins with it.
+    /// The generation in use at the last backup. It kept growing, so the next backup begins with
+    /// it.
     pub(crate) generation: u32,
-    /// The signature of its sequence of logs, where there was a log in use.
+    /// The signature of its sequence of logs, if there was a log in use.
     sequence: Option<String>,
 }
 
 impl Start {
-    /// At a generation of the sequence that is in use now.
+    /// The start at a generation of the current sequence of logs.
     pub(crate) fn at(generation: u32, current: Option<&LogFile>) -> Self {
         Self {
             generation,
@@ -45,7 +45,7 @@ impl Start {
         }
     }
 
-    /// Whether a log in use continues what was backed up.
+    /// Whether the log in use continues the backed-up sequence.
     pub(crate) fn is_continued_by(&self, current: &LogFile) -> bool {
         (self.sequence.as_ref()).is_none_or(|sequence| *sequence == sequence_in_hex(current))
     }
@@ -64,7 +64,7 @@ struct CurrentLog {
     log_signature: Option<String>,
 }
 
-/// Keeps what is known; [`Recorded::Nothing`] is kept as no file.
+/// Writes the record. [`Recorded::Nothing`] removes the file.
 pub(crate) fn record(database_folder: &Path, recorded: Recorded) -> Result<()> {
     let (current_log, log_signature) = match recorded {
         Recorded::Nothing => return forget(database_folder),
@@ -81,7 +81,7 @@ pub(crate) fn record(database_folder: &Path, recorded: Recorded) -> Result<()> {
         .map_err(|error| failed(database_folder, &error))
 }
 
-/// What was kept.
+/// Reads the record.
 pub(crate) fn read(database_folder: &Path) -> Result<Recorded> {
     let text = match std::fs::read_to_string(database_folder.join(CURRENT_LOG_FILE)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Recorded::Nothing),
@@ -98,7 +98,7 @@ pub(crate) fn read(database_folder: &Path) -> Result<Recorded> {
     })
 }
 
-/// Forgets it, as after a restore.
+/// Removes the record, as after a restore.
 pub(crate) fn forget(database_folder: &Path) -> Result<()> {
     if !database_folder.join(CURRENT_LOG_FILE).exists() {
         return Ok(());

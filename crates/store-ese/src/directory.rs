@@ -1,4 +1,4 @@
-//! What the hosted database says of the directory in it, where it holds one.
+//! The facts of the directory in the hosted database, if it holds one.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use ntds::{Directory, Facts};
 
 use crate::configuration::DirectoryConfiguration;
 
-/// The tombstone lifetime that goes into tokens: the directory's own where the database says it,
-/// else the configured one. The log tells which.
+/// The tombstone lifetime for tokens: the directory's own if the database holds it, else the
+/// configured one. The log says which.
 pub(crate) fn tombstone_lifetime(database: &Path, configuration: &DirectoryConfiguration) -> u32 {
     let configured = configuration.tombstone_lifetime_days;
     let read = open(database).and_then(|database| Directory::of(&database)?.tombstone_lifetime());
@@ -29,8 +29,8 @@ pub(crate) fn tombstone_lifetime(database: &Path, configuration: &DirectoryConfi
     }
 }
 
-/// All facts of the directory; `None` where the database holds no directory, is not clean, or
-/// cannot be read: a backup is worth more than its description.
+/// All facts of the directory; `None` if the database holds no directory, is not clean, or is
+/// unreadable. This never fails a backup.
 pub(crate) fn facts(database: &Path) -> Option<Facts> {
     let read = open(database).and_then(|database| Directory::of(&database)?.facts());
     match read {
@@ -47,7 +47,7 @@ fn open(database: &Path) -> ntds::Result<Database> {
     Ok(Database::open(database)?.verifying_checksums())
 }
 
-/// What a backup says of the directory that it holds.
+/// The identity of the directory in a backup.
 pub fn identity(facts: &Facts) -> DirectoryIdentity {
     let domain = facts.domain.as_ref();
     let text = |text: Option<String>| text.unwrap_or_default();

@@ -1,5 +1,6 @@
-//! What a restored directory must leave behind: the invocation id of its backup. A file beside the
-//! database keeps it, so that a later backup sees whether the directory went on under it.
+//! The former invocation id of a restored directory, that of its backup, which it must replace. A
+//! file beside the database keeps it, so that a later backup detects whether the directory went on
+//! under it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,40 +14,41 @@ use store::disk_error;
 use crate::invocation_id::{INSTRUCTIONS_FILE, REGISTRY_FILE, write_instructions};
 use crate::layout::Layout;
 
-/// The file that keeps it.
+/// The file that keeps the former invocation id.
 const FILE: &str = "dsbackup.restored-from-backup.json";
 
-/// The name that an NTDS gives its database.
+/// The database file name of NTDS.
 const NTDS_DATABASE: &str = "ntds.dit";
 
-/// The life of the database that was restored.
+/// The former life of a restored database.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FormerLife {
     version: u32,
     /// The invocation id of the backup.
     invocation_id: String,
-    /// The database's time (DBTIME) at the end of the restore, if it was clean. Whatever engine
-    /// uses the database raises it.
+    /// The DBTIME at the end of the restore, if the database was clean. Every engine that uses the
+    /// database raises it.
     dbtime: Option<u64>,
 }
 
-/// How a directory stands to the life that it was restored with.
+/// The relation of a directory to its former life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It was not restored, or has begun a new life.
     Well,
-    /// It still has the former id, and has not run since, as far as can be seen. With what to do.
+    /// It still has the former id and, as far as can be seen, has not run since. Holds the
+    /// instructions.
     MustChange(String),
-    /// It ran under the former id. With what that means.
+    /// It ran under the former id. Holds an explanation.
     RolledBack(String),
 }
 
-/// Notes a restore that is otherwise complete: writes what an NTDS needs before it starts, and
-/// which life it must leave. The files, in the order in which they were written; none for a
-/// database that is no directory's.
+/// Finishes a restore that is otherwise complete: writes the files that NTDS needs before it
+/// starts, and the former invocation id. Returns the files in the order of writing; none if the
+/// database is not that of a directory.
 ///
 /// # Errors
-/// `hrDiskIO` when a file cannot be written: nobody would hear of the danger.
+/// `hrDiskIO` if a file cannot be written: without it nobody would learn of the danger.
 pub(crate) fn note(layout: &Layout) -> Result<Vec<PathBuf>> {
     let folder = layout.database_folder.as_path();
     let failed = |error: std::io::Error| disk_error(folder, &error);
@@ -83,7 +85,7 @@ pub(crate) fn note(layout: &Layout) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-/// How the directory stands, by its header and the invocation id that it has now.
+/// The directory's relation to its former life, by its header and present invocation id.
 pub(crate) fn standing(folder: &Path, header: &DatabaseHeader, now: Option<&str>) -> Standing {
     let Some(former) = read(folder) else {
         return Standing::Well;
@@ -108,7 +110,7 @@ pub(crate) fn standing(folder: &Path, header: &DatabaseHeader, now: Option<&str>
     }
 }
 
-/// What was kept. What cannot be read is logged and counts as nothing: it only serves to warn.
+/// Reads the file. An unreadable file is logged and ignored: it only serves to warn.
 fn read(folder: &Path) -> Option<FormerLife> {
     let file = folder.join(FILE);
     let text = match std::fs::read_to_string(&file) {

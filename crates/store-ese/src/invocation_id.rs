@@ -1,18 +1,18 @@
-//! The invocation id of a restored NTDS: the name of its database's life, by which partners
-//! remember how far they have its changes.
+//! The invocation id of a restored NTDS: the identity of its database, under which partners record
+//! how far they have its changes.
 //!
-//! A directory that goes on under the id that it had at the backup gives new changes numbers (USNs)
-//! that its partners have seen, so they ignore them: a USN rollback, which Active Directory does
-//! not report. NTDS takes a new id when it starts with the registry value "Database restored from
-//! backup" at 1, as Microsoft documents it. Each restore writes that value as a file beside the
-//! database, with what to do, whichever program restores.
+//! A directory that goes on under the id of the backup gives new changes USNs that its partners
+//! have already seen, so they ignore these changes: a USN rollback, which Active Directory does not
+//! report. NTDS takes a new id when it starts with the registry value "Database restored from
+//! backup" at 1, as Microsoft documents it. Each restore, by any program, writes that value as a
+//! file beside the database, with instructions.
 
 use std::io;
 use std::path::Path;
 
 /// The file that sets the registry value, for the Registry Editor.
 pub const REGISTRY_FILE: &str = "dsbackup.restored-from-backup.reg";
-/// What to do with it.
+/// The file with the instructions.
 pub const INSTRUCTIONS_FILE: &str = "dsbackup.restored-from-backup.txt";
 
 /// The registry key of NTDS, below `HKLM`.
@@ -21,16 +21,17 @@ pub const REGISTRY_KEY: &str = r"SYSTEM\CurrentControlSet\Services\NTDS\Paramete
 pub const REGISTRY_VALUE: &str = "Database restored from backup";
 
 /// Writes both files into the folder of a restored database, durably, in place of older ones.
-/// `former` is the invocation id that the database was restored with, where it is known.
+/// `former` is the invocation id of the restored database, if known.
 ///
 /// # Errors
-/// When they cannot be written.
+/// If they cannot be written.
 pub fn write_instructions(folder: &Path, former: Option<&str>) -> io::Result<()> {
     files::write_durably(folder, REGISTRY_FILE, &registry_file())?;
     files::write_durably(folder, INSTRUCTIONS_FILE, instructions(former).as_bytes())
 }
 
-/// The registry value, in the Registry Editor's format: UTF-16, little-endian, with its mark.
+/// The registry value in the Registry Editor's format: UTF-16, little-endian, with a byte order
+/// mark.
 fn registry_file() -> Vec<u8> {
     let text = format!(
         "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\{REGISTRY_KEY}]\r\n\

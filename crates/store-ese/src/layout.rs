@@ -1,4 +1,4 @@
-//! Which files belong to a directory: their names, and in which of its folders each is looked for.
+//! The layout of a directory: the names of its files, and the folder of each.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::configuration::DirectoryConfiguration;
 
 use crate::current_log::CURRENT_LOG_FILE;
 
-/// What a file is to the engine.
+/// The role of a file in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Database,
@@ -30,12 +30,12 @@ pub(crate) struct DirectoryFile {
     pub(crate) role: Role,
 }
 
-/// What lies in a directory's folders.
+/// The contents of a directory's folders.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    /// In the order in which a backup lists them.
+    /// The directory's files, in the order of a backup's lists.
     pub(crate) files: Vec<DirectoryFile>,
-    /// Everything else but our own small files.
+    /// All other files except our own.
     pub(crate) others: Vec<PathBuf>,
 }
 
@@ -53,7 +53,7 @@ impl Layout {
     /// The configured folders, which must exist.
     ///
     /// # Errors
-    /// `hrInvalidPath` naming the folder that does not, or whose name is no UTF-8.
+    /// `hrInvalidPath` with the folder that does not exist, or whose name is not UTF-8.
     pub(crate) fn new(configuration: &DirectoryConfiguration) -> Result<Self> {
         let database_folder = canonical(&configuration.database_folder)?;
         let or_database = |folder: &Option<PathBuf>| match folder {
@@ -83,17 +83,17 @@ impl Layout {
         ])
     }
 
-    /// Where the logs lie: in their folder, or, if there are none, where recovery set them aside
-    /// after it had replayed them.
-    pub(crate) fn logs_lie_in(&self) -> PathBuf {
+    /// The folder that holds the logs: the log folder or, if it has none, the archive folder to
+    /// which recovery moved the replayed logs.
+    pub(crate) fn current_log_folder(&self) -> PathBuf {
         match self.replayed() {
             Some(name) => self.log_folder.join(name),
             None => self.log_folder.clone(),
         }
     }
 
-    /// The name of the folders that hold the replayed logs and their checkpoint, while no others
-    /// have taken their place.
+    /// The name of the archive folders of the replayed logs and their checkpoint, while there are
+    /// no newer logs.
     fn replayed(&self) -> Option<String> {
         let entries = std::fs::read_dir(&self.log_folder).ok()?.flatten();
         let has_logs = (entries.filter_map(|entry| entry.file_name().into_string().ok()))
@@ -105,10 +105,11 @@ impl Layout {
         }
     }
 
-    /// Where a file of a backup goes.
+    /// The destination of a backup's file.
     ///
     /// # Errors
-    /// `hrInvalidPath` for what is none of a directory's files, and for a name with a folder in it.
+    /// `hrInvalidPath` for a type that no file of a directory has, and for a name with a folder in
+    /// it.
     pub(crate) fn place_of(&self, file_type: FileType, name: &str) -> Result<PathBuf> {
         let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']);
         let database = self.database();
@@ -140,8 +141,8 @@ impl Layout {
     /// Lists the folders.
     ///
     /// # Errors
-    /// `hrDiskIO` when a folder cannot be read; `hrInvalidPath` for a file of the directory that is
-    /// no regular file.
+    /// `hrDiskIO` if a folder cannot be read; `hrInvalidPath` if a file of the directory is not a
+    /// regular file.
     pub(crate) fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::default();
         let unreadable = |folder: &Path, error: std::io::Error| {
@@ -188,7 +189,7 @@ impl Layout {
         Ok(contents)
     }
 
-    /// Adds what lies in `folder`, by the names that files have in the folder `home`.
+    /// Adds the files in `folder`, by the names that files have in the folder `home`.
     fn add_folder(
         &self,
         folder: &Path,
@@ -207,7 +208,7 @@ impl Layout {
         Ok(())
     }
 
-    /// What a file of this name in this folder is.
+    /// The role of a file by its name and folder.
     fn role(&self, folder: &Path, name: &str) -> Option<Role> {
         if folder == self.database_folder {
             if name == self.database_file {
@@ -241,8 +242,7 @@ impl Layout {
         })
     }
 
-    /// Whether a file that does not belong to the directory is half of one that does, such as
-    /// `ntds.dit.partial`.
+    /// Whether a foreign file is an unfinished file of the directory, such as `ntds.dit.partial`.
     pub(crate) fn is_unfinished(&self, other: &Path) -> bool {
         let (Some(folder), Some(name)) = (other.parent(), other.file_name()) else {
             return false;
@@ -290,7 +290,7 @@ impl Role {
     }
 }
 
-/// What a name is among the logs; also for the reserved logs of old engines, whose names lack the
+/// The role of a log by its name, also for the reserved logs of old engines, whose names lack the
 /// base name.
 fn log_name(name: &str, base: &str) -> Option<LogName> {
     LogName::parse(name, base).or_else(|| {
@@ -301,7 +301,7 @@ fn log_name(name: &str, base: &str) -> Option<LogName> {
     })
 }
 
-/// Our own files in the database's folder: no backup holds them.
+/// Whether the name is one of our own files in the database's folder, which no backup holds.
 fn is_ours(name: &str) -> bool {
     let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
     name == RESTORE_MARKER

@@ -1,5 +1,5 @@
-//! A directory in a folder, or in three: database, logs, checkpoint. Nobody runs it while it is
-//! hosted, so its files stand still and are backed up as they are.
+//! A directory in one folder, or in three: database, logs, checkpoint. It does not run while it is
+//! hosted, so its files do not change and are backed up as they are.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -46,14 +46,14 @@ pub struct EseFolder {
     hosted: Arc<Hosted>,
 }
 
-/// What backups and restores share with the store.
+/// The state that backups and restores share with the store.
 struct Hosted {
     layout: Layout,
     mode: Mode,
     server: String,
     tombstone_lifetime_days: u32,
-    /// What the database says of its directory; read when the first backup asks, since all objects
-    /// are counted. The files stand still while they are hosted, so it stays true.
+    /// The facts of the database's directory. Read at the first backup, since all objects are
+    /// counted. Valid for as long as the files are hosted, since they do not change.
     facts: OnceLock<Option<ntds::Facts>>,
     backup: Slot,
     restore: Slot,
@@ -105,7 +105,7 @@ impl EseFolder {
     }
 }
 
-/// Brings the directory online.
+/// Checks the directory before it goes online, and logs its condition.
 fn start(layout: &Layout) -> Result<()> {
     let condition = restored::read_condition(&layout.database(), logs(layout)?)?;
     for unusable in &condition.logs.unusable {
@@ -118,11 +118,12 @@ fn start(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// A backup holds all files of the directory open, and logs may be many.
+/// Raises the limit of open files: a backup holds all files of the directory open, and there may be
+/// many logs.
 fn raise_open_files_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Where that is refused, a backup of too many files says so.
+    // If that is refused, a backup of too many files reports the limit.
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
@@ -140,7 +141,7 @@ fn warn_if_dirty(condition: &Condition) {
 }
 
 fn logs(layout: &Layout) -> Result<LogSet> {
-    LogSet::in_folder(&layout.logs_lie_in(), &layout.log_base_name)
+    LogSet::in_folder(&layout.current_log_folder(), &layout.log_base_name)
         .map_err(|error| Error::new(ResultCode::DISK_IO, error.to_string()))
 }
 
@@ -243,7 +244,7 @@ impl EseFolder {
         }
     }
 
-    /// The log in use, if all logs from a generation up to it are there.
+    /// The log in use, if all logs from a generation up to it exist.
     fn log_in_use_since(&self, generation_low: u32) -> Result<LogFile> {
         let layout = &self.hosted.layout;
         let not_found = |reason: String| {

@@ -1,5 +1,5 @@
-//! From which log on the databases in a directory's folders may need the logs, the hosted one and
-//! others beside it.
+//! The first log that the databases in a directory's folders may need: the hosted one and others
+//! beside it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,12 +9,12 @@ use ese::header::{DatabaseHeader, DatabaseHeaders, DatabaseState, PatchHeader, S
 
 use crate::layout::Layout;
 
-/// The engine's database for sorting: made anew at every start, never recovered.
+/// The engine's temporary database: created anew at every start, never recovered.
 const SORTING: [&str; 2] = ["temp.edb", "tmp.edb"];
-/// How databases are called.
+/// The file extensions of databases.
 const DATABASES: [&str; 2] = ["edb", "dit"];
 
-/// What a database beside the hosted one needs.
+/// A database beside the hosted one, and the logs that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Neighbour {
     pub(crate) path: PathBuf,
@@ -22,11 +22,11 @@ pub(crate) struct Neighbour {
     pub(crate) needs: Result<u32, String>,
 }
 
-/// The first generation that a database may need, or why that is not known.
+/// The first generation that a database may need, or why it is not known.
 ///
-/// A clean one needs the logs from where it was consistent last: what follows there attached it
-/// again and changed it, if it is older than its logs. A dirty one says which it requires; one that
-/// a backup copied needs them from where that began.
+/// A clean database needs the logs from its last consistent position on: if it is older than its
+/// logs, those attached it again and changed it. A dirty one names the logs that it requires. The
+/// copy of a streaming backup needs the logs from the start of that backup.
 pub(crate) fn first_needed(header: &DatabaseHeader) -> Result<u32, String> {
     match header.state() {
         DatabaseState::CleanShutdown => match header.last_consistent.generation() {
@@ -49,7 +49,7 @@ pub(crate) fn first_needed(header: &DatabaseHeader) -> Result<u32, String> {
 /// The other databases in the directory's folders that belong to the same sequence of logs, or may.
 ///
 /// # Errors
-/// When the folders cannot be listed.
+/// If the folders cannot be listed.
 pub(crate) fn neighbours(
     layout: &Layout,
     sequence: &Signature,
@@ -80,7 +80,7 @@ fn is_called_a_database(path: &Path) -> bool {
     (DATABASES.iter()).any(|usual| extension.eq_ignore_ascii_case(usual))
 }
 
-/// A database's header; of a copy that a backup made, with what its last page adds.
+/// A database's header; for the copy of a streaming backup with the additions of its last page.
 fn read_header(path: &Path) -> Result<DatabaseHeader, String> {
     let io = |error: std::io::Error| error.to_string();
     let file = File::open(path).map_err(io)?;

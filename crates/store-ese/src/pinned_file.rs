@@ -1,4 +1,4 @@
-//! A file that a backup holds open from its beginning, and knows again.
+//! A file that a backup holds open from its beginning, and recognizes later.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::layout::{DirectoryFile, Role};
 
-/// What a file looked like: which file it is, how long, when last written.
+/// The state of a file: its identity, length and time of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -39,7 +39,7 @@ pub(crate) struct PinnedFile {
     pub(crate) role: Role,
     identity: Identity,
     modified: SystemTime,
-    /// A log's generation, by its header; 0 where there is none.
+    /// A log's generation, by its header; 0 if there is none.
     pub(crate) generation: u32,
 }
 
@@ -47,10 +47,9 @@ impl PinnedFile {
     /// Opens a file of the directory.
     ///
     /// # Errors
-    /// `hrDiskIO`; `ERROR_NOT_ENOUGH_MEMORY` when the process may not open so many files.
+    /// `hrDiskIO`; `ERROR_NOT_ENOUGH_MEMORY` if the process may not open so many files.
     pub(crate) fn open(found: &DirectoryFile) -> Result<Self> {
-        // Should a pipe take the file's place in this moment, opening it must not wait for a
-        // writer.
+        // If a pipe replaces the file at this moment, opening it must not wait for a writer.
         let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let opened = OpenOptions::new()
             .read(true)
@@ -106,7 +105,7 @@ impl PinnedFile {
         self.identity.size
     }
 
-    /// Up to `length` bytes from `offset` on; fewer only at the end of the file.
+    /// Reads up to `length` bytes from `offset` on; fewer only at the end of the file.
     ///
     /// # Errors
     /// `hrDiskIO`.
@@ -127,7 +126,7 @@ impl PinnedFile {
 
     /// Tells the system that the file is about to be read from start to end.
     pub(crate) fn announce_reading(&self) {
-        // Only advice: a file system that does not take it reads all the same.
+        // Only advice: without it the file system reads all the same.
         let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
     }
 
@@ -146,7 +145,7 @@ impl PinnedFile {
         }
     }
 
-    /// Whether the path still leads to this very file, and nobody wrote it since it was pinned.
+    /// Whether the path still leads to this file, unchanged since it was pinned.
     pub(crate) fn is_still_at_its_path(&self) -> bool {
         std::fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
@@ -164,7 +163,7 @@ fn changed(path: &Path) -> Error {
     )
 }
 
-/// The documented code for what the system says.
+/// The documented code for an I/O error.
 pub(crate) fn io_error(path: &Path, error: &std::io::Error) -> Error {
     let code = match error.kind() {
         std::io::ErrorKind::StorageFull => ResultCode::DISK_FULL,

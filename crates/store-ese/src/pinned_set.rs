@@ -23,8 +23,8 @@ use crate::{Hosted, STORE_KIND};
 /// Bytes of a log's header, and of each of a checkpoint's two copies.
 const HEADER: usize = 4096;
 
-/// A consistent set of files: nobody else uses the directory, and a file that changes all the same
-/// fails its reading.
+/// A consistent set of files: no other process uses the directory, and reading a file that changes
+/// all the same fails.
 pub(crate) struct PinnedSet {
     hosted: Arc<Hosted>,
     options: BackupOptions,
@@ -79,7 +79,7 @@ impl PinnedSet {
         })
     }
 
-    /// What keeps the files from becoming a consistent directory again.
+    /// Warnings about anything that keeps the files from becoming a consistent directory again.
     fn warnings(&self) -> Vec<String> {
         let unusable = self.condition.logs.unusable.iter();
         let mut warnings: Vec<String> = unusable.map(ToString::to_string).collect();
@@ -99,7 +99,7 @@ impl PinnedSet {
         warnings
     }
 
-    /// What the database says of its directory.
+    /// The facts of the database's directory.
     fn directory(&self) -> Option<&ntds::Facts> {
         let facts = &self.hosted.facts;
         facts
@@ -107,7 +107,7 @@ impl PinnedSet {
             .as_ref()
     }
 
-    /// Whether the directory goes on in the life that it was restored with.
+    /// The directory's relation to its former life.
     fn standing(&self) -> Standing {
         let id = (self.directory()).map(|facts| facts.invocation_id.to_string());
         let folder = &self.hosted.layout.database_folder;
@@ -122,8 +122,8 @@ impl PinnedSet {
             .collect()
     }
 
-    /// A backup of logs holds nothing else: neither the checkpoint, which tells of one moment's
-    /// files, nor logs that are only prepared.
+    /// Whether the backup holds the file. A backup of logs holds only logs: not the checkpoint,
+    /// which belongs to the files of one moment, and no prepared logs.
     fn holds(&self, file: &PinnedFile) -> bool {
         let Some(first_log) = self.first_log else {
             return true;
@@ -135,7 +135,7 @@ impl PinnedSet {
         is_log && file.generation >= first_log
     }
 
-    /// The checkpoint, if there is one that can be read.
+    /// The checkpoint, if it exists and is readable.
     fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let Some(file) = self.files.iter().find(|file| file.role == Role::Checkpoint) else {
             return Ok(None);
@@ -207,9 +207,8 @@ impl BackupSet for PinnedSet {
                 kept_because,
             },
         };
-        // What a backup of logs continues from here on. A folder without a log in use is a copy of
-        // a directory, or one that was recovered: the engine will begin another sequence of logs
-        // there.
+        // The start of the next backup of logs. A folder without a log in use is a copy of a
+        // directory, or was recovered: the engine will begin another sequence of logs there.
         let log_folder = self.hosted.layout.log_folder.as_path();
         let current = (self.condition.logs.current())
             .filter(|log| log.path.parent().is_some_and(|folder| folder == log_folder));

@@ -1,4 +1,4 @@
-//! Reads a pinned file from start to end, verified on the way.
+//! Reads a pinned file from start to end, and verifies it on the way.
 
 use std::sync::Arc;
 

@@ -1,21 +1,20 @@
-//! Recovery before a directory goes online: after a crash, and after the restore of a backup that
-//! was taken while the directory worked.
+//! Recovery before a directory goes online: after a crash, and after the restore of an online
+//! backup.
 
 use contract::{Error, Result, ResultCode};
 use ese::recovery::{self, Options};
 
 use crate::layout::Layout;
 
-/// Replays the logs into the directory's database, in place. A database that was shut down is left
-/// as it is.
+/// Replays the logs into the directory's database, in place. A clean database stays as it is.
 ///
-/// Logs over which no engine would start afterwards are set aside (see docs/recovery.md); backups
-/// hold them all the same.
+/// Logs over which no engine would start afterwards are archived (see docs/recovery.md); backups
+/// still hold them.
 ///
 /// # Errors
 /// `hrMissingRestoreLogFiles`, `hrLogFileCorrupt`, `hrBadLogSignature`, `hrDatabaseCorrupted`,
-/// `hrDatabaseNotFound`, `hrDiskFull`, `hrDiskIO`: the directory cannot start, and its files are as
-/// they were.
+/// `hrDatabaseNotFound`, `hrDiskFull`, `hrDiskIO`: the directory cannot start, and its files are
+/// unchanged.
 pub(crate) fn recover(layout: &Layout) -> Result<()> {
     let options = Options::new(&layout.database_folder)
         .database(&layout.database_file)
@@ -69,7 +68,7 @@ fn reason(error: &recovery::Error) -> String {
     }
 }
 
-/// The documented code for a recovery that was refused.
+/// The documented code for a refused recovery.
 fn code(error: &recovery::Error) -> ResultCode {
     match error {
         recovery::Error::Incomplete { source, .. } => code(source),

@@ -26,9 +26,9 @@ impl Registration {
     /// Checks the plan and writes the marker.
     ///
     /// # Errors
-    /// `hrInvalidPath` for places that are not the hosted directory's, and for a folder that others
+    /// `hrInvalidPath` for paths that are not the hosted directory's, and for a folder that others
     /// may write into; `ERROR_INVALID_PARAMETER` for a map that names the database more than once;
-    /// `hrDiskIO` when the marker cannot be written.
+    /// `hrDiskIO` if the marker cannot be written.
     pub(crate) fn begin(hosted: Arc<Hosted>, plan: RestorePlan, restore: Taken) -> Result<Self> {
         check_places(&hosted.layout, &plan)?;
         for folder in hosted.layout.folders() {
@@ -57,8 +57,7 @@ impl Registration {
 
 impl RegisteredRestore for Registration {
     fn complete(&mut self) -> Result<Vec<PathBuf>> {
-        // From here on until the end a crash must find the marker, even if the application swept it
-        // away.
+        // From here on a crash must find the marker, even if the application deleted it.
         self.keep_locked();
         let checked = restored::check(&self.hosted.layout, &self.plan)
             .and_then(|()| current_log::forget(self.folder()))
@@ -124,7 +123,7 @@ impl Drop for Registration {
     }
 }
 
-/// Whether the plan's places are those of the directory.
+/// Checks that the plan's paths are those of the directory.
 fn check_places(layout: &Layout, plan: &RestorePlan) -> Result<()> {
     for (what, given, ours) in [
         ("log folder", &plan.log_folder, &layout.log_folder),

@@ -1,5 +1,5 @@
-//! Whether what a restore left in the folders is a directory that can start, and belongs to the
-//! backup that was announced. What passes is made durable.
+//! Checks that the restored files form a directory that can start and belongs to the announced
+//! backup, and makes them durable.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,17 +15,18 @@ use crate::condition::{Condition, in_words};
 use crate::layout::{Contents, Layout, Role};
 use crate::pinned_file::io_error;
 
-/// JET_errInvalidLogSequence: a log does not continue the one before it, or has no business here.
+/// JET_errInvalidLogSequence: a log does not continue the one before it, or does not belong to the
+/// backup.
 const INVALID_LOG_SEQUENCE: ResultCode = ResultCode::from_engine_error(-515);
 
 /// Checks the restored files.
 ///
 /// # Errors
-/// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`: no database, or no sound one.
+/// - `hrDatabaseNotFound`, `hrDatabaseCorrupted`: a missing or damaged database.
 /// - `hrBadDbSignature`: another database than the token's.
-/// - `hrMissingRestoreLogFiles`: logs that the database needs are not there.
+/// - `hrMissingRestoreLogFiles`: logs that the database needs are missing.
 /// - `hrLogFileCorrupt`, `hrBadLogSignature`, `hrInvalidLogSequence`: logs that do not form one
-///   chain of the backup's.
+///   chain of the backup.
 /// - `hrBadCheckpointSignature`: a checkpoint of other logs.
 /// - `hrInvalidPath`: an unfinished file.
 pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
@@ -183,8 +184,8 @@ fn check_logs(logs: &LogSet, plan: &RestorePlan) -> Result<()> {
     Ok(())
 }
 
-/// Neighbours are of one sequence, no generation is there twice, and the later log names the time
-/// of the earlier one.
+/// Checks that neighbouring logs are of one sequence and of different generations, and that the
+/// later one holds the creation time of the earlier one.
 fn check_neighbours(before: &LogFile, after: &LogFile) -> Result<()> {
     let (first, second) = (before.path.display(), after.path.display());
     if before.header.log_signature != after.header.log_signature {
@@ -218,8 +219,8 @@ fn check_neighbours(before: &LogFile, after: &LogFile) -> Result<()> {
     Ok(())
 }
 
-/// A checkpoint of other logs would make recovery start at the wrong place. One that cannot be read
-/// does no harm: the engine then starts at the first log.
+/// Refuses a checkpoint of other logs: recovery would start at the wrong position. An unreadable
+/// one does no harm: the engine then starts at the first log.
 fn check_checkpoint(contents: &Contents, logs: &LogSet) -> Result<()> {
     let Some(file) = contents
         .files

@@ -1,8 +1,8 @@
-//! Which logs nobody needs any more once a backup holds them, and their deletion.
+//! Deletes the logs that are no longer needed once a backup holds them.
 //!
-//! A log may go when its generation is below all of these: the generation at which recovery would
-//! start (the checkpoint), the lowest that any database in the directory's folders may need, and
-//! the log in use. Where one of them is not known for certain nothing is deleted: logs cost disk
+//! A log may be deleted if its generation is below all of these: the generation at which recovery
+//! would start (the checkpoint), the lowest that any database in the directory's folders may need,
+//! and the log in use. If one of them is not known for certain, nothing is deleted: logs cost disk
 //! space, a missing log costs the directory.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::layout::Role;
 use crate::needed_logs::{Neighbour, first_needed};
 use crate::pinned_file::PinnedFile;
 
-/// From where on logs are kept, and why.
+/// The first kept generation, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FirstKept {
     pub(crate) generation: u32,
@@ -113,12 +113,12 @@ impl FirstKept {
     }
 }
 
-/// Deletes the numbered logs below a generation, lowest first, so that what remains is a chain at
-/// any time.
+/// Deletes the numbered logs below a generation, lowest first, so that the rest is a chain at any
+/// time.
 ///
 /// # Errors
-/// `hrDatabaseInUse` when a log is not the one that was backed up: nothing is deleted. `hrDiskIO`
-/// when the system refuses a deletion.
+/// `hrDatabaseInUse` if a log is not the one that was backed up; then nothing is deleted.
+/// `hrDiskIO` if the system refuses a deletion.
 pub(crate) fn delete_below(kept: &FirstKept, files: &[Arc<PinnedFile>]) -> Result<Truncation> {
     let mut doomed: Vec<_> = files
         .iter()

@@ -1,4 +1,4 @@
-//! Whether a file's content is sound, found out while it passes by on its way to the client.
+//! Verifies a file's content on its way to the client.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use model::Damage;
 
 use crate::layout::Role;
 
-/// Damages told in words; the others are counted.
+/// The most damages that are described; the others are only counted.
 const TOLD: usize = 20;
-/// A checkpoint is two copies of 4096 bytes; no more of a longer file is kept for looking at it.
+/// A checkpoint is two copies of 4096 bytes; of a longer file only these are kept for the check.
 const CHECKPOINT_SIZE: usize = 8192;
 
 /// Checks one file, fed in pieces from its start.
@@ -27,12 +27,12 @@ pub(crate) struct Verification {
 enum Check {
     Pages(Box<PageVerifier>),
     Log {
-        /// `None` once damage was found: behind it nothing can be told.
+        /// `None` once damage was found: the rest of the log cannot be verified.
         stream: Option<Box<LogStream>>,
         name: LogName,
     },
     Checkpoint(Vec<u8>),
-    /// The file carries no data that a restore needs, or none whose form is known.
+    /// The file has no data that a restore needs, or none of a known form.
     Nothing,
 }
 
@@ -59,7 +59,7 @@ impl Verification {
         }
     }
 
-    /// Takes the file's next bytes.
+    /// Verifies the file's next bytes.
     ///
     /// # Errors
     /// For damage that is not allowed: `hrReadVerifyFailure`, `hrLogFileCorrupt`, or an unknown
@@ -157,7 +157,7 @@ impl Verification {
         Ok(())
     }
 
-    /// Counts a damage, or fails.
+    /// Counts an allowed damage, or fails.
     fn found(&mut self, code: ResultCode, damage: &ese::Error) -> Result<()> {
         if !self.allow_corrupt {
             return Err(refusal(code, damage));

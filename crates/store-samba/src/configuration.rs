@@ -1,4 +1,4 @@
-//! Which domain controller is hosted, and how.
+//! The configuration of a hosted domain controller.
 
 use std::path::PathBuf;
 
@@ -6,26 +6,26 @@ use contract::Result;
 use serde::Deserialize;
 use store::unusable;
 
-/// Which Samba domain controller.
+/// The settings of a Samba domain controller.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SambaConfiguration {
     /// Its configuration file.
     pub smb_conf: PathBuf,
-    /// Where copies of databases go that cannot be read later: those of the backend tdb, and small
-    /// ones.
+    /// The folder for copies of databases that cannot be read later: those of the backend tdb, and
+    /// small ones.
     #[serde(default = "default_spool_folder")]
     pub spool_folder: PathBuf,
-    /// How long a backup waits for the domain controller's locks, in milliseconds.
+    /// The longest wait of a backup for the domain controller's locks, in milliseconds.
     #[serde(default = "default_lock_wait")]
     pub lock_wait_ms: u32,
-    /// Whether `samba-tool dbcheck` is run once a day, so that backups record what it finds.
+    /// Whether `samba-tool dbcheck` runs once a day, so that backups record its findings.
     #[serde(default = "default_dbcheck")]
     pub dbcheck: bool,
 }
 
 impl SambaConfiguration {
-    /// A domain controller with everything else at its default.
+    /// A domain controller with all other settings at their defaults.
     pub fn for_smb_conf(smb_conf: impl Into<PathBuf>) -> Self {
         Self {
             smb_conf: smb_conf.into(),
@@ -37,10 +37,10 @@ impl SambaConfiguration {
 }
 
 impl SambaConfiguration {
-    /// Whether every value can be used.
+    /// Checks that every value is usable.
     ///
     /// # Errors
-    /// `hrInvalidParam` with the key and what it should hold.
+    /// `hrInvalidParam` with the key and the expected value.
     pub fn check(&self) -> Result<()> {
         if !self.spool_folder.is_absolute() {
             return Err(unusable(

@@ -1,10 +1,10 @@
-//! The documented code for what went wrong with a domain controller's files.
+//! Maps errors of a domain controller's files to documented codes.
 
 use std::io::ErrorKind;
 
 use contract::{Error, ResultCode};
 
-/// Gives an error its code; the words stay.
+/// Adds the documented code to an error; the text stays.
 pub(crate) fn code(error: samba::Error) -> Error {
     let code = match &error {
         samba::Error::Io { source, .. } => match source.kind() {

@@ -1,4 +1,4 @@
-//! A Samba domain controller. It runs while it is backed up, and stands still while it is restored.
+//! A Samba domain controller. It runs while it is backed up, and is stopped while it is restored.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -28,23 +28,23 @@ pub struct SambaServer {
     hosted: Arc<Hosted>,
 }
 
-/// What backups and restores share with the store.
+/// The state that backups and restores share with the store.
 struct Hosted {
     installation: Installation,
     mode: Mode,
     pinning: samba::Options,
     backup: Slot,
     restore: Slot,
-    /// Keeps another service away. The domain controller knows nothing of it.
+    /// Excludes other services. The domain controller does not know this lock.
     _lock: FolderLock,
 }
 
 impl SambaServer {
-    /// Takes the domain controller that smb.conf describes.
+    /// Hosts the domain controller that smb.conf describes.
     ///
     /// # Errors
-    /// - `hrInvalidParam`: smb.conf, or what it says.
-    /// - `hrDatabaseInUse`: another service has it.
+    /// - `hrInvalidParam`: smb.conf is unreadable or unusable.
+    /// - `hrDatabaseInUse`: another service hosts it.
     /// - In normal mode `hrRestoreInProgress` for a restore that is not complete.
     pub fn host(configuration: &SambaConfiguration, mode: Mode) -> Result<Self> {
         let installation = Installation::read(&configuration.smb_conf).map_err(code)?;
@@ -84,8 +84,7 @@ impl SambaServer {
     }
 }
 
-/// Tidies up after a restore that came as far as its last step before the service or the machine
-/// died.
+/// Completes a restore whose last step was interrupted by a crash of the service or the machine.
 fn finish_restore(installation: &Installation) -> Result<()> {
     let place = Place::of(installation);
     if RestoreMarker::read(&installation.state).is_ok_and(|marker| marker.is_none())
@@ -106,7 +105,7 @@ impl DirectoryStore for SambaServer {
     fn is_online(&self) -> bool {
         match self.hosted.mode {
             Mode::Normal => directory::is_online(&self.hosted.installation),
-            // Whatever listens there, sound or not, has the files open.
+            // Any process that listens there, sound or not, has the files open.
             Mode::Restore => directory::listens(&self.hosted.installation),
         }
     }

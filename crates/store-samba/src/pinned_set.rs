@@ -12,7 +12,7 @@ use samba::{Installation, LISTING_PATH, Moment, PinnedFile};
 use crate::failure::code;
 use crate::reader::{FileOfMoment, Listing};
 
-/// A consistent set of files: databases and keys of one moment, and what lies beside them.
+/// A consistent set of files: databases and keys of one moment, and the files beside them.
 pub(crate) struct PinnedSet {
     moment: Moment,
     options: BackupOptions,
@@ -26,8 +26,8 @@ impl PinnedSet {
     /// Pins the moment.
     ///
     /// # Errors
-    /// `hrDatabaseInUse` when a lock is not free in time, `hrError` when the directory does not
-    /// answer, `hrDiskFull` and others; nothing stays locked.
+    /// `hrDatabaseInUse` if a lock is not free in time, `hrError` if the directory does not answer,
+    /// `hrDiskFull` and others. Then nothing stays locked.
     pub(crate) fn pin(
         installation: &Installation,
         pinning: &samba::Options,
@@ -89,7 +89,7 @@ impl BackupSet for PinnedSet {
                 ..FileEntry::named(file_type(file), name(file))
             })
             .collect();
-        // Databases, then what lies beside them.
+        // Databases first, then the files beside them.
         entries.sort_by_key(|entry| entry.file_type);
         entries.push(FileEntry {
             size: self.listing.len() as u64,

@@ -14,8 +14,8 @@ use store::{
 use crate::Hosted;
 use crate::failure::code;
 
-/// The lock is twofold: the marker keeps this service from hosting the directory, and the domain
-/// controller cannot start because `sam.ldb` is aside until everything is in place.
+/// There are two locks: the marker keeps this service from hosting the directory, and the domain
+/// controller cannot start because `sam.ldb` is moved aside until everything is in place.
 pub(crate) struct Registration {
     hosted: Arc<Hosted>,
     signature: DatabaseSignature,
@@ -28,9 +28,9 @@ impl Registration {
     /// Checks that the plan is for this domain controller, and locks it.
     ///
     /// # Errors
-    /// `hrBadDbSignature` for another domain controller's backup; `hrInvalidPath` for places that
-    /// are not the staging folder's; `hrDatabaseInUse` when the domain controller runs; `hrDiskIO`.
-    /// Then nothing has been changed.
+    /// `hrBadDbSignature` for another domain controller's backup; `hrInvalidPath` for paths outside
+    /// the staging folder; `hrDatabaseInUse` if the domain controller runs; `hrDiskIO`. Then
+    /// nothing was changed.
     pub(crate) fn begin(hosted: Arc<Hosted>, plan: &RestorePlan, restore: Taken) -> Result<Self> {
         let installation = &hosted.installation;
         let place = Place::of(installation);
@@ -39,8 +39,7 @@ impl Registration {
         let wanted = plan.token.signature;
         let interrupted = RestoreMarker::read(&installation.state);
         match &interrupted {
-            // What was there is aside. The restore that put it there was for this domain
-            // controller.
+            // The former state was moved aside by a restore of this domain controller.
             Ok(Some(marker)) if !place.can_start() => {
                 if marker.database_signature != hex::encode(&wanted) {
                     return Err(other_server(
@@ -77,8 +76,7 @@ impl Registration {
         self.marker.write(self.folder())
     }
 
-    /// Everything from what the application left in the staging folder to a domain controller that
-    /// can start.
+    /// Turns the files in the staging folder into a domain controller that can start.
     fn put_in_place(&self) -> Result<()> {
         let installation = &self.hosted.installation;
         let place = Place::of(installation);
@@ -170,7 +168,7 @@ impl RegisteredRestore for Registration {
 
     fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
         let staging = Place::of(&self.hosted.installation).staging();
-        // What an interrupted restore left there is overwritten, file by file.
+        // Files of an interrupted restore are overwritten one by one.
         let existing = staging.ancestors().find(|folder| folder.is_dir());
         check_space(existing.unwrap_or(&staging), needed, [])?;
         Ok(Vec::new())
@@ -212,7 +210,7 @@ impl Drop for Registration {
     }
 }
 
-/// Files are collected in the staging folder: nothing of the running state is a destination.
+/// Checks that all destinations are in the staging folder, none in the running state.
 fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
     let staging = place.staging();
     let elsewhere = |what: &str, given: &str| {
@@ -246,8 +244,8 @@ fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
     }
 }
 
-/// Whether what lies there is the domain controller that the backup is of. A server that lost
-/// everything can be told by its configuration only, when the restored files are there.
+/// Checks that the installed domain controller is the one in the backup. A server that lost
+/// everything is recognized only by its configuration, once the restored files are there.
 fn check_same_server(installation: &Installation, wanted: &DatabaseSignature) -> Result<()> {
     if !Place::of(installation).can_start() {
         return Ok(());
