@@ -9,7 +9,10 @@ pub struct ResultCode(pub u32);
 macro_rules! codes {
     ($($constant:ident, $name:literal, $value:literal, $meaning:literal;)*) => {
         impl ResultCode {
-            $(#[doc = concat!("`", $name, "`: ", $meaning, ".")] pub const $constant: Self = Self($value);)*
+            $(
+                #[doc = concat!("`", $name, "`: ", $meaning, ".")]
+                pub const $constant: Self = Self($value);
+            )*
 
             /// The published name and the meaning of the code; `None` for a code that this project
             /// does not use.
@@ -25,7 +28,8 @@ macro_rules! codes {
 
 codes! {
     OK, "S_OK", 0, "success";
-    ACCESS_DENIED, "ERROR_ACCESS_DENIED", 5, "the caller does not hold the privilege that the call needs";
+    ACCESS_DENIED, "ERROR_ACCESS_DENIED", 5,
+        "the caller does not hold the privilege that the call needs";
     NOT_ENOUGH_MEMORY, "ERROR_NOT_ENOUGH_MEMORY", 8, "not enough memory";
     HANDLE_EOF, "ERROR_HANDLE_EOF", 38, "the end of the file has been reached";
     INVALID_PARAMETER, "ERROR_INVALID_PARAMETER", 87, "a parameter is not valid";
@@ -33,30 +37,41 @@ codes! {
     NOT_YET_IMPLEMENTED, "hrNyi", 0xC000_0001, "the service does not offer this";
     INVALID_PARAM, "hrInvalidParam", 0xC7FF_0001, "a parameter is not valid";
     ERROR, "hrError", 0xC7FF_0002, "the service met an error of its own";
-    INVALID_HANDLE, "hrInvalidHandle", 0xC7FF_0003, "the context handle is not valid, or not for this call in its state";
+    INVALID_HANDLE, "hrInvalidHandle", 0xC7FF_0003,
+        "the context handle is not valid, or not for this call in its state";
     RESTORE_IN_PROGRESS, "hrRestoreInProgress", 0xC7FF_0004, "a restore is in progress";
     ALREADY_OPEN, "hrAlreadyOpen", 0xC7FF_0005, "a file is already open on this handle";
     COULD_NOT_CONNECT, "hrCouldNotConnect", 0xC7FF_0007, "the backup service cannot be reached";
     RESTORE_MAP_EXISTS, "hrRestoreMapExists", 0xC7FF_0008, "this restore is registered already";
-    INCREMENTAL_BACKUP_DISABLED, "hrIncrementalBackupDisabled", 0xC7FF_0009, "incremental backups are disabled until the next full backup";
+    INCREMENTAL_BACKUP_DISABLED, "hrIncrementalBackupDisabled", 0xC7FF_0009,
+        "incremental backups are disabled until the next full backup";
     LOG_FILE_NOT_FOUND, "hrLogFileNotFound", 0xC7FF_000A, "a log file is missing";
     CIRCULAR_LOGGING, "hrCircularLogging", 0xC7FF_000B, "circular logging is on";
-    NO_FULL_RESTORE, "hrNoFullRestore", 0xC7FF_000C, "no full backup has been restored on this machine";
-    COMMUNICATION_ERROR, "hrCommunicationError", 0xC7FF_000D, "the connection to the backup service broke";
-    FULL_BACKUP_NOT_TAKEN, "hrFullBackupNotTaken", 0xC7FF_000E, "a complete full backup must be taken first";
-    MISSING_EXPIRY_TOKEN, "hrMissingExpiryToken", 0xC7FF_000F, "the restore was prepared without the backup's expiry token";
-    UNKNOWN_EXPIRY_TOKEN_FORMAT, "hrUnknownExpiryTokenFormat", 0xC7FF_0010, "the expiry token is of an unknown format";
-    CONTENTS_EXPIRED, "hrContentsExpired", 0xC7FF_0011, "the backup is older than the tombstone lifetime";
+    NO_FULL_RESTORE, "hrNoFullRestore", 0xC7FF_000C,
+        "no full backup has been restored on this machine";
+    COMMUNICATION_ERROR, "hrCommunicationError", 0xC7FF_000D,
+        "the connection to the backup service broke";
+    FULL_BACKUP_NOT_TAKEN, "hrFullBackupNotTaken", 0xC7FF_000E,
+        "a complete full backup must be taken first";
+    MISSING_EXPIRY_TOKEN, "hrMissingExpiryToken", 0xC7FF_000F,
+        "the restore was prepared without the backup's expiry token";
+    UNKNOWN_EXPIRY_TOKEN_FORMAT, "hrUnknownExpiryTokenFormat", 0xC7FF_0010,
+        "the expiry token is of an unknown format";
+    CONTENTS_EXPIRED, "hrContentsExpired", 0xC7FF_0011,
+        "the backup is older than the tombstone lifetime";
     LOG_FILE_CORRUPT, "hrLogFileCorrupt", 0xC800_01F5, "a log file is damaged";
     BACKUP_IN_PROGRESS, "hrBackupInProgress", 0xC800_01F9, "a backup is in progress";
-    MISSING_PREVIOUS_LOG_FILE, "hrMissingPreviousLogFile", 0xC800_01FD, "the log file before this one is missing";
+    MISSING_PREVIOUS_LOG_FILE, "hrMissingPreviousLogFile", 0xC800_01FD,
+        "the log file before this one is missing";
     BAD_LOG_VERSION, "hrBadLogVersion", 0xC800_0202, "a log file is of an unknown version";
     MISSING_LOG_FILE, "hrMissingLogFile", 0xC800_0210, "a log file is missing";
-    BAD_LOG_SIGNATURE, "hrBadLogSignature", 0xC800_0212, "a log file belongs to another set of logs";
+    BAD_LOG_SIGNATURE, "hrBadLogSignature", 0xC800_0212,
+        "a log file belongs to another set of logs";
     BAD_DB_SIGNATURE, "hrBadDbSignature", 0xC800_0213, "the database's signature does not fit";
     CHECKPOINT_CORRUPT, "hrCheckpointCorrupt", 0xC800_0215, "the checkpoint file is damaged";
     DATABASE_INCONSISTENT, "hrDatabaseInconsistent", 0xC800_0226, "the database is not consistent";
-    MISSING_RESTORE_LOG_FILES, "hrMissingRestoreLogFiles", 0xC800_022D, "log files that the restore needs are missing";
+    MISSING_RESTORE_LOG_FILES, "hrMissingRestoreLogFiles", 0xC800_022D,
+        "log files that the restore needs are missing";
     READ_VERIFY_FAILURE, "hrReadVerifyFailure", 0xC800_03FA, "a database page failed its checksum";
     DISK_IO, "hrDiskIO", 0xC800_03FE, "the disk failed";
     INVALID_PATH, "hrInvalidPath", 0xC800_03FF, "the path is not valid";

@@ -84,7 +84,8 @@ impl RestoreType {
             _ => Err(Error::new(
                 ResultCode::INVALID_PARAMETER,
                 format!(
-                    "restore type {number:#x} is not one of 0, 4 (catch up), 1 (authoritative), 2 (online)"
+                    "restore type {number:#x} is not one of 0, 4 (catch up), 1 (authoritative), 2 \
+                     (online)"
                 ),
             )),
         }
@@ -103,7 +104,8 @@ pub fn check_read_size(size: u32) -> Result<()> {
     Err(Error::new(
         ResultCode::INVALID_PARAMETER,
         format!(
-            "read size {size}: expected a multiple of {READ_SIZE_UNIT} that is at least {READ_SIZE_MINIMUM}"
+            "read size {size}: expected a multiple of {READ_SIZE_UNIT} that is at least \
+             {READ_SIZE_MINIMUM}"
         ),
     ))
 }

@@ -78,13 +78,15 @@ impl ExpiryToken {
             .map_or(0, |field| u16::from_le_bytes([field[0], field[1]]));
         if version != VERSION {
             return Err(unknown(format!(
-                "expiry token of version {version}: this release knows version {VERSION}; use the release that made the backup, or a newer one"
+                "expiry token of version {version}: this release knows version {VERSION}; use the \
+                 release that made the backup, or a newer one"
             )));
         }
         let tampered = || {
             Error::new(
                 ResultCode::INVALID_PARAM,
-                "the expiry token is damaged or was edited: its digest does not fit; take the token from the backup again",
+                "the expiry token is damaged or was edited: its digest does not fit; take the \
+                 token from the backup again",
             )
         };
         let token: &[u8; LENGTH] = bytes.try_into().map_err(|_| tampered())?;
@@ -120,14 +122,16 @@ impl ExpiryToken {
         let expired = |reason: String| Err(Error::new(ResultCode::CONTENTS_EXPIRED, reason));
         if self.created > now.saturating_add(DAY) {
             return expired(
-                "the backup was made in the future by this machine's clock, so its age is not known; set the clock right"
+                "the backup was made in the future by this machine's clock, so its age is not \
+                 known; set the clock right"
                     .into(),
             );
         }
         if now > self.expires() {
             return expired(format!(
-                "the backup is older than the tombstone lifetime of {} days: restoring it would bring back objects \
-                 whose deletion other servers have forgotten; restore a newer snapshot",
+                "the backup is older than the tombstone lifetime of {} days: restoring it would \
+                 bring back objects whose deletion other servers have forgotten; restore a newer \
+                 snapshot",
                 self.tombstone_lifetime_days
             ));
         }

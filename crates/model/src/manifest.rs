@@ -138,7 +138,8 @@ pub enum ManifestError {
     Malformed(#[from] serde_json::Error),
     /// Made by a later release.
     #[error(
-        "the snapshot's manifest is of format {found}, this release knows up to {FORMAT}: use a newer dsbackup"
+        "the snapshot's manifest is of format {found}, this release knows up to {FORMAT}: use a \
+         newer dsbackup"
     )]
     Newer {
         /// The format found.
@@ -146,7 +147,8 @@ pub enum ManifestError {
     },
     /// A file's path or name would leave the folder it is restored into.
     #[error(
-        "the snapshot's manifest names {path:?}, which is no plain file name: the snapshot is not used"
+        "the snapshot's manifest names {path:?}, which is no plain file name: the snapshot is not \
+         used"
     )]
     UnsafeName {
         /// The offending path.

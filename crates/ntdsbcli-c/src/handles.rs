@@ -65,7 +65,8 @@ impl<C> Handles<C> {
         let mut context = slot.lock().map_err(|_| {
             Error::new(
                 ResultCode::ERROR,
-                "an earlier call on hbc has failed inside the library, so that its state is not known: end it and begin again",
+                "an earlier call on hbc has failed inside the library, so that its state is not \
+                 known: end it and begin again",
             )
         })?;
         call(context.as_mut().ok_or_else(|| self.no_handle(handle))?)

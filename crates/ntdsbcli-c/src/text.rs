@@ -85,7 +85,8 @@ pub(crate) unsafe fn text<F: Form>(pointer: *const F::Unit, parameter: &str) -> 
     F::decode(units).ok_or_else(|| {
         invalid_parameter(
             parameter,
-            "does not convert: A strings are UTF-8 (on Windows of the ANSI code page), W strings UTF-16",
+            "does not convert: A strings are UTF-8 (on Windows of the ANSI code page), W strings \
+             UTF-16",
         )
     })
 }

@@ -240,7 +240,8 @@ fn no_answer(server: &Server, source: &dyn std::error::Error) -> Error {
     Error::new(
         ResultCode::COULD_NOT_CONNECT,
         format!(
-            "no backup service answers on {server}: {reason}; is `dsbackup serve` running there, and may this user reach it?"
+            "no backup service answers on {server}: {reason}; is `dsbackup serve` running there, \
+             and may this user reach it?"
         ),
     )
 }

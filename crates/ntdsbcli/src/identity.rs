@@ -54,8 +54,9 @@ pub(crate) fn check_usable_on_local_socket() -> Result<()> {
         Some(Identity { user, domain, .. }) => Err(Error::new(
             ResultCode::ACCESS_DENIED,
             format!(
-                "the local backup service knows callers by the user id of their process and cannot verify {domain}\\{user}: \
-                 clear the identity and run as a user that holds the privilege"
+                "the local backup service knows callers by the user id of their process and cannot \
+                 verify {domain}\\{user}: clear the identity and run as a user that holds the \
+                 privilege"
             ),
         )),
     }

@@ -138,7 +138,8 @@ impl Remote {
             _ => {
                 return Err(Error::new(
                     ResultCode::INVALID_PARAM,
-                    "a client certificate and its private key are of use together only: name both files, or neither",
+                    "a client certificate and its private key are of use together only: name both \
+                     files, or neither",
                 ));
             }
         };
@@ -183,8 +184,9 @@ impl KnownService {
             return Err(Error::new(
                 ResultCode::COULD_NOT_CONNECT,
                 format!(
-                    "nothing says how the service on {remote} is known for what it is: name the file of its certification \
-                     authority (--ca-file, {CA_FILE_VARIABLE}) or the SHA-256 of its key (--pin, {PIN_VARIABLE})"
+                    "nothing says how the service on {remote} is known for what it is: name the \
+                     file of its certification authority (--ca-file, {CA_FILE_VARIABLE}) or the \
+                     SHA-256 of its key (--pin, {PIN_VARIABLE})"
                 ),
             ));
         }

@@ -76,8 +76,8 @@ fn main() {
             openssl_s_time(&issued, &database),
         ];
         println!(
-            "{unix:.2}, {network:.2}, {copy:.2}, {memory:.2}, {openssl:.2}: TLS is {:.0} % of the plain copy, {:.0} % of \
-             memory's, {:.0} % of openssl's",
+            "{unix:.2}, {network:.2}, {copy:.2}, {memory:.2}, {openssl:.2}: TLS is {:.0} % of the \
+             plain copy, {:.0} % of memory's, {:.0} % of openssl's",
             network / copy * 100.0,
             network / memory * 100.0,
             network / openssl * 100.0,

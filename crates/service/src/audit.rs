@@ -95,7 +95,8 @@ impl Audit {
                 tracing::info!("calls are audited in the journal: journalctl -t {IDENTIFIER}")
             }
             Sink::OwnLog => tracing::info!(
-                "calls are not audited: name a file for it ([audit] in the configuration, or --audit-log)"
+                "calls are not audited: name a file for it ([audit] in the configuration, or \
+                 --audit-log)"
             ),
         }
         Ok(Arc::new(Self {
@@ -123,7 +124,8 @@ impl Audit {
         if self.failed.load(Ordering::Relaxed) {
             return Err(Error::new(
                 ResultCode::DISK_IO,
-                "the service cannot write its audit log, and does nothing that it cannot record; see its own log",
+                "the service cannot write its audit log, and does nothing that it cannot record; \
+                 see its own log",
             ));
         }
         Ok(())

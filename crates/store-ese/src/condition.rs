@@ -36,7 +36,8 @@ impl Condition {
             Error::new(
                 ResultCode::DATABASE_CORRUPTED,
                 format!(
-                    "{}; this is no database, or one that is damaged beyond use: restore a snapshot",
+                    "{}; this is no database, or one that is damaged beyond use: restore a \
+                     snapshot",
                     fault.in_file(database)
                 ),
             )

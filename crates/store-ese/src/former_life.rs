@@ -80,7 +80,8 @@ pub(crate) fn note(layout: &Layout) -> Result<Vec<PathBuf>> {
     tracing::warn!(
         former_invocation_id = id.as_deref().unwrap_or("unknown"),
         file = %folder.join(REGISTRY_FILE).display(),
-        "the restored directory still has the invocation id of its backup: import the registry value before NTDS starts"
+        "the restored directory still has the invocation id of its backup: import the registry \
+         value before NTDS starts"
     );
     Ok(written)
 }
@@ -98,13 +99,13 @@ pub(crate) fn standing(folder: &Path, header: &DatabaseHeader, now: Option<&str>
     let lab = format!("if it never replicates with another server again, delete {file}");
     match former.dbtime {
         Some(dbtime) if header.dbtime.get() > dbtime => Standing::RolledBack(format!(
-            "this directory was restored from a backup and went on under the invocation id of that backup ({id}): its \
-             partners ignore its changes (USN rollback). Take the server off the network, restore again, and give it a new \
-             id before it starts; {lab}"
+            "this directory was restored from a backup and went on under the invocation id of that \
+             backup ({id}): its partners ignore its changes (USN rollback). Take the server off \
+             the network, restore again, and give it a new id before it starts; {lab}"
         )),
         _ => Standing::MustChange(format!(
-            "this directory was restored from a backup and still has the invocation id of that backup ({id}): before NTDS \
-             starts, reg import {}; {lab}",
+            "this directory was restored from a backup and still has the invocation id of that \
+             backup ({id}): before NTDS starts, reg import {}; {lab}",
             folder.join(REGISTRY_FILE).display()
         )),
     }
@@ -119,7 +120,10 @@ fn read(folder: &Path) -> Option<FormerLife> {
     };
     let life = text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
     life.inspect_err(|error| {
-        tracing::warn!(file = %file.display(), %error, "the note of the last restore cannot be read");
+        tracing::warn!(
+            file = %file.display(), %error,
+            "the note of the last restore cannot be read"
+        );
     })
     .ok()
 }

@@ -136,7 +136,8 @@ fn warn_if_dirty(condition: &Condition) {
         state = condition.state(),
         required = in_words(required.as_slice()),
         missing = in_words(&condition.missing()),
-        "the directory was not shut down: it is consistent only together with its logs, and is hosted as it is"
+        "the directory was not shut down: it is consistent only together with its logs, and is \
+         hosted as it is"
     );
 }
 
@@ -227,7 +228,8 @@ impl EseFolder {
             Recorded::Nothing => {
                 return Err(Error::new(
                     ResultCode::FULL_BACKUP_NOT_TAKEN,
-                    "there is no backup that logs could continue: take a full one, up to and with DsBackupTruncateLogs",
+                    "there is no backup that logs could continue: take a full one, up to and with \
+                     DsBackupTruncateLogs",
                 ));
             }
         };
@@ -237,7 +239,8 @@ impl EseFolder {
             false => Err(Error::new(
                 ResultCode::FULL_BACKUP_NOT_TAKEN,
                 format!(
-                    "{}: the directory has begun another sequence of logs since its last backup; take a full one",
+                    "{}: the directory has begun another sequence of logs since its last backup; \
+                     take a full one",
                     current.path.display()
                 ),
             )),
@@ -279,7 +282,8 @@ impl EseFolder {
             Mode::Restore => Ok(()),
             Mode::Normal => Err(Error::new(
                 ResultCode::DATABASE_IN_USE,
-                "the directory is online, so it cannot be restored; start the service in restore mode",
+                "the directory is online, so it cannot be restored; start the service in restore \
+                 mode",
             )),
         }
     }

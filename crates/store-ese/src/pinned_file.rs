@@ -64,7 +64,8 @@ impl PinnedFile {
                 true => Error::new(
                     ResultCode::NOT_ENOUGH_MEMORY,
                     format!(
-                        "{}: {error}: a backup holds all files of the directory open; raise the service's limit (ulimit -n)",
+                        "{}: {error}: a backup holds all files of the directory open; raise the \
+                         service's limit (ulimit -n)",
                         found.path.display()
                     ),
                 ),
@@ -156,8 +157,8 @@ fn changed(path: &Path) -> Error {
     Error::new(
         ResultCode::DATABASE_IN_USE,
         format!(
-            "{}: the file changed while it was being backed up: another program writes to it; find and stop it, then \
-             back up again",
+            "{}: the file changed while it was being backed up: another program writes to it; find \
+             and stop it, then back up again",
             path.display()
         ),
     )

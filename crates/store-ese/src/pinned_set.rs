@@ -86,8 +86,8 @@ impl PinnedSet {
         let missing = self.condition.missing();
         if !missing.is_empty() {
             warnings.push(format!(
-                "{}: the logs of generation {} are missing, and the database ({}) needs them: without them this backup \
-                 cannot be made consistent",
+                "{}: the logs of generation {} are missing, and the database ({}) needs them: \
+                 without them this backup cannot be made consistent",
                 self.hosted.layout.log_folder.display(),
                 in_words(&missing),
                 self.condition.state()

@@ -27,7 +27,8 @@ pub(crate) fn recover(layout: &Layout) -> Result<()> {
     if let Some(folder) = &summary.logs_archived {
         tracing::info!(
             folder = %folder.display(),
-            "the database no longer needs its logs, which do not end with a shutdown: they were moved there"
+            "the database no longer needs its logs, which do not end with a shutdown: they were \
+             moved there"
         );
     }
     if summary.was_clean {
@@ -40,7 +41,10 @@ pub(crate) fn recover(layout: &Layout) -> Result<()> {
         );
     }
     for bit in &summary.corrected_log_bits {
-        tracing::warn!(%bit, "a log had a flipped bit, which was corrected for the replay; look after the disk");
+        tracing::warn!(
+            %bit,
+            "a log had a flipped bit, which was corrected for the replay; look after the disk"
+        );
     }
     let generations = summary.generations.unwrap_or(0..=0);
     tracing::info!(
@@ -59,11 +63,13 @@ fn reason(error: &recovery::Error) -> String {
         recovery::Error::Incomplete { .. } => format!("the directory cannot start: {error}"),
         recovery::Error::OtherBaseName { .. } => {
             format!(
-                "the directory cannot start: {error} (log_base_name in the configuration, or --base-name)"
+                "the directory cannot start: {error} (log_base_name in the configuration, or \
+                 --base-name)"
             )
         }
         _ => format!(
-            "the directory cannot start, because its logs cannot be replayed: {error}; its files are as they were"
+            "the directory cannot start, because its logs cannot be replayed: {error}; its files \
+             are as they were"
         ),
     }
 }

@@ -117,7 +117,8 @@ impl Drop for Registration {
         if !self.complete {
             self.keep_locked();
             tracing::warn!(
-                "a restore ended before it was complete: the directory cannot start until another is"
+                "a restore ended before it was complete: the directory cannot start until another \
+                 is"
             );
         }
     }

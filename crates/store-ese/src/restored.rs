@@ -45,7 +45,10 @@ pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
         ));
     }
     for other in &contents.others {
-        tracing::warn!(file = %other.display(), "a file that is none of the directory's lies in its folder");
+        tracing::warn!(
+            file = %other.display(),
+            "a file that is none of the directory's lies in its folder"
+        );
     }
     let condition = check_database(layout, &contents, plan)?;
     check_logs(&condition.logs, plan)?;
@@ -54,7 +57,8 @@ pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
         return Err(Error::new(
             ResultCode::MISSING_RESTORE_LOG_FILES,
             format!(
-                "{}: the logs of generation {} are missing, and the database needs them ({}); restore again",
+                "{}: the logs of generation {} are missing, and the database needs them ({}); \
+                 restore again",
                 layout.log_folder.display(),
                 in_words(&missing),
                 condition.state()
@@ -103,7 +107,8 @@ fn check_database(layout: &Layout, contents: &Contents, plan: &RestorePlan) -> R
         return Err(Error::new(
             ResultCode::DATABASE_CORRUPTED,
             format!(
-                "{}: {size} bytes are no whole number of pages of {page_size} bytes: the file was cut short; restore again",
+                "{}: {size} bytes are no whole number of pages of {page_size} bytes: the file was \
+                 cut short; restore again",
                 path.display()
             ),
         ));
@@ -113,7 +118,8 @@ fn check_database(layout: &Layout, contents: &Contents, plan: &RestorePlan) -> R
         return Err(Error::new(
             ResultCode::BAD_DB_SIGNATURE,
             format!(
-                "{}: this is not the database of the announced backup (its signature is {signature}); restore again",
+                "{}: this is not the database of the announced backup (its signature is \
+                 {signature}); restore again",
                 path.display()
             ),
         ));
@@ -130,8 +136,8 @@ pub(crate) fn read_condition(database: &Path, logs: LogSet) -> Result<Condition>
         std::io::ErrorKind::NotFound => Error::new(
             ResultCode::DATABASE_NOT_FOUND,
             format!(
-                "{}: there is no database; check the folder and the database's file name, or host the folder in restore \
-                 mode and restore a snapshot",
+                "{}: there is no database; check the folder and the database's file name, or host \
+                 the folder in restore mode and restore a snapshot",
                 database.display()
             ),
         ),
@@ -170,8 +176,8 @@ fn check_logs(logs: &LogSet, plan: &RestorePlan) -> Result<()> {
             return Err(Error::new(
                 INVALID_LOG_SEQUENCE,
                 format!(
-                    "{}: generation {:#x} is none of the announced backup's ({generations}): a log from before the restore \
-                     was left there; delete it and complete again",
+                    "{}: generation {:#x} is none of the announced backup's ({generations}): a log \
+                     from before the restore was left there; delete it and complete again",
                     log.path.display(),
                     log.generation()
                 ),
@@ -192,7 +198,8 @@ fn check_neighbours(before: &LogFile, after: &LogFile) -> Result<()> {
         return Err(Error::new(
             ResultCode::BAD_LOG_SIGNATURE,
             format!(
-                "{second}: the log belongs to another sequence ({}) than {first} ({}); restore again into empty folders",
+                "{second}: the log belongs to another sequence ({}) than {first} ({}); restore \
+                 again into empty folders",
                 after.header.log_signature, before.header.log_signature
             ),
         ));
@@ -210,8 +217,8 @@ fn check_neighbours(before: &LogFile, after: &LogFile) -> Result<()> {
         return Err(Error::new(
             INVALID_LOG_SEQUENCE,
             format!(
-                "{second}: the log follows one that was created {}, but {first} was created {}; restore again into empty \
-                 folders",
+                "{second}: the log follows one that was created {}, but {first} was created {}; \
+                 restore again into empty folders",
                 after.header.previous_created, before.header.created
             ),
         ));
@@ -232,7 +239,10 @@ fn check_checkpoint(contents: &Contents, logs: &LogSet) -> Result<()> {
     let checkpoint = match Checkpoint::read(&file.path) {
         Ok(checkpoint) => checkpoint,
         Err(damage) => {
-            tracing::warn!(%damage, "the restored checkpoint cannot be read; recovery will do without it");
+            tracing::warn!(
+                %damage,
+                "the restored checkpoint cannot be read; recovery will do without it"
+            );
             return Ok(());
         }
     };
@@ -240,7 +250,8 @@ fn check_checkpoint(contents: &Contents, logs: &LogSet) -> Result<()> {
         Some(log) if log.header.log_signature != checkpoint.log_signature => Err(Error::new(
             ResultCode::from_engine_error(-532),
             format!(
-                "{}: the checkpoint belongs to another sequence of logs ({}) than {} ({}); delete it and complete again",
+                "{}: the checkpoint belongs to another sequence of logs ({}) than {} ({}); delete \
+                 it and complete again",
                 file.path.display(),
                 checkpoint.log_signature,
                 log.path.display(),

@@ -39,7 +39,8 @@ pub(crate) fn first_kept(
     }
     let Some(current) = logs.current() else {
         return Err(
-            "nothing was deleted: there is no log in use, so this folder holds a copy of a directory, not one at work"
+            "nothing was deleted: there is no log in use, so this folder holds a copy of a \
+             directory, not one at work"
                 .into(),
         );
     };
@@ -78,7 +79,8 @@ pub(crate) fn first_kept(
         .filter(|generation| (1..=current.generation()).contains(generation));
     if condition.header.state() == DatabaseState::CleanShutdown && usable_checkpoint.is_none() {
         return Err(
-            "nothing was deleted: without a checkpoint of this directory it is not known where recovery would start"
+            "nothing was deleted: without a checkpoint of this directory it is not known where \
+             recovery would start"
                 .into(),
         );
     }
@@ -176,7 +178,8 @@ fn check_identity(file: &PinnedFile) -> Result<()> {
     Err(Error::new(
         ResultCode::DATABASE_IN_USE,
         format!(
-            "{}: this is not the log that was backed up: another program changed or replaced it; it was not deleted",
+            "{}: this is not the log that was backed up: another program changed or replaced it; \
+             it was not deleted",
             file.path.display()
         ),
     ))

@@ -198,8 +198,8 @@ fn refusal(code: ResultCode, damage: &ese::Error) -> Error {
     Error::new(
         code,
         format!(
-            "{damage}; the backup stops. Check the disk and the memory of this machine, and keep older backups; \
-             to back up the damaged file as it is, allow corrupt files"
+            "{damage}; the backup stops. Check the disk and the memory of this machine, and keep \
+             older backups; to back up the damaged file as it is, allow corrupt files"
         ),
     )
 }

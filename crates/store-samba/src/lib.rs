@@ -140,7 +140,8 @@ impl DirectoryStore for SambaServer {
     fn check_logs(&self, _: u32) -> Result<()> {
         Err(Error::new(
             ResultCode::LOG_FILE_NOT_FOUND,
-            "Samba's databases have no logs, so there is no backup of logs; a full backup stores only what changed",
+            "Samba's databases have no logs, so there is no backup of logs; a full backup stores \
+             only what changed",
         ))
     }
 
@@ -191,8 +192,8 @@ impl SambaServer {
                 .map_err(code),
             Mode::Normal => Err(Error::new(
                 ResultCode::DATABASE_IN_USE,
-                "the directory is hosted to be backed up; to restore it stop the domain controller and start the \
-                 service in restore mode",
+                "the directory is hosted to be backed up; to restore it stop the domain controller \
+                 and start the service in restore mode",
             )),
         }
     }

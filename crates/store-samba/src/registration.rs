@@ -43,7 +43,8 @@ impl Registration {
             Ok(Some(marker)) if !place.can_start() => {
                 if marker.database_signature != hex::encode(&wanted) {
                     return Err(other_server(
-                        "the restore that was interrupted here was of another domain controller's backup",
+                        "the restore that was interrupted here was of another domain controller's \
+                         backup",
                     ));
                 }
             }
@@ -118,8 +119,8 @@ impl Registration {
             return Err(Error::new(
                 ResultCode::DATABASE_INCONSISTENT,
                 format!(
-                    "the restored partitions do not belong together: the highest USN is {}, the backup says at least \
-                     {}, and {} entries are beyond it",
+                    "the restored partitions do not belong together: the highest USN is {}, the \
+                     backup says at least {}, and {} entries are beyond it",
                     stored.highest_usn,
                     tree.listing().usn_before,
                     stored.beyond
@@ -136,14 +137,17 @@ impl Registration {
         );
         place.put(&tree).map_err(code)?;
         if let Err(error) = place.tidy() {
-            tracing::warn!(%error, "the domain controller is restored, but what was there before cannot be removed");
+            tracing::warn!(
+                %error,
+                "the domain controller is restored, but what was there before cannot be removed"
+            );
         }
         if installation.bind_dns.join("dns").exists()
             || installation.bind_dns.join("named.conf").exists()
         {
             tracing::warn!(
-                "BIND's copies of the DNS partitions belong to the former state: run `samba_upgradedns \
-                 --dns-backend=BIND9_DLZ` before BIND is started"
+                "BIND's copies of the DNS partitions belong to the former state: run \
+                 `samba_upgradedns --dns-backend=BIND9_DLZ` before BIND is started"
             );
         }
         Ok(())
@@ -204,7 +208,8 @@ impl Drop for Registration {
         if !self.complete {
             self.keep_locked();
             tracing::warn!(
-                "a restore ended before it was complete: the domain controller cannot start until another is"
+                "a restore ended before it was complete: the domain controller cannot start until \
+                 another is"
             );
         }
     }
@@ -257,7 +262,10 @@ fn check_same_server(installation: &Installation, wanted: &DatabaseSignature) ->
             stored.dsa_guid, stored.domain_sid
         ))),
         Err(error) => {
-            tracing::warn!(%error, "the present directory cannot say who it is; its configuration will be compared");
+            tracing::warn!(
+                %error,
+                "the present directory cannot say who it is; its configuration will be compared"
+            );
             Ok(())
         }
     }
@@ -267,8 +275,8 @@ fn other_server(reason: &str) -> Error {
     Error::new(
         ResultCode::BAD_DB_SIGNATURE,
         format!(
-            "the backup is not of this domain controller: {reason}; to make the first domain controller of a recovered \
-             domain from it, restore it with --first-domain-controller"
+            "the backup is not of this domain controller: {reason}; to make the first domain \
+             controller of a recovered domain from it, restore it with --first-domain-controller"
         ),
     )
 }

@@ -83,8 +83,8 @@ pub fn every() -> Vec<Fixture> {
         Some(folder) => collect(&folder),
         None => {
             eprintln!(
-                "note: the full fixture set (shared/fixtures beside the checkout) is not on this machine; \
-                 testing the shipped selection only"
+                "note: the full fixture set (shared/fixtures beside the checkout) is not on this \
+                 machine; testing the shipped selection only"
             );
             shipped()
         }

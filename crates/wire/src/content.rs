@@ -225,7 +225,8 @@ impl Reader {
         Error::new(
             ResultCode::COMMUNICATION_ERROR,
             format!(
-                "the service's answer at byte {}: expected {expected}, found {found}; are both sides of the same version?",
+                "the service's answer at byte {}: expected {expected}, found {found}; are both \
+                 sides of the same version?",
                 self.position
             ),
         )

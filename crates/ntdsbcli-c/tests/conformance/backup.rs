@@ -143,7 +143,8 @@ fn logs_only_rows(part: &mut Part) {
     );
     part.row(
         "btFlag",
-        "`BACKUP_TYPE_LOGS_ONLY` after a full backup and DsBackupTruncateLogs: the log that is in use since then",
+        "`BACKUP_TYPE_LOGS_ONLY` after a full backup and DsBackupTruncateLogs: the log that is in \
+         use since then",
         ResultCode::OK,
         Source::Beyond,
         |form| {

@@ -66,7 +66,10 @@ impl Credentials {
             current.state = state;
             match configure(&self.certificate, &self.key) {
                 Ok((configuration, pin)) => {
-                    tracing::info!(public_key_sha256 = %pin, "read the changed certificate and key");
+                    tracing::info!(
+                        public_key_sha256 = %pin,
+                        "read the changed certificate and key"
+                    );
                     (current.configuration, current.pin) = (configuration, pin);
                 }
                 Err(error) => tracing::warn!(

@@ -97,7 +97,8 @@ fn warn_if_open_to_all(parent: &Path) {
     if mode & 0o022 != 0 && mode & STICKY == 0 {
         tracing::warn!(
             folder = %parent.display(),
-            "other users may write to the socket's folder, and so put another service in this one's place"
+            "other users may write to the socket's folder, and so put another service in this \
+             one's place"
         );
     }
 }

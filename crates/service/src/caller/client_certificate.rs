@@ -94,8 +94,8 @@ impl Mapping {
             (None, Some(subject)) => {
                 if self.authority.is_none() {
                     return Err(refused(
-                        "a subject proves nothing without the authority that vouches for it: set client_ca, or map the \
-                         certificate by its fingerprint"
+                        "a subject proves nothing without the authority that vouches for it: set \
+                         client_ca, or map the certificate by its fingerprint"
                             .into(),
                     ));
                 }

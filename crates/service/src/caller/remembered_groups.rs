@@ -117,7 +117,10 @@ impl RememberedGroups {
                 .map_err(|error| self.unusable(&error))
         });
         if let Err(reason) = changed {
-            tracing::error!(%account, reason, "the groups are not remembered as the directory says them now");
+            tracing::error!(
+                %account, reason,
+                "the groups are not remembered as the directory says them now"
+            );
         }
     }
 

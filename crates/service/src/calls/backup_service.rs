@@ -216,7 +216,8 @@ fn prepare(
     if store.mode() == Mode::Restore {
         return Err(Error::new(
             ResultCode::RESTORE_IN_PROGRESS,
-            "the directory is offline (restore mode), so it cannot be backed up; start the service in normal mode",
+            "the directory is offline (restore mode), so it cannot be backed up; start the service \
+             in normal mode",
         ));
     }
     if backup_type != BackupType::Full && store.incrementals_disabled()? {
@@ -225,7 +226,8 @@ fn prepare(
     if backup_type == BackupType::Incremental {
         return Err(Error::new(
             ResultCode::INVALID_PARAMETER,
-            "backups of type 4 (incremental) never existed; ask for the logs only (type 2) or everything (type 1)",
+            "backups of type 4 (incremental) never existed; ask for the logs only (type 2) or \
+             everything (type 1)",
         ));
     }
     store.begin_backup(BackupOptions {

@@ -94,7 +94,8 @@ impl BackupContext {
             return Err(Error::new(
                 ResultCode::FILE_NOT_FOUND,
                 format!(
-                    "{name:?} is not one of the names that this backup lists; give one exactly as listed"
+                    "{name:?} is not one of the names that this backup lists; give one exactly as \
+                     listed"
                 ),
             ));
         }
@@ -184,7 +185,8 @@ impl BackupContext {
         Err(Error::new(
             ResultCode::FULL_BACKUP_NOT_TAKEN,
             format!(
-                "no log was deleted, because this backup does not hold the whole directory: {missing}"
+                "no log was deleted, because this backup does not hold the whole directory: \
+                 {missing}"
             ),
         ))
     }

@@ -131,7 +131,8 @@ impl Contexts {
             return Err(Error::new(
                 ResultCode::NOT_ENOUGH_MEMORY,
                 format!(
-                    "{} has {} contexts open, and the service allows no more (max_contexts_per_caller); end one first",
+                    "{} has {} contexts open, and the service allows no more \
+                     (max_contexts_per_caller); end one first",
                     context.owner, self.limits.per_caller
                 ),
             ));
@@ -227,7 +228,8 @@ impl Contexts {
 fn invalid_handle() -> Error {
     Error::new(
         ResultCode::INVALID_HANDLE,
-        "the context handle is not known on this connection: never given, ended, or released after silence",
+        "the context handle is not known on this connection: never given, ended, or released after \
+         silence",
     )
 }
 

@@ -35,17 +35,18 @@ impl Release {
             ),
             Self::Silent => Error::new(
                 ResultCode::INVALID_HANDLE,
-                "the context was released, because nothing was heard from its client for longer than the ping timeout; \
-                 begin again",
+                "the context was released, because nothing was heard from its client for longer \
+                 than the ping timeout; begin again",
             ),
             Self::Idle => Error::new(
                 ResultCode::INVALID_HANDLE,
-                "the context was released, because its client did nothing with it for longer than the service allows \
-                 (idle_timeout_s)",
+                "the context was released, because its client did nothing with it for longer than \
+                 the service allows (idle_timeout_s)",
             ),
             Self::TooOld => Error::new(
                 ResultCode::INVALID_HANDLE,
-                "the context was released, because it existed for longer than the service allows (total_timeout_s)",
+                "the context was released, because it existed for longer than the service allows \
+                 (total_timeout_s)",
             ),
             Self::Stopping => Error::new(
                 ResultCode::COMMUNICATION_ERROR,

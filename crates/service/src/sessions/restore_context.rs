@@ -46,7 +46,8 @@ impl RestoreContext {
             return Err(Error::new(
                 ResultCode::INVALID_PARAMETER,
                 format!(
-                    "log generations {low:#x} to {high:#x}: expected a range within 0 to {HIGHEST_REGISTERED_GENERATION:#x}"
+                    "log generations {low:#x} to {high:#x}: expected a range within 0 to \
+                     {HIGHEST_REGISTERED_GENERATION:#x}"
                 ),
             ));
         }
@@ -131,7 +132,8 @@ impl RestoreContext {
         self.token.as_ref().ok_or_else(|| {
             Error::new(
                 ResultCode::MISSING_EXPIRY_TOKEN,
-                "the restore was prepared without an expiry token: its handle is good for HrRRestoreGetDatabaseLocations only",
+                "the restore was prepared without an expiry token: its handle is good for \
+                 HrRRestoreGetDatabaseLocations only",
             )
         })
     }
