@@ -10,7 +10,7 @@
 //! | 10 | 2 | length of the whole token, 84 |
 //! | 12 | 8 | creation time, seconds since 1970-01-01 UTC |
 //! | 20 | 4 | tombstone lifetime, days |
-//! | 24 | 28 | database signature, as in the database's header: random number (4), creation time (8), computer (16) |
+//! | 24 | 28 | database signature: random number (4), creation time (8), computer (16) |
 //! | 52 | 32 | SHA-256 of everything before |
 //!
 //! The digest detects damage and careless edits. It is no signature: a user who may restore a
@@ -209,13 +209,20 @@ mod tests {
         #[test]
         fn any_bytes_are_a_token_or_refused(bytes: Vec<u8>, behind_magic: Vec<u8>) {
             let _ = ExpiryToken::from_bytes(&bytes);
-            let _ = ExpiryToken::from_bytes(&[MAGIC.as_slice(), &VERSION.to_le_bytes(), &behind_magic].concat());
+            let prefixed = [MAGIC.as_slice(), &VERSION.to_le_bytes(), &behind_magic].concat();
+            let _ = ExpiryToken::from_bytes(&prefixed);
         }
 
         #[test]
-        fn every_token_survives_its_bytes(created: u64, tombstone_lifetime_days: u32, signature: [u8; 28], now in 0..1u64 << 40) {
+        fn every_token_survives_its_bytes(
+            created: u64,
+            tombstone_lifetime_days: u32,
+            signature: [u8; 28],
+            now in 0..1u64 << 40,
+        ) {
             let token = ExpiryToken { created, tombstone_lifetime_days, signature };
-            proptest::prop_assert_eq!(ExpiryToken::from_bytes(&token.to_bytes()), Ok(token.clone()));
+            let read = ExpiryToken::from_bytes(&token.to_bytes());
+            proptest::prop_assert_eq!(read, Ok(token.clone()));
             let _ = token.check_unexpired(at(now));
         }
     }

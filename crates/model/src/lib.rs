@@ -6,9 +6,9 @@
 //! | --- | --- |
 //! | [`FileEntry`] | one file of a backup, as a store lists it |
 //! | [`RestoredFile`] | one file of a restore, as its sender announces it |
-//! | [`Damage`] | damage that a backup stored because it was allowed |
-//! | [`DirectoryFacts`], [`DirectoryIdentity`] | what is known of a directory when its backup begins |
-//! | [`Manifest`] | what a snapshot says of itself: the durable form, with a format number |
+//! | [`Damage`] | damage in a file of a backup that allows it |
+//! | [`DirectoryFacts`], [`DirectoryIdentity`] | the facts of a directory as its backup begins |
+//! | [`Manifest`] | the description of a snapshot: durable, with a format number |
 #![forbid(unsafe_code)]
 
 mod directory;

@@ -217,7 +217,8 @@ fn compile_with_mingw(text: &str, unicode: bool, include: Option<&Path>) {
 #[test]
 fn the_comparison_finds_a_difference() {
     mingw();
-    let text = "#include <windows.h>\n#include <ntdsbcli.h>\n_Static_assert((long long)BFT_LOG == 0x22, \"BFT_LOG\");\n";
+    let text = "#include <windows.h>\n#include <ntdsbcli.h>\n\
+                _Static_assert((long long)BFT_LOG == 0x22, \"BFT_LOG\");\n";
     let result = std::panic::catch_unwind(|| compile_with_mingw(text, false, None));
     assert!(result.is_err());
 }

@@ -5,7 +5,9 @@
 //! | DsIsNTDSOnline | [`is_ntds_online`] |
 //! | DsBackupPrepare | [`BackupContext::prepare`] |
 //! | DsBackupGetDatabaseNames | [`BackupContext::database_names`] |
-//! | DsBackupOpenFile, DsBackupRead, DsBackupClose | [`BackupContext::open_file`], [`read`](BackupContext::read), [`close`](BackupContext::close) |
+//! | DsBackupOpenFile | [`BackupContext::open_file`] |
+//! | DsBackupRead | [`BackupContext::read`] |
+//! | DsBackupClose | [`BackupContext::close`] |
 //! | DsBackupGetBackupLogs | [`BackupContext::backup_logs`] |
 //! | DsBackupTruncateLogs | [`BackupContext::truncate_logs`] |
 //! | DsBackupEnd | [`BackupContext::end`] |

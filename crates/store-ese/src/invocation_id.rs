@@ -46,18 +46,25 @@ fn registry_file() -> Vec<u8> {
 fn instructions(former: Option<&str>) -> String {
     let former = former.unwrap_or("(the backup does not tell it)");
     format!(
-        "This directory was restored from a backup and still has the invocation id of the backup:\r\n\
+        "This directory was restored from a backup and still has the invocation id of the \
+         backup:\r\n\
          {former}\r\n\r\n\
-         If NTDS starts under it, the other domain controllers ignore its changes (USN rollback).\r\n\
+         If NTDS starts under it, the other domain controllers ignore its changes \
+         (USN rollback).\r\n\
          On the server, before NTDS starts:\r\n\r\n\
          1. Start Windows in directory services restore mode (bcdedit /set safeboot dsrepair).\r\n\
-         2. In HKLM\\{REGISTRY_KEY}\r\n   note \"DSA Previous Restore Count\"; if it is missing, it is 0.\r\n\
+         2. In HKLM\\{REGISTRY_KEY}\r\n\
+         \x20  note \"DSA Previous Restore Count\"; if it is missing, it is 0.\r\n\
          3. reg import {REGISTRY_FILE}\r\n\
          4. Start Windows normally (bcdedit /deletevalue safeboot).\r\n\
-         5. Event 1109 of the log Directory Service names the old and the new invocation id, and the\r\n\
-            count of step 2 is one higher. If not, take the server off the network, and ask why.\r\n\r\n\
-         A disk that is attached to another computer: reg load HKLM\\restored X:\\Windows\\System32\\config\\SYSTEM,\r\n\
-         set the value below HKLM\\restored\\ControlSet001\\Services\\NTDS\\Parameters (Select\\Current names the\r\n\
+         5. Event 1109 of the log Directory Service names the old and the new invocation id, \
+         and the\r\n\
+            count of step 2 is one higher. If not, take the server off the network, and \
+            ask why.\r\n\r\n\
+         A disk that is attached to another computer: reg load HKLM\\restored \
+         X:\\Windows\\System32\\config\\SYSTEM,\r\n\
+         set the value below HKLM\\restored\\ControlSet001\\Services\\NTDS\\Parameters \
+         (Select\\Current names the\r\n\
          number), reg unload HKLM\\restored.\r\n"
     )
 }

@@ -46,9 +46,9 @@ pub(crate) fn recover(layout: &Layout) -> Result<()> {
             "a log had a flipped bit, which was corrected for the replay; look after the disk"
         );
     }
-    let generations = summary.generations.unwrap_or(0..=0);
+    let (low, high) = summary.generations.unwrap_or(0..=0).into_inner();
     tracing::info!(
-        generations = %contract::Generations { low: *generations.start(), high: *generations.end() },
+        generations = %contract::Generations { low, high },
         records = summary.counts.records,
         redone = summary.counts.redone,
         undone = summary.counts.undone,

@@ -16,7 +16,7 @@ use crate::reader::{FileOfMoment, Listing};
 pub(crate) struct PinnedSet {
     moment: Moment,
     options: BackupOptions,
-    /// The name of the listing, which is made for the backup and lies nowhere.
+    /// The name of the listing, which is made for the backup and is no file on disk.
     listing_name: String,
     listing: Vec<u8>,
     _backup: Taken,

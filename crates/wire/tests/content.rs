@@ -53,7 +53,8 @@ proptest! {
         let (data, ends) = read(&answer, cut).unwrap();
         let expected: Vec<u8> = messages.iter().flat_map(|message| message.data.to_vec()).collect();
         prop_assert_eq!(data, expected);
-        let expected: Vec<FileEnd> = messages.into_iter().filter_map(|message| message.end).collect();
+        let expected: Vec<FileEnd> =
+            messages.into_iter().filter_map(|message| message.end).collect();
         prop_assert_eq!(ends, expected);
     }
 
@@ -71,7 +72,10 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(answer in prop::collection::vec(any::<u8>(), 0..200), cut in 1usize..40) {
+    fn any_bytes_are_read_or_refused(
+        answer in prop::collection::vec(any::<u8>(), 0..200),
+        cut in 1usize..40,
+    ) {
         let outcome = |cut| read(&answer, cut).map_err(|error| error.reason);
         prop_assert_eq!(outcome(cut), outcome(usize::MAX));
     }

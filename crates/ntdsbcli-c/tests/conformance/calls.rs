@@ -13,7 +13,9 @@ fn exported(function: &str, form: Form) -> String {
 
 pub fn is_online(form: Form, server: Text, online: &mut Place<i32>) -> ResultCode {
     let server = server.in_form(form);
-    call!(exported("DsIsNTDSOnline", form), (server.pointer() => *const c_void, online.pointer() => *mut i32))
+    call!(exported("DsIsNTDSOnline", form), (
+        server.pointer() => *const c_void, online.pointer() => *mut i32
+    ))
 }
 
 /// Where DsBackupPrepare puts its results.
@@ -182,6 +184,7 @@ pub fn set_auth_identity(form: Form, user: Text, domain: Text, password: Text) -
         password.in_form(form),
     );
     call!(exported("DsSetAuthIdentity", form), (
-        user.pointer() => *const c_void, domain.pointer() => *const c_void, password.pointer() => *const c_void
+        user.pointer() => *const c_void, domain.pointer() => *const c_void,
+        password.pointer() => *const c_void
     ))
 }

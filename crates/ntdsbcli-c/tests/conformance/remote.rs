@@ -46,7 +46,8 @@ impl Remote {
         let text = format!(
             "[directory]\ndatabase_folder = {:?}\n\
              [remote]\nlisten = [\"127.0.0.1:{port}\"]\ncertificate = {:?}\nkey = {:?}\n\
-             [[remote.client]]\nname = \"conformance\"\nfingerprint = \"{}\"\nbackup = true\nrestore = true\n",
+             [[remote.client]]\nname = \"conformance\"\nfingerprint = \"{}\"\n\
+             backup = true\nrestore = true\n",
             folder.join("directory"),
             service.files[0],
             service.files[1],

@@ -116,7 +116,8 @@ impl Table {
                 function = row.function;
                 let _ = write!(
                     text,
-                    "\n## {function}\n\n| forms | parameter | condition | result | source |\n| --- | --- | --- | --- | --- |\n"
+                    "\n## {function}\n\n| forms | parameter | condition | result | source |\n\
+                     | --- | --- | --- | --- | --- |\n"
                 );
             }
             let forms = match row.forms {

@@ -118,15 +118,18 @@ pub fn make_domain(path: &Path) -> Option<Controller> {
         format!(
             "[global]\nnetbios name = KRBDC\nrealm = KRB.TEST\nworkgroup = KRBT\n\
              server role = active directory domain controller\ninterfaces = {ADDRESS}/8\n\
-             bind interfaces only = yes\nserver services = ldap, kdc\nlog file = {d}/log.samba\n{folders}\
-             [sysvol]\npath = {d}/state/sysvol\n[netlogon]\npath = {d}/state/sysvol/krb.test/scripts\n"
+             bind interfaces only = yes\nserver services = ldap, kdc\nlog file = {d}/log.samba\n\
+             {folders}\
+             [sysvol]\npath = {d}/state/sysvol\n\
+             [netlogon]\npath = {d}/state/sysvol/krb.test/scripts\n"
         ),
     )
     .ok()?;
     std::fs::write(
         path.join("krb5.conf"),
         format!(
-            "[libdefaults]\ndefault_realm = KRB.TEST\ndns_lookup_kdc = false\ndns_lookup_realm = false\n\
+            "[libdefaults]\ndefault_realm = KRB.TEST\ndns_lookup_kdc = false\n\
+             dns_lookup_realm = false\n\
              dns_canonicalize_hostname = false\nrdns = false\nudp_preference_limit = 1\n\
              [realms]\nKRB.TEST = {{\nkdc = {ADDRESS}\n}}\n[domain_realm]\nlocalhost = KRB.TEST\n"
         ),
