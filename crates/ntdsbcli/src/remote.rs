@@ -138,8 +138,8 @@ impl Remote {
             _ => {
                 return Err(Error::new(
                     ResultCode::INVALID_PARAM,
-                    "a client certificate and its private key are of use together only: name both \
-                     files, or neither",
+                    "a client certificate requires its private key, and the key its certificate: \
+                     name both files, or neither",
                 ));
             }
         };
@@ -184,8 +184,7 @@ impl KnownService {
             return Err(Error::new(
                 ResultCode::COULD_NOT_CONNECT,
                 format!(
-                    "nothing says how the service on {remote} is known for what it is: name the \
-                     file of its certification authority (--ca-file, {CA_FILE_VARIABLE}) or the \
+                    "nothing authenticates the service on {remote}: name the file of its certification authority (--ca-file, {CA_FILE_VARIABLE}) or the \
                      SHA-256 of its key (--pin, {PIN_VARIABLE})"
                 ),
             ));

@@ -124,7 +124,7 @@ impl Audit {
         if self.failed.load(Ordering::Relaxed) {
             return Err(Error::new(
                 ResultCode::DISK_IO,
-                "the service cannot write its audit log, and does nothing that it cannot record; \
+                "the service cannot write its audit log, and refuses calls that it cannot record; \
                  see its own log",
             ));
         }

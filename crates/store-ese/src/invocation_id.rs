@@ -44,7 +44,7 @@ fn registry_file() -> Vec<u8> {
 }
 
 fn instructions(former: Option<&str>) -> String {
-    let former = former.unwrap_or("(the backup does not tell it)");
+    let former = former.unwrap_or("(unknown: the backup does not record it)");
     format!(
         "This directory was restored from a backup and still has the invocation id of the \
          backup:\r\n\

@@ -176,7 +176,7 @@ impl Layout {
                 return Err(Error::new(
                     ResultCode::INVALID_PATH,
                     format!(
-                        "{}: expected a regular file under this name; move away what lies there",
+                        "{}: expected a regular file under this name; move it away",
                         file.path.display()
                     ),
                 ));

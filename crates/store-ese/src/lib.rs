@@ -83,7 +83,7 @@ impl EseFolder {
         }
         let tombstone_lifetime_days = match mode {
             Mode::Normal => directory::tombstone_lifetime(&layout.database(), configuration),
-            // Nobody takes a backup.
+            // No backup is taken in this mode.
             Mode::Restore => configuration.tombstone_lifetime_days,
         };
         let server = configuration.server_name.clone().unwrap_or_else(|| {

@@ -37,13 +37,13 @@ pub(crate) fn recover(layout: &Layout) -> Result<()> {
     for page in &summary.corrected_pages {
         tracing::warn!(
             page,
-            "a page had a flipped bit, which was corrected; look after the disk"
+            "a page had a flipped bit, which was corrected; check the disk"
         );
     }
     for bit in &summary.corrected_log_bits {
         tracing::warn!(
             %bit,
-            "a log had a flipped bit, which was corrected for the replay; look after the disk"
+            "a log had a flipped bit, which was corrected for the replay; check the disk"
         );
     }
     let (low, high) = summary.generations.unwrap_or(0..=0).into_inner();

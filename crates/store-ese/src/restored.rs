@@ -39,7 +39,7 @@ pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
         return Err(Error::new(
             ResultCode::INVALID_PATH,
             format!(
-                "{}: an unfinished file of a restore lies there; restore again",
+                "{}: this is an unfinished file of a restore; restore again",
                 unfinished.display()
             ),
         ));
@@ -47,7 +47,7 @@ pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
     for other in &contents.others {
         tracing::warn!(
             file = %other.display(),
-            "a file that is none of the directory's lies in its folder"
+            "the folder holds a file that is not part of the directory"
         );
     }
     let condition = check_database(layout, &contents, plan)?;
@@ -241,7 +241,7 @@ fn check_checkpoint(contents: &Contents, logs: &LogSet) -> Result<()> {
         Err(damage) => {
             tracing::warn!(
                 %damage,
-                "the restored checkpoint cannot be read; recovery will do without it"
+                "the restored checkpoint cannot be read; recovery starts without it"
             );
             return Ok(());
         }

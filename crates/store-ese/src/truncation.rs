@@ -34,13 +34,13 @@ pub(crate) fn first_kept(
     let logs = &condition.logs;
     if let Some(unusable) = logs.unusable.first() {
         return Err(format!(
-            "nothing was deleted: a log cannot be understood: {unusable}"
+            "nothing was deleted: a log is unusable: {unusable}"
         ));
     }
     let Some(current) = logs.current() else {
         return Err(
             "nothing was deleted: there is no log in use, so this folder holds a copy of a \
-             directory, not one at work"
+             directory, not a running one"
                 .into(),
         );
     };

@@ -92,7 +92,7 @@ fn finish_restore(installation: &Installation) -> Result<()> {
     {
         return Ok(());
     }
-    tracing::info!("a restore was complete but for the tidying up; that is done now");
+    tracing::info!("finishing the cleanup of a complete restore");
     place.tidy().map_err(code)?;
     RestoreMarker::clear(&installation.state)
 }

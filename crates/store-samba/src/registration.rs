@@ -139,7 +139,7 @@ impl Registration {
         if let Err(error) = place.tidy() {
             tracing::warn!(
                 %error,
-                "the domain controller is restored, but what was there before cannot be removed"
+                "the domain controller is restored, but its former state cannot be removed"
             );
         }
         if installation.bind_dns.join("dns").exists()
@@ -258,13 +258,13 @@ fn check_same_server(installation: &Installation, wanted: &DatabaseSignature) ->
     match samba::installed_identity(installation) {
         Ok(stored) if signature(stored.dsa_guid, stored.domain_sid) == *wanted => Ok(()),
         Ok(stored) => Err(other_server(&format!(
-            "here lies the domain controller {} of the domain {}",
+            "the installed domain controller is {} of the domain {}",
             stored.dsa_guid, stored.domain_sid
         ))),
         Err(error) => {
             tracing::warn!(
                 %error,
-                "the present directory cannot say who it is; its configuration will be compared"
+                "cannot identify the installed directory; its configuration will be compared"
             );
             Ok(())
         }

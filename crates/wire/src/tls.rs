@@ -129,7 +129,7 @@ fn refuse_open_to_others(file: &Path) -> Result<()> {
     if metadata.mode() & 0o007 != 0 {
         return Err(unusable(
             file,
-            &"other users may reach this private key; take that from them (chmod o= FILE)",
+            &"other users may access this private key; revoke that (chmod o= FILE)",
         ));
     }
     Ok(())

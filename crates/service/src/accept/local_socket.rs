@@ -97,8 +97,8 @@ fn warn_if_open_to_all(parent: &Path) {
     if mode & 0o022 != 0 && mode & STICKY == 0 {
         tracing::warn!(
             folder = %parent.display(),
-            "other users may write to the socket's folder, and so put another service in this \
-             one's place"
+            "other users may write to the socket's folder, and so replace this service by \
+             another"
         );
     }
 }
@@ -125,7 +125,7 @@ fn remove_stale(path: &Path) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.to_string()),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            return Err("something that is not a socket lies there; it was left alone".into());
+            return Err("the path exists and is not a socket; it was left alone".into());
         }
         Ok(_) => {}
     }

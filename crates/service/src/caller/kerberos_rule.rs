@@ -100,8 +100,8 @@ impl KerberosRule {
         {
             return Err(Error::new(
                 ResultCode::INVALID_PARAM,
-                "kerberos: remember_groups is of use together with directory and \
-                 restore_without_directory = true only",
+                "kerberos: remember_groups requires directory and \
+                 restore_without_directory = true",
             ));
         }
         let remembered = configuration.remember_groups.as_deref();

@@ -26,7 +26,7 @@ pub(crate) use self::peer::{Caller, ConnectionId, Peer, Unproven};
 pub(crate) fn denied() -> Error {
     Error::new(
         ResultCode::ACCESS_DENIED,
-        "the caller does not hold the privilege that this call wants (SE_BACKUP_NAME, \
-         SE_RESTORE_NAME)",
+        "the caller does not hold the privilege that this call requires \
+         (SE_BACKUP_NAME, SE_RESTORE_NAME)",
     )
 }

@@ -119,7 +119,7 @@ impl RememberedGroups {
         if let Err(reason) = changed {
             tracing::error!(
                 %account, reason,
-                "the groups are not remembered as the directory says them now"
+                "cannot remember the groups in the directory's answer"
             );
         }
     }

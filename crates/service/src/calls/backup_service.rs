@@ -226,7 +226,7 @@ fn prepare(
     if backup_type == BackupType::Incremental {
         return Err(Error::new(
             ResultCode::INVALID_PARAMETER,
-            "backups of type 4 (incremental) never existed; ask for the logs only (type 2) or \
+            "backups of type 4 (incremental) were never supported; request the logs only (type 2) or \
              everything (type 1)",
         ));
     }

@@ -148,6 +148,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
 fn wrong_kind(found: &str, expected: &str) -> Error {
     Error::new(
         ResultCode::INVALID_HANDLE,
-        format!("the handle is that of {found}, and this call wants that of {expected}"),
+        format!("the handle is that of {found}, and this call requires that of {expected}"),
     )
 }

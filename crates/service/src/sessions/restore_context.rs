@@ -132,8 +132,8 @@ impl RestoreContext {
         self.token.as_ref().ok_or_else(|| {
             Error::new(
                 ResultCode::MISSING_EXPIRY_TOKEN,
-                "the restore was prepared without an expiry token: its handle is good for \
-                 HrRRestoreGetDatabaseLocations only",
+                "the restore was prepared without an expiry token: its handle allows only \
+                 HrRRestoreGetDatabaseLocations",
             )
         })
     }
