@@ -2,7 +2,7 @@
 //!
 //! | type | stored | written |
 //! | --- | --- | --- |
-//! | [`Guid`] | 16 bytes, first three fields little-endian | `3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18` |
+//! | [`Guid`] | 16 bytes, three fields little-endian | `3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18` |
 //! | [`Sid`] | \[MS-DTYP\] 2.4.2.2 | `S-1-5-32-551` |
 //! | [`DomainSid`] | as [`Sid`] | `S-1-5-21-1847206351-2960417783-740391256` |
 //!

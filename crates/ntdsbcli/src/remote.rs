@@ -184,8 +184,9 @@ impl KnownService {
             return Err(Error::new(
                 ResultCode::COULD_NOT_CONNECT,
                 format!(
-                    "nothing authenticates the service on {remote}: name the file of its certification authority (--ca-file, {CA_FILE_VARIABLE}) or the \
-                     SHA-256 of its key (--pin, {PIN_VARIABLE})"
+                    "nothing authenticates the service on {remote}: name the file of its \
+                     certification authority (--ca-file, {CA_FILE_VARIABLE}) or the SHA-256 of its \
+                     key (--pin, {PIN_VARIABLE})"
                 ),
             ));
         }

@@ -226,8 +226,8 @@ fn prepare(
     if backup_type == BackupType::Incremental {
         return Err(Error::new(
             ResultCode::INVALID_PARAMETER,
-            "backups of type 4 (incremental) were never supported; request the logs only (type 2) or \
-             everything (type 1)",
+            "backups of type 4 (incremental) were never supported; request the logs only (type 2) \
+             or everything (type 1)",
         ));
     }
     store.begin_backup(BackupOptions {
