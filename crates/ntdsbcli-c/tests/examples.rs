@@ -30,7 +30,7 @@ fn installed() -> &'static Path {
         .path()
 }
 
-/// What a compiler is told by pkg-config.
+/// The compiler flags from pkg-config.
 fn flags(arguments: &[&str]) -> Vec<String> {
     need(&["pkg-config:pkgconf"]);
     let mut command = Command::new("pkg-config");
@@ -47,7 +47,7 @@ fn flags(arguments: &[&str]) -> Vec<String> {
 /// The two examples, built by one compiler.
 struct Examples {
     folder: TempDir,
-    /// What runs before the programs, such as valgrind.
+    /// The command that runs the programs, such as valgrind.
     wrapper: Vec<String>,
 }
 
@@ -119,7 +119,7 @@ impl Examples {
                 fixture.name
             );
         }
-        // What was there and is not in the backup is nothing that the engine needs.
+        // Files that are not in the backup are not needed by the engine.
         assert!(
             before.keys().all(|name| saved.contains_key(name)),
             "{}: {:?}",
@@ -141,7 +141,7 @@ impl Examples {
                 in_words(&output)
             );
         }
-        // Beside what was backed up lies what an NTDS needs before it starts.
+        // Besides the backed-up files there are those that NTDS needs before it starts.
         let (added, restored): (Content, Content) = (content(&lab.directory).into_iter())
             .partition(|(name, _)| name.starts_with("dsbackup.restored-from-backup."));
         assert!(
@@ -247,7 +247,7 @@ fn valgrind() -> Vec<String> {
     .to_vec()
 }
 
-/// The library's own books must not hide a buffer that a program forgets.
+/// The library's own records must not hide a leaked buffer.
 #[test]
 fn a_forgotten_buffer_is_found_by_valgrind() {
     let lab = Lab::of(&fixture("ese/efv8920-clean"));

@@ -16,7 +16,7 @@ const MINGW_CPP: &str = "x86_64-w64-mingw32-g++";
 const MINGW_HEADERS: &str = "/usr/share/mingw-w64/include";
 const MINGW_LIBRARY: &str = "/usr/x86_64-w64-mingw32/lib/libntdsbcli.a";
 
-/// What the public headers define for their own purposes.
+/// Names that the public headers define for their own purposes.
 const THEIR_OWN: [&str; 6] = [
     "_NTDSBCLI_H_",
     "_NTDSBMSG_",
@@ -26,7 +26,7 @@ const THEIR_OWN: [&str; 6] = [
     "xRPC_STRING",
 ];
 
-/// What ours defines where there is no windows.h, with the values that the public windows.h has.
+/// Names that our header defines without windows.h, with the values of the public windows.h.
 const OF_WINDOWS: [&str; 8] = [
     "FALSE",
     "TRUE",
@@ -169,7 +169,7 @@ fn values_of_ours(unicode: bool) -> String {
          #define SHOW(what) printf(\"%s=%lldLL\\n\", #what, (long long)(what))\nint main(void) {\n",
     );
     for name in constants().iter().map(String::as_str).chain(OF_WINDOWS) {
-        // Without expanding the name: it is what the other headers are asked for.
+        // Without expanding the name, which is looked up in the other headers.
         let _ = writeln!(
             program,
             "printf(\"(long long)%s=%lldLL\\n\", \"{name}\", (long long){name});"
@@ -213,7 +213,7 @@ fn compile_with_mingw(text: &str, unicode: bool, include: Option<&Path>) {
     succeed(&mut compiler);
 }
 
-/// A wrong value is found: the comparison is one.
+/// The comparison finds a wrong value.
 #[test]
 fn the_comparison_finds_a_difference() {
     mingw();

@@ -1,7 +1,7 @@
-//! How fast a database streams from the service to a client, verified: over the Unix socket and
-//! over TLS on loopback. Beside them a plain TLS copy of the same file (read, sent, received,
-//! nothing else), what TLS alone does with bytes that nobody reads from a file, and `openssl
-//! s_time`, which fetches the file from `openssl s_server`.
+//! Measures how fast a database streams, verified, from the service to a client: over the Unix
+//! socket and over TLS on loopback. For comparison: a plain TLS copy of the same file (read, sent,
+//! received, nothing else), TLS with bytes from memory, and `openssl s_time`, which fetches the
+//! file from `openssl s_server`.
 //!
 //! The database is a fixture's, its pages repeated under new page numbers up to 1 GiB.
 
@@ -88,11 +88,11 @@ fn main() {
     println!("TLS is {mean:.0} % of the plain copy on average");
 }
 
-/// What a plain copy sends.
+/// The content of a plain copy.
 enum Content {
     /// A file, piece by piece.
     File(PathBuf),
-    /// As many bytes, always the same ones.
+    /// The same number of bytes, from one repeated buffer.
     Memory,
 }
 
@@ -165,7 +165,7 @@ fn plain_tls(
     })
 }
 
-/// What openssl's own benchmark says of its own server, which sends the same file; GB/s.
+/// The result of openssl's benchmark against its own server with the same file; GB/s.
 fn openssl_s_time(issued: &Issued, database: &Path) -> f64 {
     let port = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -230,7 +230,7 @@ fn stream(server: &Server) -> f64 {
     bytes as f64 / seconds / 1e9
 }
 
-/// Repeats the pages behind the headers, each sealed under its new number.
+/// Repeats the pages after the headers, each with its new number and checksum.
 fn grow(database: &Path) {
     let original = std::fs::read(database).expect("the database");
     let pages: Vec<&[u8]> = original.chunks_exact(PAGE).skip(2).collect();

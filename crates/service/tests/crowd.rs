@@ -1,5 +1,5 @@
-//! Thousands of connections: what they take of the memory of the service, which has this process
-//! for itself.
+//! Thousands of connections, and the memory that they take in the service, which runs alone in this
+//! process.
 #![allow(dead_code, reason = "other tests use the rest of the helpers")]
 
 #[path = "service/certificates.rs"]
@@ -51,7 +51,7 @@ fn thousands_of_connections_take_little_memory() {
             let Ok(mut stream) = TcpStream::connect(host.addresses[0]) else {
                 continue;
             };
-            // Some say nothing, some begin to say something, some talk nonsense.
+            // Some send nothing, some begin a handshake, some send garbage.
             let _ = match number % 3 {
                 0 => Ok(()),
                 1 => stream.write_all(&[22, 3, 1, 2, 0, 1]),

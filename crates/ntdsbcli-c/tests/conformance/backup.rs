@@ -466,7 +466,7 @@ fn free_rows(table: &mut Table) {
     });
 }
 
-/// The second time has no effect, and says so.
+/// The second call has no effect, and returns an error.
 fn free_and_again(buffer: *mut c_void) {
     free(buffer);
     assert_eq!(last_reason(), "");

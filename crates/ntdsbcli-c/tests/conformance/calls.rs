@@ -18,7 +18,7 @@ pub fn is_online(form: Form, server: Text, online: &mut Place<i32>) -> ResultCod
     ))
 }
 
-/// Where DsBackupPrepare puts its results.
+/// The results of DsBackupPrepare.
 pub struct Prepared {
     pub token: Place<*mut c_void>,
     pub size: Place<u32>,
@@ -26,7 +26,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Good places that hold garbage before the call.
+    /// Good pointers to garbage.
     pub fn new() -> Self {
         Self {
             token: Place::holding(ptr::without_provenance_mut(7)),
@@ -113,7 +113,7 @@ pub enum Map<'a> {
     Misaligned,
 }
 
-/// The parameters of DsRestoreRegister behind the handle.
+/// The parameters of DsRestoreRegister after the handle.
 #[derive(Clone, Copy)]
 pub struct Register<'a> {
     pub checkpoint: Text<'a>,

@@ -1,4 +1,4 @@
-//! Rows that several functions share: the server's name, handles, and where results go.
+//! Rows that several functions share: the server's name, handles, and pointers to results.
 
 use ntdsbcli::contract::ResultCode;
 
@@ -39,7 +39,7 @@ pub fn bad_text_rows(
     });
 }
 
-/// What every function does with a server's name.
+/// The results of every function for a server's name.
 pub fn server_rows(
     part: &mut Part,
     parameter: &'static str,
@@ -95,7 +95,8 @@ pub fn server_rows(
             could_not_connect,
             Source::Page,
             move |form| {
-                // The call points the library to a service; a socket that is gone must win.
+                // The call points the library to a service; the missing socket must take
+                // precedence.
                 without_service(|| call(form, Text::Is("localhost")))
             },
         );
@@ -210,7 +211,7 @@ pub enum Kind {
     Restore,
 }
 
-/// What every function does with values that are no handle of its kind.
+/// The results of every function for values that are no handle of its kind.
 pub fn handle_rows(
     part: &mut Part,
     kind: Kind,
@@ -324,7 +325,7 @@ impl Living {
     }
 }
 
-/// What every function does with bad places for a result.
+/// The results of every function for bad pointers to a result.
 pub fn place_rows<T: Copy + 'static>(
     part: &mut Part,
     parameter: &'static str,
@@ -343,7 +344,8 @@ pub fn place_rows<T: Copy + 'static>(
     });
 }
 
-/// Ends a context whose service is gone: the call says so, and the handle is ended all the same.
+/// Ends a context whose service is gone: the call returns an error, and the handle is ended all the
+/// same.
 pub fn ends_without_service(function: &str, hbc: Hbc, directory: &mut Directory) {
     directory.stop();
     assert_eq!(on_handle(function, hbc), ResultCode::COMMUNICATION_ERROR);

@@ -22,7 +22,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// What its names end with.
+    /// The suffix of its names.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::A => "A",
@@ -84,7 +84,7 @@ impl Text<'_> {
 }
 
 impl CText {
-    /// What is passed.
+    /// The pointer to pass.
     pub fn pointer(&self) -> *const c_void {
         let _alive = &self.memory;
         self.pointer
@@ -122,7 +122,7 @@ macro_rules! call {
 }
 pub(crate) use call;
 
-/// Where a function puts a result: a good place or a bad one.
+/// A pointer to a result: good or bad.
 pub enum Place<T> {
     Good(Box<T>),
     Null,
@@ -130,15 +130,14 @@ pub enum Place<T> {
 }
 
 impl<T: Copy> Place<T> {
-    /// A good place that holds something before the call.
+    /// A good pointer to a value.
     pub fn holding(value: T) -> Self {
         Self::Good(Box::new(value))
     }
 
-    /// What is passed.
+    /// The pointer to pass.
     pub fn pointer(&mut self) -> *mut T {
-        // A misaligned pointer that leads to memory all the same: refusing it must be the library's
-        // own decision.
+        // A misaligned pointer to valid memory: only the library's own check refuses it.
         static MEMORY: [u64; 4] = [0; 4];
         match self {
             Self::Good(value) => &mut **value,
@@ -147,7 +146,7 @@ impl<T: Copy> Place<T> {
         }
     }
 
-    /// What is there.
+    /// The value behind the pointer.
     pub fn get(&self) -> T {
         match self {
             Self::Good(value) => **value,
@@ -156,7 +155,7 @@ impl<T: Copy> Place<T> {
     }
 }
 
-/// Gives a buffer back.
+/// Frees a buffer.
 pub fn free(buffer: *mut c_void) {
     // SAFETY: the type is that of the published header.
     unsafe {
@@ -186,7 +185,7 @@ pub fn last_reason() -> String {
 pub fn names(form: Form, list: *const c_void, size: u32) -> Vec<(u8, String)> {
     let size = size as usize;
     assert!(!list.is_null());
-    // SAFETY: the function that was called says that there are so many bytes.
+    // SAFETY: the called function returned this size.
     let bytes = unsafe { std::slice::from_raw_parts(list.cast::<u8>(), size) };
     assert_eq!(size % form.unit(), 0);
     let text = match form {
@@ -223,7 +222,7 @@ pub fn names(form: Form, list: *const c_void, size: u32) -> Vec<(u8, String)> {
         .collect()
 }
 
-/// `S_OK`, or what was returned instead, with the reason.
+/// Asserts `S_OK`; shows the returned code with the reason otherwise.
 #[track_caller]
 pub fn ok(code: ResultCode) {
     assert_eq!(code, ResultCode::OK, "{}", last_reason());

@@ -73,7 +73,7 @@ pub fn rows(table: &mut Table) {
 fn check_expiry_token_rows(table: &mut Table) {
     let mut part = table.single("DsRestoreCheckExpiryToken");
     token_rows(&mut part, |_, token, size| {
-        // It asks no service.
+        // It calls no service.
         nobody();
         check_expiry_token(token, size)
     });

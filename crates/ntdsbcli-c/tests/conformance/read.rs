@@ -215,7 +215,7 @@ fn read_by_four_threads() {
             .flat_map(|thread| thread.join().expect("a thread"))
             .collect()
     });
-    // Whoever got a piece, together they are the file.
+    // The pieces of all threads together are the file.
     let mut found: Vec<u8> = pieces.concat();
     let mut wanted = expected;
     assert_eq!(found.len(), wanted.len());

@@ -210,8 +210,8 @@ fn change_is_relative(change: for<'a> fn(&mut Register<'a>)) -> bool {
     matches!(parameters.map, Map::Of([(_, Text::Is("ntds.dit"))]))
 }
 
-/// Registers on the shared directory with a change that must be refused: nothing is registered
-/// then.
+/// Registers on the shared directory with a change that must be refused, so that nothing is
+/// registered.
 fn refused(form: Form, change: impl FnOnce(&mut Register)) -> ResultCode {
     let directory = offline();
     let restore = Restore::begin();

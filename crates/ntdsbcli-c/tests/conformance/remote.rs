@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use crate::lab::Service;
 
-/// What the library takes from the environment.
+/// The library's environment variables.
 const VARIABLES: [&str; 3] = [
     "DSBACKUP_PIN",
     "DSBACKUP_CLIENT_CERTIFICATE",
@@ -37,7 +37,7 @@ impl Remote {
             .unpack_into(&folder.join("directory"));
         let [service, client, stranger] =
             ["service", "client", "stranger"].map(|name| Certificate::new(&folder, name));
-        // Free a moment ago: nobody else on this machine asks for ports of this range by number.
+        // Free a moment ago; no other program on this machine takes ports of this range by number.
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
@@ -70,12 +70,12 @@ impl Remote {
         }
     }
 
-    /// A call that believes the service, with a certificate that it knows.
+    /// A call that trusts the service, with a known certificate.
     pub fn trusted<T>(&self, call: impl FnOnce() -> T) -> T {
         with_environment([&self.pin, &self.client[0], &self.client[1]], call)
     }
 
-    /// A call that expects another key of the service.
+    /// A call that pins another key of the service.
     pub fn mistaken<T>(&self, call: impl FnOnce() -> T) -> T {
         let other = "ab".repeat(32);
         with_environment([&other, &self.client[0], &self.client[1]], call)
@@ -87,7 +87,7 @@ impl Remote {
     }
 }
 
-/// A certificate that vouches for itself, and its key.
+/// A self-signed certificate and its key.
 struct Certificate {
     files: [String; 2],
     fingerprint: String,

@@ -12,7 +12,7 @@ use crate::world::{HERE, Restore, good_token, list, offline, online, token_made}
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// What is done with a token, by the two functions that take one.
+/// The rows of a token, for the two functions with one.
 pub fn token_rows(
     part: &mut Part,
     call: impl Fn(Form, Option<&[u8]>, u32) -> ResultCode + Send + Sync + Clone + 'static,

@@ -1,4 +1,4 @@
-//! The table: each row says what one function returns on one condition, and is a test of that.
+//! The table: each row is the result of one function on one condition, and a test of it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use ntdsbcli::contract::ResultCode;
 
 use crate::library::Form;
 
-/// Who says so.
+/// The source of a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Microsoft's page of the function.
@@ -16,9 +16,9 @@ pub enum Source {
     Pages,
     /// The published headers: a code's name and description.
     Header,
-    /// The published documentation says nothing: this is our choice.
+    /// Our choice, where the published documentation says nothing.
     Ours,
-    /// Beyond the original: it has no such thing.
+    /// A feature that the original lacks.
     Beyond,
 }
 
@@ -34,7 +34,7 @@ impl Source {
     }
 }
 
-/// What is expected.
+/// The expected result.
 #[derive(Clone, Copy)]
 pub enum Expected {
     /// This code.

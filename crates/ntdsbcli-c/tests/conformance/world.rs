@@ -1,5 +1,4 @@
-//! What the rows run against: real services of real directories, and contexts on them that end with
-//! their values.
+//! Real services of real directories for the rows, and contexts that end with their values.
 
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
@@ -33,9 +32,9 @@ struct World {
 pub struct Directory {
     /// Its files.
     pub folder: PathBuf,
-    /// Where its service listens.
+    /// The socket of its service.
     pub socket: PathBuf,
-    /// Absent where it is shared, or was stopped.
+    /// `None` if it is shared or was stopped.
     service: Option<Service>,
 }
 
@@ -153,7 +152,7 @@ pub fn good_token() -> Vec<u8> {
     world().token.clone()
 }
 
-/// Removes what the shared directories left.
+/// Removes the files of the shared directories.
 pub fn clean_up() {
     // Values of statics are not dropped: services and folders would outlive the tests.
     SHARED_SERVICES

@@ -1,4 +1,4 @@
-//! What the tests of the C library share: the built artefacts, the real service, and C programs.
+//! Helpers for the tests of the C library: the built artefacts, the real service, and C programs.
 #![allow(dead_code, reason = "every test file uses its own part of the lab")]
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up on it.
+/// The timeout of every step of a test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A path in this crate.
@@ -20,7 +20,7 @@ pub fn library() -> PathBuf {
     artefacts().join("libntdsbcli.so")
 }
 
-/// The folder with the library in all its forms and the `dsbackup` command, built if they were not.
+/// The folder with all forms of the library and the `dsbackup` command, built if missing.
 pub fn artefacts() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -40,9 +40,9 @@ pub fn artefacts() -> &'static Path {
     })
 }
 
-/// Makes sure that programs are there, given as `program:package`.
+/// Installs missing programs, given as `program:package`.
 pub fn need(programs: &[&str]) {
-    // Two installations at once would be in each other's way.
+    // Two installations at once would interfere.
     static INSTALLING: Mutex<()> = Mutex::new(());
     let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     succeed(Command::new(testkit::workspace().join("scripts/need")).args(programs));
@@ -62,7 +62,7 @@ pub fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// How a command ended, with all that it said.
+/// The exit status of a command, with its output.
 pub fn in_words(output: &Output) -> String {
     format!(
         "{}\n--- stdout\n{}--- stderr\n{}",
@@ -75,7 +75,7 @@ pub fn in_words(output: &Output) -> String {
 /// A running `dsbackup serve`, killed when dropped.
 pub struct Service {
     child: Child,
-    /// Where it listens.
+    /// The service's socket.
     pub socket: PathBuf,
 }
 
@@ -101,7 +101,7 @@ impl Service {
         }
     }
 
-    /// Hosts a folder where the service must refuse to, and returns what it says.
+    /// Hosts a folder that the service must refuse, and returns its output.
     pub fn refused(directory: &Path, socket: &Path) -> String {
         let output = serve(directory, socket, &[])
             .output()

@@ -15,7 +15,7 @@ pub struct Domain {
     pub folder: PathBuf,
 }
 
-/// Its domain controller, for as long as the value lives.
+/// The running domain controller; stopped when the value is dropped.
 pub struct Controller {
     samba: Child,
 }
@@ -92,7 +92,7 @@ fn samba_tool(folder: &Path, arguments: &[&str]) -> Option<()> {
     .map(drop)
 }
 
-/// Makes the domain in a folder; none where that is not possible.
+/// Creates the domain in a folder; `None` if that is not possible.
 pub fn make_domain(path: &Path) -> Option<Controller> {
     let d = path.display();
     let folders: String = [

@@ -1,6 +1,6 @@
-//! Tickets of a real domain: who is let in by them, and who is not. The domain is a Samba domain
-//! controller that the test makes, on loopback addresses of its own; where samba or the Kerberos
-//! commands are missing the tests say that they were skipped.
+//! Tickets of a real domain: who is admitted, and who is not. The test creates a Samba domain
+//! controller on loopback addresses of its own. If samba or the Kerberos commands are missing, the
+//! tests print that they were skipped.
 #![allow(dead_code, reason = "other tests use the rest of the helpers")]
 
 #[path = "../service/audit_log.rs"]
@@ -59,7 +59,7 @@ fn tickets_of_a_real_domain() {
     );
 }
 
-/// Not a test of its own: what the process in the domain does.
+/// Not a test of its own: the work of the process in the domain.
 #[test]
 #[ignore = "a part of tickets_of_a_real_domain"]
 fn part_tickets() {

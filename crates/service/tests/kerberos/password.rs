@@ -1,4 +1,4 @@
-//! The password of DsSetAuthIdentity is nowhere to be found.
+//! The password of DsSetAuthIdentity leaves no trace.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::scene::{Scene, log_on};
 use crate::world::prepare;
 
-/// What the parts below need to know.
+/// The environment variable with the parameters of the parts below.
 const PART: &str = "DSBACKUP_TEST_PART";
 
 /// Starts a part of this test as a process of its own.
@@ -43,7 +43,7 @@ fn told(process: &mut Child, word: &str) -> String {
 /// The password of DsSetAuthIdentity, while a backup goes on and after its client was killed: in no
 /// arguments, environment, log, audit log or file, and not in the memory of client or service.
 pub fn password_in_a_process(scene: &Scene) {
-    // It stands nowhere else, not even in this program.
+    // It exists nowhere else, not even in this program.
     let mut random = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut random))
@@ -130,7 +130,7 @@ fn part_client() {
     let port = facts.next().unwrap();
     let pin = Some(facts.next().unwrap().parse().unwrap());
     let server = Server::named_with(&format!("localhost:{port}"), TlsOptions { pin, ..tls });
-    // Where the application had it is the application's business: it wipes it.
+    // The application wipes its own copy.
     let mut password = [0; 64];
     let length = std::fs::File::open("/dev/stdin")
         .unwrap()

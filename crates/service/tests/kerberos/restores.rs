@@ -1,4 +1,4 @@
-//! Who is let in to restore, with a directory that can be asked and without.
+//! Who may restore, with a reachable directory and without.
 
 use contract::{RestoreType, ResultCode};
 use ntdsbcli::{RestoreContext, Server, set_auth_identity};
@@ -68,10 +68,10 @@ pub fn restores(scene: &Scene) {
     set_auth_identity(None);
 }
 
-/// Where a directory lies still.
+/// The address of a directory that is down.
 const NOBODY_LISTENS: &str = "ldapi://%2Fno%2Fsuch%2Fsocket";
 
-/// The directory that would be asked is the one that lies still.
+/// The directory to be asked is down.
 pub fn without_directory(scene: &Scene) {
     let configuration = |allowed| {
         scene.configuration_with(|kerberos| {
@@ -123,7 +123,7 @@ pub fn without_directory(scene: &Scene) {
     set_auth_identity(None);
 }
 
-/// What the directory said of a Backup Operator counts when it lies still, until it says otherwise.
+/// The directory's last answer about a Backup Operator counts while it is down, until a new answer.
 pub fn remembered_operator(scene: &Scene) {
     let file = scene.world.path().join("groups.json");
     let start = |mode| {

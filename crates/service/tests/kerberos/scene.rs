@@ -35,7 +35,7 @@ impl Scene {
         self.configuration_with(|_| ())
     }
 
-    /// With a change to what it says of tickets.
+    /// The configuration with a change to its rule for tickets.
     pub fn configuration_with(
         &self,
         change: impl FnOnce(&mut KerberosConfiguration),

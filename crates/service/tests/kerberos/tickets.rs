@@ -1,4 +1,4 @@
-//! Who is let in to back up, by password and by ticket, and who is refused.
+//! Who may back up, by password and by ticket, and who is refused.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub fn by_password(scene: &Scene, server: &Server) {
         log_on(user, password);
         back_up(server);
         let expected = match restores {
-            // Let in, and told why not now.
+            // Admitted, with the reason why not now.
             true => ResultCode::DATABASE_IN_USE,
             false => ResultCode::ACCESS_DENIED,
         };
@@ -42,12 +42,12 @@ pub fn by_password(scene: &Scene, server: &Server) {
 
 /// Without an identity the tickets of the process's own cache count.
 pub fn by_cache(scene: &Scene, server: &Server) {
-    // The domain or the client's own library refuses already: the service sees a connection without
-    // proof.
+    // The domain or the client's own library already refuses: the service sees a connection without
+    // authentication.
     assert_eq!(scene.refused(server)["call"], "Disconnect");
     kinit("backupper", &[]);
     back_up(server);
-    // A ticket that has run out.
+    // An expired ticket.
     kinit("backupper", &["-l", "2s"]);
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(scene.refused(server)["call"], "Disconnect");
@@ -65,7 +65,7 @@ pub fn refusals(scene: &Scene, server: &Server) {
     ] {
         log_on(user, password);
         let line = scene.refused(server);
-        // Who has a ticket, but no privilege, is known by name.
+        // A caller with a ticket but no privilege is known by name.
         let (caller, call) = match user {
             "ordinary" | "denied" => (format!("{user}@KRB.TEST"), "HrRBackupPrepare"),
             _ => ("unknown".to_owned(), "Disconnect"),
@@ -76,7 +76,7 @@ pub fn refusals(scene: &Scene, server: &Server) {
     set_auth_identity(None);
 }
 
-/// Tokens that are taken to another channel, of another service, twice, or none at all.
+/// Tokens relayed to another channel, of another service, replayed, or missing.
 pub fn stolen_tokens(scene: &Scene, host: &Host) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let password = Password {
@@ -125,7 +125,7 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
     ] {
         denied(&connection, garbage, "garbage");
     }
-    // The relayed one is spent: the replay cache knows it.
+    // The relayed token is in the replay cache.
     denied(&connection, good, "replayed after it was relayed");
     let good = token(&own);
     assert_eq!(send(&connection, good.clone()), Ok(true));
@@ -153,7 +153,7 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
     set_auth_identity(None);
 }
 
-/// The directory knows of an account what a ticket from before does not say.
+/// The directory knows that an account is disabled, which an older ticket does not show.
 pub fn disabled_since(scene: &Scene, server: &Server) {
     kinit("backupper", &[]);
     prepare(server).unwrap().end().unwrap();

@@ -48,7 +48,7 @@ fn it_says_who_did_what_with_which_bytes() {
             .unwrap()
             .contains(&stranger.fingerprint())
     );
-    // Every byte of the directory was read, and said so.
+    // Every byte of the directory was read and recorded.
     let read: u64 = of_call(&lines, "HrRBackupRead")
         .iter()
         .map(|line| {
@@ -110,7 +110,7 @@ fn it_is_rotated_and_what_it_cannot_record_is_not_done() {
     std::fs::rename(&file, &rotated).unwrap();
     assert_eq!(ask(), Ok(true));
     assert_eq!((lines(&rotated).len(), lines(&file).len()), (1, 1));
-    // The log is swept away, and something else is put in its place.
+    // The log is removed and replaced by something else.
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/dev/null", &file).unwrap();
     assert_eq!(ask(), Ok(true), "this is the call whose line is lost");

@@ -16,7 +16,7 @@ pub fn of_call<'a>(lines: &'a [Value], call: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["call"] == call).collect()
 }
 
-/// The one line of a refusal that something leaves: with ERROR_ACCESS_DENIED, and no other.
+/// The one line that a refusal leaves, with ERROR_ACCESS_DENIED, and no other.
 pub fn refusal(file: &Path, attempt: impl FnOnce()) -> Value {
     let denied = || -> Vec<Value> {
         let mut lines = lines(file);
@@ -30,7 +30,7 @@ pub fn refusal(file: &Path, attempt: impl FnOnce()) -> Value {
         assert!(Instant::now() < deadline, "it left no line");
         std::thread::sleep(Duration::from_millis(10));
     }
-    // There is none to follow.
+    // No other line follows.
     std::thread::sleep(Duration::from_millis(300));
     let mut denied = denied().split_off(before);
     assert_eq!(denied.len(), 1, "{denied:#?}");

@@ -63,7 +63,7 @@ async fn lists_say_what_each_file_is() {
     assert_eq!((facts.required_low, facts.required_high), (6, 7));
     assert_eq!((facts.generation_low, facts.generation_high), (1, 7));
     assert_eq!(facts.page_size, 8192);
-    // Hosted as it is, it cannot tell its lifetime or who it is: the configuration counts.
+    // Hosted without recovery, its lifetime and identity are unknown: the configuration counts.
     assert_eq!(facts.tombstone_lifetime_days, 60);
     assert_eq!(facts.directory, None);
 
@@ -254,7 +254,7 @@ async fn calls_out_of_order_get_the_documented_codes() {
     assert_eq!(code(again), ResultCode::HANDLE_EOF);
     client.close(&handle).await.unwrap();
 
-    // A stream that was given up has to be begun again.
+    // An abandoned stream must be restarted.
     client.open(&handle, &database).await.unwrap();
     drop(client.begin_reading(&handle).await.unwrap());
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! Certificates for tests: an authority of their own, and what it issues.
+//! Certificates for tests: an authority, and the certificates that it issues.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Authority {
         self.issue(&parameters, folder, name)
     }
 
-    /// For a client, but it has run out.
+    /// For a client, expired.
     pub fn expired_client(&self, folder: &Path, name: &str) -> Issued {
         let mut parameters = parameters(name, ExtendedKeyUsagePurpose::ClientAuth);
         parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);

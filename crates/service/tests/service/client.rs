@@ -1,4 +1,4 @@
-//! A client that sends exactly what a test tells it to, one call at a time.
+//! A client that sends exactly the calls of a test, one at a time.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use wire::v1::{
     RestoreRegisterRequest, TruncateLogsResponse,
 };
 
-/// A size of reads that every service takes.
+/// A read size that every service accepts.
 pub const HINT: u32 = 1 << 20;
 
 /// A connection.

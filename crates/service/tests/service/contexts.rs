@@ -1,4 +1,4 @@
-//! Handles: whose they are, and what kills them.
+//! Handles: their owners, and their end.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Processes that die or stand still: the service, and its clients.
+//! Processes that die or stop: the service, and its clients.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

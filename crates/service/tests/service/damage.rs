@@ -1,4 +1,4 @@
-//! Flipped bits: a backup stops at them, or stores them and says so.
+//! Flipped bits: a backup stops at them, or stores and reports them.
 
 use contract::{Result, ResultCode};
 use wire::v1::FileEnd;
@@ -21,7 +21,7 @@ async fn fetch(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_page_stops_the_backup() {
     let directory = Directory::of("sample-forest/clean");
-    // Page 30 lies behind two headers and 29 pages.
+    // Page 30 follows two headers and 29 pages.
     directory.flip("ntds.dit", 31 * 8192 + 1000);
     let refusal = fetch(&directory, "ntds.dit", false).await.unwrap_err();
     assert_eq!(refusal.code, ResultCode::READ_VERIFY_FAILURE);

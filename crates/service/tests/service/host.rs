@@ -10,7 +10,7 @@ use service::{Configuration, Mode, Service};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-/// How long anything may take before a test gives up on it.
+/// The timeout of every step of a test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory that can be hosted, and the place for the service's socket beside it.
@@ -93,7 +93,7 @@ impl Directory {
         }
     }
 
-    /// The names of all files but those that a restore leaves for the start.
+    /// The names of all files except those that a restore leaves for the start.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.path())
             .expect("the folder")

@@ -1,5 +1,5 @@
-//! Hostile peers: other callers notice nothing, and nothing is served without privilege. How much
-//! memory they take is in `crowd.rs`.
+//! Hostile peers: other callers notice nothing, and nothing is served without privilege. `crowd.rs`
+//! measures their memory.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -116,7 +116,7 @@ async fn slow_readers_hold_nobody_up_and_lose_their_context() {
         .unwrap()
     );
     assert!(began.elapsed() < Duration::from_secs(5));
-    // Nobody takes from the stream: the context is released, and the next one may begin.
+    // Nothing reads the stream: the context is released, and the next one may begin.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(
         slow.ping(&handle).await.unwrap_err().code,
@@ -147,7 +147,7 @@ fn who_fails_too_often_is_shut_out() {
         let mut stream = TcpStream::connect(host.addresses[0]).unwrap();
         let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
         let _ = stream.read(&mut [0; 64]);
-        // A failure counts a moment after its peer hears of it.
+        // A failure counts a moment after its peer is refused.
         let deadline = Instant::now() + PATIENCE;
         let noted = || match attempt {
             1..5 => count("TlsHandshake") == attempt,
@@ -159,7 +159,7 @@ fn who_fails_too_often_is_shut_out() {
         }
     }
     assert!(!is_free(&server), "nobody from there is heard for a while");
-    // Who was in stays in, and the log is not flooded.
+    // Existing connections stay, and the log is not flooded.
     running.database_names().unwrap();
     assert_eq!((count("ShutOut"), count("TlsHandshake")), (1, 5));
     assert!(is_free(&Server::at_socket(host.socket())));

@@ -1,4 +1,4 @@
-//! A backup in memory, and the walk-through that brings it back from another computer.
+//! A backup in memory, and the walk-through that restores it from another computer.
 
 use contract::{Generations, RestoreType, ResultCode};
 use ntdsbcli::{

@@ -1,5 +1,5 @@
-//! A restored NTDS must begin a new life, whichever program restored it: the service says what it
-//! needs, and sees whether it went on in its old one.
+//! A restored NTDS needs a new invocation id, whichever program restored it: the service writes the
+//! instructions, and detects a directory that went on under its old id.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn invocation_id(directory: &Directory) -> String {
     ntds::invocation_id(&database).unwrap().to_string()
 }
 
-/// As an engine does that uses the database for a while.
+/// Changes the database as an engine does in use.
 fn go_on(database: &Path) {
     let mut content = std::fs::read(database).unwrap();
     let mut header = Database::open(database).unwrap().headers().header.clone();
@@ -115,7 +115,7 @@ async fn a_backup_sees_that_a_restored_directory_went_on_in_its_old_life() {
     client.complete(&handle, ResultCode::OK).await.unwrap();
     host.stop().unwrap();
 
-    // It stands as it was restored.
+    // It is unchanged since the restore.
     let (warnings, deleted, _) = warnings_and_truncation(&directory).await;
     let former = invocation_id(&directory);
     for word in ["reg import", REGISTRY_FILE, &former] {
@@ -130,7 +130,7 @@ async fn a_backup_sees_that_a_restored_directory_went_on_in_its_old_life() {
     assert!(kept_because.contains("USN rollback"), "{kept_because}");
     assert!(deleted.is_empty());
 
-    // A laboratory's administrator says that it is well.
+    // In a lab, the administrator removes the note to accept this.
     std::fs::remove_file(directory.file(NOTE)).unwrap();
     let (warnings, deleted, _) = warnings_and_truncation(&directory).await;
     assert_eq!(warnings, "");

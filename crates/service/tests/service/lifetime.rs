@@ -34,7 +34,7 @@ fn a_second_host_is_refused_in_either_mode() {
                 error.reason
             );
         }
-        // A restore into the folder without the service is kept out by the same lock.
+        // The same lock excludes a restore into the folder without the service.
         assert!(FolderLock::acquire(&[directory.path()]).is_err());
         host.stop().unwrap();
         FolderLock::acquire(&[directory.path()]).unwrap();

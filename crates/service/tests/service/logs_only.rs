@@ -11,7 +11,7 @@ use crate::host::Directory;
 const FULL: u32 = 1;
 const LOGS_ONLY: u32 = 2;
 
-/// Backs up and truncates; what was read is put into a folder, over what lies there.
+/// Backs up and truncates; writes the read files into a folder, over existing ones.
 async fn back_up(
     directory: &Directory,
     backup_type: u32,
@@ -33,7 +33,7 @@ fn names(fetched: &[Fetched]) -> Vec<&str> {
     fetched.iter().map(Fetched::file_name).collect()
 }
 
-/// The directory works on: the log in use grows, is closed under its number, and others follow. The
+/// The directory goes on: the log in use grows, is closed under its number, and others follow. The
 /// fixture has only closed logs, so its last one stands for the one in use.
 fn works_on(directory: &Directory, fixture: &str, current: u32) {
     let source = Directory::of(fixture);
@@ -91,7 +91,7 @@ async fn logs_alone_need_a_backup_that_they_continue() {
     let logs = back_up(&directory, LOGS_ONLY, kept.path()).await.unwrap();
     assert_eq!(names(&logs), ["edb.log"], "the one in use may have grown");
 
-    // The directory works on, and somebody deletes a log that no backup holds.
+    // The directory goes on, and a log that no backup holds is deleted.
     std::fs::remove_file(directory.file("edb.log")).unwrap();
     assert_eq!(refusal().await, ResultCode::LOG_FILE_NOT_FOUND);
 }
@@ -150,7 +150,7 @@ async fn the_application_may_say_where_the_logs_begin() {
         assert_eq!(client.database_files(&handle).await.unwrap(), []);
         let logs = client.log_files(&handle).await.unwrap();
         assert_eq!(logs.len(), expected, "from generation {number} to 7");
-        // What it does not list it does not hand out.
+        // It serves no file that it does not list.
         let database = client.open(&handle, &directory.listed("ntds.dit")).await;
         assert_eq!(database.unwrap_err().code, ResultCode::FILE_NOT_FOUND);
         client.end(&handle).await.unwrap();

@@ -1,4 +1,4 @@
-//! A service that a program hosts for itself: no socket, no network, the same calls.
+//! A service in the process of its client: no socket, no network, the same calls.
 
 use contract::ResultCode;
 use ntdsbcli::{BackupContext, BackupOptions, Server};

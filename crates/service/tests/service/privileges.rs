@@ -43,7 +43,7 @@ fn run_as(uid: u32, gid: u32, test: &str, socket: &Path, expected: &str) {
     );
 }
 
-/// Whether this user can play other users; says so where not.
+/// Whether this user can run processes as other users; prints a note if not.
 fn is_root() -> bool {
     let root = rustix_uid() == 0;
     if !root {
@@ -57,7 +57,7 @@ fn rustix_uid() -> u32 {
     std::fs::metadata("/proc/self").unwrap().uid()
 }
 
-/// Lets everybody reach the socket, as a careless administrator might.
+/// Opens the socket to all users, as a careless administrator might.
 fn open_to_everybody(directory: &Directory) {
     let folder = directory.path();
     let socket = directory.socket();
@@ -128,7 +128,7 @@ fn a_groups_member_is_let_in() {
     run_as(1, 1, "privileges::part_every_call", host.socket(), "denied");
 }
 
-/// Not a test of its own: what the other user's process does.
+/// Not a test of its own: the work of the other user's process.
 #[test]
 fn part_every_call() {
     let Some(socket) = std::env::var_os(SOCKET) else {

@@ -1,4 +1,4 @@
-//! The network endpoint: who is let in, who is not, and what they get.
+//! The network endpoint: who is admitted, who is not, and with which privileges.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn a_mapped_certificate_backs_up_every_byte() {
     // Known by subject, because the authority vouches for it.
     let recovery = world.authority.client(world.path(), "recovery-host");
     back_up(&server(&host, world.tls(Some(&recovery))));
-    // The service known by its key alone.
+    // The service is authenticated by its key alone.
     let pinned = TlsOptions {
         ca_file: None,
         pin: Some(world.service.pin()),
@@ -55,7 +55,7 @@ fn each_privilege_is_good_for_its_own_calls_only() {
     denied(prepare(&restore).map(drop));
     denied(ntdsbcli::set_current_backup_log(&restore, 1));
     denied(RestoreContext::prepare(&backup, RestoreType::CatchUp, None).map(drop));
-    // Whoever may restore hears the reason why not now.
+    // A caller that may restore gets the reason why not now.
     let error = RestoreContext::prepare(&restore, RestoreType::CatchUp, None)
         .err()
         .unwrap();
@@ -80,7 +80,7 @@ fn unknown_certificates_are_denied_every_call() {
         None,
         Some(world.authority.client(world.path(), "unmapped")),
         Some(expired),
-        // The right names, but the authority of somebody else.
+        // The right names, but another authority.
         Some(Authority::new().client(other.path(), "recovery-host")),
         Some(Authority::new().client(other.path(), "backup-host")),
         // A certificate for services is none for clients.
@@ -193,7 +193,7 @@ fn nothing_is_said_without_tls_or_with_an_old_one() {
         });
         assert_eq!(line["call"], "TlsHandshake");
     }
-    // With the right version it is known only by what it lacks.
+    // With the right version the refusal is for the missing certificate.
     let line = refusal(&audit, || {
         let said = s_client(&address.to_string(), "-tls1_3");
         assert!(said.contains("Cipher is TLS_"), "{said}");
@@ -201,7 +201,7 @@ fn nothing_is_said_without_tls_or_with_an_old_one() {
     assert_eq!(line["call"], "Disconnect");
 }
 
-/// What openssl's client says of a handshake in this version of TLS.
+/// The output of openssl's client for a handshake in this version of TLS.
 fn s_client(address: &str, version: &str) -> String {
     let output = Command::new("openssl")
         .args(["s_client", "-connect", address, version, "-alpn", "h2"])
@@ -240,7 +240,7 @@ fn a_renewed_certificate_counts_from_the_next_connection_on() {
         refused(&server(&host, old)).code,
         ResultCode::COULD_NOT_CONNECT
     );
-    // Who was connected stays so.
+    // Existing connections stay.
     running.database_names().unwrap();
     running.end().unwrap();
 }
@@ -279,7 +279,7 @@ fn what_cannot_be_used_of_renewed_files_does_not_count() {
         std::fs::rename(file.with_extension("away"), file).unwrap();
         served();
     }
-    // A key that others may read is not taken either.
+    // A key that others may read is not used either.
     let folder = tempfile::tempdir_in(world.path()).unwrap();
     let renewed = world.authority.service(folder.path(), "renewed");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);

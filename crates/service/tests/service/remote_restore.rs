@@ -1,4 +1,4 @@
-//! Restores from another computer: every byte arrives at its place, and nothing else does.
+//! Restores from another computer: every byte arrives at its destination, and nothing else does.
 
 use std::io::Read;
 use std::time::SystemTime;
@@ -96,7 +96,7 @@ fn only_a_directorys_own_files_are_written() {
         let error = refusal(context.send_file(&file, &mut content.as_slice()));
         assert_eq!(error.code, code, "{error}");
     };
-    // Something lies there until the places are cleared.
+    // The destination exists until the old files are cleared.
     refused(good.clone(), ResultCode::INVALID_PATH);
     context.clear(u64::MAX / 2).map(drop).unwrap_err();
     assert!(
@@ -150,7 +150,7 @@ fn only_a_directorys_own_files_are_written() {
     ));
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(!scene.world.directory.file("ntds.dit").exists());
-    // The directory is still locked, and says why.
+    // The directory is still locked, with a reason.
     let error = context.register_complete(ResultCode::OK).unwrap_err();
     assert_eq!(error.code, ResultCode::DATABASE_NOT_FOUND);
     drop(context);

@@ -8,7 +8,7 @@ use wire::v1::{DatabaseMap, RestoreRegisterRequest};
 use crate::client::{Client, Fetched};
 use crate::host::{Directory, Host};
 
-/// What a backup application kept of a directory.
+/// The files and facts of a directory that a backup application kept.
 pub struct Backup {
     pub token: Vec<u8>,
     files: Vec<Fetched>,
@@ -76,7 +76,7 @@ fn starts(directory: &Directory) -> Result<()> {
 async fn a_directory_comes_back_byte_identical() {
     let source = Directory::of("sample-forest/dirty");
     let backup = back_up(&source).await;
-    // What is to be replaced: a broken database and logs that no longer belong.
+    // The state to replace: a broken database and logs that no longer belong.
     let target = Directory::empty();
     std::fs::write(target.file("ntds.dit"), "broken").unwrap();
     std::fs::write(target.file("edb00099.log"), "old").unwrap();
@@ -282,7 +282,7 @@ async fn tokens_decide() {
         let refusal = client.prepare_restore(Some(token)).await.unwrap_err();
         assert_eq!(refusal.code, code);
     }
-    // A restricted handle is good for the locations only.
+    // A restricted handle allows only the locations.
     let restricted = client.prepare_restore(None).await.unwrap();
     assert_eq!(client.locations(&restricted).await.unwrap().len(), 3);
     for refused in [
@@ -433,7 +433,7 @@ async fn what_lies_there_is_checked_before_the_directory_is_unlocked() {
             .expect("a marker");
         assert_eq!(marker.state, RestoreState::Failed);
     }
-    // Mended, it passes.
+    // Repaired, it passes.
     backup.copy_into(&directory);
     client.complete(&handle, ResultCode::OK).await.unwrap();
     assert_eq!(RestoreMarker::read(&directory.path()), Ok(None));

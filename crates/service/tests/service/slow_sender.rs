@@ -14,7 +14,7 @@ use crate::host::{Directory, Host};
 use crate::in_memory::{Backup, announced};
 use crate::world::{World, by_fingerprint, server};
 
-/// Sends at 20 KiB a second what is written to it.
+/// Forwards written bytes at 20 KiB per second.
 fn slowly(mut stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> DuplexStream {
     let (near, mut far) = tokio::io::duplex(2048);
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Which logs go after a backup. Each rule is a test.
+//! The logs that are deleted after a backup. Each rule is a test.
 
 use contract::ResultCode;
 use wire::v1::TruncateLogsResponse;
@@ -15,9 +15,9 @@ async fn back_up_and_truncate(directory: &Directory) -> contract::Result<Truncat
     client.truncate(&handle).await
 }
 
-/// The names of the deleted logs, checked against what lies in the folder.
+/// The names of the deleted logs, checked against the folder.
 async fn deleted(directory: &Directory) -> (Vec<String>, String) {
-    // Apart from where the next backup of logs begins.
+    // Without the record of the next backup of logs.
     let names = || {
         let mut names = directory.names();
         names.retain(|name| name != "dsbackup.current-log.json");
@@ -53,7 +53,7 @@ async fn logs_that_a_dirty_database_requires_stay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_from_the_checkpoint_on_stay() {
-    // An earlier state's checkpoint lies lower than what the database requires.
+    // The checkpoint of an earlier state is below the logs that the database requires.
     let directory = Directory::of("sample-forest/dirty");
     set_checkpoint(&directory, 3);
     let (deleted, because) = deleted(&directory).await;
@@ -123,7 +123,7 @@ async fn nothing_goes_before_everything_was_read() {
     let host = directory.host();
     let mut client = Client::connect(host.socket()).await;
     let handle = client.prepare().await.unwrap().handle;
-    // A file whose stream was given up does not count.
+    // A file with an abandoned stream does not count.
     client
         .open(&handle, &directory.listed("ntds.dit"))
         .await
@@ -139,7 +139,7 @@ async fn nothing_goes_before_everything_was_read() {
     }
     assert_eq!(directory.names(), before);
     assert_eq!(client.truncate(&handle).await.unwrap().deleted.len(), 5);
-    // What the backup holds can still be read.
+    // The files of the backup can still be read.
     client
         .fetch(&handle, &directory.listed("edb00001.log"))
         .await
@@ -240,7 +240,7 @@ async fn logs_that_another_database_in_the_folder_needs_stay() {
         "{because}"
     );
 
-    // The engine's database for sorting is made anew at every start.
+    // The engine creates its temporary database anew at every start.
     let for_sorting = |directory: &Directory| {
         set_in_headers(directory, "temp.edb", MIN_REQUIRED, 2);
     };
@@ -250,12 +250,12 @@ async fn logs_that_another_database_in_the_folder_needs_stay() {
     );
 }
 
-/// Places in a database's header, in bytes.
+/// Offsets in a database's header, in bytes.
 const STATE: usize = std::mem::offset_of!(ese::header::DatabaseHeader, state);
 const LAST_CONSISTENT_GENERATION: usize =
     std::mem::offset_of!(ese::header::DatabaseHeader, last_consistent) + 4;
 const MIN_REQUIRED: usize = std::mem::offset_of!(ese::header::DatabaseHeader, min_required);
-/// Behind the position and the time, of eight bytes each.
+/// After the position and the time, of eight bytes each.
 const CURRENT_FULL_BACKUP_LOW: usize =
     std::mem::offset_of!(ese::header::DatabaseHeader, current_full_backup) + 16;
 

@@ -97,7 +97,7 @@ impl World {
             .unwrap()
     }
 
-    /// A client that sends exactly what a test tells it to.
+    /// A client that sends exactly the calls of a test.
     pub async fn raw(&self, host: &Host, client: &Issued) -> Client {
         Client::over(self.connect(host, client).await).await
     }
@@ -156,7 +156,7 @@ pub fn read_whole(backup: &mut BackupContext, name: &str) -> Vec<u8> {
     content
 }
 
-/// Reads everything that a backup lists, and compares it with what lies in the directory.
+/// Reads every listed file of a backup, and compares it with the directory.
 pub fn back_up(server: &Server) {
     let mut backup = prepare(server).unwrap();
     let mut files = backup.database_names().unwrap();
