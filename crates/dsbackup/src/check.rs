@@ -1,17 +1,14 @@
 //! `dsbackup check`: is the repository whole?
 
-use std::time::SystemTime;
-
-use backup::verdicts::{Verdict, Verdicts, holds_verdicts};
-use repository::{Repository, SnapshotInfo};
+use backup::Verdict;
+use backup::drill::{self, Drill, DrillRequest};
+use backup::verdicts::holds_verdicts;
 use serde::Serialize;
 
-use crate::choice::{self, LATEST};
 use crate::cli::CheckOptions;
-use crate::drill;
 use crate::failure::{Outcome, Result};
-use crate::lock;
 use crate::report::Report;
+use crate::{interrupt, lock};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -25,52 +22,6 @@ struct Summary {
     /// What `--drill` found of each snapshot.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     drills: Vec<Drill>,
-}
-
-/// A snapshot's verdict.
-#[derive(Serialize)]
-struct Drill {
-    #[serde(flatten)]
-    verdict: Verdict,
-    /// Whether it is of an earlier drill, and fresh.
-    earlier: bool,
-}
-
-/// Drills the snapshots that are asked for, or all that have no fresh verdict.
-fn drill_all(
-    repository: &Repository,
-    options: &CheckOptions,
-    report: Report,
-) -> Result<Vec<Drill>> {
-    let all = repository.snapshots()?;
-    let mut verdicts = Verdicts::read(repository, &all);
-    let prove = |snapshot: &SnapshotInfo, verdicts: &mut Verdicts| -> Result<Drill> {
-        let verdict = drill::prove(repository, snapshot, verdicts, &options.scratch, report)?;
-        let earlier = false;
-        Ok(Drill { verdict, earlier })
-    };
-    if !options.snapshots.is_empty() {
-        let mut named = Vec::new();
-        for name in &options.snapshots {
-            match name.as_str() {
-                LATEST => named.extend(choice::latest_of_each_server(repository)?),
-                id => named.push(choice::find(repository, id, None)?),
-            }
-        }
-        return (named.iter())
-            .map(|snapshot| prove(snapshot, &mut verdicts))
-            .collect();
-    }
-    let now = SystemTime::now();
-    (choice::backups(repository)?.iter())
-        .map(|snapshot| match verdicts.of(snapshot) {
-            Some(verdict) if !options.all && verdict.is_fresh(options.fresh_for, now) => {
-                let earlier = true;
-                Ok(Drill { verdict, earlier })
-            }
-            _ => prove(snapshot, &mut verdicts),
-        })
-        .collect()
 }
 
 fn what_was_verified(verdict: &Verdict) -> String {
@@ -113,11 +64,20 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
     bar.finish_and_clear();
     let found = found?;
     let drills = match options.drill {
-        true => drill_all(&repository, options, report)?,
+        true => {
+            interrupt::watch()?;
+            let request = DrillRequest {
+                snapshots: &options.snapshots,
+                all: options.all,
+                fresh_for: options.fresh_for,
+                scratch: &options.scratch,
+            };
+            drill::drill(&repository, &request, &report)?
+        }
         false => Vec::new(),
     };
     let (failed, not_proven) = (
-        drills.iter().any(|drill| drill.is_failed()),
+        drills.iter().any(Drill::is_failed),
         drills
             .iter()
             .any(|drill| drill.verdict.not_proven.is_some()),
@@ -146,7 +106,7 @@ impl Summary {
     fn in_words(&self) -> String {
         let mut lines = self.notes.clone();
         lines.extend((self.problems.iter()).map(|problem| format!("damage: {problem}")));
-        lines.extend(self.drills.iter().flat_map(Drill::in_words));
+        lines.extend(self.drills.iter().flat_map(in_words));
         lines.push(match self.problems.len() {
             0 => "the repository is whole".into(),
             count => format!(
@@ -157,38 +117,33 @@ impl Summary {
     }
 }
 
-impl Drill {
-    fn is_failed(&self) -> bool {
-        !self.verdict.proven && self.verdict.not_proven.is_none()
-    }
-
-    fn in_words(&self) -> Vec<String> {
-        let verdict = &self.verdict;
-        let id = &verdict.snapshot[..verdict.snapshot.len().min(8)];
-        let flipped = |place| {
-            format!(
-                "snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the disk"
-            )
-        };
-        let mut lines: Vec<String> = verdict.corrected.iter().map(flipped).collect();
-        lines.extend((verdict.notes.iter()).map(|note| format!("snapshot {id}: {note}")));
-        let when = match self.earlier {
-            true => format!(" by the drill of {} (--all drills it again)", verdict.time),
-            false => String::new(),
-        };
-        lines.push(match (verdict.proven, &verdict.not_proven) {
-            (true, _) => {
-                let verified = what_was_verified(verdict);
-                format!("snapshot {id} is proven{when}: restored, {verified}")
-            }
-            (false, Some(reason)) => {
-                format!("snapshot {id} is not proven, and not known to be damaged: {reason}")
-            }
-            (false, None) => {
-                let findings = verdict.findings.join("; ");
-                format!("snapshot {id} FAILED its drill{when}: {findings}")
-            }
-        });
-        lines
-    }
+/// What a drill found, a line for each thing.
+fn in_words(drill: &Drill) -> Vec<String> {
+    let verdict = &drill.verdict;
+    let id = &verdict.snapshot[..verdict.snapshot.len().min(8)];
+    let flipped = |place| {
+        format!(
+            "snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the disk"
+        )
+    };
+    let mut lines: Vec<String> = verdict.corrected.iter().map(flipped).collect();
+    lines.extend((verdict.notes.iter()).map(|note| format!("snapshot {id}: {note}")));
+    let when = match drill.earlier {
+        true => format!(" by the drill of {} (--all drills it again)", verdict.time),
+        false => String::new(),
+    };
+    lines.push(match (verdict.proven, &verdict.not_proven) {
+        (true, _) => {
+            let verified = what_was_verified(verdict);
+            format!("snapshot {id} is proven{when}: restored, {verified}")
+        }
+        (false, Some(reason)) => {
+            format!("snapshot {id} is not proven, and not known to be damaged: {reason}")
+        }
+        (false, None) => {
+            let findings = verdict.findings.join("; ");
+            format!("snapshot {id} FAILED its drill{when}: {findings}")
+        }
+    });
+    lines
 }

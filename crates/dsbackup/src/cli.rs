@@ -9,7 +9,6 @@ mod upkeep;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Serialize;
 
 pub use self::connection::ServerOptions;
 pub use self::database::{
@@ -278,7 +277,7 @@ pub struct CheckOptions {
         long,
         value_name = "DIR",
         env = "DSBACKUP_SCRATCH",
-        default_value_os_t = crate::scratch::default_parent(),
+        default_value_os_t = backup::scratch::default_parent(),
         hide_default_value = true,
         requires = "drill"
     )]
@@ -338,13 +337,21 @@ pub struct RestoreOptions {
 }
 
 /// How the restored directory of an NTDS gets a new invocation id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum NewInvocationId {
     /// You set the registry value before NTDS starts, by the written instructions
     ByRegistry,
     /// None: the directory will never replicate with another server again
     Keep,
+}
+
+impl From<NewInvocationId> for backup::restore::NewInvocationId {
+    fn from(how: NewInvocationId) -> Self {
+        match how {
+            NewInvocationId::ByRegistry => Self::ByRegistry,
+            NewInvocationId::Keep => Self::Keep,
+        }
+    }
 }
 
 /// A new server of a domain that has lost all others.

@@ -1,5 +1,7 @@
 //! `dsbackup copy`: snapshots into a second repository, without the directory that they were made of.
 
+use backup::PROGRAM;
+use backup::selection;
 use backup::survey::Survey;
 use backup::verdicts::Verdicts;
 use repository::SnapshotInfo;
@@ -8,7 +10,7 @@ use serde::Serialize;
 use crate::cli::CopyOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{Report, bytes, count};
-use crate::{TOOL, lock, password};
+use crate::{lock, password};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -52,7 +54,7 @@ pub fn run(options: &CopyOptions, report: Report) -> Result<Outcome> {
     let mut chosen = survey.snapshots.clone();
     if !options.snapshots.is_empty() {
         let ids = (options.snapshots.iter())
-            .map(|name| Ok(crate::choice::find(&from, name, None)?.id))
+            .map(|name| Ok(selection::find(&from, name, None)?.id))
             .collect::<Result<Vec<_>>>()?;
         chosen.retain(|snapshot| ids.contains(&snapshot.id));
     }
@@ -82,7 +84,7 @@ pub fn run(options: &CopyOptions, report: Report) -> Result<Outcome> {
     let there = to.snapshots()?;
     let mut verdicts = Verdicts::read(&to, &there);
     verdicts.take_over(&survey.verdicts, &chosen);
-    verdicts.store(&to, &writing, TOOL)?;
+    verdicts.store(&to, &writing, PROGRAM)?;
 
     let summary = Summary {
         copied: (copied.copied.iter())

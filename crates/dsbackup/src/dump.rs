@@ -55,7 +55,7 @@ pub fn run(options: &DumpOptions) -> Result<Outcome> {
             None => dump.write(&database, out),
         };
         dumped.map_err(|error| match error {
-            DumpError::Read(error) => Failure::Database(error),
+            DumpError::Read(error) => Failure::from(error),
             DumpError::Write(error) => Failure::Output(error),
         })
     })?;

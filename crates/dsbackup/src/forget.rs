@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use backup::choice::{self, Decision, Reason, Subject, Wish};
 use backup::retention::Policy;
 use backup::survey::Survey;
+use backup::{PROGRAM, time};
 use repository::Repository;
 use serde::Serialize;
 
 use crate::cli::{ForgetOptions, PolicyOptions};
 use crate::failure::{Failure, Outcome, Result};
+use crate::lock;
 use crate::prune::{self, Pruned};
 use crate::report::{Report, count};
-use crate::{TOOL, lock, time};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -76,7 +77,7 @@ pub fn run(options: &ForgetOptions, report: Report) -> Result<Outcome> {
         if repository.unreadable().is_empty() {
             survey.verdicts.retain(&survey.snapshots);
         }
-        survey.verdicts.store(&repository, &lock, TOOL)?;
+        survey.verdicts.store(&repository, &lock, PROGRAM)?;
         if options.prune {
             pruned = Some(prune::prune(&repository, &lock, false, report)?);
         }
@@ -133,7 +134,7 @@ fn refuse_protected(
     if protected.is_empty() {
         return Ok(());
     }
-    Err(Failure::Refused(format!(
+    Err(Failure::refused(format!(
         "nothing was removed: {}; to remove even that, add --even-the-last",
         protected.join(", ")
     )))

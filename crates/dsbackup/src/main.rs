@@ -5,11 +5,9 @@ mod allocator;
 mod arguments;
 mod backup;
 mod check;
-mod choice;
 mod cli;
 mod copy;
 mod database;
-mod drill;
 mod dump;
 mod facts;
 mod failure;
@@ -25,12 +23,10 @@ mod repair;
 mod report;
 mod restore;
 mod samba_file;
-mod scratch;
 mod serve;
 mod snapshots;
 mod space;
 mod tables;
-mod time;
 mod verify_db;
 
 use std::process::ExitCode;
@@ -46,9 +42,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::cli::{Cli, Command, InitOptions, RepairCommand, RepositoryOptions, ServerOptions};
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
-
-/// The program and its version, as snapshots name them.
-pub const TOOL: &str = concat!("dsbackup ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
@@ -85,7 +78,7 @@ fn main() -> ExitCode {
         Command::VerifyDb(options) => verify_db::run(options, report),
     };
     // A signal's own end of the process goes before what it made fail.
-    interrupt::wait_if_stopping();
+    ::backup::leftover::wait_if_stopping();
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DamageFound | Outcome::NoBackup) => ExitCode::from(3),

@@ -32,26 +32,22 @@ pub fn find(options: &RepositoryOptions, variable: &str) -> Result<Password> {
     } else if let Ok(password) = std::env::var(variable) {
         Zeroizing::new(password)
     } else {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "the password of the repository {} is not known: name --password-file or --password-command (for a \
              repository that is copied to: --to-password-file or --to-password-command), or set {variable}",
             options.repository
         )));
     };
     if text.is_empty() {
-        return Err(Failure::Refused(
-            "the repository's password is empty: dsbackup keeps no unprotected repositories".into(),
+        return Err(Failure::refused(
+            "the repository's password is empty: dsbackup keeps no unprotected repositories",
         ));
     }
     Ok(Password::new(text.as_str()))
 }
 
 fn from_command(command: &str) -> Result<Zeroizing<String>> {
-    let failed = |source| Failure::Io {
-        doing: "run the password command",
-        path: command.into(),
-        source,
-    };
+    let failed = |error| Failure::io("run the password command", command)(error);
     let mut child = Command::new("/bin/sh")
         .args(["-c", command])
         // Where these are set, too, they are none of the command's business.
@@ -65,7 +61,7 @@ fn from_command(command: &str) -> Result<Zeroizing<String>> {
     let line = first_line(output);
     let status = child.wait().map_err(failed)?;
     if !status.success() {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "the password command ended with {status}: {command}"
         )));
     }

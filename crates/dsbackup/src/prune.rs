@@ -1,13 +1,14 @@
 //! `dsbackup prune`: removes the content that no snapshot needs.
 
+use backup::drill;
 use backup::survey::Survey;
 use repository::{Lock, PruneReport, Repository};
 use serde::Serialize;
 
 use crate::cli::PruneOptions;
 use crate::failure::{Outcome, Result};
+use crate::lock;
 use crate::report::{Report, bytes, count};
-use crate::{drill, lock};
 
 /// What a prune did, for `--json`.
 #[derive(Serialize)]
@@ -29,7 +30,7 @@ pub fn run(options: &PruneOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let lock = lock::to_remove(&repository, options.retry, options.dry_run)?;
     if !options.dry_run {
-        drill::move_verdicts(&repository, &lock, report);
+        drill::move_verdicts(&repository, &lock, &report);
     }
     let pruned = prune(&repository, &lock, options.dry_run, report)?;
     let damaged = !pruned.damaged.is_empty();

@@ -1,5 +1,6 @@
 //! `dsbackup recover`: replays the transaction logs into a database that was not shut down.
 
+use backup::leftover::Leftover;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use store::restore_marker::RestoreMarker;
 use crate::cli::RecoverOptions;
 use crate::database;
 use crate::failure::{Failure, Outcome, Result};
-use crate::interrupt::Leftover;
+use crate::interrupt;
 use crate::report::{Report, bytes};
 
 /// What `--json` prints.
@@ -68,7 +69,10 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
     RestoreMarker::refuse(folder).map_err(Failure::at("recover"))?;
 
     let leftover = match &options.to {
-        Some(output) => Some(Leftover::content(output)?),
+        Some(output) => {
+            interrupt::watch()?;
+            Some(Leftover::content(output)?)
+        }
         // In place it may be interrupted anywhere and run again.
         None => None,
     };

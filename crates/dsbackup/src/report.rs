@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
+use backup::Progress;
+pub use backup::words::{bytes, count};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -62,6 +64,55 @@ impl Report {
     }
 }
 
+impl backup::Report for Report {
+    fn step(&self, number: u8, of: u8, text: &str) {
+        Report::step(self, format!("[{number}/{of}] {text}"));
+    }
+
+    fn detail(&self, text: &str) {
+        Report::step(self, format!("      {text}"));
+    }
+
+    fn note(&self, text: &str) {
+        Report::step(self, text);
+    }
+
+    fn warn(&self, text: &str) {
+        Report::warn(self, text);
+    }
+
+    fn begin(&self, total: u64) -> Box<dyn Progress> {
+        Box::new(Bar(self.progress(total)))
+    }
+}
+
+/// A bar that is cleared when the work ends.
+struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn item(&self, name: &str) {
+        self.0.set_message(name.to_owned());
+    }
+
+    fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    fn extend(&self, bytes: u64) {
+        self.0.inc_length(bytes);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// [`Report::warn`] for what has no report.
 pub fn warn(text: impl AsRef<str>) {
     say(&format!("warning: {}", text.as_ref()));
@@ -85,14 +136,4 @@ pub fn stream(write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Resu
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
-}
-
-/// `1 file`, `2 files`.
-pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Bytes for people: `1.5 MiB`.
-pub fn bytes(count: u64) -> String {
-    indicatif::HumanBytes(count).to_string()
 }

@@ -3,19 +3,16 @@
 use std::time::SystemTime;
 
 use backup::verdicts::{Verdict, Verdicts, holds_verdicts};
+use backup::{Snapshot, time};
 use contract::ExpiryToken;
 use model::DirectoryIdentity;
-use model::manifest::{LogRange, MANIFEST_PATH, Manifest, TOKEN_PATH};
+use model::manifest::LogRange;
 use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::cli::SnapshotsOptions;
 use crate::failure::{Outcome, Result};
 use crate::report::{Report, bytes};
-use crate::time;
-
-/// The longest manifest or token that is read.
-pub const SMALL_FILE_LIMIT: u64 = 64 << 20;
 
 /// One line of the list, and one object of `--json`.
 #[derive(Serialize)]
@@ -80,9 +77,11 @@ fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
         damaged: None,
         drill: None,
     };
-    match manifest_and_token(repository, snapshot) {
-        Err(failure) => line.unusable = Some(failure.to_string()),
-        Ok((manifest, token)) => {
+    match Snapshot::open(repository, snapshot) {
+        Err(error) => line.unusable = Some(error.to_string()),
+        Ok(Snapshot {
+            manifest, token, ..
+        }) => {
             line.bytes = Some(manifest.files.iter().map(|file| file.size).sum());
             line.expired = ExpiryToken::from_bytes(&token)
                 .ok()
@@ -96,16 +95,6 @@ fn line(repository: &Repository, snapshot: &SnapshotInfo) -> Line {
         }
     }
     line
-}
-
-/// A snapshot's manifest, and the bytes of its expiry token.
-fn manifest_and_token(
-    repository: &Repository,
-    snapshot: &SnapshotInfo,
-) -> Result<(Manifest, Vec<u8>)> {
-    let content = repository.open_snapshot(snapshot)?;
-    let manifest = Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?;
-    Ok((manifest, content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?))
 }
 
 fn in_words(lines: &[Line]) -> String {

@@ -63,7 +63,7 @@ impl LogNeeds {
             _ => Path::new("."),
         };
         let folder = folder.unwrap_or(beside);
-        let fault = |fault: ese::header::Fault| Failure::Database(fault.in_file(path));
+        let fault = |fault: ese::header::Fault| Failure::from(fault.in_file(path));
         if RequiredLogs::of(header, patch, None)
             .map_err(fault)?
             .is_none()

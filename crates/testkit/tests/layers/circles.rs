@@ -238,7 +238,6 @@ impl Files {
 
 /// Known circles that are not opened yet, by crate. Never add one; a part of one may remain.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("dsbackup", &["drill", "restore", "snapshots"]),
     (
         "ese",
         &[

@@ -9,8 +9,8 @@ use model::manifest::File;
 use repository::OpenSnapshot;
 
 use super::plan::{Plan, PlannedFile};
-use crate::failure::{Failure, Result};
-use crate::interrupt;
+use crate::error::{Error, Result};
+use crate::leftover;
 use crate::report::Report;
 
 /// How much is written at once.
@@ -21,24 +21,24 @@ const BLOCK: usize = 1 << 20;
 ///
 /// # Errors
 /// At the first file that cannot be deleted, read or written, or that is not what was backed up.
-pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: Report) -> Result<()> {
+pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: &dyn Report) -> Result<()> {
     for place in &plan.doomed {
         // The service may have cleared its folder since the plan was made.
-        let _writing = interrupt::writing();
-        (place.delete()).map_err(Failure::io("delete", place.path()))?;
+        let _writing = leftover::writing();
+        (place.delete()).map_err(Error::io("delete", place.path()))?;
     }
-    let bar = report.progress(plan.files.iter().map(|planned| planned.file.size).sum());
+    let bar = report.begin(plan.files.iter().map(|planned| planned.file.size).sum());
     let mut folders = BTreeMap::new();
     for planned in &plan.files {
-        bar.set_message(planned.file.base_name().to_owned());
-        let folder = write(planned, content, &mut |length| bar.inc(length))?;
+        bar.item(planned.file.base_name());
+        let folder = write(planned, content, &mut |length| bar.advance(length))?;
         folders.insert(folder.path().to_path_buf(), folder);
     }
-    bar.finish_and_clear();
+    drop(bar);
     for (path, folder) in folders {
         folder
             .sync()
-            .map_err(Failure::io("make the folder durable", path))?;
+            .map_err(Error::io("make the folder durable", path))?;
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn write(
     let announced = announced(planned.file)?;
     let mut reader = content.open(&planned.file.path)?;
     let create = || {
-        let _writing = interrupt::writing();
+        let _writing = leftover::writing();
         std::fs::create_dir_all(&place.root)?;
         let file = NewFile::create(place, announced)?;
         if rustix::process::geteuid().is_root() {
@@ -62,7 +62,7 @@ fn write(
         }
         Ok(file)
     };
-    let mut file = create().map_err(Failure::io("create", place.path()))?;
+    let mut file = create().map_err(Error::io("create", place.path()))?;
     let failed = |doing| move |error| not_written(planned, doing, error);
     let mut block = vec![0; BLOCK];
     loop {
@@ -71,11 +71,11 @@ fn write(
             Ok(length) => length,
             Err(error) => return Err(reading_failed(error, &planned.file.path)),
         };
-        let _writing = interrupt::writing();
+        let _writing = leftover::writing();
         file.write(&block[..length]).map_err(failed("write"))?;
         progress(length as u64);
     }
-    let _writing = interrupt::writing();
+    let _writing = leftover::writing();
     file.finish().map_err(failed("make durable"))
 }
 
@@ -88,7 +88,7 @@ pub fn announced(file: &File) -> Result<Announced> {
     Ok(Announced {
         size: file.size,
         sha256: ids::hex::decode_array(&file.sha256).ok_or_else(|| {
-            Failure::Damage(format!(
+            Error::Damage(format!(
                 "{}: the manifest's SHA-256 {:?} is none",
                 file.path, file.sha256
             ))
@@ -97,25 +97,25 @@ pub fn announced(file: &File) -> Result<Announced> {
     })
 }
 
-fn not_written(planned: &PlannedFile<'_>, doing: &'static str, error: NotWritten) -> Failure {
+fn not_written(planned: &PlannedFile<'_>, doing: &'static str, error: NotWritten) -> Error {
     let File {
         path, size, sha256, ..
     } = planned.file;
     let found = match error {
-        NotWritten::Io(error) => return Failure::io(doing, planned.place.path())(error),
+        NotWritten::Io(error) => return Error::io(doing, planned.place.path())(error),
         NotWritten::TooLong { size } => format!("{size} bytes or more"),
         NotWritten::Differs { size, sha256 } => format!("{size} bytes with {sha256}"),
     };
-    Failure::Damage(format!(
+    Error::Damage(format!(
         "{path}: expected {size} bytes with SHA-256 {sha256}, the repository gave {found}: the snapshot cannot be \
          trusted, restore another and run `dsbackup check --read-data`"
     ))
 }
 
 /// The repository's own error, where the reader wrapped one.
-pub fn reading_failed(error: std::io::Error, path: &str) -> Failure {
+pub fn reading_failed(error: std::io::Error, path: &str) -> Error {
     match error.downcast::<repository::Error>() {
-        Ok(error) => Failure::Repository(error),
-        Err(error) => Failure::io("read from the repository", path)(error),
+        Ok(error) => Error::Repository(error),
+        Err(error) => Error::io("read from the repository", path)(error),
     }
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::failure::{Failure, Result};
-use crate::interrupt::Leftover;
+use crate::error::{Error, Result};
+use crate::leftover::{self, Leftover};
 
 /// What the names of scratch folders begin with.
 const PREFIX: &str = "dsbackup-scratch-";
@@ -34,19 +34,19 @@ impl Scratch {
             .recursive(true)
             .mode(0o700)
             .create(parent)
-            .map_err(Failure::io("make the scratch folder", parent))?;
+            .map_err(Error::io("make the scratch folder", parent))?;
         files::check_trusted(parent, None)
-            .map_err(|untrusted| Failure::Refused(untrusted.to_string()))?;
+            .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
         // Between its making and its lock nobody may take a folder for a stale one.
         let all = lock(parent, FlockOperation::LockExclusive)?;
         remove_stale(parent)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        let leftover = Leftover::folder(&path)?;
+        let leftover = Leftover::folder(&path);
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .map_err(Failure::io("make the scratch folder", &path))?;
+            .map_err(Error::io("make the scratch folder", &path))?;
         let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
         drop(all);
         Ok(Self {
@@ -64,7 +64,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        crate::interrupt::wait_if_stopping();
+        leftover::wait_if_stopping();
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
             tracing::warn!(
                 %error,
@@ -98,15 +98,15 @@ pub fn default_parent() -> PathBuf {
 }
 
 fn lock(folder: &Path, operation: FlockOperation) -> Result<File> {
-    let file = File::open(folder).map_err(Failure::io("open the scratch folder", folder))?;
+    let file = File::open(folder).map_err(Error::io("open the scratch folder", folder))?;
     let locked = flock(&file, operation).map_err(std::io::Error::from);
-    locked.map_err(Failure::io("lock the scratch folder", folder))?;
+    locked.map_err(Error::io("lock the scratch folder", folder))?;
     Ok(file)
 }
 
 /// Removes the scratch folders of processes that were killed.
 fn remove_stale(parent: &Path) -> Result<()> {
-    let list = |error| Failure::io("list the folder", parent)(error);
+    let list = |error| Error::io("list the folder", parent)(error);
     let own = rustix::process::geteuid().as_raw();
     for entry in std::fs::read_dir(parent).map_err(list)? {
         let entry = entry.map_err(list)?;
@@ -119,7 +119,7 @@ fn remove_stale(parent: &Path) -> Result<()> {
         if lock(&path, FlockOperation::NonBlockingLockExclusive).is_ok() {
             tracing::warn!(folder = %path.display(), "removing what an earlier run left behind");
             std::fs::remove_dir_all(&path)
-                .map_err(Failure::io("remove a stale scratch folder", &path))?;
+                .map_err(Error::io("remove a stale scratch folder", &path))?;
         }
     }
     Ok(())

@@ -6,37 +6,47 @@ use contract::{FileType, RestoreType, ResultCode, TypedName};
 use ntdsbcli::{DatabaseMap, Registration, RestoreContext, Server};
 
 use super::plan::{Places, Plan};
-use super::{Restorable, copy, plan, send};
-use crate::failure::{Failure, Result};
-use crate::report::{Report, count};
+use super::{copy, plan, send};
+use crate::error::{Error, Result};
+use crate::report::Report;
+use crate::snapshot::Snapshot;
+use crate::words::count;
 
 /// Restores into the service, and returns where to.
 ///
 /// # Errors
 /// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to start until a restore
 /// completes.
-pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<String> {
-    if ntdsbcli::is_ntds_online(server).map_err(Failure::at("DsIsNTDSOnline"))? {
-        return Err(Failure::Refused(
+pub fn run(snapshot: &Snapshot, server: &Server, report: &dyn Report) -> Result<String> {
+    if ntdsbcli::is_ntds_online(server).map_err(Error::at("DsIsNTDSOnline"))? {
+        return Err(Error::Refused(
             "the directory is online, so it cannot be restored: stop it, and start the service with --restore-mode"
                 .into(),
         ));
     }
-    report.step("[1/7] DsIsNTDSOnline: the directory is offline");
+    report.step(1, 7, "DsIsNTDSOnline: the directory is offline");
     let context = RestoreContext::prepare(server, RestoreType::CatchUp, Some(&snapshot.token))
-        .map_err(Failure::at("DsRestorePrepare"))?;
-    report.step(format!(
-        "[2/7] DsRestorePrepare: the expiry token is valid until {}",
-        snapshot.manifest.expires
-    ));
+        .map_err(Error::at("DsRestorePrepare"))?;
+    report.step(
+        2,
+        7,
+        &format!(
+            "DsRestorePrepare: the expiry token is valid until {}",
+            snapshot.manifest.expires
+        ),
+    );
     let locations = context
         .database_locations()
-        .map_err(Failure::at("DsRestoreGetDatabaseLocations"))?;
+        .map_err(Error::at("DsRestoreGetDatabaseLocations"))?;
     let places = places(&locations)?;
-    report.step(format!(
-        "[3/7] DsRestoreGetDatabaseLocations: {}",
-        places.database.display()
-    ));
+    report.step(
+        3,
+        7,
+        &format!(
+            "DsRestoreGetDatabaseLocations: {}",
+            places.database.display()
+        ),
+    );
     let work = if server.is_remote() {
         send::check_kind(&snapshot.manifest, places.tree.is_some())?;
         Work::Send
@@ -47,9 +57,12 @@ pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<Str
     };
     context
         .register(&registration(snapshot, &places))
-        .map_err(Failure::at("DsRestoreRegister"))?;
-    report
-        .step("[4/7] DsRestoreRegister: the directory cannot start until the restore is complete");
+        .map_err(Error::at("DsRestoreRegister"))?;
+    report.step(
+        4,
+        7,
+        "DsRestoreRegister: the directory cannot start until the restore is complete",
+    );
 
     let copied = match &work {
         Work::Copy(plan) => {
@@ -59,11 +72,15 @@ pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<Str
     };
     let state = match &copied {
         Ok(doomed) => {
-            report.step(format!(
-                "[5/7] {} deleted, {} restored",
-                count(*doomed, "file"),
-                count(snapshot.manifest.files.len(), "file")
-            ));
+            report.step(
+                5,
+                7,
+                &format!(
+                    "{} deleted, {} restored",
+                    count(*doomed, "file"),
+                    count(snapshot.manifest.files.len(), "file")
+                ),
+            );
             ResultCode::OK
         }
         Err(failure) => state_of(failure),
@@ -76,10 +93,14 @@ pub fn run(snapshot: &Restorable, server: &Server, report: Report) -> Result<Str
         // The copying failed: that is what the user must hear of, whatever the service says to it.
         return Err(failure);
     }
-    completed.map_err(Failure::at("DsRestoreRegisterComplete"))?;
-    report.step("[6/7] DsRestoreRegisterComplete: the service has checked the restored files and unlocked the directory");
-    context.end().map_err(Failure::at("DsRestoreEnd"))?;
-    report.step("[7/7] DsRestoreEnd: the directory can start again; start the service without --restore-mode");
+    completed.map_err(Error::at("DsRestoreRegisterComplete"))?;
+    report.step(6, 7, "DsRestoreRegisterComplete: the service has checked the restored files and unlocked the directory");
+    context.end().map_err(Error::at("DsRestoreEnd"))?;
+    report.step(
+        7,
+        7,
+        "DsRestoreEnd: the directory can start again; start the service without --restore-mode",
+    );
     Ok(places.database_folder().display().to_string())
 }
 
@@ -98,7 +119,7 @@ fn places(locations: &[TypedName]) -> Result<Places> {
             .find(|location| location.file_type == file_type)
             .map(|location| PathBuf::from(&location.name))
             .ok_or_else(|| {
-                Failure::Refused(format!("the service names no {file_type} to restore to"))
+                Error::Refused(format!("the service names no {file_type} to restore to"))
             })
     };
     Ok(Places {
@@ -109,7 +130,7 @@ fn places(locations: &[TypedName]) -> Result<Places> {
     })
 }
 
-fn registration(snapshot: &Restorable, places: &Places) -> Registration {
+fn registration(snapshot: &Snapshot, places: &Places) -> Registration {
     let text = |path: &PathBuf| path.display().to_string();
     let databases = snapshot
         .manifest
@@ -134,13 +155,13 @@ fn registration(snapshot: &Restorable, places: &Places) -> Registration {
 }
 
 /// The documented code for a failed copy.
-fn state_of(failure: &Failure) -> ResultCode {
+fn state_of(failure: &Error) -> ResultCode {
     match failure {
-        Failure::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             ResultCode::DISK_FULL
         }
-        Failure::Contract { source, .. } => source.code,
-        Failure::Io { .. } => ResultCode::DISK_IO,
+        Error::Contract { source, .. } => source.code,
+        Error::Io { .. } => ResultCode::DISK_IO,
         _ => ResultCode::ERROR,
     }
 }

@@ -1,15 +1,16 @@
 //! Sends a snapshot's files to a service on another computer, which writes them to their places.
 
+use std::io::Read;
 use std::time::SystemTime;
 
 use contract::FileType;
 use model::manifest::{File, Manifest};
 use ntdsbcli::{RestoreContext, RestoredFile, SendError};
 
-use super::Restorable;
 use super::copy::{announced, reading_failed};
-use crate::failure::{Failure, Result};
-use crate::report::Report;
+use crate::error::{Error, Result};
+use crate::report::{Progress, Report};
+use crate::snapshot::Snapshot;
 
 /// Whether the snapshot is of the kind that the service hosts.
 ///
@@ -22,7 +23,7 @@ pub fn check_kind(manifest: &Manifest, service_has_tree: bool) -> Result<()> {
         .filter(|file| file.file_type() == FileType::DATABASE)
         .count();
     if service_has_tree != manifest.is_tree() || (!manifest.is_tree() && databases != 1) {
-        return Err(Failure::Refused(format!(
+        return Err(Error::Refused(format!(
             "the snapshot is of the kind {} with {databases} databases: restore it into a service of its own kind",
             manifest.store
         )));
@@ -35,29 +36,50 @@ pub fn check_kind(manifest: &Manifest, service_has_tree: bool) -> Result<()> {
 ///
 /// # Errors
 /// At the first file that cannot be read, or that the service does not take.
-pub fn carry_out(snapshot: &Restorable, context: &RestoreContext, report: Report) -> Result<usize> {
+pub fn carry_out(
+    snapshot: &Snapshot,
+    context: &RestoreContext,
+    report: &dyn Report,
+) -> Result<usize> {
     let files = &snapshot.manifest.files;
     let needed = files.iter().map(|file| file.size).sum();
     let doomed = context
         .clear(needed)
-        .map_err(Failure::at("HrRRestoreClear"))?;
-    let bar = report.progress(needed);
+        .map_err(Error::at("HrRRestoreClear"))?;
+    let bar = report.begin(needed);
     for file in files {
-        bar.set_message(file.base_name().to_owned());
+        bar.item(file.base_name());
         let announced = restored_file(file, snapshot.manifest.is_tree())?;
-        let mut content = bar.wrap_read(snapshot.content.open(&file.path)?);
+        let mut content = Counted {
+            content: snapshot.content.open(&file.path)?,
+            bar: &*bar,
+        };
         context
             .send_file(&announced, &mut content)
             .map_err(|error| match error {
                 SendError::Content(error) => reading_failed(error, &file.path),
-                SendError::Service(source) => Failure::Contract {
+                SendError::Service(source) => Error::Contract {
                     step: "HrRRestoreWriteFile",
                     source,
                 },
             })?;
     }
-    bar.finish_and_clear();
+    drop(bar);
     Ok(doomed.len())
+}
+
+/// A file's content; what is read of it is done.
+struct Counted<'a, R> {
+    content: R,
+    bar: &'a dyn Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.content.read(into)?;
+        self.bar.advance(length as u64);
+        Ok(length)
+    }
 }
 
 fn restored_file(file: &File, is_tree: bool) -> Result<RestoredFile> {

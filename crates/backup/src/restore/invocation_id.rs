@@ -23,12 +23,21 @@ use store_ese::invocation_id::{
     INSTRUCTIONS_FILE, REGISTRY_FILE, REGISTRY_KEY, REGISTRY_VALUE, write_instructions,
 };
 
-use super::Restorable;
-use crate::cli::NewInvocationId;
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::report::Report;
+use crate::snapshot::Snapshot;
 
-/// What becomes of the invocation id, for `--json`.
+/// How the restored directory of an NTDS gets a new invocation id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewInvocationId {
+    /// The registry value is set before NTDS starts, as the written instructions say.
+    ByRegistry,
+    /// It gets none: the directory never replicates with another server again.
+    Keep,
+}
+
+/// What became of the invocation id.
 #[derive(Debug, Serialize)]
 pub struct InvocationId {
     /// The one that was backed up, where the snapshot tells it.
@@ -46,11 +55,11 @@ pub struct InvocationId {
 ///
 /// # Errors
 /// When the user did not say how the directory gets a new id.
-pub fn check(snapshot: &Restorable, how: Option<NewInvocationId>, place: &str) -> Result<()> {
+pub fn check(snapshot: &Snapshot, how: Option<NewInvocationId>, place: &str) -> Result<()> {
     if how.is_some() || !is_ntds(snapshot) {
         return Ok(());
     }
-    Err(Failure::Refused(format!(
+    Err(Error::Refused(format!(
         "{place}: the restored directory would start under its old invocation id, and its partners would ignore its \
          changes (USN rollback). Say how it gets a new one: --new-invocation-id by-registry, if you will set the \
          registry value that is written beside the database before NTDS starts; --new-invocation-id keep, if it never \
@@ -84,12 +93,12 @@ pub fn is_of_installed_ntds(folder: &Path) -> bool {
 /// # Errors
 /// When they cannot be written: the restore itself is complete.
 pub fn conclude(
-    snapshot: &Restorable,
+    snapshot: &Snapshot,
     how: Option<NewInvocationId>,
     folder: Option<&Path>,
     by_service: bool,
     is_new: bool,
-    report: Report,
+    report: &dyn Report,
 ) -> Result<InvocationId> {
     let directory = snapshot.manifest.directory.as_ref();
     let former = directory.map(|directory| directory.invocation_id.clone());
@@ -109,12 +118,12 @@ pub fn conclude(
         let file = folder.join(REGISTRY_FILE);
         if !by_service {
             write_instructions(folder, concluded.former.as_deref())
-                .map_err(Failure::io("write", &file))?;
+                .map_err(Error::io("write", &file))?;
         }
         concluded.registry_file = Some(file);
     }
     let id = concluded.former.as_deref().unwrap_or("that of the backup");
-    report.warn(match (how, &concluded.registry_file) {
+    report.warn(&match (how, &concluded.registry_file) {
         (Some(NewInvocationId::Keep), _) => format!(
             "the directory keeps its old invocation id ({id}): it must never replicate with another server again"
         ),
@@ -132,7 +141,7 @@ pub fn conclude(
 }
 
 /// Whether the snapshot is of an NTDS. A database that was not shut down does not tell; its name does.
-fn is_ntds(snapshot: &Restorable) -> bool {
+fn is_ntds(snapshot: &Snapshot) -> bool {
     let manifest = &snapshot.manifest;
     let names = manifest.files.iter().map(|file| file.base_name());
     !manifest.is_tree()

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use backup::verdicts::holds_verdicts;
 use model::manifest::MANIFEST_PATH;
 use repository::{Repository, SnapshotInfo};
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
+use crate::verdicts::holds_verdicts;
 
 /// The word for the newest snapshot of a server.
 pub const LATEST: &str = "latest";
@@ -49,7 +49,7 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
     if wanted != LATEST {
         let snapshot = repository.snapshot(wanted)?;
         if holds_verdicts(&snapshot) || !is_ours(repository, &snapshot) {
-            return Err(Failure::Refused(format!(
+            return Err(Error::Refused(format!(
                 "snapshot {}: not a backup of a directory ({}); dsbackup snapshots lists those",
                 snapshot.short_id(),
                 match snapshot.program.as_str() {
@@ -59,7 +59,7 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
             )));
         }
         return match server {
-            Some(server) if !is_of(&snapshot, server) => Err(Failure::Refused(format!(
+            Some(server) if !is_of(&snapshot, server) => Err(Error::Refused(format!(
                 "snapshot {} is of the server {}, and not of {server}; where it is meant all the same, say \
                  --server-name {}",
                 snapshot.short_id(),
@@ -78,7 +78,7 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
         return match found {
             Some(position) => Ok(newest.swap_remove(position)),
             None if newest.is_empty() => Err(nothing(repository)),
-            None => Err(Failure::Refused(format!(
+            None => Err(Error::Refused(format!(
                 "the repository holds no snapshot of the server {server}, but of {names}; where one of these is meant, \
                  say --server-name NAME"
             ))),
@@ -87,15 +87,15 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
     match newest.len() {
         0 => Err(nothing(repository)),
         1 => Ok(newest.remove(0)),
-        _ => Err(Failure::Refused(format!(
+        _ => Err(Error::Refused(format!(
             "the repository holds snapshots of several servers ({names}), so `latest` may be any of them: say \
              --server-name NAME, or name the snapshot by its id"
         ))),
     }
 }
 
-fn nothing(repository: &Repository) -> Failure {
-    Failure::NoBackup(repository.location().to_string())
+fn nothing(repository: &Repository) -> Error {
+    Error::NoBackup(repository.location().to_string())
 }
 
 /// Whether dsbackup made the snapshot. Of a snapshot that another program wrote, or rewrote, the

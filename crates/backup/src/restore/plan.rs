@@ -8,8 +8,8 @@ use ese::log_set::LogName;
 use files::{Place, Space};
 use model::manifest::{File, Manifest};
 
-use crate::failure::{Failure, Result};
-use crate::report::bytes;
+use crate::error::{Error, Result};
+use crate::words::bytes;
 
 /// The folders and the database path that a restore writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Places {
                 Ok(self.database_folder().join(name))
             }
             file_type if file_type.belongs_to_log_directory() => Ok(self.logs.join(name)),
-            _ => Err(Failure::Refused(format!(
+            _ => Err(Error::Refused(format!(
                 "the snapshot holds {} of type {:?}, and this release does not know where that goes: use the release \
                  that made the snapshot, or restore it with restic",
                 file.path, file.file_type
@@ -99,7 +99,7 @@ impl<'a> Plan<'a> {
         match (&places.tree, manifest.is_tree()) {
             (Some(tree), true) => Self::of_tree(manifest, tree),
             (None, false) => Self::of_database(manifest, places),
-            (tree, _) => Err(Failure::Refused(format!(
+            (tree, _) => Err(Error::Refused(format!(
                 "the snapshot is of the kind {}, and the service hosts {}: restore it into a service of its own kind",
                 manifest.store,
                 if tree.is_some() {
@@ -138,7 +138,7 @@ impl<'a> Plan<'a> {
             .filter(|file| file.file_type() == FileType::DATABASE)
             .count();
         if databases != 1 {
-            return Err(Failure::Refused(format!(
+            return Err(Error::Refused(format!(
                 "the snapshot holds {databases} databases; a directory has exactly one"
             )));
         }
@@ -158,12 +158,10 @@ impl<'a> Plan<'a> {
             let entries = match std::fs::read_dir(folder) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Failure::io("list the folder", folder)(error)),
+                Err(error) => return Err(Error::io("list the folder", folder)(error)),
             };
             for entry in entries {
-                let path = entry
-                    .map_err(Failure::io("list the folder", folder))?
-                    .path();
+                let path = entry.map_err(Error::io("list the folder", folder))?.path();
                 if belongs_to_directory(&path, places, &manifest.log_base_name)
                     || destinations.contains(&path)
                 {
@@ -184,10 +182,10 @@ impl<'a> Plan<'a> {
     pub fn check_space(&self) -> Result<()> {
         let written = (self.files.iter()).map(|planned| (planned.place.path(), planned.file.size));
         let shortage = Space::shortage_for(written, self.doomed.iter().map(Place::path))
-            .map_err(|(path, error)| Failure::io("look at the free space", path)(error))?;
+            .map_err(|(path, error)| Error::io("look at the free space", path)(error))?;
         match shortage {
             None => Ok(()),
-            Some(disk) => Err(Failure::Refused(format!(
+            Some(disk) => Err(Error::Refused(format!(
                 "{}: not enough space: the restore needs {}, and {} would be free; nothing was touched",
                 disk.folder.display(),
                 bytes(disk.needed),
@@ -202,7 +200,7 @@ fn refuse_doubles(files: &[PlannedFile<'_>]) -> Result<()> {
     let mut places = BTreeSet::new();
     match files.iter().find(|planned| !places.insert(&planned.place)) {
         None => Ok(()),
-        Some(twice) => Err(Failure::Refused(format!(
+        Some(twice) => Err(Error::Refused(format!(
             "two files of the snapshot would become {}",
             twice.place.path().display()
         ))),

@@ -1,4 +1,4 @@
-//! `dsbackup check --drill`: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
+//! Drills: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
 //! are replayed, and the database is verified as a whole; of a Samba domain controller, all databases, by Samba's own
 //! check too. What this machine lacks, such as Samba's tools or room on the disk, is no damage: the snapshot is then not
 //! proven.
@@ -6,29 +6,102 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use backup::{Verdict, Verdicts};
 use contract::FileType;
 use ese::recovery::{self, Options, recover};
 use model::DirectoryIdentity;
 use repository::{Lock, LockKind, Repository, SnapshotInfo};
+use serde::Serialize;
 
-use crate::failure::{Failure, Result};
+use crate::error::{Error, Result};
 use crate::report::Report;
-use crate::restore::Restorable;
+use crate::restore;
 use crate::scratch::Scratch;
-use crate::{TOOL, time};
+use crate::selection::{self, LATEST};
+use crate::snapshot::Snapshot;
+use crate::verdicts::{Verdict, Verdicts};
+use crate::{PROGRAM, time};
 
 /// How many findings a verdict keeps in words.
 const FINDINGS: usize = 100;
 
 /// Moves verdicts that earlier releases stored as backups to where they count as none. What fails is only said: the
 /// command has done its work.
-pub fn move_verdicts(repository: &Repository, lock: &Lock, report: Report) {
-    if let Err(error) = backup::verdicts::move_over(repository, lock, TOOL) {
-        report.warn(format!(
+pub fn move_verdicts(repository: &Repository, lock: &Lock, report: &dyn Report) {
+    if let Err(error) = crate::verdicts::move_over(repository, lock, PROGRAM) {
+        report.warn(&format!(
             "verdicts of earlier releases stay where they are: {error}"
         ));
     }
+}
+
+/// Which snapshots are drilled, and where.
+#[derive(Debug)]
+pub struct DrillRequest<'a> {
+    /// These, by the beginning of their ids, or [`LATEST`] for the newest of each server; where none is named all that
+    /// have no fresh verdict.
+    pub snapshots: &'a [String],
+    /// Those with a fresh verdict, too.
+    pub all: bool,
+    /// For how many days a verdict is fresh.
+    pub fresh_for: u32,
+    /// Below which folder the scratch folders are made.
+    pub scratch: &'a Path,
+}
+
+/// A snapshot's verdict.
+#[derive(Debug, Serialize)]
+pub struct Drill {
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Whether it is of an earlier drill, and fresh.
+    pub earlier: bool,
+}
+
+impl Drill {
+    /// Whether the snapshot is known to be damaged.
+    pub fn is_failed(&self) -> bool {
+        !self.verdict.proven && self.verdict.not_proven.is_none()
+    }
+}
+
+/// Drills the snapshots that are asked for, or all that have no fresh verdict.
+///
+/// # Errors
+/// When a snapshot that is named is none, and as [`prove`].
+pub fn drill(
+    repository: &Repository,
+    request: &DrillRequest<'_>,
+    report: &dyn Report,
+) -> Result<Vec<Drill>> {
+    let mut verdicts = Verdicts::read(repository, &repository.snapshots()?);
+    let prove = |snapshot: &SnapshotInfo, verdicts: &mut Verdicts| -> Result<Drill> {
+        let verdict = prove(repository, snapshot, verdicts, request.scratch, report)?;
+        let earlier = false;
+        Ok(Drill { verdict, earlier })
+    };
+    if !request.snapshots.is_empty() {
+        let mut named = Vec::new();
+        for name in request.snapshots {
+            match name.as_str() {
+                LATEST => named.extend(selection::latest_of_each_server(repository)?),
+                id => named.push(selection::find(repository, id, None)?),
+            }
+        }
+        return (named.iter())
+            .map(|snapshot| prove(snapshot, &mut verdicts))
+            .collect();
+    }
+    let now = SystemTime::now();
+    (selection::backups(repository)?.iter())
+        .map(|snapshot| match verdicts.of(snapshot) {
+            Some(verdict) if !request.all && verdict.is_fresh(request.fresh_for, now) => {
+                let earlier = true;
+                Ok(Drill { verdict, earlier })
+            }
+            _ => prove(snapshot, &mut verdicts),
+        })
+        .collect()
 }
 
 /// Proves one snapshot in a folder below `scratch`, and stores the verdict beside the others.
@@ -41,9 +114,9 @@ pub fn prove(
     snapshot: &SnapshotInfo,
     verdicts: &mut Verdicts,
     scratch: &Path,
-    report: Report,
+    report: &dyn Report,
 ) -> Result<Verdict> {
-    report.step(format!(
+    report.note(&format!(
         "drill of snapshot {}: restore, replay, verify",
         snapshot.short_id()
     ));
@@ -53,7 +126,7 @@ pub fn prove(
     let verdict = verdict?;
     verdicts.add(&verdict);
     let lock = repository.lock(LockKind::Shared, Duration::ZERO)?;
-    verdicts.store(repository, &lock, TOOL)?;
+    verdicts.store(repository, &lock, PROGRAM)?;
     Ok(verdict)
 }
 
@@ -61,12 +134,12 @@ fn in_scratch_folder(
     repository: &Repository,
     snapshot: &SnapshotInfo,
     folder: &Path,
-    report: Report,
+    report: &dyn Report,
 ) -> Result<Verdict> {
     let mut verdict = Verdict {
         snapshot: snapshot.id.clone(),
         time: time::from_system(SystemTime::now()),
-        tool: TOOL.to_owned(),
+        tool: PROGRAM.to_owned(),
         proven: false,
         findings: Vec::new(),
         not_proven: None,
@@ -94,24 +167,24 @@ fn in_scratch_folder(
 
 /// Whether a failure says something of the snapshot, and not of the machine that drills: a full disk, a missing
 /// privilege or tool, a network that is down.
-fn is_of_the_snapshot(failure: &Failure) -> bool {
+fn is_of_the_snapshot(failure: &Error) -> bool {
     match failure {
-        Failure::Io { .. } | Failure::Refused(_) | Failure::Contract { .. } => false,
-        Failure::Samba(error) => matches!(
+        Error::Io { .. } | Error::Refused(_) | Error::Contract { .. } => false,
+        Error::Samba(error) => matches!(
             error,
             samba::Error::Damaged { .. } | samba::Error::Refused(_)
         ),
-        Failure::Repository(error) => matches!(
+        Error::Repository(error) => matches!(
             error,
             repository::Error::Damaged { .. } | repository::Error::NoSuchFile { .. }
         ),
-        Failure::Recovery(error) => !matches!(
+        Error::Recovery(error) => !matches!(
             error,
             recovery::Error::Write { .. }
                 | recovery::Error::Incomplete { .. }
                 | recovery::Error::Read(ese::Error::Io { .. })
         ),
-        Failure::Database(error) | Failure::Directory(ntds::Error::Engine(error)) => {
+        Error::Database(error) | Error::Directory(ntds::Error::Engine(error)) => {
             !matches!(error, ese::Error::Io { .. })
         }
         _ => true,
@@ -123,11 +196,11 @@ fn restore_and_verify(
     snapshot: &SnapshotInfo,
     folder: &Path,
     verdict: &mut Verdict,
-    report: Report,
+    report: &dyn Report,
 ) -> Result<()> {
-    let restorable = Restorable::open(repository, snapshot)?;
-    report.step(format!("      {}", restorable.in_words()));
-    restorable.copy_into(folder, report)?;
+    let restorable = Snapshot::open(repository, snapshot)?;
+    report.detail(&restorable.in_words());
+    restore::copy_into(&restorable, folder, report)?;
     let manifest = &restorable.manifest;
     if manifest.is_tree() {
         let drill = samba::Tree::open(folder)?.drill()?;

@@ -2,59 +2,60 @@
 
 use std::path::Path;
 
-use contract::{Error, ExpiryToken, ResultCode};
+use contract::{ExpiryToken, ResultCode};
 use store::FolderLock;
 use store::restore_marker::{RESTORE_MARKER, RestoreMarker};
 
 use super::plan::{Places, Plan};
-use super::{Restorable, copy, plan};
-use crate::failure::{Failure, Result};
-use crate::interrupt::{self, Leftover};
+use super::{copy, plan};
+use crate::error::{Error, Result};
+use crate::leftover::{self, Leftover};
 use crate::report::Report;
+use crate::snapshot::Snapshot;
 
-/// Restores into the folder, and returns its name, and what a signal would remove until the caller has finished.
+/// Restores into the folder, and returns its name, and what is removed if the process is ended before the caller has finished.
 ///
 /// # Errors
 /// When the folder holds anything but an incomplete restore, or is in use; when the token does not permit the restore.
 /// After that, an error leaves a folder from which no directory starts.
 pub fn run(
-    snapshot: &Restorable,
+    snapshot: &Snapshot,
     target: &Path,
     ignore_expiry: bool,
-    report: Report,
+    report: &dyn Report,
 ) -> Result<(String, Leftover)> {
     let token = check_token(snapshot, ignore_expiry, report)?;
     let made = !target.exists();
-    std::fs::create_dir_all(target).map_err(Failure::io("create the folder", target))?;
+    std::fs::create_dir_all(target).map_err(Error::io("create the folder", target))?;
     let target = &target
         .canonicalize()
-        .map_err(Failure::io("look at the folder", target))?;
-    let _lock = FolderLock::acquire(&[target]).map_err(Failure::at("--target"))?;
+        .map_err(Error::io("look at the folder", target))?;
+    let _lock = FolderLock::acquire(&[target]).map_err(Error::at("--target"))?;
     check_empty(target)?;
     files::check_trusted(target, None)
-        .map_err(|untrusted| Failure::Refused(untrusted.to_string()))?;
+        .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
     let plan = Plan::new(
         &snapshot.manifest,
         &Places::in_one_folder(&snapshot.manifest, target),
     )?;
     plan.check_space()?;
     let leftover = match (made, target.join(RESTORE_MARKER).exists()) {
-        (true, _) => Leftover::folder(target)?,
+        (true, _) => Leftover::folder(target),
         (false, false) => Leftover::content(target)?,
         // The marker of the restore that was not completed stays, and what else is there.
         (false, true) => Leftover::files(
             (plan.files.iter())
                 .map(|planned| planned.place.path())
                 .collect(),
-        )?,
+        ),
     };
 
-    let failed = Failure::at("restore marker");
+    let failed = Error::at("restore marker");
     RestoreMarker::begin(&token.signature, plan::generations(&snapshot.manifest))
         .write(target)
         .map_err(failed)?;
     copy::carry_out(&plan, &snapshot.content, report).inspect_err(|_| {
-        report.warn(format!(
+        report.warn(&format!(
             "{}: the restore is not complete; no directory starts from this folder until one is",
             target.display()
         ));
@@ -63,21 +64,21 @@ pub fn run(
         shape(target, report)?;
     }
     {
-        let _writing = interrupt::writing();
-        RestoreMarker::clear(target).map_err(Failure::at("restore marker"))?;
+        let _writing = leftover::writing();
+        RestoreMarker::clear(target).map_err(Error::at("restore marker"))?;
     }
     Ok((target.display().to_string(), leftover))
 }
 
 /// Makes what a tree has beside its files. Only root can give files to others; who only looks at them need not.
-fn shape(target: &Path, report: Report) -> Result<()> {
+fn shape(target: &Path, report: &dyn Report) -> Result<()> {
     let tree = samba::Tree::open(target)?;
     for withheld in tree.withheld() {
-        report.warn(withheld);
+        report.warn(&withheld);
     }
     match tree.shape() {
         Err(error) if !rustix::process::geteuid().is_root() => {
-            report.warn(format!(
+            report.warn(&format!(
                 "{error}; without root the files do not get back their owners and access rights"
             ));
             Ok(())
@@ -86,26 +87,32 @@ fn shape(target: &Path, report: Report) -> Result<()> {
     }
 }
 
-fn check_token(snapshot: &Restorable, ignore_expiry: bool, report: Report) -> Result<ExpiryToken> {
+fn check_token(
+    snapshot: &Snapshot,
+    ignore_expiry: bool,
+    report: &dyn Report,
+) -> Result<ExpiryToken> {
     match ntdsbcli::check_expiry_token(&snapshot.token) {
-        Err(Error { code, reason }) if code == ResultCode::CONTENTS_EXPIRED && ignore_expiry => {
-            report.warn(format!(
+        Err(contract::Error { code, reason })
+            if code == ResultCode::CONTENTS_EXPIRED && ignore_expiry =>
+        {
+            report.warn(&format!(
                 "{reason}. Restoring it to look at it only: this directory must never go online"
             ));
             ExpiryToken::from_bytes(&snapshot.token)
         }
         checked => checked,
     }
-    .map_err(Failure::at("expiry token"))
+    .map_err(Error::at("expiry token"))
 }
 
 /// A folder may hold nothing, or a restore that was not completed.
 fn check_empty(target: &Path) -> Result<()> {
-    let mut entries = std::fs::read_dir(target).map_err(Failure::io("list the folder", target))?;
+    let mut entries = std::fs::read_dir(target).map_err(Error::io("list the folder", target))?;
     if entries.next().is_none() || target.join(RESTORE_MARKER).exists() {
         return Ok(());
     }
-    Err(Failure::Refused(format!(
+    Err(Error::Refused(format!(
         "{}: the folder is not empty; name one that is empty or does not exist",
         target.display()
     )))

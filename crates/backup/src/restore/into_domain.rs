@@ -4,26 +4,25 @@ use std::path::Path;
 
 use samba::{NewServer, Tree};
 
-use super::{Restorable, into_folder};
-use crate::cli::NewServerOptions;
-use crate::failure::{Failure, Result};
-use crate::interrupt::Leftover;
+use super::into_folder;
+use crate::error::{Error, Result};
+use crate::leftover::Leftover;
 use crate::report::Report;
 use crate::scratch::Scratch;
+use crate::snapshot::Snapshot;
 
 /// Restores beside the target, makes the new server's state of it in the target, and returns the target's name.
 ///
 /// # Errors
 /// When the snapshot is not of a Samba domain controller, when the target is not empty, and what samba-tool says.
 pub fn run(
-    snapshot: &Restorable,
+    snapshot: &Snapshot,
     target: &Path,
-    name: &str,
-    options: &NewServerOptions,
-    report: Report,
+    server: &NewServer<'_>,
+    report: &dyn Report,
 ) -> Result<String> {
     if !snapshot.manifest.is_tree() {
-        return Err(Failure::Refused(format!(
+        return Err(Error::Refused(format!(
             "the snapshot is of the kind {}; the first domain controller of a recovered domain can be made of a Samba \
              domain controller's snapshot only",
             snapshot.manifest.store
@@ -31,7 +30,7 @@ pub fn run(
     }
     let is_empty = std::fs::read_dir(target).map_or(true, |mut entries| entries.next().is_none());
     if !is_empty {
-        return Err(Failure::Refused(format!(
+        return Err(Error::Refused(format!(
             "{}: the folder is not empty; name one that is empty or does not exist",
             target.display()
         )));
@@ -42,19 +41,13 @@ pub fn run(
     // samba-tool makes the folder, or finds it empty.
     let made = match target.exists() {
         true => Leftover::content(target)?,
-        false => Leftover::folder(target)?,
+        false => Leftover::folder(target),
     };
-    report.step(format!(
-        "samba-tool makes {name} the first domain controller of the recovered domain"
+    report.note(&format!(
+        "samba-tool makes {} the first domain controller of the recovered domain",
+        server.name
     ));
-    Tree::open(&folder)?.recover_domain(
-        &NewServer {
-            name,
-            address: options.host_ip,
-            site: options.site.as_deref(),
-        },
-        target,
-    )?;
+    Tree::open(&folder)?.recover_domain(server, target)?;
     drop(scratch);
     made.finished();
     Ok(target.display().to_string())

@@ -1,0 +1,147 @@
+//! A snapshot back into a service in restore mode, or into a plain folder.
+
+mod copy;
+mod into_domain;
+mod into_folder;
+mod into_service;
+mod invocation_id;
+mod plan;
+mod send;
+
+use std::path::Path;
+
+use model::DirectoryIdentity;
+use ntdsbcli::Server;
+use samba::NewServer;
+use serde::Serialize;
+
+pub use self::invocation_id::{InvocationId, NewInvocationId};
+use self::plan::{Places, Plan};
+use crate::error::Result;
+use crate::report::Report;
+use crate::snapshot::Snapshot;
+
+/// What is asked of a restore.
+#[derive(Debug)]
+pub struct RestoreRequest<'a> {
+    /// Where to.
+    pub destination: Destination<'a>,
+    /// How the directory of an NTDS gets a new invocation id; needed where a directory service starts from what is
+    /// restored.
+    pub new_invocation_id: Option<NewInvocationId>,
+}
+
+/// Where a snapshot is restored to.
+#[derive(Debug)]
+pub enum Destination<'a> {
+    /// Into a service, by the seven steps of the walk-through.
+    Service(&'a Server),
+    /// Into a folder that is empty or does not exist.
+    Folder {
+        /// The folder.
+        path: &'a Path,
+        /// Whether a snapshot whose expiry token has run out is restored all the same, to look at it.
+        ignore_expiry: bool,
+    },
+    /// Into such a folder as the first domain controller of a Samba domain that has lost all others.
+    NewDomain {
+        /// The folder.
+        path: &'a Path,
+        /// The new server.
+        server: NewServer<'a>,
+    },
+}
+
+/// What a restore did.
+#[derive(Debug, Serialize)]
+pub struct RestoreReport {
+    /// The snapshot, its whole id.
+    pub snapshot: String,
+    /// The server that was backed up.
+    pub server: String,
+    /// Its directory, where the snapshot's database told it.
+    pub directory: Option<DirectoryIdentity>,
+    /// When the backup began, RFC 3339, UTC.
+    pub time: String,
+    /// The folder.
+    pub restored_to: String,
+    /// Files that were restored.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The database's state at the backup.
+    pub state: String,
+    /// Whether the backup stored damage, which was restored with it.
+    pub damaged: bool,
+    /// What became of the invocation id.
+    pub invocation_id: InvocationId,
+}
+
+/// Restores a snapshot.
+///
+/// # Errors
+/// Before anything is touched: whatever is refused. After that the directory stays locked, and the message says so.
+pub fn restore(
+    snapshot: &Snapshot,
+    request: &RestoreRequest<'_>,
+    report: &dyn Report,
+) -> Result<RestoreReport> {
+    let how = request.new_invocation_id;
+    match &request.destination {
+        Destination::Service(_) => invocation_id::check(snapshot, how, "into a service")?,
+        Destination::Folder { path, .. } | Destination::NewDomain { path, .. } => {
+            if invocation_id::is_of_installed_ntds(path) {
+                let place = format!("{}: here an installed NTDS starts", path.display());
+                invocation_id::check(snapshot, how, &place)?;
+            }
+        }
+    }
+    let restored_to = match &request.destination {
+        Destination::Service(server) => into_service::run(snapshot, server, report)?,
+        Destination::NewDomain { path, server } => {
+            into_domain::run(snapshot, path, server, report)?
+        }
+        Destination::Folder {
+            path,
+            ignore_expiry,
+        } => {
+            let (name, leftover) = into_folder::run(snapshot, path, *ignore_expiry, report)?;
+            leftover.finished();
+            name
+        }
+    };
+    let here = match &request.destination {
+        Destination::Service(server) if server.is_remote() => None,
+        _ => Some(Path::new(&restored_to)),
+    };
+    let is_new = !matches!(request.destination, Destination::Folder { .. });
+    let by_service = matches!(request.destination, Destination::Service(_));
+    let invocation_id = invocation_id::conclude(snapshot, how, here, by_service, is_new, report)?;
+    let manifest = &snapshot.manifest;
+    if manifest.damaged {
+        report.warn("this snapshot was stored with damage in it, and restored as it was stored");
+    }
+    Ok(RestoreReport {
+        snapshot: snapshot.id.clone(),
+        server: manifest.server.clone(),
+        directory: manifest.directory.clone(),
+        time: manifest.created.clone(),
+        files: manifest.files.len(),
+        bytes: manifest.files.iter().map(|file| file.size).sum(),
+        state: manifest.database.state.clone(),
+        damaged: manifest.damaged,
+        restored_to,
+        invocation_id,
+    })
+}
+
+/// Writes all files into one empty folder, each verified against the SHA-256 of the backup.
+///
+/// # Errors
+/// When they do not fit, or at the first that cannot be written or is not what was backed up.
+pub(crate) fn copy_into(snapshot: &Snapshot, folder: &Path, report: &dyn Report) -> Result<()> {
+    let places = Places::in_one_folder(&snapshot.manifest, folder);
+    let plan = Plan::new(&snapshot.manifest, &places)?;
+    plan.check_space()?;
+    copy::carry_out(&plan, &snapshot.content, report)
+}
