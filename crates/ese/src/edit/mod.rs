@@ -3,8 +3,10 @@
 //! What a page says of itself is never trusted: a tag or a count that makes no sense is a [`Fault`], not a panic.
 
 mod node;
+mod space_header;
 
 pub(crate) use node::{LooseNode, same_key};
+pub(crate) use space_header::NewSpaceHeader;
 
 use std::borrow::Cow;
 

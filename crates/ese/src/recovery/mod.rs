@@ -167,13 +167,13 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         &side,
     );
     let mut redo = Redo::new(database.clone(), store, plan.header.clone());
-    redo.count_up_to(plan.counters.0, plan.counters.1);
-    redo.known_as(plan.known_as);
+    redo.database.count_up_to(plan.counters.0, plan.counters.1);
+    redo.database.known_as(plan.known_as);
     redo.expect_unlogged_builds(plan.is_circular);
     let mut replay = Replay::new(&mut options, &plan, started);
     if let Err(error) = replay.run(&mut redo) {
         // The side file holds nothing that a second try could use.
-        redo.store.discard_side()?;
+        redo.pages.store.discard_side()?;
         return Err(error);
     }
     let Replay {
@@ -184,7 +184,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         mut lost,
         ..
     } = replay;
-    let was_clean = plan.header.is_clean() && redo.header == plan.header;
+    let was_clean = plan.header.is_clean() && redo.database.header == plan.header;
     let attached = match ending::attached_at_end(
         &plan.set,
         &plan.header.log_signature,
@@ -206,7 +206,12 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     let archive = archive.filter(|_| is_in_the_way);
     let logs_kept_for = logs_kept_for.filter(|_| is_in_the_way);
     let pages_written = match (&options.output, was_clean) {
-        (Some(_), _) => new_file::write(&database, &target, &mut redo.store, &redo.header)?,
+        (Some(_), _) => new_file::write(
+            &database,
+            &target,
+            &mut redo.pages.store,
+            &redo.database.header,
+        )?,
         (None, true) => {
             if let Some(archive) = &archive {
                 archive.apply()?;
@@ -214,17 +219,17 @@ pub fn recover(mut options: Options) -> Result<Summary> {
             0
         }
         (None, false) => {
-            let store = &mut redo.store;
+            let store = &mut redo.pages.store;
             let placed = in_place::write(
                 &database,
                 store,
-                &redo.header,
+                &redo.database.header,
                 &plan.before,
                 archive.as_ref(),
             );
             if placed.is_err() {
                 // What failed matters more than what may be left of it. A journal stays.
-                let _ = redo.store.discard_side();
+                let _ = redo.pages.store.discard_side();
             }
             placed?
         }
@@ -235,10 +240,10 @@ pub fn recover(mut options: Options) -> Result<Summary> {
         completed_earlier: completed.is_some(),
         generations: generations.filter(|_| !was_clean),
         end,
-        counts: redo.counts,
+        counts: redo.pages.counts,
         log_bytes,
         pages_written,
-        corrected_pages: redo.store.corrected().to_vec(),
+        corrected_pages: redo.pages.store.corrected().to_vec(),
         corrected_log_bits,
         logs_archived: archive
             .map(|archive| archive.target())

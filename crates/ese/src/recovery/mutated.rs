@@ -6,12 +6,15 @@ use std::path::Path;
 
 use super::file_size;
 use super::redo::Redo;
-use super::redo::database::STATE_DIRTY;
+use super::undo::Undo;
 use crate::header::{DatabaseHeaders, DbTime, Lgpos};
 use crate::log::record::Record;
 use crate::log::{Entry, LogKind, OpenLog};
 use crate::log_set::{LogName, LogSet};
 use crate::page_store::PageStore;
+
+/// The number of the state in the header.
+const STATE_DIRTY: u32 = 2;
 
 struct Random(u64);
 
@@ -100,14 +103,23 @@ fn changed_records_end_in_a_result_or_an_error() {
         }
         let ends = [
             ("end", redo.end().is_ok()),
-            ("undo", redo.undo().is_ok()),
-            ("size", file_size::fit_file(&mut redo.store).is_ok()),
+            ("undo", roll_back(&mut redo)),
+            ("size", file_size::fit_file(&mut redo.pages.store).is_ok()),
         ];
         for (name, done) in ends {
             *outcomes.entry(name).or_default() += usize::from(done);
         }
-        redo.store.discard_side().unwrap();
+        redo.pages.store.discard_side().unwrap();
     }
     println!("{outcomes:?}");
     assert!(outcomes["redone"] > 0 && outcomes["refused"] > 0);
+}
+
+fn roll_back(redo: &mut Redo) -> bool {
+    let sessions = std::mem::take(&mut redo.sessions);
+    let mut undo = Undo {
+        pages: &mut redo.pages,
+        dbtime: &mut redo.database.dbtime,
+    };
+    undo.roll_back(sessions).is_ok()
 }

@@ -105,11 +105,11 @@ impl Search {
         })??;
         let mut newest: Option<Changed> = None;
         for page in changed {
-            if redo.has_reached(page.page, page.dbtime) {
+            if redo.pages.has_reached(page.page, page.dbtime) {
                 continue;
             }
             if redo.may_be_unlogged(page.object, page.dbtime) {
-                redo.count_up_to(page.dbtime, 0);
+                redo.database.count_up_to(page.dbtime, 0);
             } else if newest.is_none_or(|newest| newest.dbtime < page.dbtime) {
                 newest = Some(page);
             }

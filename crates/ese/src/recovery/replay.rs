@@ -11,6 +11,7 @@ use super::page_ahead::{Changed, Search};
 use super::plan::Plan;
 use super::read_ahead::LogsAhead;
 use super::redo::Redo;
+use super::undo::Undo;
 use crate::header::Lgpos;
 use crate::log::{LogReader, OpenLog, SoundLog};
 
@@ -53,9 +54,10 @@ impl<'a> Replay<'a> {
     /// Replays all logs, rolls back what is open then, and makes the header that of a clean database.
     pub fn run(&mut self, redo: &mut Redo) -> Result<()> {
         let explained = self.plan.explained_from;
-        let search = match redo.is_attached() {
+        let search = match redo.database.is_attached() {
             true => Some(
-                redo.store
+                redo.pages
+                    .store
                     .with_base(|file, size, pages| Search::begin(file, size, pages, explained))?,
             ),
             // The file of a database that was shut down holds nothing of later logs.
@@ -65,7 +67,7 @@ impl<'a> Replay<'a> {
         let newer = match search {
             Some(search) => {
                 let found = search.newest_unexplained(redo);
-                redo.store.with_base(|_, _, _| found)?
+                redo.pages.store.with_base(|_, _, _| found)?
             }
             None => None,
         };
@@ -74,36 +76,40 @@ impl<'a> Replay<'a> {
         if let Some(page) = newer {
             return Err(self.newer_than_logs(redo, page));
         }
-        if redo.is_attached() && self.end <= redo.header.last_attach {
+        if redo.database.is_attached() && self.end <= redo.database.header.last_attach {
             return Err(Error::LogsEndTooEarly {
-                database: redo.database().to_path_buf(),
-                attached: redo.header.last_attach,
+                database: redo.pages.file().to_path_buf(),
+                attached: redo.database.header.last_attach,
                 end: self.end,
             });
         }
-        if !redo.is_attached() {
+        if !redo.database.is_attached() {
             return Ok(());
         }
-        redo.undo()?;
-        file_size::fit_file(&mut redo.store)?;
-        redo.set_clean(self.end);
+        let mut undo = Undo {
+            pages: &mut redo.pages,
+            dbtime: &mut redo.database.dbtime,
+        };
+        undo.roll_back(std::mem::take(&mut redo.sessions))?;
+        file_size::fit_file(&mut redo.pages.store)?;
+        redo.database.set_clean(self.end);
         Ok(())
     }
 
     #[cold]
     fn newer_than_logs(&self, redo: &Redo, page: Changed) -> Error {
         Error::NewerThanLogs {
-            database: redo.database().to_path_buf(),
+            database: redo.pages.file().to_path_buf(),
             page: page.page,
             found: page.dbtime,
             end: self.end,
-            last: redo.dbtime,
+            last: redo.database.dbtime,
         }
     }
 
     fn logs(&mut self, redo: &mut Redo) -> Result<()> {
         let reader = LogReader::new(self.plan.logs.clone());
-        let ahead = redo.store.with_base(|database, size, pages| {
+        let ahead = redo.pages.store.with_base(|database, size, pages| {
             let database = database.try_clone()?;
             Ok(LogsAhead::new(reader, database, size, pages))
         })?;
@@ -151,7 +157,7 @@ impl<'a> Replay<'a> {
         let mut records = log.records();
         while let Some(entry) = records.next_entry()? {
             redo.apply(&entry)?;
-            if redo.counts.records.is_multiple_of(RECORDS_A_STEP) {
+            if redo.pages.counts.records.is_multiple_of(RECORDS_A_STEP) {
                 self.report(generation, redo)?;
             }
         }
@@ -166,7 +172,7 @@ impl<'a> Replay<'a> {
 
     /// The database is clean, and no log said anything of it: then it does not depend on them.
     fn is_untouched(&self, redo: &Redo) -> bool {
-        self.plan.header.is_clean() && redo.header == self.plan.header
+        self.plan.header.is_clean() && redo.database.header == self.plan.header
     }
 
     /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins; whether the database
@@ -212,7 +218,7 @@ impl<'a> Replay<'a> {
             generation,
             first: self.plan.first,
             last: self.plan.last,
-            counts: redo.counts,
+            counts: redo.pages.counts,
             elapsed: self.started.elapsed(),
         };
         match report(progress) {

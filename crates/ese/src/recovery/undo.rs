@@ -1,58 +1,63 @@
-//! Undo: what transactions changed that never committed is taken back.
+//! Undo: what transactions without a commit changed is rolled back.
 //!
 //! Log records name pages and lines, but by the end of the logs the nodes may have moved; so each is looked up in its
 //! tree by its key.
 
 use super::error::{Error, Result};
-use super::redo::Redo;
-use super::redo::node::take_back;
-use super::versions::{Change, Session, Version};
+use super::redo::{Pages, Sessions};
+use super::versions::{Change, Version, Versions};
 use crate::edit::EditPage;
 use crate::page::Pgno;
 
 /// Deeper trees cannot be built.
 const MAX_DEPTH: usize = 32;
 
-impl Redo {
+/// Undo of a replay that has come to its end.
+pub(super) struct Undo<'a> {
+    pub pages: &'a mut Pages,
+    /// The highest DBTIME so far; each change gets a higher one.
+    pub dbtime: &'a mut u64,
+}
+
+impl Undo<'_> {
     /// Rolls back all open transactions: the latest change of the deepest level first.
-    pub(super) fn undo(&mut self) -> Result<()> {
-        for session in self.take_sessions().into_values() {
-            if session.deferred() > 0 && self.is_attached() {
-                let root = session.deferred_root();
+    pub fn roll_back(&mut self, sessions: Sessions) -> Result<()> {
+        for versions in sessions.into_versions() {
+            if versions.deferred() > 0 {
+                let root = versions.deferred_root();
                 let what = format!(
-                    "the logs do not tell what {} of its changes replaced: their end is missing. Find it, or restore \
-                     the database from a backup",
-                    session.deferred()
+                    "the logs do not tell what {} of its changes replaced: their end is missing. \
+                     Find it, or restore the database from a backup",
+                    versions.deferred()
                 );
                 return Err(self.undo_error(root, what));
             }
-            if session.has_versions() {
-                self.undo_session(&session)?;
-                self.counts.rolled_back += 1;
+            if versions.has_versions() {
+                self.undo_session(&versions)?;
+                self.pages.counts.rolled_back += 1;
             }
         }
         Ok(())
     }
 
-    fn undo_session(&mut self, session: &Session) -> Result<()> {
-        for version in session.latest_first() {
-            let key = session.bytes(&version.key);
-            let data = session.bytes(&version.data);
+    fn undo_session(&mut self, versions: &Versions) -> Result<()> {
+        for version in versions.latest_first() {
+            let key = versions.bytes(&version.key);
+            let data = versions.bytes(&version.data);
             let before = match &version.change {
-                Change::Replace { before } => session.bytes(before),
+                Change::Replace { before } => versions.bytes(before),
                 _ => &[],
             };
             let (page, line) = self.find(version, key, data)?;
-            self.dbtime = self.dbtime.saturating_add(1);
-            let dbtime = self.dbtime;
-            let cached = self.store.page(page)?;
-            let done = take_back(&mut cached.page, line, &version.change, before);
+            *self.dbtime = self.dbtime.saturating_add(1);
+            let cached = self.pages.store.page(page)?;
+            let done = version.change.roll_back(&mut cached.page, line, before);
             if let Err(fault) = done {
                 return Err(self.undo_error(version.root, fault.to_string()));
             }
-            cached.page.touch(dbtime);
+            cached.page.touch(*self.dbtime);
             cached.mark_changed();
-            self.counts.undone += 1;
+            self.pages.counts.undone += 1;
         }
         Ok(())
     }
@@ -61,7 +66,7 @@ impl Redo {
     fn find(&mut self, version: &Version, key: &[u8], data: &[u8]) -> Result<(Pgno, usize)> {
         let mut number = version.root;
         for _ in 0..MAX_DEPTH {
-            let step = match look(&self.store.page(number)?.page, version, key, data) {
+            let step = match look(&self.pages.store.page(number)?.page, version, key, data) {
                 Ok(step) => step,
                 Err(what) => return Err(self.undo_error(version.root, what)),
             };
@@ -77,7 +82,7 @@ impl Redo {
     #[cold]
     fn undo_error(&self, root: Pgno, what: String) -> Error {
         Error::Undo {
-            database: self.database().to_path_buf(),
+            database: self.pages.file().to_path_buf(),
             root,
             what,
         }

@@ -1,20 +1,20 @@
-//! What the open transactions of a session have changed, so that it can be taken back: the engine's version store, as
-//! far as recovery needs it.
+//! What the open transactions of a session have changed, so that it can be rolled back: the engine's
+//! version store, as far as recovery needs it.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
-use super::redo::macros::OpenMacro;
-use crate::page::Key;
+use crate::edit::EditPage;
+use crate::page::{Fault, Key};
 use crate::page_store::NumberHasher;
 
-/// How a change is taken back.
+/// How a change is rolled back.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
     /// The node is marked as deleted.
     Insert,
-    /// The node gets the data that it had before; where that lies.
+    /// The node gets the data that it had before.
     Replace { before: Range<usize> },
     /// The node's deletion mark is cleared.
     FlagDelete,
@@ -41,9 +41,9 @@ pub(super) struct Version {
     pub change: Change,
 }
 
-/// The tree and node that a change was made to.
+/// The node that a change was made to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct ChangedNode<'a> {
     pub root: u32,
     pub object: u32,
     pub unique: bool,
@@ -52,13 +52,11 @@ pub(super) struct Place<'a> {
     pub data: &'a [u8],
 }
 
-/// A session (PROCID) of the engine that wrote the log.
+/// The changes of a session's open transactions.
 #[derive(Debug, Default)]
-pub(super) struct Session {
-    /// The beginning of a transaction was seen. Before that, all changes of the session are in the database already.
-    pub begun: bool,
-    pub level: u8,
-    pub macros: Vec<OpenMacro>,
+pub(super) struct Versions {
+    /// How many transactions are open, one inside the other.
+    level: u8,
     /// The changes, by the number that log records name them by (RCEID).
     versions: HashMap<u32, Version, BuildHasherDefault<NumberHasher>>,
     /// The numbers of the changes of each transaction level, from level 0 on; some may be gone.
@@ -71,13 +69,44 @@ pub(super) struct Session {
     bytes: Vec<u8>,
 }
 
-impl Session {
+impl Change {
+    /// Rolls the change back on its page; `before` is the data that it replaced.
+    pub fn roll_back(&self, page: &mut EditPage, line: usize, before: &[u8]) -> Result<(), Fault> {
+        match self {
+            Change::Insert => page.set_deleted(line, true),
+            Change::FlagDelete => page.set_deleted(line, false),
+            Change::Replace { .. } => page.replace_data(line, before),
+            Change::Add {
+                offset,
+                delta,
+                is_64_bit,
+            } => page.add_to_number(line, (*offset).into(), delta.wrapping_neg(), *is_64_bit),
+        }
+    }
+}
+
+impl Versions {
+    /// How many transactions are open.
+    pub fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Begins transactions up to `level`.
+    pub fn begin(&mut self, level: u8) {
+        self.level = self.level.max(level);
+    }
+
+    /// The transaction goes on as a new one.
+    pub fn refresh(&mut self) {
+        self.level = 1;
+    }
+
     /// Whether changes of open transactions are known.
     pub fn has_versions(&self) -> bool {
         !self.versions.is_empty()
     }
 
-    /// The changes in the order in which they are to be taken back: those of the deepest level first, and of a level the
+    /// The changes in the order in which they are rolled back: those of the deepest level first, and of a level the
     /// latest.
     pub fn latest_first(&self) -> Vec<&Version> {
         let mut order = Vec::with_capacity(self.versions.len());
@@ -106,16 +135,23 @@ impl Session {
     }
 
     /// Notes a change; `before` is the data before, for a replacement.
-    pub fn add(&mut self, id: u32, level: u8, place: Place<'_>, change: Change, before: &[u8]) {
+    pub fn add(
+        &mut self,
+        id: u32,
+        level: u8,
+        node: ChangedNode<'_>,
+        change: Change,
+        before: &[u8],
+    ) {
         if self.level == 0 || self.versions.contains_key(&id) {
             return;
         }
         self.deferred.remove(&id);
-        self.trees.insert(place.root);
-        let key = self.keep(place.key.prefix).start..self.keep(place.key.suffix).end;
-        let data = match place.unique {
+        self.trees.insert(node.root);
+        let key = self.keep(node.key.prefix).start..self.keep(node.key.suffix).end;
+        let data = match node.unique {
             true => 0..0,
-            false => self.keep(place.data),
+            false => self.keep(node.data),
         };
         let change = match change {
             Change::Replace { .. } => Change::Replace {
@@ -124,11 +160,11 @@ impl Session {
             other => other,
         };
         let version = Version {
-            root: place.root,
-            object: place.object,
+            root: node.root,
+            object: node.object,
             key,
             data,
-            unique: place.unique,
+            unique: node.unique,
             change,
         };
         self.versions.insert(id, version);
@@ -176,7 +212,7 @@ impl Session {
         }
     }
 
-    /// Ends `levels` transactions; what they changed was taken back by records of its own.
+    /// Ends `levels` transactions; what they changed was rolled back by records of its own.
     pub fn roll_back(&mut self, levels: u8) {
         self.level = self.level.saturating_sub(levels);
         if self.level == 0 {

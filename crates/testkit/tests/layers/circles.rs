@@ -248,7 +248,6 @@ const KNOWN: &[(&str, &[&str])] = &[
             "tree::cursor",
         ],
     ),
-    ("ese", &["recovery::redo::macros", "recovery::versions"]),
 ];
 
 /// Whether a circle is a known one, or a part of it.

@@ -7,12 +7,12 @@
 
 use std::collections::HashMap;
 
-use super::Origin;
+use super::origin::Origin;
 use crate::log::record::Record;
 
 /// Trees that were created in the logs, and when records of them went on.
 #[derive(Debug, Default)]
-pub(in crate::recovery) struct Builds {
+pub(super) struct Builds {
     /// The logs were written with circular logging.
     expected: bool,
     /// By OBJID.

@@ -4,189 +4,297 @@ use zerocopy::little_endian::U32;
 
 use super::super::clock;
 use super::super::error::{Error, Result};
-use super::Redo;
-use crate::header::{BackupInfo, BackupKind, DbTime, Lgpos, LogTime, Signature};
+use super::origin::Origin;
+use super::pages::{MAX_PAGE, Pages};
+use crate::header::{BackupInfo, BackupKind, DatabaseHeader, DbTime, Lgpos, LogTime, Signature};
 use crate::log::record::{
     AttachDatabase, Backup, CreateDatabase, DetachDatabase, ExtendDatabase, ReattachDatabase,
-    SetDatabaseVersion, ShrinkDatabase, TrimDatabase,
+    Record, SetDatabaseVersion, ShrinkDatabase, TrimDatabase,
 };
 use crate::page::Pgno;
 use crate::page_store::PageState;
 
 /// The numbers of states in the header.
-pub(in crate::recovery) const STATE_DIRTY: u32 = 2;
+const STATE_DIRTY: u32 = 2;
 const STATE_CLEAN: u32 = 3;
 
-impl Redo {
+/// The header of the database as it becomes, and whether the database is in use where the replay is.
+#[derive(Debug)]
+pub(in crate::recovery) struct DatabaseRedo {
+    pub header: DatabaseHeader,
+    /// The highest DBTIME so far.
+    pub dbtime: u64,
+    /// The highest OBJID so far.
+    last_object: u32,
+    /// The number (DBID) that records call the database by, while it is attached.
+    attached: Option<u8>,
+    /// The same, also from before it was last attached.
+    known_as: Option<u8>,
+    /// The file is the copy that a streaming backup made.
+    is_backup: bool,
+    /// The last mark that the engine was about to stop; databases in use are consistent there.
+    shut_down: Option<Lgpos>,
+}
+
+/// From here on, DBTIMEs are marks, such as "none".
+const DBTIME_LIMIT: u64 = 1 << 63;
+
+impl DatabaseRedo {
+    pub fn new(header: DatabaseHeader) -> Self {
+        DatabaseRedo {
+            dbtime: header.dbtime.get(),
+            last_object: header.last_object_id.get(),
+            attached: (!header.is_clean()).then_some(header.database_id.get() as u8),
+            known_as: None,
+            is_backup: header.current_full_backup.low != 0,
+            shut_down: None,
+            header,
+        }
+    }
+
+    /// The number that the first log knows the database by from its beginning on.
+    pub fn known_as(&mut self, number: Option<u8>) {
+        self.known_as = number;
+    }
+
+    /// Takes in counters that records alone do not tell: those in headers of logs.
+    pub fn count_up_to(&mut self, dbtime: u64, last_object: u32) {
+        self.dbtime = self.dbtime.max(dbtime);
+        self.last_object = self.last_object.max(last_object);
+    }
+
+    /// Whether the database is in use where the replay is.
+    pub fn is_attached(&self) -> bool {
+        self.attached.is_some()
+    }
+
+    /// Whether the database is in use under this number.
+    pub(super) fn is_attached_as(&self, number: u8) -> bool {
+        self.attached == Some(number)
+    }
+
+    /// Whether the logs call the database by this number.
+    pub(super) fn is_known_as(&self, number: u8) -> bool {
+        self.known_as == Some(number)
+    }
+
+    /// Whether a record is about the database, in the state in which the header shows it.
+    pub(super) fn concerns(&self, database: u8, position: Lgpos) -> bool {
+        self.attached == Some(database) && position > self.header.last_attach
+    }
+
+    /// Counts a change of the database; `false` if it is not one, or one from before it was attached.
+    pub(super) fn count(&mut self, origin: Origin, position: Lgpos) -> bool {
+        let concerns = self.concerns(origin.database, position);
+        if concerns {
+            if origin.dbtime < DBTIME_LIMIT {
+                self.dbtime = self.dbtime.max(origin.dbtime);
+            }
+            self.last_object = self.last_object.max(origin.object);
+        }
+        concerns
+    }
+
+    /// Keeps track of the number that the logs call the database by.
+    pub(super) fn follow_number(&mut self, record: &Record<'_>) {
+        let signature = self.header.database_signature;
+        match record {
+            Record::CreateDatabase(create) if create.head.signature == signature => {
+                self.known_as = Some(create.head.database);
+            }
+            Record::AttachDatabase(attach) if attach.head.signature == signature => {
+                self.known_as = Some(attach.head.database);
+            }
+            Record::DetachDatabase(detach) if self.known_as == Some(detach.head.database) => {
+                self.known_as = None;
+            }
+            Record::Term(_) | Record::RecoveryQuit(_) => self.known_as = None,
+            _ => {}
+        }
+    }
+
+    /// Replays a record about the database as a whole.
+    pub(super) fn redo(&mut self, record: &Record<'_>, pages: &mut Pages) -> Result<()> {
+        match record {
+            Record::CreateDatabase(create) => self.create(create, pages)?,
+            Record::AttachDatabase(attach) => self.attach(attach, pages)?,
+            Record::ReattachDatabase(reattach) => self.reattach(reattach, pages.position()),
+            Record::DetachDatabase(detach) => self.detach(detach, pages)?,
+            Record::ExtendDatabase(extend) => self.extend(extend, pages)?,
+            Record::ShrinkDatabase(shrink) => self.shrink(shrink, pages)?,
+            Record::TrimDatabase(trim) => self.trim(trim, pages)?,
+            Record::SetDatabaseVersion(version) => self.set_version(version, pages.position()),
+            Record::Backup(backup) => self.note_backup(backup, pages.position()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes that the engine is about to stop.
+    pub(super) fn note_shut_down_mark(&mut self, position: Lgpos) {
+        self.shut_down = Some(position);
+    }
+
     /// The database's own creation lies in the logs that are replayed, after the state that the file is in.
-    pub(super) fn create_database(&mut self, create: &CreateDatabase<'_>) -> Result<()> {
+    fn create(&mut self, create: &CreateDatabase<'_>, pages: &Pages) -> Result<()> {
         let is_ours = create.head.signature == self.header.database_signature;
-        if is_ours && self.position > self.header.last_attach {
+        if is_ours && pages.position() > self.header.last_attach {
             let what = format!(
                 "the logs create this database anew at {}, after the state that the file is in; recover from a backup \
                  that was made later",
-                self.position
+                pages.position()
             );
             return Err(Error::Unrecoverable {
-                database: self.database.clone(),
+                database: pages.file().to_path_buf(),
                 what,
             });
         }
         Ok(())
     }
 
-    pub(super) fn attach_database(&mut self, attach: &AttachDatabase<'_>) -> Result<()> {
+    fn attach(&mut self, attach: &AttachDatabase<'_>, pages: &Pages) -> Result<()> {
         let head = attach.head;
         if head.signature != self.header.database_signature {
             return Ok(());
         }
         // The file was attached by this record, or by a later one.
-        if self.position <= self.header.last_attach {
-            if self.position == self.header.last_attach && self.attached.is_some() {
+        if pages.position() <= self.header.last_attach {
+            if pages.position() == self.header.last_attach && self.attached.is_some() {
                 self.attached = Some(head.database);
             }
             return Ok(());
         }
         if self.attached.is_none() && head.consistent != self.header.last_consistent {
             // A clean file that is older or newer than the one which was attached here.
-            return match self.header.last_consistent > self.position || self.counts.redone == 0 {
+            return match self.header.last_consistent > pages.position() || pages.counts.redone == 0
+            {
                 true => Ok(()),
                 false => Err(Error::Unrecoverable {
-                    database: self.database.clone(),
+                    database: pages.file().to_path_buf(),
                     what: format!(
                         "the database was attached at {} in a state (of {}) other than that of {} in which the logs \
                          left it; recover from a newer backup",
-                        self.position, head.consistent, self.header.last_consistent
+                        pages.position(),
+                        head.consistent,
+                        self.header.last_consistent
                     ),
                 }),
             };
         }
         self.attached = Some(head.database);
         self.header.state = U32::new(STATE_DIRTY);
-        self.header.last_attach = self.position;
+        self.header.last_attach = pages.position();
         self.header.last_attach_time = clock::now();
         self.header.database_id = U32::new(head.database.into());
         Ok(())
     }
 
-    pub(super) fn reattach_database(&mut self, reattach: &ReattachDatabase) {
-        if self.concerns(reattach.database) {
-            self.header.last_reattach = self.position;
+    fn reattach(&mut self, reattach: &ReattachDatabase, position: Lgpos) {
+        if self.concerns(reattach.database, position) {
+            self.header.last_reattach = position;
         }
     }
 
-    pub(super) fn detach_database(&mut self, detach: &DetachDatabase<'_>) -> Result<()> {
-        if !self.concerns(detach.head.database) {
+    fn detach(&mut self, detach: &DetachDatabase<'_>, pages: &Pages) -> Result<()> {
+        if !self.concerns(detach.head.database, pages.position()) {
             return Ok(());
         }
-        self.leave(self.position)
+        self.leave(pages.position(), pages)
     }
 
     /// The engine stopped, and with it all databases went out of use.
-    pub(super) fn shut_down_database(&mut self) -> Result<()> {
-        let position = self.shut_down.take().unwrap_or(self.position);
+    pub(super) fn shut_down(&mut self, pages: &Pages) -> Result<()> {
+        let position = self.shut_down.take().unwrap_or(pages.position());
         match self.attached.is_some() && position > self.header.last_attach {
-            true => self.leave(position),
+            true => self.leave(position, pages),
             false => Ok(()),
         }
     }
 
     /// The database goes out of use, consistent at `position`.
-    fn leave(&mut self, position: Lgpos) -> Result<()> {
-        if !self.in_required_range() {
-            self.check_lost()?;
+    fn leave(&mut self, position: Lgpos, pages: &Pages) -> Result<()> {
+        if !pages.in_required_range() {
+            pages.check_lost()?;
         }
         self.attached = None;
         self.set_clean(position);
         Ok(())
     }
 
-    pub(super) fn extend_database(&mut self, extend: &ExtendDatabase) -> Result<()> {
-        if self.concerns(extend.database) {
-            if extend.last_page.get() > super::pages::MAX_PAGE {
+    fn extend(&mut self, extend: &ExtendDatabase, pages: &mut Pages) -> Result<()> {
+        if self.concerns(extend.database, pages.position()) {
+            if extend.last_page.get() > MAX_PAGE {
                 let what = format!("page {} cannot exist", extend.last_page);
-                return Err(self.contradiction(what));
+                return Err(pages.contradiction(what));
             }
-            self.store.grow(extend.last_page.get());
+            pages.store.grow(extend.last_page.get());
             // A file that went through later ones has this one in its count.
-            if self.header.last_resize <= self.position {
+            if self.header.last_resize <= pages.position() {
                 self.header.extend_count = (self.header.extend_count.get().wrapping_add(1)).into();
                 self.header.extend_time = clock::now();
             }
-            self.note_resize();
+            self.note_resize(pages.position());
         }
         Ok(())
     }
 
-    pub(super) fn shrink_database(&mut self, shrink: &ShrinkDatabase<'_>) -> Result<()> {
+    fn shrink(&mut self, shrink: &ShrinkDatabase<'_>, pages: &mut Pages) -> Result<()> {
         let head = shrink.head;
-        if !self.concerns(head.database) {
+        if !self.concerns(head.database, pages.position()) {
             return Ok(());
         }
         let last = head.last_page.get();
         let cut_off = last.saturating_add(1)
-            ..=self
+            ..=pages
                 .store
                 .pages()
                 .max(last.saturating_add(head.pages.get()));
-        self.lost.forget(cut_off);
+        pages.forget_lost(cut_off);
         let dbtime = shrink.dbtime.filter(|dbtime| *dbtime > 0);
         self.dbtime = self.dbtime.max(dbtime.unwrap_or(0));
 
         let last_resize = self.header.last_resize;
-        if last_resize.is_set() && last_resize > self.position {
+        if last_resize.is_set() && last_resize > pages.position() {
             // The file went through this already and may have grown again since.
             let end = last
                 .saturating_add(head.pages.get())
-                .min(self.store.pages());
+                .min(pages.store.pages());
             return match dbtime {
-                Some(dbtime) => self.clear_older_pages(last.saturating_add(1), end, dbtime),
+                Some(dbtime) => clear_older_pages(pages, last.saturating_add(1), end, dbtime),
                 None => Ok(()),
             };
         }
-        if !last_resize.is_set() && self.in_required_range() {
+        if !last_resize.is_set() && pages.in_required_range() {
             return Ok(());
         }
-        self.store.shrink(last);
+        pages.store.shrink(last);
         self.header.shrink_count = (self.header.shrink_count.get().wrapping_add(1)).into();
         self.header.shrink_time = clock::now();
-        self.note_resize();
+        self.note_resize(pages.position());
         Ok(())
     }
 
-    /// Clears pages that were cut off, as far as they were not made anew since.
-    fn clear_older_pages(&mut self, first: Pgno, last: Pgno, dbtime: u64) -> Result<()> {
-        for number in self.store.existing(first..=last) {
-            let cached = self.store.page(number)?;
-            let old = cached.page.dbtime();
-            if cached.state == PageState::Sound && old > 0 && old < dbtime {
-                self.store.clear(number);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn trim_database(&mut self, trim: &TrimDatabase) -> Result<()> {
-        let (first, pages) = (trim.first_page.get(), trim.pages.get());
-        let Some(last) = first.checked_add(pages).and_then(|end| end.checked_sub(1)) else {
+    fn trim(&mut self, trim: &TrimDatabase, pages: &mut Pages) -> Result<()> {
+        let (first, count) = (trim.first_page.get(), trim.pages.get());
+        let Some(last) = first.checked_add(count).and_then(|end| end.checked_sub(1)) else {
             return Ok(());
         };
-        if !self.concerns(trim.database) || first == 0 {
+        if !self.concerns(trim.database, pages.position()) || first == 0 {
             return Ok(());
         }
-        self.lost.forget(first..=last);
+        pages.forget_lost(first..=last);
         // Inside the required range, the pages may hold what was written later and will not be redone.
-        if self.in_required_range() || last > self.store.pages() {
+        if pages.in_required_range() || last > pages.store.pages() {
             return Ok(());
         }
-        for number in self.store.existing(first..=last) {
-            self.store.clear(number);
+        for number in pages.store.existing(first..=last) {
+            pages.store.clear(number);
         }
         Ok(())
     }
 
-    pub(super) fn set_database_version(&mut self, version: &SetDatabaseVersion) {
-        if self.concerns(version.database) {
+    fn set_version(&mut self, version: &SetDatabaseVersion, position: Lgpos) {
+        if self.concerns(version.database, position) {
             self.header.version = version.major;
             self.header.update_major = version.update_major;
             self.header.update_minor = version.update_minor;
@@ -194,14 +302,14 @@ impl Redo {
     }
 
     /// A finished backup is noted in the header.
-    pub(super) fn note_backup(&mut self, backup: &Backup<'_>) {
+    fn note_backup(&mut self, backup: &Backup<'_>, position: Lgpos) {
         const UPDATED: u8 = 4;
         const FULL: u8 = 1;
         const INCREMENTAL: u8 = 2;
         const COPY: u8 = 5;
         const DIFFERENTIAL: u8 = 6;
         let head = backup.head;
-        if head.phase != UPDATED || !self.concerns(head.database) {
+        if head.phase != UPDATED || !self.concerns(head.database, position) {
             return;
         }
         let info = BackupInfo {
@@ -224,9 +332,9 @@ impl Redo {
         }
     }
 
-    fn note_resize(&mut self) {
+    fn note_resize(&mut self, position: Lgpos) {
         if self.header.last_resize.is_set() {
-            self.header.last_resize = self.header.last_resize.max(self.position);
+            self.header.last_resize = self.header.last_resize.max(position);
         }
     }
 
@@ -270,4 +378,16 @@ impl Redo {
         header.header_flush_signature = Signature::default();
         header.flush_map_flush_signature = Signature::default();
     }
+}
+
+/// Clears pages that were cut off, as far as they were not made anew since.
+fn clear_older_pages(pages: &mut Pages, first: Pgno, last: Pgno, dbtime: u64) -> Result<()> {
+    for number in pages.store.existing(first..=last) {
+        let cached = pages.store.page(number)?;
+        let old = cached.page.dbtime();
+        if cached.state == PageState::Sound && old > 0 && old < dbtime {
+            pages.store.clear(number);
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,8 @@
 //! Redo of merges: a macro with a record for each level of the tree that changes, the leaf's last.
 
 use super::super::error::Result;
-use super::Redo;
+use super::pages::Pages;
 use crate::edit::EditPage;
-use crate::header::Lgpos;
 use crate::log::record::{Merge, MergeHead, MergeKind, Record};
 use crate::page::{Fault, NodeFlags};
 
@@ -15,24 +14,48 @@ struct LeafNeeds {
     right: bool,
 }
 
-impl Redo {
-    /// Replays the records of a merge's macro.
-    pub(super) fn redo_merge(&mut self, records: &[(Lgpos, Record<'_>)]) -> Result<()> {
+/// The records of a merge's macro.
+pub(super) struct MergeMacro<'a> {
+    /// All levels that change, the leaf's last.
+    merges: Vec<&'a Merge<'a>>,
+    leaf: &'a Merge<'a>,
+}
+
+impl<'a> MergeMacro<'a> {
+    /// Takes the records apart.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of(records: &'a [Record<'a>]) -> Result<Self, &'static str> {
         let mut merges = Vec::with_capacity(records.len());
-        for (_, record) in records {
+        for record in records {
             match record {
                 Record::Merge(merge) => merges.push(merge),
-                _ => return Err(self.contradiction("an unexpected record in a merge".into())),
+                _ => return Err("an unexpected record in a merge"),
             }
         }
-        let Some((leaf, parents)) = merges.split_last() else {
-            return Ok(());
-        };
-        if !self.concerns(leaf.head.page.database) {
-            return Ok(());
-        }
+        let leaf = merges.last().copied().ok_or("a merge without a record")?;
+        Ok(MergeMacro { merges, leaf })
+    }
+
+    /// The database that it is about.
+    pub fn database(&self) -> u8 {
+        self.leaf.head.page.database
+    }
+}
+
+/// Redo of merges.
+pub(super) struct MergeRedo<'a> {
+    pub pages: &'a mut Pages,
+}
+
+impl MergeRedo<'_> {
+    pub fn redo(&mut self, merge: &MergeMacro<'_>) -> Result<()> {
+        let MergeMacro { merges, leaf } = merge;
         let Some(kind) = leaf.kind() else {
-            return Err(self.contradiction(format!("a merge of kind {}", leaf.head.kind)));
+            return Err(self
+                .pages
+                .contradiction(format!("a merge of kind {}", leaf.head.kind)));
         };
 
         let mut redo = Vec::with_capacity(merges.len());
@@ -42,21 +65,21 @@ impl Redo {
                 None => merge.head.page.dbtime_before.get(),
             };
             let head = merge.head;
-            let need = self.need(head.page.page.get(), before, head.page.dbtime.get())?;
+            let need = self
+                .pages
+                .need(head.page.page.get(), before, head.page.dbtime.get())?;
             redo.push(need.redo());
         }
         let dbtime = leaf.head.page.dbtime.get();
-        let mut sibling = |page: u32, before: u64| match page {
-            0 => Ok(false),
-            page => self.need(page, before, dbtime).map(|need| need.redo()),
-        };
-        let left = sibling(
+        let left = self.pages.need_if_named(
             leaf.head.left_page.get(),
             leaf.head.left_dbtime_before.get(),
+            dbtime,
         )?;
-        let right = sibling(
+        let right = self.pages.need_if_named(
             leaf.head.right_page.get(),
             leaf.head.right_dbtime_before.get(),
+            dbtime,
         )?;
         let needs = LeafNeeds {
             page: redo.last().copied().unwrap_or(false),
@@ -64,7 +87,8 @@ impl Redo {
             right,
         };
 
-        for (merge, redo) in parents.iter().zip(redo) {
+        let parents = merges.iter().take(merges.len() - 1);
+        for (merge, redo) in parents.zip(redo) {
             if redo {
                 self.redo_parent(merge.head, leaf, kind)?;
             }
@@ -80,26 +104,29 @@ impl Redo {
             head.has(MergeHead::FLAG_KEY_CHANGE),
         );
         let left_page = leaf.head.left_page.get();
-        self.change(head.page.page.get(), head.page.dbtime.get(), |page| {
-            let no_left = |page: &EditPage| page.fault("merge", "a node before line 0", "none");
-            if kind == MergeKind::FullLeft && delete && change_key {
-                let before = line.checked_sub(1).ok_or_else(|| no_left(page))?;
-                page.set_child(line, left_page)?;
-                page.delete_node(before)?;
-            } else if delete {
-                delete_pointer(page, line)?;
-            } else if change_key {
-                let line = match kind {
-                    MergeKind::PartialLeft => line.checked_sub(1).ok_or_else(|| no_left(page))?,
-                    _ => line,
-                };
-                page.change_key(line, leaf.parent_separator)?;
-            }
-            match head.has(MergeHead::FLAG_EMPTY_PAGE) {
-                true => page.make_empty(),
-                false => Ok(()),
-            }
-        })
+        self.pages
+            .change(head.page.page.get(), head.page.dbtime.get(), |page| {
+                let no_left = |page: &EditPage| page.fault("merge", "a node before line 0", "none");
+                if kind == MergeKind::FullLeft && delete && change_key {
+                    let before = line.checked_sub(1).ok_or_else(|| no_left(page))?;
+                    page.set_child(line, left_page)?;
+                    page.delete_node(before)?;
+                } else if delete {
+                    delete_pointer(page, line)?;
+                } else if change_key {
+                    let line = match kind {
+                        MergeKind::PartialLeft => {
+                            line.checked_sub(1).ok_or_else(|| no_left(page))?
+                        }
+                        _ => line,
+                    };
+                    page.change_key(line, leaf.parent_separator)?;
+                }
+                match head.has(MergeHead::FLAG_EMPTY_PAGE) {
+                    true => page.make_empty(),
+                    false => Ok(()),
+                }
+            })
     }
 
     fn redo_leaf(&mut self, leaf: &Merge<'_>, kind: MergeKind, needs: LeafNeeds) -> Result<()> {
@@ -113,7 +140,11 @@ impl Redo {
             MergeKind::PartialRight => (false, true),
             MergeKind::FullLeft => (true, false),
             MergeKind::PartialLeft => (true, true),
-            other => return Err(self.contradiction(format!("a merge of kind {other:?}"))),
+            other => {
+                return Err(self
+                    .pages
+                    .contradiction(format!("a merge of kind {other:?}")));
+            }
         };
         let redo_target = match is_left {
             true => needs.left,
@@ -121,23 +152,27 @@ impl Redo {
         };
         if kind != MergeKind::EmptyPage && redo_target {
             let source = match needs.page {
-                true => self.store.page(page)?.page.clone(),
-                false => self.image(leaf.image, page, "merge")?,
+                true => self.pages.store.page(page)?.page.clone(),
+                false => self.pages.image(leaf.image, page, "merge")?,
             };
-            let nodes = source.loose_nodes().map_err(|fault| self.fault(fault))?;
+            let nodes = source
+                .loose_nodes()
+                .map_err(|fault| self.pages.fault(fault))?;
             let moved = match is_left {
                 true => nodes.get(..=line),
                 false => nodes.get(line..),
             };
             let Some(moved) = moved else {
-                return Err(self.contradiction("a merge that does not fit its page".into()));
+                return Err(self
+                    .pages
+                    .contradiction("a merge that does not fit its page".into()));
             };
             // Nodes marked as deleted do not move.
             let moved = moved
                 .iter()
                 .filter(|node| node.flags & NodeFlags::DELETED == 0);
             let target = if is_left { left_page } else { right_page };
-            self.change(target, dbtime, |target| {
+            self.pages.change(target, dbtime, |target| {
                 let first = if is_left { target.node_count() } else { 0 };
                 for (index, node) in moved.enumerate() {
                     target.insert_node(first + index, node)?;
@@ -146,7 +181,7 @@ impl Redo {
             })?;
         }
         if needs.page {
-            self.change(page, dbtime, |page| {
+            self.pages.change(page, dbtime, |page| {
                 match kind {
                     MergeKind::PartialRight => page.delete_nodes_from(line)?,
                     MergeKind::PartialLeft => {
@@ -167,13 +202,13 @@ impl Redo {
             return self.touch_untouched(needs, is_left, left_page, right_page, dbtime);
         }
         if needs.left {
-            self.change(left_page, dbtime, |page| {
+            self.pages.change(left_page, dbtime, |page| {
                 page.set_next(right_page);
                 Ok(())
             })?;
         }
         if needs.right {
-            self.change(right_page, dbtime, |page| {
+            self.pages.change(right_page, dbtime, |page| {
                 page.set_previous(left_page);
                 Ok(())
             })?;
@@ -195,7 +230,7 @@ impl Redo {
             false => (needs.left, left),
         };
         match needed {
-            true => self.change(page, dbtime, |_| Ok(())),
+            true => self.pages.change(page, dbtime, |_| Ok(())),
             false => Ok(()),
         }
     }

@@ -1,12 +1,10 @@
 //! Redo of records that change nodes of one page.
 
 use super::super::error::Result;
-use super::super::versions::{Change, Place, Session};
-use super::pages::Need;
-use super::{Admission, Origin, Redo};
-use crate::edit::EditPage;
-use crate::edit::same_key;
-use crate::log::Entry;
+use super::super::versions::Change;
+use super::pages::{Need, Pages};
+use super::sessions::{Sessions, node_of};
+use crate::edit::{EditPage, same_key};
 use crate::log::record::{
     Delta, EmptyTree, FlagInsertReplace, NodeHead, PageHead, Record, Replace, Scrub, Undo, UndoInfo,
 };
@@ -16,66 +14,58 @@ use crate::page::{Fault, Key};
 const OPER_REPLACE: u16 = 2;
 const OPER_FLAG_DELETE: u16 = 3;
 
-impl NodeHead {
-    fn place<'a>(&self, key: Key<'a>, data: &'a [u8]) -> Place<'a> {
-        Place {
-            root: self.root.get(),
-            object: self.object.get(),
-            unique: self.page.has(PageHead::FLAG_UNIQUE),
-            key,
-            data,
-        }
-    }
-
-    fn is_versioned(&self) -> bool {
-        self.page.has(PageHead::FLAG_VERSIONED)
-    }
-
-    fn line(&self) -> usize {
-        self.page.line.get().into()
-    }
+/// Redo of these records.
+pub(super) struct NodeRedo<'a> {
+    pub pages: &'a mut Pages,
+    pub sessions: &'a mut Sessions,
 }
 
-impl Redo {
-    pub(super) fn node_record(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let head = match &entry.record {
-            Record::Insert(record) => record.head,
-            Record::FlagInsert(record) => record.head,
-            Record::FlagInsertReplace(record) => record.head,
-            Record::FlagDelete(head) | Record::Delete(head) => head,
-            Record::Replace(record) | Record::ReplaceDelta(record) => record.head,
-            Record::Delta(record) => record.head,
-            Record::Undo(record) => record.head,
-            Record::UndoInfo(record) => record.head,
-            Record::SetExternalHeader(record) => record.head,
-            Record::EmptyTree(record) => record.head,
-            Record::Scrub(record) => record.head,
-            _ => return Ok(()),
-        };
-        let origin = Origin::of(&head.page, head.object.get());
-        let Admission::Go = self.admit(origin, entry) else {
-            return Ok(());
-        };
-        if let Record::UndoInfo(record) = &entry.record {
+/// The head of a record that changes nodes of one page.
+pub(super) fn node_head<'a>(record: &Record<'a>) -> Option<&'a NodeHead> {
+    Some(match record {
+        Record::Insert(record) => record.head,
+        Record::FlagInsert(record) => record.head,
+        Record::FlagInsertReplace(record) => record.head,
+        Record::FlagDelete(head) | Record::Delete(head) => head,
+        Record::Replace(record) | Record::ReplaceDelta(record) => record.head,
+        Record::Delta(record) => record.head,
+        Record::Undo(record) => record.head,
+        Record::UndoInfo(record) => record.head,
+        Record::SetExternalHeader(record) => record.head,
+        Record::EmptyTree(record) => record.head,
+        Record::Scrub(record) => record.head,
+        _ => return None,
+    })
+}
+
+fn is_versioned(head: &NodeHead) -> bool {
+    head.page.has(PageHead::FLAG_VERSIONED)
+}
+
+fn line(head: &NodeHead) -> usize {
+    head.page.line.get().into()
+}
+
+impl NodeRedo<'_> {
+    pub fn redo(&mut self, record: &Record<'_>, head: &NodeHead) -> Result<()> {
+        if let Record::UndoInfo(record) = record {
             return self.note_undo_info(record);
         }
-        let need = self.need(
-            head.page.page.get(),
-            head.page.dbtime_before.get(),
-            head.page.dbtime.get(),
-        )?;
+        let page = head.page.page.get();
+        let (before, after) = (head.page.dbtime_before.get(), head.page.dbtime.get());
+        let need = self.pages.need(page, before, after)?;
         if need == Need::Redo {
             self.check_object(head)?;
         }
-        let line = head.line();
-        match &entry.record {
+        let line = line(head);
+        match record {
             Record::Insert(record) => {
-                if head.is_versioned() {
+                if is_versioned(head) {
                     let key = Key {
                         prefix: record.prefix,
                         suffix: record.suffix,
                     };
-                    self.add_insert_version(head, key, record.data);
+                    self.sessions.add_insert(head, key, record.data);
                 }
                 if need.redo() {
                     self.change_node(head, |page| {
@@ -84,8 +74,8 @@ impl Redo {
                 }
             }
             Record::FlagInsert(record) => {
-                if head.is_versioned() {
-                    self.add_insert_version(head, Key::whole(record.key), record.data);
+                if is_versioned(head) {
+                    (self.sessions).add_insert(head, Key::whole(record.key), record.data);
                 }
                 if need.redo() {
                     self.change_node(head, |page| page.set_deleted(line, false))?;
@@ -106,7 +96,7 @@ impl Redo {
             Record::EmptyTree(record) => self.redo_empty_tree(record, need)?,
             Record::Scrub(record) if need.redo() => {
                 self.change_node(head, |page| scrub(page, record))?;
-                self.store.page(head.page.page.get())?.page.set_scrubbed();
+                self.pages.store.page(page)?.page.set_scrubbed();
             }
             _ => {}
         }
@@ -118,47 +108,22 @@ impl Redo {
         head: &NodeHead,
         change: impl FnOnce(&mut EditPage) -> Result<(), Fault>,
     ) -> Result<()> {
-        self.change(head.page.page.get(), head.page.dbtime.get(), change)
+        (self.pages).change(head.page.page.get(), head.page.dbtime.get(), change)
     }
 
     fn check_object(&mut self, head: &NodeHead) -> Result<()> {
         let page = head.page.page.get();
-        let (expected, found) = (head.object.get(), self.store.page(page)?.page.object());
+        let (expected, found) = (
+            head.object.get(),
+            self.pages.store.page(page)?.page.object(),
+        );
         match expected == found {
             true => Ok(()),
             false => {
                 let what = format!("page {page} belongs to object {found}, not {expected}");
-                Err(self.contradiction(what))
+                Err(self.pages.contradiction(what))
             }
         }
-    }
-
-    fn add_version(
-        &mut self,
-        head: &NodeHead,
-        version: u32,
-        key: Key<'_>,
-        data: &[u8],
-        change: Change,
-    ) {
-        let session = self.session(head.page.session.get());
-        session.add(version, head.page.level, head.place(key, data), change, &[]);
-    }
-
-    /// Notes the replacement of a node that was `before`.
-    pub(super) fn add_replace_version(
-        &mut self,
-        head: &NodeHead,
-        version: u32,
-        key: Key<'_>,
-        before: &[u8],
-    ) {
-        let session = self.session(head.page.session.get());
-        add_replace_version(session, head, version, key, before);
-    }
-
-    pub(super) fn add_insert_version(&mut self, head: &NodeHead, key: Key<'_>, data: &[u8]) {
-        self.add_version(head, head.version.get(), key, data, Change::Insert);
     }
 
     /// Notes the change that is about to be made to a node, which stands on its page as it was before.
@@ -168,24 +133,19 @@ impl Redo {
         version: u32,
         change: Change,
     ) -> Result<()> {
-        let Redo {
-            store, sessions, ..
-        } = self;
-        let page = store.page(head.page.page.get())?;
-        let node = page.page.view().and_then(|page| page.node(head.line()));
+        let page = self.pages.store.page(head.page.page.get())?;
+        let node = page.page.view().and_then(|page| page.node(line(head)));
         let node = match node {
             Ok(node) => node,
-            Err(fault) => return Err(self.fault(fault)),
+            Err(fault) => return Err(self.pages.fault(fault)),
         };
-        let session = sessions.entry(head.page.session.get()).or_default();
         match change {
             Change::Replace { .. } => {
-                add_replace_version(session, head, version, node.key, node.data);
+                (self.sessions).add_replace(head, version, node.key, node.data);
             }
-            change => {
-                let place = head.place(node.key, node.data);
-                session.add(version, head.page.level, place, change, &[]);
-            }
+            change => self
+                .sessions
+                .add(head, version, node.key, node.data, change),
         }
         Ok(())
     }
@@ -193,20 +153,19 @@ impl Redo {
     fn redo_replace(&mut self, record: &Replace<'_>, need: Need, is_delta: bool) -> Result<()> {
         let head = record.head;
         if !need.redo() {
-            if head.is_versioned() {
-                let (version, root) = (head.version.get(), head.root.get());
-                self.session(head.page.session.get()).defer(version, root);
+            if is_versioned(head) {
+                self.sessions.defer(head, head.version.get());
             }
             return Ok(());
         }
-        if head.is_versioned() {
+        if is_versioned(head) {
             self.add_version_of_current(
                 head,
                 head.version.get(),
                 Change::Replace { before: 0..0 },
             )?;
         }
-        let line = head.line();
+        let line = line(head);
         self.change_node(head, |page| {
             let old = page.node_data(line)?;
             if old.len() != usize::from(record.old_size) {
@@ -237,14 +196,13 @@ impl Redo {
         need: Need,
     ) -> Result<()> {
         let head = record.head;
-        let versioned = head.is_versioned();
+        let versioned = is_versioned(head);
         if versioned {
-            self.add_insert_version(head, Key::whole(record.key), record.data);
+            (self.sessions).add_insert(head, Key::whole(record.key), record.data);
         }
         if !need.redo() {
             if versioned {
-                let session = self.session(head.page.session.get());
-                session.defer(record.replace_version, head.root.get());
+                self.sessions.defer(head, record.replace_version);
             }
             return Ok(());
         }
@@ -252,7 +210,7 @@ impl Redo {
             let change = Change::Replace { before: 0..0 };
             self.add_version_of_current(head, record.replace_version, change)?;
         }
-        let line = head.line();
+        let line = line(head);
         self.change_node(head, |page| {
             page.replace_data(line, record.data)?;
             page.set_deleted(line, false)
@@ -261,72 +219,65 @@ impl Redo {
 
     fn redo_flag_delete(&mut self, head: &NodeHead, need: Need) -> Result<()> {
         if !need.redo() {
-            if head.is_versioned() {
-                let (version, root) = (head.version.get(), head.root.get());
-                self.session(head.page.session.get()).defer(version, root);
+            if is_versioned(head) {
+                self.sessions.defer(head, head.version.get());
             }
             return Ok(());
         }
-        if head.is_versioned() {
+        if is_versioned(head) {
             self.add_version_of_current(head, head.version.get(), Change::FlagDelete)?;
         }
-        self.change_node(head, |page| page.set_deleted(head.line(), true))
+        self.change_node(head, |page| page.set_deleted(line(head), true))
     }
 
     fn redo_delta(&mut self, record: &Delta<'_>, need: Need) -> Result<()> {
         let head = record.head;
         let (offset, delta) = (record.offset, record.delta);
         let is_64_bit = record.is_64_bit;
-        if head.is_versioned() {
+        if is_versioned(head) {
             let change = Change::Add {
                 offset,
                 delta,
                 is_64_bit,
             };
-            let version = head.version.get();
-            self.add_version(
-                head,
-                version,
-                Key::whole(record.key),
-                record.bookmark_data,
-                change,
-            );
+            let (key, data) = (Key::whole(record.key), record.bookmark_data);
+            self.sessions
+                .add(head, head.version.get(), key, data, change);
         }
         if need.redo() {
             self.change_node(head, |page| {
-                page.add_to_number(head.line(), offset.into(), delta, is_64_bit)
+                page.add_to_number(line(head), offset.into(), delta, is_64_bit)
             })?;
         }
         Ok(())
     }
 
-    /// A record that takes a change back, since its transaction was rolled back while the engine ran.
+    /// A record that rolls a change back, since its transaction was rolled back while the engine ran.
     fn redo_undo(&mut self, record: &Undo<'_>, need: Need) -> Result<()> {
         let head = record.head;
-        let session = self.session(head.page.session.get());
-        if session.level == 0 {
+        let versions = self.sessions.versions(head.page.session.get());
+        if versions.level() == 0 {
             return Ok(());
         }
         let id = head.version.get();
-        let version = session.remove(id);
+        let version = versions.remove(id);
         if !need.redo() {
             return Ok(());
         }
         let Some(version) = version else {
-            return Err(self.contradiction(format!("what change {id:#x} replaced is not known")));
+            let what = format!("what change {id:#x} replaced is not known");
+            return Err(self.pages.contradiction(what));
         };
         let before = match &version.change {
-            Change::Replace { before } => {
-                self.session(head.page.session.get()).bytes(before).to_vec()
-            }
+            Change::Replace { before } => versions.bytes(before).to_vec(),
             _ => Vec::new(),
         };
-        let line = head.line();
+        let line = line(head);
         self.change_node(head, |page| {
             if !same_key(page.view()?.node(line)?.key, record.key) {
                 return Err(page.fault("node to restore", "the key of the record", "another"));
             }
-            take_back(page, line, &version.change, &before)
+            version.change.roll_back(page, line, &before)
         })
     }
 
@@ -337,13 +288,13 @@ impl Redo {
             OPER_FLAG_DELETE => Change::FlagDelete,
             other => {
                 let what = format!("undo information for an operation of kind {other}");
-                return Err(self.contradiction(what));
+                return Err(self.pages.contradiction(what));
             }
         };
-        let place = head.place(Key::whole(record.key), record.bookmark_data);
+        let node = node_of(head, Key::whole(record.key), record.bookmark_data);
         let (version, level) = (head.version.get(), head.page.level);
-        let session = self.session(head.page.session.get());
-        session.add(version, level, place, change, record.data);
+        let versions = self.sessions.versions(head.page.session.get());
+        versions.add(version, level, node, change, record.data);
         Ok(())
     }
 
@@ -351,8 +302,8 @@ impl Redo {
         let dbtime = record.head.page.dbtime.get();
         for empty in record.pages {
             let number = empty.page.get();
-            if (self.need(number, empty.dbtime_before.get(), dbtime)?).redo() {
-                self.change(number, dbtime, EditPage::make_empty)?;
+            if (self.pages.need(number, empty.dbtime_before.get(), dbtime)?).redo() {
+                (self.pages).change(number, dbtime, EditPage::make_empty)?;
             }
         }
         if need.redo() {
@@ -366,41 +317,6 @@ impl Redo {
             })?;
         }
         Ok(())
-    }
-}
-
-fn add_replace_version(
-    session: &mut Session,
-    head: &NodeHead,
-    version: u32,
-    key: Key<'_>,
-    before: &[u8],
-) {
-    // Only trees with unique keys know replacements.
-    let place = Place {
-        unique: true,
-        ..head.place(key, &[])
-    };
-    let change = Change::Replace { before: 0..0 };
-    session.add(version, head.page.level, place, change, before);
-}
-
-/// Takes a change back on its page.
-pub(in crate::recovery) fn take_back(
-    page: &mut EditPage,
-    line: usize,
-    change: &Change,
-    before: &[u8],
-) -> Result<(), Fault> {
-    match change {
-        Change::Insert => page.set_deleted(line, true),
-        Change::FlagDelete => page.set_deleted(line, false),
-        Change::Replace { .. } => page.replace_data(line, before),
-        Change::Add {
-            offset,
-            delta,
-            is_64_bit,
-        } => page.add_to_number(line, (*offset).into(), delta.wrapping_neg(), *is_64_bit),
     }
 }
 

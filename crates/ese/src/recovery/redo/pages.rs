@@ -1,17 +1,54 @@
-//! Whether a page needs a change, and the pages for which that cannot be told yet.
+//! The pages that records change: whether a page needs a change, and making it.
 //!
-//! While logs are replayed whose changes may be in the file already, a page may be missing because a later record gives
-//! it back to the system (shrink, trim). Such pages are noted; if nothing explains them, recovery is refused.
+//! While logs are replayed whose changes may be in the file already, a page may be missing because a
+//! later record gives it back to the system (shrink, trim). Such pages are noted; if nothing explains
+//! them, recovery is refused.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use super::super::error::{Error, Result};
-use super::Redo;
+use super::record_pages::pages_of;
+use crate::edit::EditPage;
 use crate::header::Lgpos;
-use crate::log::record::Record;
-use crate::page::Pgno;
-use crate::page_store::PageState;
+use crate::log::record::{BeforeImage, Record};
+use crate::page::{Fault, Pgno};
+use crate::page_store::{PageMap, PageState, PageStore};
+
+/// How much was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records read.
+    pub records: u64,
+    /// Changes of pages that were made again.
+    pub redone: u64,
+    /// Changes of pages that were there already.
+    pub present: u64,
+    /// Changes that were rolled back because their transaction has no commit.
+    pub undone: u64,
+    /// Transactions that were rolled back.
+    pub rolled_back: u64,
+}
+
+/// The highest page number of the format.
+pub(super) const MAX_PAGE: Pgno = 0x7fff_fffe;
+
+/// The pages of the database, and the record that is being redone.
+#[derive(Debug)]
+pub(in crate::recovery) struct Pages {
+    pub store: PageStore,
+    pub counts: Counts,
+    /// The database file, as errors name it.
+    file: PathBuf,
+    /// The record that is being redone.
+    position: Lgpos,
+    /// The last generation whose changes may be in the file already.
+    max_required: u32,
+    lost: LostPages,
+    /// DBTIME to which the logs brought each page whose changes the file may hold.
+    reached: PageMap<u64>,
+}
 
 /// What a record finds when it looks at a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +67,7 @@ impl Need {
 
 /// Pages that are not what the records expect, with the first record that found out.
 #[derive(Debug, Default)]
-pub(super) struct LostPages {
+struct LostPages {
     /// Without content.
     blank: BTreeMap<Pgno, Loss>,
     /// With changes missing.
@@ -46,12 +83,11 @@ struct Loss {
 }
 
 impl LostPages {
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.blank.is_empty() && self.old.is_empty()
     }
 
-    /// The pages are gone for good, or made anew.
-    pub fn forget(&mut self, pages: RangeInclusive<Pgno>) {
+    fn forget(&mut self, pages: RangeInclusive<Pgno>) {
         if self.is_empty() {
             return;
         }
@@ -61,15 +97,49 @@ impl LostPages {
     }
 }
 
-impl Redo {
+impl Pages {
+    /// The pages in `store` of the database `file`, which may hold changes up to the generation
+    /// `max_required`.
+    pub fn new(file: PathBuf, store: PageStore, max_required: u32) -> Self {
+        Pages {
+            store,
+            counts: Counts::default(),
+            file,
+            position: Lgpos::MIN,
+            max_required,
+            lost: LostPages::default(),
+            reached: PageMap::default(),
+        }
+    }
+
+    /// Goes on to the record at `position`.
+    pub fn begin_record(&mut self, position: Lgpos) -> Result<()> {
+        self.position = position;
+        self.counts.records += 1;
+        match !self.lost.is_empty() && !self.in_required_range() {
+            true => self.check_lost(),
+            false => Ok(()),
+        }
+    }
+
+    /// The record that is being redone.
+    pub fn position(&self) -> Lgpos {
+        self.position
+    }
+
+    /// The database file, as errors name it.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether the file may hold changes of records after the current one.
+    pub fn in_required_range(&self) -> bool {
+        self.position.generation() <= self.max_required
+    }
+
     /// Whether records brought a page to this DBTIME, or past it.
     pub fn has_reached(&self, page: Pgno, dbtime: u64) -> bool {
         self.reached.get(&page).is_some_and(|to| dbtime <= *to)
-    }
-
-    /// Whether the page may have got this DBTIME while its tree, an index, was built without records.
-    pub fn may_be_unlogged(&self, object: u32, dbtime: u64) -> bool {
-        self.builds.explain(object, dbtime)
     }
 
     fn note_page(&mut self, number: Pgno, after: u64) {
@@ -80,46 +150,12 @@ impl Redo {
         }
     }
 
-    /// Notes the pages of a record whose change is in the file for certain.
-    pub(super) fn note_pages_of(&mut self, record: &Record<'_>) {
-        let (mut pages, dbtime) = match (record, record.page_head()) {
-            // It says what a change replaced, and makes none.
-            (Record::UndoInfo(_), _) => return,
-            (Record::NewPage(new), _) => (vec![new.page.get()], new.dbtime.get()),
-            (_, Some(head)) => (vec![head.page.get()], head.dbtime.get()),
-            _ => return,
-        };
-        match record {
-            Record::Split(split) => {
-                pages.extend([split.head.new_page.get(), split.head.right_page.get()]);
+    /// Notes the pages of a record whose change is certainly in the file.
+    pub fn note_pages_of(&mut self, record: &Record<'_>) {
+        if let Some((pages, dbtime)) = pages_of(record) {
+            for page in pages {
+                self.note_page(page, dbtime);
             }
-            Record::Merge(merge) => {
-                pages.extend([merge.head.left_page.get(), merge.head.right_page.get()]);
-            }
-            Record::PageMove(page_move) => {
-                let head = page_move.head;
-                let others = [
-                    head.destination,
-                    head.left_page,
-                    head.right_page,
-                    head.parent_page,
-                ];
-                pages.extend(others.map(|page| page.get()));
-            }
-            Record::EmptyTree(empty) => {
-                pages.extend(empty.pages.iter().map(|page| page.page.get()));
-            }
-            Record::CreateMultipleExtent(create) => {
-                pages.extend([create.owned_root.get(), create.available_root.get()]);
-            }
-            Record::Convert(convert) => {
-                let head = convert.head;
-                pages.extend([head.owned_root.get(), head.available_root.get()]);
-            }
-            _ => {}
-        }
-        for page in pages {
-            self.note_page(page, dbtime);
         }
     }
 
@@ -171,6 +207,14 @@ impl Redo {
         Err(self.gap(number, position, before, after, found))
     }
 
+    /// As [`need`](Self::need), of a page that a record may also leave out, by the number 0.
+    pub(super) fn need_if_named(&mut self, number: Pgno, before: u64, after: u64) -> Result<bool> {
+        match number {
+            0 => Ok(false),
+            number => self.need(number, before, after).map(Need::redo),
+        }
+    }
+
     /// Whether the page that the current record makes anew at DBTIME `after` must be made.
     pub(super) fn need_new(&mut self, number: Pgno, after: u64) -> Result<bool> {
         if number == 0 || number > MAX_PAGE {
@@ -187,14 +231,70 @@ impl Redo {
         Ok(redo)
     }
 
-    /// Refuses to go on if pages are lost that no record explained.
-    pub(super) fn check_lost(&self) -> Result<()> {
+    /// Changes a page, which then has this DBTIME.
+    pub(super) fn change<T>(
+        &mut self,
+        number: Pgno,
+        dbtime: u64,
+        change: impl FnOnce(&mut EditPage) -> Result<T, Fault>,
+    ) -> Result<T> {
+        let cached = self.store.page(number)?;
+        match change(&mut cached.page) {
+            Ok(done) => {
+                cached.page.touch(dbtime);
+                cached.mark_changed();
+                self.counts.redone += 1;
+                Ok(done)
+            }
+            Err(fault) => Err(self.fault(fault)),
+        }
+    }
+
+    /// Makes a page anew; the database grows if the page is beyond its end.
+    pub(super) fn create(
+        &mut self,
+        number: Pgno,
+        dbtime: u64,
+        fill: impl FnOnce(&mut EditPage) -> Result<(), Fault>,
+    ) -> Result<()> {
+        self.change(number, dbtime, fill)?;
+        self.store.grow(number);
+        Ok(())
+    }
+
+    /// The page `number` as it was before a split or merge, from the record.
+    pub(super) fn image(
+        &self,
+        image: Option<BeforeImage<'_>>,
+        number: Pgno,
+        of: &str,
+    ) -> Result<EditPage> {
+        let size = self.store.page_size();
+        let Some(image) = image.filter(|image| !image.bytes.is_empty()) else {
+            let what = format!("a {of} without the image of page {number} that its redo needs");
+            return Err(self.contradiction(what));
+        };
+        match image.expand(size) {
+            Some(bytes) => Ok(EditPage::new(number, size, bytes)),
+            None => {
+                Err(self.contradiction(format!("a {of} with a damaged image of page {number}")))
+            }
+        }
+    }
+
+    /// Forgets that pages are lost: they are gone for good, or made anew.
+    pub fn forget_lost(&mut self, pages: RangeInclusive<Pgno>) {
+        self.lost.forget(pages);
+    }
+
+    /// Fails if pages are lost that no record explained.
+    pub fn check_lost(&self) -> Result<()> {
         if let Some((page, loss)) = self.lost.old.first_key_value() {
             return Err(self.gap(*page, loss.position, loss.before, loss.after, loss.found));
         }
         match self.lost.blank.first_key_value() {
             Some((page, loss)) => Err(Error::LostPage {
-                database: self.database.clone(),
+                database: self.file.clone(),
                 page: *page,
                 position: loss.position,
                 why: "it has no content".into(),
@@ -204,9 +304,9 @@ impl Redo {
     }
 
     #[cold]
-    pub(super) fn lost_page(&self, page: Pgno, why: String) -> Error {
+    fn lost_page(&self, page: Pgno, why: String) -> Error {
         Error::LostPage {
-            database: self.database.clone(),
+            database: self.file.clone(),
             page,
             position: self.position,
             why,
@@ -216,7 +316,7 @@ impl Redo {
     #[cold]
     fn gap(&self, page: Pgno, position: Lgpos, before: u64, after: u64, found: u64) -> Error {
         Error::Gap {
-            database: self.database.clone(),
+            database: self.file.clone(),
             page,
             position,
             before,
@@ -224,7 +324,22 @@ impl Redo {
             found,
         }
     }
-}
 
-/// The highest page number of the format.
-pub(super) const MAX_PAGE: Pgno = 0x7fff_fffe;
+    /// The error of a page that contradicts the record that is to change it.
+    #[cold]
+    pub(super) fn fault(&self, fault: Fault) -> Error {
+        self.contradiction(format!(
+            "{}: {fault}. The log does not belong to the file, or one of them is damaged",
+            self.file.display()
+        ))
+    }
+
+    /// The error of a record that contradicts those before it, or itself.
+    #[cold]
+    pub(super) fn contradiction(&self, what: String) -> Error {
+        Error::Contradiction {
+            position: self.position,
+            what,
+        }
+    }
+}

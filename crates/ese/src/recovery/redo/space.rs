@@ -1,11 +1,10 @@
 //! Redo of records that create trees and give them space.
 
 use super::super::error::Result;
-use super::Redo;
-use crate::edit::EditPage;
-use crate::edit::LooseNode;
+use super::pages::Pages;
+use crate::edit::{LooseNode, NewSpaceHeader};
 use crate::log::record::{Convert, CreateMultipleExtent, CreateSingleExtent, NewPage, PageHead};
-use crate::page::{Fault, Pgno, SplitBuffers};
+use crate::page::{Pgno, SplitBuffers};
 
 const ROOT: u32 = 0x01;
 const LEAF: u32 = 0x02;
@@ -14,64 +13,33 @@ const SPACE_TREE: u32 = 0x20;
 /// How many pages after its root a small tree can keep account of in one number.
 const SMALL_SPACE: u32 = 32;
 
-/// The external header of a tree's root (`SPACE_HEADER`).
-struct SpaceHeader {
-    primary_pages: u32,
-    parent: Pgno,
-    multiple: bool,
-    unique: bool,
-    /// The available pages as bits, or the root of the owned extents.
-    last: u32,
-}
-
-impl SpaceHeader {
-    fn to_bytes(&self) -> [u8; 16] {
-        const MULTIPLE: u8 = 1;
-        const NON_UNIQUE: u8 = 2;
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&self.primary_pages.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.parent.to_le_bytes());
-        bytes[8] |= if self.multiple { MULTIPLE } else { 0 };
-        bytes[8] |= if self.unique { 0 } else { NON_UNIQUE };
-        bytes[12..].copy_from_slice(&self.last.to_le_bytes());
-        bytes
-    }
-}
-
 /// A run of pages: first page and count.
 type Run = (Pgno, u32);
 
-impl Redo {
-    pub(super) fn new_page(&mut self, new: &NewPage) -> Result<()> {
+/// Redo of these records.
+pub(super) struct SpaceRedo<'a> {
+    pub pages: &'a mut Pages,
+}
+
+impl SpaceRedo<'_> {
+    pub fn new_page(&mut self, new: &NewPage) -> Result<()> {
         let (page, dbtime) = (new.page.get(), new.dbtime.get());
-        if !self.need_new(page, dbtime)? {
+        if !self.pages.need_new(page, dbtime)? {
             return Ok(());
         }
-        self.create(page, dbtime, |page| {
+        self.pages.create(page, dbtime, |page| {
             page.initialise(new.object.get(), dbtime);
             Ok(())
         })
     }
 
-    /// Makes a page anew; the database grows if the page is beyond its end.
-    pub(super) fn create(
-        &mut self,
-        number: Pgno,
-        dbtime: u64,
-        fill: impl FnOnce(&mut EditPage) -> Result<(), Fault>,
-    ) -> Result<()> {
-        self.change(number, dbtime, fill)?;
-        self.store.grow(number);
-        Ok(())
-    }
-
-    pub(super) fn create_single_extent(&mut self, create: &CreateSingleExtent) -> Result<()> {
+    pub fn create_single_extent(&mut self, create: &CreateSingleExtent) -> Result<()> {
         let (root, dbtime) = (create.page.page.get(), create.page.dbtime.get());
-        if !self.need_new(root, dbtime)? {
+        if !self.pages.need_new(root, dbtime)? {
             return Ok(());
         }
         let pages = create.primary_pages.get();
-        let header = SpaceHeader {
+        let header = NewSpaceHeader {
             primary_pages: pages,
             parent: create.parent_root.get(),
             multiple: false,
@@ -82,26 +50,26 @@ impl Redo {
                 None => 0,
             },
         };
-        self.create(root, dbtime, |page| {
+        self.pages.create(root, dbtime, |page| {
             let flags = create.page_flags.get() | ROOT | LEAF;
             page.initialise_with_flags(create.object.get(), dbtime, flags);
             page.set_external_header(&header.to_bytes())
         })
     }
 
-    pub(super) fn create_multiple_extent(&mut self, create: &CreateMultipleExtent) -> Result<()> {
+    pub fn create_multiple_extent(&mut self, create: &CreateMultipleExtent) -> Result<()> {
         let (root, dbtime) = (create.page.page.get(), create.page.dbtime.get());
         let (object, flags) = (create.object.get(), create.page_flags.get());
         let pages = create.primary_pages.get();
-        if self.need_new(root, dbtime)? {
-            let header = SpaceHeader {
+        if self.pages.need_new(root, dbtime)? {
+            let header = NewSpaceHeader {
                 primary_pages: pages,
                 parent: create.parent_root.get(),
                 multiple: true,
                 unique: create.page.has(PageHead::FLAG_UNIQUE),
                 last: create.owned_root.get(),
             };
-            self.create(root, dbtime, |page| {
+            self.pages.create(root, dbtime, |page| {
                 page.initialise_with_flags(object, dbtime, flags | ROOT | LEAF);
                 page.set_external_header(&header.to_bytes())
             })?;
@@ -130,10 +98,10 @@ impl Redo {
         flags: u32,
         extents: &[Run],
     ) -> Result<()> {
-        if !self.need_new(number, dbtime)? {
+        if !self.pages.need_new(number, dbtime)? {
             return Ok(());
         }
-        self.create(number, dbtime, |page| {
+        self.pages.create(number, dbtime, |page| {
             page.initialise_with_flags(object, dbtime, flags | ROOT | LEAF | SPACE_TREE);
             page.set_external_header(&[0; SplitBuffers::LEN])?;
             for (line, (first, count)) in extents.iter().enumerate() {
@@ -145,14 +113,17 @@ impl Redo {
         })
     }
 
-    pub(super) fn convert(&mut self, convert: &Convert<'_>) -> Result<()> {
+    pub fn convert(&mut self, convert: &Convert<'_>) -> Result<()> {
         let head = convert.head;
         let Some(tail) = convert.tail else {
             let what = "the older record for a tree that gets space trees, which the engine does not replay either";
-            return Err(self.contradiction(what.into()));
+            return Err(self.pages.contradiction(what.into()));
         };
         let (root, dbtime) = (head.page.page.get(), head.page.dbtime.get());
-        let redo_root = (self.need(root, head.page.dbtime_before.get(), dbtime)?).redo();
+        let redo_root = (self
+            .pages
+            .need(root, head.page.dbtime_before.get(), dbtime)?)
+        .redo();
         let object = head.object.get();
         let secondary = (head.secondary_first.get(), head.secondary_pages.get());
 
@@ -169,38 +140,18 @@ impl Redo {
         self.create_space_root(head.owned_root.get(), object, dbtime, flags, &owned)?;
         self.create_space_root(head.available_root.get(), object, dbtime, flags, &available)?;
         if redo_root {
-            let header = SpaceHeader {
+            let header = NewSpaceHeader {
                 primary_pages: head.primary_pages.get(),
                 parent: head.parent_root.get(),
                 multiple: true,
                 unique: head.page.has(PageHead::FLAG_UNIQUE),
                 last: secondary.0,
             };
-            self.change(root, dbtime, |page| {
-                set_space_header(page, &header.to_bytes())
+            self.pages.change(root, dbtime, |page| {
+                page.set_space_header(&header.to_bytes())
             })?;
         }
         Ok(())
-    }
-}
-
-/// Replaces the space header inside a root's external header, which may hold other fields after it.
-pub(super) fn set_space_header(page: &mut EditPage, header: &[u8]) -> Result<(), Fault> {
-    let start = match page.line(0)?.len() {
-        16 => 0,
-        // A byte that says which fields follow.
-        17.. => 1,
-        len => {
-            let found = format!("{len} bytes");
-            return Err(page.fault("external header", "a space header of 16 bytes", found));
-        }
-    };
-    match page.line_mut(0)?.get_mut(start..start + header.len()) {
-        Some(place) => {
-            place.copy_from_slice(header);
-            Ok(())
-        }
-        None => Err(page.fault("external header", "room for a space header", "less")),
     }
 }
 

@@ -1,13 +1,12 @@
 //! Redo of splits: a macro with a record for each level of the tree, from the top down, and one for the node that did
 //! not fit.
 
-use super::super::error::Result;
-use super::Redo;
-use crate::edit::EditPage;
-use crate::edit::LooseNode;
-use crate::header::Lgpos;
-use crate::log::record::{BeforeImage, NodeHead, Record, Split, SplitKind};
-use crate::page::{Key, NodeFlags, Pgno};
+use super::super::error::{Error, Result};
+use super::pages::Pages;
+use super::sessions::Sessions;
+use crate::edit::{EditPage, LooseNode};
+use crate::log::record::{NodeHead, PageHead, Record, Split, SplitKind};
+use crate::page::{Fault, Key, NodeFlags};
 
 const LEAF: u32 = 0x02;
 
@@ -69,12 +68,23 @@ impl<'a> Separator<'a> {
     }
 }
 
-impl Redo {
-    /// Replays the records of a split's macro.
-    pub(super) fn redo_split(&mut self, records: &[(Lgpos, Record<'_>)]) -> Result<()> {
+/// The records of a split's macro.
+pub(super) struct SplitMacro<'a> {
+    /// From the top of the tree down.
+    splits: Vec<&'a Split<'a>>,
+    lowest: &'a Split<'a>,
+    leaf: Option<LeafChange<'a>>,
+}
+
+impl<'a> SplitMacro<'a> {
+    /// Takes the records apart.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of(records: &'a [Record<'a>]) -> Result<Self, &'static str> {
         let mut splits = Vec::new();
         let mut leaf = None;
-        for (_, record) in records {
+        for record in records {
             match record {
                 Record::Split(split) => splits.push(split),
                 Record::Insert(insert) => {
@@ -106,16 +116,37 @@ impl Redo {
                         data: replace.data,
                     });
                 }
-                _ => return Err(self.contradiction("an unexpected record in a split".into())),
+                _ => return Err("an unexpected record in a split"),
             }
         }
-        let Some(last) = splits.last() else {
-            return Ok(());
-        };
-        if !self.concerns(last.head.page.database) {
-            return Ok(());
-        }
-        if last.head.new_page == 0 {
+        let lowest = splits.last().copied().ok_or("a split without a record")?;
+        Ok(SplitMacro {
+            splits,
+            lowest,
+            leaf,
+        })
+    }
+
+    /// The database that it is about.
+    pub fn database(&self) -> u8 {
+        self.lowest.head.page.database
+    }
+}
+
+/// Redo of splits.
+pub(super) struct SplitRedo<'a> {
+    pub pages: &'a mut Pages,
+    pub sessions: &'a mut Sessions,
+}
+
+impl SplitRedo<'_> {
+    pub fn redo(&mut self, split: &SplitMacro<'_>) -> Result<()> {
+        let SplitMacro {
+            splits,
+            lowest,
+            leaf,
+        } = split;
+        if lowest.head.new_page == 0 {
             return Err(self.contradiction("a split whose lowest level has no new page".into()));
         }
 
@@ -124,7 +155,7 @@ impl Redo {
             let child = splits.get(index + 1);
             levels.push(self.look_at_level(split, child.copied())?);
         }
-        if let (Some(level), Some(leaf)) = (levels.last(), &leaf) {
+        if let (Some(level), Some(leaf)) = (levels.last(), leaf) {
             self.add_split_versions(level, leaf)?;
         }
         for (index, level) in levels.iter().enumerate() {
@@ -137,6 +168,10 @@ impl Redo {
             self.redo_level(level, child.as_ref(), change)?;
         }
         Ok(())
+    }
+
+    fn contradiction(&self, what: String) -> Error {
+        self.pages.contradiction(what)
     }
 
     /// Finds out which of the level's pages need the split, and gets the nodes to divide.
@@ -154,7 +189,7 @@ impl Redo {
         let page = head.page.page.get();
         let mut level = Level {
             split,
-            redo_page: self.need(page, before, dbtime)?.redo(),
+            redo_page: self.pages.need(page, before, dbtime)?.redo(),
             redo_new: false,
             redo_right: false,
             before: None,
@@ -162,22 +197,19 @@ impl Redo {
         if head.new_page == 0 {
             return Ok(level);
         }
-        level.redo_new = self.need_new(head.new_page.get(), dbtime)?;
-        if head.right_page != 0 {
-            let before = head.right_dbtime_before.get();
-            level.redo_right = (self.need(head.right_page.get(), before, dbtime)?).redo();
-        }
+        level.redo_new = self.pages.need_new(head.new_page.get(), dbtime)?;
+        let (right, right_before) = (head.right_page.get(), head.right_dbtime_before.get());
+        level.redo_right = (self.pages).need_if_named(right, right_before, dbtime)?;
         if level.redo_page {
-            level.before = Some(self.store.page(page)?.page.clone());
+            level.before = Some(self.pages.store.page(page)?.page.clone());
         } else if level.redo_new && needs_image(split) {
-            level.before = Some(self.image(split.image, page, "split")?);
+            level.before = Some(self.pages.image(split.image, page, "split")?);
         }
         Ok(level)
     }
 
     /// Notes what the node operation of a split changed, for a rollback.
     fn add_split_versions(&mut self, level: &Level<'_>, leaf: &LeafChange<'_>) -> Result<()> {
-        use crate::log::record::PageHead;
         let head = level.split.head;
         if !leaf.head.page.has(PageHead::FLAG_VERSIONED) || head.operation == 0 {
             return Ok(());
@@ -192,22 +224,21 @@ impl Redo {
             LeafKind::FlagInsertReplace { replace_version } => Some(replace_version),
         };
         if leaf.kind != LeafKind::Replace {
-            self.add_insert_version(leaf.head, leaf.key, leaf.data);
+            self.sessions.add_insert(leaf.head, leaf.key, leaf.data);
         }
         let Some(version) = replace_version else {
             return Ok(());
         };
         if !redone {
-            let session = self.session(leaf.head.page.session.get());
-            session.defer(version, leaf.head.root.get());
+            self.sessions.defer(leaf.head, version);
             return Ok(());
         }
         let line = usize::from(head.operation_line.get());
         let before = level.before.as_ref();
         let old = before.map(|page| page.view()?.node(line)).transpose();
-        match old.map_err(|fault| self.fault(fault))? {
+        match old.map_err(|fault| self.pages.fault(fault))? {
             Some(old) => {
-                self.add_replace_version(leaf.head, version, old.key, old.data);
+                (self.sessions).add_replace(leaf.head, version, old.key, old.data);
                 Ok(())
             }
             None => {
@@ -262,18 +293,19 @@ impl Redo {
             return Err(self.contradiction("a split without a new page".into()));
         };
         let head = level.split.head;
-        self.change(head.page.page.get(), head.page.dbtime.get(), |page| {
-            let (line, found) = seek_separator(page, child.key)?;
-            if found || line >= page.node_count() {
-                return Err(page.fault("separator", "a greater one after it", "none"));
-            }
-            if page.node_data(line)? != child.page {
-                let expected = format!("page {}", u32::from_le_bytes(child.page));
-                return Err(page.fault("page pointer", expected, "another page"));
-            }
-            page.insert_node(line, &child.node())?;
-            page.set_child(line + 1, u32::from_le_bytes(child.new_page))
-        })
+        self.pages
+            .change(head.page.page.get(), head.page.dbtime.get(), |page| {
+                let (line, found) = seek_separator(page, child.key)?;
+                if found || line >= page.node_count() {
+                    return Err(page.fault("separator", "a greater one after it", "none"));
+                }
+                if page.node_data(line)? != child.page {
+                    let expected = format!("page {}", u32::from_le_bytes(child.page));
+                    return Err(page.fault("page pointer", expected, "another page"));
+                }
+                page.insert_node(line, &child.node())?;
+                page.set_child(line + 1, u32::from_le_bytes(child.new_page))
+            })
     }
 
     /// Divides a page.
@@ -304,7 +336,7 @@ impl Redo {
                 self.fill_new_page(level.split, &right)?;
             }
             if level.redo_page {
-                self.change(page, dbtime, |page| match kind {
+                self.pages.change(page, dbtime, |page| match kind {
                     SplitKind::Vertical => {
                         page.rebuild(&[], &[])?;
                         page.set_split_flags(head.split_page_flags.get());
@@ -326,15 +358,15 @@ impl Redo {
         }
         let right_page = head.right_page.get();
         if level.redo_new {
-            let cached = self.store.page(new_page)?;
+            let cached = self.pages.store.page(new_page)?;
             cached.page.set_previous(page);
             cached.page.set_next(right_page);
         }
         if level.redo_page {
-            self.store.page(page)?.page.set_next(new_page);
+            self.pages.store.page(page)?.page.set_next(new_page);
         }
         if level.redo_right {
-            self.change(right_page, dbtime, |page| {
+            self.pages.change(right_page, dbtime, |page| {
                 page.set_previous(new_page);
                 Ok(())
             })?;
@@ -355,7 +387,7 @@ impl Redo {
             },
         };
         let dbtime = head.page.dbtime.get();
-        self.create(head.new_page.get(), dbtime, |page| {
+        self.pages.create(head.new_page.get(), dbtime, |page| {
             let (object, flags) = (head.object.get(), head.new_page_flags.get());
             page.initialise_with_flags(object, dbtime, flags);
             page.rebuild(&prefix, nodes)
@@ -373,7 +405,9 @@ impl Redo {
         let head = split.head;
         let line = usize::from(head.operation_line.get());
         let misfit = || self.contradiction("a split that does not fit its page".into());
-        let mut nodes = before.loose_nodes().map_err(|fault| self.fault(fault))?;
+        let mut nodes = before
+            .loose_nodes()
+            .map_err(|fault| self.pages.fault(fault))?;
         match change {
             LineChange::None => {}
             LineChange::Insert(node) => {
@@ -405,26 +439,6 @@ impl Redo {
         let right = nodes.split_off(split_line);
         Ok((nodes, right))
     }
-
-    /// The page before a split or merge, from the record.
-    pub(super) fn image(
-        &self,
-        image: Option<BeforeImage<'_>>,
-        number: Pgno,
-        of: &str,
-    ) -> Result<EditPage> {
-        let size = self.store.page_size();
-        let Some(image) = image.filter(|image| !image.bytes.is_empty()) else {
-            let what = format!("a {of} without the image of page {number} that its redo needs");
-            return Err(self.contradiction(what));
-        };
-        match image.expand(size) {
-            Some(bytes) => Ok(EditPage::new(number, size, bytes)),
-            None => {
-                Err(self.contradiction(format!("a {of} with a damaged image of page {number}")))
-            }
-        }
-    }
 }
 
 /// Whether the new page of a split gets nodes that were on the old one.
@@ -443,7 +457,7 @@ fn needs_image(split: &Split<'_>) -> bool {
 }
 
 /// The first node of a branch page that is not less than `key`; the null key is greater than all.
-fn seek_separator(page: &EditPage, key: &[u8]) -> Result<(usize, bool), crate::page::Fault> {
+fn seek_separator(page: &EditPage, key: &[u8]) -> Result<(usize, bool), Fault> {
     let view = page.view()?;
     let (mut low, mut high) = (0, view.node_count());
     let mut equal = false;
