@@ -237,18 +237,16 @@ impl Files {
 }
 
 /// Known circles that are not opened yet, by crate. Never add one; a part of one may remain.
-const KNOWN: &[(&str, &[&str])] = &[
-    (
-        "ese",
-        &[
-            "catalog",
-            "catalog::index",
-            "catalog::table",
-            "database",
-            "tree::cursor",
-        ],
-    ),
-];
+const KNOWN: &[(&str, &[&str])] = &[(
+    "ese",
+    &[
+        "catalog",
+        "catalog::index",
+        "catalog::table",
+        "database",
+        "tree::cursor",
+    ],
+)];
 
 /// Whether a circle is a known one, or a part of it.
 fn is_known(name: &str, circle: &[String]) -> bool {
