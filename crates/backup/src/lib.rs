@@ -5,13 +5,14 @@
 //! [`Report`] hears of it meanwhile. The crate knows no command line, prints nothing and waits for no signal; a program
 //! that is ended by one calls [`leftover::remove_all`] first.
 //!
-//! A service may run in the same program: give [`backup::backup`] a server that is `ntdsbcli::Server::hosted` by it.
+//! A service may run in the same program: [`hosting::Hosting`] starts one.
 #![deny(unsafe_code)]
 
 pub mod backup;
 pub mod choice;
 pub mod drill;
 mod error;
+pub mod hosting;
 pub mod leftover;
 mod report;
 pub mod restore;

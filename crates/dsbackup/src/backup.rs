@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::BackupOptions;
 use crate::failure::{Outcome, Result};
 use crate::report::{Report, bytes, count};
-use crate::{lock, server_of};
+use crate::{lock, source};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -26,14 +26,15 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
     let begin = Instant::now();
     let repository = crate::open_repository(&options.repository)?;
     let lock = lock::shared(&repository, options.retry)?;
-    let server = server_of(&options.server)?;
+    let hosting = source::of_backup(options, report)?;
     let request = BackupRequest {
         allow_corrupt: options.allow_corrupt,
         keep_logs: options.keep_logs,
         trust_store: options.trust_store,
         tags: options.tags.clone(),
+        directory: hosting.directory().map(Into::into),
     };
-    let done = backup::backup::backup(&repository, &lock, &server, &request, &report)?;
+    let done = backup::backup::backup(&repository, &lock, hosting.server(), &request, &report)?;
     let seconds = begin.elapsed().as_secs_f64();
     let summary = Summary { done, seconds };
     let written = report.result(&summary, || summary.in_words());

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::connection::ServerOptions;
+pub use self::connection::{HostedOptions, ServerOptions};
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
@@ -212,6 +212,8 @@ pub struct InitOptions {
 #[command(after_help = "\
 Examples:
   dsbackup backup --repository /srv/backup --password-file /etc/dsbackup.password
+  dsbackup backup --samba ...                 # without a service
+  dsbackup backup --directory /var/lib/ntds ...
   dsbackup backup --server dc01.example --ca-file ca.pem \\
     --client-certificate me.pem --client-key me.key ...
 
@@ -235,12 +237,17 @@ pub struct BackupOptions {
     /// Tag of the snapshot (may be repeated)
     #[arg(long = "tag", value_name = "WORD")]
     pub tags: Vec<String>,
+    /// Back up the database of this IFM folder, made by `ntdsutil ifm create`, without a service
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "directory", "samba"])]
+    pub ifm: Option<PathBuf>,
     #[command(flatten)]
     pub repository: RepositoryOptions,
     #[command(flatten)]
     pub retry: RetryOptions,
     #[command(flatten)]
     pub server: ServerOptions,
+    #[command(flatten)]
+    pub hosted: HostedOptions,
 }
 
 /// `dsbackup snapshots`.
@@ -296,8 +303,8 @@ Examples:
   dsbackup restore 3f9a1c2b --target /srv/forensics -r /srv/backup ...
   dsbackup restore latest --target /srv/new --first-domain-controller DC9 -r ...
 
-Without --target the service must run in restore mode (dsbackup serve
---restore-mode). The snapshot's files replace those of the directory. After an
+Without --target, --directory and --samba the service must run in restore mode
+(dsbackup serve --restore-mode). The snapshot's files replace those of the directory. After an
 interrupted restore the directory cannot start until a restore completes.
 
 Replication partners ignore a restored directory that keeps its invocation id
@@ -320,7 +327,7 @@ pub struct RestoreOptions {
     #[arg(long, value_name = "HOW", env = "DSBACKUP_NEW_INVOCATION_ID")]
     pub new_invocation_id: Option<NewInvocationId>,
     /// Restore to this folder instead of into a service; it must be empty or not exist
-    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "directory", "samba"])]
     pub target: Option<PathBuf>,
     /// With --target: restore a snapshot whose expiry token has expired, for examination. Such a
     /// directory must never go online again
@@ -332,6 +339,8 @@ pub struct RestoreOptions {
     pub lock: LockOptions,
     #[command(flatten)]
     pub server: ServerOptions,
+    #[command(flatten)]
+    pub hosted: HostedOptions,
     #[command(flatten)]
     pub new_server: NewServerOptions,
 }

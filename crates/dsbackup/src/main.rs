@@ -25,6 +25,7 @@ mod restore;
 mod samba_file;
 mod serve;
 mod snapshots;
+mod source;
 mod space;
 mod tables;
 mod verify_db;

@@ -1,8 +1,10 @@
 //! `dsbackup restore`: a snapshot back into a service in restore mode, or into a plain folder.
 
+use backup::hosting::Hosting;
 use backup::restore::{self, Destination, RestoreRequest};
 use backup::{Snapshot, selection};
 use samba::NewServer;
+use service::Mode;
 
 use crate::cli::RestoreOptions;
 use crate::failure::{Failure, Outcome, Result};
@@ -16,9 +18,13 @@ use crate::report::{Report, bytes};
 pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let _lock = crate::lock::for_reading(&repository, options.lock, report)?;
-    let service = crate::server_of(&options.server)?;
+    let hosting = match options.target {
+        None => crate::source::of(&options.server, &options.hosted, Mode::Restore, report)?,
+        Some(_) => Hosting::running(crate::server_of(&options.server)?),
+    };
+    let service = hosting.server();
     let own = match options.target {
-        None => ntdsbcli::server_name(&service).map_err(Failure::at("DsIsNTDSOnline"))?,
+        None => ntdsbcli::server_name(service).map_err(Failure::at("DsIsNTDSOnline"))?,
         Some(_) => None,
     };
     let server = options.server_name.as_deref().or(own.as_deref());
@@ -27,7 +33,10 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     report.step(snapshot.in_words());
     let new = &options.new_server;
     let destination = match (&options.target, &new.first_domain_controller) {
-        (None, _) => Destination::Service(&service),
+        (None, _) => Destination::Service {
+            server: service,
+            directory: hosting.directory(),
+        },
         (Some(path), None) => Destination::Folder {
             path,
             ignore_expiry: options.ignore_expiry,

@@ -22,9 +22,7 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
         Mode::Normal
     };
     if let (Mode::Normal, StoreConfiguration::Folder(directory)) = (mode, &configuration.store) {
-        // A restore that was not completed comes first: then any file may be there.
-        RestoreMarker::refuse(&directory.database_folder).map_err(Failure::at("dsbackup serve"))?;
-        refuse_other_files(&directory.database_folder.join(&directory.database_file))?;
+        check_before_hosting(directory)?;
     }
     let failed = |doing| Failure::io(doing, "dsbackup serve");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,6 +43,16 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
             .map_err(Failure::at("dsbackup serve"))
     })?;
     Ok(Outcome::Done)
+}
+
+/// Refuses an unfinished restore, then a database that is no file of the engine.
+///
+/// # Errors
+/// With the restore marker, or the file.
+pub fn check_before_hosting(directory: &DirectoryConfiguration) -> Result<()> {
+    // An unfinished restore comes first: it explains any other file.
+    RestoreMarker::refuse(&directory.database_folder).map_err(Failure::at("dsbackup serve"))?;
+    refuse_other_files(&directory.database_folder.join(&directory.database_file))
 }
 
 /// Refuses to host a file that is none of the engine's. All else that may be wrong with a directory the service says.

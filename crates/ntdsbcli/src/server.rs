@@ -127,8 +127,12 @@ impl Server {
         })
     }
 
-    /// Whether the service is reached over the network. Then its paths are not those of this
-    /// computer.
+    /// Whether this process hosts the service.
+    pub fn is_hosted(&self) -> bool {
+        matches!(self.way, Way::Hosted(_))
+    }
+
+    /// Whether the service is reached over the network. Its paths are then not of this computer.
     pub fn is_remote(&self) -> bool {
         matches!(self.way, Way::Network(_))
     }

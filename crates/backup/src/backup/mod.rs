@@ -2,6 +2,7 @@
 
 mod source;
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use contract::ExpiryToken;
@@ -15,7 +16,7 @@ use self::source::Walk;
 use crate::error::{Error, Result};
 use crate::report::Report;
 use crate::words::count;
-use crate::{PROGRAM, drill, time};
+use crate::{PROGRAM, drill, hosting, time};
 
 /// What is asked of a backup.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct BackupRequest {
     pub trust_store: bool,
     /// Words to find the snapshot by.
     pub tags: Vec<String>,
+    /// Refuse a service whose databases are not within this folder (symbolic links resolved).
+    pub directory: Option<PathBuf>,
 }
 
 /// What a backup did.
@@ -254,6 +257,8 @@ fn store(
     let files = context
         .database_names()
         .map_err(Error::at("DsBackupGetDatabaseNames"))?;
+    let names = files.iter().map(|file| file.name.as_str());
+    hosting::check_directory(request.directory.as_deref(), names)?;
     report.step(
         3,
         9,

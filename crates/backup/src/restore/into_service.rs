@@ -1,6 +1,6 @@
 //! The restore walk-through: into a service whose directory is offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contract::{FileType, RestoreType, ResultCode, TypedName};
 use ntdsbcli::{DatabaseMap, Registration, RestoreContext, Server};
@@ -8,6 +8,7 @@ use ntdsbcli::{DatabaseMap, Registration, RestoreContext, Server};
 use super::plan::{Places, Plan};
 use super::{copy, plan, send};
 use crate::error::{Error, Result};
+use crate::hosting;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::words::count;
@@ -17,7 +18,12 @@ use crate::words::count;
 /// # Errors
 /// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to start until a restore
 /// completes.
-pub fn run(snapshot: &Snapshot, server: &Server, report: &dyn Report) -> Result<String> {
+pub fn run(
+    snapshot: &Snapshot,
+    server: &Server,
+    directory: Option<&Path>,
+    report: &dyn Report,
+) -> Result<String> {
     if ntdsbcli::is_ntds_online(server).map_err(Error::at("DsIsNTDSOnline"))? {
         return Err(Error::Refused(
             "the directory is online, so it cannot be restored: stop it, and start the service with --restore-mode"
@@ -39,6 +45,7 @@ pub fn run(snapshot: &Snapshot, server: &Server, report: &dyn Report) -> Result<
         .database_locations()
         .map_err(Error::at("DsRestoreGetDatabaseLocations"))?;
     let places = places(&locations)?;
+    hosting::check_directory(directory, places.database.to_str())?;
     report.step(
         3,
         7,
@@ -99,7 +106,13 @@ pub fn run(snapshot: &Snapshot, server: &Server, report: &dyn Report) -> Result<
     report.step(
         7,
         7,
-        "DsRestoreEnd: the directory can start again; start the service without --restore-mode",
+        match server.is_hosted() {
+            true => "DsRestoreEnd: the directory can start again",
+            false => {
+                "DsRestoreEnd: the directory can start again; start the service without \
+                 --restore-mode"
+            }
+        },
     );
     Ok(places.database_folder().display().to_string())
 }

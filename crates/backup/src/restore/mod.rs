@@ -35,7 +35,12 @@ pub struct RestoreRequest<'a> {
 #[derive(Debug)]
 pub enum Destination<'a> {
     /// Into a service, by the seven steps of the walk-through.
-    Service(&'a Server),
+    Service {
+        /// The service.
+        server: &'a Server,
+        /// Refuse a service whose database is not within this folder (symbolic links resolved).
+        directory: Option<&'a Path>,
+    },
     /// Into a folder that is empty or does not exist.
     Folder {
         /// The folder.
@@ -88,7 +93,7 @@ pub fn restore(
 ) -> Result<RestoreReport> {
     let how = request.new_invocation_id;
     match &request.destination {
-        Destination::Service(_) => invocation_id::check(snapshot, how, "into a service")?,
+        Destination::Service { .. } => invocation_id::check(snapshot, how, "into a service")?,
         Destination::Folder { path, .. } | Destination::NewDomain { path, .. } => {
             if invocation_id::is_of_installed_ntds(path) {
                 let place = format!("{}: here an installed NTDS starts", path.display());
@@ -97,7 +102,9 @@ pub fn restore(
         }
     }
     let restored_to = match &request.destination {
-        Destination::Service(server) => into_service::run(snapshot, server, report)?,
+        Destination::Service { server, directory } => {
+            into_service::run(snapshot, server, *directory, report)?
+        }
         Destination::NewDomain { path, server } => {
             into_domain::run(snapshot, path, server, report)?
         }
@@ -111,11 +118,11 @@ pub fn restore(
         }
     };
     let here = match &request.destination {
-        Destination::Service(server) if server.is_remote() => None,
+        Destination::Service { server, .. } if server.is_remote() => None,
         _ => Some(Path::new(&restored_to)),
     };
     let is_new = !matches!(request.destination, Destination::Folder { .. });
-    let by_service = matches!(request.destination, Destination::Service(_));
+    let by_service = matches!(request.destination, Destination::Service { .. });
     let invocation_id = invocation_id::conclude(snapshot, how, here, by_service, is_new, report)?;
     let manifest = &snapshot.manifest;
     if manifest.damaged {

@@ -1,4 +1,5 @@
-//! Which service to talk to, and how each side proves who it is.
+//! Which service to talk to, and how each side proves who it is; or which directory to host without
+//! one.
 
 use std::path::PathBuf;
 
@@ -39,4 +40,25 @@ pub struct ServerOptions {
         requires = "client_certificate"
     )]
     pub client_key: Option<PathBuf>,
+}
+
+/// A directory that the command hosts itself, without a service.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Without a service")]
+pub struct HostedOptions {
+    /// Use the directory in this folder. A service that hosts it already is used
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "samba"])]
+    pub directory: Option<PathBuf>,
+    /// With --directory: file name of the database [default: ntds.dit]
+    #[arg(long, value_name = "NAME", requires = "directory")]
+    pub database_name: Option<String>,
+    /// Use the Samba domain controller of this smb.conf. A service that hosts it already is used
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "/etc/samba/smb.conf",
+        conflicts_with = "server"
+    )]
+    pub samba: Option<PathBuf>,
 }
