@@ -164,16 +164,28 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Removes everything but `spared`. Fails if anything was there: a file may be renamed while the
+/// folder is listed, so only a folder that is found empty is known to be.
 fn remove_content(folder: &Path, spared: &BTreeSet<OsString>) -> std::io::Result<()> {
+    let mut found = false;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if spared.contains(&entry.file_name()) {
             continue;
         }
-        match entry.file_type()?.is_dir() {
-            true => std::fs::remove_dir_all(entry.path())?,
-            false => std::fs::remove_file(entry.path())?,
+        found = true;
+        let removed = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(entry.path()),
+            Ok(_) => std::fs::remove_file(entry.path()),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
-    Ok(())
+    match found {
+        false => Ok(()),
+        true => Err(ErrorKind::DirectoryNotEmpty.into()),
+    }
 }

@@ -32,12 +32,30 @@ fn entries(folder: &Path) -> Vec<String> {
         .collect()
 }
 
+/// The command with its signals at their defaults: a shell starts background jobs with SIGINT
+/// ignored, and nohup those with SIGHUP ignored.
+fn heeding_signals(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding
+        .arg("--default-signal=INT,TERM,HUP")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heeding.env(name, value),
+            None => heeding.env_remove(name),
+        };
+    }
+    heeding
+}
+
 /// Interrupts a command at points spread over the time that it takes; `check` sees what each
 /// interruption left. Runs that were over before their signal do not count.
 fn interrupt(command: impl Fn() -> Command, reset: impl Fn(), check: impl Fn(&str)) {
     let run = |delay: Option<Duration>, signal_name: &str| {
         let begin = Instant::now();
-        let mut child = command()
+        let mut child = heeding_signals(&command())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
