@@ -203,13 +203,13 @@ fn a_finely_cut_file_is_stored_again_in_small_parts_only() {
     assert!(fine.new_bytes <= 2 * (8 << 10) + 4096 + 17);
 
     let snapshot = repository.open_snapshot(&fine.snapshot).unwrap();
-    assert!(snapshot.read("Fine/twin", SIZE as u64).unwrap() == content);
+    assert!(snapshot.read("Small/twin", SIZE as u64).unwrap() == content);
     restic_succeeds(&path, &["check", "--read-data"]);
     let target = place.path().join("restored");
     let arguments = ["restore", "latest", "--target", target.to_str().unwrap()];
     restic_succeeds(&path, &arguments);
     if target.exists() {
-        assert!(std::fs::read(target.join("Fine/small")).unwrap() == content);
+        assert!(std::fs::read(target.join("Small/small")).unwrap() == content);
     }
 }
 
