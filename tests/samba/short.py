@@ -19,7 +19,13 @@ def run(lab, backend, options):
     folder = lab.folder / "load"
     with Dsbackup(dc1) as dsbackup:
         dsbackup.init()
+        alone = dsbackup.run("backup", "--samba")
+        if "[9/9]" not in alone.err or dsbackup.answers():
+            raise Failed(f"expected a backup without a service: {alone}")
         dsbackup.serve()
+        beside = dsbackup.run("backup", "--samba")
+        if "a service hosts the directory already" not in beside.err:
+            raise Failed(f"expected the running service to be used: {beside}")
         warned = dsbackup.run("backup").err
         if f"line {included[1]}: include = {included[0]}: " not in warned or "include-1" not in warned:
             raise Failed(f"the backup does not tell of the included file: {warned}")

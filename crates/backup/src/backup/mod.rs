@@ -5,7 +5,7 @@ mod source;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use contract::ExpiryToken;
+use contract::{ExpiryToken, FileType};
 use ids::hex;
 use model::manifest::{self, Manifest};
 use ntdsbcli::{BackupContext, Server};
@@ -257,7 +257,11 @@ fn store(
     let files = context
         .database_names()
         .map_err(Error::at("DsBackupGetDatabaseNames"))?;
-    let names = files.iter().map(|file| file.name.as_str());
+    // Other files of a Samba domain controller, such as smb.conf, have other places.
+    let databases = files
+        .iter()
+        .filter(|file| file.file_type == FileType::DATABASE);
+    let names = databases.map(|file| file.name.as_str());
     hosting::check_directory(request.directory.as_deref(), names)?;
     report.step(
         3,
