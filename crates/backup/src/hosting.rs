@@ -47,7 +47,7 @@ impl Hosting {
     pub fn start(
         configuration: &Configuration,
         mode: Mode,
-        running: impl FnOnce() -> Result<Server>,
+        running: Server,
         report: &dyn Report,
     ) -> Result<Self> {
         let failed = Error::at("hosting the directory");
@@ -58,13 +58,12 @@ impl Hosting {
                 _own: Some(Own::serve(service)?),
             }),
             Err(error) if error.code == ResultCode::DATABASE_IN_USE => {
-                let server = running()?;
-                if ntdsbcli::is_ntds_online(&server).is_err() {
+                if ntdsbcli::is_ntds_online(&running).is_err() {
                     return Err(failed(error));
                 }
                 report.note("a service hosts the directory already, and is used");
                 Ok(Self {
-                    server,
+                    server: running,
                     directory: Some(folder_of(configuration)?),
                     _own: None,
                 })

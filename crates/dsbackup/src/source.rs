@@ -43,11 +43,9 @@ pub fn of(
     let Some(configuration) = configuration(hosted, mode)? else {
         return Ok(Hosting::running(crate::server_of(running)?));
     };
-    let socket = || match &running.socket {
-        Some(socket) => Ok(ntdsbcli::Server::at_socket(socket)),
-        None => Ok(ntdsbcli::Server::local()),
-    };
-    Ok(Hosting::start(&configuration, mode, socket, &report)?)
+    // The options exclude --server: what runs already is on this computer.
+    let running = crate::server_of(running)?;
+    Ok(Hosting::start(&configuration, mode, running, &report)?)
 }
 
 /// The configuration of a service in this process; `None` if the command uses a running one.

@@ -342,7 +342,7 @@ impl Object<'_, '_> {
 }
 
 /// A whole number of any type.
-pub(crate) fn as_number(value: &Value<'_>) -> Option<i64> {
+pub fn as_number(value: &Value<'_>) -> Option<i64> {
     match *value {
         Value::Bit(bit) => Some(bit.into()),
         Value::UnsignedByte(number) => Some(number.into()),
@@ -356,7 +356,7 @@ pub(crate) fn as_number(value: &Value<'_>) -> Option<i64> {
 }
 
 /// The normalised form of a number in the key of an index.
-pub(crate) fn key_of(number: Dnt) -> [u8; 5] {
+pub fn key_of(number: Dnt) -> [u8; 5] {
     const HAS_VALUE: u8 = 0x7f;
     let [a, b, c, d] = ((number as u32) ^ 0x8000_0000).to_be_bytes();
     [HAS_VALUE, a, b, c, d]

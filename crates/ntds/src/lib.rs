@@ -33,7 +33,8 @@ mod name;
 pub mod secrets;
 
 pub use census::{Counts, DeletedObjects, Links};
-pub use directory::{Directory, Dnt, invocation_id, is_directory};
+pub use directory::{Directory, Dnt, as_number, invocation_id, is_directory, key_of};
 pub use error::{Error, Result};
 pub use facts::{Domain, Facts, NamingContext, TombstoneLifetime};
 pub use ids::{Guid, Sid};
+pub use name::escape;

@@ -68,7 +68,8 @@ fn key_word(attribute: Attribute) -> Option<&'static str> {
     })
 }
 
-fn escape(value: &str, name: &mut String) {
+/// Appends the value of a part of a distinguished name, escaped (RFC 4514).
+pub fn escape(value: &str, name: &mut String) {
     let last = value.chars().count().saturating_sub(1);
     for (place, character) in value.chars().enumerate() {
         match character {

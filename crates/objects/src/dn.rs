@@ -85,21 +85,7 @@ fn unescape(text: &str) -> Option<String> {
 /// The value of a part, escaped.
 pub fn escape(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
-    let last = value.chars().count().saturating_sub(1);
-    for (place, character) in value.chars().enumerate() {
-        match character {
-            '\n' => text.push_str("\\0A"),
-            '\r' => text.push_str("\\0D"),
-            '\0' => text.push_str("\\00"),
-            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => {
-                text.push('\\');
-                text.push(character);
-            }
-            ' ' if place == 0 || place == last => text.push_str("\\ "),
-            '#' if place == 0 => text.push_str("\\#"),
-            character => text.push(character),
-        }
-    }
+    ntds::escape(value, &mut text);
     text
 }
 

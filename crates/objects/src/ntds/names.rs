@@ -9,7 +9,7 @@ use ids::{Guid, Sid};
 use ntds::Dnt;
 use ntds::attribute::Attribute;
 
-use super::tables::{ROOT, Tables, key_of};
+use super::tables::{ROOT, Tables};
 use crate::{Reference, Result, dn};
 
 /// Names that are kept; then it begins anew. Enough for the groups and members of a large
@@ -125,7 +125,7 @@ fn read(tables: &Tables, words: &HashMap<u32, Arc<str>>, dnt: Dnt, of: Dnt) -> R
     let lacks =
         |what: &str| tables.inconsistent(&format!("DNT {dnt}, ancestor of DNT {of}"), what, "none");
     let mut rows = tables.database.rows(&tables.data);
-    let Some(row) = rows.find(&key_of(dnt))? else {
+    let Some(row) = rows.find(&ntds::key_of(dnt))? else {
         return Err(lacks("a row"));
     };
     let column = |name| tables.data.column(name);

@@ -11,7 +11,7 @@ use ntds::attribute::Attribute;
 use super::columns::{self, ColumnRole, ColumnText, Fixed};
 use super::core::{Core, Selection, dnt_of, id_of};
 use super::links;
-use super::tables::{ROOT, key_of, whole_number};
+use super::tables::{ROOT, whole_number};
 use crate::entry::Marks;
 use crate::metadata::AttributeMetadata;
 use crate::schema::Syntax;
@@ -41,7 +41,7 @@ impl Core {
             return Ok(None);
         };
         let mut rows = self.tables.database.rows(&self.tables.data);
-        match rows.find(&key_of(dnt))? {
+        match rows.find(&ntds::key_of(dnt))? {
             Some(row) => self.entry_of(&row, selection),
             None => Ok(None),
         }

@@ -4,7 +4,7 @@ use ese::rows::{Entries as IndexEntries, KeyRange, Rows};
 use ntds::Dnt;
 
 use super::core::{Core, Selection, dnt_of};
-use super::tables::{ROOT, key_of, range_of};
+use super::tables::{ROOT, range_of};
 use crate::{Entries, Entry, ObjectId, Result, Scope, Wanted};
 
 /// The objects at and beneath `base`.
@@ -75,7 +75,7 @@ fn subtree(core: &Core, dnt: Dnt) -> Result<KeyRange> {
     let bytes: Vec<u8> = (ancestors.iter().rev())
         .flat_map(|dnt| dnt.to_le_bytes())
         .collect();
-    let [has_value, ..] = key_of(0);
+    let [has_value, ..] = ntds::key_of(0);
     let mut key = vec![has_value];
     for (number, piece) in bytes.chunks(PIECE).enumerate() {
         if number > 0 {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ese::rows::{Row, Value};
 use ids::Guid;
-use ntds::Dnt;
 use ntds::attribute::Attribute;
+use ntds::{Dnt, as_number};
 
-use super::tables::{Tables, as_number, range_of};
+use super::tables::{Tables, range_of};
 use crate::Result;
 use crate::prefix::PrefixTable;
 use crate::schema::{AttributeNumber, AttributeSchema, ClassSchema, Schema, Syntax};
@@ -137,7 +137,7 @@ impl Vocabulary {
 fn prefixes(tables: &Tables) -> Result<PrefixTable> {
     let mut prefixes = PrefixTable::default();
     let mut rows = tables.database.rows(&tables.data);
-    if let Some(row) = rows.find(&super::tables::key_of(tables.schema))?
+    if let Some(row) = rows.find(&ntds::key_of(tables.schema))?
         && let Some(column) = tables.column(number::PREFIX_MAP)
         && let Some(map) = row.value(column)?
     {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use ese::Database;
 use ese::catalog::{Column, Index, Table};
-use ese::rows::{KeyRange, Row, Value};
+use ese::rows::{KeyRange, Row};
 use ntds::attribute::{Attribute, AttributeColumns};
-use ntds::{Directory, Dnt};
+use ntds::{Directory, Dnt, as_number, key_of};
 
 use crate::{Error, Result};
 
@@ -90,20 +90,6 @@ fn inconsistent(database: &Database, object: &str, expected: &str, found: &str) 
     }
 }
 
-/// A whole number of any type.
-pub fn as_number(value: &Value<'_>) -> Option<i64> {
-    match *value {
-        Value::Bit(bit) => Some(bit.into()),
-        Value::UnsignedByte(number) => Some(number.into()),
-        Value::Short(number) => Some(number.into()),
-        Value::UnsignedShort(number) => Some(number.into()),
-        Value::Long(number) => Some(number.into()),
-        Value::UnsignedLong(number) => Some(number.into()),
-        Value::Currency(number) | Value::LongLong(number) => Some(number),
-        _ => None,
-    }
-}
-
 /// A signed little-endian number of up to eight bytes; `None` for other values.
 pub fn whole_number(bytes: &[u8]) -> Option<i64> {
     Some(match *bytes {
@@ -113,13 +99,6 @@ pub fn whole_number(bytes: &[u8]) -> Option<i64> {
         [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
         _ => return None,
     })
-}
-
-/// The key of a row of `datatable`, and the start of keys of indices whose first column is a DNT.
-pub fn key_of(dnt: Dnt) -> [u8; 5] {
-    const HAS_VALUE: u8 = 0x7f;
-    let [a, b, c, d] = ((dnt as u32) ^ 0x8000_0000).to_be_bytes();
-    [HAS_VALUE, a, b, c, d]
 }
 
 /// The keys that begin with a DNT.
