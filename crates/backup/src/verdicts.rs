@@ -184,19 +184,21 @@ impl Verdicts {
         self.changed |= self.by_snapshot.len() < before;
     }
 
-    /// Inserts a verdict unless a newer one is there, or one that says more; returns whether it did.
+    /// Inserts a verdict unless a newer one is there, or one that says more; returns whether it did. Times are whole
+    /// seconds: of two verdicts of the same second the one that is inserted later stays.
     fn insert(&mut self, verdict: Value) -> bool {
         let Some(snapshot) = verdict.get("snapshot").and_then(Value::as_str) else {
             return false;
         };
-        match self.by_snapshot.get(snapshot) {
-            Some(known) if time(known) >= time(&verdict) => false,
-            Some(known) if !says_something(&verdict) && says_something(known) => false,
-            _ => self
-                .by_snapshot
-                .insert(snapshot.to_owned(), verdict)
-                .is_none_or(|_| true),
+        let stays = self.by_snapshot.get(snapshot).is_some_and(|known| {
+            *known == verdict
+                || time(known) > time(&verdict)
+                || (!says_something(&verdict) && says_something(known))
+        });
+        if !stays {
+            self.by_snapshot.insert(snapshot.to_owned(), verdict);
         }
+        !stays
     }
 
     /// Stores the verdicts in one snapshot, where anything changed or they lay elsewhere, and then removes the
@@ -282,5 +284,43 @@ impl Source for OnlyRegister {
         let content = self.0.take().unwrap_or_default();
         let path = REGISTER_FILE.to_owned();
         Ok(vec![NewFile { path, content }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(time: &str, proven: bool, not_proven: Option<&str>) -> Value {
+        json!({ "snapshot": "a1", "time": time, "proven": proven, "not_proven": not_proven })
+    }
+
+    fn kept(verdicts: &[Value]) -> Value {
+        let mut all = Verdicts::default();
+        for verdict in verdicts {
+            all.insert(verdict.clone());
+        }
+        all.by_snapshot["a1"].clone()
+    }
+
+    #[test]
+    fn the_later_of_two_verdicts_within_one_second_stays() {
+        let second = "2026-11-26T20:00:00Z";
+        let no_room = said(second, false, Some("no room on the disk"));
+        let proven = said(second, true, None);
+        let failed = said(second, false, None);
+        assert_eq!(kept(&[no_room.clone(), proven.clone()]), proven);
+        assert_eq!(kept(&[proven.clone(), failed.clone()]), failed);
+        assert_eq!(
+            kept(&[proven.clone(), no_room]),
+            proven,
+            "it says more than the later one"
+        );
+        let earlier = said("2026-11-26T19:59:59Z", false, None);
+        assert_eq!(kept(&[proven.clone(), earlier]), proven);
+        let mut all = Verdicts::default();
+        assert!(all.insert(proven.clone()) && !all.insert(proven));
     }
 }

@@ -363,7 +363,8 @@ fn a_machine_that_cannot_drill_says_nothing_against_the_snapshot() {
 
     // With room it is drilled, and what a machine could not prove later takes nothing away.
     disk.resize(1 << 17);
-    assert_eq!(lab.json(&drill)["drills"][0]["proven"], true);
+    let drilled = lab.json(&drill);
+    assert_eq!(drilled["drills"][0]["proven"], true, "{drilled:#}");
     disk.resize(512);
     let run = lab.run(&[&drill[..], &["--all"]].concat());
     assert_eq!(run.code, Some(5), "{run}");
