@@ -43,6 +43,21 @@ impl Leftover {
         Self::of(What::Folder(path.to_path_buf()))
     }
 
+    /// Makes a folder that is not there yet, with its parents. [`remove_all`] comes before or after
+    /// both, never between the folder and the knowledge of it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or another process makes it first.
+    pub fn make_folder(path: &Path) -> Result<Self> {
+        let failed = |error| Error::io("create the folder", path)(error);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let _writing = writing();
+        std::fs::create_dir(path).map_err(failed)?;
+        Ok(Self::folder(path))
+    }
+
     /// What this process will put into a folder beside what is there already.
     ///
     /// # Errors

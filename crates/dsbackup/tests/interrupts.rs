@@ -131,6 +131,32 @@ fn an_interrupted_restore_into_a_folder_leaves_no_copy() {
 }
 
 #[test]
+fn a_folder_made_at_the_moment_of_the_signal_does_not_stay() {
+    let lab = lab_with_backup();
+    let target = lab.path("target");
+    let text = target.to_str().expect("plain");
+    let restore = lab.dsbackup(&["restore", "latest", "--target", text]);
+    // The signal comes with the call that makes the folder; what looks at the folder next waits.
+    let mut traced = Command::new("strace");
+    traced
+        .args(["-f", "-o", "/dev/null", "-P", text])
+        .args(["-e", "trace=mkdir,readlink,openat,flock"])
+        .args(["-e", "inject=mkdir:signal=SIGTERM"])
+        .args(["-e", "inject=readlink,openat,flock:delay_enter=200000"])
+        .args(["env", "--default-signal=INT,TERM,HUP"])
+        .arg(restore.get_program())
+        .args(restore.get_args());
+    traced.envs(
+        restore
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let run = lab::Run::of(&mut traced);
+    assert_ne!(run.code, Some(0), "{run}");
+    assert!(!target.exists(), "{run}");
+}
+
+#[test]
 fn an_interrupted_recovery_into_a_folder_leaves_no_copy() {
     let lab = lab_with_backup();
     let output = lab.path("output");

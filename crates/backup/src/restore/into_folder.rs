@@ -25,8 +25,10 @@ pub fn run(
     report: &dyn Report,
 ) -> Result<(String, Leftover)> {
     let token = check_token(snapshot, ignore_expiry, report)?;
-    let made = !target.exists();
-    std::fs::create_dir_all(target).map_err(Error::io("create the folder", target))?;
+    let made = match target.exists() {
+        true => None,
+        false => Some(Leftover::make_folder(target)?),
+    };
     let target = &target
         .canonicalize()
         .map_err(Error::io("look at the folder", target))?;
@@ -40,10 +42,10 @@ pub fn run(
     )?;
     plan.check_space()?;
     let leftover = match (made, target.join(RESTORE_MARKER).exists()) {
-        (true, _) => Leftover::folder(target),
-        (false, false) => Leftover::content(target)?,
+        (Some(made), _) => made,
+        (None, false) => Leftover::content(target)?,
         // The marker of the restore that was not completed stays, and what else is there.
-        (false, true) => Leftover::files(
+        (None, true) => Leftover::files(
             (plan.files.iter())
                 .map(|planned| planned.place.path())
                 .collect(),
