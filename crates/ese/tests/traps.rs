@@ -246,29 +246,6 @@ fn dirty_databases_are_read_without_a_panic() {
     });
 }
 
-#[test]
-fn a_source_that_is_no_memory_reads_the_same() {
-    let Some(fixture) = testkit::find("sample-forest/clean") else {
-        return;
-    };
-    let folder = fixture.unpack();
-    let path = folder.path().join("ntds.dit");
-    let dump = |database: &Database| {
-        let mut lines = Vec::new();
-        Dump::new()
-            .with_indexes(true)
-            .write(database, &mut lines)
-            .expect("a dump");
-        lines
-    };
-    let mapped = dump(&Database::open(&path).expect("open"));
-    let file = std::fs::File::open(&path).expect("open");
-    assert!(dump(&Database::over(file, "a file").expect("open")) == mapped);
-    let file = std::fs::File::open(&path).expect("open");
-    let seekable = ese::database::Seekable::new(std::io::BufReader::new(file));
-    assert!(dump(&Database::over(seekable, "a reader").expect("open")) == mapped);
-}
-
 /// Counts what is written to it.
 struct Counter(u64);
 

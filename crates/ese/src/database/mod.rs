@@ -71,7 +71,10 @@ impl Database {
         Self::over(file, path)
     }
 
-    /// Opens a database over any source; `name` stands for it in errors.
+    /// Opens a database over any source, such as a file in a backup; `name` stands for it in errors.
+    /// A source that is shared or of a type known only at run time is passed as `Arc<dyn Source>`.
+    ///
+    /// Pages are read when they are needed, one at a time; the last 8 MiB of them are kept.
     ///
     /// ```
     /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
