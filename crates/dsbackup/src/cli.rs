@@ -15,7 +15,7 @@ pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
 pub use self::objects::{
-    ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions,
+    DiffOptions, ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::upkeep::{
@@ -35,7 +35,8 @@ Exit codes:
   4  refused by the contract: directory not online or not offline, privilege
      missing, token expired or tampered with
   5  check --drill: no damage found, but this computer could not prove a
-     snapshot; the message says why";
+     snapshot; the message says why
+  6  diff --exit-code: the directories differ";
 
 /// Backs up and restores Active Directory servers.
 ///
@@ -112,6 +113,8 @@ pub enum Command {
     Show(ShowOptions),
     /// Write the objects of a directory as LDIF, CSV or JSON lines
     Export(ExportOptions),
+    /// Compare two directories: objects by GUID, attributes value by value
+    Diff(DiffOptions),
     /// Check every page of a database, and the structures that they form
     VerifyDb(VerifyDbOptions),
 }

@@ -21,6 +21,8 @@ pub enum Outcome {
     DatabaseDamaged,
     /// Exit code 5: no damage was found, but this machine could not prove a snapshot.
     NotProven,
+    /// Exit code 6: `diff --exit-code` found differences.
+    Different,
 }
 
 /// Why a command failed. Every message says what to do next where that is known.
@@ -73,6 +75,15 @@ impl From<objects::Error> for Failure {
             objects::Error::Samba(error) => error.into(),
             error => Error::Damage(error.to_string()),
         })
+    }
+}
+
+impl From<comparison::Error> for Failure {
+    fn from(error: comparison::Error) -> Self {
+        match error {
+            comparison::Error::Source(error) => error.into(),
+            error => Self::NotFound(error.to_string()),
+        }
     }
 }
 

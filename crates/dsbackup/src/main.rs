@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         Command::Search(options) => objects::search::run(options, report),
         Command::Show(options) => objects::show::run(options, report),
         Command::Export(options) => objects::export::run(options),
+        Command::Diff(options) => objects::diff::run(options, report),
         Command::VerifyDb(options) => verify_db::run(options, report),
     };
     // A signal's own end of the process goes before what it made fail.
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         Ok(Outcome::DamageFound | Outcome::NoBackup) => ExitCode::from(3),
         Ok(Outcome::DatabaseDamaged) => ExitCode::from(1),
         Ok(Outcome::NotProven) => ExitCode::from(5),
+        Ok(Outcome::Different) => ExitCode::from(6),
         Err(failure) => {
             report::say(&format!("error: {failure}"));
             ExitCode::from(failure.exit_code())

@@ -27,6 +27,7 @@
 //! | [`descriptor`] | security descriptors, and their text (SDDL) |
 //! | [`filter`] | search filters (RFC 4515) |
 //! | [`metadata`] | who changed which attribute when |
+//! | [`servers`] | names of the servers that made changes |
 //! | [`ntds`] | the reader of `ntds.dit` |
 //! | [`samba`] | the reader of Samba's databases |
 //!
@@ -45,6 +46,7 @@ pub mod ntds;
 pub mod prefix;
 pub mod samba;
 pub mod schema;
+pub mod servers;
 mod source;
 mod time;
 mod value;

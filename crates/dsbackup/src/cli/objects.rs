@@ -108,3 +108,37 @@ pub struct ExportOptions {
     #[command(flatten)]
     pub place: PlaceOptions,
 }
+
+/// `dsbackup diff`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+pub struct DiffOptions {
+    /// The directory before
+    #[arg(value_name = "SOURCE")]
+    pub before: PathBuf,
+    /// The directory after
+    #[arg(value_name = "SOURCE")]
+    pub after: PathBuf,
+    /// Only objects at and beneath this distinguished name, before or after, in its naming context
+    #[arg(long, value_name = "DN")]
+    pub base: Option<String>,
+    /// Only objects of this class, or of one derived from it; may be repeated
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<String>,
+    /// Only this attribute; may be repeated. Of added and deleted objects its values are shown
+    #[arg(long = "attribute", value_name = "ATTRIBUTE")]
+    pub attributes: Vec<String>,
+    /// Also back links, entries of security descriptors that are inherited, and attributes that
+    /// change by themselves or differ between servers (lastLogon, uSNChanged, ...)
+    #[arg(long)]
+    pub all: bool,
+    /// Also objects that are deleted in both directories
+    #[arg(long)]
+    pub deleted: bool,
+    /// Write the differences to this file, as a page for browsers and printers
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// End with exit code 6 where the directories differ
+    #[arg(long)]
+    pub exit_code: bool,
+}

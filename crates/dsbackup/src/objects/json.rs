@@ -1,5 +1,6 @@
 //! Objects for machines.
 
+use objects::schema::AttributeSchema;
 use objects::{Entry, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -8,18 +9,13 @@ use super::words;
 /// An object: its identities, and its attributes by name. Octets are hexadecimal digits (`{"hex":
 /// ...}`); what is withheld says its length.
 pub fn entry(entry: &Entry) -> Json {
-    let attributes: Map<String, Json> =
-        (entry.attributes.iter())
-            .map(|attribute| {
-                let values = attribute.values.iter().map(|value| {
-                    match words::guid(value, &attribute.schema) {
-                        Some(guid) => guid.to_string().into(),
-                        None => self::value(value),
-                    }
-                });
-                (attribute.schema.name.to_string(), values.collect())
-            })
-            .collect();
+    let attributes: Map<String, Json> = (entry.attributes.iter())
+        .map(|attribute| {
+            let values = attribute.values.iter();
+            let values = values.map(|value| self::value(value, &attribute.schema));
+            (attribute.schema.name.to_string(), values.collect())
+        })
+        .collect();
     let mut object = json!({
         "dn": *entry.dn,
         "guid": entry.guid.map(|guid| guid.to_string()),
@@ -32,7 +28,11 @@ pub fn entry(entry: &Entry) -> Json {
     object
 }
 
-fn value(value: &Value) -> Json {
+/// A value of an attribute.
+pub fn value(value: &Value, attribute: &AttributeSchema) -> Json {
+    if let Some(guid) = words::guid(value, attribute) {
+        return guid.to_string().into();
+    }
     match value {
         Value::Integer(number) => (*number).into(),
         Value::Boolean(flag) => (*flag).into(),

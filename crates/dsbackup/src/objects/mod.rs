@@ -1,6 +1,7 @@
-//! The commands that look into a directory: `ls`, `search`, `show`, `export`.
+//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`.
 
 mod csv;
+pub mod diff;
 pub mod export;
 mod json;
 mod ldif;

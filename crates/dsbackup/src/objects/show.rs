@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use objects::descriptor::Domains;
 use objects::{
-    Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Scope, Sid, Source, Value,
-    Wanted, dn,
+    Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Sid, Source, Value, Wanted,
 };
 use serde_json::{Value as Json, json};
 
@@ -25,7 +24,7 @@ pub fn run(options: &ShowOptions, report: Report) -> Result<Outcome> {
     let entry = source.entry(id, &wanted)?;
     let entry = entry.ok_or_else(|| nothing(&options.object))?;
     let servers = match options.metadata {
-        true => servers(&*source)?,
+        true => objects::servers::names(&*source)?,
         false => HashMap::new(),
     };
     let sddl = sddl(&*source, &entry);
@@ -135,31 +134,6 @@ fn attributes_in_words(entry: &Entry, sddl: Option<&str>) -> String {
         }
     }
     table::lines(&["attribute", "value"], &rows)
-}
-
-/// The servers by the lives of their databases.
-fn servers(source: &dyn Source) -> Result<HashMap<Guid, String>> {
-    let mut servers = HashMap::new();
-    let Some(configuration) = &source.facts().configuration else {
-        return Ok(servers);
-    };
-    let sites = format!("CN=Sites,{}", configuration.dn);
-    let wanted = Wanted::only(["invocationId", "retiredReplDSASignatures"]);
-    for base in source.find(&Lookup::Dn(&sites))? {
-        for entry in source.scan(base, Scope::Subtree, &wanted)? {
-            let entry = entry?;
-            let server = dn::parent(&entry.dn).and_then(dn::parse);
-            let Some(server) = server.and_then(|parts| Some(parts.first()?.value.clone())) else {
-                continue;
-            };
-            if let Some(Value::Bytes(bytes)) = entry.value("invocationId")
-                && let Ok(bytes) = bytes.as_slice().try_into()
-            {
-                servers.insert(Guid(bytes), server);
-            }
-        }
-    }
-    Ok(servers)
 }
 
 fn server(servers: &HashMap<Guid, String>, life: Guid) -> String {

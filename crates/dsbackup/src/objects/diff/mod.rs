@@ -1,0 +1,192 @@
+//! `dsbackup diff`: what differs between two directories.
+//!
+//! ```text
+//! Comparison ──> ObjectChange ──> Shown ──> text, html
+//!                      └────────────────> json
+//! ```
+
+mod html;
+mod json;
+mod shown;
+mod text;
+mod who;
+
+use std::collections::HashSet;
+
+use comparison::{Comparison, Kind, ObjectChange, Options};
+use objects::Source;
+use serde::Serialize;
+
+use self::html::Page;
+use self::shown::Describe;
+use self::who::Servers;
+use super::source;
+use crate::cli::DiffOptions;
+use crate::failure::{Failure, Outcome, Result};
+use crate::report::{self, Report};
+
+/// How many objects differ in which way. One that was moved and changed counts in both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+struct Totals {
+    before: usize,
+    after: usize,
+    added: usize,
+    deleted: usize,
+    restored: usize,
+    moved: usize,
+    renamed: usize,
+    changed: usize,
+}
+
+/// Compares two directories.
+///
+/// # Errors
+/// Where one cannot be read, for names of attributes, classes and objects that neither has, and
+/// where the page cannot be written.
+pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
+    let before = source::open(&options.before)?;
+    let after = source::open(&options.after)?;
+    let sources = [&*before, &*after];
+    check_names(options, sources)?;
+    let comparison = Comparison::new(&*before, &*after, chosen(options))?;
+    for (count, path) in comparison
+        .without_guid()
+        .into_iter()
+        .zip([&options.before, &options.after])
+    {
+        if count > 0 {
+            report.warn(format!(
+                "{}: {} without objectGUID could not be compared",
+                path.display(),
+                report::count(count, "object")
+            ));
+        }
+    }
+    let servers = Servers::of(sources)?;
+    let describe = Describe::new(sources, &servers, !options.attributes.is_empty());
+    let names = [&options.before, &options.after].map(|path| path.display().to_string());
+    let mut page = match &options.html {
+        Some(file) => Some(Page::begin(file, &names)?),
+        None => None,
+    };
+    let [objects_before, objects_after] = comparison.objects();
+    let mut totals = Totals {
+        before: objects_before,
+        after: objects_after,
+        ..Totals::default()
+    };
+    report::stream(|out| {
+        let mut json = report.is_json().then(json::Document::default);
+        for change in comparison.changes() {
+            let change = change?;
+            totals.add(&change);
+            if let Some(json) = &mut json {
+                json.add(out, &json::change(&change, &servers))
+                    .map_err(Failure::Output)?;
+            }
+            if json.is_some() && page.is_none() {
+                continue;
+            }
+            let shown = describe.shown(&change)?;
+            match &mut page {
+                Some(page) => page.add(&shown)?,
+                None => text::write(out, &shown).map_err(Failure::Output)?,
+            }
+        }
+        match json {
+            Some(json) => json.end(out, &totals),
+            None => writeln!(out, "{}", totals.in_words()),
+        }
+        .map_err(Failure::Output)
+    })?;
+    if let Some(page) = page {
+        page.end(&totals.in_words())?;
+    }
+    Ok(match options.exit_code && totals.differ() {
+        true => Outcome::Different,
+        false => Outcome::Done,
+    })
+}
+
+fn chosen(options: &DiffOptions) -> Options {
+    let lower = |names: &[String]| -> HashSet<String> {
+        names.iter().map(|name| name.to_ascii_lowercase()).collect()
+    };
+    Options {
+        base: options.base.clone(),
+        classes: lower(&options.classes),
+        attributes: lower(&options.attributes),
+        all: options.all,
+        deleted: options.deleted,
+    }
+}
+
+/// A mistyped name would find no differences.
+fn check_names(options: &DiffOptions, sources: [&dyn Source; 2]) -> Result<()> {
+    let knows =
+        |is_known: &dyn Fn(&dyn Source) -> bool| sources.iter().any(|source| is_known(*source));
+    for name in &options.attributes {
+        if !knows(&|source| source.schema().attribute(name).is_some()) {
+            return Err(Failure::NotFound(format!(
+                "{name}: neither schema has this attribute"
+            )));
+        }
+    }
+    for name in &options.classes {
+        if !knows(&|source| source.schema().class(name).is_some()) {
+            return Err(Failure::NotFound(format!(
+                "{name}: neither schema has this class"
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Totals {
+    fn add(&mut self, change: &ObjectChange) {
+        match change.kind {
+            Kind::Added => self.added += 1,
+            Kind::Deleted => self.deleted += 1,
+            Kind::Restored => self.restored += 1,
+            Kind::Changed => {
+                self.moved += usize::from(change.is_moved);
+                self.renamed += usize::from(change.is_renamed);
+                let is_changed =
+                    !change.attributes.is_empty() || !change.is_moved && !change.is_renamed;
+                self.changed += usize::from(is_changed);
+            }
+        }
+    }
+
+    fn differ(&self) -> bool {
+        let none = Self {
+            before: self.before,
+            after: self.after,
+            ..Self::default()
+        };
+        *self != none
+    }
+
+    fn in_words(&self) -> String {
+        let counts = [
+            (self.added, "added"),
+            (self.deleted, "deleted"),
+            (self.restored, "restored"),
+            (self.moved, "moved"),
+            (self.renamed, "renamed"),
+            (self.changed, "changed"),
+        ];
+        let counts: Vec<String> = (counts.iter())
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        let found = match counts.is_empty() {
+            true => "no differences".to_owned(),
+            false => counts.join(", "),
+        };
+        format!(
+            "{found} ({} and {} objects compared)",
+            self.before, self.after
+        )
+    }
+}

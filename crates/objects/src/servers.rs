@@ -1,0 +1,35 @@
+//! The servers of a forest, by the lives of their databases.
+
+use std::collections::HashMap;
+
+use ids::Guid;
+
+use crate::{Lookup, Result, Scope, Source, Value, Wanted, dn};
+
+/// The servers' names, by invocation id: who made a change.
+///
+/// # Errors
+/// Where the directory is damaged.
+pub fn names(source: &dyn Source) -> Result<HashMap<Guid, String>> {
+    let mut servers = HashMap::new();
+    let Some(configuration) = &source.facts().configuration else {
+        return Ok(servers);
+    };
+    let sites = format!("CN=Sites,{}", configuration.dn);
+    let wanted = Wanted::only(["invocationId"]);
+    for base in source.find(&Lookup::Dn(&sites))? {
+        for entry in source.scan(base, Scope::Subtree, &wanted)? {
+            let entry = entry?;
+            let server = dn::parent(&entry.dn).and_then(dn::parse);
+            let Some(server) = server.and_then(|parts| Some(parts.first()?.value.clone())) else {
+                continue;
+            };
+            if let Some(Value::Bytes(bytes)) = entry.value("invocationId")
+                && let Ok(bytes) = bytes.as_slice().try_into()
+            {
+                servers.insert(Guid(bytes), server);
+            }
+        }
+    }
+    Ok(servers)
+}
