@@ -194,6 +194,10 @@ def others(lab, backend, dsbackup):
                 service.stop_service()
 
 
+# What a restore that is not complete leaves in each folder that it writes into.
+MARKER = "dsbackup.restore-incomplete.json"
+
+
 def interrupted_restores(dc1, dsbackup):
     """kill -9 of the service or of the client at points all over a restore."""
     # The shorter of two: on a machine that does other work one of them may take very long.
@@ -209,7 +213,7 @@ def interrupted_restores(dc1, dsbackup):
             dsbackup.kill_service()
         client.wait(120)
         dsbackup.kill_service()
-        if (dc1.folder / "lib" / "private" / "sam.ldb").exists():
+        if not list((dc1.folder / "lib").rglob(MARKER)):
             # Untouched, or complete: it hosts, and starts.
             dsbackup.serve()
             dsbackup.stop_service()
