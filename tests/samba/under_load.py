@@ -140,7 +140,7 @@ def standard_backup(dc1):
 
 
 def check_content(lab, dsbackup, snapshots, writes):
-    """Every write that was acknowledged before the moment is in the snapshot, none that began after it."""
+    """Every write that was acknowledged before the point in time is in the snapshot, none that began after it."""
     chosen = {0, len(snapshots) // 2, len(snapshots) - 1}
     for number in sorted(chosen):
         folder = lab.folder / f"look-{number}"
@@ -155,7 +155,7 @@ def check_content(lab, dsbackup, snapshots, writes):
         if missing or extra:
             raise Failed(f"snapshot {number}: lacks {sorted(missing)[:5]}, has {sorted(extra)[:5]} of later")
         dbcheck(dsbackup.controller, folder)
-        say(f"  snapshot {number}: all {len(before)} users acknowledged before the moment, none of {len(after)} later; "
+        say(f"  snapshot {number}: all {len(before)} users acknowledged before the point in time, none of {len(after)} later; "
             "dbcheck is clean")
         subprocess.run(["rm", "-rf", folder])
 

@@ -21,7 +21,7 @@ const DEFAULT_TOMBSTONE_LIFETIME: u32 = 60;
 pub struct Facts {
     /// Who it is.
     pub identity: Identity,
-    /// highestCommittedUSN at the moment of the question.
+    /// highestCommittedUSN when the question was answered.
     pub highest_usn: u64,
     /// In days.
     pub tombstone_lifetime_days: u32,

@@ -96,7 +96,7 @@ impl Tree {
         }
         if found.beyond > 0 {
             findings.push(format!(
-                "partitions: {} entries are of a later moment than their common USN {}",
+                "partitions: {} entries are later than their common USN {}",
                 found.beyond, found.highest_usn
             ));
         }

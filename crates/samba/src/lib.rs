@@ -1,10 +1,11 @@
-//! A Samba domain controller's files: where they are, how they are locked, how one moment of them is pinned, and how
-//! they are put back.
+//! The files of a Samba domain controller: their paths and locks, a consistent point in time of
+//! them for a backup, and their restore.
 //!
 //! ```text
-//! smb.conf ── Installation ── State (what belongs to it) ── Moment (pinned, verified as it is read) ──> a backup
-//!                  └── directory (rootDSE: online? who?) ────────┘
-//! a backup ──> Tree (verified, shaped, given a new life) ── Place (put where the state was) ──> the same server again
+//! smb.conf ─▶ Installation ─▶ State (its files) ─▶ PointInTime (pinned, verified as read) ─▶ backup
+//!                  └─▶ directory (rootDSE: online? who?) ─┘
+//! backup ─▶ Tree (verified, shaped, given a new life) ─▶ RestoreStaging (renamed into place)
+//!        ─▶ the same server again
 //! ```
 //!
 //! Knows nothing of backup services. All functions block.
@@ -21,10 +22,10 @@ mod installation;
 pub mod ldb;
 pub mod lmdb;
 pub mod lock;
-mod moment;
-mod place;
+mod point_in_time;
 mod process;
 mod recovered_domain;
+mod restore_staging;
 mod smb_conf;
 mod source_check;
 mod spool;
@@ -42,9 +43,9 @@ pub use drill::Drill;
 pub use error::{Error, Result};
 pub use identity::{Identity, signature};
 pub use installation::Installation;
-pub use moment::{Moment, Options, PinnedFile, PinnedReader};
-pub use place::Place;
+pub use point_in_time::{Options, PinnedFile, PinnedReader, PointInTime};
 pub use recovered_domain::NewServer;
+pub use restore_staging::RestoreStaging;
 pub use state::{LISTING_PATH, Listing, State};
 pub use tools::stop_tools;
 pub use tree::{NewLife, StoredIdentity, Tree, installed_identity};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, FileType, Result, ResultCode, TypedName};
-use samba::{Installation, Place, directory};
+use samba::{Installation, RestoreStaging, directory};
 use store::{
     BackupOptions, BackupSet, DirectoryStore, FolderLock, Mode, RegisteredRestore, RestoreMarker,
     RestorePlan, Slot,
@@ -86,14 +86,14 @@ impl SambaServer {
 
 /// Completes a restore whose last step was interrupted by a crash of the service or the machine.
 fn finish_restore(installation: &Installation) -> Result<()> {
-    let place = Place::of(installation);
+    let staging = RestoreStaging::of(installation);
     if RestoreMarker::read(&installation.state).is_ok_and(|marker| marker.is_none())
-        || !place.is_put()
+        || !staging.is_put()
     {
         return Ok(());
     }
     tracing::info!("finishing the cleanup of a complete restore");
-    place.tidy().map_err(code)?;
+    staging.tidy().map_err(code)?;
     RestoreMarker::clear(&installation.state)
 }
 
@@ -158,16 +158,16 @@ impl DirectoryStore for SambaServer {
 
     fn restore_locations(&self) -> Result<Vec<TypedName>> {
         self.check_offline()?;
-        let staging = Place::of(&self.hosted.installation).staging();
+        let folder = RestoreStaging::of(&self.hosted.installation).folder();
         let entry = |file_type: FileType, path: PathBuf| TypedName {
             file_type,
             name: path.to_string_lossy().into_owned(),
         };
         Ok(vec![
-            entry(FileType::STATE_DIR, staging.clone()),
-            entry(FileType::DATABASE, staging.join("private").join("sam.ldb")),
-            entry(FileType::LOG_DIR, staging.clone()),
-            entry(FileType::CHECKPOINT_DIR, staging),
+            entry(FileType::STATE_DIR, folder.clone()),
+            entry(FileType::DATABASE, folder.join("private").join("sam.ldb")),
+            entry(FileType::LOG_DIR, folder.clone()),
+            entry(FileType::CHECKPOINT_DIR, folder),
         ])
     }
 
@@ -187,7 +187,7 @@ impl DirectoryStore for SambaServer {
 impl SambaServer {
     fn check_offline(&self) -> Result<()> {
         match self.hosted.mode {
-            Mode::Restore => Place::of(&self.hosted.installation)
+            Mode::Restore => RestoreStaging::of(&self.hosted.installation)
                 .check_stopped()
                 .map_err(code),
             Mode::Normal => Err(Error::new(

@@ -1,4 +1,4 @@
-//! One moment of the domain controller, as the files of a backup.
+//! A point in time of the domain controller, as the files of a backup.
 
 use std::time::{Duration, UNIX_EPOCH};
 use store::{BackupOptions, BackupSet, FileReader, Taken, Truncation};
@@ -7,14 +7,15 @@ use contract::{FileType, Result, ResultCode};
 use model::time::from_unix_ms;
 use model::{DirectoryFacts, FileEntry};
 use samba::state::Kind;
-use samba::{Installation, LISTING_PATH, Moment, PinnedFile};
+use samba::{Installation, LISTING_PATH, PinnedFile, PointInTime};
 
 use crate::failure::code;
-use crate::reader::{FileOfMoment, Listing};
+use crate::reader::{Listing, PinnedFileReader};
 
-/// A consistent set of files: databases and keys of one moment, and the files beside them.
+/// A consistent set of files: databases and keys of one point in time, and the files beside
+/// them.
 pub(crate) struct PinnedSet {
-    moment: Moment,
+    point: PointInTime,
     options: BackupOptions,
     /// The name of the listing, which is made for the backup and is no file on disk.
     listing_name: String,
@@ -23,7 +24,7 @@ pub(crate) struct PinnedSet {
 }
 
 impl PinnedSet {
-    /// Pins the moment.
+    /// Pins a point in time.
     ///
     /// # Errors
     /// `hrDatabaseInUse` if a lock is not free in time, `hrError` if the directory does not answer,
@@ -34,16 +35,16 @@ impl PinnedSet {
         options: BackupOptions,
         backup: Taken,
     ) -> Result<Self> {
-        let moment = Moment::pin(installation, pinning).map_err(code)?;
+        let point = PointInTime::pin(installation, pinning).map_err(code)?;
         tracing::info!(
-            commits_waited_ms = moment.commits_waited.as_secs_f64() * 1000.0,
-            usn = moment.listing().usn_before,
-            "a moment of the directory is pinned"
+            commits_waited_ms = point.commits_waited.as_secs_f64() * 1000.0,
+            usn = point.listing().usn_before,
+            "a point in time of the directory is pinned"
         );
         Ok(Self {
-            listing: moment.listing().to_json(),
+            listing: point.listing().to_json(),
             listing_name: installation.state.join(LISTING_PATH).display().to_string(),
-            moment,
+            point,
             options,
             _backup: backup,
         })
@@ -66,7 +67,7 @@ fn name(file: &PinnedFile) -> String {
 
 impl BackupSet for PinnedSet {
     fn facts(&self) -> DirectoryFacts {
-        let listing = self.moment.listing();
+        let listing = self.point.listing();
         DirectoryFacts {
             store_kind: samba::STORE_KIND.into(),
             server: listing.identity.dns_name.clone(),
@@ -80,7 +81,7 @@ impl BackupSet for PinnedSet {
 
     fn database_files(&mut self) -> Result<Vec<FileEntry>> {
         let mut entries: Vec<FileEntry> = self
-            .moment
+            .point
             .files()
             .map(|file| FileEntry {
                 size: file.size,
@@ -93,7 +94,7 @@ impl BackupSet for PinnedSet {
         entries.sort_by_key(|entry| entry.file_type);
         entries.push(FileEntry {
             size: self.listing.len() as u64,
-            modified: UNIX_EPOCH + Duration::from_micros(self.moment.listing().pinned_to_us),
+            modified: UNIX_EPOCH + Duration::from_micros(self.point.listing().pinned_to_us),
             place: Some(LISTING_PATH.into()),
             ..FileEntry::named(FileType::LISTING, self.listing_name.clone())
         });
@@ -109,11 +110,11 @@ impl BackupSet for PinnedSet {
             return Ok(Box::new(Listing::new(&self.listing)));
         }
         let file = self
-            .moment
+            .point
             .files()
             .find(|file| name(file) == wanted)
             .ok_or(ResultCode::FILE_NOT_FOUND)?;
-        let reader = FileOfMoment::open(file, self.options.allow_corrupt)?;
+        let reader = PinnedFileReader::open(file, self.options.allow_corrupt)?;
         Ok(Box::new(reader))
     }
 

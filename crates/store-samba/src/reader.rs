@@ -1,4 +1,4 @@
-//! Reads the files of a moment from start to end.
+//! Reads the files of a pinned point in time from start to end.
 
 use bytes::Bytes;
 use contract::Result;
@@ -9,12 +9,12 @@ use store::{FileReader, PIECE};
 use crate::failure::code;
 
 /// A file of the domain controller. A database was verified before its first byte is read.
-pub(crate) struct FileOfMoment {
+pub(crate) struct PinnedFileReader {
     reader: PinnedReader,
     damage: Vec<String>,
 }
 
-impl FileOfMoment {
+impl PinnedFileReader {
     /// Opens a file.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl FileOfMoment {
     }
 }
 
-impl FileReader for FileOfMoment {
+impl FileReader for PinnedFileReader {
     fn size(&self) -> u64 {
         self.reader.size()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use contract::{DatabaseSignature, Error, Result, ResultCode};
 use ids::hex;
 use model::{FileEntry, RestoredFile};
-use samba::{Installation, Place, Tree, signature};
+use samba::{Installation, RestoreStaging, Tree, signature};
 use store::{
     FileWriter, RegisteredRestore, RestoreMarker, RestorePlan, Taken, check_space, disk_error,
 };
@@ -33,14 +33,14 @@ impl Registration {
     /// nothing was changed.
     pub(crate) fn begin(hosted: Arc<Hosted>, plan: &RestorePlan, restore: Taken) -> Result<Self> {
         let installation = &hosted.installation;
-        let place = Place::of(installation);
-        place.check_stopped().map_err(code)?;
-        check_places(&place, plan)?;
+        let staging = RestoreStaging::of(installation);
+        staging.check_stopped().map_err(code)?;
+        check_destinations(&staging, plan)?;
         let wanted = plan.token.signature;
         let interrupted = RestoreMarker::read(&installation.state);
         match &interrupted {
             // The former state was moved aside by a restore of this domain controller.
-            Ok(Some(marker)) if !place.can_start() => {
+            Ok(Some(marker)) if !staging.can_start() => {
                 if marker.database_signature != hex::encode(&wanted) {
                     return Err(other_server(
                         "the restore that was interrupted here was of another domain controller's \
@@ -53,8 +53,8 @@ impl Registration {
         let interrupted = !matches!(interrupted, Ok(None));
         let marker = RestoreMarker::begin(&wanted, plan.generations);
         marker.write(&installation.state)?;
-        if let Err(error) = place.lock(interrupted) {
-            if !interrupted && place.can_start() {
+        if let Err(error) = staging.lock(interrupted) {
+            if !interrupted && staging.can_start() {
                 RestoreMarker::clear(&installation.state)?;
             }
             return Err(code(error));
@@ -80,8 +80,8 @@ impl Registration {
     /// Turns the files in the staging folder into a domain controller that can start.
     fn put_in_place(&self) -> Result<()> {
         let installation = &self.hosted.installation;
-        let place = Place::of(installation);
-        let tree = Tree::open(&place.staging()).map_err(code)?;
+        let staging = RestoreStaging::of(installation);
+        let tree = Tree::open(&staging.folder()).map_err(code)?;
         let identity = &tree.listing().identity;
         if identity.signature() != self.signature {
             return Err(other_server(&format!(
@@ -135,8 +135,8 @@ impl Registration {
             rids = %life.rids,
             "the restored directory begins a new life"
         );
-        place.put(&tree).map_err(code)?;
-        if let Err(error) = place.tidy() {
+        staging.put(&tree).map_err(code)?;
+        if let Err(error) = staging.tidy() {
             tracing::warn!(
                 %error,
                 "the domain controller is restored, but its former state cannot be removed"
@@ -171,15 +171,15 @@ impl RegisteredRestore for Registration {
     }
 
     fn clear(&mut self, needed: u64) -> Result<Vec<FileEntry>> {
-        let staging = Place::of(&self.hosted.installation).staging();
+        let folder = RestoreStaging::of(&self.hosted.installation).folder();
         // Files of an interrupted restore are overwritten one by one.
-        let existing = staging.ancestors().find(|folder| folder.is_dir());
-        check_space(existing.unwrap_or(&staging), needed, [])?;
+        let existing = folder.ancestors().find(|folder| folder.is_dir());
+        check_space(existing.unwrap_or(&folder), needed, [])?;
         Ok(Vec::new())
     }
 
     fn create_file(&mut self, file: RestoredFile) -> Result<FileWriter> {
-        let staging = Place::of(&self.hosted.installation).staging();
+        let folder = RestoreStaging::of(&self.hosted.installation).folder();
         let relative = &PathBuf::from(&file.name);
         let plain = |part| matches!(part, std::path::Component::Normal(_));
         if file.name.is_empty() || !relative.components().all(plain) {
@@ -191,7 +191,7 @@ impl RegisteredRestore for Registration {
                 ),
             ));
         }
-        let place = files::Place::beneath(&staging, relative);
+        let place = files::Place::beneath(&folder, relative);
         (place.delete()).map_err(|error| disk_error(&place.path(), &error))?;
         FileWriter::create(place, &file)
     }
@@ -216,22 +216,19 @@ impl Drop for Registration {
 }
 
 /// Checks that all destinations are in the staging folder, none in the running state.
-fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
-    let staging = place.staging();
+fn check_destinations(staging: &RestoreStaging<'_>, plan: &RestorePlan) -> Result<()> {
+    let folder = staging.folder();
     let elsewhere = |what: &str, given: &str| {
         Err(Error::new(
             ResultCode::INVALID_PATH,
-            format!(
-                "{what} {given:?}: expected a place in {}",
-                staging.display()
-            ),
+            format!("{what} {given:?}: expected a path in {}", folder.display()),
         ))
     };
     for (what, given) in [
         ("log folder", &plan.log_folder),
         ("checkpoint folder", &plan.checkpoint_folder),
     ] {
-        if Path::new(given) != staging {
+        if Path::new(given) != folder {
             return elsewhere(what, given);
         }
     }
@@ -242,7 +239,7 @@ fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
     match plan
         .databases
         .iter()
-        .find(|(_, new)| !Path::new(new).starts_with(&staging) || !plain(Path::new(new)))
+        .find(|(_, new)| !Path::new(new).starts_with(&folder) || !plain(Path::new(new)))
     {
         None => Ok(()),
         Some((_, new)) => elsewhere("database", new),
@@ -252,7 +249,7 @@ fn check_places(place: &Place<'_>, plan: &RestorePlan) -> Result<()> {
 /// Checks that the installed domain controller is the one in the backup. A server that lost
 /// everything is recognized only by its configuration, once the restored files are there.
 fn check_same_server(installation: &Installation, wanted: &DatabaseSignature) -> Result<()> {
-    if !Place::of(installation).can_start() {
+    if !RestoreStaging::of(installation).can_start() {
         return Ok(());
     }
     match samba::installed_identity(installation) {

@@ -1,7 +1,7 @@
 //! The listing: a small file of every snapshot that says what the other files are.
 //!
 //! A backup application handles names and bytes. What else belongs to a domain controller's state, its folders and
-//! links, owners, modes and extended attributes, and of which moment it is, travels in the listing. Only the store
+//! links, owners, modes and extended attributes, and of which point in time it is, travels in the listing. Only the store
 //! that wrote it reads it again.
 
 use std::collections::BTreeMap;
@@ -22,15 +22,15 @@ pub const LISTING_PATH: &str = "samba-state.json";
 /// The version of the listing's format that is written, and the only one that is read.
 const VERSION: u32 = 1;
 
-/// What a snapshot of a domain controller consists of, and of which moment it is.
+/// What a snapshot of a domain controller consists of, and of which point in time it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     version: u32,
     /// Who was backed up.
     pub identity: Identity,
-    /// highestCommittedUSN shortly before the moment was pinned: the moment lacks nothing up to it.
+    /// highestCommittedUSN shortly before the point in time was pinned, which lacks nothing up to it.
     pub usn_before: u64,
-    /// When commits to the directory began to wait for the moment to be pinned, microseconds since 1970-01-01 UTC.
+    /// When commits to the directory began to wait for it to be pinned, microseconds since 1970-01-01 UTC.
     pub pinned_from_us: u64,
     /// When they went on.
     pub pinned_to_us: u64,

@@ -1,9 +1,10 @@
-//! Pins moments of the domain controller on this machine and reads them: `moment SMB_CONF SPOOL [TIMES]`.
+//! Pins points in time of the domain controller on this computer and reads them:
+//! `point_in_time SMB_CONF SPOOL [TIMES]`.
 //! Prints how long commits waited, how long the reading took, and how much was read.
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use samba::{Installation, Moment, Options};
+use samba::{Installation, Options, PointInTime};
 
 fn main() -> samba::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -19,10 +20,10 @@ fn main() -> samba::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     for _ in 0..times {
         let begin = Instant::now();
-        let moment = Moment::pin(&installation, &options)?;
+        let point = PointInTime::pin(&installation, &options)?;
         let pinned = begin.elapsed();
         let mut bytes = 0;
-        for file in moment.files() {
+        for file in point.files() {
             let mut reader = file.open()?;
             loop {
                 match reader.read(&mut buffer)? {
@@ -33,8 +34,8 @@ fn main() -> samba::Result<()> {
         }
         println!(
             "pinned in {pinned:?}, commits waited {:?}, {} files, {} MiB read, {:?} in all",
-            moment.commits_waited,
-            moment.files().count(),
+            point.commits_waited,
+            point.files().count(),
             bytes >> 20,
             begin.elapsed()
         );

@@ -1,4 +1,5 @@
-//! Putting a restored tree in the place of a domain controller's state.
+//! The restore staging: restored files are collected there, then replace the domain controller's
+//! state.
 //!
 //! A domain controller without `private/sam.ldb` does not start. So that file is taken away before anything else is
 //! touched, and its successor comes last, by one rename: before it there is no directory that could start, after it
@@ -45,19 +46,19 @@ const LAST_STEP: &str = "dsbackup.last-step";
 /// The file without which no domain controller starts.
 const SAM: &str = "sam.ldb";
 
-/// The place of an installed domain controller's state.
-pub struct Place<'a> {
+/// The restore staging of an installed domain controller.
+pub struct RestoreStaging<'a> {
     installation: &'a Installation,
 }
 
-impl<'a> Place<'a> {
-    /// The place that smb.conf names.
+impl<'a> RestoreStaging<'a> {
+    /// That of an installation.
     pub fn of(installation: &'a Installation) -> Self {
         Self { installation }
     }
 
     /// The folder in which a restore's files are collected.
-    pub fn staging(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.installation.state.join(STAGING)
     }
 
@@ -133,9 +134,9 @@ impl<'a> Place<'a> {
             sync_folder(&previous)?;
             sync_folder(private)?;
         }
-        let staging = self.staging();
-        remove(&staging)?;
-        make_folder(&staging)?;
+        let folder = self.folder();
+        remove(&folder)?;
+        make_folder(&folder)?;
         sync_folder(&self.installation.state)
     }
 
@@ -158,12 +159,12 @@ impl<'a> Place<'a> {
         for step in &steps {
             step.move_in()?;
         }
-        let staging = self.staging();
-        let last_step = staging.join(LAST_STEP);
+        let folder = self.folder();
+        let last_step = folder.join(LAST_STEP);
         File::create(&last_step)
             .and_then(|file| file.sync_all())
             .map_err(Error::io("write", &last_step))?;
-        sync_folder(&staging)?;
+        sync_folder(&folder)?;
         // From here on the domain controller can start.
         rename(
             &tree.root().join("private").join(SAM),
@@ -174,10 +175,10 @@ impl<'a> Place<'a> {
 
     /// Whether a restore came as far as its last rename: all that is left to do is to tidy up.
     pub fn is_put(&self) -> bool {
-        let staging = self.staging();
-        staging.join(LAST_STEP).exists()
+        let folder = self.folder();
+        folder.join(LAST_STEP).exists()
             && self.can_start()
-            && !staging.join("private").join(SAM).exists()
+            && !folder.join("private").join(SAM).exists()
     }
 
     /// Removes what was there before a restore that is complete, and what is left of its files.
@@ -199,7 +200,7 @@ impl<'a> Place<'a> {
         for root in folders().filter(|root| **root != self.installation.state) {
             remove(&root.join(STAGING))?;
         }
-        remove(&self.staging())
+        remove(&self.folder())
     }
 
     fn not_state(&self) -> BTreeSet<PathBuf> {
@@ -336,13 +337,13 @@ mod tests {
         Tree::open(staging).unwrap()
     }
 
-    fn restore(place: &Place<'_>, from: &Installation, interrupted: bool) -> Result<()> {
-        place.lock(interrupted)?;
+    fn restore(staging: &RestoreStaging<'_>, from: &Installation, interrupted: bool) -> Result<()> {
+        staging.lock(interrupted)?;
         let power = POWER.take();
-        let tree = unpack(from, &place.staging());
+        let tree = unpack(from, &staging.folder());
         POWER.set(power);
-        place.put(&tree)?;
-        place.tidy()
+        staging.put(&tree)?;
+        staging.tidy()
     }
 
     /// A process with the name of Samba's, and its number in the file where Samba writes its own.
@@ -361,10 +362,10 @@ mod tests {
     fn a_server_that_has_ended_does_not_run_although_nobody_asked_how() {
         let folder = tempfile::tempdir().unwrap();
         let installation = Installation::example(folder.path());
-        let place = Place::of(&installation);
+        let staging = RestoreStaging::of(&installation);
 
         let mut running = samba_process(&installation, "/bin/sleep");
-        let refused = place.check_stopped().unwrap_err().to_string();
+        let refused = staging.check_stopped().unwrap_err().to_string();
         assert!(
             refused.contains(&format!("process {}", running.id())),
             "{refused}"
@@ -376,7 +377,7 @@ mod tests {
         while !Process::look(zombie.id()).unwrap().has_ended() {
             std::thread::yield_now();
         }
-        place.check_stopped().unwrap();
+        staging.check_stopped().unwrap();
         zombie.wait().unwrap();
     }
 
@@ -390,18 +391,18 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let server = Installation::example(folder.path());
             write_server(&server, "previous");
-            let place = Place::of(&server);
+            let staging = RestoreStaging::of(&server);
             POWER.set(Some(steps));
-            let restored = restore(&place, &backup, false);
+            let restored = restore(&staging, &backup, false);
             POWER.set(None);
             let is_done = restored.is_ok();
             if !is_done {
                 let is_untouched = content(&server)
                     .values()
                     .all(|content| content == "previous");
-                let rest = place.is_put();
+                let rest = staging.is_put();
                 assert!(
-                    !place.can_start()
+                    !staging.can_start()
                         || rest
                         || (is_untouched && content(&server).contains_key("private/sam.ldb")),
                     "after {steps} steps a domain controller could start from a mixture"
@@ -414,11 +415,11 @@ mod tests {
                     "after {steps} steps the previous state is gone"
                 );
                 match rest {
-                    true => place.tidy().unwrap(),
-                    false => restore(&place, &backup, true).unwrap(),
+                    true => staging.tidy().unwrap(),
+                    false => restore(&staging, &backup, true).unwrap(),
                 }
             }
-            assert!(place.can_start());
+            assert!(staging.can_start());
             for (path, content) in content(&server) {
                 let expected = if path == "etc/smb.conf" {
                     "previous"
@@ -443,7 +444,8 @@ mod tests {
         assert!(steps > 15);
     }
 
-    /// smb.conf stays, so what it includes stays too, wherever it lies: one of another moment would not fit.
+    /// smb.conf stays, so what it includes stays too, wherever it lies: one of another point in time would not
+    /// fit.
     #[test]
     fn what_smb_conf_includes_stays_as_it_is() {
         let (backup_folder, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -471,7 +473,7 @@ mod tests {
         let mut smb_conf = std::fs::read_to_string(&server.smb_conf).unwrap();
         smb_conf += &format!("include = {}\n", later.display());
         std::fs::write(&server.smb_conf, &smb_conf).unwrap();
-        restore(&Place::of(&server), &backup, false).unwrap();
+        restore(&RestoreStaging::of(&server), &backup, false).unwrap();
         let read = |file: &str| {
             let path = server.state.parent().unwrap().join(file);
             std::fs::read_to_string(path).unwrap()
@@ -497,7 +499,7 @@ mod tests {
         write_server(&backup, "restored");
         let server = Installation::example(folder.path());
         std::fs::create_dir_all(&server.state).unwrap();
-        restore(&Place::of(&server), &backup, false).unwrap();
+        restore(&RestoreStaging::of(&server), &backup, false).unwrap();
         let mut expected = content(&backup);
         expected.remove("etc/smb.conf");
         std::fs::create_dir_all(server.configuration_folder()).unwrap();

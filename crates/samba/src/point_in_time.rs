@@ -1,4 +1,4 @@
-//! One moment of a running domain controller, pinned.
+//! A point in time of a running domain controller, pinned.
 //!
 //! A write to the directory takes the transaction lock of metadata.tdb first and gives it back last, whatever it
 //! changes. Who holds that lock therefore sees all partitions at rest and as one; readers go on. What has to be done
@@ -30,7 +30,7 @@ const SMALL: u64 = 1 << 20;
 /// How often a file that changes while it is read is read again.
 const ATTEMPTS: usize = 5;
 
-/// How a moment is pinned.
+/// How a point in time is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// How long all locks together are waited for.
@@ -41,15 +41,15 @@ pub struct Options {
     pub dbcheck: bool,
 }
 
-/// A pinned moment. Dropping it releases everything.
-pub struct Moment {
+/// A pinned point in time. Dropping it releases everything.
+pub struct PointInTime {
     listing: Listing,
     files: BTreeMap<String, PinnedFile>,
     /// How long commits to the directory were kept waiting.
     pub commits_waited: Duration,
 }
 
-/// A file of the moment.
+/// A file of the point in time.
 #[derive(Clone)]
 pub struct PinnedFile {
     /// Its path in a snapshot.
@@ -80,8 +80,8 @@ enum Preparation {
     Tdb(Prepared),
 }
 
-impl Moment {
-    /// Pins the moment. The domain controller must run, and be synchronized.
+impl PointInTime {
+    /// Pins a point in time. The domain controller must run, and be synchronized.
     ///
     /// # Errors
     /// [`Error::Directory`] when it does not run; [`Error::Locked`] or [`Error::Stuck`] when a lock was not free in
@@ -94,7 +94,7 @@ impl Moment {
             .entries
             .iter()
             .filter(|entry| matches!(entry.kind, Kind::Lmdb | Kind::Tdb))
-            .partition(|entry| belongs_to_the_moment(installation, entry));
+            .partition(|entry| belongs_to_point_in_time(installation, entry));
         let keys = state.entries.iter().filter(|entry| {
             entry.kind == Kind::File && entry.original.starts_with(&installation.private)
         });
@@ -161,7 +161,7 @@ impl Moment {
         })
     }
 
-    /// What the moment consists of.
+    /// Its files, folders and links, with their attributes.
     pub fn listing(&self) -> &Listing {
         &self.listing
     }
@@ -173,7 +173,7 @@ impl Moment {
 }
 
 /// All partitions, their metadata, and the domain controller's own secrets.
-fn belongs_to_the_moment(installation: &Installation, entry: &Entry) -> bool {
+fn belongs_to_point_in_time(installation: &Installation, entry: &Entry) -> bool {
     let private = &installation.private;
     entry.kind == Kind::Lmdb
         || entry.original == installation.sam()
@@ -243,7 +243,7 @@ fn pin(prepared: Vec<(PathBuf, Preparation)>) -> Result<BTreeMap<PathBuf, Conten
     Ok(contents)
 }
 
-/// Copies a database that belongs to no moment but its own.
+/// Copies a database that need not be consistent with the others.
 fn copy_apart(entry: &Entry, options: &Options) -> Result<Option<(PathBuf, Content)>> {
     let path = &entry.original;
     let prepared = Prepared::new(path, &options.spool)?;
@@ -252,7 +252,7 @@ fn copy_apart(entry: &Entry, options: &Options) -> Result<Option<(PathBuf, Conte
     Ok(copied.map(|copied| (path.clone(), Content::Tdb(copied))))
 }
 
-/// What must be locked for a moment: the directory, then the secrets.
+/// The locks that pin a point in time: the directory's, then the secrets'.
 fn locks(installation: &Installation) -> Vec<Lock> {
     let exclusive = |path: PathBuf| Lock {
         path,
@@ -433,7 +433,7 @@ impl PinnedFile {
     }
 }
 
-/// A file of the moment while it is read.
+/// A file of the point in time while it is read.
 pub struct PinnedReader {
     path: PathBuf,
     source: Source,
