@@ -1,4 +1,4 @@
-//! One of Samba's databases by itself: which kind of file it is, and whether that is sound.
+//! One of Samba's databases: its file format, and the verification of its structure.
 
 use std::fmt;
 use std::fs::File;
@@ -10,20 +10,20 @@ use crate::file_start::read_start;
 use crate::lock::{Held, Kind as LockKind};
 use crate::{lmdb, tdb};
 
-/// How long a writer is waited for.
+/// The longest wait for a writer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The kinds of files in which Samba keeps its directory, its secrets and its settings.
+/// The file formats of Samba's directory, secrets and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseKind {
-    /// Samba's own: `sam.ldb`, and its partitions where the backend is `tdb`.
+    /// Samba's own: `sam.ldb`, and its partitions with the backend `tdb`.
     Tdb,
-    /// The partitions of `sam.ldb` where the backend is `mdb`.
+    /// The partitions of `sam.ldb` with the backend `mdb`.
     Lmdb,
 }
 
 impl DatabaseKind {
-    /// Reads the start of a file; `None` where it is neither.
+    /// Recognizes a file by its start. `None`: neither format.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -36,12 +36,12 @@ impl DatabaseKind {
         })
     }
 
-    /// Verifies the structure of a file of this kind: every record of a TDB, every page of an LMDB. A TDB is locked
-    /// meanwhile, where this process may write to it: writers wait.
+    /// Verifies the structure of a file: every record of a TDB, every page of an LMDB. Locks a TDB
+    /// meanwhile, if this process may write to it; writers wait.
     ///
     /// # Errors
-    /// [`Error::Damaged`] with the place; [`Error::Running`] when somebody wrote to it meanwhile; [`Error::Locked`];
-    /// [`Error::Io`].
+    /// [`Error::Damaged`] with the position; [`Error::Running`] if the file was written to
+    /// meanwhile; [`Error::Locked`]; [`Error::Io`].
     pub fn verify(self, path: &Path) -> Result<()> {
         let changed = || -> Result<_> {
             let metadata = path.metadata().map_err(Error::io("look at", path))?;
@@ -70,7 +70,7 @@ fn verify_tdb(path: &Path) -> Result<()> {
         (tdb::RECORDS, LockKind::Shared),
     ] {
         match Held::wait(path, range, kind, PATIENCE) {
-            // Evidence that may only be read has no writers.
+            // A file that this process may only read, such as evidence, has no writers.
             Err(Error::Io { source, .. }) if may_not_write(&source) => break,
             lock => held.push(lock?),
         }

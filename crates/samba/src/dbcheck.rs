@@ -1,7 +1,9 @@
-//! `samba-tool dbcheck`: what it finds in a directory, by kind, and whether a copy has more than its source.
+//! `samba-tool dbcheck`: its findings in a directory, counted by kind, and the comparison of a copy
+//! with its source.
 //!
-//! A directory that works has findings: links to members that were deleted, entries of old releases. They are in every
-//! copy of it and no damage of the copy. So a copy is compared with what dbcheck found in its source.
+//! A working directory has findings, too: links to deleted members, entries of old releases. Every
+//! copy has them, and they are no damage of the copy. Therefore a copy is compared with the
+//! findings in its source.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,36 +15,36 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::tools;
 
-/// How long the check of all partitions may take.
+/// The longest check of all partitions.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
-/// Findings that dbcheck counts although Samba itself leaves them, as its source says: links from and to deleted objects,
-/// and what dbcheck only warns of.
+/// Findings that dbcheck counts although Samba does not repair them, as its source says: links from
+/// and to deleted objects, and mere warnings.
 const EVERYDAY: [&str; 3] = [
     "WARNING",
     "ERROR: target DN is deleted",
     "ERROR: linked attribute",
 ];
 
-/// What dbcheck finds in a directory.
+/// The findings of dbcheck in a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dbcheck {
-    /// When it ended, seconds since 1970-01-01 UTC.
+    /// Its end, in seconds since 1970-01-01 UTC.
     pub ended_s: u64,
-    /// Objects that it looked at.
+    /// The number of checked objects.
     pub objects: u64,
-    /// How many findings there are of each kind: the words before the first name.
+    /// The number of findings of each kind. A kind is the words before the first name.
     pub kinds: BTreeMap<String, u64>,
 }
 
-/// What the findings in a copy say of it.
+/// The comparison of a copy's findings with its source's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
-    /// Findings that the source had not: the copy is damaged.
+    /// Findings that the source lacks: the copy is damaged.
     pub(crate) damage: Vec<String>,
-    /// Findings that the source had too, or that a working directory has.
+    /// Findings that the source has, too, or that any working directory has.
     pub(crate) notes: Vec<String>,
-    /// Findings of which nobody knows whether the source had them.
+    /// Findings of a copy whose source was not checked.
     pub(crate) unknown: Vec<String>,
 }
 
@@ -50,13 +52,13 @@ impl Dbcheck {
     /// Checks all partitions of an unpacked directory.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where dbcheck cannot be run; [`Error::Tool`] when it does not come to its end.
+    /// [`Error::Unavailable`] if dbcheck cannot be started; [`Error::Tool`] if it does not finish.
     pub(crate) fn of_copy(sam: &Path, configuration: &Path) -> Result<Self> {
         Self::run(Command::new("samba-tool"), sam, configuration)
     }
 
-    /// Checks all partitions of the domain controller, at the lowest priority. It only reads. If this process dies, the
-    /// check ends with it.
+    /// Checks all partitions of the domain controller, at the lowest priority. Reads only. The
+    /// check ends with this process.
     ///
     /// # Errors
     /// As [`Dbcheck::of_copy`].
@@ -86,7 +88,7 @@ impl Dbcheck {
         }
     }
 
-    /// Reads what dbcheck prints; `None` without its last line, which counts.
+    /// Parses dbcheck's output. `None` if its last line, which holds the counts, is missing.
     fn parse(text: &str) -> Option<Self> {
         let end = text.lines().rev().find_map(|line| {
             let (objects, rest) = line.strip_prefix("Checked ")?.split_once(" objects (")?;
@@ -95,7 +97,7 @@ impl Dbcheck {
         });
         let (objects, errors) = end?;
         let mut kinds = BTreeMap::new();
-        // Without errors there are at most warnings, which dbcheck itself does not count.
+        // Without errors there are at most warnings, which dbcheck does not count.
         if errors > 0 {
             for line in text.lines() {
                 let is_finding = ["ERROR", "Error:", "WARNING"]
@@ -117,8 +119,8 @@ impl Dbcheck {
         })
     }
 
-    /// Compares what was found in a copy with what was found in its source, where that is known. The source may have
-    /// been checked up to a day before, so that it is kinds that are compared and not their numbers.
+    /// Compares the findings in a copy with those in its source, if known. The check of the source
+    /// may be a day older, so only the kinds are compared, not their numbers.
     pub(crate) fn compare(&self, source: Option<&Self>) -> Comparison {
         let mut comparison = Comparison::default();
         for (kind, count) in &self.kinds {
@@ -139,7 +141,7 @@ impl Dbcheck {
     }
 }
 
-/// The words of a finding before the first that names something: an object, an attribute, a number.
+/// The words of a finding before the first name of an object or attribute, or the first number.
 fn kind(line: &str) -> String {
     let names = |word: &str| {
         word.contains(|c: char| c.is_ascii_digit() || "=<>'\"[{(".contains(c)) || word.len() > 40

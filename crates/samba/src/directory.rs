@@ -1,4 +1,4 @@
-//! The running directory, asked over its local LDAP socket.
+//! The running directory, queried over its local LDAP socket.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,25 +11,25 @@ use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::installation::Installation;
 
-/// How long the directory may take for one answer.
+/// The longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The tombstone lifetime of a forest that does not say, in days.
+/// The default tombstone lifetime of a forest, in days.
 const DEFAULT_TOMBSTONE_LIFETIME: u32 = 60;
 
-/// What the directory says of itself.
+/// The directory's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Who it is.
+    /// The server and its domain.
     pub identity: Identity,
-    /// highestCommittedUSN when the question was answered.
+    /// highestCommittedUSN at the time of the answer.
     pub highest_usn: u64,
-    /// In days.
+    /// The tombstone lifetime, in days.
     pub tombstone_lifetime_days: u32,
-    /// The names of the partitions.
+    /// The naming contexts.
     pub naming_contexts: Vec<String>,
 }
 
-/// Whether a domain controller answers at the socket and says that it is synchronized.
+/// Whether a domain controller answers at the socket and is synchronized.
 pub fn is_online(installation: &Installation) -> bool {
     installation.privileged_socket().exists()
         && Session::open(installation)
@@ -37,7 +37,7 @@ pub fn is_online(installation: &Installation) -> bool {
             .is_ok()
 }
 
-/// Whether anything listens at the socket, sound or not.
+/// Whether any process listens at the socket.
 pub fn listens(installation: &Installation) -> bool {
     let sockets = [
         installation.privileged_socket(),
@@ -48,10 +48,11 @@ pub fn listens(installation: &Installation) -> bool {
         .any(|socket| std::os::unix::net::UnixStream::connect(socket).is_ok())
 }
 
-/// Asks the directory who it is.
+/// Queries the directory's identity and facts.
 ///
 /// # Errors
-/// [`Error::Directory`] when it does not answer, is not synchronized yet, or is another one than smb.conf describes.
+/// [`Error::Directory`] if it does not answer, is not synchronized yet, or is not the one in
+/// smb.conf.
 pub fn facts(installation: &Installation) -> Result<Facts> {
     let mut session = Session::open(installation)?;
     let root = session.root(installation)?;
@@ -110,7 +111,7 @@ fn lacks(socket: &str, entry: &str, attribute: &str) -> Error {
     }
 }
 
-/// A connection to the socket on which the system itself is served.
+/// A connection to the LDAP socket of the SYSTEM account.
 struct Session {
     socket: String,
     connection: LdapConn,
@@ -189,7 +190,7 @@ impl Session {
     }
 }
 
-/// One entry's attributes; names in lower case.
+/// The attributes of one entry; names in lower case.
 struct Entry(HashMap<String, Vec<Vec<u8>>>);
 
 impl From<SearchEntry> for Entry {
@@ -198,7 +199,7 @@ impl From<SearchEntry> for Entry {
             let values = values.into_iter().map(String::into_bytes).collect();
             (name.to_lowercase(), values)
         });
-        // An attribute of which one value is no UTF-8 is listed among the binary ones alone.
+        // ldap3 lists an attribute with one value that is not UTF-8 only among the binary ones.
         let binaries = entry
             .bin_attrs
             .into_iter()
@@ -224,7 +225,7 @@ impl Entry {
     }
 }
 
-/// The URL of an LDAP socket: its path with everything but letters and digits in hexadecimal.
+/// The URL of an LDAP socket: its path, all but letters and digits in hexadecimal.
 fn url(socket: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     let mut url = "ldapi://".to_owned();

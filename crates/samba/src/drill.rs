@@ -1,28 +1,28 @@
-//! Proves an unpacked snapshot: its databases open, its partitions belong together, they are whose the snapshot says,
-//! and Samba's own check finds no more than it did in the source.
+//! The drill of an unpacked snapshot: its databases open, its partitions are consistent, its
+//! identity is the recorded one, and dbcheck finds no more than in the source.
 
 use crate::dbcheck::Dbcheck;
 use crate::error::{Error, Result};
 use crate::tree::{StoredIdentity, Tree};
 
-/// What a drill found.
+/// The result of a drill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Drill {
-    /// What is wrong, in words; empty for a snapshot that is proven.
+    /// What is wrong, in words. Empty for a proven snapshot.
     pub findings: Vec<String>,
-    /// What dbcheck finds and is no damage of the snapshot.
+    /// Findings of dbcheck that are no damage of the snapshot.
     pub notes: Vec<String>,
-    /// Why it is not known whether the snapshot is sound, although nothing is known to be wrong.
+    /// The reason why the drill could not prove the snapshot, although it found no damage.
     pub not_proven: Option<String>,
-    /// Entries in all partitions.
+    /// The number of entries in all partitions.
     pub entries: u64,
 }
 
 impl Tree {
-    /// Proves the snapshot. The tree is given its owners and access rights, and is not changed otherwise.
+    /// Proves the snapshot. Restores the tree's owners and access rights, and changes nothing else.
     ///
     /// # Errors
-    /// When the drill itself cannot be done. What is wrong with the snapshot is a finding.
+    /// Fails if the drill cannot be done. Damage of the snapshot is a finding, not an error.
     pub fn drill(&self) -> Result<Drill> {
         let mut drill = Drill::default();
         if let Err(error) = self.verify() {
@@ -51,7 +51,7 @@ impl Tree {
         Ok(drill)
     }
 
-    /// What the databases say of themselves, beside what the snapshot says of them.
+    /// Compares the identity in the databases with the one in the listing.
     fn compare(&self, found: &StoredIdentity) -> Vec<String> {
         let listing = self.listing();
         let identity = &listing.identity;
@@ -103,7 +103,7 @@ impl Tree {
         findings
     }
 
-    /// Compares what dbcheck finds with what the snapshot says of its source.
+    /// Compares dbcheck's findings with those recorded for the source.
     fn dbcheck(&self, drill: &mut Drill) -> Result<()> {
         let sam = self.root().join("private").join("sam.ldb");
         let found =

@@ -1,4 +1,4 @@
-//! What can go wrong with a domain controller's files.
+//! Errors about a domain controller's files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,28 @@ use std::time::Duration;
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something failed. Every message names the file and, where known, the next step.
+/// The reason of a failure. Every message names the file and, if known, the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system refused.
+    /// A call of the operating system failed.
     #[error("{}: {doing}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The attempted operation.
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
-    /// smb.conf does not describe a domain controller that can be served.
+    /// smb.conf does not describe a domain controller that can be hosted.
     #[error("{}: {reason}", path.display())]
     Configuration {
         /// The configuration file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// What is wrong, and the next step.
         reason: String,
     },
-    /// A file is not what its place demands, or is damaged.
+    /// A file is damaged, or of another format than expected.
     #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -36,7 +36,8 @@ pub enum Error {
         /// Position, expected and actual value.
         reason: String,
     },
-    /// Somebody held a lock for longer than the limit. Everything was released; the domain controller works on.
+    /// A lock was not free within the limit. All locks were released; the domain controller is not
+    /// affected.
     #[error(
         "{}: its {what} was not free within {} ms; nothing was kept locked. Try again; if it persists, look in \
          /proc/locks for the process that holds it", path.display(), limit.as_millis()
@@ -44,13 +45,13 @@ pub enum Error {
     Locked {
         /// The file.
         path: PathBuf,
-        /// Which lock.
+        /// The lock.
         what: &'static str,
-        /// How long was waited in all.
+        /// The whole wait.
         limit: Duration,
     },
-    /// Somebody holds a lock of LMDB's own, for which its library waits without a limit. The domain controller may hang
-    /// for the same reason.
+    /// A process holds a lock of LMDB, for which its library waits without limit. The domain
+    /// controller may hang for the same reason.
     #[error(
         "{}: LMDB's own locks have not been free {waited}, and the domain controller itself may be waiting for them: \
          {who}; then back up again", path.display()
@@ -58,17 +59,17 @@ pub enum Error {
     Stuck {
         /// The database.
         path: PathBuf,
-        /// How long was waited.
+        /// The wait so far.
         waited: String,
-        /// Who may hold them, and what to do.
+        /// Processes that may hold the locks, and the next step.
         who: String,
     },
-    /// A file changed or vanished while it was being read.
+    /// A file changed or vanished while it was read.
     #[error("{}: {reason}; run the backup again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
-        /// How.
+        /// The change.
         reason: String,
     },
     /// The directory does not answer as a domain controller should.
@@ -76,21 +77,21 @@ pub enum Error {
     Directory {
         /// Its LDAP socket.
         socket: String,
-        /// What it said, or why it said nothing.
+        /// Its answer, or the reason why there is none.
         reason: String,
     },
-    /// The domain controller runs where it must not, or a tool holds its files.
+    /// The domain controller runs although it must not, or a tool has its files open.
     #[error("{0}")]
     Running(String),
-    /// What is offered belongs to another directory, or is not complete.
+    /// The files belong to another directory, or are incomplete.
     #[error("{0}")]
     Refused(String),
-    /// This machine lacks a tool or library of Samba's.
+    /// This computer lacks a tool or library of Samba's.
     #[error(
         "{tool}: {reason}; it needs Samba's packages: on Debian samba, samba-dsdb-modules, python3-samba, python3-ldb"
     )]
     Unavailable {
-        /// Which one is to be run.
+        /// The tool or library.
         tool: String,
         /// What is missing.
         reason: String,
@@ -98,9 +99,9 @@ pub enum Error {
     /// One of Samba's own tools or libraries failed.
     #[error("{tool}: {reason}")]
     Tool {
-        /// Which one.
+        /// The tool or library.
         tool: String,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The first bytes of a file, which tell its kind.
+//! The first bytes of a file, which determine its format.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Reads the first bytes of a file; whether there were so many.
+/// Reads the first bytes of a file. False if it is missing or shorter.
 pub(crate) fn read_start(path: &Path, start: &mut [u8]) -> Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -1,9 +1,9 @@
-//! Names that last: which domain, which domain controller, which of its lives.
+//! The identity of a domain, of a domain controller, and of one life of its database.
 
 use ids::{DomainSid, Guid};
 use serde::{Deserialize, Serialize};
 
-/// Which domain controller's directory this is.
+/// The identity of a domain controller's directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The server's short name, upper case.
@@ -16,21 +16,21 @@ pub struct Identity {
     pub workgroup: String,
     /// The domain's SID.
     pub domain_sid: DomainSid,
-    /// objectGUID of the server's NTDS Settings: the domain controller, for all its lives.
+    /// objectGUID of the server's NTDS Settings: identifies the domain controller in all its lives.
     pub dsa_guid: Guid,
-    /// The database's current life: a restored database begins a new one.
+    /// The current life of the database; each restore begins a new one.
     pub invocation_id: Guid,
 }
 
 impl Identity {
-    /// 28 bytes that tell this domain controller from all others, as an expiry token carries them: its GUID and the
-    /// numbers of its domain's SID, little-endian.
+    /// 28 bytes for the expiry token that identify this domain controller: its GUID, and the
+    /// numbers of its domain's SID in little-endian order.
     pub fn signature(&self) -> [u8; 28] {
         signature(self.dsa_guid, self.domain_sid)
     }
 }
 
-/// As [`Identity::signature`].
+/// Same as [`Identity::signature`].
 pub fn signature(dsa_guid: Guid, domain_sid: DomainSid) -> [u8; 28] {
     let mut bytes = [0; 28];
     bytes[..16].copy_from_slice(&dsa_guid.0);

@@ -1,7 +1,7 @@
-//! What smb.conf says: who the domain controller is, and where its files lie.
+//! The domain controller that smb.conf describes: its names, and the paths of its files.
 //!
-//! Samba's own `testparm` reads the file, so that includes, substitutions and the defaults of this very installation
-//! are what the domain controller sees.
+//! Samba's own `testparm` reads the file, so that includes, substitutions and this installation's
+//! defaults have the same effect as for the domain controller.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,13 +34,13 @@ pub struct Installation {
     pub locks: PathBuf,
     /// `pid directory`: never backed up.
     pub pids: PathBuf,
-    /// `binddns dir`: its `dns` folder can be made anew and is not backed up.
+    /// `binddns dir`: its `dns` folder can be recreated and is not backed up.
     pub bind_dns: PathBuf,
     /// The path of the share `sysvol`.
     pub sysvol: PathBuf,
     /// The path of the share `netlogon`.
     pub netlogon: PathBuf,
-    /// The files of `tls keyfile`, `tls certfile` and so on that lie elsewhere than in the folders above.
+    /// The files of `tls keyfile`, `tls certfile` and so on that are outside the folders above.
     pub tls_files: Vec<PathBuf>,
 }
 
@@ -48,8 +48,8 @@ impl Installation {
     /// Reads smb.conf.
     ///
     /// # Errors
-    /// [`Error::Tool`] when testparm cannot be run; [`Error::Configuration`] when the file cannot be read, or is not
-    /// that of an Active Directory domain controller.
+    /// [`Error::Tool`] if testparm cannot be started; [`Error::Configuration`] if the file is
+    /// unreadable, or does not describe an Active Directory domain controller.
     pub fn read(smb_conf: &Path) -> Result<Self> {
         let unusable = |reason: String| Error::Configuration {
             path: smb_conf.to_path_buf(),
@@ -152,17 +152,17 @@ impl Installation {
         self.smb_conf.parent().unwrap_or(Path::new("/"))
     }
 
-    /// The database that names the partitions.
+    /// The database that lists the partitions.
     pub fn sam(&self) -> PathBuf {
         self.private.join("sam.ldb")
     }
 
-    /// The database whose transaction lock stops every commit to the directory.
+    /// The database whose transaction lock blocks every commit to the directory.
     pub fn metadata(&self) -> PathBuf {
         self.private.join("sam.ldb.d").join("metadata.tdb")
     }
 
-    /// The LDAP socket on which the system itself is served, root only.
+    /// The LDAP socket of the SYSTEM account, open to root only.
     pub fn privileged_socket(&self) -> PathBuf {
         self.private.join("ldap_priv").join("ldapi")
     }
@@ -198,7 +198,7 @@ impl Sections {
 
 #[cfg(test)]
 impl Installation {
-    /// A domain controller of nobody in particular, all of it in one folder.
+    /// A made-up domain controller, all in one folder.
     pub(crate) fn example(folder: &Path) -> Self {
         let place = |name: &str| folder.join(name);
         Self {

@@ -7,7 +7,7 @@
 //! backup ─▶ Tree (verified, shaped, given a new life) ─▶ RestoreStaging (renamed into place)
 //!        ─▶ the same server again
 //! ```
-//!
+//! Independent of backup services. All functions block.
 //! Knows nothing of backup services. All functions block.
 #![deny(unsafe_code)]
 
@@ -34,7 +34,7 @@ pub mod tdb;
 mod tools;
 mod tree;
 
-/// What this kind of store is called in the facts of a backup and in a snapshot's manifest.
+/// The kind of this store in the facts of a backup and in a snapshot's manifest.
 pub const STORE_KIND: &str = "samba-dc";
 
 pub use database::DatabaseKind;

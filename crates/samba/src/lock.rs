@@ -1,8 +1,9 @@
 //! Byte-range locks as Samba takes them, with a limit on every wait.
 //!
-//! Samba's databases are guarded by classic fcntl locks. Ours are open-file-description locks on the same bytes: they
-//! conflict with classic ones, but belong to an open file instead of a process, so that another thread that opens and
-//! closes the same file does not lose them. A process that dies, however it dies, leaves none behind.
+//! Samba's databases are guarded by classic fcntl locks. Ours are open-file-description locks on
+//! the same bytes: they conflict with classic ones, but belong to an open file instead of a
+//! process, so another thread that opens and closes the same file does not release them. A process
+//! leaves none behind, however it ends.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -15,14 +16,14 @@ use nix::libc;
 
 use crate::error::{Error, Result};
 
-/// Bytes of a file, as fcntl counts them.
+/// A byte range of a file, in fcntl's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// The first byte.
     pub start: u64,
-    /// How many; 0 means up to the end of the file, wherever that will be.
+    /// The number of bytes; 0 means up to the end of the file, wherever that will be.
     pub length: u64,
-    /// What the range guards, for people.
+    /// The range's purpose, for messages.
     pub what: &'static str,
 }
 
@@ -45,15 +46,15 @@ impl Held {
     /// Waits for a lock, at most `limit`.
     ///
     /// # Errors
-    /// [`Error::Locked`] when the limit is over: then nothing is held, and nothing will be.
+    /// [`Error::Locked`] after the limit: then nothing is locked, and nothing will be.
     pub fn wait(path: &Path, range: Range, kind: Kind, limit: Duration) -> Result<Self> {
         let file = open(path)?;
         if let Some(held) = take(file, path, range, kind, false)? {
             return Ok(held);
         }
-        // The kernel wakes those who wait in it; who only asks again and again gets no turn beside busy writers. A wait
-        // in the kernel has no limit, so it is done by a thread that can be left behind: when its turn comes after the
-        // limit nobody takes the lock from it, and it is released at once.
+        // The kernel wakes those who wait in it; a process that polls gets no turn beside busy
+        // writers. A wait in the kernel has no limit, so a thread does it that can be abandoned: if
+        // its turn comes after the limit, it releases the lock at once.
         let file = open(path)?;
         let (sender, receiver) = mpsc::sync_channel(0);
         let own_path = path.to_path_buf();
@@ -70,10 +71,10 @@ impl Held {
         }
     }
 
-    /// Takes a lock that should be free, or becomes free within a moment; never waits in line.
+    /// Takes a lock that should be free now or within `patience`. Never queues.
     ///
     /// # Errors
-    /// [`Error::Locked`] when it did not become free within `patience`.
+    /// [`Error::Locked`] if it does not become free within `patience`.
     pub fn take(path: &Path, range: Range, kind: Kind, patience: Duration) -> Result<Self> {
         let begin = Instant::now();
         let mut file = open(path)?;
@@ -101,7 +102,7 @@ fn locked(path: &Path, range: Range, limit: Duration) -> Error {
     }
 }
 
-/// A write lock wants a file that is open for writing; nothing is ever written through it.
+/// A write lock requires a file open for writing, although nothing is ever written through it.
 fn open(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
@@ -136,7 +137,7 @@ fn take(file: File, path: &Path, range: Range, kind: Kind, wait: bool) -> Result
     }
 }
 
-/// The processes that hold or wait for locks on a file, as /proc/locks tells; empty where it does not.
+/// The processes that hold or await locks on a file, from /proc/locks. Empty if that is unreadable.
 pub fn holders(path: &Path) -> Vec<u32> {
     use std::os::unix::fs::MetadataExt;
     let (Ok(metadata), Ok(locks)) = (path.metadata(), std::fs::read_to_string("/proc/locks"))
@@ -194,7 +195,8 @@ mod tests {
         tempfile::NamedTempFile::new().unwrap().into_temp_path()
     }
 
-    /// Another process that holds a classic lock: this process would lose its own as soon as it closed the file once.
+    /// Another process that holds a classic lock: this one would lose its own when it closed the
+    /// file.
     struct OtherProcess(std::process::Child);
 
     const FILE_TO_LOCK: &str = "SAMBA_TEST_FILE_TO_LOCK";
@@ -249,7 +251,7 @@ mod tests {
         for kind in [libc::F_RDLCK, libc::F_WRLCK] {
             assert_eq!(classic(&path, kind).1, Err(Errno::EAGAIN));
         }
-        // Another file handle of this process, opened and closed, takes nothing away.
+        // Opening and closing another file handle in this process releases nothing.
         drop(open(&path).unwrap());
         assert_eq!(classic(&path, libc::F_WRLCK).1, Err(Errno::EAGAIN));
         drop(held);
@@ -269,7 +271,7 @@ mod tests {
         assert!(begin.elapsed() >= 2 * SOON && begin.elapsed() < 40 * SOON);
         assert_eq!(holders(&path), [samba.0.id()]);
 
-        // Who gave up keeps nothing, although his turn comes now.
+        // The abandoned wait keeps nothing, although its turn comes now.
         drop(samba);
         std::thread::sleep(SOON);
         assert!(classic(&path, libc::F_WRLCK).1.is_ok());

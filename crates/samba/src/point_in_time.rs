@@ -1,9 +1,9 @@
 //! A point in time of a running domain controller, pinned.
 //!
-//! A write to the directory takes the transaction lock of metadata.tdb first and gives it back last, whatever it
-//! changes. Who holds that lock therefore sees all partitions at rest and as one; readers go on. What has to be done
-//! while it is held is small: LMDB databases are pinned by a read transaction each, TDB databases are cloned or copied,
-//! keys are read. Everything slow comes before or after.
+//! Every write to the directory takes the transaction lock of metadata.tdb first and releases it
+//! last. The holder of that lock therefore sees all partitions at rest and consistent; readers are
+//! not affected. Little is done under the lock: a read transaction pins each LMDB database, TDB
+//! databases are cloned or copied, keys are read. Everything slow happens before or after.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -23,21 +23,21 @@ use crate::spool::{self, Copied, Prepared};
 use crate::state::{Entry, Kind, Listing, State};
 use crate::tdb::{self, LeftOver};
 
-/// How long somebody who holds a lock is waited for while others are held.
+/// The longest wait for a lock while others are held.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// Files up to this size are read in one go, so that they cannot change half-way.
+/// Files up to this size are read at once, so that they cannot change in between.
 const SMALL: u64 = 1 << 20;
-/// How often a file that changes while it is read is read again.
+/// The number of attempts to read a file that changes meanwhile.
 const ATTEMPTS: usize = 5;
 
-/// How a point in time is pinned.
+/// Options for pinning a point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How long all locks together are waited for.
+    /// The longest wait for all locks together.
     pub lock_limit: Duration,
-    /// Where copies of TDB databases go. They have no names and vanish with the process.
+    /// The folder for copies of TDB databases. They are unnamed and vanish with the process.
     pub spool: PathBuf,
-    /// Whether dbcheck is run once a day in the background, and what it finds is recorded.
+    /// Whether dbcheck runs once a day in the background, for its findings to be recorded.
     pub dbcheck: bool,
 }
 
@@ -45,7 +45,7 @@ pub struct Options {
 pub struct PointInTime {
     listing: Listing,
     files: BTreeMap<String, PinnedFile>,
-    /// How long commits to the directory were kept waiting.
+    /// The delay of commits to the directory.
     pub commits_waited: Duration,
 }
 
@@ -56,9 +56,9 @@ pub struct PinnedFile {
     pub path: String,
     /// Its path on this server.
     pub original: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Bytes.
+    /// Its size.
     pub size: u64,
     /// Last modification, milliseconds since 1970-01-01 UTC.
     pub modified_ms: i64,
@@ -70,11 +70,11 @@ enum Content {
     Lmdb(Arc<Snapshot>),
     Tdb(Copied),
     Bytes(Arc<[u8]>),
-    /// Still where it was: read when it is wanted.
+    /// Read from its original path when needed.
     InPlace,
 }
 
-/// What is being prepared for one database.
+/// The preparation for pinning one database.
 enum Preparation {
     Lmdb(Environment),
     Tdb(Prepared),
@@ -84,9 +84,9 @@ impl PointInTime {
     /// Pins a point in time. The domain controller must run, and be synchronized.
     ///
     /// # Errors
-    /// [`Error::Directory`] when it does not run; [`Error::Locked`] or [`Error::Stuck`] when a lock was not free in
-    /// time; [`Error::Io`]
-    /// such as for a full disk under the spool folder. Whatever the error, nothing stays locked.
+    /// [`Error::Directory`] if it does not run; [`Error::Locked`] or [`Error::Stuck`] if a lock is
+    /// not free in time; [`Error::Io`], for example if the disk of the spool folder is full. After
+    /// any error nothing stays locked.
     pub fn pin(installation: &Installation, options: &Options) -> Result<Self> {
         let facts = directory::facts(installation)?;
         let state = State::find(installation)?;
@@ -166,13 +166,14 @@ impl PointInTime {
         &self.listing
     }
 
-    /// The files, by their paths in a snapshot.
+    /// The files, sorted by their paths in a snapshot.
     pub fn files(&self) -> impl Iterator<Item = &PinnedFile> {
         self.files.values()
     }
 }
 
-/// All partitions, their metadata, and the domain controller's own secrets.
+/// Whether a database must be consistent with the directory: all partitions, their metadata, and
+/// the domain controller's own secrets.
 fn belongs_to_point_in_time(installation: &Installation, entry: &Entry) -> bool {
     let private = &installation.private;
     entry.kind == Kind::Lmdb
@@ -185,7 +186,7 @@ fn secrets(installation: &Installation) -> [PathBuf; 2] {
     ["secrets.ldb", "secrets.tdb"].map(|name| installation.private.join(name))
 }
 
-/// A directory without its most important files is not backed up as if it were whole.
+/// Refuses a directory without its most important files.
 fn check_complete(installation: &Installation, databases: &[&Entry]) -> Result<()> {
     let [secrets, _] = secrets(installation);
     for path in [installation.sam(), installation.metadata(), secrets] {
@@ -225,7 +226,7 @@ fn prepare(databases: &[&Entry], options: &Options) -> Result<Vec<(PathBuf, Prep
     Ok(prepared)
 }
 
-/// Pins what is locked.
+/// Pins databases that are locked.
 fn pin(prepared: Vec<(PathBuf, Preparation)>) -> Result<BTreeMap<PathBuf, Content>> {
     let mut contents = BTreeMap::new();
     let mut copies = Vec::new();
@@ -271,7 +272,7 @@ fn locks(installation: &Installation) -> Vec<Lock> {
     locks
 }
 
-/// Both locks of a TDB: no transaction, and nobody who stores without one.
+/// Both locks of a TDB: against transactions, and against writers without one.
 fn all_of(path: &Path) -> Vec<Lock> {
     [
         (tdb::TRANSACTION, LockKind::Exclusive),
@@ -291,15 +292,16 @@ struct Lock {
     kind: LockKind,
 }
 
-/// Locks that are held together.
+/// Locks held together.
 struct Locks {
     _held: Vec<Held>,
 }
 
 impl Locks {
-    /// Takes all locks or none. One is waited for in line, holding nothing; the others must be free, or be free within
-    /// [`PATIENCE`]. The one that was in the way is the next to be waited for. So nobody who holds one of them and
-    /// wants another is ever kept waiting for long, whatever the order in which he takes them.
+    /// Takes all locks or none. Queues for one of them, holding nothing; the others must be free
+    /// within [`PATIENCE`]. The lock that was not free is the next to queue for. So nobody who
+    /// holds one of them and waits for another is delayed for long, whatever the order of the
+    /// locks.
     fn acquire(locks: &[Lock], limit: Duration) -> Result<Self> {
         let begin = Instant::now();
         let mut in_the_way = 0;
@@ -332,7 +334,7 @@ impl Locks {
     }
 }
 
-/// Reads a file that is not too large; `None` where it is, or where it is gone.
+/// Reads a small file. `None` if it is too large, or gone.
 fn read_small(path: &Path) -> Result<Option<Vec<u8>>> {
     for _ in 0..ATTEMPTS {
         let mut file = match File::open(path) {
@@ -374,7 +376,7 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
 }
 
 impl PinnedFile {
-    /// Opens the file to be read once, from start to end. A database is verified first.
+    /// Opens the file for reading once, from start to end. Verifies a database first.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Changed`], [`Error::Io`].
@@ -390,7 +392,7 @@ impl PinnedFile {
         Ok(self.reader(source, self.size))
     }
 
-    /// Opens the file as it is, damaged or not.
+    /// Opens the file without verification.
     ///
     /// # Errors
     /// [`Error::Changed`], [`Error::Io`].
@@ -443,23 +445,24 @@ pub struct PinnedReader {
 
 enum Source {
     Lmdb(SnapshotReader),
-    /// What is left over in it is read as zeros: it changes with each transaction, and would be stored each time.
+    /// The recovery area is read as zeros: it changes with each transaction, and would be stored
+    /// each time.
     Copy(Copied, LeftOver),
     Bytes(Arc<[u8]>),
     Large(File, Metadata),
 }
 
 impl PinnedReader {
-    /// Bytes in all.
+    /// The file's size.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Fills the buffer as far as the file reaches and returns the bytes read; 0 at the end. The buffer's length is a
-    /// multiple of 64 KiB.
+    /// Fills the buffer up to the end of the file and returns the number of bytes; 0 at the end.
+    /// The buffer's length must be a multiple of 64 KiB.
     ///
     /// # Errors
-    /// [`Error::Changed`] for a file that changed while it was read; [`Error::Io`].
+    /// [`Error::Changed`] if the file changed meanwhile; [`Error::Io`].
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let rest = self.size - self.at;
         let length = rest.min(buffer.len() as u64) as usize;

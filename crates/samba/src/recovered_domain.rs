@@ -1,8 +1,9 @@
-//! The first domain controller of a recovered domain: when all others are gone too.
+//! The first domain controller of a recovered domain, after the loss of all others.
 //!
-//! samba-tool does this, from a backup in its own format: a new server takes all roles, all others are removed, krbtgt
-//! gets a new password twice. It is handed such a backup, made of the unpacked snapshot. What samba-tool leaves out, and
-//! is done before: the domain's RID pool is raised beyond what the lost servers may have handed out since the backup.
+//! samba-tool does this, from a backup in its own format: a new server takes all roles, all others
+//! are removed, krbtgt gets a new password twice. We make such a backup from the unpacked snapshot.
+//! Before that, we do what samba-tool omits: raise the domain's RID pool above all RIDs that the
+//! lost servers may have assigned since the backup.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,26 +14,27 @@ use crate::error::{Error, Result};
 use crate::tools;
 use crate::tree::Tree;
 
-/// How long samba-tool may take.
+/// samba-tool's time limit.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 /// The new server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewServer<'a> {
-    /// Its short name: another one than any server of the domain has had.
+    /// Its short name, which no server of the domain may have had.
     pub name: &'a str,
-    /// Its address, where samba-tool cannot find it by itself.
+    /// Its address, if samba-tool cannot determine it.
     pub address: Option<IpAddr>,
-    /// Its site, where that is not the default one.
+    /// Its site, if not the default one.
     pub site: Option<&'a str>,
 }
 
 impl Tree {
-    /// Makes the first domain controller of the recovered domain in a folder that is empty or does not exist. The tree
-    /// is used up.
+    /// Makes the first domain controller of the recovered domain in a folder that is empty or does
+    /// not exist. Consumes the tree.
     ///
     /// # Errors
-    /// [`Error::Tool`] with what samba-tool says; [`Error::Refused`] for a name that the backed-up server has.
+    /// [`Error::Tool`] with samba-tool's message; [`Error::Refused`] for the name of the backed-up
+    /// server.
     pub fn recover_domain(self, server: &NewServer<'_>, target: &Path) -> Result<()> {
         if server
             .name

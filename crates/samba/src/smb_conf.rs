@@ -1,22 +1,24 @@
-//! The lines of an smb.conf, as Samba reads them. Source: Samba's `lib/util/tini.c` and `lib/util/params.c`.
+//! The lines of an smb.conf, read as Samba does. Source: Samba's `lib/util/tini.c` and
+//! `lib/util/params.c`.
 //!
-//! testparm says what the lines amount to, but not in which files they stand. That is read here.
+//! testparm shows the effect of the lines, but not the files that contain them. Hence this reader.
 //!
-//! - White space at the start of a line does not count, nor do lines that then begin with `#` or `;`.
-//! - Several white space characters in a row count as the first of them.
-//! - A line that ends with `\`, or with that and white space, goes on in the next one, whatever that begins with.
-//! - `name = value`: the first `=` divides. In names neither case nor white space counts. A line without `=`, such as that
-//!   of a section, is no parameter.
-//! - A zero byte ends a line before its end.
+//! - White space at the start of a line is skipped, and lines that then begin with `#` or `;`.
+//! - A run of white space counts as its first character.
+//! - A line that ends with `\`, or with `\` and white space, continues in the next one, whatever
+//!   that begins with.
+//! - `name = value`: the first `=` divides. Case and white space in names do not count. A line
+//!   without `=`, such as that of a section, is no parameter.
+//! - A zero byte ends a line early.
 
-/// A parameter, where it stands and what it says.
+/// A parameter, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parameter {
-    /// The number of the line in which it begins, from 1.
+    /// The number of its first line, from 1.
     pub(crate) line: usize,
     /// In lower case, without white space.
     pub(crate) name: Vec<u8>,
-    /// As Samba takes it.
+    /// With white space and continuation lines resolved as by Samba.
     pub(crate) value: Vec<u8>,
 }
 
@@ -51,20 +53,20 @@ fn parameter(line: usize, content: &[u8]) -> Option<Parameter> {
     (!name.is_empty()).then_some(Parameter { line, name, value })
 }
 
-/// What C's `isspace` takes for white space.
+/// White space by C's `isspace`.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-/// Lines that are put together, each with the number at which it begins.
+/// Logical lines, each with the number of its first line.
 struct Lines<'a> {
     rest: &'a [u8],
-    /// Of the first line of the rest.
+    /// The number of the next line.
     number: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// The next line of the file without its end, and whether it has one.
+    /// The next physical line without its end, and whether it has one.
     fn physical(&mut self) -> Option<(&'a [u8], bool)> {
         if self.rest.is_empty() {
             return None;
@@ -170,7 +172,7 @@ mod tests {
         }
     }
 
-    /// A line as somebody may write it, and the value that it has.
+    /// A line as an administrator may write it, and its value.
     fn written() -> impl Strategy<Value = (String, String)> {
         let space = || prop::sample::select(vec!["", " ", "\t", " \t ", "\\\n", " \\\n\t"]);
         let name = prop::sample::select(vec!["include", "INCLUDE", "In clude", "i\tNclude"]);
@@ -210,7 +212,7 @@ mod tests {
             let (mut text, mut expected) = (String::new(), Vec::new());
             for (before, (line, value)) in pieces {
                 text += before;
-                // A line of nothing but white space before a `\\` is where the parameter begins.
+                // The parameter begins in a line with nothing but white space before its `\\`.
                 expected.push((text.matches('\n').count() + 1, "include".to_owned(), value));
                 text += &line;
                 text += "\n";

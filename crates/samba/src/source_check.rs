@@ -1,7 +1,8 @@
-//! What dbcheck finds in the domain controller itself: looked for once a day, beside the backups, and recorded in each.
+//! dbcheck of the domain controller itself: run once a day, beside the backups, and recorded in
+//! each.
 //!
-//! dbcheck takes about a millisecond of a processor for each object: too long to be waited for by a backup. So it runs in
-//! the background at the lowest priority, and a backup records the newest result there is.
+//! dbcheck takes about a millisecond of a processor for each object, too long for a backup to wait.
+//! So it runs in the background at the lowest priority, and a backup records the newest result.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,20 +18,20 @@ use crate::installation::Installation;
 
 /// The newest result, in the spool folder.
 const FILE: &str = "dbcheck.json";
-/// Locked by whoever runs the check.
+/// Locked by the process that runs the check.
 const LOCK: &str = "dbcheck.lock";
-/// How old a result may be before the check is run again.
+/// The age of a result after which the check is run again.
 const INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// How the newest check ended.
+/// The result of a check.
 #[derive(Debug, Serialize, Deserialize)]
 enum Outcome {
     Found(Dbcheck),
-    /// Why there is no result. It is not tried again before its time, either.
+    /// The reason of a failure. The next attempt is made at its usual time, too.
     Failed(String),
 }
 
-/// The newest result, if there is one.
+/// The newest result, if any.
 pub(crate) fn newest(spool: &Path) -> Option<Dbcheck> {
     let json = std::fs::read(spool.join(FILE)).ok()?;
     match serde_json::from_slice(&json).ok()? {
@@ -39,8 +40,8 @@ pub(crate) fn newest(spool: &Path) -> Option<Dbcheck> {
     }
 }
 
-/// Runs the check in the background, if it is due and nobody else runs it. What it cannot do is only missing from
-/// backups.
+/// Runs the check in the background if it is due and no other process runs it. After a failure,
+/// backups lack the findings.
 pub(crate) fn run_when_due(installation: &Installation, spool: &Path) {
     if !is_due(spool) {
         return;
@@ -56,7 +57,7 @@ fn is_due(spool: &Path) -> bool {
     let modified = (spool.join(FILE).metadata()).and_then(|metadata| metadata.modified());
     match modified.map(|time| SystemTime::now().duration_since(time)) {
         Ok(Ok(age)) => age >= INTERVAL,
-        // Its time lies in the future.
+        // The file's time is in the future.
         Ok(Err(_)) => false,
         Err(_) => true,
     }

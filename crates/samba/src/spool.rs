@@ -1,9 +1,10 @@
-//! Copies of TDB files: the only ones that cannot be avoided.
+//! Copies of TDB files, the only ones that cannot be avoided.
 //!
-//! A TDB is changed in place, so its bytes belong together only as long as its lock is held. The copy goes into a file
-//! without a name, in a folder of the caller's choice: nothing is left of it when the process ends. Where the file
-//! system clones files, the lock is held for the clone alone. Elsewhere the file is copied twice: first without the
-//! lock, which brings both files into memory and takes the space on the disk, then once more under it.
+//! A TDB is changed in place, so it is consistent only while its lock is held. The copy goes into
+//! an unnamed file in a folder of the caller's choice, so that nothing is left of it when the
+//! process ends. If the file system clones files, the lock is held for the clone only. Otherwise
+//! the file is copied twice: first without the lock, which brings both files into memory and
+//! allocates the space, then again under it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,10 +16,10 @@ use rustix::fs::{Advice, FallocateFlags};
 
 use crate::error::{Error, Result};
 
-/// How much one thread copies at once.
+/// The size of a piece that one thread copies at a time.
 const PIECE: u64 = 1 << 20;
 
-/// A TDB file and the place for its copy.
+/// A TDB file and the file for its copy.
 pub struct Prepared {
     path: PathBuf,
     source: File,
@@ -35,10 +36,10 @@ pub struct Copied {
 }
 
 impl Prepared {
-    /// Makes room for the copy of a file, and fills it with what the file holds by now.
+    /// Reserves space for the copy of a file, and fills it with the current content.
     ///
     /// # Errors
-    /// When the file cannot be read, or the folder has no space for it.
+    /// Fails if the file is unreadable, or the folder has no space for it.
     pub fn new(path: &Path, folder: &Path) -> Result<Self> {
         let source = File::open(path).map_err(Error::io("open", path))?;
         let copy =
@@ -74,10 +75,10 @@ impl Prepared {
     }
 }
 
-/// Copies files whose locks are held: when this returns, each copy is what its file is now.
+/// Copies files whose locks are held: afterwards each copy equals its file.
 ///
 /// # Errors
-/// When a file cannot be read, or its copy not be written.
+/// Fails if a file cannot be read, or a copy cannot be written.
 pub fn capture(mut files: Vec<Prepared>) -> Result<Vec<Copied>> {
     for prepared in files.iter_mut().filter(|prepared| prepared.is_cloned) {
         prepared.is_cloned = rustix::fs::ioctl_ficlone(&prepared.copy, &prepared.source).is_ok();
@@ -94,7 +95,7 @@ pub fn capture(mut files: Vec<Prepared>) -> Result<Vec<Copied>> {
         .collect())
 }
 
-/// Copies what is not cloned, with several threads, and returns all sizes.
+/// Copies the files that are not cloned, with several threads, and returns all sizes.
 fn copy_all(files: &mut [Prepared]) -> Result<Vec<u64>> {
     let sizes = files
         .iter()
@@ -156,19 +157,19 @@ fn copy_all(files: &mut [Prepared]) -> Result<Vec<u64>> {
 }
 
 impl Copied {
-    /// Which file it is the copy of.
+    /// The path of the original.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes.
+    /// The size of the copy.
     pub fn size(&self) -> u64 {
         self.size
     }
 
     /// The copy.
     pub fn file(&self) -> &File {
-        // What is read once is not needed again; a refusal costs memory, no more.
+        // The content is read once and not needed again. A refused advice costs only memory.
         let _ = rustix::fs::fadvise(&*self.file, 0, None, Advice::Sequential);
         &self.file
     }

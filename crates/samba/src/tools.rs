@@ -1,4 +1,4 @@
-//! Samba's own tools and libraries, run with a limit on their time.
+//! Runs Samba's own tools and libraries, with a time limit.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,11 +13,11 @@ use crate::error::{Error, Result};
 
 /// The interpreter under which Samba's Python modules are installed.
 const PYTHON: &str = "/usr/bin/python3";
-/// The most that a tool's output may hold.
+/// The size limit for a tool's output.
 const OUTPUT_LIMIT: u64 = 16 << 20;
 
-/// What a tool gets of this process's environment. The rest may hold what is none of its business: the repository's
-/// password, the keys of a remote store.
+/// The variables of our environment that a tool gets. Others may hold secrets, such as the
+/// repository's password or the keys of a remote store.
 const ENVIRONMENT: [&str; 8] = [
     "HOME",
     "KRB5_CONFIG",
@@ -29,7 +29,7 @@ const ENVIRONMENT: [&str; 8] = [
     "TZ",
 ];
 
-/// How a tool ended.
+/// The result of a tool.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) success: bool,
@@ -38,14 +38,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Whether a Python script ended because a module of Samba's is not installed, or not for this Python.
+    /// Whether a Python script failed because a module of Samba's is missing, or is for another
+    /// Python.
     pub(crate) fn lacks_a_module(&self) -> bool {
         (self.stderr.lines()).any(|line| {
             line.starts_with("ModuleNotFoundError:") || line.starts_with("ImportError:")
         })
     }
 
-    /// The end of what it said, for an error message.
+    /// The end of its output, for an error message.
     pub(crate) fn last_words(&self) -> String {
         let text = if self.stderr.trim().is_empty() {
             &self.stdout
@@ -70,7 +71,7 @@ impl Output {
 /// Runs a tool to its end.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when it cannot be started; [`Error::Tool`] when it has not ended within `limit`: then it is
+/// [`Error::Unavailable`] if it cannot be started; [`Error::Tool`] if it exceeds `limit` and is
 /// killed.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
     let tool = command.get_program().to_string_lossy().into_owned();
@@ -127,10 +128,11 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
     })
 }
 
-/// Runs a Python script on Samba's own libraries, and returns what it printed.
+/// Runs a Python script on Samba's own libraries, and returns its output.
 ///
 /// # Errors
-/// As [`run`]; [`Error::Unavailable`] without Samba's modules; [`Error::Tool`] when the script fails.
+/// Same as [`run`]; [`Error::Unavailable`] without Samba's modules; [`Error::Tool`] if the script
+/// fails.
 pub(crate) fn python(
     name: &str,
     script: &str,
@@ -138,7 +140,8 @@ pub(crate) fn python(
     limit: Duration,
 ) -> Result<String> {
     let mut command = Command::new(PYTHON);
-    // Isolated from the caller's PYTHON variables; without writing caches beside Samba's modules.
+    // Isolated from the caller's PYTHON variables, and without writing caches beside Samba's
+    // modules.
     command.args(["-I", "-B", "-c", script]).args(arguments);
     let output = run(command, limit)?;
     match output.success {
@@ -154,12 +157,12 @@ pub(crate) fn python(
     }
 }
 
-/// The process groups of the tools that run.
+/// The process groups of running tools.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
-/// Whether tools that are started from now on are ended at once.
+/// Whether new tools are ended at once.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// A tool that runs, for as long as the value lives.
+/// A running tool, for the life of the value.
 struct Running(u32);
 
 impl Running {
@@ -179,8 +182,8 @@ fn running() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends all of Samba's tools that this process runs, and those that it starts from now on: for a
-/// process that ends and does not leave them behind.
+/// Ends all of Samba's tools that this process runs, and those that it starts from now on. For use
+/// before the process exits.
 pub fn stop_tools() {
     STOPPED.store(true, Ordering::SeqCst);
     for process in running().iter() {
@@ -188,7 +191,7 @@ pub fn stop_tools() {
     }
 }
 
-/// Ends a tool and all that it started.
+/// Ends a tool and its child processes.
 fn kill(child: &mut Child) {
     kill_group(child.id());
     let _ = child.wait();
@@ -206,7 +209,7 @@ fn kill_group(process: u32) {
 fn read(stream: Option<impl Read>) -> String {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        // What cannot be read is missing from a message, no more.
+        // Unreadable output is missing from a message, no more.
         let _ = stream.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -220,7 +223,7 @@ mod tests {
     fn tools_get_no_more_of_the_environment_than_they_need() {
         let output = run(Command::new("env"), Duration::from_secs(10)).unwrap();
         assert!(output.stdout.contains("PATH="), "{}", output.stdout);
-        // Cargo gives tests more than that.
+        // Cargo gives tests more variables than these.
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         assert!(!output.stdout.contains("CARGO"), "{}", output.stdout);
     }

@@ -1,7 +1,8 @@
-//! A snapshot's files, unpacked: verified, shaped as they were, asked who they are, given a new life.
+//! The files of a snapshot, unpacked: verifies them, restores their attributes, reads their
+//! identity, and begins a new life.
 //!
-//! Whatever is to be read or changed inside the databases is left to Samba's own libraries. They get a configuration of
-//! their own, so that nothing they do leaves the folder.
+//! Only Samba's own libraries read or change the content of the databases. They get a configuration
+//! of their own, which keeps all their effects in the folder.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -19,12 +20,12 @@ use crate::installation::Installation;
 use crate::state::{LISTING_PATH, ListedEntry, ListedKind, Listing};
 use crate::{lmdb, tdb, tools};
 
-/// How long a script on Samba's libraries may take.
+/// The time limit of a script on Samba's libraries.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(600);
 
-/// The configuration that Samba's libraries get.
+/// The configuration for Samba's libraries.
 const CONFIGURATION_PATH: &str = "dsbackup.smb.conf";
-/// Where they may leave what they need while they run.
+/// The folder for their run-time files.
 const RUN_PATH: &str = "dsbackup.run";
 
 /// An unpacked snapshot.
@@ -33,42 +34,43 @@ pub struct Tree {
     listing: Listing,
 }
 
-/// What the directory in an unpacked snapshot says of itself.
+/// The identity in the databases of an unpacked snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StoredIdentity {
     /// The domain's SID.
     pub domain_sid: DomainSid,
     /// objectGUID of the server's NTDS Settings.
     pub dsa_guid: Guid,
-    /// The database's life.
+    /// The current life of the database.
     pub invocation_id: Guid,
     /// highestCommittedUSN.
     pub highest_usn: u64,
-    /// The names of the partitions.
+    /// The naming contexts.
     pub naming_contexts: Vec<String>,
-    /// Entries whose uSNChanged is beyond the highest USN: partitions that do not belong together.
+    /// The number of entries with a uSNChanged above the highest USN; their partitions are
+    /// inconsistent.
     pub beyond: u64,
-    /// Entries in all partitions.
+    /// The number of entries in all partitions.
     pub entries: u64,
 }
 
-/// What giving a database a new life did.
+/// The result of giving a database a new life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewLife {
-    /// The life that was backed up.
+    /// The invocation id in the backup.
     pub former_invocation_id: Guid,
-    /// The new one.
+    /// The new invocation id.
     pub invocation_id: Guid,
-    /// The highest USN of the former life that the database holds.
+    /// The highest USN of the former life in the database.
     pub former_usn: u64,
-    /// Which RIDs are not handed out any more, and where the new ones begin.
+    /// The RIDs that are no longer assigned, and the first new one.
     pub rids: serde_json::Value,
 }
 
-/// Asks the databases of an installed domain controller that does not run who they are.
+/// Reads the identity from the databases of an installed domain controller that does not run.
 ///
 /// # Errors
-/// [`Error::Tool`] with what Samba's libraries say of databases that they cannot open.
+/// [`Error::Tool`] with the message of Samba's libraries if they cannot open a database.
 pub fn installed_identity(installation: &Installation) -> Result<StoredIdentity> {
     let arguments = [
         installation.smb_conf.as_os_str(),
@@ -77,7 +79,7 @@ pub fn installed_identity(installation: &Installation) -> Result<StoredIdentity>
     run("identity", include_str!("scripts/identity.py"), &arguments)
 }
 
-/// Runs a script that prints JSON on its last line.
+/// Runs a script whose last line of output is JSON.
 fn run<T: serde::de::DeserializeOwned>(
     name: &str,
     script: &str,
@@ -95,7 +97,7 @@ impl Tree {
     /// Opens an unpacked snapshot.
     ///
     /// # Errors
-    /// [`Error::Refused`] without a listing that can be read; [`Error::Io`].
+    /// [`Error::Refused`] if its listing is missing or unreadable; [`Error::Io`].
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join(LISTING_PATH);
         let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
@@ -111,27 +113,27 @@ impl Tree {
         })
     }
 
-    /// What the snapshot consists of.
+    /// The listing of the snapshot.
     pub fn listing(&self) -> &Listing {
         &self.listing
     }
 
-    /// Where an entry lies.
+    /// The path of an entry.
     pub fn path(&self, entry: &ListedEntry) -> PathBuf {
         self.root.join(&entry.path)
     }
 
-    /// The folder in which it lies.
+    /// The folder of the tree.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Makes sure that every listed file is there and every database is sound.
+    /// Checks that every listed file exists and every database is sound.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a file that is missing; [`Error::Damaged`] for a database.
+    /// [`Error::Refused`] for a missing file; [`Error::Damaged`] for a database.
     pub fn verify(&self) -> Result<()> {
-        // Samba's libraries would open through a link what lies elsewhere.
+        // Samba's libraries would follow a link to a file elsewhere.
         let is_database = |entry: &&ListedEntry| {
             let kind = Path::new(&entry.path).extension();
             entry.path.starts_with("private/sam.ldb.d/")
@@ -185,11 +187,11 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes the folders and links that a backup application knows nothing of, and gives everything its owner, mode and
-    /// attributes.
+    /// Makes the folders and links, which a backup application does not handle, and sets owner,
+    /// mode and attributes of all entries.
     ///
     /// # Errors
-    /// [`Error::Io`]: most of it needs root.
+    /// [`Error::Io`]: most of it requires root.
     pub fn shape(&self) -> Result<()> {
         let root = self.folder()?;
         for entry in &self.listing.entries {
@@ -201,7 +203,7 @@ impl Tree {
             };
             made.map_err(Error::io("make the folder or link", self.path(entry)))?;
         }
-        // What is in a folder comes first: it would change the folder's time.
+        // The content of a folder comes first, because it changes the folder's time.
         for entry in self.listing.entries.iter().rev() {
             let is_link = entry.kind == ListedKind::Link;
             (entry.attributes).apply_beneath(&root, Path::new(&entry.path), is_link)?;
@@ -209,7 +211,7 @@ impl Tree {
         Ok(())
     }
 
-    /// What a listing holds and a restore does not set, in words: extended attributes that would
+    /// Recorded attributes that a restore does not set, in words: extended attributes that would
     /// give programs privileges.
     pub fn withheld(&self) -> Vec<String> {
         let entries = self.listing.entries.iter();
@@ -223,10 +225,10 @@ impl Tree {
         Folder::open(&self.root).map_err(Error::io("open the folder", &self.root))
     }
 
-    /// Asks the databases who they are, and whether the partitions belong together.
+    /// Reads the identity from the databases, and checks that the partitions are consistent.
     ///
     /// # Errors
-    /// [`Error::Tool`] with what Samba's libraries say of databases that they cannot open.
+    /// [`Error::Tool`] with the message of Samba's libraries if they cannot open a database.
     pub fn identity(&self) -> Result<StoredIdentity> {
         self.script("identity", include_str!("scripts/identity.py"), &[])
     }
@@ -234,12 +236,13 @@ impl Tree {
     /// Gives the directory a new life under the same name: see `scripts/new_life.py`.
     ///
     /// # Errors
-    /// [`Error::Tool`]; then nothing is changed.
+    /// [`Error::Tool`]; then nothing was changed.
     pub fn begin_new_life(&self) -> Result<NewLife> {
         self.script("new_life", include_str!("scripts/new_life.py"), &[])
     }
 
-    /// Runs a script with the tree's configuration and private folder as its first arguments; it prints JSON.
+    /// Runs a script with the tree's configuration and private folder as its first arguments. Its
+    /// output is JSON.
     pub(crate) fn script<T: serde::de::DeserializeOwned>(
         &self,
         name: &str,
@@ -254,7 +257,7 @@ impl Tree {
         })
     }
 
-    /// Does something with Samba's tools and libraries, and removes what they leave behind.
+    /// Runs Samba's tools and libraries, and removes the files that they leave behind.
     pub(crate) fn with_configuration<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let configuration = self.configuration()?;
         let result = work(&configuration);
@@ -262,7 +265,7 @@ impl Tree {
         result
     }
 
-    /// Writes the configuration with which Samba's libraries find nothing but this tree.
+    /// Writes a configuration with which Samba's libraries use only this tree.
     fn configuration(&self) -> Result<PathBuf> {
         let path = self.root.join(CONFIGURATION_PATH);
         let run = self.root.join(RUN_PATH);
@@ -304,7 +307,7 @@ impl Tree {
         Ok(path)
     }
 
-    /// Removes what Samba's libraries left beside the files of the snapshot.
+    /// Removes the files that Samba's libraries left beside those of the snapshot.
     fn tidy(&self) -> Result<()> {
         let run = self.root.join(RUN_PATH);
         match std::fs::remove_dir_all(&run) {
@@ -351,7 +354,7 @@ impl Tree {
     }
 }
 
-/// Makes a link, unless an interrupted attempt made the same one.
+/// Makes a link, unless an interrupted attempt has made it already.
 fn make_link(root: &Folder, relative: &Path, target: &str) -> std::io::Result<()> {
     match root.create_link(relative, target) {
         Err(error)

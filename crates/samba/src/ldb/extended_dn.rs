@@ -1,49 +1,50 @@
-//! Names with components: `<GUID=...>;<SID=...>;<RMD_VERSION=1>;CN=...`, and before them for some
-//! syntaxes `B:`, the number of digits, `:`, hexadecimal digits, `:` (or `S:` with text).
+//! Distinguished names with components: `<GUID=...>;<SID=...>;<RMD_VERSION=1>;CN=...`. For some
+//! syntaxes `B:`, the number of hexadecimal digits, `:`, the digits and `:` come before them (or
+//! `S:` and text).
 
 use std::borrow::Cow;
 
 use ids::{Guid, Sid};
 
-/// A name with its components.
+/// A distinguished name with its components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtendedDn<'d> {
-    /// What stands before the name.
+    /// The binary or text part before the name.
     pub data: Option<Cow<'d, [u8]>>,
     /// The object's GUID.
     pub guid: Option<Guid>,
     /// Its SID.
     pub sid: Option<Sid>,
-    /// When the link was made and changed; of links that replicate value by value.
+    /// The times and versions of a link, if links of its attribute replicate value by value.
     pub stamp: Option<LinkStamp>,
     /// Whether the link was removed.
     pub is_removed: bool,
-    /// The name, which may be an old one: the GUID counts.
+    /// The name. It may be an old one; the GUID identifies the object.
     pub dn: &'d str,
 }
 
-/// The stamps of a link.
+/// The replication metadata of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkStamp {
-    /// When it was made, in 100 ns since 1601.
+    /// Its creation, in 100 ns since 1601.
     pub created: i64,
-    /// When it changed last.
+    /// Its last change, in 100 ns since 1601.
     pub changed: i64,
-    /// How often it changed.
+    /// The number of changes.
     pub version: u32,
-    /// The life of the server where it changed.
+    /// The invocation id of the server where it was changed.
     pub invocation_id: Guid,
-    /// The USN of the change there.
+    /// The USN of the change on that server.
     pub originating_usn: i64,
-    /// The USN of the change here.
+    /// The USN of the change on this server.
     pub local_usn: i64,
 }
 
-/// `RMD_FLAGS`: removed.
+/// Bit of `RMD_FLAGS`: removed.
 const REMOVED: u32 = 1;
 
 impl<'d> ExtendedDn<'d> {
-    /// Reads a value; `None` for one that is none. Components that are not known are passed over.
+    /// Parses a value. `None` if it is malformed. Skips unknown components.
     pub fn parse(value: &'d [u8]) -> Option<Self> {
         let mut rest = std::str::from_utf8(value).ok()?;
         let data = match rest.get(..2) {
@@ -94,14 +95,14 @@ impl<'d> ExtendedDn<'d> {
     }
 }
 
-/// A number of bytes, a colon, these bytes, a colon.
+/// A byte count, a colon, as many bytes, a colon.
 fn counted(text: &str) -> Option<(&str, &str)> {
     let (length, rest) = text.split_once(':')?;
     let (data, rest) = rest.split_at_checked(length.parse().ok()?)?;
     Some((data, rest.strip_prefix(':')?))
 }
 
-/// As text, or as the digits of its bytes.
+/// A GUID as text, or as the hexadecimal digits of its bytes.
 fn guid(text: &str) -> Option<Guid> {
     let bytes = || ids::hex::decode_array(text).map(Guid);
     text.parse().ok().or_else(bytes)

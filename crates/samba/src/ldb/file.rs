@@ -1,4 +1,4 @@
-//! One file of records.
+//! A file of records.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::database::DatabaseKind;
 use crate::error::{Error, Result};
 use crate::{lmdb, tdb};
 
-/// A file of records that nobody writes to.
+/// A file of records without writers.
 pub struct File(Kind);
 
 enum Kind {
@@ -14,7 +14,7 @@ enum Kind {
     Lmdb(lmdb::Records),
 }
 
-/// Where a record lies in its file.
+/// The position of a record in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(PlaceKind);
 
@@ -25,10 +25,10 @@ enum PlaceKind {
 }
 
 impl File {
-    /// Opens the file at `path`, a TDB or an LMDB.
+    /// Opens a TDB or LMDB file.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where it is neither; [`Error::Io`].
+    /// [`Error::Damaged`] if it is neither; [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
         match DatabaseKind::of_file(path)? {
             Some(DatabaseKind::Tdb) => Ok(Self(Kind::Tdb(tdb::Records::open(path)?))),
@@ -40,10 +40,10 @@ impl File {
         }
     }
 
-    /// Calls `visit` with the key, value and place of every record.
+    /// Calls `visit` with the key, value and position of every record.
     ///
     /// # Errors
-    /// [`Error::Damaged`] with the place; [`Error::Io`]; those of `visit`.
+    /// [`Error::Damaged`] with the position; [`Error::Io`]; errors of `visit`.
     pub fn visit<E: From<Error>>(
         &self,
         mut visit: impl FnMut(&[u8], &[u8], Place) -> Result<(), E>,
@@ -58,10 +58,10 @@ impl File {
         }
     }
 
-    /// The value at a place of this file.
+    /// The value at a position of this file.
     ///
     /// # Errors
-    /// As [`Self::visit`].
+    /// Same as [`Self::visit`].
     pub fn read(&self, place: Place) -> Result<Vec<u8>> {
         match (&self.0, place.0) {
             (Kind::Tdb(records), PlaceKind::Tdb(place)) => records.read(place),

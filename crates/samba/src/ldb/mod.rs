@@ -1,13 +1,13 @@
-//! Samba's databases of objects: records of names and values, in TDB or LMDB files.
+//! Samba's databases of objects: records of names and values in TDB or LMDB files.
 //!
-//! | module | what it knows |
+//! | module | content |
 //! | --- | --- |
-//! | [`File`] | one file: its records by key, whichever kind of file it is |
+//! | [`File`] | one file: its records by key, in either format |
 //! | [`Record`] | the packed form of an object |
-//! | [`ExtendedDn`] | names with GUID, SID and the stamps of a link |
+//! | [`ExtendedDn`] | names with GUID, SID and the replication metadata of a link |
 //!
-//! Values are kept as LDAP text. Keys begin with `GUID=` and 16 bytes, in databases of before Samba
-//! 4.8 with `DN=` and the name in upper case; names that begin with `@` are ldb's own.
+//! Values are stored as LDAP text. A key is `GUID=` and 16 bytes; in databases from before Samba
+//! 4.8 it is `DN=` and the name in upper case. Names that begin with `@` are ldb's own.
 #![forbid(unsafe_code)]
 
 mod extended_dn;

@@ -16,9 +16,9 @@
 /// A record: an object's name and its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'r> {
-    /// The distinguished name; none in the oldest form, whose key has it.
+    /// The distinguished name. None in the oldest form, which stores it in the key.
     pub dn: Option<&'r [u8]>,
-    /// The attributes in the order of the record.
+    /// The attributes, in the order of the record.
     pub elements: Vec<Element<'r>>,
 }
 
@@ -31,13 +31,13 @@ pub struct Element<'r> {
     pub values: Vec<&'r [u8]>,
 }
 
-/// Bytes that are no record.
+/// The error for malformed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("record: {what} at offset {offset} is cut short or contradicts itself")]
 pub struct Malformed {
-    /// The part.
+    /// The malformed part.
     pub what: &'static str,
-    /// Bytes from the start of the record.
+    /// Its offset in the record.
     pub offset: usize,
 }
 
@@ -46,10 +46,10 @@ const NAMED: u32 = 0x2601_1967;
 const APART: u32 = 0x2601_1968;
 
 impl<'r> Record<'r> {
-    /// Reads a record.
+    /// Parses a record.
     ///
     /// # Errors
-    /// Where it is of another form, or a part lies beyond its end.
+    /// Fails for an unknown form, and for a part beyond the end.
     pub fn parse(bytes: &'r [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader { bytes, at: 0 };
         let form = reader.number("the form")?;
@@ -74,14 +74,14 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// The values of an attribute, by its name in any case; empty where it has none.
+    /// The values of an attribute, whatever the case of its name. Empty if there are none.
     pub fn values(&self, name: &str) -> &[&'r [u8]] {
         let mut elements = self.elements.iter();
         let found = elements.find(|element| element.name.eq_ignore_ascii_case(name.as_bytes()));
         found.map_or(&[], |element| &element.values)
     }
 
-    /// The first value of an attribute, by its name in any case.
+    /// The first value of an attribute, whatever the case of its name.
     pub fn value(&self, name: &str) -> Option<&'r [u8]> {
         self.values(name).first().copied()
     }
@@ -108,7 +108,7 @@ impl<'r> Reader<'r> {
         Ok(taken)
     }
 
-    /// As many bytes, which NUL follows.
+    /// `length` bytes and a NUL.
     fn terminated(&mut self, length: usize, what: &'static str) -> Result<&'r [u8], Malformed> {
         let taken = self.take(length, what)?;
         match self.take(1, what)? {
@@ -127,7 +127,7 @@ impl<'r> Reader<'r> {
         Ok(number.fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
-    /// Up to NUL.
+    /// Bytes up to a NUL.
     fn text(&mut self, what: &'static str) -> Result<&'r [u8], Malformed> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let length = rest.iter().position(|byte| *byte == 0);

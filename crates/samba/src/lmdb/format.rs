@@ -1,24 +1,27 @@
-//! LMDB's file format, version 1 (LMDB 0.9), as a 64-bit little-endian machine writes it. Source: the public `mdb.c`.
+//! LMDB's file format, version 1 (LMDB 0.9), of a 64-bit little-endian machine. Source: the public
+//! `mdb.c`.
 //!
-//! A file is a row of pages. Pages 0 and 1 are meta pages, written in turn: the one with the higher transaction number
-//! is the state of the database. From it trees of branch and leaf pages hang: the free list, and the data. Values that
-//! do not fit into a leaf lie in runs of overflow pages.
+//! A file is a sequence of pages. Pages 0 and 1 are meta pages, written alternately; the one with
+//! the higher transaction number holds the current state. It refers to two trees of branch and leaf
+//! pages: the free list and the data. Values too long for a leaf are in runs of overflow pages.
 //!
-//! Page: number (8), padding (2), flags (2), then end of the pointers (2) and start of the nodes (2), or for overflow
-//! pages the length of the run (4). Then the pointers to the nodes, two bytes each, from the start of the page.
+//! Page: number (8), padding (2), flags (2), then end of the pointers (2) and start of the nodes
+//! (2), or for overflow pages the length of the run (4). Then the pointers to the nodes, two bytes
+//! each, from the start of the page.
 //!
-//! Node: low half (2) and high half (2) of the value's size, or of the child's number; flags (2), in a branch bits 32
-//! to 47 of the child's number; size of the key (2); key; value.
+//! Node: low half (2) and high half (2) of the value's size, or of the child's number; flags (2),
+//! in a branch bits 32 to 47 of the child's number; size of the key (2); key; value.
 //!
-//! Meta, behind the page's first 16 bytes: magic (4), version (4), address (8), map size (8), two trees (48 each, the
-//! free list first), last page (8), transaction (8). Tree: padding, in the first one the size of a page (4), flags (2),
-//! depth (2), branch, leaf and overflow pages (8 each), entries (8), root (8).
+//! Meta, after the page's first 16 bytes: magic (4), version (4), address (8), map size (8), two
+//! trees (48 each, the free list first), last page (8), transaction (8). Tree: padding, in the
+//! first one the size of a page (4), flags (2), depth (2), branch, leaf and overflow pages (8
+//! each), entries (8), root (8).
 
-/// Bytes of a page's header.
+/// Size of a page's header.
 pub const PAGE_HEADER: usize = 16;
-/// Bytes at the start of a file that hold the magic number.
+/// End of the magic number in a file.
 pub const MAGIC_END: usize = 24;
-/// Bytes of a meta page that are used.
+/// End of the used bytes in a meta page.
 pub const META_END: usize = 152;
 
 const MAGIC: u32 = 0xBEEF_C0DE;
@@ -29,7 +32,7 @@ pub const BRANCH: u16 = 0x01;
 pub const LEAF: u16 = 0x02;
 pub const OVERFLOW: u16 = 0x04;
 pub const META: u16 = 0x08;
-/// Keys of one size without nodes, only in trees of duplicates.
+/// Page of keys of one size, without nodes. Only in trees of duplicates.
 pub const LEAF_OF_KEYS: u16 = 0x20;
 
 /// Node flags: the value is the number of an overflow page.
@@ -47,12 +50,12 @@ pub fn has_magic(start: &[u8]) -> bool {
     u32_at(start, PAGE_HEADER) == Some(MAGIC)
 }
 
-/// A state of the database, as a meta page describes it.
+/// A state of the database, described by a meta page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
     /// Bytes in a page.
     pub page_size: u32,
-    /// The most that the file may grow to.
+    /// The maximum size of the file.
     pub map_size: u64,
     /// The tree of the free list.
     pub free: Tree,
@@ -60,7 +63,7 @@ pub struct Meta {
     pub data: Tree,
     /// The highest page number in use.
     pub last_page: u64,
-    /// The transaction that made this state.
+    /// The transaction that committed this state.
     pub transaction: u64,
 }
 
@@ -77,10 +80,10 @@ pub struct Tree {
 }
 
 impl Meta {
-    /// Reads a meta page.
+    /// Parses a meta page.
     ///
     /// # Errors
-    /// Says in words what is wrong.
+    /// Returns what is wrong, in words.
     pub fn parse(page: &[u8]) -> Result<Self, String> {
         let short = || "the meta page is cut short".to_owned();
         let number = |at| u32_at(page, at).ok_or_else(short);
@@ -110,7 +113,7 @@ impl Meta {
 }
 
 impl Tree {
-    /// Reads the 48 bytes of a tree.
+    /// Parses the 48 bytes of a tree.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self {
             flags: u16_at(bytes, 4)?,
@@ -130,12 +133,12 @@ pub struct Page<'a> {
     bytes: &'a [u8],
 }
 
-/// A node of a leaf: its key, and where its value lies.
+/// A node of a leaf: its key, and its value or the page of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaf<'a> {
     pub flags: u16,
     pub key: &'a [u8],
-    /// Bytes of the value; of all of it where it lies in overflow pages.
+    /// Size of the whole value, overflow pages included.
     pub value_size: u32,
     /// The value, or the number of its first overflow page, or a tree.
     pub value: &'a [u8],
@@ -154,12 +157,12 @@ impl<'a> Page<'a> {
         u16_at(self.bytes, 10)
     }
 
-    /// The length of a run of overflow pages, from its first page.
+    /// The length of a run of overflow pages; read from its first page.
     pub fn run(self) -> Option<u32> {
         u32_at(self.bytes, 12)
     }
 
-    /// How many nodes it has; `None` where the header cannot be right.
+    /// The number of nodes. `None` if the header is invalid.
     pub fn nodes(self) -> Option<usize> {
         let end = usize::from(u16_at(self.bytes, 12)?);
         let pointers = end.checked_sub(PAGE_HEADER)?;
@@ -171,14 +174,14 @@ impl<'a> Page<'a> {
         self.bytes.get(at..)
     }
 
-    /// The child of a branch's node.
+    /// The child in a node of a branch.
     pub fn child(self, index: usize) -> Option<u64> {
         let node = self.node(index)?;
         let part = |at| u16_at(node, at).map(u64::from);
         Some(part(0)? | part(2)? << 16 | part(4)? << 32)
     }
 
-    /// A leaf's node.
+    /// A node of a leaf.
     pub fn leaf(self, index: usize) -> Option<Leaf<'a>> {
         let node = self.node(index)?;
         let value_size = u32::from(u16_at(node, 0)?) | u32::from(u16_at(node, 2)?) << 16;

@@ -1,10 +1,12 @@
 //! The part of LMDB's own library that pins a state: environments and read transactions.
 //!
-//! The library is loaded while the program runs, and it is the one that Samba uses: the table of readers, through which
-//! a read transaction tells writers what not to reuse, is shared memory whose layout belongs to the library's version.
-//! Another copy of LMDB, built into this program, might read that table in another way.
+//! The library is loaded at run time, and is the one that Samba uses. A read transaction tells
+//! writers through the reader table which pages not to reuse. That table is shared memory, and its
+//! layout depends on the library's version: another copy of LMDB, built into this program, might
+//! interpret it differently.
 //!
-//! This is the only unsafe code of the crate. Declarations after the public `lmdb.h` of LMDB 0.9.
+//! This is the only unsafe code of the crate. The declarations follow the public `lmdb.h` of LMDB
+//! 0.9.
 #![allow(unsafe_code, reason = "calls into a C library")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
@@ -15,16 +17,17 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 
-/// The names under which the library is found.
+/// The names of the library.
 const NAMES: [&str; 2] = ["liblmdb.so.0", "liblmdb.so"];
 
 /// The file is the environment, not a folder.
 const NO_SUBDIR: c_uint = 0x4000;
-/// Read transactions belong to their handle, not to the thread.
+/// A read transaction belongs to its handle, not to its thread.
 const NO_TLS: c_uint = 0x20_0000;
 const READ_ONLY: c_uint = 0x2_0000;
 
-/// As many readers as Samba asks for: who opens a database first makes the table for all.
+/// As many readers as Samba requests: the first process that opens a database makes the table for
+/// all.
 const READERS: c_uint = 100_000;
 
 type Handle = *mut c_void;
@@ -42,15 +45,15 @@ pub struct Library {
     txn_renew: unsafe extern "C" fn(Handle) -> c_int,
     txn_abort: unsafe extern "C" fn(Handle),
     strerror: unsafe extern "C" fn(c_int) -> *const c_char,
-    /// Keeps the functions where they are.
+    /// Keeps the functions loaded.
     _library: libloading::Library,
 }
 
 impl Library {
-    /// Loads the library, once for the process.
+    /// Loads the library, once per process.
     ///
     /// # Errors
-    /// [`Error::Tool`] when there is none, or it lacks a function.
+    /// [`Error::Tool`] if it is missing, or lacks a function.
     pub fn load() -> Result<Arc<Self>> {
         static LOADED: OnceLock<Arc<Library>> = OnceLock::new();
         if let Some(loaded) = LOADED.get() {
@@ -65,7 +68,7 @@ impl Library {
 
     fn load_now() -> Result<Self, libloading::Error> {
         let [first, second] = NAMES;
-        // SAFETY: LMDB has no initialisation code that could do harm.
+        // SAFETY: LMDB has no initialization code that could do harm.
         let library = unsafe { libloading::Library::new(first) }
             .or_else(|error| unsafe { libloading::Library::new(second) }.map_err(|_| error))?;
         // SAFETY: the types are those of lmdb.h.
@@ -100,7 +103,7 @@ impl Library {
     }
 }
 
-/// An open environment: one database file, with its table of readers.
+/// An open environment: one database file with its reader table.
 pub(super) struct RawEnvironment {
     library: Arc<Library>,
     path: PathBuf,
@@ -113,12 +116,14 @@ unsafe impl Send for RawEnvironment {}
 unsafe impl Sync for RawEnvironment {}
 
 impl RawEnvironment {
-    /// Opens a database file to read it, beside those who write it. Not twice at once in one process.
+    /// Opens a database file for reading, beside its writers. Must not be called twice at once for
+    /// a file in one process.
     pub(super) fn open(library: Arc<Library>, path: &Path) -> Result<Self> {
         let name = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| Error::damaged(path, "its name contains a zero byte"))?;
         let mut handle = ptr::null_mut();
-        // SAFETY: `handle` is written once, and closed when `environment` is dropped, as after a failed open it must be.
+        // SAFETY: `handle` is written once, and closed when `environment` is dropped, as after a
+        // failed open it must be.
         library.check(path, "create an environment", unsafe {
             (library.env_create)(&raw mut handle)
         })?;
@@ -143,8 +148,8 @@ impl RawEnvironment {
         Ok(environment)
     }
 
-    /// Begins a read transaction: what is committed now stays readable until it is reset or dropped. Waits for whoever
-    /// holds the lock on the table of readers, to find a slot in it.
+    /// Begins a read transaction: the committed state stays readable until the transaction is reset
+    /// or dropped. Takes a slot in the reader table, and waits for the table's lock to do so.
     pub(super) fn begin(self: &Arc<Self>) -> Result<RawTransaction> {
         let mut handle = ptr::null_mut();
         // SAFETY: the environment is open and outlives the transaction, which holds it.
@@ -179,13 +184,13 @@ unsafe impl Send for RawTransaction {}
 unsafe impl Sync for RawTransaction {}
 
 impl RawTransaction {
-    /// Lets go of what it keeps readable. Its slot in the table of readers stays its own.
+    /// Releases the pinned state. The transaction keeps its slot in the reader table.
     pub(super) fn reset(&mut self) {
         // SAFETY: the transaction lives, and reads only.
         unsafe { (self.environment.library.txn_reset)(self.handle) };
     }
 
-    /// After a reset: what is committed now stays readable, as by a new transaction. Waits for nobody.
+    /// After a reset: pins the committed state again. Does not wait.
     pub(super) fn renew(&mut self) -> Result<()> {
         let environment = &self.environment;
         // SAFETY: the transaction lives, and reads only. Without a reset the library refuses.
@@ -195,7 +200,7 @@ impl RawTransaction {
             .check(&environment.path, "renew a read transaction", renewed)
     }
 
-    /// The number of the transaction that made the state that is read.
+    /// The number of the transaction that committed the pinned state.
     pub(super) fn id(&self) -> u64 {
         // SAFETY: the transaction lives.
         unsafe { (self.environment.library.txn_id)(self.handle) as u64 }

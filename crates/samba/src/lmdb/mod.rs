@@ -1,8 +1,8 @@
-//! LMDB files: a snapshot of one that stays readable while others write.
+//! LMDB files: a snapshot that stays readable while others write.
 //!
-//! A read transaction of LMDB's own library pins a state of the database: no page of it is reused while the
-//! transaction lasts. The pages are then read from the file itself, in order, and only those that the state consists
-//! of; there is no temporary copy.
+//! A read transaction of LMDB's own library pins a state of the database: none of its pages is
+//! reused during the transaction. The pages are then read from the file itself, in order, and only
+//! those of the state. There is no temporary copy.
 
 mod format;
 mod library;

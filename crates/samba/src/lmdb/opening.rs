@@ -1,13 +1,14 @@
 //! Opening a database within a time limit.
 //!
-//! LMDB's library waits without one in two places: for the first byte of the lock file, which whoever makes that file
-//! keeps to himself meanwhile, and for the mutex of the table of readers, in which a place is taken. Both are held for
-//! microseconds. But a process that is stopped there (SIGSTOP, a debugger, a frozen cgroup) holds them until it goes on;
-//! of one that ends they are free.
+//! LMDB's library waits without a limit for two locks: the first byte of the lock file, held by the
+//! process that creates the file, and the mutex of the reader table, held while a slot is taken.
+//! Both are held for microseconds. But a process that is stopped in between (SIGSTOP, a debugger, a
+//! frozen cgroup) holds them until it continues. A process that ends releases them.
 //!
-//! The library cannot be told to give up. So it is called on a thread of its own, and what gives up is the wait for
-//! that. The thread ends as soon as the lock is free. Until then nobody else tries, so there is one for each database at
-//! most; nor may a process open a database twice: closing one would lose the locks of the other.
+//! The library offers no way to cancel the wait. Therefore it runs on a thread of its own, and only
+//! the wait for this thread is limited. The thread ends as soon as the lock is free. Until then
+//! nobody else tries, so there is at most one such thread per database. A process must not open a
+//! database twice anyway: closing one would release the locks of the other.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::process::Process;
 
-/// How many processes an error names.
+/// The number of processes that an error lists.
 const NAMED: usize = 8;
 
 /// The databases that are being opened.
@@ -29,10 +30,11 @@ fn being_opened() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     BEING_OPENED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens a database and takes a place among its readers; the transaction is reset.
+/// Opens a database and takes a slot in its reader table. The returned transaction is reset.
 ///
 /// # Errors
-/// [`Error::Stuck`] when the limit passes, or an earlier attempt still waits; [`Error::Tool`] what LMDB's library says.
+/// [`Error::Stuck`] if the limit passes, or an earlier attempt still waits; [`Error::Tool`] for an
+/// error of LMDB's library.
 pub(super) fn open(library: &Arc<Library>, path: &Path, limit: Duration) -> Result<RawTransaction> {
     if !being_opened().insert(path.to_path_buf()) {
         return Err(stuck(path, "since an earlier attempt".to_owned()));
@@ -44,7 +46,7 @@ pub(super) fn open(library: &Arc<Library>, path: &Path, limit: Duration) -> Resu
         .spawn(move || {
             let opened = begin(thread_library, &thread_path);
             let mut being_opened = being_opened();
-            // Where nobody waits any more it is closed here, before another attempt may begin.
+            // If the wait has ended, this closes the database before another attempt may begin.
             drop(send.send(opened));
             being_opened.remove(&thread_path);
         });
@@ -80,8 +82,8 @@ fn stuck(path: &Path, waited: String) -> Error {
     }
 }
 
-/// Who may hold the locks, and what to do: each process that reads or writes the database has a lock on a byte of its
-/// own in the lock file.
+/// The processes that may hold the locks, and the next step. Each reader or writer of the database
+/// holds a lock on a byte of its own in the lock file.
 fn who(path: &Path) -> String {
     let mut lock_file = path.as_os_str().to_owned();
     lock_file.push("-lock");
@@ -128,8 +130,9 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(300);
     const LONG: Duration = Duration::from_secs(20);
 
-    /// A user of the database that stops while it holds one of LMDB's locks: by the library itself it opens the database
-    /// and takes a place among the readers; then it takes the lock as the library does, and stops.
+    /// A user of the database that stops while it holds one of LMDB's locks. It opens the database
+    /// and takes a reader slot through the library; then it takes the lock as the library does, and
+    /// stops.
     const STOPPED: &str = r#"
 import ctypes, fcntl, mmap, os, signal, sys
 path, lock = sys.argv[1:]
@@ -215,7 +218,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
                 "{error}"
             );
 
-            // Trying again waits for nothing and adds no thread.
+            // Another attempt neither waits nor adds a thread.
             for _ in 0..5 {
                 let begin = Instant::now();
                 let error = open(LONG).err().expect("it cannot be opened").to_string();
@@ -223,7 +226,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
                 assert!(begin.elapsed() < LONG / 2);
             }
 
-            // As soon as the lock is free, it can be opened, and no thread is left.
+            // Once the lock is free, the database can be opened, and no thread remains.
             drop(stopped);
             let deadline = Instant::now() + LONG;
             while let Err(error) = open(SHORT) {

@@ -1,4 +1,4 @@
-//! The pages of a state, as one of the two meta pages of a file describes it.
+//! The pages of a state, described by one of the two meta pages.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::format::{self, Meta};
 use crate::error::{Error, Result};
 
-/// How many pages a state may have beyond the end of its file.
+/// The most pages that a state may have beyond the end of its file.
 const NEVER_WRITTEN: u64 = 1 << 20;
 
 /// A file, and the state in it that a meta page describes.
@@ -20,7 +20,7 @@ pub(super) struct StatePages {
 }
 
 impl StatePages {
-    /// The last state of a database that nobody writes to.
+    /// The last state of a database without writers.
     pub(super) fn newest(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let [one, other] = [0, 1].map(|number| Self::of_file(path, &file, number));
@@ -32,7 +32,7 @@ impl StatePages {
         }
     }
 
-    /// The state that one of the two meta pages of a file describes.
+    /// The state described by meta page `number`, 0 or 1.
     pub(super) fn of_file(path: &Path, file: &File, number: u64) -> Result<Self> {
         let damaged = |reason: String| Error::damaged(path, reason);
         let length = file.metadata().map_err(Error::io("look at", path))?.len();
@@ -57,7 +57,7 @@ impl StatePages {
                 meta.page_size
             )));
         }
-        // Pages that were taken and given back in one transaction may never have been written.
+        // Pages that one transaction took and freed may never have been written.
         if meta.last_page > length / u64::from(page_size) + NEVER_WRITTEN {
             return Err(damaged(format!(
                 "page {number}: it says that page {} is in use, in a file of {length} bytes",
@@ -72,7 +72,7 @@ impl StatePages {
         })
     }
 
-    /// Bytes of the file that holds the state.
+    /// Size of the file up to the state's last page.
     pub(super) fn size(&self) -> u64 {
         (self.meta.last_page + 1) * u64::from(self.meta.page_size)
     }

@@ -1,4 +1,4 @@
-//! The records of a database that nobody writes to.
+//! The records of a database without writers.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use super::format::{self, NO_PAGE, PAGE_HEADER, Page};
 use super::pages::StatePages;
 use crate::error::Result;
 
-/// A database that nobody writes to, open for reading its records.
+/// A database without writers, open for reading its records.
 pub struct Records {
     pages: StatePages,
 }
 
-/// Where a record lies.
+/// The position of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     page: u64,
@@ -22,7 +22,7 @@ impl Records {
     /// Opens the last state of the database at `path`.
     ///
     /// # Errors
-    /// [`Error::Damaged`](crate::Error::Damaged) where no meta page describes a state;
+    /// [`Error::Damaged`](crate::Error::Damaged) if no meta page describes a state;
     /// [`Error::Io`](crate::Error::Io).
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self {
@@ -30,11 +30,11 @@ impl Records {
         })
     }
 
-    /// Calls `visit` with the key, value and place of every record, by their keys.
+    /// Calls `visit` with the key, value and position of every record, in the order of the keys.
     ///
     /// # Errors
     /// [`Error::Damaged`](crate::Error::Damaged) with the page; [`Error::Io`](crate::Error::Io);
-    /// those of `visit`.
+    /// errors of `visit`.
     pub fn visit<E: From<crate::Error>>(
         &self,
         mut visit: impl FnMut(&[u8], &[u8], Place) -> Result<(), E>,
@@ -47,7 +47,7 @@ impl Records {
         let mut waiting = vec![(tree.root, tree.depth)];
         let mut bytes = vec![0; self.pages.meta.page_size as usize];
         while let Some((number, levels)) = waiting.pop() {
-            // A sound tree has each page once.
+            // A sound tree refers to each page once.
             left = left
                 .checked_sub(1)
                 .ok_or_else(|| self.pages.damaged(number, "it is used twice"))?;
@@ -75,7 +75,7 @@ impl Records {
                 match leaf.flags & (format::BIG | format::TREE) {
                     0 => visit(leaf.key, leaf.value, place)?,
                     format::BIG => visit(leaf.key, &self.overflow(leaf)?, place)?,
-                    // Trees inside of trees: ldb has none.
+                    // Trees within trees: ldb has none.
                     _ => {}
                 }
             }
@@ -83,10 +83,10 @@ impl Records {
         Ok(())
     }
 
-    /// The value at a place.
+    /// The value at a position.
     ///
     /// # Errors
-    /// As [`Self::visit`].
+    /// Same as [`Self::visit`].
     pub fn read(&self, place: Place) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.pages.meta.page_size as usize];
         self.pages.read_pages(place.page, &mut bytes)?;

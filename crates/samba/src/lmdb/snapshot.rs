@@ -1,4 +1,4 @@
-//! A pinned state of an LMDB database, verified and read in the order of the file.
+//! A pinned state of an LMDB database, verified, and read in the order of the file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,38 +14,39 @@ use crate::error::{Error, Result};
 /// A database, opened beside its writers.
 pub struct Environment {
     path: PathBuf,
-    /// To read pages; LMDB's own locks lie on another file, so that closing this one loses none.
+    /// For reading pages. LMDB's own locks are on another file, so closing this one releases none.
     file: File,
-    /// Reset: it pins nothing yet.
+    /// Reset: pins nothing yet.
     transaction: RawTransaction,
 }
 
-/// A state of the database that nobody changes any more.
+/// A state of the database that no longer changes.
 pub struct Snapshot {
     pages: StatePages,
-    /// Keeps the pages from being reused. None where nobody writes.
+    /// Keeps the pages from being reused. None if there are no writers.
     _transaction: Option<RawTransaction>,
 }
 
-/// What a walk through all trees found.
+/// The result of a walk through all trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statistics {
-    /// Bytes of the file that holds the state.
+    /// Size of the file up to the state's last page.
     pub size: u64,
-    /// Pages that the state consists of, meta pages included.
+    /// The number of pages in the state, including the meta pages.
     pub used_pages: u64,
-    /// Records in the data's tree.
+    /// The number of records in the data tree.
     pub entries: u64,
-    /// The transaction that made the state.
+    /// The transaction that committed the state.
     pub transaction: u64,
 }
 
 impl Environment {
-    /// Opens a database, and takes a place among its readers, so that pinning a state waits for no lock of LMDB's. For
-    /// those that opening takes it waits as long as `limit`.
+    /// Opens a database and takes a slot in its reader table, so that pinning a state needs no lock
+    /// of LMDB's. Waits up to `limit` for the locks that opening needs.
     ///
     /// # Errors
-    /// [`Error::Stuck`] when somebody keeps one of them; [`Error::Tool`] what LMDB's library says; [`Error::Io`].
+    /// [`Error::Stuck`] if one of them is not free in time; [`Error::Tool`] for an error of LMDB's
+    /// library; [`Error::Io`].
     pub fn open(library: &Arc<Library>, path: &Path, limit: Duration) -> Result<Self> {
         Ok(Self {
             transaction: opening::open(library, path, limit)?,
@@ -54,10 +55,11 @@ impl Environment {
         })
     }
 
-    /// Pins the committed state. Commits must not happen meanwhile: the caller holds the lock that stops them.
+    /// Pins the committed state. The caller holds the lock that prevents commits meanwhile.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when no meta page describes the pinned state; [`Error::Io`]; [`Error::Tool`].
+    /// [`Error::Damaged`] if no meta page describes the pinned state; [`Error::Io`];
+    /// [`Error::Tool`].
     pub fn pin(mut self) -> Result<Snapshot> {
         self.transaction.renew()?;
         let transaction = self.transaction;
@@ -78,16 +80,16 @@ impl Environment {
     }
 }
 
-/// Verifies the trees of a database that nobody writes to.
+/// Verifies the trees of a database without writers.
 ///
 /// # Errors
-/// [`Error::Damaged`] with the page at which they do not hold together; [`Error::Io`].
+/// [`Error::Damaged`] with the first inconsistent page; [`Error::Io`].
 pub fn verify(path: &Path) -> Result<()> {
     walk::pages_of(&StatePages::newest(path)?).map(drop)
 }
 
 impl Snapshot {
-    /// Bytes of the file that holds the state.
+    /// Size of the file up to the state's last page.
     pub fn size(&self) -> u64 {
         self.pages.size()
     }
@@ -95,7 +97,7 @@ impl Snapshot {
     /// Walks through all trees, verifies them, and returns a reader of the state.
     ///
     /// # Errors
-    /// [`Error::Damaged`] with the page at which the trees do not hold together.
+    /// [`Error::Damaged`] with the first inconsistent page.
     pub fn read(self: &Arc<Self>) -> Result<SnapshotReader> {
         let used = walk::pages_of(&self.pages)?;
         Ok(SnapshotReader {
@@ -111,7 +113,7 @@ impl Snapshot {
         })
     }
 
-    /// A reader of the state with all pages up to the last, whether the trees hold together or not.
+    /// A reader of all pages up to the state's last, without verification of the trees.
     pub fn read_unverified(self: &Arc<Self>) -> SnapshotReader {
         SnapshotReader {
             snapshot: self.clone(),
@@ -127,8 +129,8 @@ impl Snapshot {
     }
 }
 
-/// The pages of a state, in the order of the file. Pages that are not part of it are read as zeros: their content is
-/// left over from earlier, and may change while it is read.
+/// The pages of a state, in the order of the file. Other pages are read as zeros: they hold remains
+/// of earlier states, and may change meanwhile.
 pub struct SnapshotReader {
     snapshot: Arc<Snapshot>,
     used: PageSet,
@@ -137,13 +139,13 @@ pub struct SnapshotReader {
 }
 
 impl SnapshotReader {
-    /// What the state consists of.
+    /// The result of the walk.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Fills the buffer with the next pages and returns the bytes read; 0 at the end. The buffer's length is a
-    /// multiple of every page size: of 64 KiB.
+    /// Fills the buffer with the next pages and returns the number of bytes; 0 at the end. The
+    /// buffer's length must be a multiple of 64 KiB, and so of every page size.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -177,7 +179,7 @@ impl SnapshotReader {
         Ok(bytes.len())
     }
 
-    /// Both meta pages describe the pinned state: the file's own may be newer already.
+    /// Makes both meta pages describe the pinned state; those in the file may be newer.
     fn put_meta_pages(&self, bytes: &mut [u8]) {
         let page_size = self.snapshot.pages.meta.page_size as usize;
         let transaction = self.snapshot.pages.meta.transaction;
@@ -279,7 +281,7 @@ pub(super) mod tests {
             return;
         }
         let environment = Environment::open(&Library::load().unwrap(), &path, LIMIT).unwrap();
-        // What is committed before the pin is part of the state, and nothing is kept for us before it.
+        // What is committed before the pin is part of the state; nothing is pinned before it.
         for round in 0..4 {
             load(
                 &path,
@@ -289,7 +291,7 @@ pub(super) mod tests {
         }
         let before = dump(&path);
         let snapshot = Arc::new(environment.pin().unwrap());
-        // Enough commits to overwrite both meta pages and to reuse what was free.
+        // Enough commits to overwrite both meta pages and to reuse free pages.
         for round in 0..4 {
             load(
                 &path,
@@ -307,7 +309,7 @@ pub(super) mod tests {
         std::fs::write(&copy, read_all(reader)).unwrap();
         assert!(dump(&copy) == before, "the copy is not what was pinned");
 
-        // The copy can be written to, and read again by us.
+        // The copy can be written to, and read again.
         load(&copy, (5010..5100).map(|number| record(number, "more"))).unwrap();
         let environment = Environment::open(&Library::load().unwrap(), &copy, LIMIT).unwrap();
         let reader = Arc::new(environment.pin().unwrap()).read().unwrap();
@@ -363,7 +365,8 @@ pub(super) mod tests {
         proptest!(ProptestConfig::with_cases(200), |(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20), length in any::<prop::sample::Index>())| {
             let mut bytes = original.clone();
             for (index, byte) in changes {
-                // Most of a page is values: the structure lies at the start of pages and before their ends.
+                // Most of a page is values: the structure is at the start of pages and before their
+                // ends.
                 let at = index.index(bytes.len()) & !0xfff | index.index(64);
                 bytes[at] = byte;
             }

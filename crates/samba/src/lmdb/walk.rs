@@ -1,13 +1,13 @@
-//! The walk through all trees of a state: it verifies them, and finds the pages that the state consists of.
+//! The walk through all trees of a state: verifies them, and collects the pages of the state.
 
 use super::format::{self, NO_PAGE, PAGE_HEADER, Page, Tree};
 use super::pages::StatePages;
 use crate::error::Result;
 
-/// Which pages a state consists of.
+/// The pages of a state.
 ///
 /// # Errors
-/// [`Error::Damaged`](crate::Error::Damaged) with the page at which the trees do not hold together;
+/// [`Error::Damaged`](crate::Error::Damaged) with the first inconsistent page;
 /// [`Error::Io`](crate::Error::Io).
 pub(super) fn pages_of(pages: &StatePages) -> Result<PageSet> {
     let mut walk = Walk {
@@ -30,7 +30,7 @@ pub(super) fn pages_of(pages: &StatePages) -> Result<PageSet> {
 struct Walk<'a> {
     pages: &'a StatePages,
     used: PageSet,
-    /// Trees that are still to be walked: the data's, and those inside of it.
+    /// Trees still to be walked: the data's, and those inside it.
     trees: Vec<Tree>,
     /// The pages of the free list.
     free: Vec<u64>,
@@ -38,11 +38,11 @@ struct Walk<'a> {
 
 /// One tree's part of the walk.
 struct TreeWalk {
-    /// Whether it is the free list, whose values are page numbers.
+    /// Whether this is the free list, whose values are page numbers.
     is_free_list: bool,
-    /// Pages to look at, each with the number of levels from it to the leaves, itself included.
+    /// Pages to visit, each with the number of levels down to the leaves, its own included.
     waiting: Vec<(u64, u16)>,
-    /// What is counted, to be compared with what the root says.
+    /// Counts for comparison with those in the root.
     branch_pages: u64,
     leaf_pages: u64,
     overflow_pages: u64,
@@ -50,7 +50,7 @@ struct TreeWalk {
 }
 
 impl Walk<'_> {
-    /// Claims pages for what is being walked; nobody else may have them.
+    /// Claims pages for the current tree or value. Each page may be claimed once.
     fn claim(&mut self, first: u64, count: u64) -> Result<()> {
         let end = first
             .checked_add(count)
@@ -84,7 +84,7 @@ impl Walk<'_> {
             self.page(number, levels, &bytes, &mut walk)?;
         }
         if tree.flags & format::DUPLICATES_ALLOWED != 0 {
-            // The root counts each duplicate, wherever it lies.
+            // The root counts each duplicate, in whichever tree it is.
             walk.entries = tree.entries;
         }
         for (what, found, expected) in [
@@ -154,7 +154,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Claims a run of overflow pages, and reads its value where that is wanted.
+    /// Claims a run of overflow pages, and reads its value if required.
     fn overflow(&mut self, first: u64, size: u32, walk: &mut TreeWalk) -> Result<Vec<u8>> {
         let mut header = [0; PAGE_HEADER];
         self.pages.read_pages(first, &mut header)?;
@@ -179,7 +179,7 @@ impl Walk<'_> {
         Ok(value.split_off(PAGE_HEADER))
     }
 
-    /// A record of the free list: how many pages, then their numbers.
+    /// Parses a record of the free list: a count, then as many page numbers.
     fn free_pages(&mut self, value: &[u8]) -> Option<()> {
         let count = usize::try_from(format::u64_at(value, 0)?).ok()?;
         let numbers = value
@@ -192,15 +192,15 @@ impl Walk<'_> {
     }
 }
 
-/// Some of the pages of a file.
+/// A set of pages of a file.
 pub(super) struct PageSet {
-    /// A bit for each page.
+    /// One bit per page.
     bits: Vec<u64>,
     pages: u64,
 }
 
 impl PageSet {
-    /// None of so many pages.
+    /// The empty set, for a file of `pages` pages.
     pub(super) fn empty(pages: u64) -> Self {
         Self {
             bits: vec![0; pages.div_ceil(64) as usize],
@@ -208,14 +208,14 @@ impl PageSet {
         }
     }
 
-    /// All of so many pages.
+    /// The full set, for a file of `pages` pages.
     pub(super) fn all(pages: u64) -> Self {
         let mut set = Self::empty(pages);
         set.bits.fill(u64::MAX);
         set
     }
 
-    /// How many pages the file has.
+    /// The number of pages in the file.
     pub(super) fn pages(&self) -> u64 {
         self.pages
     }
@@ -225,7 +225,7 @@ impl PageSet {
         word >> (page % 64) & 1 != 0
     }
 
-    /// Adds a page; whether it was not there.
+    /// Adds a page. False if it was there already.
     fn add(&mut self, page: u64) -> bool {
         let mask = 1 << (page % 64);
         match self.bits.get_mut((page / 64) as usize) {
@@ -237,7 +237,7 @@ impl PageSet {
         }
     }
 
-    /// How many pages are in it.
+    /// The number of pages in the set.
     pub(super) fn count(&self) -> u64 {
         self.bits
             .iter()

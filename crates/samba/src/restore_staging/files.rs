@@ -1,4 +1,4 @@
-//! Files and folders: moved, removed, copied and made durable.
+//! Moves, removes and copies files and folders, and makes them durable.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::state;
 
-/// Makes a folder for root only, if it is not there.
+/// Makes a folder for root only, if it does not exist.
 pub(super) fn make_folder(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new()
@@ -24,7 +24,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).map_err(Error::io("move it aside or into place", from))
 }
 
-/// Removes a file or folder, if it is there.
+/// Removes a file or folder, if it exists.
 pub(super) fn remove(path: &Path) -> Result<()> {
     #[cfg(test)]
     super::tests::power_may_fail(path)?;
@@ -39,7 +39,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes durable which names are in a folder.
+/// Makes the names in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> Result<()> {
     let synced = File::open(path).and_then(|folder| folder.sync_all());
     synced.map_err(Error::io("make the folder durable", path))
@@ -51,7 +51,7 @@ pub(super) fn sync_all(path: &Path) -> Result<()> {
     rustix::fs::syncfs(&folder).map_err(Error::os("make the restored files durable", path))
 }
 
-/// Copies a folder with all that is in it, attributes included.
+/// Copies a folder with its content and attributes.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut waiting = vec![(from.to_path_buf(), to.to_path_buf())];
     let mut done = Vec::new();

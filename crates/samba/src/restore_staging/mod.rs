@@ -1,19 +1,21 @@
 //! The restore staging: restored files are collected there, then replace the domain controller's
 //! state.
 //!
-//! A domain controller without `private/sam.ldb` does not start. So that file is taken away before anything else is
-//! touched, and its successor comes last, by one rename: before it there is no directory that could start, after it
-//! there is the whole restored one. In between everything is a rename too; what was there is kept aside until the end.
+//! A domain controller does not start without `private/sam.ldb`. So this file is moved away before
+//! any other change, and its successor comes last, by one rename: no directory can start before the
+//! rename, and only the restored one after it. In between there are only renames, too; the previous
+//! files are kept aside until the end.
 //!
 //! ```text
 //! lock           private/sam.ldb -> private/dsbackup.previous/
-//! put in place   every root: what is there -> dsbackup.previous/, then what is restored -> its place
+//! put in place   every root: previous files -> dsbackup.previous/, then restored files -> root
 //!                private/sam.ldb
-//! tidy           dsbackup.previous/ and what is left of dsbackup.restore/ are removed
+//! tidy           dsbackup.previous/ and the rest of dsbackup.restore/ are removed
 //! ```
 //!
-//! Each step can be interrupted: a new attempt finds what was there before the first one still aside. Whether an earlier
-//! one was interrupted the caller must know: it keeps a mark of its own from before the lock to after the tidying.
+//! Each step can be interrupted: a new attempt finds the previous files still aside. The caller
+//! must know whether an earlier attempt was interrupted: it keeps a marker of its own from before
+//! the lock until after the tidying.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -35,13 +37,14 @@ use crate::tree::Tree;
 use files::{make_folder, remove, rename, sync_all, sync_folder};
 use step::Step;
 
-/// Where a restore's files are collected, in the state folder and in roots on other file systems.
+/// The name of the folder for restored files, in the state folder and in roots on other file
+/// systems.
 const STAGING: &str = "dsbackup.restore";
-/// Where what lay in a root before the restore is kept, in that root.
+/// The name of the folder for a root's previous files, in that root.
 const PREVIOUS: &str = "dsbackup.previous";
-/// In [`PREVIOUS`]: all of it is there, what lies in the root now is of the restore.
+/// In [`PREVIOUS`]: all previous files are there, and those in the root are restored ones.
 const ALL_ASIDE: &str = "dsbackup.all-aside";
-/// In [`STAGING`]: nothing but the last rename is to be done.
+/// In [`STAGING`]: only the last rename remains.
 const LAST_STEP: &str = "dsbackup.last-step";
 /// The file without which no domain controller starts.
 const SAM: &str = "sam.ldb";
@@ -52,20 +55,20 @@ pub struct RestoreStaging<'a> {
 }
 
 impl<'a> RestoreStaging<'a> {
-    /// That of an installation.
+    /// The restore staging of an installation.
     pub fn of(installation: &'a Installation) -> Self {
         Self { installation }
     }
 
-    /// The folder in which a restore's files are collected.
+    /// The folder for restored files.
     pub fn folder(&self) -> PathBuf {
         self.installation.state.join(STAGING)
     }
 
-    /// Makes sure that no domain controller runs on the state, and that no tool has it open.
+    /// Checks that no domain controller runs on the state, and that no tool has it open.
     ///
     /// # Errors
-    /// [`Error::Running`] with what was found.
+    /// [`Error::Running`] with the process or the lock.
     pub fn check_stopped(&self) -> Result<()> {
         let running = |reason: String| {
             Err(Error::Running(format!(
@@ -105,20 +108,20 @@ impl<'a> RestoreStaging<'a> {
         Ok(())
     }
 
-    /// Whether the state is one that a domain controller could start from.
+    /// Whether a domain controller could start from the state.
     pub fn can_start(&self) -> bool {
         self.installation.sam().exists()
     }
 
-    /// Takes away what a domain controller needs to start, durably, and makes an empty folder for the restore's files.
-    /// `interrupted` says that an earlier restore was not completed.
+    /// Removes what a domain controller needs to start, durably, and makes an empty folder for
+    /// restored files. `interrupted`: an earlier restore was not completed.
     ///
     /// # Errors
     /// [`Error::Running`], [`Error::Io`].
     pub fn lock(&self, interrupted: bool) -> Result<()> {
         self.check_stopped()?;
         if !interrupted {
-            // What a completed restore could not remove.
+            // Remains of a completed restore.
             self.tidy()?;
         }
         let private = &self.installation.private;
@@ -127,7 +130,7 @@ impl<'a> RestoreStaging<'a> {
             let previous = private.join(PREVIOUS);
             make_folder(&previous)?;
             match previous.join(ALL_ASIDE).exists() {
-                // It is that of the interrupted restore.
+                // This one is of the interrupted restore.
                 true => remove(&sam)?,
                 false => rename(&sam, &previous.join(SAM))?,
             }
@@ -140,12 +143,12 @@ impl<'a> RestoreStaging<'a> {
         sync_folder(&self.installation.state)
     }
 
-    /// Puts a verified tree, shaped and with its new life, into place. When this returns the domain controller can
-    /// start.
+    /// Puts a tree into place that was verified, shaped and given a new life. Afterwards the domain
+    /// controller can start.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a tree that does not fit; [`Error::Io`]. Then the domain controller cannot start, and what
-    /// was there before is still aside.
+    /// [`Error::Refused`] for a tree without a private folder; [`Error::Io`]. Then the domain
+    /// controller cannot start, and the previous files are still aside.
     pub fn put(&self, tree: &Tree) -> Result<()> {
         self.check_stopped()?;
         let steps = self.steps(tree)?;
@@ -173,7 +176,7 @@ impl<'a> RestoreStaging<'a> {
         sync_folder(&self.installation.private)
     }
 
-    /// Whether a restore came as far as its last rename: all that is left to do is to tidy up.
+    /// Whether a restore did its last rename, so that only the tidying remains.
     pub fn is_put(&self) -> bool {
         let folder = self.folder();
         folder.join(LAST_STEP).exists()
@@ -181,7 +184,7 @@ impl<'a> RestoreStaging<'a> {
             && !folder.join("private").join(SAM).exists()
     }
 
-    /// Removes what was there before a restore that is complete, and what is left of its files.
+    /// Removes the previous files after a complete restore, and the rest of the staging.
     ///
     /// # Errors
     /// [`Error::Io`]; the domain controller can start all the same.
@@ -196,7 +199,7 @@ impl<'a> RestoreStaging<'a> {
         for root in folders() {
             remove(&root.join(PREVIOUS))?;
         }
-        // That of the state folder says how far the restore came: it goes last.
+        // The state folder's staging records the progress of the restore: it goes last.
         for root in folders().filter(|root| **root != self.installation.state) {
             remove(&root.join(STAGING))?;
         }
@@ -207,8 +210,9 @@ impl<'a> RestoreStaging<'a> {
         state::not_state(self.installation)
     }
 
-    /// What the service was started with, smb.conf and the files that it includes now: it says where everything goes. Of a
-    /// file in a folder below that of smb.conf the name of that folder.
+    /// The names, in the folder of smb.conf, of smb.conf and of the files that it includes now.
+    /// They determine where everything goes, so they stay. For a file in a subfolder this is the
+    /// subfolder's name.
     fn configuration(&self) -> BTreeSet<String> {
         let smb_conf = &self.installation.smb_conf;
         let included = Includes::of(smb_conf).files;
@@ -225,14 +229,14 @@ impl<'a> RestoreStaging<'a> {
             .collect()
     }
 
-    /// What is to be moved where: each root of the snapshot that this server has too, the private folder last.
+    /// The roots of the snapshot that this server has, too; the private folder last.
     fn steps(&self, tree: &Tree) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         for root in state::roots(self.installation) {
             let staged = tree.root().join(&root.name);
             match staged.symlink_metadata() {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                // Of a root that was a link only the link was backed up; the server's own stays.
+                // A root that was a link was backed up as a link; the server's own stays.
                 Ok(found) if found.is_symlink() => continue,
                 found => found.map_err(Error::io("look at", &staged))?,
             };
@@ -273,7 +277,7 @@ mod tests {
     use crate::state::State;
 
     thread_local! {
-        /// How many more renames and removals succeed before the power fails.
+        /// The number of renames and removals until the power fails.
         static POWER: Cell<Option<usize>> = const { Cell::new(None) };
     }
 
@@ -322,7 +326,7 @@ mod tests {
             .collect()
     }
 
-    /// What a backup application would have written into the staging folder.
+    /// The staging folder after a backup application has written its files.
     fn unpack(from: &Installation, staging: &Path) -> Tree {
         let state = State::find(from).unwrap();
         for entry in &state.entries {
@@ -346,7 +350,7 @@ mod tests {
         staging.tidy()
     }
 
-    /// A process with the name of Samba's, and its number in the file where Samba writes its own.
+    /// A process with the name of Samba's, and its number in Samba's PID file.
     fn samba_process(installation: &Installation, program: &str) -> std::process::Child {
         std::fs::create_dir_all(&installation.pids).unwrap();
         let samba = installation.pids.join("samba");
@@ -407,7 +411,7 @@ mod tests {
                         || (is_untouched && content(&server).contains_key("private/sam.ldb")),
                     "after {steps} steps a domain controller could start from a mixture"
                 );
-                // Until the end nothing of what was there is lost.
+                // Nothing of the previous state is lost before the end.
                 let kept = server.private.join(PREVIOUS).join(SAM);
                 let kept = std::fs::read_to_string(kept).is_ok_and(|content| content == "previous");
                 assert!(
@@ -444,8 +448,8 @@ mod tests {
         assert!(steps > 15);
     }
 
-    /// smb.conf stays, so what it includes stays too, wherever it lies: one of another point in time would not
-    /// fit.
+    /// smb.conf stays, so the files that it includes stay, too, wherever they are: those of another
+    /// point in time would not fit.
     #[test]
     fn what_smb_conf_includes_stays_as_it_is() {
         let (backup_folder, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -466,7 +470,7 @@ mod tests {
                 server
             });
         std::fs::write(backup.configuration_folder().join("hosts"), "restored").unwrap();
-        // Of the included files one is gone, and one came later.
+        // One of the included files is gone, and one came later.
         std::fs::remove_file(server.configuration_folder().join(&files[0][4..])).unwrap();
         let later = server.configuration_folder().join("later.conf");
         std::fs::write(&later, "previous").unwrap();

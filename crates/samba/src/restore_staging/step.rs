@@ -1,4 +1,4 @@
-//! One root's part of putting a tree into place: what is there goes aside, what was restored takes its place.
+//! Putting one root into place: previous files go aside, restored files replace them.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,19 +9,19 @@ use super::{ALL_ASIDE, PREVIOUS, STAGING};
 use crate::error::{Error, Result};
 use crate::state::{self, OWN_PREFIX, Root};
 
-/// One root's part of putting a tree into place.
+/// The part of a restore that concerns one root.
 pub(super) struct Step {
     pub(super) root: Root,
-    /// Where the restored files lie.
+    /// The folder of the restored files.
     pub(super) staged: PathBuf,
-    /// The names of what is left as it is.
+    /// Names that stay unchanged.
     pub(super) spared: BTreeSet<String>,
-    /// Those of the restored folder.
+    /// The attributes of the restored folder.
     pub(super) attributes: Option<state::Attributes>,
 }
 
 impl Step {
-    /// The folder from which everything can be renamed into the root.
+    /// The staging folder on the root's file system.
     fn near(&self) -> PathBuf {
         self.root.original.join(STAGING)
     }
@@ -31,7 +31,7 @@ impl Step {
         self.staged.is_file()
     }
 
-    /// Copies the restored files if they lie on another file system than the root.
+    /// Copies the restored files if they are on another file system than the root.
     pub(super) fn bring_to_its_file_system(&self) -> Result<()> {
         use std::os::unix::fs::MetadataExt;
         let target = &self.root.original;
@@ -62,7 +62,7 @@ impl Step {
         }
     }
 
-    /// Moves what lies in the root aside, or removes what an interrupted restore put there.
+    /// Moves the root's files aside, or removes files of an interrupted restore.
     pub(super) fn set_aside(&self, not_state: &BTreeSet<PathBuf>) -> Result<()> {
         let target = &self.root.original;
         if self.is_file() {
@@ -74,7 +74,8 @@ impl Step {
         let was_all_aside = all_aside.exists();
         for child in self.children(target, not_state)? {
             let aside = previous.join(child.file_name().unwrap_or_default());
-            // What is aside already is older than what lies here: somebody tried to start a domain controller.
+            // The file aside is the previous one. This one is newer: somebody tried to start a
+            // domain controller.
             match was_all_aside || aside.symlink_metadata().is_ok() {
                 true => remove(&child)?,
                 false => rename(&child, &aside)?,
@@ -105,7 +106,7 @@ impl Step {
         sync_folder(target)
     }
 
-    /// A single file outside of all folders, such as a TLS key: the new one takes the old one's place.
+    /// Replaces a single file outside all folders, such as a TLS key.
     fn replace_file(&self) -> Result<()> {
         let target = &self.root.original;
         let folder = target.parent().unwrap_or(Path::new("/"));
@@ -119,7 +120,7 @@ impl Step {
         sync_folder(folder)
     }
 
-    /// What is in a folder and is to be moved.
+    /// The files in a folder that are to be moved.
     fn children(&self, folder: &Path, not_state: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
         let mut children = Vec::new();
         for child in std::fs::read_dir(folder).map_err(Error::io("list the folder", folder))? {

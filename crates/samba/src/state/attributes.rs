@@ -1,7 +1,7 @@
-//! What belongs to a file beside its content: owner, mode, time, extended attributes.
+//! The attributes of a file: owner, mode, time, extended attributes.
 //!
-//! On a domain controller they are part of the data: the shares' access rights live in `security.NTACL` and in POSIX
-//! ACLs, which are extended attributes too.
+//! They are part of a domain controller's data: the shares' access rights are in `security.NTACL`
+//! and in POSIX ACLs, which are extended attributes, too.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -17,40 +17,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The extended attributes that belong to a domain controller's state, beside those of users
-/// (`user.`): access rights of shares, and POSIX ACLs. Others protect the machine, or give a program
-/// privileges (`security.capability`); a snapshot neither takes nor sets them.
+/// The extended attributes of a domain controller's state, besides those of users (`user.`): access
+/// rights of shares, and POSIX ACLs. Others protect the computer, or give a program privileges
+/// (`security.capability`); a snapshot neither contains nor sets them.
 const OF_THE_STATE: [&str; 3] = [
     "security.NTACL",
     "system.posix_acl_access",
     "system.posix_acl_default",
 ];
-/// The longest attribute, and the longest list of names, that Linux has.
+/// The size limit of Linux for an attribute and for a list of names.
 const LONGEST: usize = 64 << 10;
 
 /// Owner, mode, time and extended attributes of a file, folder or link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
-    /// Permission bits, with set-user-id and so on; octal 7777 at most.
+    /// Permission bits, set-user-id and so on included; at most octal 7777.
     pub mode: u32,
-    /// The owning user's number.
+    /// The number of the owner.
     pub uid: u32,
-    /// The owning group's number.
+    /// The number of the owning group.
     pub gid: u32,
     /// Last modification, seconds since 1970-01-01 UTC.
     pub modified: i64,
-    /// And nanoseconds.
+    /// Its nanoseconds.
     pub modified_ns: u32,
-    /// Extended attributes, their values in hexadecimal digits.
+    /// Extended attributes, with values in hexadecimal digits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extended: BTreeMap<String, String>,
 }
 
 impl Attributes {
-    /// Reads them; `metadata` is that of the entry itself, not of what a link points to.
+    /// Reads the attributes of an entry; `metadata` is that of the entry itself, even for a link.
     ///
     /// # Errors
-    /// When the system refuses, or a name is not Unicode.
+    /// Fails if the system refuses, or a name is not Unicode.
     pub fn read(path: &Path, metadata: &Metadata) -> Result<Self> {
         Ok(Self {
             mode: metadata.mode() & 0o7777,
@@ -68,10 +68,10 @@ impl Attributes {
         names.filter(|name| !is_of_the_state(name))
     }
 
-    /// Gives them to the entry of that path.
+    /// Sets the attributes of the entry at a path.
     ///
     /// # Errors
-    /// As [`apply_beneath`](Self::apply_beneath).
+    /// Same as [`apply_beneath`](Self::apply_beneath).
     pub fn apply(&self, path: &Path, is_link: bool) -> Result<()> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Error::Refused(format!(
@@ -83,12 +83,13 @@ impl Attributes {
         self.apply_beneath(&folder, Path::new(name), is_link)
     }
 
-    /// Gives them to an entry beneath a folder, in the order that loses none: a change of owner
-    /// takes bits of the mode, a change of mode takes bits of an ACL. No link is followed. Of a
-    /// file, set-user-id and set-group-id are not set.
+    /// Sets the attributes of an entry beneath a folder, in an order that loses none: a change of
+    /// owner clears bits of the mode, a change of mode clears bits of an ACL. Follows no link.
+    /// Never sets set-user-id and set-group-id on a file.
     ///
     /// # Errors
-    /// When the system refuses: most need root, and a file system with extended attributes.
+    /// Fails if the system refuses: most attributes require root, and a file system with extended
+    /// attributes.
     pub fn apply_beneath(&self, root: &Folder, relative: &Path, is_link: bool) -> Result<()> {
         let path = root.path().join(relative);
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
@@ -110,7 +111,7 @@ impl Attributes {
                 AtFlags::SYMLINK_NOFOLLOW,
             )
             .map_err(Error::os("set the owner", &path))?;
-            // No call changes the attributes of a link by its open folder.
+            // No system call sets extended attributes of a link relative to an open folder.
             let link = format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd());
             self.apply_extended(Extended::At(&Path::new(&link).join(&name)), &path)?;
             return rustix::fs::utimensat(&folder, &name, &times, AtFlags::SYMLINK_NOFOLLOW)
@@ -170,11 +171,11 @@ fn is_of_the_state(name: &str) -> bool {
     name.starts_with("user.") || OF_THE_STATE.contains(&name)
 }
 
-/// An entry whose extended attributes are read or changed.
+/// The entry whose extended attributes are read or changed.
 enum Extended<'a> {
     /// An open file or folder.
     Of(&'a File),
-    /// Whatever is at this path, a link itself.
+    /// The entry at this path; a link itself.
     At(&'a Path),
 }
 

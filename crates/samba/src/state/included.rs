@@ -1,9 +1,9 @@
-//! The files that smb.conf includes, and those which they include.
+//! The files that smb.conf includes, directly and through each other.
 //!
-//! Samba reads them as if their lines stood in smb.conf. What follows is how it finds them (`source3/param/loadparm.c`): a
-//! file that does not exist is passed over; `registry` is no file; `%` begins a variable, whose value is that of a client
-//! or server; a relative path begins in the folder in which a process was started, wherever that is. So neither of the
-//! latter names a file that can be known here.
+//! Samba reads their lines as if they were in smb.conf. It finds them as follows
+//! (`source3/param/loadparm.c`): it skips a file that does not exist; `registry` is no file; `%`
+//! begins a variable, whose value depends on a client or server; a relative path begins in the
+//! folder where the process was started. The last two name no file that can be determined here.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,39 +13,40 @@ use std::path::{Path, PathBuf};
 
 use crate::smb_conf::{self, Parameter};
 
-/// As deep as Samba follows.
+/// Samba's limit for nested includes.
 const DEEPEST: usize = 100;
-/// More files than this are not followed.
+/// The most files that are followed.
 const MOST: usize = 1000;
-/// The most bytes of a file that are looked at.
+/// The most bytes of a file that are read.
 const LARGEST: u64 = 4 << 20;
-/// The most bytes of a line that a warning shows.
+/// The most bytes of a line in a warning.
 const SHOWN: usize = 300;
-/// More warnings than this are counted only.
+/// The most warnings; further ones are only counted.
 const WARNINGS: usize = 50;
 
-/// What is included.
+/// The included files.
 #[derive(Debug, Default)]
 pub struct Includes {
-    /// The files that exist, each once.
+    /// The existing files, each once.
     pub files: Vec<IncludedFile>,
-    /// Which lines name something else, and what that means for a snapshot.
+    /// Lines that name something else, and their effect on a snapshot.
     pub warnings: Vec<String>,
 }
 
-/// A file that is included.
+/// An included file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncludedFile {
-    /// Where it lies, without links.
+    /// Its path with all links resolved.
     pub path: PathBuf,
-    /// The path that names it.
+    /// Its path as named.
     pub named: PathBuf,
     /// The line that names it, with its file, for a warning.
     pub by: String,
 }
 
 impl Includes {
-    /// Looks for all files that a configuration includes. What cannot be found or read is a warning.
+    /// Finds all files that a configuration includes. A file that cannot be found or read becomes a
+    /// warning.
     pub fn of(smb_conf: &Path) -> Self {
         let mut includes = Self::default();
         let mut not_told = 0_usize;
@@ -117,11 +118,11 @@ impl Includes {
     }
 }
 
-/// What a parameter means for the files of a configuration.
+/// The meaning of a parameter for the files of a configuration.
 enum Meant {
     Nothing,
     Registry,
-    /// A file; whether smbd reads it instead of smb.conf.
+    /// A file, and whether smbd reads it instead of smb.conf.
     File(PathBuf, bool),
 }
 
@@ -154,7 +155,7 @@ fn line(file: &Path, parameter: &Parameter) -> String {
     )
 }
 
-/// Where a file that a line names lies.
+/// The path of a named file, with links resolved.
 fn locate(named: &Path) -> Result<PathBuf, String> {
     let unknown = "it is in the snapshot only if it lies in one of the folders that are backed up";
     if named.as_os_str().as_bytes().contains(&b'%') {
@@ -181,7 +182,8 @@ fn locate(named: &Path) -> Result<PathBuf, String> {
     })
 }
 
-/// Whether it can be a configuration. Without opening it: that could wait for ever, and do things.
+/// Whether a path can be a configuration file. Does not open it: that could block, or have side
+/// effects.
 fn look(path: &Path) -> Result<(), String> {
     let metadata = path
         .metadata()
@@ -343,7 +345,7 @@ mod tests {
         assert_eq!(warnings.last().unwrap(), "30 more warnings of this kind");
     }
 
-    /// The lines are those of Samba's own reader: what it takes from an included file, we have found.
+    /// We find the same lines as Samba's own reader: every included file that it uses.
     #[test]
     fn samba_includes_the_same_files() {
         let lab = Lab::new();
@@ -380,8 +382,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Files of which each includes any others, in any spelling of garbage: the search ends, finds what can be reached
-        /// and nothing else.
+        /// Files that include each other at random, among garbage in any spelling: the search ends,
+        /// and finds the files within reach and no others.
         #[test]
         fn any_web_of_files_is_followed_to_its_ends(
             web in prop::collection::vec(prop::collection::vec(0..12_usize, 0..4), 12),
@@ -393,7 +395,7 @@ mod tests {
                 let lines = includes.iter().filter(|other| **other > 0);
                 lab.write(&name, &lines.map(|other| format!("include = @{other}\n")).collect::<String>());
                 let mut text = std::fs::read(lab.path(&name)).unwrap();
-                // A comment of anything.
+                // A comment of random bytes.
                 text.push(b'#');
                 text.extend(garbage.iter().filter(|byte| **byte != b'\n'));
                 std::fs::write(lab.path(&name), text).unwrap();

@@ -1,8 +1,8 @@
-//! The listing: a small file of every snapshot that says what the other files are.
+//! The listing: a small file in every snapshot that describes the other files.
 //!
-//! A backup application handles names and bytes. What else belongs to a domain controller's state, its folders and
-//! links, owners, modes and extended attributes, and of which point in time it is, travels in the listing. Only the store
-//! that wrote it reads it again.
+//! A backup application handles names and bytes. The listing holds the rest of a domain
+//! controller's state: folders, links, owners, modes, extended attributes, and the point in time.
+//! Only the store that wrote it reads it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,65 +19,67 @@ use crate::state::{Attributes, Entry, Kind, OWN_PREFIX, State};
 /// The listing's path in a snapshot.
 pub const LISTING_PATH: &str = "samba-state.json";
 
-/// The version of the listing's format that is written, and the only one that is read.
+/// The only version of the listing's format that is written and read.
 const VERSION: u32 = 1;
 
-/// What a snapshot of a domain controller consists of, and of which point in time it is.
+/// The content of a snapshot of a domain controller, and its point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     version: u32,
-    /// Who was backed up.
+    /// The backed-up domain controller.
     pub identity: Identity,
-    /// highestCommittedUSN shortly before the point in time was pinned, which lacks nothing up to it.
+    /// highestCommittedUSN shortly before the point in time was pinned. The snapshot holds all
+    /// changes up to it.
     pub usn_before: u64,
-    /// When commits to the directory began to wait for it to be pinned, microseconds since 1970-01-01 UTC.
+    /// The time at which commits to the directory were blocked, in microseconds since 1970-01-01
+    /// UTC.
     pub pinned_from_us: u64,
-    /// When they went on.
+    /// The time at which they were allowed again.
     pub pinned_to_us: u64,
     /// The tombstone lifetime in days.
     pub tombstone_lifetime_days: u32,
-    /// The names of the partitions.
+    /// The naming contexts.
     pub naming_contexts: Vec<String>,
     /// Samba's version.
     pub samba_version: String,
-    /// Where the roots lay on the server.
+    /// The paths of the roots on the server.
     pub roots: Vec<Root>,
-    /// Every file, folder and link; folders before what is in them.
+    /// Every file, folder and link; folders before their content.
     pub entries: Vec<ListedEntry>,
-    /// What lay there and is not in the snapshot, with the reason.
+    /// Files that are not in the snapshot, with the reason.
     pub left_out: Vec<(String, String)>,
-    /// What may be missing, or has to be put back by hand.
+    /// What may be missing, or has to be restored by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What dbcheck found in the directory itself, at most a day before; none where that is not known.
+    /// The findings of dbcheck in the directory itself, at most a day older. None if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dbcheck: Option<Dbcheck>,
 }
 
-/// The place on the server of a root: the first part of an entry's path.
+/// A root: a folder or file of the server, whose name is the first part of its entries' paths.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Root {
     /// The first part of the paths below it.
     pub name: String,
-    /// Its place on the server.
+    /// Its path on the server.
     pub original: PathBuf,
 }
 
 /// An entry of the listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedEntry {
-    /// Where it lies in the snapshot, were it a file or not: names joined by `/`.
+    /// Its path in the snapshot: names joined by `/`. Folders and links have one, too.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: ListedKind,
-    /// What a link points to.
+    /// The target of a link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Owner, mode and so on.
     pub attributes: Attributes,
 }
 
-/// What an entry of the listing is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListedKind {
@@ -126,10 +128,10 @@ impl Listing {
         }
     }
 
-    /// Reads a listing, and refuses one whose paths would leave the folder that it describes.
+    /// Parses a listing, and refuses one with paths outside the folder that it describes.
     ///
     /// # Errors
-    /// [`Error::Refused`] for anything that is not a listing of a known version with plain paths.
+    /// [`Error::Refused`] for anything but a listing of a known version with plain paths.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct AnyVersion {
@@ -152,8 +154,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Makes sure that the entries can be made beneath one folder: plain names, each once, none
-    /// beneath what is no folder, and none of those that dsbackup itself uses there.
+    /// Checks that the entries can be made beneath one folder: plain names, each once, none beneath
+    /// a file or link, and none of dsbackup's own.
     fn check_entries(&self) -> Result<()> {
         let refused = |path: &str, what: &str| {
             Err(Error::Refused(format!(
@@ -197,7 +199,7 @@ impl Listing {
         Ok(())
     }
 
-    /// The listing as it is stored.
+    /// The listing in its stored form.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
@@ -206,7 +208,7 @@ impl Listing {
 }
 
 impl ListedEntry {
-    /// Whether it is a file of any kind.
+    /// Whether this is a file, of whichever kind.
     pub fn is_file(&self) -> bool {
         matches!(
             self.kind,
@@ -235,7 +237,7 @@ impl From<&Entry> for ListedEntry {
 
 #[cfg(test)]
 impl Listing {
-    /// A listing of a state, of nobody in particular.
+    /// The listing of a state, with a made-up identity.
     pub(crate) fn example(state: &State) -> Self {
         use ids::{DomainSid, Guid};
         Self {

@@ -1,8 +1,8 @@
-//! All that a domain controller's state consists of: which files, folders and links, and where each belongs.
+//! The state of a domain controller: its files, folders and links, and their paths in a snapshot.
 //!
-//! Nothing is looked for by its name: whatever lies in the private, state and configuration folders and in the shares
-//! is part of the state, unless it can be told to be of this run only: sockets, lock files, databases that are emptied
-//! at every start.
+//! No file is selected by name: everything in the private, state and configuration folders and in
+//! the shares is part of the state, except run-time data: sockets, lock files, databases emptied at
+//! every start.
 
 mod attributes;
 mod included;
@@ -21,47 +21,47 @@ use crate::file_start::read_start;
 use crate::installation::Installation;
 use crate::{lmdb, tdb};
 
-/// What everything that dsbackup itself puts beside a domain controller's files begins with.
+/// The prefix of all names that dsbackup itself uses beside a domain controller's files.
 pub const OWN_PREFIX: &str = "dsbackup.";
 
-/// Folders deeper than this are none of Samba's making.
+/// The depth limit for folders; Samba makes none deeper.
 const DEEPEST: usize = 64;
 
-/// More warnings than this are counted only.
+/// The most warnings; further ones are only counted.
 const MOST_WARNINGS: usize = 100;
 
-/// The state as it lies there.
+/// The state on the server.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// Where the roots of the listing lie on this server.
+    /// The paths of the roots on this server.
     pub roots: Vec<Root>,
-    /// Everything, each folder before what is in it.
+    /// All entries; each folder before its content.
     pub entries: Vec<Entry>,
-    /// What was left out, with the reason.
+    /// Files that were left out, with the reason.
     pub left_out: Vec<(PathBuf, &'static str)>,
-    /// What may be missing, or has to be put back by hand after a restore.
+    /// What may be missing, or has to be restored by hand.
     pub warnings: Vec<String>,
 }
 
 /// A file, folder or link of the state.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Where it belongs, whatever the layout of the server: `private/sam.ldb`, `sysvol/...`.
+    /// Its path in a snapshot, independent of the server's layout: `private/sam.ldb`, `sysvol/...`.
     pub path: String,
-    /// Where it lies on this server.
+    /// Its path on this server.
     pub original: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Owner, mode, times, extended attributes.
     pub attributes: Attributes,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A folder.
     Folder,
-    /// A symbolic link, and what it points to.
+    /// A symbolic link, with its target.
     Link(String),
     /// An LMDB database.
     Lmdb,
@@ -72,7 +72,7 @@ pub enum Kind {
 }
 
 impl Entry {
-    /// Whether it is a file of any kind.
+    /// Whether this is a file, of whichever kind.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::Lmdb | Kind::Tdb | Kind::File)
     }
@@ -82,7 +82,7 @@ impl State {
     /// Finds the state of an installed domain controller.
     ///
     /// # Errors
-    /// When a folder or file cannot be looked at, or has a name that is not Unicode.
+    /// Fails for an unreadable folder or file, and for a name that is not Unicode.
     pub fn find(installation: &Installation) -> Result<Self> {
         let roots = roots(installation);
         let mut walk = Walk {
@@ -109,8 +109,8 @@ impl State {
         Ok(state)
     }
 
-    /// Adds the files that smb.conf includes and that lie outside of all roots. They are no roots of an installation: a
-    /// restore in place writes to none of them.
+    /// Adds the files that smb.conf includes from outside all roots. They are no roots of an
+    /// installation: a restore in place does not write them.
     fn add_included(&mut self, files: Vec<IncludedFile>) -> Result<()> {
         let mut number = 0;
         for file in files {
@@ -150,7 +150,7 @@ impl State {
     /// Whether a path without links is that of an entry.
     fn has(&self, path: &Path) -> bool {
         self.roots.iter().any(|root| {
-            // Of a root that is a link only the link is.
+            // Of a root that is a link only the link is an entry.
             let is_link = |root: &Entry| matches!(root.kind, Kind::Link(_));
             let Ok(real) = root.original.canonicalize() else {
                 return false;
@@ -164,7 +164,8 @@ impl State {
         })
     }
 
-    /// Links of which only the link is part of the state. What is in the shares is their users' business.
+    /// Links whose targets are not part of the state. Links inside the shares are their users'
+    /// business.
     fn links_elsewhere(&self) -> Vec<String> {
         self.entries
             .iter()
@@ -187,13 +188,14 @@ impl State {
             .collect()
     }
 
-    /// The entry that lies at a path of this server.
+    /// The entry with a path on this server.
     pub fn by_original(&self, original: &Path) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.original == original)
     }
 }
 
-/// What is not part of the folder in which it lies: other roots, and places that are never backed up.
+/// Paths inside the folders that are not part of them: other roots, and folders that are never
+/// backed up.
 pub fn not_state(installation: &Installation) -> BTreeSet<PathBuf> {
     [
         installation.cache.clone(),
@@ -206,7 +208,8 @@ pub fn not_state(installation: &Installation) -> BTreeSet<PathBuf> {
     .collect()
 }
 
-/// The folders, and single files elsewhere, that make up a state, with the names they have in every snapshot.
+/// The folders, and single files elsewhere, that make up a state, with their names in every
+/// snapshot.
 pub fn roots(installation: &Installation) -> Vec<Root> {
     let root = |name: &str, original: &Path| Root {
         name: name.to_owned(),
@@ -280,7 +283,7 @@ impl Walk {
                             metadata,
                             depth + 1,
                         )),
-                        // It was there a moment ago, and it is not any more: then it is not part of the state.
+                        // It vanished since the folder was read, so it is not part of the state.
                         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                         Err(error) => return Err(Error::io("look at it", &child_original)(error)),
                     }
@@ -298,7 +301,7 @@ impl Walk {
         Ok(())
     }
 
-    /// What the entry is; `None` where it is not part of the state.
+    /// The kind of an entry. `None` if it is not part of the state.
     fn kind(&mut self, path: &Path, metadata: &std::fs::Metadata) -> Result<Option<Kind>> {
         let file_type = metadata.file_type();
         if file_type.is_dir() {
@@ -484,7 +487,7 @@ mod tests {
                 "{warnings}"
             );
         }
-        // A snapshot says so too, for whoever restores it.
+        // The snapshot records it, too, for whoever restores it.
         let listing = Listing::from_json(&Listing::example(&state).to_json()).unwrap();
         assert_eq!(listing.warnings, state.warnings);
     }
@@ -504,7 +507,7 @@ mod tests {
         assert_eq!(state.roots, roots(&installation));
     }
 
-    /// Let's Encrypt's way with keys: the path in smb.conf is a link.
+    /// The keys of Let's Encrypt: the path in smb.conf is a link.
     #[test]
     fn links_out_of_the_state_are_told() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! TDB files: enough of the format to lock, copy and verify one.
 //!
-//! All integers are in the byte order of the machine that made the file; little-endian ones are read. Source: tdb's
-//! public `tdb_private.h`.
+//! All integers are in the byte order of the computer that made the file; only little-endian files
+//! are read. Source: tdb's public `tdb_private.h`.
 //!
 //! | offset | bytes | field |
 //! | --- | --- | --- |
@@ -26,9 +26,10 @@ use crate::lock::Range;
 
 pub use records::{Place, Records};
 
-/// Bytes of the header.
+/// Size of the header.
 pub const HEADER: usize = 168;
-/// Bytes of the header of a record: next, length of the record, of key, of data, hash, magic.
+/// Size of a record's header: next, lengths of the record, its key and its data, hash, magic
+/// number.
 const RECORD_HEADER: u64 = 24;
 
 const FOOD: &[u8] = b"TDB file\n";
@@ -41,28 +42,28 @@ const MAGIC_FREE: u32 = !MAGIC_USED;
 const MAGIC_DEAD: u32 = 0xFEE1_DEAD;
 const MAGIC_RECOVERY: u32 = 0xf53b_c0e7;
 const MAGIC_RECOVERY_INVALID: u32 = 0;
-/// What a file is extended with before the new space becomes a record.
+/// Content of space that was added to a file and is no record yet.
 const FILLER: u32 = 0x4242_4242;
 
-/// Held for writing by every transaction from its start to its end.
+/// Locked exclusively by every transaction from start to end.
 pub const TRANSACTION: Range = Range {
     start: 8,
     length: 1,
     what: "transaction lock",
 };
-/// All hash chains: held for writing, one by one, by whoever stores outside of a transaction.
+/// All hash chains: locked exclusively, one by one, by writers outside a transaction.
 pub const RECORDS: Range = Range {
     start: HEADER as u64,
     length: 0,
     what: "record lock",
 };
 
-/// Whether the first bytes of a file are those of a TDB, of whatever version.
+/// Whether the first bytes of a file are those of a TDB, of whichever version.
 pub fn has_magic(start: &[u8]) -> bool {
     start.starts_with(FOOD)
 }
 
-/// What a TDB file's header says.
+/// The header of a TDB file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     hash_chains: u32,
@@ -72,10 +73,10 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header of a file; `None` where the file is no TDB.
+    /// Reads the header of a file. `None` if the file is no TDB.
     ///
     /// # Errors
-    /// When the file cannot be read, or is a TDB that this machine could not open either.
+    /// Fails if the file is unreadable, or is a TDB that this computer could not open.
     pub fn of_file(path: &Path) -> Result<Option<Self>> {
         let mut start = [0; HEADER];
         match read_start(path, &mut start)? {
@@ -107,8 +108,8 @@ impl Header {
         }))
     }
 
-    /// Whether processes share its hash chains through mutexes in the file. Such a database lives no longer than the
-    /// processes, and byte-range locks say nothing about it.
+    /// Whether processes share its hash chains through mutexes in the file. Such a database lives
+    /// no longer than the processes, and byte-range locks do not protect it.
     pub fn is_guarded_by_mutexes(&self) -> bool {
         self.features & FEATURE_MUTEXES != 0
     }
@@ -121,13 +122,13 @@ fn integer(bytes: &[u8], at: usize) -> u32 {
     field.map_or(0, u32::from_le_bytes)
 }
 
-/// Bytes of a file that nobody reads any more: those of the recovery area where no transaction is to be undone. What an
-/// earlier transaction replaced is left over there.
+/// The dead bytes of a file: those of the recovery area, unless a transaction must be undone. They
+/// are before-images of an earlier transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeftOver(std::ops::Range<u64>);
 
 impl LeftOver {
-    /// Zeros what of `buffer` is left over; it holds the bytes of the file from `at` on.
+    /// Zeros the dead bytes in `buffer`, which holds the bytes of the file from `at` on.
     pub fn blank(&self, at: u64, buffer: &mut [u8]) {
         let [start, end] = [self.0.start, self.0.end].map(|edge| {
             let offset = edge.saturating_sub(at);
@@ -137,11 +138,11 @@ impl LeftOver {
     }
 }
 
-/// Walks through a TDB file from record to record: each must be of a known kind and end where the next begins, the
-/// last at the end of the file.
+/// Walks through a TDB file from record to record. Each must be of a known kind and end where the
+/// next begins, the last at the end of the file.
 ///
 /// # Errors
-/// [`Error::Damaged`] with the offset of the first record that does not fit; [`Error::Io`].
+/// [`Error::Damaged`] with the offset of the first bad record; [`Error::Io`].
 pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
     let damaged = |reason: String| Error::damaged(path, reason);
     let read = |buffer: &mut [u8], at: u64| {
@@ -157,7 +158,7 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
     read(&mut start, 0)?;
     let header = Header::parse(path, &start)?
         .ok_or_else(|| damaged("it does not begin as a TDB file does".into()))?;
-    // The free list's head stands before the heads of the chains.
+    // The free list's head comes before the heads of the chains.
     let mut at = HEADER as u64 + 4 * (u64::from(header.hash_chains) + 1);
     if header.is_guarded_by_mutexes() {
         at += u64::from(header.mutex_size);
@@ -169,7 +170,7 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
         let magic = integer(&record, 20);
         let is_recovery = at == u64::from(header.recovery_start);
         if magic == FILLER || (magic == MAGIC_RECOVERY_INVALID && !is_recovery) {
-            // Whoever extended the file died before the new space became a record.
+            // The process that extended the file died before the new space became a record.
             at = window.end_of_filler(&read, at + RECORD_HEADER, size)?;
             continue;
         }
@@ -198,7 +199,7 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
         let content = at + RECORD_HEADER;
         at = content + u64::from(length);
         if is_recovery && magic == MAGIC_RECOVERY_INVALID {
-            // The last four bytes tell its length.
+            // The last four bytes hold its length.
             left_over = LeftOver(content..content.max(at - 4));
         }
     }
@@ -212,7 +213,7 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
 
 type Read<'a> = dyn Fn(&mut [u8], u64) -> Result<()> + 'a;
 
-/// A piece of the file, so that small neighbouring records cost one read.
+/// A window of the file, so that small neighboring records cost one read.
 #[derive(Default)]
 struct Window {
     start: u64,
@@ -222,7 +223,7 @@ struct Window {
 impl Window {
     const BYTES: u64 = 64 << 10;
 
-    /// The header of a record; what lies beyond the end of the file is zero.
+    /// The header of a record; bytes beyond the end of the file are zero.
     fn record(
         &mut self,
         read: &Read<'_>,
@@ -249,7 +250,7 @@ impl Window {
         self.start <= at && at + length as u64 <= end
     }
 
-    /// Where filler and zeros end, in steps of four bytes.
+    /// The end of filler and zeros, in steps of four bytes.
     fn end_of_filler(&mut self, read: &Read<'_>, from: u64, size: u64) -> Result<u64> {
         let mut at = from.min(size);
         while at < size {
@@ -317,7 +318,7 @@ mod tests {
             return;
         };
         check(&bytes).unwrap();
-        // What a file is extended with is not damage yet.
+        // The content of new space is no damage.
         for filler in [0, 0x42] {
             let mut extended = bytes.clone();
             extended.resize(bytes.len() + 8192, filler);
@@ -379,7 +380,7 @@ mod tests {
         let left_over = check(&bytes).unwrap();
         assert!(left_over.0.end - left_over.0.start > 300 * 200);
         let mut blanked = bytes.clone();
-        // As a file is read: in pieces.
+        // In pieces, as a file is read.
         for (number, piece) in blanked.chunks_mut(7000).enumerate() {
             left_over.blank(number as u64 * 7000, piece);
         }
@@ -393,7 +394,7 @@ mod tests {
             assert_eq!(*after, expected, "offset {at}");
         }
         assert_eq!(check(&blanked).unwrap(), left_over);
-        // TDB itself finds all in it, and goes on with it.
+        // TDB itself finds all records, and can write more.
         std::fs::write(&path, blanked).unwrap();
         let is_of = |round: u8| {
             format!(

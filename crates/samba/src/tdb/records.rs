@@ -1,4 +1,4 @@
-//! The records of a database that nobody writes to.
+//! The records of a database without writers.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// A database that nobody writes to, open for reading its records.
+/// A database without writers, open for reading its records.
 pub struct Records {
     path: PathBuf,
     file: File,
@@ -18,23 +18,23 @@ pub struct Records {
     header: Header,
 }
 
-/// Where a record lies.
+/// The position of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Of the value, in bytes from the start of the file.
+    /// Offset of the value in the file.
     value: u64,
     length: u32,
 }
 
-/// Bytes that are read at a time.
+/// The number of bytes read at a time.
 const WINDOW: usize = 1 << 20;
 
 impl Records {
     /// Opens the database at `path`.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where it is none, or where a transaction was interrupted: TDB's own tools
-    /// finish it when they open the database for writing. [`Error::Io`].
+    /// [`Error::Damaged`] if it is no TDB, or a transaction was interrupted: TDB's own tools roll
+    /// it back when they open the database for writing. [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
         let header = Header::of_file(path)?
             .ok_or_else(|| Error::damaged(path, "it does not begin as a TDB file does"))?;
@@ -52,17 +52,17 @@ impl Records {
             records.read_at(&mut record, recovery)?;
             if integer(&record, 20) == MAGIC_RECOVERY {
                 let reason = "a transaction was interrupted while it was written: open a copy \
-                    with tdbtool first, which takes it back";
+                    with tdbtool first, which rolls it back";
                 return Err(Error::damaged(path, reason));
             }
         }
         Ok(records)
     }
 
-    /// Calls `visit` with the key, value and place of every record, in the order of the file.
+    /// Calls `visit` with the key, value and position of every record, in the order of the file.
     ///
     /// # Errors
-    /// [`Error::Damaged`] with the offset; [`Error::Io`]; those of `visit`.
+    /// [`Error::Damaged`] with the offset; [`Error::Io`]; errors of `visit`.
     pub fn visit<E: From<Error>>(
         &self,
         mut visit: impl FnMut(&[u8], &[u8], Place) -> Result<(), E>,
@@ -85,7 +85,7 @@ impl Records {
                     at += RECORD_HEADER + u64::from(length);
                     continue;
                 }
-                // Whoever extended the file died before the new space became a record.
+                // The process that extended the file died before the new space became a record.
                 FILLER | MAGIC_RECOVERY_INVALID => {
                     at += 4;
                     continue;
@@ -118,7 +118,7 @@ impl Records {
         Ok(())
     }
 
-    /// The value at a place.
+    /// The value at a position.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -134,7 +134,7 @@ impl Records {
     }
 }
 
-/// A piece of the file, so that small neighbouring records cost one read.
+/// A window of the file, so that small neighboring records cost one read.
 #[derive(Default)]
 struct Window {
     start: u64,
@@ -142,7 +142,7 @@ struct Window {
 }
 
 impl Window {
-    /// Bytes of the file, which has so many from there on.
+    /// `length` bytes of the file from `at` on, which must exist.
     fn get(&mut self, records: &Records, at: u64, length: usize) -> Result<&[u8]> {
         let is_inside =
             at >= self.start && at + length as u64 <= self.start + self.bytes.len() as u64;
