@@ -27,6 +27,7 @@
 //! | [`log_set`] | the logs of a folder by name and generation, and which of them a database needs |
 //! | [`log`] | the content of transaction logs |
 //! | [`page`] | the inside of a page: header, tags, nodes, keys |
+//! | [`page_file`] | the pages of an open file by number, and which of them are kept |
 //! | [`tree`] | trees of pages, and cursors over their nodes |
 //! | [`catalog`] | tables, columns and indices |
 //! | [`record`] | the values of a row in the data of a node |
@@ -58,6 +59,7 @@ pub mod log;
 pub mod log_set;
 pub mod long_value;
 pub mod page;
+pub mod page_file;
 mod page_store;
 pub mod record;
 pub mod recovery;

@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::page::{ExtentNode, Extents, Fault, Pgno};
-use crate::tree::{TreeCursor, TreeId};
+use crate::tree::TreeId;
 use crate::{Error, Result};
 
 /// The tree that all space comes from: its owned pages are those of the whole database.
@@ -56,7 +56,7 @@ impl Database {
             root,
             objid: tree.objid,
         };
-        let mut cursor = TreeCursor::new(self, space_tree);
+        let mut cursor = self.nodes(space_tree);
         let mut pages = 0u64;
         while cursor.advance()? {
             let (Some(page), Some(node)) = (cursor.page(), cursor.node()?) else {

@@ -7,7 +7,6 @@ use ese::compression::Scheme;
 use ese::dump::Dump;
 use ese::long_value::{LongValueKey, LongValueRoot, LongValues};
 use ese::rows::Value;
-use ese::tree::TreeCursor;
 
 /// The databases of all fixtures, unpacked one at a time.
 fn each_database(mut check: impl FnMut(&str, &Database)) {
@@ -82,8 +81,8 @@ fn uncompressed_chunks_that_look_compressed_are_read_as_they_are() {
             let Some(tree) = table.long_values else {
                 continue;
             };
-            let mut values = LongValues::new(database, tree, table.chunk_len);
-            let mut cursor = TreeCursor::new(database, tree);
+            let mut values = LongValues::new(database.pages(), tree, table.chunk_len);
+            let mut cursor = database.nodes(tree);
             let mut root = None;
             while cursor.advance().expect("a node") {
                 let node = cursor.node().expect("a node").expect("is there");
@@ -138,8 +137,8 @@ fn every_entry_of_every_index_is_found_by_its_key_and_leads_to_its_row() {
                 .expect("a table")
                 .expect("is there");
             for index in table.indexes() {
-                let mut walk = TreeCursor::new(database, index.tree);
-                let mut seek = TreeCursor::new(database, index.tree);
+                let mut walk = database.nodes(index.tree);
+                let mut seek = database.nodes(index.tree);
                 let mut rows = database.rows(&table);
                 while walk.advance().expect("a node") {
                     let node = walk.node().expect("a node").expect("is there");
@@ -174,7 +173,7 @@ fn every_entry_of_every_index_is_found_by_its_key_and_leads_to_its_row() {
                 }
                 // Backwards there are as many nodes.
                 let (mut forwards, mut backwards) = (0, 0);
-                let mut cursor = TreeCursor::new(database, index.tree);
+                let mut cursor = database.nodes(index.tree);
                 while cursor.advance().expect("a node") {
                     forwards += 1;
                 }

@@ -9,20 +9,20 @@ use super::{
     TableEntry, TupleLimits, catalog_error, decode_1252,
 };
 use crate::Result;
-use crate::database::Database;
 use crate::page::{Fault, u16_at, u32_at};
+use crate::page_file::PageFile;
 use crate::record::{Fid, Malformed};
 use crate::tree::{TreeCursor, TreeId};
 
 /// Calls `visit` with all records of a catalog, or with those of one table, in the order of their keys: table by table
 /// the table, its columns, its indices, its long values.
 pub(super) fn scan(
-    database: &Database,
+    pages: &PageFile,
     catalog: TreeId,
     table: Option<u32>,
     mut visit: impl FnMut(&CatalogRow<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut cursor = TreeCursor::new(database, catalog);
+    let mut cursor = TreeCursor::new(pages, catalog);
     let prefix = table.map(key_of_table);
     let mut found = match &prefix {
         Some(prefix) => {
@@ -40,7 +40,7 @@ pub(super) fn scan(
                 let row = CatalogRow::read(page, &node).map_err(|malformed| {
                     let tag = cursor.index().unwrap_or_default()
                         + usize::from(page.header().reserved_tags);
-                    record_error(database, page.number(), tag, malformed)
+                    record_error(pages, page.number(), tag, malformed)
                 })?;
                 visit(&row)?;
             }
@@ -51,8 +51,8 @@ pub(super) fn scan(
 }
 
 #[cold]
-fn record_error(database: &Database, page: u32, tag: usize, malformed: Malformed) -> crate::Error {
-    database.fault(
+fn record_error(pages: &PageFile, page: u32, tag: usize, malformed: Malformed) -> crate::Error {
+    pages.fault(
         Fault::new(
             page,
             "catalog record",
@@ -71,7 +71,7 @@ fn key_of_table(objid: u32) -> [u8; 5] {
 
 /// Columns and indices of a table; `template` loads the template of that name.
 pub(super) fn table(
-    database: &Database,
+    pages: &PageFile,
     catalog: TreeId,
     entry: &TableEntry,
     template: impl Fn(&str) -> Result<Arc<Table>>,
@@ -81,7 +81,7 @@ pub(super) fn table(
     let mut columns: Vec<Column> = Vec::new();
     let mut last_columns = LastColumns::default();
     let mut indexes: Vec<(Index, Vec<u8>, Vec<u8>)> = Vec::new();
-    scan(database, catalog, Some(entry.tree.objid), |row| {
+    scan(pages, catalog, Some(entry.tree.objid), |row| {
         match row.kind {
             ObjectKind::Table => {
                 template_name = row.template.map(decode_1252);
@@ -89,7 +89,7 @@ pub(super) fn table(
             }
             ObjectKind::Column => {
                 last_columns.note(row.id as Fid);
-                columns.extend(column(database, entry, row)?);
+                columns.extend(column(pages, entry, row)?);
             }
             ObjectKind::Index => indexes.push((
                 index(row),
@@ -126,7 +126,7 @@ pub(super) fn table(
         let Some((key, conditions)) = segments else {
             let found = format!("{} and {} bytes", key.len(), conditions.len());
             let name = format!("{}, index {}", entry.name, index.name);
-            return Err(catalog_error(database, &name, "whole key columns", found));
+            return Err(catalog_error(pages, &name, "whole key columns", found));
         };
         index.key = (key.iter())
             .map(|segment| KeyColumn {
@@ -167,7 +167,7 @@ pub(super) fn table(
         long_values: entry.long_values,
         chunk_len: chunk_len
             .filter(|len| *len > 0)
-            .unwrap_or_else(|| database.page_size().long_value_chunk_len()),
+            .unwrap_or_else(|| pages.page_size().long_value_chunk_len()),
         template,
         columns,
         last_columns,
@@ -176,11 +176,11 @@ pub(super) fn table(
 }
 
 /// A column; `None` for one that was deleted.
-fn column(database: &Database, entry: &TableEntry, row: &CatalogRow<'_>) -> Result<Option<Column>> {
+fn column(pages: &PageFile, entry: &TableEntry, row: &CatalogRow<'_>) -> Result<Option<Column>> {
     const DELETED: u32 = 0;
     let name = decode_1252(row.name);
     let bad = |expected: &str, found: String| {
-        catalog_error(database, &format!("{}.{name}", entry.name), expected, found)
+        catalog_error(pages, &format!("{}.{name}", entry.name), expected, found)
     };
     let Ok(fid) = Fid::try_from(row.id) else {
         return Err(bad("a column number below 65536", row.id.to_string()));

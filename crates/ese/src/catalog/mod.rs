@@ -19,8 +19,8 @@ pub(crate) use row::{CatalogRow, ObjectKind};
 pub(crate) use table::{LastColumns, Section};
 pub(crate) use text::{decode_1252, encode_1252};
 
-use crate::database::Database;
 use crate::page::Pgno;
+use crate::page_file::PageFile;
 use crate::tree::TreeId;
 use crate::{Error, Result};
 
@@ -54,9 +54,9 @@ pub struct Catalog {
 
 impl Catalog {
     /// The catalog, or where it is damaged its copy.
-    pub(crate) fn read(database: &Database) -> Result<Self> {
-        match Self::read_from(database, CATALOG) {
-            Err(fault @ Error::Damaged { .. }) => match Self::read_from(database, SHADOW_CATALOG) {
+    pub(crate) fn read(pages: &PageFile) -> Result<Self> {
+        match Self::read_from(pages, CATALOG) {
+            Err(fault @ Error::Damaged { .. }) => match Self::read_from(pages, SHADOW_CATALOG) {
                 Ok(copy) => Ok(Self {
                     fault: Some(fault),
                     ..copy
@@ -73,10 +73,10 @@ impl Catalog {
     }
 
     /// The catalog in the tree `tree`, which may be that of the catalog's copy.
-    pub(crate) fn read_from(database: &Database, tree: TreeId) -> Result<Self> {
+    pub(crate) fn read_from(pages: &PageFile, tree: TreeId) -> Result<Self> {
         let mut tables: Vec<TableEntry> = Vec::new();
         let mut long_values: Vec<(u32, TreeId)> = Vec::new();
-        load::scan(database, tree, None, |row| {
+        load::scan(pages, tree, None, |row| {
             match row.kind {
                 ObjectKind::Table => tables.push(TableEntry {
                     name: decode_1252(row.name),
@@ -124,16 +124,16 @@ impl Catalog {
     }
 
     /// The table `name` with its columns and indices.
-    pub(crate) fn table(&self, database: &Database, name: &str) -> Result<Option<Arc<Table>>> {
+    pub(crate) fn table(&self, pages: &PageFile, name: &str) -> Result<Option<Arc<Table>>> {
         self.entry(name)
-            .map(|entry| self.load(database, entry, true))
+            .map(|entry| self.load(pages, entry, true))
             .transpose()
     }
 
     /// Columns and indices of `entry`, read once. A template has no template of its own.
     pub(crate) fn load(
         &self,
-        database: &Database,
+        pages: &PageFile,
         entry: &TableEntry,
         may_derive: bool,
     ) -> Result<Arc<Table>> {
@@ -146,17 +146,17 @@ impl Catalog {
         if let Some(table) = lock().get(&objid) {
             return Ok(Arc::clone(table));
         }
-        let table = load::table(database, self.tree, entry, |template| {
+        let table = load::table(pages, self.tree, entry, |template| {
             let template = self.entry(template).filter(|_| may_derive);
             let Some(template) = template else {
                 return Err(catalog_error(
-                    database,
+                    pages,
                     &entry.name,
                     "a template table that is no derived table",
                     "none".into(),
                 ));
             };
-            self.load(database, template, false)
+            self.load(pages, template, false)
         })?;
         let table = Arc::new(table);
         lock().insert(objid, Arc::clone(&table));
@@ -166,10 +166,10 @@ impl Catalog {
 
 /// The error of a catalog that contradicts itself about `object`.
 #[cold]
-fn catalog_error(database: &Database, object: &str, expected: &str, found: String) -> Error {
+fn catalog_error(pages: &PageFile, object: &str, expected: &str, found: String) -> Error {
     Error::Damaged {
-        file: database.file().to_path_buf(),
-        offset: database.page_size().offset_of(CATALOG.root as Pgno),
+        file: pages.file().to_path_buf(),
+        offset: pages.page_size().offset_of(CATALOG.root as Pgno),
         structure: format!("catalog entry of {object}"),
         expected: expected.into(),
         found,

@@ -2,8 +2,8 @@
 
 use super::{LongValueId, LongValueKey, LongValueRoot, ValueState};
 use crate::compression;
-use crate::database::Database;
 use crate::page::Fault;
+use crate::page_file::PageFile;
 use crate::tree::{TreeCursor, TreeId};
 use crate::{Error, Result};
 
@@ -16,9 +16,9 @@ pub struct LongValues<'db> {
 
 impl<'db> LongValues<'db> {
     /// A reader of the values in `tree`, whose chunks stand for `chunk_len` bytes each.
-    pub fn new(database: &'db Database, tree: TreeId, chunk_len: u32) -> Self {
+    pub fn new(pages: &'db PageFile, tree: TreeId, chunk_len: u32) -> Self {
         Self {
-            cursor: TreeCursor::new(database, tree),
+            cursor: TreeCursor::new(pages, tree),
             chunk_len: chunk_len.max(1),
             decompressed: Vec::new(),
         }
@@ -123,7 +123,7 @@ impl<'db> LongValues<'db> {
         let number = page.map_or(self.cursor.tree().root, |page| page.number());
         let fault = Fault::new(number, "long value", expected, found);
         let reserved = page.map_or(1, |page| usize::from(page.header().reserved_tags));
-        self.cursor.database().fault(match self.cursor.index() {
+        self.cursor.pages().fault(match self.cursor.index() {
             Some(index) => fault.at_tag(index + reserved),
             None => fault,
         })

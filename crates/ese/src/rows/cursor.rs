@@ -25,9 +25,9 @@ impl Database {
     /// The rows of `table`, from the first on.
     pub fn rows(&self, table: &Arc<Table>) -> Rows<'_> {
         Rows {
-            cursor: TreeCursor::new(self, table.tree),
+            cursor: self.nodes(table.tree),
             long_values: (table.long_values)
-                .map(|tree| RefCell::new(LongValues::new(self, tree, table.chunk_len))),
+                .map(|tree| RefCell::new(LongValues::new(self.pages(), tree, table.chunk_len))),
             table: Arc::clone(table),
             include_deleted: false,
             range: KeyRange::all(),
@@ -115,10 +115,10 @@ impl<'db> Rows<'db> {
                     malformed.expected,
                     malformed.to_string(),
                 );
-                self.cursor.database().fault(fault.at_tag(tag))
+                self.cursor.pages().fault(fault.at_tag(tag))
             })?;
         Ok(Some(Row {
-            database: self.cursor.database(),
+            pages: self.cursor.pages(),
             table: &self.table,
             long_values: self.long_values.as_ref().map(|reader| reader as _),
             page: page.number(),

@@ -30,7 +30,7 @@ impl Database {
     /// table's.
     pub fn entries(&self, index: &Index) -> Entries<'_> {
         Entries {
-            cursor: TreeCursor::new(self, index.tree),
+            cursor: self.nodes(index.tree),
             include_deleted: false,
             range: KeyRange::all(),
         }

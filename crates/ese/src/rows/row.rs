@@ -7,16 +7,16 @@ use super::Value;
 use super::fields::{Fields, Stored, StoredValue};
 use crate::catalog::{Column, Table};
 use crate::compression;
-use crate::database::Database;
 use crate::long_value::{LongValueId, LongValues, ValueState};
 use crate::page::{Fault, Key, Node, Pgno};
+use crate::page_file::PageFile;
 use crate::record::{Malformed, Record};
 use crate::{Error, Result};
 
 /// A row of a table, borrowed from the cursor that stands on it.
 #[derive(Clone, Copy)]
 pub struct Row<'r> {
-    pub(super) database: &'r Database,
+    pub(super) pages: &'r PageFile,
     pub(super) table: &'r Table,
     pub(super) long_values: Option<&'r (dyn LongValueReader + 'r)>,
     pub(super) page: Pgno,
@@ -152,9 +152,7 @@ impl<'r> Row<'r> {
         }
         // A long value inside the reading of another: a reader of its own serves it.
         match self.table.long_values {
-            Some(tree) => {
-                LongValues::new(self.database, tree, self.table.chunk_len).visit(id, sink)
-            }
+            Some(tree) => LongValues::new(self.pages, tree, self.table.chunk_len).visit(id, sink),
             None => Ok(ValueState::Decoded),
         }
     }
@@ -188,7 +186,7 @@ impl<'r> Row<'r> {
 
     #[cold]
     fn fault(&self, what: &'static str, expected: String, found: String) -> Error {
-        self.database
+        self.pages
             .fault(Fault::new(self.page, what, expected, found).at_tag(self.tag))
     }
 }

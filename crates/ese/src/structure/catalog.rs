@@ -35,7 +35,7 @@ struct Records<'db> {
 impl<'db> Records<'db> {
     fn of(database: &'db Database, tree: TreeId) -> Self {
         Self {
-            cursor: TreeCursor::new(database, tree),
+            cursor: database.nodes(tree),
         }
     }
 

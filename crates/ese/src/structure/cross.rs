@@ -15,7 +15,6 @@ use super::{Object, Role, Work};
 use crate::catalog::Table;
 use crate::page::{Fault, Key, Node, PageView};
 use crate::redacted::Redacted;
-use crate::tree::TreeCursor;
 
 /// Walks the table `number`, its indices and its long values.
 pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table) -> Summary {
@@ -103,7 +102,7 @@ impl TableSeen<'_> {
         if self.bookmarks_kept {
             return Some(self.rows.bookmarks.kept.binary_search(&hash).is_ok());
         }
-        let mut cursor = TreeCursor::new(work.database, self.table.tree);
+        let mut cursor = work.database.nodes(self.table.tree);
         let found = cursor.seek(bookmark, &[]).ok()?;
         let node = cursor.node().ok()?;
         Some(found && node.is_some_and(|node| !node.flags.is_deleted()))
@@ -279,7 +278,7 @@ fn name_differences(
     expected.sort_unstable();
     let mut met = vec![false; expected.len()];
     let mut named = 0;
-    let mut cursor = TreeCursor::new(work.database, object.tree);
+    let mut cursor = work.database.nodes(object.tree);
     while let Ok(true) = cursor.advance() {
         let (Some(page), Ok(Some(node))) = (cursor.page(), cursor.node()) else {
             break;

@@ -178,7 +178,7 @@ impl<'t> LongValueVisitor<'t> {
         if at_start {
             // The part of the tree begins inside a value.
             let object = work.object(self.object);
-            let root = LongValues::new(work.database, object.tree, self.chunk_len).find(id);
+            let root = LongValues::new(work.database.pages(), object.tree, self.chunk_len).find(id);
             if let Ok(root) = root {
                 self.head = Some((id, offset, number));
                 self.open = Some(OpenValue {

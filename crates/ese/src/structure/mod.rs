@@ -338,7 +338,7 @@ mod tests {
         use crate::long_value::LongValueKey;
         let database = Database::over(bytes.to_vec(), "ntds.dit").unwrap();
         let table = database.table("datatable").unwrap().unwrap();
-        let mut cursor = crate::tree::TreeCursor::new(&database, table.long_values.unwrap());
+        let mut cursor = database.nodes(table.long_values.unwrap());
         while cursor.advance().unwrap() {
             let (page, node) = (cursor.page().unwrap(), cursor.node().unwrap().unwrap());
             let key = LongValueKey::read(&node.key);

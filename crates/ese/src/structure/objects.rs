@@ -35,7 +35,7 @@ pub(super) fn list(database: &Database, problems: &mut Problems) -> Vec<Object> 
         );
         (object.to_owned(), Severity::Damage, fault)
     };
-    let mut read = |tree, name: &str| match Catalog::read_from(database, tree) {
+    let mut read = |tree, name: &str| match Catalog::read_from(database.pages(), tree) {
         Ok(catalog) => Some(catalog),
         Err(error) => {
             problems.push(catalog_fault(name, tree, &error));
@@ -48,7 +48,7 @@ pub(super) fn list(database: &Database, problems: &mut Problems) -> Vec<Object> 
         return objects;
     };
     for entry in catalog.tables() {
-        let table = match catalog.load(database, entry, true) {
+        let table = match catalog.load(database.pages(), entry, true) {
             Ok(table) => table,
             Err(error) => {
                 problems.push(catalog_fault(

@@ -10,7 +10,6 @@ use crate::long_value::{LongValueId, LongValueKey, LongValueRoot};
 use crate::page::{Fault, Node};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
-use crate::tree::TreeCursor;
 
 /// How many missing or dangling entries of one index, or long values of one table, are named one by one.
 pub(super) const NAMED: usize = 1000;
@@ -24,7 +23,7 @@ pub(super) fn each_row(
     table: &Table,
     mut visit: impl FnMut(u32, usize, &Node<'_>, Fields<'_>),
 ) -> bool {
-    let mut cursor = TreeCursor::new(work.database, table.tree);
+    let mut cursor = work.database.nodes(table.tree);
     loop {
         match cursor.advance() {
             Ok(true) => {}
@@ -74,7 +73,7 @@ pub(super) fn recount_references(
             let _ = visited;
         });
         let references = References::of(ids);
-        let mut cursor = TreeCursor::new(work.database, object.tree);
+        let mut cursor = work.database.nodes(object.tree);
         while let Ok(true) = cursor.advance() {
             let (Some(page), Ok(Some(node))) = (cursor.page(), cursor.node()) else {
                 break;

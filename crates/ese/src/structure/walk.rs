@@ -9,8 +9,8 @@ use super::check_page::{self, ByteMap};
 use super::map::{ObjectNumber, Use};
 use super::report::Severity;
 use super::{Object, Work};
-use crate::database::Page;
 use crate::page::{Fault, Key, Node, PageFlags, PageKind, PageView, Pgno};
+use crate::page_file::Page;
 use crate::redacted::Redacted;
 
 /// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are joined in order.

@@ -1,7 +1,7 @@
 //! Moving through the nodes of a tree.
 
-use crate::database::{Database, Page};
 use crate::page::{Fault, Node, PageView, Pgno};
+use crate::page_file::{Page, PageFile};
 use crate::{Error, Result};
 
 /// Which tree: its root page and the object that all its pages belong to.
@@ -18,7 +18,7 @@ pub struct TreeId {
 /// Nodes that the engine deleted but did not yet clean up are met like all others; readers of rows and indices skip
 /// them.
 pub struct TreeCursor<'db> {
-    database: &'db Database,
+    pages: &'db PageFile,
     tree: TreeId,
     /// The leaf and the node in it; an index of `usize::MAX` stands before the leaf's first node.
     position: Option<(Page<'db>, usize)>,
@@ -33,18 +33,18 @@ const BEFORE_FIRST: usize = usize::MAX;
 
 impl<'db> TreeCursor<'db> {
     /// A cursor before the first node of `tree`.
-    pub fn new(database: &'db Database, tree: TreeId) -> Self {
+    pub fn new(pages: &'db PageFile, tree: TreeId) -> Self {
         Self {
-            database,
+            pages,
             tree,
             position: None,
-            leaves_left: database.page_count(),
+            leaves_left: pages.page_count(),
         }
     }
 
-    /// The database.
-    pub fn database(&self) -> &'db Database {
-        self.database
+    /// The file that its pages are in.
+    pub fn pages(&self) -> &'db PageFile {
+        self.pages
     }
 
     /// The tree.
@@ -75,7 +75,7 @@ impl<'db> TreeCursor<'db> {
                 .view()
                 .node(*index)
                 .map(Some)
-                .map_err(|fault| self.database.fault(fault)),
+                .map_err(|fault| self.pages.fault(fault)),
             _ => Ok(None),
         }
     }
@@ -183,13 +183,13 @@ impl<'db> TreeCursor<'db> {
     ///
     /// Returns whether that node is equal; at the end of the tree, and then only, [`Self::node`] is `None`.
     pub fn seek(&mut self, key: &[u8], data: &[u8]) -> Result<bool> {
-        self.leaves_left = self.database.page_count();
+        self.leaves_left = self.pages.page_count();
         self.position = None;
         let leaf = self.descend(|page| page.seek_branch(key, data))?;
         let view = leaf.view();
         let (index, equal) = view
             .seek(key, data)
-            .map_err(|fault| self.database.fault(fault))?;
+            .map_err(|fault| self.pages.fault(fault))?;
         let inside = index < view.node_count();
         // The node after the end of this leaf is the first of the next.
         self.position = Some((leaf, if inside { index } else { index.wrapping_sub(1) }));
@@ -202,7 +202,7 @@ impl<'db> TreeCursor<'db> {
     /// Moves before the first node, or with [`Self::retreat`] next, after the last.
     pub fn reset(&mut self) {
         self.position = None;
-        self.leaves_left = self.database.page_count();
+        self.leaves_left = self.pages.page_count();
     }
 
     /// Goes from the root to a leaf, through the child that `choose` names on each branch page.
@@ -227,7 +227,7 @@ impl<'db> TreeCursor<'db> {
                 return Err(self.fault(number, "branch page", "at least one child", "none"));
             }
             let choice = choose(view).and_then(|index| view.child(index));
-            number = choice.map_err(|fault| self.database.fault(fault))?;
+            number = choice.map_err(|fault| self.pages.fault(fault))?;
         }
         let expected = format!("a tree of at most {MAX_DEPTH} levels");
         Err(self.fault(self.tree.root, "tree", expected, "one more"))
@@ -248,7 +248,7 @@ impl<'db> TreeCursor<'db> {
     }
 
     fn tree_page(&self, number: Pgno) -> Result<Page<'db>> {
-        let page = self.database.page(number)?;
+        let page = self.pages.page(number)?;
         let objid = page.layout().header().objid;
         if objid != self.tree.objid {
             let expected = format!("object {} as in the rest of the tree", self.tree.objid);
@@ -270,7 +270,7 @@ impl<'db> TreeCursor<'db> {
         expected: impl Into<std::borrow::Cow<'static, str>>,
         found: impl Into<std::borrow::Cow<'static, str>>,
     ) -> Error {
-        self.database.fault(Fault::new(page, what, expected, found))
+        self.pages.fault(Fault::new(page, what, expected, found))
     }
 }
 

@@ -1,26 +1,23 @@
-//! Opening a database and reading its pages.
+//! The pages of a database file, by number.
 
 mod cache;
 mod verified;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-pub use crate::io::{Seekable, Source};
-
-use crate::catalog::{Catalog, Table};
 use crate::header::DatabaseHeaders;
-use crate::io;
+use crate::io::{self, Source};
 use crate::page::{Fault, PageLayout, PageSize, PageView, Pgno};
 use crate::{Error, Result};
 use cache::PageCache;
 use verified::VerifiedPages;
 
-/// A database, open for reading.
+/// A database file, open for reading its pages.
 ///
-/// It is shared between threads freely; cursors over it are made as needed.
-pub struct Database {
+/// Threads share it freely.
+pub struct PageFile {
     file: PathBuf,
     source: Box<dyn Source>,
     page_size: PageSize,
@@ -28,10 +25,9 @@ pub struct Database {
     headers: DatabaseHeaders,
     cache: PageCache,
     verified: Option<VerifiedPages>,
-    catalog: OnceLock<Catalog>,
 }
 
-/// A page of an open database.
+/// A page of an open file.
 #[derive(Debug, Clone)]
 pub struct Page<'db> {
     bytes: PageBytes<'db>,
@@ -44,46 +40,25 @@ enum PageBytes<'db> {
     Cached(Arc<[u8]>),
 }
 
-/// Memory for pages of sources that do not lie in memory. More would cost more to fill than it saves: the system keeps the
-/// file in its own cache.
+/// Memory for pages of sources that are not in memory. More would cost more to fill than it saves:
+/// the system keeps the file in its own cache.
 const CACHE_BYTES: usize = 8 << 20;
 
-impl Database {
-    /// Opens the file at `path`. It is read page by page and never mapped into memory: a file that others cut short
-    /// meanwhile is an error, where a map would end the program.
+impl PageFile {
+    /// Opens the file at `path`. It is read page by page and never mapped into memory: if it is cut
+    /// short meanwhile, that is an error, where a map would end the program.
     ///
-    /// The database may be dirty: what is then read is the state of its pages, which lacks changes that are only in the
-    /// logs and holds changes that were never committed. [`Self::is_clean`] tells.
-    ///
-    /// ```
-    /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
-    /// # let path = folder.path().join("ntds.dit");
-    /// let database = ese::Database::open(&path)?;
-    /// assert!(database.is_clean());
-    /// for table in database.tables()? {
-    ///     println!("{}", table.name);
-    /// }
-    /// # Ok::<(), ese::Error>(())
-    /// ```
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+    /// # Errors
+    /// Fails if this is no regular file, or its header cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
         let (file, _) = io::open(path)?;
         Self::over(file, path)
     }
 
-    /// Opens a database over any source, such as a file in a backup; `name` stands for it in errors.
-    /// A source that is shared or of a type known only at run time is passed as `Arc<dyn Source>`.
+    /// Opens any source; `name` stands for it in errors.
     ///
-    /// Pages are read when they are needed, one at a time; the last 8 MiB of them are kept.
-    ///
-    /// ```
-    /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
-    /// # let path = folder.path().join("ntds.dit");
-    /// let bytes: Vec<u8> = std::fs::read(&path).unwrap();
-    /// let database = ese::Database::over(bytes, "ntds.dit in memory")?;
-    /// assert!(database.table("datatable")?.is_some());
-    /// # Ok::<(), ese::Error>(())
-    /// ```
+    /// # Errors
+    /// Fails if the header cannot be read.
     pub fn over(source: impl Source + 'static, name: impl Into<PathBuf>) -> Result<Self> {
         let file = name.into();
         let len = source.size().map_err(Error::io(&file))?;
@@ -99,14 +74,12 @@ impl Database {
             headers,
             cache: PageCache::new(CACHE_BYTES / page_size.bytes(), page_size.bytes()),
             verified: None,
-            catalog: OnceLock::new(),
             source: Box::new(source),
             file,
         })
     }
 
-    /// Also check the checksum of every page when it is first read. A page whose checksum is wrong is then an error,
-    /// where else its content is read as far as it makes sense.
+    /// Also checks the checksum of every page when it is first read.
     pub fn verifying_checksums(mut self) -> Self {
         self.verified = Some(VerifiedPages::new(self.page_count));
         self
@@ -127,14 +100,9 @@ impl Database {
         self.page_count
     }
 
-    /// The header, and how its two copies fare.
+    /// The header, and the state of its two copies.
     pub fn headers(&self) -> &DatabaseHeaders {
         &self.headers
-    }
-
-    /// Whether the database was shut down cleanly, so that it is complete without logs.
-    pub fn is_clean(&self) -> bool {
-        self.headers.header.is_clean()
     }
 
     /// The source that the pages are read from.
@@ -189,34 +157,15 @@ impl Database {
         ))
     }
 
-    /// The catalog: all tables by name. Where it is damaged its copy is read instead, and [`Catalog::fault`] says so.
-    pub fn catalog(&self) -> Result<&Catalog> {
-        if let Some(catalog) = self.catalog.get() {
-            return Ok(catalog);
-        }
-        let catalog = Catalog::read(self)?;
-        Ok(self.catalog.get_or_init(|| catalog))
-    }
-
-    /// The tables, sorted by name.
-    pub fn tables(&self) -> Result<&[crate::catalog::TableEntry]> {
-        Ok(self.catalog()?.tables())
-    }
-
-    /// The table `name` with its columns and indices; `None` where there is none.
-    pub fn table(&self, name: &str) -> Result<Option<Arc<Table>>> {
-        self.catalog()?.table(self, name)
-    }
-
-    /// The error of a fault in this database.
+    /// The error of a fault in this file.
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         fault.in_file(&self.file, self.page_size)
     }
 }
 
-impl std::fmt::Debug for Database {
+impl std::fmt::Debug for PageFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database")
+        f.debug_struct("PageFile")
             .field("file", &self.file)
             .field("page_size", &self.page_size)
             .field("page_count", &self.page_count)
