@@ -250,7 +250,8 @@ fn through_link(path: &Path) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
         format!(
-            "{}: a symbolic link leads there, and nothing is restored through links; remove the link",
+            "{}: a symbolic link leads there, and nothing is restored through links; remove the \
+             link",
             path.display()
         ),
     )

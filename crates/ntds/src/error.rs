@@ -22,8 +22,8 @@ pub enum Error {
     },
     /// The database was not shut down, so that what its pages say is not what was committed.
     #[error(
-        "{}: the database is in the state {state}: it says nothing that counts before its logs are replayed \
-         (dsbackup inspect names the logs that it needs)",
+        "{}: the database is in the state {state}: it says nothing that counts before its logs are \
+         replayed (dsbackup inspect names the logs that it needs)",
         file.display()
     )]
     NeedsReplay {

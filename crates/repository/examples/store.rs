@@ -1,13 +1,13 @@
-//! Stores a folder without a service in between, for measurements. The password is `bench`.
+//! Stores a folder without a service, for measurements. The password is `bench`.
 //!
 //! ```text
-//! store ours    REPOSITORY FOLDER [CHUNK KiB [LEVEL]]  with this crate
+//! store ours    REPOSITORY FOLDER [CHUNK KiB [LEVEL]]       with this crate
 //! store rustic  REPOSITORY FOLDER fixed CHUNK KiB [LEVEL]   with rustic_core's own archiver
-//! store rustic  REPOSITORY FOLDER content                   the same, content-defined chunks as restic makes them
-//! store read    REPOSITORY                             reads the latest snapshot and throws it away
+//! store rustic  REPOSITORY FOLDER content                   same, with restic's content-defined chunks
+//! store read    REPOSITORY                                  reads and discards the latest snapshot
 //! ```
 //!
-//! A repository that does not exist is created. Prints seconds, processor time and what the repository grew by.
+//! Creates a missing repository. Prints seconds, processor time and the growth of the repository.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,7 +43,8 @@ fn main() -> Result<()> {
         _ => return Err("usage: store ours|rustic|read REPOSITORY [FOLDER [...]]".into()),
     };
     println!(
-        "{kind} {}: {seconds:.2} s (with opening {:.2} s), {:.2} s of processor time, {} bytes stored",
+        "{kind} {}: {seconds:.2} s (with opening {:.2} s), {:.2} s of processor time, {} bytes \
+         stored",
         arguments[2..].join(" "),
         started.elapsed().as_secs_f64(),
         processor_seconds(),
@@ -157,7 +158,7 @@ fn read(path: &Path) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// User and system time of this process, from `/proc/self/stat` in hundredths of a second.
+/// User and system time of this process, from `/proc/self/stat`, in seconds.
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
@@ -168,7 +169,7 @@ fn processor_seconds() -> f64 {
         / 100.0
 }
 
-/// Bytes of all files below a folder.
+/// Total size of all files below a folder.
 fn size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;

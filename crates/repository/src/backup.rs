@@ -1,4 +1,4 @@
-//! Making a snapshot: the caller's files one after another, then what only is known when they are read.
+//! Making a snapshot from the caller's files, read one after another.
 
 use std::io::Read;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,106 +20,110 @@ use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::tree::Folder;
 
-/// What a snapshot is called.
+/// The description of a snapshot.
 #[derive(Debug, Clone)]
 pub struct BackupRequest {
-    /// The computer whose data it is. `restic forget` keeps so many snapshots of each host and path.
+    /// The computer of the data. `restic forget` applies its rules to each host and path.
     pub host: String,
-    /// What was backed up, as restic shows it: [`WHOLE`] for a backup.
+    /// The backed-up path, as restic shows it: [`WHOLE`] for a backup.
     pub path: String,
     /// Shown by `rustic snapshots`; may be empty.
     pub label: String,
     /// Shown and searched by `restic snapshots --tag`.
     pub tags: Vec<String>,
-    /// When the data was as it is stored.
+    /// The point in time of the data.
     pub time: SystemTime,
-    /// Program and version, such as `dsbackup 0.1.0`.
+    /// Program and version, for example `dsbackup 0.1.0`.
     pub program: String,
 }
 
-/// The path of snapshots that hold all that was backed up.
+/// The path of snapshots that hold everything that was backed up.
 pub const WHOLE: &str = "/";
 
-/// Where the files of a backup come from.
+/// The source of a backup's files.
 ///
-/// Called from the thread that called [`Repository::backup`]. Any error ends the backup, without a snapshot, and
-/// comes back as [`Error::Source`].
+/// Called on the thread that called [`Repository::backup`]. Any error ends the backup without a
+/// snapshot, and becomes an [`Error::Source`].
 pub trait Source {
-    /// The next file, `None` after the last. The file before has been read to its end and dropped.
+    /// The next file; `None` after the last. The file before it was read to its end and dropped.
     ///
     /// # Errors
     /// The caller's own.
     fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError>;
 
-    /// Called once when all files are read: what is to lie beside them in the snapshot.
+    /// Called once after all files were read. Returns further small files for the snapshot.
     ///
     /// # Errors
     /// The caller's own.
     fn finish(&mut self, files: &[StoredFile]) -> Result<Vec<NewFile>, BoxError>;
 }
 
-/// A file to be read from its beginning to its end.
+/// A file to be read from start to end.
 pub struct SourceFile<'a> {
-    /// Where in the snapshot: relative, names joined by `/`.
+    /// Path in the snapshot: relative, names joined by `/`.
     pub path: String,
-    /// Exactly how many bytes `content` yields. More or fewer end the backup.
+    /// The exact size of `content`. More or fewer bytes end the backup.
     pub size: u64,
     /// Last modification.
     pub modified: SystemTime,
-    /// How large its chunks are. The same each time, or what is stored of it already is not found again.
+    /// The size of its chunks. Must be the same in each backup; otherwise stored content is not
+    /// recognized.
     pub chunk_size: ChunkSize,
-    /// Whether what the repository has of it already is read and opened before it is relied on, and stored anew where
-    /// it does not open: for files that are deleted at their source afterwards.
+    /// Whether chunks in the repository are read and opened before the backup relies on them, and
+    /// stored again if they do not open. For files that are deleted at their source afterwards.
     pub prove: bool,
-    /// The bytes. An `io::Error` that wraps an error of the caller's is unwrapped again.
+    /// The content. An `io::Error` that wraps an error of the caller's is unwrapped.
     pub content: Box<dyn Read + 'a>,
 }
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// Where in the snapshot.
+    /// Path in the snapshot.
     pub path: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// SHA-256 of the whole content.
     pub sha256: Hash,
 }
 
-/// A small file that the caller made itself.
+/// A small file made by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// Where in the snapshot: relative, names joined by `/`.
+    /// Path in the snapshot: relative, names joined by `/`.
     pub path: String,
-    /// All of it.
+    /// The content.
     pub content: Vec<u8>,
 }
 
 /// A finished backup.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    /// The snapshot, durably stored with all that belongs to it.
+    /// The snapshot, durably stored.
     pub snapshot: SnapshotInfo,
-    /// Every file in it, in the order in which it was read.
+    /// All files in the order in which they were read.
     pub files: Vec<StoredFile>,
-    /// Bytes of content that the repository did not have.
+    /// Bytes of content that were new to the repository.
     pub new_bytes: u64,
-    /// Bytes that the repository grew by for content and listings: compressed, encrypted, in packs.
+    /// Bytes added to the repository for content and listings: compressed, encrypted, in packs.
     pub stored_bytes: u64,
 }
 
 impl Repository {
     /// Reads the files of `source` and makes a snapshot of them.
     ///
-    /// Every file is read in full. What the repository has already is not stored again. The snapshot is written
-    /// last, when all that it refers to is stored durably and still there. `progress` gets the bytes read so far.
+    /// Reads every file in full, and stores only content that is new to the repository. Writes the
+    /// snapshot last, when everything it refers to is durably stored and still there. `progress`
+    /// gets the number of bytes read so far.
     ///
-    /// Several backups into one repository may run at once. `lock` keeps others from removing what this backup found
-    /// and relies on; it is looked at again before the snapshot is written, and so are the packs.
+    /// Several backups into one repository may run at once. `lock` keeps others from removing
+    /// content that this backup relies on. Both the lock and the packs are checked before and after
+    /// the snapshot is written.
     ///
     /// # Errors
-    /// Whatever happens, there is then no snapshot; packs already stored are used by the next attempt or removed
-    /// by `restic prune`.
+    /// After an error there is no snapshot, unless the error names one that was written
+    /// ([`Error::Unproven`]). Packs already stored are used by the next attempt or removed by
+    /// `restic prune`.
     pub fn backup(
         &self,
         lock: &Lock,
@@ -226,7 +230,7 @@ impl Repository {
         })?;
         let id = storage.save(FileType::Snapshot, &json)?;
         let snapshot = SnapshotInfo::new(id, &snapshot);
-        // Somebody who heeds no lock may have removed packs before the snapshot was there to be seen.
+        // A program that ignores locks may have removed packs before it could see the snapshot.
         let still_whole = nothing_vanished(storage, &needed).and_then(|()| lock.check());
         still_whole.map_err(|error| storage.unproven(snapshot.short_id(), &error))?;
         Ok(Backup {
@@ -238,7 +242,7 @@ impl Repository {
     }
 }
 
-/// The part of a backup in which the caller's files are read.
+/// The part of a backup that reads the caller's files.
 struct Reading<'a> {
     repository: &'a Repository,
     feed: Feed<'a>,
@@ -300,7 +304,7 @@ impl Reading<'_> {
     }
 }
 
-/// Looks whether every pack that the snapshot may refer to is still there.
+/// Checks that every pack that the snapshot may refer to is still there.
 pub(crate) fn nothing_vanished(storage: &Storage, packs: &[(Id, u32)]) -> Result<(), Error> {
     let there: std::collections::HashMap<Id, u32> = storage.packs()?.into_iter().collect();
     for (pack, size) in packs {

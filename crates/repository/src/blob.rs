@@ -1,4 +1,4 @@
-//! Reading a blob: decrypted, decompressed, and made sure that it is what its name says.
+//! Reading a blob: decrypts and decompresses it, and compares it with its id.
 
 use rustic_core::Id;
 
@@ -7,10 +7,11 @@ use crate::error::Error;
 use crate::index::{Place, Places};
 use crate::storage::Storage;
 
-/// A blob larger than this is not the work of any known program.
+/// No known program makes larger blobs.
 const LARGEST_BLOB: u32 = 256 << 20;
 
-/// Appends the content of a blob to `out`, from the first place in which it is there and sound. `what` names it.
+/// Appends the content of a blob to `out`, from the first sound copy of it. `what` names the blob
+/// for errors.
 pub(crate) fn read_blob(
     storage: &Storage,
     places: &Places,
@@ -40,7 +41,7 @@ pub(crate) fn read_blob(
 }
 
 impl Place {
-    /// Fails before room is made for what cannot be.
+    /// Fails before memory is allocated for an impossible size.
     pub(crate) fn not_too_large(&self) -> Result<(), Error> {
         match self.uncompressed.unwrap_or(0).max(self.length) > LARGEST_BLOB {
             false => Ok(()),
@@ -55,7 +56,7 @@ impl Place {
     }
 }
 
-/// What decrypting and decompressing use again and again.
+/// Buffers and contexts for decryption and decompression.
 #[derive(Default)]
 pub(crate) struct Opener {
     compressed: Vec<u8>,

@@ -1,7 +1,7 @@
-//! Is all there that the snapshots need, and is it what was written?
+//! The check of a repository: everything that snapshots need is there and unchanged.
 //!
-//! rustic's check gives up at what it cannot read, and stops the whole program at a damaged listing. This one names all
-//! that it finds, and the snapshots that suffer from it.
+//! rustic's check stops at the first unreadable file, and ends the program at a damaged listing.
+//! This one reports all damage, with the affected snapshots.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -18,14 +18,14 @@ use crate::repository::Repository;
 use crate::storage::Storage;
 use crate::usage::Walker;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct CheckReport {
-    /// Damage: something that the repository should hold is missing or not what was stored.
+    /// Damage: content that is missing or changed.
     pub problems: Vec<String>,
-    /// Oddities that cost nothing but space, such as packs of a backup that was cut short.
+    /// Harmless findings that only cost space, such as packs of an interrupted backup.
     pub notes: Vec<String>,
-    /// The snapshots that cannot be restored in full, by their whole ids.
+    /// The full ids of the snapshots that cannot be restored in full.
     pub damaged_snapshots: Vec<String>,
 }
 
@@ -37,11 +37,11 @@ impl CheckReport {
 }
 
 impl Repository {
-    /// Checks that all listings and contents that snapshots need are there; with `read_data` also that every pack is
-    /// what was written. `progress` gets the bytes read so far and of all to be read.
+    /// Checks that all listings and contents that snapshots need are there; with `read_data` also
+    /// that every pack is unchanged. `progress` gets the number of bytes read so far and in total.
     ///
     /// # Errors
-    /// When the repository cannot be listed; damage found is in the report.
+    /// Fails if the repository cannot be listed. Damage is in the report.
     pub fn check(
         &self,
         read_data: bool,
@@ -75,8 +75,8 @@ impl Repository {
         let unindexed = unindexed.count();
         if unindexed > 0 {
             report.notes.push(format!(
-                "{unindexed} packs are in no index: of a backup that was cut short, or that runs now; \
-                 `dsbackup prune` removes them"
+                "{unindexed} packs are in no index: of a backup that was cut short, or that runs \
+                 now; `dsbackup prune` removes them"
             ));
         }
         let snapshots = self.snapshots()?;
@@ -111,7 +111,7 @@ impl Repository {
                     first.to_hex().as_str()
                 ),
             };
-            // The next snapshot that shares a listing must find the same.
+            // The next snapshot that shares a listing must yield the same result.
             walker.start_over();
             report.problems.push(format!(
                 "snapshot {} of {} cannot be restored in full: {reason}",
@@ -124,7 +124,7 @@ impl Repository {
     }
 }
 
-/// Reads every pack, names those that are not what was written, and returns the blobs in them that do not open.
+/// Reads every pack, reports the damaged ones, and returns the blobs in them that do not open.
 fn read_packs(
     storage: &Storage,
     packs: &HashMap<Id, IndexedPack>,
@@ -168,7 +168,7 @@ fn read_packs(
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Reads a pack; says what is wrong with it.
+/// Reads a pack and returns its damage, if any.
 fn read_pack(
     storage: &Storage,
     pack: &IndexedPack,

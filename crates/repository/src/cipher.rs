@@ -1,4 +1,4 @@
-//! How a repository seals its content: AES-256-CTR with Poly1305-AES, zstd before it.
+//! The encryption of a repository: AES-256-CTR with Poly1305-AES, after zstd.
 
 use aes256ctr_poly1305aes::aead::AeadInPlace;
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce, Tag};
@@ -7,25 +7,25 @@ use rustic_core::repofile::MasterKey;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-/// Bytes of nonce in front of, and of the authentication tag after, all that is encrypted.
+/// Size of the nonce before an encrypted text, and of the authentication tag after it.
 const NONCE: usize = 16;
 const TAG: usize = 16;
-/// How much longer than its plain text an encrypted text is.
+/// The difference in length between an encrypted text and its plain text.
 pub(crate) const OVERHEAD: usize = NONCE + TAG;
 
-/// A SHA-256: the name of a blob, pack or file.
+/// A SHA-256: the id of a blob, pack or file.
 pub(crate) type Hash = [u8; 32];
 
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
-/// The hash behind an id.
+/// The hash in an id.
 pub(crate) fn hash_of(id: &Id) -> Hash {
     ids::hex::decode_array(id.to_hex().as_str()).expect("an id has 64 hexadecimal digits")
 }
 
-/// The repository's master key, ready for use; wiped when dropped.
+/// The repository's master key, prepared for use. Wiped when dropped.
 #[derive(Clone)]
 pub(crate) struct Cipher(Aes256CtrPoly1305Aes);
 
@@ -63,7 +63,7 @@ impl Cipher {
         Ok(())
     }
 
-    /// Decrypts into `plain`, replacing what it held; `None` when the tag does not match: not what was written.
+    /// Decrypts into `plain`, replacing its content. `None` if the tag does not match.
     pub(crate) fn open(&self, sealed: &[u8], plain: &mut Vec<u8>) -> Option<()> {
         let (nonce, rest) = sealed.split_at_checked(NONCE)?;
         let (text, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;

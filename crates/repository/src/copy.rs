@@ -1,7 +1,8 @@
-//! Copying snapshots into another repository, of another key, without the source that they were made of.
+//! Copying snapshots into another repository with another key, without their original source.
 //!
 //! ```text
-//! source's packs ──> open, compare with its name ──> compress, encrypt, open again ──> packs ──> read back ──> snapshots
+//! source's packs ─▶ open, compare with id ─▶ compress, encrypt, open again ─▶ packs ─▶ read back
+//!                ─▶ snapshots
 //! ```
 
 use std::collections::HashMap;
@@ -26,31 +27,32 @@ use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::usage::Walker;
 
-/// Bytes that a thread reads of a pack at once.
+/// The number of bytes that a thread reads of a pack at once.
 const RUN: u32 = 1 << 20;
 
-/// What a copy did.
+/// The result of a copy.
 #[derive(Debug, Default)]
 pub struct CopyReport {
-    /// Each snapshot that was copied, and what it is in the other repository.
+    /// Each copied snapshot, and its copy in the other repository.
     pub copied: Vec<(SnapshotInfo, SnapshotInfo)>,
-    /// Snapshots that the other repository had.
+    /// Snapshots that the other repository had already.
     pub had: Vec<SnapshotInfo>,
-    /// Snapshots that cannot be read in full, and were not copied, with the reason.
+    /// Snapshots that cannot be read in full and were not copied, with the reason.
     pub damaged: Vec<(SnapshotInfo, String)>,
-    /// Bytes by which the other repository grew.
+    /// The growth of the other repository in bytes.
     pub stored_bytes: u64,
 }
 
 impl Repository {
-    /// Copies snapshots to another repository. `lock` is held on that one, a shared one at least.
+    /// Copies snapshots to another repository. `lock` is a lock on that one, at least a shared one.
     ///
-    /// Every blob is compared with the hash that is its name when it is read, and again when it was written: all that
-    /// was stored is read back before the first snapshot is written. A snapshot that cannot be read in full is left
-    /// out, and named. `progress` gets the bytes copied so far and of all.
+    /// Compares every blob with its hash when it is read, and again after it was written:
+    /// everything stored is read back before the first snapshot is written. Omits a snapshot that
+    /// cannot be read in full, and reports it. `progress` gets the number of bytes copied so far
+    /// and in total.
     ///
     /// # Errors
-    /// When the other repository cannot be written, or gives back other content than was written.
+    /// Fails if the other repository cannot be written, or returns other content than was written.
     pub fn copy_to(
         &self,
         snapshots: &[SnapshotInfo],
@@ -108,7 +110,8 @@ impl Repository {
         walker.start_over();
         for snapshot in wanted {
             let mut lost = None;
-            // Listings that earlier snapshots share were walked then: nothing of them was lost, or all is asked again.
+            // Listings shared with earlier snapshots are skipped, unless blobs are unreadable: then
+            // all are walked again.
             if !unread.is_empty() {
                 walker.start_over();
             }
@@ -129,7 +132,7 @@ impl Repository {
     }
 }
 
-/// Whether a snapshot of the other repository is this one, or a copy of it.
+/// Whether a snapshot of the other repository is this one or a copy of it.
 fn same(one: &SnapshotInfo, other: &SnapshotInfo) -> bool {
     let names = |info: &SnapshotInfo| {
         let mut names = vec![info.id.clone()];
@@ -142,7 +145,7 @@ fn same(one: &SnapshotInfo, other: &SnapshotInfo) -> bool {
         && names(one).iter().any(|name| others.contains(name))
 }
 
-/// Writes the snapshot's own file, all of it but the name of a parent that may not be there.
+/// Writes the snapshot file without the parent's id, because the parent may be missing there.
 fn save_copy(
     from: &Storage,
     into: &Storage,
@@ -167,7 +170,7 @@ fn save_copy(
     Ok(SnapshotInfo::new(id, &file))
 }
 
-/// Blobs that follow each other in a pack.
+/// Adjacent blobs of a pack.
 struct Run {
     pack: Id,
     offset: u32,
@@ -175,7 +178,7 @@ struct Run {
     blobs: Vec<(Id, BlobKind, Place)>,
 }
 
-/// All that is needed, in the order in which it lies in the packs. What lies nowhere makes a run of its own that fails.
+/// All needed blobs, in the order of the packs. Each missing blob is a run of its own, which fails.
 fn runs(needed: &HashMap<Id, BlobKind>, places: &Places) -> Vec<Run> {
     let mut blobs: Vec<(Id, BlobKind, Place)> = needed
         .iter()
@@ -213,7 +216,7 @@ fn runs(needed: &HashMap<Id, BlobKind>, places: &Places) -> Vec<Run> {
     runs
 }
 
-/// A blob sealed for the other repository, or why it cannot be read.
+/// A blob sealed for the other repository, or the error from reading it.
 struct Sealed {
     id: Id,
     kind: BlobKind,
@@ -228,12 +231,12 @@ struct Copying<'a> {
     writer: PackWriter<'a>,
     index: IndexWriter,
     written: Vec<IndexedPack>,
-    /// Blobs that cannot be read.
+    /// Unreadable blobs, with the reason.
     unread: HashMap<Id, String>,
 }
 
 impl Copying<'_> {
-    /// Several threads read and seal, this one writes.
+    /// Copies all runs: several threads read and seal, this one writes.
     fn copy(
         &mut self,
         runs: Vec<Run>,
@@ -264,7 +267,7 @@ impl Copying<'_> {
             let mut done = 0;
             let mut result = Ok(());
             for (length, blobs) in answers {
-                // After a failure the threads are only let run out.
+                // After a failure this only waits for the threads to finish.
                 if result.is_ok() {
                     result = self.take(blobs);
                     stop.store(result.is_err(), Relaxed);
@@ -361,7 +364,7 @@ fn part_of(content: Option<&Bytes>, place: &Place, start: u32) -> Option<Bytes> 
     (end <= content.len()).then(|| content.slice(at..end))
 }
 
-/// Reads all packs that were written, and opens every blob in them.
+/// Reads all written packs, and opens every blob in them.
 fn read_back(storage: &Storage, packs: &[IndexedPack]) -> Result<(), Error> {
     let mut opener = Opener::default();
     for pack in packs {

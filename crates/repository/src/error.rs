@@ -1,18 +1,19 @@
-//! What can go wrong with a repository, said so that the user knows the next step.
+//! Errors of a repository, each with the next step.
 
 use rustic_core::RusticError;
 
-/// Any error of the caller's own: a [`Source`](crate::Source) hands it in, [`Error::Source`] hands it back unchanged.
+/// Any error of the caller's own: a [`Source`](crate::Source) returns it, [`Error::Source`] passes
+/// it on unchanged.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A failed operation on a repository.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The source of a backup failed. This is its own error, as it was. No snapshot was made.
+    /// The source of a backup failed; this is its own error. There is no snapshot.
     #[error(transparent)]
     Source(BoxError),
-    /// A file did not have the size that its source announced. No snapshot was made.
+    /// A file has another size than its source announced. There is no snapshot.
     #[error(
         "{path} was announced with {announced} bytes but {} were read; no snapshot was made",
         if *.read > *.announced { format!("at least {}", .read) } else { format!("only {}", .read) }
@@ -22,10 +23,11 @@ pub enum Error {
         path: String,
         /// The announced size in bytes.
         announced: u64,
-        /// The bytes that came.
+        /// The number of bytes read.
         read: u64,
     },
-    /// A path that a snapshot cannot hold: absolute, with `..`, empty, given twice, or a file where a folder is.
+    /// A path that a snapshot cannot hold: absolute, with `..`, empty, duplicate, or a file in the
+    /// position of a folder.
     #[error("{path:?} cannot be stored: {reason}")]
     Path {
         /// The path as given.
@@ -33,7 +35,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The location is not understood.
+    /// The location is malformed or of an unknown kind.
     #[error("{location:?} is not a repository location: {reason}")]
     Location {
         /// The location as given.
@@ -41,12 +43,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// There is no repository at the location.
+    /// The location holds no repository.
     #[error("there is no repository at {location}: {reason}")]
     Missing {
         /// The location.
         location: String,
-        /// What was looked for.
+        /// What is missing.
         reason: String,
     },
     /// `init` found something at the location.
@@ -54,50 +56,50 @@ pub enum Error {
     Exists {
         /// The location.
         location: String,
-        /// What is there.
+        /// What it found.
         reason: String,
     },
-    /// No key of the repository can be opened with the password.
+    /// The password opens no key of the repository.
     #[error("the password does not open the repository at {location}")]
     WrongPassword {
         /// The location.
         location: String,
     },
-    /// The repository is of a kind that this program does not write or read.
+    /// This program supports no repository of this kind.
     #[error("the repository at {location} cannot be used: {reason}")]
     Unsupported {
         /// The location.
         location: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Others hold locks that stand against what was asked for.
+    /// A lock of another process excludes the requested one.
     #[error(
-        "the repository is {} by {by} since {since}; wait for it (--retry-lock 10m), or if that process is no longer \
-         there: dsbackup unlock",
+        "the repository is {} by {by} since {since}; wait for it (--retry-lock 10m), or if that \
+         process is no longer there: dsbackup unlock",
         if *.exclusive { "locked" } else { "in use" }
     )]
     Locked {
-        /// Process, user and computer.
+        /// Process, user and computer of the lock's owner.
         by: String,
-        /// As the lock says.
+        /// The time in the lock.
         since: String,
-        /// Whether it is held by one that has it for itself; otherwise that was asked for.
+        /// Whether the other lock is exclusive; if not, the requested one is.
         exclusive: bool,
     },
-    /// A lock that was held is gone: what was done under it is not to be relied on.
+    /// A lock was lost: nothing done under it is reliable.
     #[error("the lock on the repository was lost: {reason}; run the command again")]
     LockLost {
-        /// What became of it.
+        /// The cause.
         reason: String,
     },
-    /// A snapshot was written, but is not to be trusted.
+    /// A snapshot was written, but cannot be relied on.
     #[error(
-        "snapshot {snapshot} was written but cannot be relied on: {reason}; nothing may be deleted because of it: run \
-         the backup again"
+        "snapshot {snapshot} was written but cannot be relied on: {reason}; nothing may be deleted \
+         because of it: run the backup again"
     )]
     Unproven {
-        /// The snapshot, shortened.
+        /// The snapshot's short id.
         snapshot: String,
         /// What is wrong.
         reason: String,
@@ -105,49 +107,50 @@ pub enum Error {
     /// A lock cannot be written.
     #[error("the repository cannot be locked: {reason}")]
     CannotLock {
-        /// What the storage said.
+        /// The error of the storage.
         reason: String,
     },
     /// Reading from or writing to the repository failed.
     #[error("{doing}: {reason}")]
     Storage {
-        /// What was being done.
+        /// The attempted operation.
         doing: String,
-        /// What the storage said.
+        /// The error of the storage.
         reason: String,
     },
-    /// Something that the repository should hold is missing or not what was stored.
+    /// Content of the repository is missing or changed.
     #[error(
-        "the repository is damaged: {what}; `dsbackup check` names all damage, `dsbackup repair index` finds packs that \
-         the index does not name"
+        "the repository is damaged: {what}; `dsbackup check` names all damage, `dsbackup repair \
+         index` finds packs that the index does not name"
     )]
     Damaged {
-        /// Which pack, blob or file, and how.
+        /// The damaged pack, blob or file, and its damage.
         what: String,
     },
-    /// Nobody knows what the snapshots need, so nothing can be removed.
+    /// It cannot be determined which blobs the snapshots need, so nothing can be removed.
     #[error(
-        "nothing was removed, because it is not known what is needed: {reason}; if `dsbackup repair index` does not \
-         help, remove the damaged snapshot (`dsbackup forget ID`) and prune again"
+        "nothing was removed, because it is not known what is needed: {reason}; if `dsbackup \
+         repair index` does not help, remove the damaged snapshot (`dsbackup forget ID`) and prune \
+         again"
     )]
     NotPrunable {
-        /// What cannot be read, or is missing.
+        /// The unreadable or missing file or blob.
         reason: String,
     },
-    /// No snapshot has that name, or several have.
+    /// No snapshot, or more than one, matches.
     #[error("snapshot {wanted:?}: {reason}")]
     Snapshot {
-        /// As asked for.
+        /// As requested.
         wanted: String,
-        /// None or several.
+        /// The number of matches, in words.
         reason: String,
     },
     /// The snapshot has no such file.
     #[error("snapshot {snapshot} has no file {path}")]
     NoSuchFile {
-        /// The snapshot, shortened.
+        /// The snapshot's short id.
         snapshot: String,
-        /// The path asked for.
+        /// The requested path.
         path: String,
     },
 }
@@ -161,7 +164,8 @@ impl Error {
     }
 }
 
-/// rustic's error in one line. Its own words go over many, with hints and a backtrace, and causes repeat them.
+/// rustic's error in one line. Its own text has many, with hints and a backtrace, and repeats
+/// causes.
 pub(crate) fn explain(error: &RusticError) -> String {
     let text = error.display_log();
     let text = text.strip_prefix("Error: ").unwrap_or(&text);

@@ -1,4 +1,4 @@
-//! Removing snapshots. What only they need stays until the repository is pruned.
+//! Removing snapshots. Their content stays until the repository is pruned.
 
 use rustic_core::{FileType, Id};
 
@@ -6,10 +6,11 @@ use crate::error::Error;
 use crate::repository::Repository;
 
 impl Repository {
-    /// Removes snapshots by their whole ids. One that is gone already is no error.
+    /// Removes snapshots by their full ids. A missing one is no error.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] for what is no id; [`Error::Storage`] when one cannot be removed. Those before it are gone.
+    /// [`Error::Snapshot`] for a malformed id; [`Error::Storage`] if one cannot be removed. Those
+    /// before it are removed.
     pub fn forget(&self, ids: &[&str]) -> Result<(), Error> {
         let ids = ids
             .iter()

@@ -1,4 +1,4 @@
-//! What rustic sees of a repository: all but the files that could not be read. It gives up at the first of them.
+//! rustic's view of a repository, without the unreadable files: rustic stops at the first of them.
 
 use std::sync::Arc;
 

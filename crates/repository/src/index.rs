@@ -1,4 +1,4 @@
-//! The index: which pack holds which blob.
+//! The index: the pack of each blob.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -11,23 +11,23 @@ use crate::error::Error;
 use crate::pack::{BlobKind, Entry, size_of_pack};
 use crate::storage::Storage;
 
-/// An index file is written when this many blobs wait for one: a backup that is cut short has then not stored its
-/// packs in vain, the next one finds what they hold.
+/// The number of new blobs for which an index file is written. If a backup is interrupted, the next
+/// one finds its packs.
 const BLOBS_PER_FILE: usize = 20_000;
 
-/// A pack as the index describes it.
+/// A pack in the index.
 #[derive(Debug, Clone)]
 pub(crate) struct IndexedPack {
     pub(crate) id: Id,
-    /// The bytes that a file with this content has.
+    /// The size of a file with these blobs.
     pub(crate) size: u32,
     pub(crate) entries: Vec<Entry>,
-    /// Whether rustic has marked it for removal.
+    /// Whether rustic marked it for removal.
     pub(crate) marked: bool,
 }
 
-/// Hands every pack that the index names to `use_pack`; the same pack more than once where several files name it.
-/// Index files that cannot be read are noted.
+/// Calls `use_pack` for every pack in the index; repeatedly for a pack in several index files.
+/// Notes unreadable index files.
 pub(crate) fn for_each_pack(
     storage: &Storage,
     mut use_pack: impl FnMut(IndexedPack),
@@ -37,7 +37,8 @@ pub(crate) fn for_each_pack(
     })
 }
 
-/// As [`for_each_pack`]; where an index file cannot be read, packs that no other names tell themselves what they hold.
+/// Same as [`for_each_pack`]. If an index file is unreadable, also reads the headers of packs that
+/// are in no other.
 fn for_each_known_pack(
     storage: &Storage,
     mut use_pack: impl FnMut(IndexedPack),
@@ -65,18 +66,18 @@ fn for_each_known_pack(
     Ok(())
 }
 
-/// What a repository holds already, so that it is not stored again.
+/// The content of a repository, so that it is not stored again.
 pub(crate) struct Known {
     pub(crate) data: HashMap<Id, Stored>,
     pub(crate) trees: HashMap<Id, Stored>,
-    /// The packs that were there, with their sizes.
+    /// The packs of the repository, with their sizes.
     pub(crate) packs: Vec<(Id, u32)>,
 }
 
-/// Where a known blob lies, in few bytes: there is one for each chunk of a repository.
+/// The position of a known blob, in few bytes: there is one for each chunk of a repository.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stored {
-    /// Among [`Known::packs`].
+    /// Index in [`Known::packs`].
     pack: u32,
     offset: u32,
     length: u32,
@@ -84,7 +85,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// In full.
+    /// The position in full.
     pub(crate) fn place(&self, packs: &[(Id, u32)]) -> Option<Place> {
         let (pack, _) = *packs.get(self.pack as usize)?;
         Some(Place {
@@ -97,8 +98,8 @@ impl Stored {
 }
 
 impl Known {
-    /// Reads the whole index. A blob counts only if its pack is there with the size that the index implies:
-    /// otherwise it is stored again, so that a new snapshot never relies on what is known to be missing.
+    /// Reads the whole index. A blob counts only if its pack exists with the size implied by the
+    /// index. Otherwise it is stored again, so that a new snapshot never relies on missing content.
     pub(crate) fn load(storage: &Storage) -> Result<Self, Error> {
         let packs = storage.packs()?;
         let numbers: HashMap<Id, u32> = packs.iter().map(|(id, _)| *id).zip(0..).collect();
@@ -131,14 +132,14 @@ impl Known {
     }
 }
 
-/// Where a blob lies.
+/// The position of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) pack: Id,
     pub(crate) offset: u32,
     /// Sealed length in bytes.
     pub(crate) length: u32,
-    /// Length before compression, where it is compressed.
+    /// Length before compression; `None` if it is not compressed.
     pub(crate) uncompressed: Option<u32>,
 }
 
@@ -153,7 +154,7 @@ impl Place {
     }
 }
 
-/// Where blobs lie. Few lie in several packs.
+/// The positions of blobs. Few blobs are in several packs.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     first: HashMap<Id, Place>,
@@ -171,18 +172,18 @@ impl Places {
         }
     }
 
-    /// The place to try first.
+    /// The position to try first.
     pub(crate) fn first(&self, id: &Id) -> Option<&Place> {
         self.first.get(id)
     }
 
-    /// All places, the one to try first before the others.
+    /// All positions, beginning with the one to try first.
     pub(crate) fn all<'a>(&'a self, id: &Id) -> impl Iterator<Item = &'a Place> + use<'a> {
         let others = self.others.get(id).into_iter().flatten();
         self.first.get(id).into_iter().chain(others)
     }
 
-    /// Where there is a choice, prefers packs that are there.
+    /// Prefers existing packs, if a blob has several positions.
     fn prefer_present(&mut self, storage: &Storage) -> Result<(), Error> {
         if self.others.is_empty() {
             return Ok(());
@@ -204,8 +205,8 @@ impl Places {
     }
 }
 
-/// Finds the places of the blobs that are `wanted`, and of no others: a large repository's index is larger than
-/// the memory that reading one snapshot deserves.
+/// Finds the positions of `wanted` blobs only: the index of a large repository needs more memory
+/// than the reading of one snapshot justifies.
 pub(crate) fn locate(
     storage: &Storage,
     wanted: impl Fn(BlobKind, &Id) -> bool,
@@ -223,7 +224,7 @@ pub(crate) fn locate(
     Ok(places)
 }
 
-/// Collects what was packed, and writes index files.
+/// Collects the content of new packs, and makes index files.
 #[derive(Default)]
 pub(crate) struct IndexWriter {
     packs: Vec<PackJson>,
@@ -231,7 +232,7 @@ pub(crate) struct IndexWriter {
 }
 
 impl IndexWriter {
-    /// Takes note of a pack that is durably stored; returns a file's worth of index when there is one to save.
+    /// Adds a durably stored pack. Returns the content of an index file when there is enough.
     pub(crate) fn add(&mut self, pack: &Id, entries: &[Entry]) -> Option<Vec<u8>> {
         self.blobs += entries.len();
         self.packs.push(PackJson {
@@ -242,12 +243,12 @@ impl IndexWriter {
         (self.blobs >= BLOBS_PER_FILE).then(|| self.take())?
     }
 
-    /// The packs that are in no index file yet.
+    /// The packs that are not in an index file yet.
     pub(crate) fn packs(&self) -> impl Iterator<Item = &Id> {
         self.packs.iter().map(|pack| &pack.id)
     }
 
-    /// The rest, where there is any.
+    /// The content of an index file for the rest, if any.
     pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
         if self.packs.is_empty() {
             return None;
@@ -261,7 +262,7 @@ impl IndexWriter {
     }
 }
 
-/// Saves a file's worth of index, where there is one; returns its id.
+/// Saves an index file, if there is one, and returns its id.
 pub(crate) fn save(storage: &Storage, json: Option<Vec<u8>>) -> Result<Option<Id>, Error> {
     json.map(|json| storage.save(FileType::Index, &json))
         .transpose()
@@ -270,7 +271,7 @@ pub(crate) fn save(storage: &Storage, json: Option<Vec<u8>>) -> Result<Option<Id
 #[derive(Serialize, Deserialize)]
 struct IndexJson {
     packs: Vec<PackJson>,
-    /// rustic's: packs to be removed some time later.
+    /// rustic's field: packs to be removed later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     packs_to_delete: Vec<PackJson>,
 }
@@ -279,7 +280,7 @@ struct IndexJson {
 struct PackJson {
     id: Id,
     blobs: Vec<BlobJson>,
-    /// rustic's, of packs whose content it does not know.
+    /// rustic's field, for packs with unknown content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     size: Option<u32>,
 }

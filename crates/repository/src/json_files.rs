@@ -1,7 +1,7 @@
-//! The repository's JSON files: the index and the snapshots, all of a kind read side by side.
+//! The repository's JSON files: the index and the snapshots, read in parallel.
 //!
-//! One that cannot be read is noted and left out, and the others are used: a bad file must not hide the good ones.
-//! Whoever removes anything asks first whether something was left out.
+//! An unreadable file is noted and skipped, so that it does not hide the good ones. A caller that
+//! removes anything first checks for such notes.
 
 use std::collections::HashSet;
 
@@ -13,11 +13,11 @@ use crate::cipher::sha256;
 use crate::error::{Error, explain};
 use crate::storage::Storage;
 
-/// Files that are asked for at once: in a remote store each takes a round trip.
+/// The number of files requested at once: in a remote store each takes a round trip.
 const AT_ONCE: usize = 8;
 
 impl Storage {
-    /// Hands every readable file of a kind to `use_file`, and notes the others.
+    /// Calls `use_file` for every readable file of a kind, and notes the others.
     pub(crate) fn read_all<F: DeserializeOwned + Send>(
         &self,
         kind: FileType,
@@ -52,7 +52,7 @@ impl Storage {
         if failed.is_empty() {
             return Ok(());
         }
-        // Another program may have removed one since the list was made.
+        // Another program may have removed one since the listing.
         let there: HashSet<Id> = self.list(kind)?.into_iter().collect();
         for (id, reason) in failed {
             if there.contains(&id) {
@@ -62,7 +62,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Reads one file; says what is wrong with it if it cannot be read.
+    /// Reads one file. The error is the reason, in words.
     pub(crate) fn read_json<F: DeserializeOwned>(
         &self,
         kind: FileType,
@@ -91,7 +91,7 @@ impl Storage {
         listed.map_err(|error| Error::storage(doing(), &error))
     }
 
-    /// Whether a file is there.
+    /// Whether a file exists.
     pub(crate) fn exists(&self, kind: FileType, id: &Id) -> Result<bool, Error> {
         Ok(self.list(kind)?.contains(id))
     }

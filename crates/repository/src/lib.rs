@@ -1,8 +1,9 @@
 //! Encrypted, deduplicated, compressed snapshots in the restic repository format (version 2).
 //!
-//! Knows nothing about directories or databases: a caller streams files in, in its own order and one at a time,
-//! and gets a snapshot that exists only when all of it is stored. Debian's `restic` and `rustic` read what this
-//! crate writes. The format: <https://restic.readthedocs.io/en/stable/100_references.html>.
+//! Independent of directories and databases: a caller streams files, in its own order and one at a
+//! time, and gets a snapshot that exists only once everything is stored. Debian's `restic` and
+//! `rustic` read the result. The format:
+//! <https://restic.readthedocs.io/en/stable/100_references.html>.
 //!
 //! ```text
 //! Source ── chunks ──> known? ──> compress, encrypt ──> pack ──> backend ──> index ──> snapshot

@@ -1,9 +1,9 @@
-//! A repository in a local folder, written so that what is said to be stored survives a power cut.
+//! A repository in a local folder, in which stored files survive a power failure.
 //!
-//! rustic's own local backend syncs a file's content but not the folder that names it, follows the umask, ignores
-//! errors while it lists, and creates a repository's folders anew when they have vanished. This one does none of
-//! that: a file is written under a temporary name, synced, renamed, and its folder synced; and a repository folder
-//! that is no longer the one first seen (removed, renamed, unmounted, replaced) is an error.
+//! rustic's own local backend syncs a file's content but not its folder, follows the umask, ignores
+//! errors while listing, and recreates a repository's folders when they have vanished. This one
+//! writes a file under a temporary name, syncs it, renames it, and syncs the folder. It fails if
+//! the repository's folder is no longer the one first seen (removed, renamed, unmounted, replaced).
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -21,7 +21,8 @@ use rustic_core::{
 use crate::error::explain;
 use crate::store::{Durability, FORGOTTEN, LOCKS, Store, is_temporary, temporary_name};
 
-/// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
+/// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to
+/// `data/ff/`.
 #[derive(Debug)]
 pub(crate) struct LocalBackend {
     root: PathBuf,
@@ -63,7 +64,7 @@ impl LocalBackend {
         (self.root.join(LOCKS)).join(id.to_hex().as_str())
     }
 
-    /// Fails when the folder is not the one that was first used.
+    /// Fails if the folder is not the one first used.
     fn still_the_same(&self) -> RusticResult<()> {
         let now = std::fs::metadata(&self.root)
             .map(|found| (found.dev(), found.ino()))
@@ -95,7 +96,8 @@ impl LocalBackend {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let mut file = match options.open(&temporary) {
-            // Repositories made by other programs may lack some of the 256 folders. Their parent must be there.
+            // Repositories of other programs may lack some of the 256 folders, but not their
+            // parent.
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind == FileType::Pack => {
                 match DirBuilder::new().mode(0o700).create(&folder) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -115,7 +117,7 @@ impl LocalBackend {
             .and_then(|()| std::fs::rename(&temporary, self.path(kind, id)))
             .and_then(|()| sync_folder(&folder));
         if written.is_err() {
-            // The error is what matters; a file that cannot be removed either is harmless.
+            // The error matters; a file that cannot be removed, too, is harmless.
             let _ = std::fs::remove_file(&temporary);
         }
         written
@@ -238,10 +240,10 @@ impl WriteBackend for LocalBackend {
     }
 }
 
-/// A lock is not synced: it says what goes on now, and after a power cut nothing goes on.
+/// Locks are not synced: they concern running processes, and after a power failure there are none.
 impl Store for LocalBackend {
     fn list_locks(&self) -> io::Result<Vec<Id>> {
-        // By name alone: one that is renewed meanwhile would be missed by whoever looks at the files.
+        // By name only: reading the files would miss a lock that is renewed meanwhile.
         let entries = match std::fs::read_dir(self.root.join(LOCKS)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
@@ -335,7 +337,7 @@ fn folders_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Files that are named by an id. Others (temporary files, say) are not the repository's.
+/// Files whose name is an id. Others, such as temporary files, are not the repository's.
 fn list_files(folder: &Path, files: &mut Vec<(Id, u32)>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -344,7 +346,7 @@ fn list_files(folder: &Path, files: &mut Vec<(Id, u32)>) -> io::Result<()> {
         };
         let size = match entry.metadata() {
             Ok(found) => found.len(),
-            // Removed between the listing and the look at it.
+            // It was removed after the listing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };

@@ -1,4 +1,4 @@
-//! Where a repository lies: a local folder or a remote store.
+//! The location of a repository: a local folder or a remote store.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,17 +19,19 @@ use crate::store::Store;
 ///
 /// | text | meaning |
 /// | --- | --- |
-/// | `/srv/backup`, `local:/srv/backup` | a folder of this machine |
+/// | `/srv/backup`, `local:/srv/backup` | a folder of this computer |
 /// | `rest:https://host:8000/` | a restic REST server |
-/// | `s3:https://endpoint/bucket/prefix` | an S3 store; keys from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` |
-/// | `sftp:user@host:/path` | a folder over SFTP, by way of the system's `ssh` |
+/// | `s3:https://endpoint/bucket/prefix` | a folder of an S3 bucket |
+/// | `sftp:user@host:/path` | a folder over SFTP, through the system's `ssh` |
+///
+/// The keys of an S3 store come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     text: String,
     kind: Kind,
 }
 
-/// Ways to a repository's files, and to its locks.
+/// Access to a repository's files, and to its locks.
 pub(crate) type Ways = (Arc<dyn WriteBackend>, Arc<dyn Store>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +45,10 @@ enum Kind {
 }
 
 impl Location {
-    /// Reads a location as the user wrote it.
+    /// Parses a location.
     ///
     /// # Errors
-    /// [`Error::Location`] when it is empty or of an unknown kind.
+    /// [`Error::Location`] if it is empty or of an unknown kind.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let bad = |reason: &str| Error::Location {
             location: text.to_string(),
@@ -60,7 +62,8 @@ impl Location {
             Some(("local", path)) => Kind::Local(PathBuf::from(path)),
             Some(("rest", _)) => Kind::Rest(text.to_string()),
             Some(("s3", rest)) => s3(rest).ok_or_else(|| {
-                bad("write s3:https://ENDPOINT/BUCKET/PREFIX, such as s3:https://s3.example.com/backup/dc1")
+                bad("write s3:https://ENDPOINT/BUCKET/PREFIX, such as \
+                     s3:https://s3.example.com/backup/dc1")
             })?,
             Some(("sftp", rest)) => sftp(rest)
                 .ok_or_else(|| bad("write sftp:USER@HOST:/PATH or sftp://USER@HOST:PORT/PATH"))?,
@@ -76,7 +79,7 @@ impl Location {
         })
     }
 
-    /// The folder, for a repository on this machine.
+    /// The folder of a local repository.
     pub fn local(&self) -> Option<&std::path::Path> {
         match &self.kind {
             Kind::Local(path) => Some(path),
@@ -130,14 +133,14 @@ impl Location {
     }
 }
 
-/// Of a backend that knows locks as well.
+/// For a backend that implements both.
 fn both<B: WriteBackend + Store + 'static>(backend: B) -> Ways {
     let backend = Arc::new(backend);
     (backend.clone(), backend)
 }
 
 impl std::fmt::Display for Location {
-    /// The location without a password that a URL may carry.
+    /// The location without a password in its URL.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some((scheme, rest)) = self.text.split_once("://")
             && let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()))

@@ -1,4 +1,4 @@
-//! Putting a new index in the place of the old one, so that one of them is whole at every moment.
+//! Replacing the index such that the old or the new one is complete at any time.
 
 use std::collections::HashSet;
 
@@ -38,7 +38,7 @@ pub(crate) fn remove(storage: &Storage, kind: FileType, id: &Id) -> Result<(), E
     removed.map_err(|error| Error::storage(doing(), &error))
 }
 
-/// The index files and snapshots at a moment.
+/// The index files and snapshots at one time.
 pub(crate) struct State {
     pub(crate) index: HashSet<Id>,
     snapshots: HashSet<Id>,
@@ -52,7 +52,8 @@ impl State {
         })
     }
 
-    /// Fails if anything was added since but `ours`: by a program that heeds no locks, such as rustic.
+    /// Fails if files other than `ours` were added since, by a program that ignores locks, such as
+    /// rustic.
     pub(crate) fn must_be_all_but(
         &self,
         storage: &Storage,
@@ -65,8 +66,8 @@ impl State {
         }
         Err(Error::Storage {
             doing: "writing a new index".to_string(),
-            reason: "another program wrote into it meanwhile, without heeding the lock; no pack was removed, \
-                     run the command again when that program is done"
+            reason: "another program wrote into it meanwhile, without heeding the lock; no pack \
+                     was removed, run the command again when that program is done"
                 .to_string(),
         })
     }

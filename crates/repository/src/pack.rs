@@ -1,15 +1,15 @@
-//! Packs: files of about 16 MiB that hold sealed blobs, and at their end a sealed list of them.
+//! Packs: files of about 16 MiB with sealed blobs, and a sealed list of them at the end.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cipher::{Cipher, Hash, OVERHEAD, sha256};
 
-/// A pack is written when it has this many bytes ...
+/// A pack is written when it has this size in bytes ...
 const FULL: usize = 16 << 20;
 /// ... or this many blobs, so that its header stays small.
 const FULL_BLOBS: usize = 10_000;
 
-/// What a blob holds: part of a file, or the listing of a folder.
+/// The content of a blob: part of a file, or the listing of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BlobKind {
@@ -17,7 +17,7 @@ pub(crate) enum BlobKind {
     Tree,
 }
 
-/// One blob's place in a pack.
+/// A blob's position in a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) id: Hash,
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
     pub(crate) offset: u32,
     /// Sealed length in bytes.
     pub(crate) length: u32,
-    /// Length before compression, where it was compressed.
+    /// Length before compression; `None` if it is not compressed.
     pub(crate) uncompressed: Option<u32>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Pack {
     entries: Vec<Entry>,
 }
 
-/// A pack ready to be written.
+/// A pack to be written.
 pub(crate) struct FinishedPack {
     pub(crate) id: Hash,
     pub(crate) content: Vec<u8>,
@@ -44,10 +44,10 @@ pub(crate) struct FinishedPack {
 }
 
 impl Pack {
-    /// A pack that grows in `buffer`, whose content is dropped.
+    /// A pack that uses the memory of `buffer`.
     pub(crate) fn within(mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        // Grown by doubling, a pack would use twice its size.
+        // Growth by doubling would use twice the memory.
         buffer.reserve_exact(FULL + FULL / 8);
         Self {
             content: buffer,
@@ -80,7 +80,8 @@ impl Pack {
         self.content.len() >= FULL || self.entries.len() >= FULL_BLOBS
     }
 
-    /// Appends the header: one entry a blob (type, sealed length, length, SHA-256), sealed, then its length.
+    /// Appends the header: one entry per blob (type, sealed length, length, SHA-256), sealed, then
+    /// its length.
     pub(crate) fn finish(mut self, cipher: &Cipher) -> std::io::Result<FinishedPack> {
         let mut header = Vec::with_capacity(self.entries.len() * 41);
         for entry in &self.entries {
@@ -108,14 +109,14 @@ impl Pack {
     }
 }
 
-/// Bytes of the length that ends a pack.
+/// Size of the length at the end of a pack.
 pub(crate) const TRAILER: usize = 4;
 
-/// Bytes of an entry of the header, of a blob that is compressed and of one that is not.
+/// Size of a header entry, for a compressed blob and for an uncompressed one.
 const COMPRESSED_ENTRY: usize = 41;
 const PLAIN_ENTRY: usize = 37;
 
-/// The bytes of a pack with these blobs.
+/// The size of a pack with these blobs.
 pub(crate) fn size_of_pack(entries: &[Entry]) -> u32 {
     let size = |entry: &Entry| {
         let header = match entry.uncompressed {
@@ -128,7 +129,7 @@ pub(crate) fn size_of_pack(entries: &[Entry]) -> u32 {
     u32::try_from(content + (OVERHEAD + TRAILER) as u64).unwrap_or(u32::MAX)
 }
 
-/// The blobs that a pack's header lists, which [`Pack::finish`] writes; `None` when it is none.
+/// Parses a pack's header, written by [`Pack::finish`], into its blobs. `None` if it is malformed.
 pub(crate) fn parse_header(mut header: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::with_capacity(header.len() / PLAIN_ENTRY);
     let mut offset = 0u32;

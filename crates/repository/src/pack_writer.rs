@@ -1,4 +1,4 @@
-//! Writes sealed blobs in packs: contents and listings apart, as restic wants them.
+//! Writes sealed blobs into packs: file content and listings separately, as restic requires.
 
 use rustic_core::{FileType, Id};
 
@@ -25,7 +25,7 @@ impl<'a> PackWriter<'a> {
         }
     }
 
-    /// Takes a blob in its stored form; a pack that this fills is written durably.
+    /// Adds a sealed blob, and durably writes a pack when it is full.
     pub(crate) fn add(
         &mut self,
         id: Hash,
@@ -45,7 +45,7 @@ impl<'a> PackWriter<'a> {
         Ok(())
     }
 
-    /// Writes what has not filled a pack.
+    /// Writes the last packs, even if they are not full.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         for pack in [&mut self.data, &mut self.trees].map(std::mem::take) {
             if !pack.is_empty() {
@@ -55,7 +55,7 @@ impl<'a> PackWriter<'a> {
         Ok(())
     }
 
-    /// The packs that were written since this was last asked.
+    /// The packs written since the last call.
     pub(crate) fn take_written(&mut self) -> Vec<IndexedPack> {
         std::mem::take(&mut self.written)
     }

@@ -1,15 +1,15 @@
-//! The repository's password, kept out of logs and wiped when it is no longer needed.
+//! The repository's password, kept out of logs and wiped after use.
 
 use zeroize::Zeroizing;
 
-/// A password. Neither `Debug` nor anything else prints it; its memory is wiped when it is dropped.
+/// A password. Neither `Debug` nor anything else prints it. Its memory is wiped when it is dropped.
 ///
-/// rustic_core takes a copy of its own while a repository is opened, which is freed at once but not wiped.
+/// rustic_core makes a copy while a repository is opened, which is freed at once but not wiped.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes the password as the user gave it; a trailing line end, as files and commands have it, is removed.
+    /// Takes a password as entered, without a trailing line end of a file or command.
     pub fn new(password: impl Into<String>) -> Self {
         let mut password = Zeroizing::new(password.into());
         let kept = password.trim_end_matches(['\r', '\n']).len();
@@ -17,7 +17,7 @@ impl Password {
         Self(password)
     }
 
-    /// Whether nothing is left to encrypt with.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,11 +1,12 @@
-//! Stores the content of files with every core: one thread reads, others seal, others write packs.
+//! Stores the content of files on all cores: one thread reads, several seal, two write packs.
 //!
 //! ```text
-//! feed (caller's thread): SHA-256 ──batches──> workers: known?, zstd, encrypt ──packs──> writers: backend, index
-//!        ^─────────────────────────────── empty buffers
+//! feed (caller's thread): SHA-256 ─batches─▶ workers: known?, zstd, encrypt
+//!        ▲                                      │       │
+//!        └──────────── empty buffers ───────────┘       └─packs─▶ writers: backend, index
 //! ```
 //!
-//! Memory is bounded by the number of buffers (1 MiB each) and of packs (16 MiB each).
+//! The numbers of buffers (1 MiB each) and of packs (16 MiB each) bound the memory.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -27,22 +28,23 @@ use crate::prover::Prover;
 use crate::seal::{Sealer, Verify};
 use crate::storage::Storage;
 
-/// Bytes that travel between threads at once.
+/// Size of a batch in bytes.
 const BATCH: usize = 1 << 20;
-/// Threads that write packs: while one waits for the disk, the other is given the next pack.
+/// Threads that write packs: while one waits for the disk, the other takes the next pack.
 const WRITERS: usize = 2;
-/// Packs in memory: one being filled, two being written, one waiting.
+/// Packs in memory: one in progress, two being written, one waiting.
 const PACKS: usize = 4;
 
-/// What all threads share.
+/// The state shared by all threads.
 pub(crate) struct Shared<'a> {
     storage: &'a Storage,
-    /// Where chunks lie that the repository had before; without a place, those that this backup has stored.
+    /// The positions of chunks that the repository had before; `None` for chunks stored by this
+    /// backup.
     known: Mutex<HashMap<Id, Option<Stored>>>,
-    /// The packs in which the former lie.
+    /// The packs of these positions.
     packs: &'a [(Id, u32)],
     pack: Mutex<Pack>,
-    /// Buffers for packs. Who fills packs faster than they are written waits here.
+    /// Buffers for packs. Limits the workers to the speed of the writers.
     pack_buffers: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
     index: Mutex<IndexWriter>,
     written: Mutex<Vec<(Id, u32)>>,
@@ -51,22 +53,22 @@ pub(crate) struct Shared<'a> {
     pub(crate) counts: Counts,
 }
 
-/// What a backup added.
+/// The additions of a backup.
 #[derive(Default)]
 pub(crate) struct Counts {
-    /// Blobs of file content that were not there before, and their bytes before compression.
+    /// New blobs of file content, and their size before compression.
     pub(crate) new_blobs: AtomicU64,
     pub(crate) new_bytes: AtomicU64,
     /// Bytes written to the repository for file content and listings.
     pub(crate) stored: AtomicU64,
 }
 
-/// Part of a file: its number, the bytes of its chunks, the number of the first of them, their hashes, and the content
-/// in the first `length` bytes.
+/// Part of a file: the file's number, the size of its chunks, the number of the first chunk in this
+/// part, the chunks' hashes, and the content in the first `length` bytes of `buffer`.
 struct Batch {
     file: usize,
     chunk: usize,
-    /// Whether known chunks are opened before they are relied on.
+    /// Whether known chunks are opened before the backup relies on them.
     prove: bool,
     first_chunk: usize,
     hashes: Vec<Hash>,
@@ -122,9 +124,10 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Leaves the repository tidy after a failed backup. What a failure of the source's cut short is indexed, so
-    /// that the next attempt need not store it again; after a failure of the repository (a full disk, say) its
-    /// packs are removed. If that fails too they are harmless: no index names them.
+    /// Cleans up after a failed backup. If the source failed, the written packs are indexed, so
+    /// that the next attempt need not store their content again. If the repository failed (a full
+    /// disk, for example), they are removed. If that fails, too, they are harmless, because no
+    /// index names them.
     pub(crate) fn abandon(self, error: &Error) {
         let mut index = lock(&self.index);
         if matches!(error, Error::Storage { .. }) {
@@ -136,7 +139,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Saves the index of what is not yet in an index file; returns the packs written.
+    /// Saves the rest of the index, and returns the written packs.
     pub(crate) fn finish(self) -> Result<Vec<(Id, u32)>, Error> {
         let rest = lock(&self.index).take();
         index::save(self.storage, rest)?;
@@ -144,7 +147,7 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// The reading end, used by the caller's thread.
+/// The reading end, for the caller's thread.
 pub(crate) struct Feed<'a> {
     shared: &'a Shared<'a>,
     batches: Sender<Batch>,
@@ -159,7 +162,7 @@ pub(crate) struct Threads<'scope> {
     chunks: Receiver<Chunks>,
 }
 
-/// Starts the threads. `largest_chunk` is a multiple of every other size of chunks.
+/// Starts the threads. `largest_chunk` must be a multiple of every other chunk size.
 pub(crate) fn start<'scope>(
     shared: &'scope Shared<'scope>,
     largest_chunk: usize,
@@ -232,9 +235,10 @@ pub(crate) fn start<'scope>(
 }
 
 impl Feed<'_> {
-    /// Reads `content` to its end and stores it as file number `file`, in chunks of `chunk` bytes. With `prove`,
-    /// chunks that the repository has are opened before they are relied on. `saw` is told the
-    /// length of every part. Returns the bytes read, at most one batch more than `limit`, and their SHA-256.
+    /// Reads `content` to its end and stores it as file number `file`, in chunks of `chunk` bytes.
+    /// With `prove`, chunks in the repository are opened before the backup relies on them. Calls
+    /// `saw` with the length of every part. Returns the number of bytes read, at most one batch
+    /// more than `limit`, and their SHA-256.
     pub(crate) fn store(
         &self,
         file: usize,
@@ -279,7 +283,8 @@ impl Feed<'_> {
         }
     }
 
-    /// An unused buffer goes the way of the used ones, by an empty batch: the workers own the sending end.
+    /// Returns an unused buffer through an empty batch, because only the workers own the sending
+    /// end.
     fn give_back(&self, buffer: Vec<u8>) {
         let _ = self.batches.send(Batch {
             file: 0,
@@ -294,17 +299,17 @@ impl Feed<'_> {
 }
 
 impl<'scope> Threads<'scope> {
-    /// Waits for the workers, once the feed is dropped; hands over the ids of all chunks.
+    /// Waits for the workers after the feed was dropped, and returns the ids of all chunks.
     pub(crate) fn drain(&mut self, shared: &Shared<'_>) -> impl Iterator<Item = Chunks> {
         for worker in self.workers.drain(..) {
             join(worker);
         }
-        // Nothing more is looked up. A large repository's list takes room that the listings need now.
+        // No further look-ups follow. In a large repository the listings need this memory now.
         *lock(&shared.known) = HashMap::new();
         self.chunks.try_iter()
     }
 
-    /// Packs the rest of the content, then the listings, and waits until all is written.
+    /// Packs the rest of the content and the listings, and waits for the writers.
     pub(crate) fn finish(
         self,
         shared: &Shared<'_>,
@@ -332,7 +337,7 @@ impl<'scope> Threads<'scope> {
         shared.failure()
     }
 
-    /// Waits for the writers without giving them more.
+    /// Waits for the writers without more packs.
     pub(crate) fn join_writers(self) {
         drop(self.packs);
         for writer in self.writers {
@@ -341,7 +346,7 @@ impl<'scope> Threads<'scope> {
     }
 }
 
-/// A panic in a thread is one of the whole backup.
+/// Propagates a thread's panic.
 fn join(thread: std::thread::ScopedJoinHandle<'_, ()>) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
@@ -360,7 +365,7 @@ fn hash_of(json: &[u8], id: &Id) -> Result<Hash, Error> {
     }
 }
 
-/// A thread's share of the work.
+/// The state of a worker thread.
 struct Worker<'a> {
     shared: &'a Shared<'a>,
     sealer: Sealer<'a>,
@@ -378,7 +383,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Whether a chunk is to be stored: it is not there, or is to be proven and does not open.
+    /// Whether a chunk is to be stored: it is new, or must be proven and does not open.
     fn is_wanted(&mut self, id: Id, prove: bool) -> bool {
         let stored = match lock(&self.shared.known).entry(id) {
             Entry::Vacant(place) => {
@@ -433,7 +438,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Finishes a pack and stores it, then takes it into the index; gives back its buffer.
+/// Finishes and stores a pack, and adds it to the index. Returns its buffer.
 fn write(shared: &Shared<'_>, pack: Pack) -> Result<Vec<u8>, Error> {
     let pack = pack
         .finish(&shared.storage.cipher)
@@ -472,7 +477,7 @@ fn fill(content: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, BoxError> {
     Ok(length)
 }
 
-/// The caller's own error out of the `io::Error` that carries it, where it does.
+/// Unwraps the caller's own error from an `io::Error`, if it holds one.
 fn unwrap(error: std::io::Error) -> BoxError {
     if error.get_ref().is_some() {
         match error.into_inner() {

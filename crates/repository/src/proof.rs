@@ -1,4 +1,4 @@
-//! Whether a backup can be read again: to be asked before anything is deleted in reliance on it.
+//! The proof that a backup can be read, for callers that delete its source.
 
 use std::io::Read;
 
@@ -10,15 +10,17 @@ use crate::lock::Lock;
 use crate::read::OpenSnapshot;
 use crate::repository::Repository;
 
-/// Bytes that are read at once.
+/// The number of bytes read at once.
 const PIECE: usize = 1 << 20;
 
 impl Repository {
-    /// Reads a backup back as a restore would: its snapshot, its listings, and the files at `paths`, each of which must
-    /// have the SHA-256 that was computed when it was read from its source. The lock must have been held all the time.
+    /// Reads a backup back as a restore would: its snapshot, its listings, and the files at
+    /// `paths`. Each must have the SHA-256 computed when it was read from its source. `lock` must
+    /// have been held since the backup began.
     ///
     /// # Errors
-    /// [`Error::Unproven`], whatever the reason; [`Error::Storage`] if the repository can no longer be reached.
+    /// [`Error::Unproven`] for any reason; [`Error::Storage`] if the repository is no longer
+    /// reachable.
     pub fn prove<'a>(
         &self,
         lock: &Lock,

@@ -1,4 +1,4 @@
-//! Whether a blob that the repository holds opens, before a backup relies on it.
+//! Checks that a blob in the repository opens, before a backup relies on it.
 
 use rustic_core::Id;
 
@@ -6,7 +6,7 @@ use crate::blob::Opener;
 use crate::index::Place;
 use crate::storage::Storage;
 
-/// Looks whether blobs that the repository has open, before they are relied on.
+/// Opens blobs of the repository, with reusable buffers.
 pub(crate) struct Prover<'a> {
     storage: &'a Storage,
     opener: Opener,
@@ -22,7 +22,7 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// Whether there is a blob at this place that opens to what its name says.
+    /// Whether a blob with this id opens at this position.
     pub(crate) fn opens(&mut self, id: &Id, place: Option<Place>) -> bool {
         self.plain.clear();
         place.is_some_and(|place| {

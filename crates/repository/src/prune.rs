@@ -1,8 +1,9 @@
-//! Removing what no snapshot needs.
+//! Removing content that no snapshot needs.
 //!
-//! Packs that hold nothing needed go; of those that hold much that is not needed, the rest is written into new packs.
-//! The order keeps every snapshot whole wherever a prune is cut short: new packs, then a new index, then the old index
-//! files go, then the packs that the new one does not name.
+//! A pack without needed blobs is removed. A pack with many unneeded blobs is rewritten: its needed
+//! ones go into new packs. The order keeps every snapshot complete wherever a prune is interrupted:
+//! new packs, new index, removal of the old index files, removal of the packs that are not in the
+//! new index.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,41 +21,42 @@ use crate::repository::Repository;
 use crate::storage::Storage;
 use crate::usage::Walker;
 
-/// So many hundredths of what is needed may lie in packs without being needed: to rewrite a pack for the last byte
-/// costs more than it gives.
+/// The tolerated unneeded content in packs, in percent of the needed content. Rewriting packs for
+/// the last bytes costs more than it saves.
 const TOLERATED: u64 = 5;
 
-/// More index files than this are put together into few.
+/// The number of index files above which they are merged.
 const INDEX_FILES: usize = 16;
 
-/// What a prune did, or would do.
+/// The result of a prune, or of a dry run.
 #[derive(Debug, Clone, Default)]
 pub struct PruneReport {
-    /// Packs that hold nothing needed, removed.
+    /// Removed packs, without needed content.
     pub removed_packs: usize,
-    /// Packs of which the needed part was written anew.
+    /// Rewritten packs.
     pub rewritten_packs: usize,
-    /// Packs that stay.
+    /// Unchanged packs.
     pub kept_packs: usize,
-    /// Bytes of all packs before.
+    /// Total size of all packs before, in bytes.
     pub bytes_before: u64,
-    /// Bytes by which they shrink.
+    /// The reduction in bytes.
     pub freed_bytes: u64,
-    /// Bytes not needed that stay in packs.
+    /// Unneeded bytes that stay in packs.
     pub tolerated_bytes: u64,
-    /// Packs that were to be rewritten and are damaged; they stay as they are.
+    /// Packs that cannot be rewritten because they are damaged; they stay unchanged.
     pub damaged: Vec<String>,
 }
 
 impl Repository {
-    /// Removes what no snapshot needs. `lock` must be an exclusive one. With `dry_run` nothing is written.
+    /// Removes content that no snapshot needs. `lock` must be exclusive. Writes nothing with
+    /// `dry_run`.
     ///
-    /// `progress` gets the bytes rewritten so far and of all to be rewritten.
+    /// `progress` gets the number of bytes rewritten so far and in total.
     ///
     /// # Errors
-    /// [`Error::NotPrunable`] when a snapshot or part of the index cannot be read, or content is missing: then nobody
-    /// knows what is needed, and nothing is removed. [`Error::Storage`], [`Error::LockLost`]: every snapshot is whole
-    /// still, and the next prune goes on.
+    /// [`Error::NotPrunable`] if a snapshot or part of the index is unreadable, or content is
+    /// missing: then it is unknown what is needed, and nothing is removed. [`Error::Storage`],
+    /// [`Error::LockLost`]: every snapshot is still complete, and the next prune continues.
     pub fn prune(
         &self,
         lock: &Lock,
@@ -105,7 +107,7 @@ impl Repository {
     }
 }
 
-/// What becomes of each pack.
+/// The fate of each pack.
 struct Plan {
     kept: Vec<IndexedPack>,
     removed: Vec<Id>,
@@ -113,11 +115,11 @@ struct Plan {
     bytes_before: u64,
     removed_bytes: u64,
     tolerated_bytes: u64,
-    /// Whether the index names packs that are not there.
+    /// Whether the index names missing packs.
     names_lost_packs: bool,
 }
 
-/// A pack, and what of it is needed.
+/// A pack, and its needed blobs.
 struct Part {
     pack: IndexedPack,
     needed: Vec<Entry>,
@@ -130,7 +132,7 @@ impl Plan {
         let mut names_lost_packs = false;
         for_each_pack(storage, |pack| {
             names_lost_packs |= !listed.contains_key(&pack.id);
-            // A pack that was cut short or lengthened holds nothing that can be relied on.
+            // A pack of the wrong size is unreliable.
             if listed.get(&pack.id) == Some(&pack.size) {
                 packs.entry(pack.id).or_insert(IndexedPack {
                     marked: false,
@@ -201,14 +203,14 @@ impl Plan {
     }
 }
 
-/// Blobs of different kinds may have the same content.
+/// A key. Blobs of different kinds may have the same content.
 type Key = (BlobKind, Id);
 
 fn key(entry: &Entry) -> Key {
     (entry.kind, Id::new(entry.id))
 }
 
-/// What all snapshots need. Fails unless all of it is there.
+/// The blobs that all snapshots need. Fails unless all of them are there.
 fn needed_blobs(
     storage: &Storage,
     packs: &HashMap<Id, IndexedPack>,
@@ -249,7 +251,7 @@ fn needed_blobs(
     Ok(needed)
 }
 
-/// In which pack each needed blob stays. Where several hold it, one in which it is sound.
+/// The pack in which each needed blob stays. If several packs hold it, one in which it is sound.
 fn choose_homes(
     storage: &Storage,
     packs: &HashMap<Id, IndexedPack>,
@@ -279,7 +281,7 @@ fn choose_homes(
     }
     let mut opener = Opener::default();
     for (key, mut places) in contested {
-        // The largest pack, so that what is left of small ones goes.
+        // Prefers the largest pack, so that small ones become empty.
         places.sort_by_key(|place| std::cmp::Reverse(packs.get(&place.pack).map(|p| p.size)));
         let sound = places.iter().find(|place| {
             let sealed = storage.read_pack(&place.pack, place.offset, place.length);
@@ -295,7 +297,8 @@ fn choose_homes(
     homes
 }
 
-/// Which packs are worth rewriting, those with the largest useless part first; the others, and how much stays in them.
+/// Divides packs into those worth rewriting, those with the largest unneeded share first, and the
+/// others. Also returns the unneeded bytes in the others.
 fn divide(mut partly: Vec<Part>, needed_bytes: u64) -> (Vec<Part>, Vec<IndexedPack>, u64) {
     let useless = |part: &Part| u64::from(part.pack.size).saturating_sub(part.needed_bytes());
     let share = |part: &Part| useless(part) * 1_000_000 / u64::from(part.pack.size).max(1);
@@ -320,7 +323,7 @@ impl Part {
             .sum()
     }
 
-    /// Writes the needed blobs into new packs, as they are stored, when all of them are sound.
+    /// Writes the needed blobs, in their stored form, into new packs, if all of them are sound.
     fn rewrite(&self, storage: &Storage, writer: &mut PackWriter<'_>) -> Result<(), Error> {
         let mut opener = Opener::default();
         let mut plain = Vec::new();

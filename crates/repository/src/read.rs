@@ -1,4 +1,5 @@
-//! Reading a snapshot: its list of files, and each file as a stream, fetched and decrypted ahead by other threads.
+//! Reading a snapshot: its list of files, and each file as a stream that threads fetch and decrypt
+//! ahead.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::Read;
@@ -18,9 +19,9 @@ use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::tree;
 
-/// Blobs that lie together in a pack are fetched together, up to this many bytes before compression.
+/// The most bytes, before compression, of adjacent blobs that are fetched together.
 const RUN: u64 = 1 << 20;
-/// Folders within folders; more is a listing that contains itself.
+/// The most nested folders; a deeper listing contains itself.
 const DEEPEST: usize = 64;
 
 /// A snapshot opened for reading.
@@ -40,19 +41,20 @@ struct File {
 /// A file in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotFileInfo {
-    /// Relative, names joined by `/`.
+    /// Its path: relative, names joined by `/`.
     pub path: String,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Last modification.
     pub modified: SystemTime,
 }
 
 impl Repository {
-    /// Opens a snapshot: reads its listings, and where in the repository its content lies.
+    /// Opens a snapshot: reads its listings, and finds its content in the index.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when a listing is missing or broken; [`Error::Storage`] when the repository cannot be read.
+    /// [`Error::Damaged`] if a listing is missing or damaged; [`Error::Storage`] if the repository
+    /// is unreadable.
     pub fn open_snapshot(&self, info: &SnapshotInfo) -> Result<OpenSnapshot, Error> {
         let storage = self.storage().clone();
         let trees = locate(&storage, |kind, _| kind == BlobKind::Tree)?;
@@ -73,10 +75,10 @@ impl Repository {
         })
     }
 
-    /// Reads one small file of each of `snapshots`, and the index only twice for all of them.
+    /// Reads one small file of each of `snapshots`, with only two passes over the index.
     ///
     /// # Errors
-    /// When the index cannot be read; what fails with one snapshot stands in its place.
+    /// Fails if the index is unreadable. The error of one snapshot is in its element.
     pub fn read_of_each(
         &self,
         snapshots: &[SnapshotInfo],
@@ -111,7 +113,7 @@ impl Repository {
     }
 }
 
-/// One file of a snapshot, by its path.
+/// Finds a file of a snapshot by its path.
 fn find(
     storage: &Storage,
     trees: &Places,
@@ -139,7 +141,7 @@ fn find(
     Err(missing())
 }
 
-/// The entries of a folder's listing.
+/// Reads the listing of a folder.
 pub(crate) fn read_listing(
     storage: &Storage,
     trees: &Places,
@@ -152,7 +154,7 @@ pub(crate) fn read_listing(
     tree::parse(&json, id)
 }
 
-/// Every file below the listing `root`.
+/// Lists every file below the listing `root`.
 fn list(storage: &Storage, trees: &Places, root: Id) -> Result<BTreeMap<String, File>, Error> {
     let mut files = BTreeMap::new();
     let mut waiting = vec![(String::new(), root, 0)];
@@ -214,11 +216,12 @@ impl OpenSnapshot {
         })
     }
 
-    /// Streams a file. Each part is checked as it comes: its authentication tag, its SHA-256, and the sum of sizes.
+    /// Opens a file as a stream. Each part is checked as it arrives: its authentication tag, its
+    /// SHA-256, and the total size.
     ///
     /// # Errors
-    /// [`Error::NoSuchFile`]; [`Error::Damaged`] at once when a part of it is in no pack, and from the reader
-    /// (as the inner error of its `io::Error`) when a pack is missing or broken.
+    /// [`Error::NoSuchFile`]; [`Error::Damaged`] at once if a part of it is in no pack, or from the
+    /// reader (as the inner error of its `io::Error`) if a pack is missing or damaged.
     pub fn open(&self, path: &str) -> Result<FileReader, Error> {
         let file = self.files.get(path).ok_or_else(|| Error::NoSuchFile {
             snapshot: self.info.short_id().to_string(),
@@ -247,10 +250,10 @@ impl OpenSnapshot {
         ))
     }
 
-    /// Reads a small file whole.
+    /// Reads a whole small file.
     ///
     /// # Errors
-    /// As [`OpenSnapshot::open`], and [`Error::Damaged`] when it is larger than `limit` bytes.
+    /// Same as [`OpenSnapshot::open`], and [`Error::Damaged`] if it is larger than `limit` bytes.
     pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, Error> {
         let size = self.files.get(path).map_or(0, |file| file.size);
         if size > limit {
@@ -271,7 +274,7 @@ impl OpenSnapshot {
     }
 }
 
-/// Blobs that follow each other in a file and in a pack.
+/// Blobs that are adjacent in a file and in a pack.
 struct Run {
     pack: Id,
     offset: u32,
@@ -304,7 +307,7 @@ impl Run {
         self.blobs.push((id, place));
     }
 
-    /// Reads all of it at once; where that fails, each blob by itself from wherever it is sound.
+    /// Reads all blobs at once; if that fails, each by itself from any sound copy.
     fn read(
         &self,
         storage: &Storage,
@@ -345,7 +348,7 @@ impl Run {
 
 type Answer = Result<Vec<u8>, Error>;
 
-/// A file of a snapshot as a stream. Dropping it ends its threads.
+/// A stream of a file in a snapshot. Dropping it ends its threads.
 pub struct FileReader {
     path: String,
     size: u64,
@@ -400,7 +403,7 @@ impl FileReader {
         self.size
     }
 
-    /// Fetches the next run into `current`; `false` at the end.
+    /// Moves the next run into `current`. False at the end.
     fn advance(&mut self) -> Result<bool, Error> {
         while self.answers.len() < self.ahead
             && let Some(run) = self.waiting.pop_front()
@@ -449,7 +452,7 @@ impl Read for FileReader {
                 Ok(true) => {}
                 Ok(false) => return Ok(0),
                 Err(error) => {
-                    // After an error nothing more may be taken for the file's content.
+                    // After an error no more content may be returned.
                     self.waiting.clear();
                     self.answers.clear();
                     self.orders = None;

@@ -1,4 +1,4 @@
-//! Making the index anew from what the packs themselves say.
+//! Rebuilding the index from the packs' own headers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,28 +10,28 @@ use crate::lock::Lock;
 use crate::new_index::{State, replace_index};
 use crate::repository::Repository;
 
-/// What a repair of the index changed, or would change.
+/// The changes to the index, made or proposed.
 #[derive(Debug, Clone, Default)]
 pub struct IndexRepair {
-    /// Packs that no index file named, and that one names now.
+    /// Packs that were missing from the index.
     pub added_packs: usize,
-    /// Packs that an index file named and that are not there.
+    /// Packs in the index that do not exist.
     pub missing_packs: usize,
-    /// Index files that could not be read, removed.
+    /// Unreadable index files that are removed.
     pub unreadable_files: usize,
-    /// Packs that do not say what they hold: cut short, or damaged. Each with the reason.
+    /// Packs with an unreadable header: truncated or damaged. Each with the reason.
     pub damaged_packs: Vec<String>,
-    /// Whether the index was written anew, or would be.
+    /// Whether the index was rewritten, or would be.
     pub changed: bool,
 }
 
 impl Repository {
-    /// Makes the index say what the packs hold. `lock` must be an exclusive one. With `dry_run` nothing is written.
+    /// Makes the index match the packs. `lock` must be exclusive. Writes nothing with `dry_run`.
     ///
-    /// Packs that the index describes with their right size are not read.
+    /// Does not read packs that the index describes with the right size.
     ///
     /// # Errors
-    /// When the repository cannot be listed or written. The old index is then still there.
+    /// Fails if the repository cannot be listed or written. The old index is then intact.
     pub fn repair_index(&self, lock: &Lock, dry_run: bool) -> Result<IndexRepair, Error> {
         let storage = self.storage();
         let before = State::of(storage)?;
@@ -71,7 +71,7 @@ impl Repository {
                 }
                 Err(error) => {
                     report.damaged_packs.push(error.to_string());
-                    // What is left of it may be sound.
+                    // The rest of it may be sound.
                     packs.extend(known.cloned());
                 }
             }

@@ -1,4 +1,4 @@
-//! Creating, opening and checking a repository, and listing its snapshots.
+//! Creating and opening a repository, and listing its snapshots.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,26 +21,28 @@ use crate::storage::Storage;
 use crate::store::{Durability, Store};
 use crate::unreadable::{Notes, Unreadable};
 
-/// Bytes of a chunk where the repository's configuration does not say: see `docs/repository.md` for the figures.
+/// The default size of a chunk in bytes: see `docs/repository.md` for measurements.
 const CHUNK_SIZE: u32 = 64 << 10;
-/// Bytes of a small chunk, where the repository's standard ones have [`CHUNK_SIZE`]: see there too.
+/// The size of a small chunk in bytes, if standard ones have [`CHUNK_SIZE`]: see there, too.
 const SMALL_CHUNK_SIZE: u32 = 8 << 10;
-/// Chunks of an odd size would be pages cut in two; larger ones would not fit the memory that a backup may use.
+/// The range of chunk sizes. Smaller chunks would divide pages; larger ones would exceed a backup's
+/// memory.
 const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 4 << 10..=8 << 20;
-/// zstd level where the repository's configuration does not say.
+/// The default zstd level.
 const LEVEL: i32 = 1;
 
-/// How a new repository stores.
+/// Options for the storage of content in a new repository.
 #[derive(Debug, Clone)]
 pub struct InitOptions {
-    /// Files are cut into chunks of this many bytes, the unit of deduplication: a power of two, 4 KiB to 8 MiB. With
-    /// 64 KiB, the default, files of [`ChunkSize::Small`] are cut into 8 KiB; any other size is that of every file.
+    /// The size of chunks in bytes, the unit of deduplication: a power of two, 4 KiB to 8 MiB. With
+    /// the default of 64 KiB, files of [`ChunkSize::Small`] have chunks of 8 KiB; any other size
+    /// applies to every file.
     pub chunk_size: u32,
     /// zstd level, -7 (fast) to 22.
     pub level: i32,
-    /// Opens every chunk again after it was compressed and encrypted, and compares: against faults of memory and
-    /// processor, for a seventh more processor time. Without it one chunk in sixteen is tried, and every listing.
-    /// rustic's `extra-verify`.
+    /// Opens and compares every chunk after compression and encryption, to detect faults of memory
+    /// and processor, for a seventh more processor time. Otherwise only every sixteenth chunk and
+    /// every listing. Corresponds to rustic's `extra-verify`.
     pub verify: bool,
 }
 
@@ -64,10 +66,11 @@ pub struct Repository {
 impl Repository {
     /// Creates a repository. A local folder must be new or empty.
     ///
-    /// `backend_options` are for remote stores, as rustic and OpenDAL name them (`access_key_id`, `region`, ...).
+    /// `backend_options` are for remote stores, with rustic's and OpenDAL's names (`access_key_id`,
+    /// `region`, ...).
     ///
     /// # Errors
-    /// [`Error::Exists`] when something is there, [`Error::Location`] when the location is not understood.
+    /// [`Error::Exists`] if the location is not empty; [`Error::Location`] if it is malformed.
     pub fn init(
         location: &Location,
         password: &Password,
@@ -113,10 +116,10 @@ impl Repository {
         Self::assemble(location, backend, store, unreadable, inner)
     }
 
-    /// Opens a repository, one of dsbackup's or any of restic's or rustic's of version 2.
+    /// Opens a repository of version 2, made by dsbackup, restic or rustic.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is none, [`Error::WrongPassword`], [`Error::Unsupported`].
+    /// [`Error::Missing`] if there is none; [`Error::WrongPassword`]; [`Error::Unsupported`].
     pub fn open(
         location: &Location,
         password: &Password,
@@ -188,17 +191,17 @@ impl Repository {
         })
     }
 
-    /// Where it lies.
+    /// Its location.
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// Whether what is stored here survives a power cut.
+    /// Whether stored content survives a power failure.
     pub fn durability(&self) -> Durability {
         self.storage.store.durability()
     }
 
-    /// Bytes of a chunk of files with chunks of this size.
+    /// The size of a chunk in bytes.
     pub fn chunk_bytes(&self, chunk_size: ChunkSize) -> usize {
         match chunk_size {
             ChunkSize::Small if self.chunk_size == CHUNK_SIZE as usize => SMALL_CHUNK_SIZE as usize,
@@ -206,10 +209,11 @@ impl Repository {
         }
     }
 
-    /// All snapshots that can be read, oldest first. The others are among [`Repository::unreadable`] then.
+    /// All readable snapshots, oldest first. Afterwards the others are among
+    /// [`Repository::unreadable`].
     ///
     /// # Errors
-    /// When they cannot be listed.
+    /// Fails if they cannot be listed.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, Error> {
         let mut snapshots = Vec::new();
         (self.storage).read_all(FileType::Snapshot, |id, snapshot: SnapshotFile| {
@@ -219,15 +223,15 @@ impl Repository {
         Ok(snapshots)
     }
 
-    /// The files of the repository that could not be read so far: what was read since it was opened is without them.
+    /// The files found unreadable since the repository was opened; results so far lack them.
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.storage.unreadable.all()
     }
 
-    /// One snapshot: by the beginning of its id, or `latest`.
+    /// A snapshot by a prefix of its id, or `latest`.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] when none or several match, [`Error::Damaged`] when it cannot be read.
+    /// [`Error::Snapshot`] if none or several match; [`Error::Damaged`] if it is unreadable.
     pub fn snapshot(&self, wanted: &str) -> Result<SnapshotInfo, Error> {
         if wanted == "latest" {
             return self.snapshots()?.pop().ok_or_else(|| Error::Snapshot {
@@ -247,10 +251,10 @@ impl Repository {
         }
     }
 
-    /// The whole id of the snapshot whose id begins so, readable or not.
+    /// The full id of a snapshot, readable or not, by a prefix.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] when none or several match.
+    /// [`Error::Snapshot`] if none or several match.
     pub fn snapshot_id(&self, beginning: &str) -> Result<String, Error> {
         Ok(self.find_id(beginning)?.to_hex().as_str().to_string())
     }
@@ -280,7 +284,8 @@ impl Repository {
     }
 }
 
-/// rustic's view of the repository, without a cache in the user's home and without what cannot be read.
+/// rustic's view of the repository, without unreadable files, and without a cache in the user's
+/// home.
 fn rustic(
     backend: &Arc<dyn WriteBackend>,
     unreadable: &Arc<Notes>,
@@ -295,7 +300,7 @@ fn rustic(
         .map_err(|error| Error::storage(format!("using {location}"), &error))
 }
 
-/// Notes the key files that are none, at which rustic would give up: another key may be the right one.
+/// Notes malformed key files, at which rustic would stop: another key may be the right one.
 fn note_bad_keys(backend: &Arc<dyn WriteBackend>) -> Result<Arc<Notes>, Error> {
     let notes = Arc::<Notes>::default();
     let keys = backend.list(FileType::Key);
@@ -313,7 +318,7 @@ fn note_bad_keys(backend: &Arc<dyn WriteBackend>) -> Result<Arc<Notes>, Error> {
     Ok(notes)
 }
 
-/// A repository of restic's has no fixed chunk size; what is added to it is cut as in those of dsbackup.
+/// restic's repositories have no fixed chunk size; we use our own there.
 fn chunk_size(config: &ConfigFile) -> usize {
     let default = CHUNK_SIZE as usize;
     match config.chunker {
@@ -341,7 +346,7 @@ fn must_be_empty(location: &Location, folder: &std::path::Path) -> Result<(), Er
         let name = entry
             .map_err(|error| exists(location, &error.to_string()))?
             .file_name();
-        // What a new file system has in its root.
+        // A new file system has this folder.
         if name != "lost+found" {
             return Err(exists(
                 location,

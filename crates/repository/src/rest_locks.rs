@@ -1,4 +1,4 @@
-//! The locks of a repository on a restic REST server: rustic's backend knows none.
+//! The locks of a repository on a restic REST server, which rustic's backend lacks.
 //!
 //! The protocol: <https://restic.readthedocs.io/en/stable/100_references.html#rest-backend>.
 
@@ -12,22 +12,22 @@ use serde::Deserialize;
 
 use crate::store::{Durability, LOCKS, Store};
 
-/// The folder of locks behind a REST server's URL.
+/// The folder of locks on a REST server.
 #[derive(Debug)]
 pub(crate) struct RestLocks {
     client: Client,
     folder: Url,
 }
 
-/// A listing of version 2 of the protocol.
+/// A listing in version 2 of the protocol.
 #[derive(Deserialize)]
 struct Entry {
     name: String,
 }
 
 impl RestLocks {
-    /// `url` is that of the repository, without `rest:`; the options are those of rustic's backend (`cacert`,
-    /// `tls-client-cert`).
+    /// `url` is the repository's, without `rest:`. `options` are those of rustic's backend
+    /// (`cacert`, `tls-client-cert`).
     pub(crate) fn new(url: &str, options: &BTreeMap<String, String>) -> io::Result<Self> {
         let folder = format!("{}/{LOCKS}/", url.trim_end_matches('/'));
         let folder = Url::parse(&folder).map_err(io::Error::other)?;
@@ -47,7 +47,7 @@ impl RestLocks {
         })
     }
 
-    /// Asks for a lock, or with an empty name for all; `None` when there is none.
+    /// Requests a lock, or with an empty name the list of all. `None` if there is none.
     fn ask(&self, method: Method, name: &str, body: Vec<u8>) -> io::Result<Option<Response>> {
         let url = self.folder.join(name).map_err(io::Error::other)?;
         let answer = self

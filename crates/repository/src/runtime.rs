@@ -1,11 +1,11 @@
-//! The threads on which requests to other computers run.
+//! The threads for requests to other computers.
 
 use std::io;
 use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Those threads, started when they are needed first.
+/// The runtime with these threads, started on first use.
 pub(crate) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if RUNTIME.get().is_none() {
@@ -13,7 +13,7 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
             .worker_threads(2)
             .enable_all()
             .build()?;
-        // Another thread may have been faster; one of the two is dropped.
+        // If another thread was faster, this runtime is dropped.
         let _ = RUNTIME.set(runtime);
     }
     (RUNTIME.get()).ok_or_else(|| io::Error::other("cannot start threads"))

@@ -1,7 +1,7 @@
-//! A repository in an S3 store, reached through OpenDAL.
+//! A repository in an S3 store, through OpenDAL.
 //!
-//! rustic's own OpenDAL backend leaves out of a list what it could not list. Here a list is whole or an error: what is
-//! missing from it would be taken for lost, or stored again.
+//! rustic's own OpenDAL backend omits entries that it cannot list. Here a list is complete or an
+//! error: missing entries would be considered lost, or stored again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,17 +19,18 @@ use rustic_core::{
 use crate::runtime::runtime;
 use crate::store::{Durability, LOCKS, Store};
 
-/// How often a request is tried again that failed for what may pass.
+/// The number of retries after a temporary failure.
 const RETRIES: usize = 5;
 
-/// A store in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
+/// A store in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to
+/// `data/ff/`.
 #[derive(Debug)]
 pub(crate) struct S3Backend {
     operator: Operator,
 }
 
 impl S3Backend {
-    /// The options are those of OpenDAL.
+    /// `options` are OpenDAL's.
     pub(crate) fn new(options: BTreeMap<String, String>) -> opendal::Result<Self> {
         let operator = opendal::Operator::via_iter("s3", options)?
             .layer(RetryLayer::new().with_max_times(RETRIES).with_jitter());
@@ -56,7 +57,7 @@ fn failure(what: impl std::fmt::Display, error: opendal::Error) -> Box<RusticErr
     RusticError::with_source(ErrorKind::Backend, what.to_string(), error)
 }
 
-/// restic's format has no files of 4 GiB.
+/// restic's format has no files of 4 GiB or more.
 fn size_of(path: &str, bytes: u64) -> RusticResult<u32> {
     u32::try_from(bytes).map_err(|error| {
         let what = format!("{path} has {bytes} bytes, more than any file of a repository");
@@ -209,7 +210,7 @@ impl Store for S3Backend {
         Ok(self.operator.delete(&lock(id))?)
     }
 
-    /// An object store answers when an object is stored for good.
+    /// An object store confirms an object when it is durable.
     fn durability(&self) -> Durability {
         Durability::Promised
     }

@@ -1,11 +1,11 @@
-//! Blobs in their stored form: compressed, encrypted, and tried whether they open again.
+//! Sealing blobs: compresses, encrypts, and verifies that the result opens.
 
 use std::io::Read;
 
 use crate::cipher::Cipher;
 use crate::error::Error;
 
-/// Compresses and encrypts blobs, with buffers that it uses again and again. One for each thread.
+/// Compresses and encrypts blobs with reusable buffers. One for each thread.
 pub(crate) struct Sealer<'a> {
     cipher: &'a Cipher,
     level: i32,
@@ -17,19 +17,19 @@ pub(crate) struct Sealer<'a> {
     plain: Vec<u8>,
 }
 
-/// Which blobs are decrypted, decompressed and compared after they were sealed: a fault of memory or processor must not
-/// become a backup that cannot be read.
+/// The blobs to decrypt, decompress and compare after sealing, so that a fault of memory or
+/// processor does not cause an unreadable backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verify {
     Every,
-    /// The first and then one in [`SAMPLE`]: shows a computer that makes mistakes, for little time.
+    /// The first blob and then one in [`SAMPLE`]: detects a faulty computer in little time.
     Sample,
 }
 
-/// Of so many blobs one is opened again.
+/// One blob in this many is opened again.
 const SAMPLE: u64 = 16;
 
-/// Blobs above this are not held in memory a third time.
+/// Larger blobs are not held in memory a third time.
 const LARGE: usize = 8 << 20;
 
 struct Contexts {
@@ -37,7 +37,8 @@ struct Contexts {
     decompressor: zstd::bulk::Decompressor<'static>,
 }
 
-/// The listing of a large file's chunks, compared piece by piece.
+/// Whether `compressed` decompresses to `plain`, compared piece by piece. For listings of large
+/// files.
 fn decompresses_to(compressed: &[u8], mut plain: &[u8]) -> std::io::Result<bool> {
     let mut decoder = zstd::stream::Decoder::with_buffer(compressed)?;
     let mut piece = vec![0; 64 << 10];
@@ -54,7 +55,7 @@ fn decompresses_to(compressed: &[u8], mut plain: &[u8]) -> std::io::Result<bool>
 }
 
 impl<'a> Sealer<'a> {
-    /// Seals with `cipher`, compressed at the zstd level `level`.
+    /// Seals with `cipher`, at the zstd level `level`.
     pub(crate) fn new(cipher: &'a Cipher, level: i32, verify: Verify) -> Self {
         Self {
             cipher,
@@ -68,8 +69,8 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Appends the stored form of `plain` to `out`; returns the plain length if it was compressed, which it is
-    /// unless that makes it longer.
+    /// Appends the stored form of `plain` to `out`. Returns the plain length if the form is
+    /// compressed, `None` if compression would make it longer.
     pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<Option<u32>, Error> {
         let failed = |reason: String| Error::Storage {
             doing: "compressing and encrypting".to_string(),

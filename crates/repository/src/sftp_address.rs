@@ -1,4 +1,4 @@
-//! Where a repository is on an SFTP server.
+//! The address of a repository on an SFTP server.
 
 /// A folder on an SFTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -6,6 +6,6 @@ pub(crate) struct SftpAddress {
     pub(crate) user: Option<String>,
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
-    /// Absolute, or below the folder in which a session begins.
+    /// Absolute, or relative to the session's initial folder.
     pub(crate) root: String,
 }

@@ -1,4 +1,4 @@
-//! What is known of a snapshot without reading its content.
+//! The description of a snapshot, available without its content.
 
 use std::time::SystemTime;
 
@@ -8,23 +8,23 @@ use rustic_core::{Id, TreeId};
 /// A snapshot in a repository.
 #[derive(Debug, Clone)]
 pub struct SnapshotInfo {
-    /// 64 hexadecimal digits; the first eight are what people use.
+    /// 64 hexadecimal digits; users see the first eight.
     pub id: String,
-    /// The id that it had before restic or dsbackup copied or tagged it, where one did.
+    /// Its id before restic or dsbackup copied or tagged it, if so.
     pub original: Option<String>,
-    /// When the data was as it is stored.
+    /// The point in time of the data.
     pub time: SystemTime,
-    /// The computer whose data it is.
+    /// The computer of the data.
     pub host: String,
     /// May be empty.
     pub label: String,
     /// In the order given.
     pub tags: Vec<String>,
-    /// The program that made it, such as `dsbackup 0.1.0`; empty when it did not say.
+    /// The program that made it, for example `dsbackup 0.1.0`; empty if unknown.
     pub program: String,
-    /// Files and bytes in it, where the program that made it said so.
+    /// The number of files, if recorded.
     pub files: Option<u64>,
-    /// See `files`.
+    /// The total size of the files, if recorded.
     pub bytes: Option<u64>,
     pub(crate) tree: TreeId,
 }

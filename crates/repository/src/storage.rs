@@ -1,4 +1,4 @@
-//! An open repository's backend together with the key that seals what goes there.
+//! An open repository's backend, with the key for its content.
 
 use std::sync::Arc;
 
@@ -12,19 +12,20 @@ use crate::seal::{Sealer, Verify};
 use crate::store::Store;
 use crate::unreadable::Notes;
 
-/// First byte of a compressed index or snapshot file, before encryption (restic repository version 2).
+/// First byte of a compressed index or snapshot file, before encryption (restic repository version
+/// 2).
 const COMPRESSED: u8 = 2;
 
-/// What reading and writing share.
+/// State for both reading and writing.
 pub(crate) struct Storage {
     pub(crate) backend: Arc<dyn WriteBackend>,
     pub(crate) store: Arc<dyn Store>,
-    /// The files that could not be read.
+    /// The files found unreadable.
     pub(crate) unreadable: Arc<Notes>,
     pub(crate) cipher: Cipher,
     /// zstd level.
     pub(crate) level: i32,
-    /// Which chunks are opened again after they were sealed.
+    /// The chunks that are opened again after sealing.
     pub(crate) verify: Verify,
 }
 
@@ -46,7 +47,7 @@ impl Storage {
         Ok(id)
     }
 
-    /// An index, snapshot or lock file as it is stored.
+    /// The sealed form of an index, snapshot or lock file.
     pub(crate) fn seal(&self, json: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut plain = vec![COMPRESSED];
         zstd::stream::copy_encode(json, &mut plain, self.level)?;
@@ -55,7 +56,7 @@ impl Storage {
         Ok(sealed)
     }
 
-    /// The content of an index, snapshot or lock file; `None` when it is none of this repository's.
+    /// The content of an index, snapshot or lock file. `None` if it is not one of this repository.
     pub(crate) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let mut plain = Vec::new();
         self.cipher.open(sealed, &mut plain)?;
@@ -77,7 +78,7 @@ impl Storage {
             .map_err(|error| Error::storage(doing(), &error))
     }
 
-    /// Reads part of a pack. A pack that cannot be read is damage, unless the whole repository cannot.
+    /// Reads part of a pack. Failure is damage, unless the whole repository is unreachable.
     pub(crate) fn read_pack(&self, pack: &Id, offset: u32, length: u32) -> Result<Bytes, Error> {
         self.backend
             .read_partial(FileType::Pack, pack, false, offset, length)
@@ -89,8 +90,8 @@ impl Storage {
             })
     }
 
-    /// Fails with [`Error::Storage`] if the repository as a whole is gone or cannot be reached: what is then missing says
-    /// nothing about damage.
+    /// Fails with [`Error::Storage`] if the repository as a whole is unreachable: then missing
+    /// files are no damage.
     pub(crate) fn reachable(&self) -> Result<(), Error> {
         let doing = "looking for the repository";
         match self.backend.list_with_size(FileType::Config) {
@@ -104,7 +105,7 @@ impl Storage {
         }
     }
 
-    /// What to say of a snapshot that was written, and could not be read back because of `error`.
+    /// The error for a snapshot that was written, but could not be read back because of `error`.
     pub(crate) fn unproven(&self, snapshot: &str, error: &Error) -> Error {
         match self.reachable() {
             Ok(()) => Error::Unproven {
@@ -113,15 +114,15 @@ impl Storage {
             },
             Err(unreachable) => Error::Storage {
                 doing: format!(
-                    "reading snapshot {snapshot} back after it was written (nothing may be deleted because of it: \
-                     run the backup again)"
+                    "reading snapshot {snapshot} back after it was written (nothing may be deleted \
+                     because of it: run the backup again)"
                 ),
                 reason: unreachable.to_string(),
             },
         }
     }
 
-    /// What a pack of `size` bytes says that it holds.
+    /// Reads the header of a pack of `size` bytes.
     pub(crate) fn read_header(&self, pack: &Id, size: u32) -> Result<Vec<Entry>, Error> {
         let damaged = |how: &str| Error::Damaged {
             what: format!("pack {}: {how}", pack.to_hex().as_str()),
@@ -145,7 +146,7 @@ impl Storage {
             .ok_or_else(|| damaged("its list of content is not what was written"))
     }
 
-    /// Every pack that is there, with its size in bytes.
+    /// Every existing pack, with its size in bytes.
     pub(crate) fn packs(&self) -> Result<Vec<(Id, u32)>, Error> {
         self.backend
             .list_with_size(FileType::Pack)

@@ -1,4 +1,4 @@
-//! Folder listings ("trees"): built from paths when a snapshot is made, walked when it is read.
+//! Folder listings ("trees"): built from paths for a new snapshot, walked when one is read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,27 +11,27 @@ use rustic_core::{DataId, Id, TreeId};
 
 use crate::error::Error;
 
-/// Go's bit for a folder in a file mode, which is what the format holds.
+/// Go's bit for a folder in a file mode, as in the format.
 const GO_FOLDER: u32 = 1 << 31;
 
-/// A folder of a snapshot to be, sorted by name as the format wants it.
+/// A folder of a new snapshot, sorted by name as the format requires.
 #[derive(Default)]
 pub(crate) struct Folder(BTreeMap<String, Item>);
 
 enum Item {
-    /// A name that is taken, its content still to come.
+    /// A reserved name, its content still missing.
     Reserved,
     File(Box<Node>),
     Folder(Folder),
 }
 
 impl Folder {
-    /// Takes a path before its file is read, so that a bad one is found while nothing is lost.
+    /// Reserves a path before its file is read, so that a bad path is found early.
     pub(crate) fn reserve(&mut self, path: &str) -> Result<(), Error> {
         self.place(path, Item::Reserved)
     }
 
-    /// Puts a file at a reserved path.
+    /// Adds a file at a reserved path.
     pub(crate) fn fill(
         &mut self,
         path: &str,
@@ -94,8 +94,8 @@ impl Folder {
         }
     }
 
-    /// Hands each listing to `save`, those of inner folders first, and returns the outermost's id and how many
-    /// folders there are.
+    /// Passes each listing to `save`, inner folders first. Returns the outermost one's id and the
+    /// number of folders.
     pub(crate) fn save(
         self,
         modified: SystemTime,
@@ -132,14 +132,14 @@ impl Folder {
             doing: "writing a folder listing".to_string(),
             reason: error.to_string(),
         })?;
-        // The list of a large file's chunks need not be held twice.
+        // Frees the chunk list of a large file, which is not needed twice.
         drop(tree);
         save(id, json)?;
         Ok(id)
     }
 }
 
-/// Reads a listing.
+/// Parses a listing.
 pub(crate) fn parse(json: &[u8], id: &Id) -> Result<Vec<Node>, Error> {
     let tree: Tree = serde_json::from_slice(json).map_err(|error| Error::Damaged {
         what: format!("folder listing {}: {error}", id.to_hex().as_str()),

@@ -1,16 +1,16 @@
-//! The files of the repository that could not be read: noted, to be named when the work is done.
+//! The unreadable files of a repository, noted for a report at the end.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustic_core::{FileType, Id};
 
-/// A file of the repository that cannot be read.
+/// An unreadable file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where it lies in the repository, such as `index/` and 64 digits.
+    /// Its path in the repository: for example `index/` and 64 digits.
     pub file: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
@@ -20,7 +20,7 @@ impl std::fmt::Display for Unreadable {
     }
 }
 
-/// The files that could not be read so far.
+/// The unreadable files so far.
 #[derive(Debug, Default)]
 pub(crate) struct Notes(Mutex<BTreeMap<(&'static str, Id), String>>);
 
@@ -44,7 +44,7 @@ impl Notes {
         of_kind.map(|(_, id)| *id).collect()
     }
 
-    /// One of the files that tell what is needed and where it lies.
+    /// One of the noted index files or snapshots, if any.
     pub(crate) fn index_or_snapshot(&self) -> Option<Unreadable> {
         let folders = [FileType::Index, FileType::Snapshot].map(FileType::dirname);
         let is = |noted: &Unreadable| folders.iter().any(|folder| noted.file.starts_with(folder));

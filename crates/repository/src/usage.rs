@@ -1,4 +1,4 @@
-//! Which blobs snapshots need.
+//! The blobs that snapshots need.
 
 use std::collections::HashSet;
 
@@ -30,7 +30,8 @@ impl<'a> Walker<'a> {
         })
     }
 
-    /// Hands each blob below the listing `root` to `use_blob`, and `root` itself, unless an earlier walk did.
+    /// Calls `use_blob` for `root` and each blob below it, except for listings that an earlier walk
+    /// visited.
     pub(crate) fn walk(
         &mut self,
         root: Id,
@@ -42,7 +43,7 @@ impl<'a> Walker<'a> {
                 continue;
             }
             let nodes = read_listing(self.storage, &self.trees, &mut self.opener, &id);
-            // A listing that could not be read is asked for again by the next snapshot that needs it.
+            // The next snapshot that needs an unreadable listing tries again.
             let nodes = nodes.inspect_err(|_| {
                 self.seen.remove(&id);
             })?;
@@ -62,7 +63,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Forgets what was seen: the next walk is whole.
+    /// Forgets visited listings, so that the next walk is complete.
     pub(crate) fn start_over(&mut self) {
         self.seen.clear();
     }

@@ -54,8 +54,8 @@ impl DatabaseKind {
         };
         match verified {
             Err(Error::Damaged { .. }) if changed()? != before => Err(Error::Running(format!(
-                "{}: it was written to while it was verified; stop the domain controller, or verify what a restore \
-                 of a backup gives",
+                "{}: it was written to while it was verified; stop the domain controller, or \
+                 verify what a restore of a backup gives",
                 path.display()
             ))),
             verified => verified,

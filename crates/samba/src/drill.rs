@@ -113,8 +113,8 @@ impl Tree {
         drill.notes = comparison.notes;
         if !comparison.unknown.is_empty() {
             drill.not_proven = Some(format!(
-                "{}; the snapshot does not say whether its source had the same: run samba-tool dbcheck there; \
-                 later backups record it",
+                "{}; the snapshot does not say whether its source had the same: run samba-tool \
+                 dbcheck there; later backups record it",
                 comparison.unknown.join("; ")
             ));
         }

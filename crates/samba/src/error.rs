@@ -39,8 +39,9 @@ pub enum Error {
     /// A lock was not free within the limit. All locks were released; the domain controller is not
     /// affected.
     #[error(
-        "{}: its {what} was not free within {} ms; nothing was kept locked. Try again; if it persists, look in \
-         /proc/locks for the process that holds it", path.display(), limit.as_millis()
+        "{}: its {what} was not free within {} ms; nothing was kept locked. Try again; if it \
+         persists, look in /proc/locks for the process that holds \
+         it", path.display(), limit.as_millis()
     )]
     Locked {
         /// The file.
@@ -53,8 +54,8 @@ pub enum Error {
     /// A process holds a lock of LMDB, for which its library waits without limit. The domain
     /// controller may hang for the same reason.
     #[error(
-        "{}: LMDB's own locks have not been free {waited}, and the domain controller itself may be waiting for them: \
-         {who}; then back up again", path.display()
+        "{}: LMDB's own locks have not been free {waited}, and the domain controller itself may be \
+         waiting for them: {who}; then back up again", path.display()
     )]
     Stuck {
         /// The database.
@@ -88,7 +89,8 @@ pub enum Error {
     Refused(String),
     /// This computer lacks a tool or library of Samba's.
     #[error(
-        "{tool}: {reason}; it needs Samba's packages: on Debian samba, samba-dsdb-modules, python3-samba, python3-ldb"
+        "{tool}: {reason}; it needs Samba's packages: on Debian samba, samba-dsdb-modules, \
+         python3-samba, python3-ldb"
     )]
     Unavailable {
         /// The tool or library.

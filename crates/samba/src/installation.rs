@@ -91,8 +91,8 @@ impl Installation {
         let role = global("server role").unwrap_or_default();
         if role != "active directory domain controller" {
             return Err(unusable(format!(
-                "server role = {role}: this is not the configuration of an Active Directory domain controller; name \
-                 that one (on Debian /etc/samba/smb.conf)"
+                "server role = {role}: this is not the configuration of an Active Directory domain \
+                 controller; name that one (on Debian /etc/samba/smb.conf)"
             )));
         }
         let folder = |key: &'static str| -> Result<PathBuf> {
@@ -109,7 +109,8 @@ impl Installation {
             match sections.get(name, "path").map(PathBuf::from) {
                 Some(path) if path.is_absolute() => Ok(path),
                 _ => Err(unusable(format!(
-                    "it has no share [{name}] with an absolute path, which every domain controller has"
+                    "it has no share [{name}] with an absolute path, which every domain controller \
+                     has"
                 ))),
             }
         };

@@ -2,13 +2,13 @@
 //! them for a backup, and their restore.
 //!
 //! ```text
-//! smb.conf ─▶ Installation ─▶ State (its files) ─▶ PointInTime (pinned, verified as read) ─▶ backup
+//! smb.conf ─▶ Installation ─▶ State (its files) ─▶ PointInTime (pinned, verified) ─▶ backup
 //!                  └─▶ directory (rootDSE: online? who?) ─┘
 //! backup ─▶ Tree (verified, shaped, given a new life) ─▶ RestoreStaging (renamed into place)
 //!        ─▶ the same server again
 //! ```
+//!
 //! Independent of backup services. All functions block.
-//! Knows nothing of backup services. All functions block.
 #![deny(unsafe_code)]
 
 mod database;

@@ -41,8 +41,8 @@ impl Tree {
             .eq_ignore_ascii_case(&self.listing().identity.netbios_name)
         {
             return Err(Error::Refused(format!(
-                "{}: the first server of a recovered domain needs a new name, because the one that was backed up is \
-                 removed from it",
+                "{}: the first server of a recovered domain needs a new name, because the one that \
+                 was backed up is removed from it",
                 server.name
             )));
         }

@@ -207,7 +207,8 @@ mod tests {
         #[test]
         fn every_include_is_found_where_it_stands(
             pieces in prop::collection::vec((prop::sample::select(vec![
-                "", "\n", "# include = /no\n", "[share]\n", "path = /include\n", ";\\\n"]), written()), 0..20))
+                "", "\n", "# include = /no\n", "[share]\n", "path = /include\n", ";\\\n",
+            ]), written()), 0..20))
         {
             let (mut text, mut expected) = (String::new(), Vec::new());
             for (before, (line, value)) in pieces {

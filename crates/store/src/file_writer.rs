@@ -87,8 +87,8 @@ fn code_of(place: &Place, announced: u64, error: NotWritten) -> Error {
         NotWritten::TooLong { .. } | NotWritten::Differs { .. } => Error::new(
             ResultCode::INVALID_PARAMETER,
             format!(
-                "{}: what arrived is not the announced file of {announced} bytes: its size or SHA-256 differs; it was \
-                 removed",
+                "{}: what arrived is not the announced file of {announced} bytes: its size or \
+                 SHA-256 differs; it was removed",
                 place.path().display()
             ),
         ),

@@ -89,7 +89,8 @@ impl RestoreMarker {
             return;
         }
         if let Err(error) = self.write(database_folder) {
-            tracing::error!(%error, "the restore marker was swept away and cannot be written again");
+            tracing::error!(%error, "the restore marker was swept away and cannot be written \
+                                     again");
         }
     }
 
@@ -104,8 +105,8 @@ impl RestoreMarker {
             Error::new(
                 ResultCode::RESTORE_IN_PROGRESS,
                 format!(
-                    "{}: a restore began here and is not complete (and its marker is not readable: {reason}); \
-                     restore a snapshot into this folder",
+                    "{}: a restore began here and is not complete (and its marker is not readable: \
+                     {reason}); restore a snapshot into this folder",
                     path.display()
                 ),
             )

@@ -1,16 +1,17 @@
 //! SHA-256 of a file and of each of its chunks, in one pass over the bytes.
 //!
-//! A manifest names the hash of each whole file, the repository's format that of each chunk. Both are over the same
-//! blocks of 64 bytes, so that on x86-64 the two are computed side by side for the time of one (`sha_instructions`).
+//! A manifest holds the hash of each whole file, the repository's format that of each chunk. Both
+//! process the same 64-byte blocks, so x86-64 computes them interleaved, in the time of one
+//! (`sha_instructions`).
 
 mod sha_instructions;
 
 use crate::cipher::Hash;
 
-/// Bytes that SHA-256 takes in at once.
+/// SHA-256's block size in bytes.
 const BLOCK: usize = 64;
 
-/// The value that SHA-256 starts from (FIPS 180-4, 5.3.3).
+/// SHA-256's initial value (FIPS 180-4, 5.3.3).
 const START: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
@@ -22,10 +23,10 @@ const START: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// Hashes a file while it is cut into chunks.
+/// Hashes a file while it is divided into chunks.
 pub(crate) struct FileHasher {
     chunk: usize,
-    /// The file's state after all whole blocks so far, and the bytes that it has taken in.
+    /// The file's state after all whole blocks so far, and the number of bytes in them.
     state: [u32; 8],
     length: u64,
     /// The bytes after the last whole block of the last chunk.
@@ -33,7 +34,7 @@ pub(crate) struct FileHasher {
 }
 
 impl FileHasher {
-    /// For chunks of `chunk` bytes, a multiple of 64.
+    /// `chunk`: the size of a chunk in bytes, a multiple of 64.
     pub(crate) fn new(chunk: usize) -> Self {
         debug_assert!(chunk > 0 && chunk.is_multiple_of(BLOCK));
         Self {
@@ -44,8 +45,8 @@ impl FileHasher {
         }
     }
 
-    /// Takes in the next part of the file and returns the hashes of its chunks. Only the last part of a file may end
-    /// within a chunk.
+    /// Processes the next part of the file and returns the hashes of its chunks. Only the last part
+    /// of a file may end within a chunk.
     pub(crate) fn update(&mut self, part: &[u8]) -> Vec<Hash> {
         debug_assert!(self.rest.is_empty() && self.length.is_multiple_of(self.chunk as u64));
         self.length += part.len() as u64;
@@ -67,7 +68,7 @@ impl FileHasher {
     }
 }
 
-/// Takes in the rest and the padding: a set bit, zeros, the length in bits.
+/// Processes the rest and the padding: a set bit, zeros, the length in bits.
 fn finish(mut state: [u32; 8], rest: &[u8], length: u64) -> Hash {
     let mut padded = [0; BLOCK * 2];
     padded[..rest.len()].copy_from_slice(rest);
@@ -136,7 +137,7 @@ mod tests {
     fn side_by_side_or_one_after_the_other() {
         const CHUNK: usize = 64 << 10;
         let content: Vec<u8> = (0..64u32 << 20).map(|at| ((at * 7) >> 3) as u8).collect();
-        // The fastest of ten, on whatever else the machine does.
+        // The fastest of ten, whatever else the machine does.
         let mut best = [Duration::MAX; 2];
         for _ in 0..10 {
             let begin = Instant::now();

@@ -1,19 +1,21 @@
-//! The SHA instructions of x86-64 for two hashes of the same blocks at once. The only unsafe code of this crate.
+//! The SHA instructions of x86-64, applied to two hashes of the same blocks at once. The only
+//! unsafe code of this crate.
 //!
-//! One hash waits four cycles for each of its instructions; the other one's fit in between. The words that a block
-//! is expanded to (FIPS 180-4, 6.2.2) are the same for both, and are made once.
+//! A hash waits four cycles for each of its instructions; the other hash's instructions fill the
+//! gaps. The message schedule of a block (FIPS 180-4, 6.2.2) is the same for both and computed
+//! once.
 #![allow(unsafe_code)]
 
 use super::BLOCK;
 
-/// Takes `blocks` into both states.
+/// Processes `blocks` in both states.
 pub(super) fn compress_both(one: &mut [u32; 8], two: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("sha")
         && std::arch::is_x86_feature_detected!("ssse3")
         && std::arch::is_x86_feature_detected!("sse4.1")
     {
-        // SAFETY: the processor has the instructions, as the lines above found out.
+        // SAFETY: the lines above detected the instructions.
         unsafe { x86::compress_both(one, two, blocks) };
         return;
     }
@@ -95,7 +97,7 @@ mod x86 {
         0xc671_78f2,
     ];
 
-    /// A state as the instructions want it: words a, b, e, f and c, d, g, h, highest first.
+    /// A state in the layout of the instructions: words a, b, e, f and c, d, g, h, highest first.
     #[derive(Clone, Copy)]
     struct State {
         abef: __m128i,
@@ -128,7 +130,7 @@ mod x86 {
             .map(i32::cast_unsigned);
         }
 
-        /// Four rounds with `words`, to which the rounds' constants were added.
+        /// Four rounds with `words`, which include the rounds' constants.
         #[inline]
         #[target_feature(enable = "sha,ssse3,sse4.1")]
         fn four_rounds(&mut self, words: __m128i) {

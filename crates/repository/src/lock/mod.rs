@@ -1,9 +1,10 @@
-//! restic's locks: nobody removes what another program relies on.
+//! restic's locks: they keep a program from removing content that another one relies on.
 //!
-//! Any number of programs that only read or add hold shared locks at once. One that removes (prune) holds an exclusive
-//! lock, beside which there is no other. A lock is a file in `locks/`; whoever takes one looks for others before it
-//! writes its own, and again after that, so that of two that come at the same moment at least one sees the other.
-//! It is renewed every five minutes by a new file, and is stale when its process is gone or has not renewed it for 30
+//! Any number of programs that only read or add hold shared locks at once. A program that removes
+//! (prune) holds an exclusive lock, which excludes all others. A lock is a file in `locks/`. A
+//! program looks for conflicting locks before it writes its own, and again afterwards: if two
+//! programs do so at the same time, at least one sees the other. A lock is renewed every five
+//! minutes by a new file. It is stale when its process is gone or has not renewed it for 30
 //! minutes. Stale locks do not count; [`Repository::unlock`] removes them.
 
 mod record;
@@ -21,48 +22,50 @@ use crate::repository::Repository;
 use crate::storage::Storage;
 use record::{Record, STALE};
 
-/// Between two renewals, as restic has it.
+/// The time between two renewals, as in restic.
 const RENEW: Duration = Duration::from_secs(5 * 60);
-/// After a renewal that failed.
+/// The time until the next attempt after a failed renewal.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
-/// A lock that was not renewed for so long is given up, well before others take it for stale: restic's margin.
+/// The age at which a lock without renewal is given up, well before others consider it stale:
+/// restic's margin.
 const LOST: Duration = Duration::from_secs(STALE.as_secs() - RENEW.as_secs() * 3 / 2);
-/// How long a store on another computer gets to show a new lock to everybody, as restic has it.
+/// The time that a remote store gets to show a new lock to everybody, as in restic.
 const SETTLE: Duration = Duration::from_millis(200);
-/// The pauses of a program that waits for a lock grow from the first to the second.
+/// The first and the longest pause while waiting for a lock.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
-/// A lock that cannot be read is looked at so often: it may be on its way. So are all when one went away.
+/// The number of attempts to read an unreadable lock, which may be half-written, and to list all
+/// locks when one vanished meanwhile.
 const LOOKS: u32 = 3;
 
-/// What a lock is for.
+/// The kind of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockKind {
-    /// For reading and adding: others may do so as well.
+    /// For reading and adding. Others may hold one, too.
     Shared,
-    /// For removing: nobody else has a lock.
+    /// For removing. Nobody else holds a lock.
     Exclusive,
 }
 
-/// A lock that somebody has on a repository.
+/// A lock of any program on a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockInfo {
     /// The name of its file.
     pub id: String,
     /// The computer of its process.
     pub host: String,
-    /// Whose process it is.
+    /// The user of its process.
     pub user: String,
-    /// The process.
+    /// The number of its process.
     pub pid: i64,
-    /// When it was written or renewed, RFC 3339.
+    /// The time of its creation or renewal, RFC 3339.
     pub since: String,
-    /// What it is for.
+    /// Its kind.
     pub kind: LockKind,
     /// Whether its process is gone, or has not renewed it in time.
     pub stale: bool,
 }
 
-/// A lock on a repository. It renews itself, and is removed when it is dropped.
+/// A lock on a repository. Renews itself, and is removed when dropped.
 pub struct Lock {
     held: Arc<Mutex<Held>>,
     storage: Arc<Storage>,
@@ -70,20 +73,21 @@ pub struct Lock {
     renewing: Option<JoinHandle<()>>,
 }
 
-/// The lock's file as it is now.
+/// The lock's current file.
 struct Held {
     id: Id,
     record: Record,
-    /// When it was last renewed, by a clock that nobody sets, and by one that goes on while the computer sleeps.
+    /// The time of the last renewal, by the monotonic clock and by the wall clock, which continues
+    /// during suspension.
     renewed: (Instant, SystemTime),
 }
 
 impl Repository {
-    /// Takes a lock. While others have locks that stand against it, it is tried again for as long as `retry_for` says.
+    /// Takes a lock. Tries for `retry_for` while locks of others conflict.
     ///
     /// # Errors
-    /// [`Error::Locked`] names who holds the repository; [`Error::CannotLock`] when the lock cannot be written, as in a
-    /// repository that may only be read; [`Error::Storage`].
+    /// [`Error::Locked`] with the other lock's owner; [`Error::CannotLock`] if the lock cannot be
+    /// written, for example in a read-only repository; [`Error::Storage`].
     pub fn lock(&self, kind: LockKind, retry_for: Duration) -> Result<Lock, Error> {
         let settle = match self.location().local() {
             Some(_) => Duration::ZERO,
@@ -102,7 +106,7 @@ impl Repository {
         }
     }
 
-    /// All locks, stale ones as well. What cannot be read as a lock is left out.
+    /// All locks, stale ones included. Skips files that are no locks.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -114,7 +118,8 @@ impl Repository {
             .collect())
     }
 
-    /// Removes stale locks, or with `all` every lock: then nobody else may use the repository. Returns how many.
+    /// Removes stale locks, or with `all` every lock; then nobody else may be using the repository.
+    /// Returns their number.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -166,8 +171,8 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Fails unless the lock is still there and was renewed in time. To be asked before anything is removed or
-    /// truncated in the belief that the repository stayed as it was.
+    /// Fails unless the lock still exists and was renewed in time. To be called before anything is
+    /// removed or truncated in reliance on an unchanged repository.
     ///
     /// # Errors
     /// [`Error::LockLost`].
@@ -195,7 +200,8 @@ impl Drop for Lock {
         if let Some(renewing) = self.renewing.take() {
             let _ = renewing.join();
         }
-        // One that cannot be removed is stale at once, on this computer, or in half an hour.
+        // If it cannot be removed, it is stale at once for this computer, and after half an hour
+        // for others.
         let _ = self.storage.store.remove_lock(&guard(&self.held).id);
     }
 }
@@ -206,9 +212,9 @@ impl Held {
         self.renewed.0.elapsed().max(slept)
     }
 
-    /// Writes a new file and removes the old one, in this order: there is a lock at any time.
+    /// Writes a new file and then removes the old one, so that there is always a lock.
     fn renew(&mut self, files: &Storage) -> std::io::Result<()> {
-        // Removed by somebody, it is not made anew: others rely on its absence.
+        // A lock that was removed by others is not recreated: they rely on its absence.
         if self.age() > LOST || files.store.read_lock(&self.id)?.is_none() {
             return Ok(());
         }
@@ -232,7 +238,7 @@ fn keep_renewed(held: &Mutex<Held>, files: &Storage, renew: Duration, ended: &Re
     }
 }
 
-/// Fails if somebody has a lock that stands against one of this kind.
+/// Fails if another lock conflicts with one of this kind.
 fn no_conflict(files: &Storage, kind: LockKind, ours: Option<&Id>) -> Result<(), Error> {
     for (id, record) in look(files)? {
         if let Some(record) = record
@@ -253,14 +259,14 @@ fn no_conflict(files: &Storage, kind: LockKind, ours: Option<&Id>) -> Result<(),
     Ok(())
 }
 
-/// A lock file, and what it says.
+/// A lock file and its content.
 type Found = (Id, Option<Record>);
 
-/// Every lock file, with what it says. `None` for one that says nothing even after a while: its writer was killed
-/// before the lock was whole, and so never held it.
+/// Every lock file and its content. `None` for one without readable content even after several
+/// attempts: its writer died before the lock was complete, and so never held it.
 fn look(files: &Storage) -> Result<Vec<Found>, Error> {
     let mut found = look_once(files)?;
-    // One that was there a moment ago was released, or renewed under another name.
+    // A lock that has vanished was released, or renewed under another name.
     for _ in 1..LOOKS {
         match found {
             (_, true) => found = look_once(files)?,
@@ -270,7 +276,7 @@ fn look(files: &Storage) -> Result<Vec<Found>, Error> {
     Ok(found.0)
 }
 
-/// As [`look`], and whether a lock went away between the listing and the look at it.
+/// Same as [`look`], and whether a lock vanished between the listing and its reading.
 fn look_once(files: &Storage) -> Result<(Vec<Found>, bool), Error> {
     let failed = |error| storage("reading the repository's locks", error);
     let mut found = Vec::new();
@@ -354,9 +360,9 @@ mod tests {
         let mut names = std::collections::HashSet::new();
         while names.len() < 4 {
             lock.check().unwrap();
-            // Names only: on a busy machine what they name may be renewed before it can be read.
+            // Only names: on a busy machine the locks may be renewed before they can be read.
             let there = repository.storage().store.list_locks().unwrap();
-            // The new one beside the old one, for a moment.
+            // During a renewal there are two.
             assert!(!there.is_empty() && there.len() <= 2);
             names.extend(there);
         }
@@ -378,7 +384,7 @@ mod tests {
             .lock(LockKind::Shared, Duration::ZERO)
             .unwrap_or_else(|error| panic!("{error}"));
         lock.check().unwrap();
-        // As if the computer had slept.
+        // Simulates a suspended computer.
         guard(&lock.held).renewed.1 -= LOST + RENEW_AGAIN;
         let error = lock.check().unwrap_err();
         assert!(matches!(error, Error::LockLost { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! What a lock file says, in restic's words.
+//! The content of a lock file, as in restic.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,13 +7,14 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getgid, getpid, getuid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-/// restic renews its locks every five minutes, ends what it does when it cannot, and takes one of this age for forgotten.
+/// restic renews its locks every five minutes, stops when it cannot, and considers a lock of this
+/// age stale.
 pub(super) const STALE: Duration = Duration::from_secs(30 * 60);
 
 /// The JSON of a lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// RFC 3339: when it was written, or renewed.
+    /// The time of creation or renewal, RFC 3339.
     pub(super) time: String,
     #[serde(default)]
     pub(super) exclusive: bool,
@@ -29,13 +30,13 @@ pub(super) struct Record {
     pub(super) gid: u32,
 }
 
-/// As restic does, root is not named.
+/// restic omits root.
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
 impl Record {
-    /// That of this process, now.
+    /// The record of this process, now.
     pub(super) fn new(exclusive: bool) -> Self {
         let uid = getuid();
         let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid.as_raw()));
@@ -59,8 +60,8 @@ impl Record {
         }
     }
 
-    /// Whether nobody holds it any more: its process is gone from this computer, or has not renewed it for 30 minutes.
-    /// One whose time lies in the future, or cannot be read, is held.
+    /// Whether nobody holds the lock any more: its process on this computer is gone, or its time is
+    /// more than 30 minutes ago. A future or unreadable time does not make it stale.
     pub(super) fn is_stale(&self) -> bool {
         let age = (self.time.parse::<Timestamp>().ok())
             .and_then(|time| SystemTime::now().duration_since(time.into()).ok());
@@ -69,7 +70,7 @@ impl Record {
 
     fn process_lives(&self) -> bool {
         match i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            // A process of somebody else's may not be signalled, but it is there.
+            // The process may belong to another user and reject the signal, but it exists.
             Some(pid) => test_kill_process(pid) != Err(Errno::SRCH),
             None => true,
         }
@@ -128,7 +129,7 @@ mod tests {
             rustic_core::jiff::tz::offset(5),
         ));
         let record = Record {
-            // As Go writes it.
+            // In Go's format.
             time: time.strftime("%Y-%m-%dT%H:%M:%S.%f%:z").to_string(),
             hostname: "elsewhere.example".into(),
             ..Record::new(false)

@@ -1,8 +1,10 @@
-//! A repository behind SFTP, written so that a file is whole or not there, whatever becomes of server or connection.
+//! A repository over SFTP, in which a file is complete or absent, even if the server or the
+//! connection fails.
 //!
-//! A file is written under a temporary name, synced (`fsync@openssh.com`), renamed (`posix-rename@openssh.com`), and its
-//! folder synced, as far as the server offers that; OpenSSH's offers all of it. The connection is an `ssh` of our own,
-//! which ends with the repository: no master process, no socket. A connection that breaks is made anew.
+//! A file is written under a temporary name, synced (`fsync@openssh.com`), renamed
+//! (`posix-rename@openssh.com`), and its folder synced, as far as the server supports this;
+//! OpenSSH's supports all of it. The connection is an `ssh` process of our own, which ends with the
+//! repository: no master process, no socket. A broken connection is replaced.
 
 mod server;
 mod session;
@@ -28,21 +30,21 @@ use crate::runtime::runtime;
 use crate::sftp_address::SftpAddress;
 use crate::store::{Durability, FORGOTTEN, LOCKS, Store, is_temporary, temporary_name};
 
-/// How often a request is tried again over a new connection.
+/// The number of retries of a request over a new connection.
 const RETRIES: u32 = 3;
-/// The pause before the first of them; the next is three times as long.
+/// The pause before the first retry; each further one is three times as long.
 const PAUSE: Duration = Duration::from_millis(300);
-/// Folders that are looked at or made at once.
+/// The number of folders that are listed or made at once.
 const FOLDERS_AT_ONCE: usize = 16;
 
-/// The server, and how it is reached.
+/// The server, and the means to reach it.
 pub(crate) struct Access {
     address: SftpAddress,
-    /// A file with the private key.
+    /// The file of the private key.
     key: Option<String>,
-    /// Run by a shell instead of `ssh`; speaks SFTP on its standard input and output.
+    /// Replaces `ssh`: a shell command that speaks SFTP on its standard input and output.
     command: Option<String>,
-    /// How often a request is tried again over a new connection.
+    /// The number of retries of a request over a new connection.
     retries: u32,
 }
 
@@ -56,7 +58,7 @@ impl Access {
         }
     }
 
-    /// With the options that a user gave: `key`, `command`, `retry`.
+    /// Applies a user's options: `key`, `command`, `retry`.
     pub(crate) fn with(mut self, options: &BTreeMap<String, String>) -> Result<Self, String> {
         for (name, value) in options {
             match name.as_str() {
@@ -69,7 +71,8 @@ impl Access {
                 }
                 _ => {
                     return Err(format!(
-                        "SFTP has no option {name}: use key, command or retry, and ssh's own configuration for the rest"
+                        "SFTP has no option {name}: use key, command or retry, and ssh's own \
+                         configuration for the rest"
                     ));
                 }
             }
@@ -78,7 +81,8 @@ impl Access {
     }
 }
 
-/// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to `data/ff/`.
+/// A folder in restic's default layout: `config`, `keys/`, `index/`, `snapshots/`, `data/00/` to
+/// `data/ff/`.
 pub(crate) struct SftpBackend {
     access: Access,
     session: Mutex<Option<Arc<Session>>>,
@@ -86,7 +90,7 @@ pub(crate) struct SftpBackend {
 }
 
 impl SftpBackend {
-    /// Connects at the first request.
+    /// Connects on the first request.
     pub(crate) fn new(access: Access) -> Self {
         Self {
             access,
@@ -95,7 +99,7 @@ impl SftpBackend {
         }
     }
 
-    /// Has the server do something; again over a new connection where the old one broke.
+    /// Makes a request, and repeats it over a new connection if the old one breaks.
     fn ask<T, F: Future<Output = io::Result<T>>>(
         &self,
         act: impl Fn(Arc<Session>) -> F,
@@ -131,7 +135,7 @@ impl SftpBackend {
         Ok(session)
     }
 
-    /// Lets go of a broken connection, unless another thread has a new one already.
+    /// Drops a broken connection, unless another thread has replaced it.
     fn forget(&self, broken: &Arc<Session>) {
         let mut current = guard(&self.session);
         if current
@@ -168,7 +172,8 @@ impl SftpBackend {
             let temporary = temporary_name(name, number);
             let written = session.write(folder, name, &temporary, content).await;
             match written {
-                // Repositories made by other programs may lack some of the folders. Their parents must be there.
+                // Repositories of other programs may lack some of the folders, but not their
+                // parents.
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
                         && folder != self.access.address.root =>
@@ -181,7 +186,7 @@ impl SftpBackend {
         })
     }
 
-    /// The files in the folders of a kind of files, each with its folder.
+    /// The files of a kind, each with its folder.
     fn list_files(&self, kind: FileType) -> io::Result<Vec<(String, File)>> {
         let top = format!("{}/{}", self.access.address.root, kind.dirname());
         self.ask(async |session: Arc<Session>| {
@@ -213,7 +218,7 @@ impl SftpBackend {
         })
     }
 
-    /// Makes the repository's folders, and those that they lie in.
+    /// Makes the repository's folders and their parents.
     fn make_folders(&self) -> io::Result<()> {
         let root = &self.access.address.root;
         self.ask(async |session: Arc<Session>| {
@@ -244,7 +249,7 @@ impl SftpBackend {
             }
             let parent = root.rsplit_once('/').map_or(".", |(parent, _)| parent);
             for folder in [&format!("{root}/data"), root, parent] {
-                // A server that cannot sync folders promises nothing.
+                // A server that cannot sync folders is not durable.
                 session.is_durable(folder).await;
             }
             Ok(())

@@ -1,5 +1,5 @@
-//! Requests to an SFTP server, each with its answer: also that the connection has ended, which the library alone tells
-//! only those who asked before it did.
+//! Requests to an SFTP server. Each also fails when the connection ends: the library reports that
+//! end only to requests that began before it.
 
 use std::future::Future;
 use std::io;
@@ -13,32 +13,32 @@ use russh_sftp::protocol::{File, FileAttributes, OpenFlags, Packet, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
-/// How long one request may take: a server that syncs 16 MiB to a slow disk needs its time.
+/// The longest wait for an answer, in seconds: a server may have to sync 16 MiB to a slow disk.
 const PATIENCE: u64 = 300;
 
 const FSYNC: &str = "fsync@openssh.com";
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
 const LIMITS: &str = "limits@openssh.com";
 
-/// A server that answers.
+/// A connected server.
 pub(super) struct Server {
     raw: RawSftpSession,
     ended: watch::Receiver<bool>,
-    /// Whether it syncs files.
+    /// Whether it can sync files.
     pub(super) syncs: bool,
-    /// Whether it renames over a file that is there.
+    /// Whether it can rename over an existing file.
     pub(super) renames_over: bool,
-    /// What it takes and gives at once, where it says so.
+    /// Its limits for one message, if it reports them.
     pub(super) limits: Limits,
 }
 
-/// Whether an error is one of the connection, not an answer of the server's.
+/// Whether an error is the connection's, not the server's answer.
 pub(super) fn is_broken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionAborted
 }
 
 impl Server {
-    /// Agrees on the protocol over the pipes to a server.
+    /// Negotiates the protocol over a server's pipes.
     pub(super) async fn greet(
         input: impl AsyncWrite + Unpin + Send + 'static,
         output: impl AsyncRead + Unpin + Send + 'static,
@@ -67,7 +67,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Waits for an answer, and for the end of the connection.
+    /// Waits for an answer or the end of the connection.
     async fn ask<T>(&self, request: impl Future<Output = Result<T, Refusal>>) -> io::Result<T> {
         let mut ended = self.ended.clone();
         tokio::select! {
@@ -80,7 +80,7 @@ impl Server {
         }
     }
 
-    /// Lets the server go.
+    /// Closes the session.
     pub(super) fn dismiss(&self) {
         let _ = self.raw.close_session();
     }
@@ -124,7 +124,7 @@ impl Server {
         Ok(self.ask(self.raw.stat(path)).await?.attrs)
     }
 
-    /// What lies in a folder.
+    /// The entries of a folder.
     pub(super) async fn list(&self, folder: &str) -> io::Result<Vec<File>> {
         let handle = self.ask(self.raw.opendir(folder)).await?.handle;
         let mut files = Vec::new();
@@ -149,12 +149,12 @@ impl Server {
         self.ask(self.raw.remove(path)).await.map(drop)
     }
 
-    /// Fails if a file has the name already.
+    /// Renames. Fails if the new name exists.
     pub(super) async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.ask(self.raw.rename(from, to)).await.map(drop)
     }
 
-    /// Takes the place of a file that has the name already.
+    /// Renames, and replaces a file with the new name.
     pub(super) async fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
         let mut names = Vec::new();
         for name in [from, to] {
@@ -169,7 +169,7 @@ impl Server {
     }
 }
 
-/// A server's output, whose end is told.
+/// A server's output, which reports its end.
 struct Output<R> {
     output: R,
     tell: watch::Sender<bool>,
@@ -195,7 +195,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Output<R> {
     }
 }
 
-/// The server's answer, or that there is none.
+/// Converts the server's answer, or its absence, into an `io::Error`.
 fn refused(error: Refusal) -> io::Error {
     let kind = match &error {
         Refusal::Status(status) => match status.status_code {

@@ -1,4 +1,5 @@
-//! A connection to an SFTP server by an `ssh` of our own, and what a repository does with files over it.
+//! A connection to an SFTP server through an `ssh` of our own, and a repository's file operations
+//! over it.
 
 use std::io;
 use std::process::Stdio;
@@ -14,18 +15,18 @@ use tokio::task::JoinSet;
 use super::Access;
 use super::server::{Server, is_broken};
 
-/// What every server takes and gives in one message; those of OpenSSH say that they take more.
+/// The size of a message that every server supports; OpenSSH's report more.
 const PIECE: u32 = 32 << 10;
-/// The largest piece that is asked for.
+/// The largest size that is requested.
 const LARGEST_PIECE: u64 = 255 << 10;
-/// Requests under way at once, so that the distance to the server does not count for each.
+/// Concurrent requests, so that each need not wait for a round trip.
 const WINDOW: usize = 16;
-/// How long `ssh` gets to end by itself.
+/// The time that `ssh` gets to exit by itself.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// What `ssh` says is kept up to so many bytes.
+/// The most bytes of `ssh`'s error output that are kept.
 const SAID: usize = 2 << 10;
 
-/// A server that answers. Its `ssh` ends with it.
+/// A connected server. Its `ssh` ends with it.
 pub(super) struct Session {
     server: Arc<Server>,
     ssh: Child,
@@ -34,13 +35,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Starts `ssh` and agrees on the protocol.
+    /// Starts `ssh` and negotiates the protocol.
     pub(super) async fn start(access: &Access) -> io::Result<Self> {
         let mut ssh = command(access)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // An interrupt from the terminal is for us: the connection is needed to leave the repository tidy.
+            // An interrupt from the terminal must not reach it: the connection is needed to clean
+            // up the repository.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -65,7 +67,7 @@ impl Session {
         let server = match Server::greet(input, output).await {
             Ok(server) => server,
             Err(error) => {
-                // What ssh has to say to it comes before its end.
+                // ssh prints its error before it exits.
                 let _ = tokio::time::timeout(FAREWELL, listening).await;
                 let said = said.lock().unwrap_or_else(PoisonError::into_inner);
                 let said = String::from_utf8_lossy(&said);
@@ -89,7 +91,7 @@ impl Session {
         })
     }
 
-    /// Ends the connection and waits for `ssh`, so that nothing of it is left.
+    /// Ends the connection and waits for `ssh` to exit.
     pub(super) async fn end(mut self) {
         self.server.dismiss();
         if tokio::time::timeout(FAREWELL, self.ssh.wait())
@@ -100,13 +102,13 @@ impl Session {
         }
     }
 
-    /// Whether the server syncs files, and folders too: then what it says is stored survives a power cut.
+    /// Whether the server syncs files and folders, so that stored content survives a power failure.
     pub(super) async fn is_durable(&self, folder: &str) -> bool {
         self.server.syncs && self.sync_folder(folder).await.is_ok()
     }
 
-    /// Writes a file that counts only when it is whole: under a temporary name, synced, renamed, its folder synced,
-    /// as far as the server can.
+    /// Writes a file atomically: under a temporary name, synced, renamed, its folder synced, as far
+    /// as the server supports it.
     pub(super) async fn write(
         &self,
         folder: &str,
@@ -129,7 +131,7 @@ impl Session {
         .await;
         match written {
             Ok(()) if self.server.syncs => match self.sync_folder(folder).await {
-                // A server that cannot do it promises nothing (see `is_durable`).
+                // A server without it is not durable (see `is_durable`).
                 Err(error) if is_broken(&error) => Err(error),
                 _ => Ok(()),
             },
@@ -162,7 +164,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives a whole file its name. Files are named by their content: one that has the name already is as good.
+    /// Gives a complete file its name. Names depend on the content, so an existing file is as good.
     async fn rename(&self, from: &str, to: &str, content: &[Bytes]) -> io::Result<()> {
         if self.server.renames_over {
             return self.server.rename_over(from, to).await;
@@ -177,7 +179,7 @@ impl Session {
         }
     }
 
-    /// A folder opened like a file can be synced like one: OpenSSH's server hands both to the system.
+    /// Syncs a folder, opened like a file: OpenSSH's server passes both to the system.
     async fn sync_folder(&self, folder: &str) -> io::Result<()> {
         let handle = self.server.open(folder, OpenFlags::READ, None).await?;
         let synced = self.server.sync(&handle).await;
@@ -190,7 +192,7 @@ impl Session {
         size.ok_or_else(|| io::Error::other(format!("{path}: the server tells no size")))
     }
 
-    /// Reads `length` bytes at `offset`, or without them the whole file.
+    /// Reads `length` bytes at `offset`, or the whole file.
     pub(super) async fn read(&self, path: &str, part: Option<(u64, u32)>) -> io::Result<Vec<u8>> {
         let (offset, length) = match part {
             Some((offset, length)) => (offset, u64::from(length)),
@@ -203,7 +205,7 @@ impl Session {
     }
 
     async fn read_open(&self, handle: &str, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-        // No file of a repository has 4 GiB.
+        // No file of a repository has 4 GiB or more.
         let length = u32::try_from(length).map_err(io::Error::other)? as usize;
         let mut content = Vec::new();
         content
@@ -234,12 +236,12 @@ impl Session {
         }
     }
 
-    /// What lies in a folder.
+    /// The entries of a folder.
     pub(super) async fn list(&self, folder: &str) -> io::Result<Vec<File>> {
         self.server.list(folder).await
     }
 
-    /// Makes a folder, unless it is there.
+    /// Makes a folder, if it does not exist.
     pub(super) async fn make_folder(&self, folder: &str) -> io::Result<()> {
         let Err(error) = self.server.make_folder(folder, 0o700).await else {
             return Ok(());
@@ -256,7 +258,7 @@ impl Session {
     }
 }
 
-/// A server may give less than was asked for.
+/// Reads exactly `length` bytes; the server may return fewer at a time.
 async fn read_piece(
     server: &Server,
     handle: &str,
@@ -272,7 +274,7 @@ async fn read_piece(
     Ok(content)
 }
 
-/// The command that reaches the server: the system's `ssh`, or what the user named.
+/// The command that connects to the server: the system's `ssh`, or the user's own.
 fn command(access: &Access) -> Command {
     if let Some(text) = &access.command {
         let mut shell = Command::new("sh");
@@ -280,7 +282,7 @@ fn command(access: &Access) -> Command {
         return shell;
     }
     let mut ssh = Command::new("ssh");
-    // No question can be answered, and no master process of others may come of it.
+    // Without questions, which nobody could answer, and without becoming a master process.
     ssh.args([
         "-oBatchMode=yes",
         "-oControlMaster=no",

@@ -53,7 +53,8 @@ impl Tally {
         let (first, last) = (self.seeds.first(), self.seeds.last());
         let _ = writeln!(
             std::io::stderr(),
-            "{} of {} histories (seeds {} to {}), {} steps, {} commands killed ({} before their end), {} harmed, {} s: {how}",
+            "{} of {} histories (seeds {} to {}), {} steps, {} commands killed ({} before their \
+             end), {} harmed, {} s: {how}",
             self.seeds.len(),
             self.planned,
             first.unwrap_or(&0),

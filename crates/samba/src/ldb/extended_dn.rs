@@ -117,7 +117,8 @@ fn sid(text: &str) -> Option<Sid> {
 mod tests {
     use super::*;
 
-    const LINK: &str = "<GUID=3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18>;<RMD_ADDTIME=134401926990000000>;\
+    const LINK: &str = "<GUID=3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18>;\
+        <RMD_ADDTIME=134401926990000000>;\
         <RMD_CHANGETIME=134401926990000001>;<RMD_FLAGS=1>;\
         <RMD_INVOCID=e1450b96-7fa3-4c88-9d12-60a5f3c8b74d>;<RMD_LOCAL_USN=7>;\
         <RMD_ORIGINATING_USN=8>;<RMD_VERSION=3>;<SID=S-1-5-21-1-2-3-500>;CN=a,DC=x";

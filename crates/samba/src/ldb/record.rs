@@ -1,17 +1,17 @@
 //! The packed form of a record.
 //!
-//! The first four bytes name the form; all numbers are little-endian.
+//! The first four bytes are the number of the form. All integers are little-endian.
 //!
-//! | form | content |
-//! | --- | --- |
-//! | 0x26011966 | number of attributes (4), attributes |
-//! | 0x26011967 | number of attributes (4), name and NUL, attributes |
-//! | 0x26011968 | number of attributes (4), length of the name (4), name, NUL, length of the canonical name (4), that, NUL; bytes from here to the values (4), descriptions, values |
+//! - 0x26011966: number of attributes (4), attributes.
+//! - 0x26011967: number of attributes (4), name, NUL, attributes.
+//! - 0x26011968: number of attributes (4), length of the name (4), name, NUL, length of the
+//!   canonical name (4), canonical name, NUL; distance to the values in bytes (4), descriptions,
+//!   values.
 //!
-//! An attribute of the first two: name and NUL, number of values (4); each value: length (4),
+//! An attribute of the first two forms: name, NUL, number of values (4); each value: length (4),
 //! bytes, NUL. A description of the third: length of the attribute's name (4), name, NUL, number of
-//! values (4), bytes of a length (1), lengths; its values are all values in order, each followed by
-//! NUL.
+//! values (4), size of a length in bytes (1), lengths. Its values follow each other in order, each
+//! with a NUL.
 
 /// A record: an object's name and its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,16 +231,16 @@ mod tests {
             form in NAMELESS..=APART,
             dn in prop::collection::vec(1..=255u8, 0..20),
             attributes in prop::collection::vec(
-                (prop::collection::vec(1..=255u8, 1..9), prop::collection::vec(any::<Vec<u8>>(), 0..4)),
+                (
+                    prop::collection::vec(1..=255u8, 1..9),
+                    prop::collection::vec(any::<Vec<u8>>(), 0..4),
+                ),
                 0..5,
             ),
             width in prop::sample::select(vec![1usize, 2, 4]),
         ) {
-            let width = if attributes.iter().flat_map(|(_, values)| values).any(|value| value.len() > 255) {
-                4
-            } else {
-                width
-            };
+            let mut values = attributes.iter().flat_map(|(_, values)| values);
+            let width = if values.any(|value| value.len() > 255) { 4 } else { width };
             let bytes = pack(form, &dn, &attributes, width);
             let record = Record::parse(&bytes).unwrap();
             prop_assert_eq!(record.dn, (form != NAMELESS).then_some(&dn[..]));

@@ -61,7 +61,10 @@ impl Library {
         }
         let library = Arc::new(Self::load_now().map_err(|error| Error::Tool {
             tool: NAMES[0].to_owned(),
-            reason: format!("{error}; the domain controller's databases are LMDB, so its library must be installed"),
+            reason: format!(
+                "{error}; the domain controller's databases are LMDB, so its library \
+                             must be installed"
+            ),
         })?);
         Ok(LOADED.get_or_init(|| library).clone())
     }

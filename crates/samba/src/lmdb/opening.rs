@@ -103,7 +103,8 @@ fn who(path: &Path) -> String {
     let stopped = names(true);
     if !stopped.is_empty() {
         return format!(
-            "these processes have it open and are stopped: {}; let them go on (kill -CONT) or end them",
+            "these processes have it open and are stopped: {}; let them go on (kill -CONT) or end \
+             them",
             stopped.join(", ")
         );
     }
@@ -142,7 +143,7 @@ if lock == "mutex":
     assert lmdb.mdb_env_create(ctypes.byref(env)) == 0
     assert lmdb.mdb_env_open(env, path.encode(), 0x4000 | 0x20000, 0o600) == 0
     assert lmdb.mdb_txn_begin(env, None, 0x20000, ctypes.byref(txn)) == 0
-    # Behind magic and format, 4 bytes each. Opened for good: closing it would give back the library's own locks.
+    # After magic and format, 4 bytes each. Never closed: that would release the library's locks.
     table = mmap.mmap(os.open(path + "-lock", os.O_RDWR), 4096)
     mutex = ctypes.addressof(ctypes.c_char.from_buffer(table)) + 8
     assert libc.pthread_mutex_lock(ctypes.c_void_p(mutex)) == 0

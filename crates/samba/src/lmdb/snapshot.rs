@@ -362,7 +362,11 @@ pub(super) mod tests {
             assert!(error.to_string().contains(what), "{error}");
         }
         assert!(check(&original[..original.len() / 2]).is_err());
-        proptest!(ProptestConfig::with_cases(200), |(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20), length in any::<prop::sample::Index>())| {
+        let change = || (any::<prop::sample::Index>(), any::<u8>());
+        proptest!(ProptestConfig::with_cases(200), |(
+            changes in proptest::collection::vec(change(), 1..20),
+            length in any::<prop::sample::Index>(),
+        )| {
             let mut bytes = original.clone();
             for (index, byte) in changes {
                 // Most of a page is values: the structure is at the start of pages and before their

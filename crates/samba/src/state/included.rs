@@ -74,14 +74,14 @@ impl Includes {
                 match meant(&parameter) {
                     Meant::Nothing => {}
                     Meant::Registry => warn(format!(
-                        "{by}: what the registry says is in the snapshot (registry.tdb), but not the files which that \
-                         includes in turn"
+                        "{by}: what the registry says is in the snapshot (registry.tdb), but not \
+                         the files which that includes in turn"
                     )),
                     Meant::File(named, instead) => {
                         if instead {
                             warn(format!(
-                                "{by}: smbd reads that file instead, and dsbackup goes by {}: folders and shares that \
-                                 differ there are not in the snapshot",
+                                "{by}: smbd reads that file instead, and dsbackup goes by {}: \
+                                 folders and shares that differ there are not in the snapshot",
                                 smb_conf.display()
                             ));
                         }
@@ -98,8 +98,8 @@ impl Includes {
                 }
                 if depth >= DEEPEST || includes.files.len() >= MOST {
                     warn(format!(
-                        "{}: dsbackup follows {MOST} files, and {DEEPEST} of which each includes the next; this one may \
-                         not be in the snapshot",
+                        "{}: dsbackup follows {MOST} files, and {DEEPEST} of which each includes \
+                         the next; this one may not be in the snapshot",
                         file.by
                     ));
                     continue;
@@ -165,7 +165,8 @@ fn locate(named: &Path) -> Result<PathBuf, String> {
     }
     if !named.is_absolute() {
         return Err(format!(
-            "a relative path, which Samba looks for in the folder where it was started; {unknown}. Name the whole path"
+            "a relative path, which Samba looks for in the folder where it was started; {unknown}. \
+             Name the whole path"
         ));
     }
     let path = named.canonicalize().map_err(|error| match error.kind() {
@@ -254,7 +255,8 @@ mod tests {
         let lab = Lab::new();
         lab.write(
             "etc/smb.conf",
-            "[global]\ninclude = @etc/a.conf\n#include = @etc/no.conf\n[sysvol]\nIn Clude = \\\n@b/../b/b.conf\n",
+            "[global]\ninclude = @etc/a.conf\n#include = @etc/no.conf\n[sysvol]\nIn Clude = \
+             \\\n@b/../b/b.conf\n",
         );
         lab.write(
             "etc/a.conf",
@@ -393,7 +395,8 @@ mod tests {
             for (number, includes) in web.iter().enumerate() {
                 let name = if number == 0 { "etc/smb.conf".to_owned() } else { number.to_string() };
                 let lines = includes.iter().filter(|other| **other > 0);
-                lab.write(&name, &lines.map(|other| format!("include = @{other}\n")).collect::<String>());
+                lab.write(&name, &lines.map(|other| format!("include = \
+                                                             @{other}\n")).collect::<String>());
                 let mut text = std::fs::read(lab.path(&name)).unwrap();
                 // A comment of random bytes.
                 text.push(b'#');

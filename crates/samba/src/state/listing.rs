@@ -145,8 +145,8 @@ impl Listing {
         let AnyVersion { version } = serde_json::from_slice(bytes).map_err(malformed)?;
         if version != VERSION {
             return Err(Error::Refused(format!(
-                "{LISTING_PATH} of the snapshot is of version {version}, this release knows {VERSION}: use the release \
-                 that made the snapshot, or a newer one"
+                "{LISTING_PATH} of the snapshot is of version {version}, this release knows \
+                 {VERSION}: use the release that made the snapshot, or a newer one"
             )));
         }
         let listing: Self = serde_json::from_slice(bytes).map_err(malformed)?;

@@ -121,8 +121,9 @@ impl State {
                 let metadata = std::fs::symlink_metadata(&file.path)
                     .map_err(Error::io("look at it", &file.path))?;
                 self.warnings.push(format!(
-                    "{}: it lies outside of the folders that are backed up. It is in the snapshot as {name}, but a \
-                     restore does not put it back: do that by hand before the domain controller is started",
+                    "{}: it lies outside of the folders that are backed up. It is in the snapshot \
+                     as {name}, but a restore does not put it back: do that by hand before the \
+                     domain controller is started",
                     file.by
                 ));
                 self.entries.push(Entry {
@@ -137,8 +138,8 @@ impl State {
                 });
             } else if file.named != file.path && !self.roots.iter().any(is_below) {
                 self.warnings.push(format!(
-                    "{}: a link that lies outside of the folders that are backed up. What it points to, {}, is in the \
-                     snapshot, the link is not",
+                    "{}: a link that lies outside of the folders that are backed up. What it \
+                     points to, {}, is in the snapshot, the link is not",
                     file.by,
                     file.path.display()
                 ));
@@ -178,8 +179,8 @@ impl State {
                 let target = entry.original.canonicalize().ok()?;
                 (!self.has(&target)).then(|| {
                     format!(
-                        "{}: a link to {}, which lies outside of the folders that are backed up: the link is in the \
-                         snapshot, what it points to is not",
+                        "{}: a link to {}, which lies outside of the folders that are backed up: \
+                         the link is in the snapshot, what it points to is not",
                         entry.original.display(),
                         target.display()
                     )
@@ -390,8 +391,9 @@ mod tests {
         };
         write(
             "etc/smb.conf",
-            "[global]\ninclude = @etc/more/in.conf\ninclude = @srv/out.conf\ninclude = @lib/state.conf\n\
-             include = @lib/cache/fleeting.conf\ninclude = @srv/none.conf\ninclude = @srv/link.conf\n",
+            "[global]\ninclude = @etc/more/in.conf\ninclude = @srv/out.conf\ninclude = \
+             @lib/state.conf\ninclude = @lib/cache/fleeting.conf\ninclude = \
+             @srv/none.conf\ninclude = @srv/link.conf\n",
         );
         write("etc/more/in.conf", "");
         write(

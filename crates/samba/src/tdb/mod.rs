@@ -193,7 +193,8 @@ pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
         );
         if magic == MAGIC_USED && u64::from(key) + u64::from(data) > u64::from(length) {
             return Err(damaged(format!(
-                "offset {at:#x}: a record of {length} bytes cannot hold a key of {key} and data of {data} bytes"
+                "offset {at:#x}: a record of {length} bytes cannot hold a key of {key} and data of \
+                 {data} bytes"
             )));
         }
         let content = at + RECORD_HEADER;
@@ -332,7 +333,8 @@ mod tests {
         let mut damaged = bytes.clone();
         damaged[first_record + 20] ^= 1;
         assert!(check(&damaged).unwrap_err().to_string().contains("magic"));
-        proptest!(|(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20))| {
+        let change = || (any::<prop::sample::Index>(), any::<u8>());
+        proptest!(|(changes in proptest::collection::vec(change(), 1..20))| {
             let mut bytes = bytes.clone();
             for (index, byte) in changes {
                 let at = index.index(bytes.len());
