@@ -1,4 +1,4 @@
-//! A database is read over any random access to its bytes.
+//! A database can be read over any random access to its bytes.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use ese::database::{Seekable, Source};
 use ese::dump::Dump;
 use ese::{Database, Error};
 
-/// Bytes that are read like a remote file: it counts reads, and refuses them after `limit`.
+/// Bytes like those of a remote file: it counts reads, and fails after `limit` of them.
 struct Remote {
     bytes: Vec<u8>,
     limit: u64,
@@ -95,7 +95,7 @@ fn only_the_pages_that_are_needed_are_read() {
         // The headers.
         assert_eq!(reads(), 1);
 
-        // The catalog, its copy not.
+        // The catalog, without its copy.
         database.tables().expect("the catalog");
         let of_catalog = reads();
         assert!(of_catalog < 40, "{of_catalog} reads");
@@ -126,7 +126,7 @@ fn a_source_that_fails_gives_an_error_that_names_it_wherever_it_fails() {
         let remote = Remote::of(&bytes, u64::MAX);
         dump(&remote.open().expect("open"));
         let reads = remote.reads.load(Ordering::Relaxed);
-        // Densely at the start, where header and catalog are read.
+        // Every place at the start, where header and catalog are read.
         let limits = (0..60).chain((60..reads).step_by(40)).chain([reads - 1]);
         for limit in limits {
             let remote = Remote::of(&bytes, limit);

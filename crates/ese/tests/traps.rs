@@ -33,7 +33,7 @@ fn each_database(mut check: impl FnMut(&str, &Database)) {
 #[test]
 fn deleted_nodes_are_no_rows() {
     let mut hidden = 0;
-    // Dirty databases hold them; where pages of such a database do not fit together, the rows end there.
+    // Dirty databases have them. If pages of such a database do not fit together, the rows end.
     each_database(|name, database| {
         for entry in database.tables().unwrap_or_default() {
             let Ok(Some(table)) = database.table(&entry.name) else {

@@ -1,4 +1,4 @@
-//! A database in memory that can be damaged on purpose, with checksums that are right again.
+//! A database in memory that can be damaged on purpose, with right checksums.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,31 +7,31 @@ use ese::checksum::{header_checksum, seal_page};
 use ese::long_value::LongValueKey;
 use ese::page::{Extents, PageKind, PageSize, PageView, Pgno, Tag};
 
-/// A database, and what is known of it while it is sound.
+/// A database, and its structure before any damage.
 #[derive(Clone)]
 pub struct Patient {
     pub name: String,
     pub bytes: Vec<u8>,
     pub size: PageSize,
     count: u32,
-    /// Pages that some tree uses.
+    /// Pages in use by a tree.
     used: HashSet<Pgno>,
     /// The first page of the database's available space.
     available: Option<Pgno>,
-    /// Objects whose rows are known to a secondary index that takes in every row once.
+    /// Tables with a secondary index that has one entry for every row, by object.
     indexed: HashSet<u32>,
-    /// Indices in which every entry is accounted for.
+    /// Indices whose entries can be counted from the rows, by object.
     exact: HashSet<u32>,
-    /// Trees whose keys follow from the values of rows.
+    /// Trees whose keys can be computed from the values of rows, by object.
     computed: HashSet<u32>,
-    /// How findings name the objects.
+    /// The objects' names in findings.
     names: HashMap<u32, String>,
     /// Roots of the trees of owned extents, by object.
     owned_roots: HashMap<u32, Pgno>,
 }
 
 impl Patient {
-    /// The database of a fixture, where it is at hand.
+    /// The database of a fixture; `None` if the fixture is not installed.
     pub fn of(name: &str) -> Option<Self> {
         let fixture = testkit::find(name)?;
         let folder = fixture.unpack();
@@ -104,7 +104,7 @@ impl Patient {
             self.names
                 .insert(entry.tree.objid, format!("table {}", entry.name));
         }
-        // The catalog's rows are known to its copy.
+        // The catalog's copy has every row of the catalog.
         self.indexed.insert(2);
         for root in trees {
             let Ok(header) = self.view(root).root_header() else {
@@ -146,7 +146,7 @@ impl Patient {
         self.used.contains(&page)
     }
 
-    /// A page that the database has available.
+    /// A page of the database's available space.
     pub fn available(&self) -> Option<Pgno> {
         self.available
     }
@@ -163,7 +163,7 @@ impl Patient {
         }
     }
 
-    /// How findings name the object that a page belongs to.
+    /// The name, in findings, of the object that a page belongs to.
     pub fn object(&self, page: Pgno) -> &str {
         self.names
             .get(&self.objid(page))
@@ -187,7 +187,8 @@ impl Patient {
         self.computed.contains(&self.objid(page))
     }
 
-    /// Makes the key of a node greater by one, where that changes neither the order of the nodes nor their number.
+    /// Increments the key of a node whose place among the nodes does not change thereby; `false`
+    /// if there is none.
     pub fn nudge_key(&mut self, page: Pgno) -> bool {
         let view = self.view(page);
         let key = |index| view.node(index).expect("a node").key.to_vec();
@@ -255,7 +256,7 @@ impl Patient {
         })
     }
 
-    /// The page's bytes, whose checksum is not made right afterwards.
+    /// The page's bytes. Their checksum is not made right afterwards.
     pub fn raw(&mut self, page: Pgno) -> &mut [u8] {
         let start = self.size.offset_of(page) as usize;
         &mut self.bytes[start..start + self.size.bytes()]
@@ -305,7 +306,7 @@ impl Patient {
     }
 
     pub fn edit_external_header(&mut self, page: Pgno, change: impl FnOnce(&mut [u8])) -> bool {
-        // Longer headers begin with a byte that says which fields follow.
+        // Longer headers begin with a byte of flags.
         let len = self.tag(page, 0).len;
         self.edit_line(page, 0, |line| {
             change(if len > 16 { &mut line[1..] } else { line })
@@ -325,7 +326,7 @@ impl Patient {
         true
     }
 
-    /// Changes the part of a key that the node itself holds; `false` where there is none.
+    /// Changes the part of a key that the node itself holds; `false` if the key stays the same.
     pub fn edit_key(&mut self, page: Pgno, node: usize, change: impl FnOnce(&mut [u8])) -> bool {
         let parts = self.view(page).node(node).expect("a node");
         let (key, data) = (parts.key.suffix.len(), parts.data.len());
