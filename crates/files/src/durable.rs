@@ -5,15 +5,15 @@ use std::path::Path;
 
 use crate::folder::Folder;
 
-/// What the name of a file has at its end while its new content is being written.
+/// The suffix of a file's name while its new content is being written.
 pub const UNFINISHED: &str = ".new";
 
 /// Writes a small file so that either the old or the new content exists at any time, and the new
-/// one is durable when this returns. What an interrupted write left, or somebody planted, under the
-/// temporary name is removed first, and never written through.
+/// one is durable on return. First removes a file with the temporary name, left by an interrupted
+/// write or planted by somebody, and never writes through it.
 ///
 /// # Errors
-/// The system's; `AlreadyExists` when somebody else writes the same file.
+/// The system's; `AlreadyExists` if another process writes the same file.
 pub fn write_durably(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
     let folder = Folder::open(folder)?;
     let unfinished = format!("{name}{UNFINISHED}");
@@ -25,7 +25,7 @@ pub fn write_durably(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
     folder.sync()
 }
 
-/// Removes a file durably, with what an interrupted write left; one that is not there is fine.
+/// Removes a file durably, and what an interrupted write left. A missing file is no error.
 ///
 /// # Errors
 /// The system's.

@@ -1,7 +1,8 @@
-//! A folder, and what is beneath it.
+//! A folder, and files beneath it.
 //!
-//! Linux resolves the names itself where it can (`openat2` with `RESOLVE_BENEATH` and
-//! `RESOLVE_NO_SYMLINKS`). Where the kernel is older than 5.6, or a container's filter hides the
+//! Linux resolves the names itself if it can (`openat2` with `RESOLVE_BENEATH` and
+//! `RESOLVE_NO_SYMLINKS`). On a kernel before 5.6, or if a container's filter blocks the call, they
+//! are resolved one by one, and each folder is opened with `O_NOFOLLOW`.
 //! call, they are resolved one by one, each folder opened with `O_NOFOLLOW`.
 
 use std::fs::File;
@@ -12,15 +13,14 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-/// How folders are opened.
+/// The flags for opening a folder.
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-/// An open folder. Paths given to its methods are relative to it: names joined by `/`, without
-/// `.` and `..`. None of them is followed through a symbolic link, not even one that stays beneath
-/// the folder.
+/// An open folder. Paths given to its methods are relative to it: names joined by `/`, without `.`
+/// and `..`. No symbolic link in them is followed, not even one that stays beneath the folder.
 #[derive(Debug)]
 pub struct Folder {
     fd: OwnedFd,
@@ -28,10 +28,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder. Links in this path are followed: it is the user's own word.
+    /// Opens a folder. Links in this path are followed, because the user chose it.
     ///
     /// # Errors
-    /// The system's, such as `NotADirectory`.
+    /// The system's, for example `NotADirectory`.
     pub fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {
@@ -40,15 +40,15 @@ impl Folder {
         })
     }
 
-    /// The path that the folder was opened by.
+    /// The path with which the folder was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens a folder beneath this one; an empty path is this one again.
+    /// Opens a folder beneath this one. An empty path means this folder.
     ///
     /// # Errors
-    /// `InvalidInput` for a path that is not plain or leads through a link; the system's.
+    /// `InvalidInput` for a path that is not plain or contains a link; the system's.
     pub fn folder(&self, relative: &Path) -> Result<Self> {
         check_plain(relative)?;
         let fd = match relative.as_os_str().is_empty() {
@@ -61,10 +61,10 @@ impl Folder {
         })
     }
 
-    /// Opens a folder beneath this one, and makes what is missing of its path, with mode 0700.
+    /// Opens a folder beneath this one, and makes the missing ones with mode 0700.
     ///
     /// # Errors
-    /// As [`folder`](Self::folder).
+    /// Same as [`folder`](Self::folder).
     pub fn make_folders(&self, relative: &Path) -> Result<Self> {
         match self.folder(relative) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -82,10 +82,10 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Opens a file, to be read, or a folder, to have its attributes changed.
+    /// Opens a file for reading, or a folder to change its attributes.
     ///
     /// # Errors
-    /// As [`folder`](Self::folder).
+    /// Same as [`folder`](Self::folder).
     pub fn open_file(&self, relative: &Path) -> Result<File> {
         check_plain(relative)?;
         // A named pipe must not block.
@@ -93,10 +93,10 @@ impl Folder {
         self.open_beneath(relative, flags).map(File::from)
     }
 
-    /// Creates a file with mode 0600 in a folder that exists.
+    /// Creates a file with mode 0600 in an existing folder.
     ///
     /// # Errors
-    /// `AlreadyExists` where anything has this name, a link included; as [`folder`](Self::folder).
+    /// `AlreadyExists` if the name is in use, even by a link; same as [`folder`](Self::folder).
     pub fn create_new(&self, relative: &Path) -> Result<File> {
         let (folder, name) = self.parent(relative)?;
         let flags = OFlags::WRONLY
@@ -109,28 +109,28 @@ impl Folder {
         Ok(File::from(fd))
     }
 
-    /// Makes a symbolic link in a folder that exists.
+    /// Makes a symbolic link in an existing folder.
     ///
     /// # Errors
-    /// As [`create_new`](Self::create_new).
+    /// Same as [`create_new`](Self::create_new).
     pub fn create_link(&self, relative: &Path, target: &str) -> Result<()> {
         let (folder, name) = self.parent(relative)?;
         Ok(rustix::fs::symlinkat(target, &folder.fd, &name)?)
     }
 
-    /// What a symbolic link points to.
+    /// The target of a symbolic link.
     ///
     /// # Errors
-    /// `InvalidInput` for what is no link; as [`folder`](Self::folder).
+    /// `InvalidInput` if it is no link; same as [`folder`](Self::folder).
     pub fn read_link(&self, relative: &Path) -> Result<Vec<u8>> {
         let (folder, name) = self.parent(relative)?;
         Ok(rustix::fs::readlinkat(&folder.fd, &name, Vec::new())?.into_bytes())
     }
 
-    /// What has this name: of a link, the link itself.
+    /// The metadata of a name; of a link itself.
     ///
     /// # Errors
-    /// As [`folder`](Self::folder).
+    /// Same as [`folder`](Self::folder).
     pub fn look_at(&self, relative: &Path) -> Result<Stat> {
         let (folder, name) = self.parent(relative)?;
         Ok(rustix::fs::statat(
@@ -140,10 +140,10 @@ impl Folder {
         )?)
     }
 
-    /// Removes a file or link; one that is not there is fine.
+    /// Removes a file or link. A missing one is no error.
     ///
     /// # Errors
-    /// As [`folder`](Self::folder).
+    /// Same as [`folder`](Self::folder).
     pub fn remove_file(&self, relative: &Path) -> Result<()> {
         let removed = self.parent(relative).and_then(|(folder, name)| {
             Ok(rustix::fs::unlinkat(&folder.fd, &name, AtFlags::empty())?)
@@ -154,7 +154,7 @@ impl Folder {
         }
     }
 
-    /// Renames a file in this folder; one of the new name is replaced.
+    /// Renames a file in this folder, and replaces one with the new name.
     ///
     /// # Errors
     /// The system's.
@@ -162,7 +162,7 @@ impl Folder {
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
     }
 
-    /// Makes durable which names are in the folder.
+    /// Makes the names in the folder durable.
     ///
     /// # Errors
     /// The system's.
@@ -173,7 +173,7 @@ impl Folder {
     /// The folder of a path, and the name in it.
     ///
     /// # Errors
-    /// As [`folder`](Self::folder).
+    /// Same as [`folder`](Self::folder).
     pub fn parent(&self, relative: &Path) -> Result<(Self, PathBuf)> {
         check_plain(relative)?;
         match (relative.parent(), relative.file_name()) {
@@ -186,7 +186,7 @@ impl Folder {
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let opened = match rustix::fs::openat2(&self.fd, relative, flags, Mode::empty(), resolve) {
-            // EPERM: a filter of system calls from before this one existed.
+            // EPERM: a system call filter that is older than this call.
             Err(Errno::NOSYS | Errno::PERM) => self.open_by_components(relative, flags),
             opened => opened,
         };
@@ -196,11 +196,11 @@ impl Folder {
         })
     }
 
-    /// What [`open_beneath`](Self::open_beneath) does, without `openat2`.
+    /// Same as [`open_beneath`](Self::open_beneath), without `openat2`.
     fn open_by_components(&self, relative: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let open = |folder: BorrowedFd<'_>, name: &Path, flags: OFlags| {
             match rustix::fs::openat(folder, name, flags, Mode::empty()) {
-                // So Linux says for a link where it was to open a folder.
+                // Linux reports this for a link in the position of a folder.
                 Err(Errno::NOTDIR) if is_link(folder, name) => Err(Errno::LOOP),
                 opened => opened,
             }
@@ -263,7 +263,8 @@ mod tests {
 
     use super::*;
 
-    /// A folder `in` and, beside it, a folder `out` with a file that nobody must reach from there.
+    /// A folder `in` and, beside it, a folder `out` with a file that must not be reachable from
+    /// `in`.
     fn scene() -> (tempfile::TempDir, Folder) {
         let scene = tempfile::tempdir().unwrap();
         for folder in ["in/real", "out"] {

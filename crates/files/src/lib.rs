@@ -2,14 +2,18 @@
 //!
 //! Names come from a snapshot or over the network, and the process may be root. So everything is
 //! opened, made and removed beneath one folder ([`Folder`]), never through a symbolic link, and a
-//! new file never takes the place of what is there already ([`NewFile`]).
+//! new file never replaces an existing one ([`NewFile`]).
 //!
-//! A restore, whoever writes it, goes this way: [`Space::shortage_for`] what is written once the old
-//! files are gone, [`Place::delete`] for each of those, then for each file [`NewFile::create`],
-//! `write`, `finish`, and at last [`Folder::sync`] of the folders that `finish` returned.
+//! ```text
+//! Space::shortage_for ─▶ Place::delete ─▶ NewFile::create, write, finish ─▶ Folder::sync
+//! (fits once the old     (each old file)  (each new file, hashed)           (each folder that
+//!  files are gone?)                                                          finish returned)
+//! ```
+//!
+//! Every restore takes these steps, whoever writes it.
 #![forbid(unsafe_code)]
 
-/// What the names of the files begin with that say what a restored directory needs before it starts.
+/// The prefix of files that describe what a restored directory needs before it starts.
 pub const RESTORED_FROM_BACKUP: &str = "dsbackup.restored-from-backup.";
 
 mod durable;

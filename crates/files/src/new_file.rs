@@ -11,20 +11,20 @@ use sha2::{Digest, Sha256};
 use crate::folder::Folder;
 use crate::place::Place;
 
-/// What is to be written.
+/// The announced properties of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced {
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256.
     pub sha256: [u8; 32],
-    /// When it was last written; `None` for now.
+    /// Its modification time; `None` for the current time.
     pub modified: Option<SystemTime>,
 }
 
-/// A file that is being written. Dropped before it is finished, it is removed.
+/// A file that is being written. Removed if dropped before it is finished.
 pub struct NewFile {
-    /// The folder that it is in.
+    /// Its folder.
     folder: Folder,
     name: PathBuf,
     file: File,
@@ -34,34 +34,33 @@ pub struct NewFile {
     finished: bool,
 }
 
-/// Why a file was not written. It is removed.
+/// The reason why a file was not written. The file is removed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWritten {
-    /// More came than was announced.
+    /// More bytes than announced.
     #[error("{size} bytes came, and fewer were announced")]
     TooLong {
-        /// Bytes that came, with those that were not written.
+        /// The number of bytes, including those not written.
         size: u64,
     },
-    /// What was written is not what was announced.
+    /// Another content than announced.
     #[error("{size} bytes with SHA-256 {sha256} were written")]
     Differs {
-        /// Bytes that were written.
+        /// The number of bytes written.
         size: u64,
         /// Their SHA-256, hexadecimal.
         sha256: String,
     },
-    /// The system refused.
+    /// The system's error.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
 impl NewFile {
-    /// Creates a file with mode 0600, and the folders that lead to it beneath the place's own, which
-    /// exists.
+    /// Creates a file with mode 0600, and its folders beneath the place's root, which must exist.
     ///
     /// # Errors
-    /// `AlreadyExists`, `InvalidInput` for a path that leads through a link; the system's.
+    /// `AlreadyExists`; `InvalidInput` for a path that contains a link; the system's.
     pub fn create(place: &Place, announced: Announced) -> Result<Self> {
         let parent = place.relative.parent().unwrap_or(Path::new(""));
         let folder = Folder::open(&place.root)?.make_folders(parent)?;
@@ -77,7 +76,7 @@ impl NewFile {
         })
     }
 
-    /// Gives the file to the owner of its folder, who must be able to read what root puts there.
+    /// Gives the file to the owner of its folder, who must be able to read files written by root.
     ///
     /// # Errors
     /// The system's.
@@ -89,7 +88,8 @@ impl NewFile {
     /// Writes the next bytes.
     ///
     /// # Errors
-    /// [`NotWritten::TooLong`] for more than was announced; the system's, such as `StorageFull`.
+    /// [`NotWritten::TooLong`] for more than the announced size; the system's, for example
+    /// `StorageFull`.
     pub fn write(&mut self, bytes: &[u8]) -> std::result::Result<(), NotWritten> {
         let size = self.written.saturating_add(bytes.len() as u64);
         if size > self.announced.size {
@@ -101,11 +101,11 @@ impl NewFile {
         Ok(())
     }
 
-    /// Makes the file durable, if it has the announced size and SHA-256. Its name is durable when its
-    /// folder, which is returned, is synced ([`Folder::sync`]).
+    /// Makes the file durable if it has the announced size and SHA-256. Its name is durable once
+    /// the returned folder is synced ([`Folder::sync`]).
     ///
     /// # Errors
-    /// [`NotWritten`]; then it is removed.
+    /// [`NotWritten`]; the file is then removed.
     pub fn finish(mut self) -> std::result::Result<Folder, NotWritten> {
         let hash = std::mem::take(&mut self.hash).finalize();
         if self.written != self.announced.size || hash[..] != self.announced.sha256[..] {
@@ -127,7 +127,7 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.finished {
-            // Nobody is there to hear of a failure; what is left is unusable as it is.
+            // There is nobody to report a failure to; the rest of the file is unusable anyway.
             let _ = self.folder.remove_file(&self.name);
         }
     }

@@ -1,16 +1,16 @@
-//! Where a restored file is, or will be.
+//! The path of a restored file.
 
 use std::io::Result;
 use std::path::{Path, PathBuf};
 
 use crate::folder::Folder;
 
-/// A file beneath a folder that the user or the configuration named.
+/// A file beneath a folder that the user or the configuration chose.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The folder.
     pub root: PathBuf,
-    /// The path beneath it: no link on it is followed.
+    /// The path beneath it. No link in it is followed.
     pub relative: PathBuf,
 }
 
@@ -39,10 +39,10 @@ impl Place {
         self.root.join(&self.relative)
     }
 
-    /// Deletes what is there, a link as itself; nothing there is fine.
+    /// Deletes the file; a link itself. A missing file is no error.
     ///
     /// # Errors
-    /// `InvalidInput` for a path that leads through a link; the system's.
+    /// `InvalidInput` for a path that contains a link; the system's.
     pub fn delete(&self) -> Result<()> {
         match Folder::open(&self.root) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -1,4 +1,4 @@
-//! Whether files fit on the disks that they go to.
+//! The space on disks for files to be written.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -6,10 +6,10 @@ use std::io::Result;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What each disk gains and needs.
+/// The free and the needed space of each disk.
 #[derive(Debug, Default)]
 pub struct Space {
-    /// By device number.
+    /// The disks by device number.
     disks: BTreeMap<u64, Disk>,
 }
 
@@ -25,18 +25,18 @@ struct Disk {
 pub struct Shortage {
     /// A folder on it.
     pub folder: PathBuf,
-    /// Bytes that are needed.
+    /// The needed bytes.
     pub needed: u64,
-    /// Bytes that will be free.
+    /// The bytes that will be free.
     pub free: u64,
 }
 
 impl Space {
-    /// The first disk that is too small for what is written, paths with their bytes, once what is
-    /// doomed is deleted; `None` if all fits.
+    /// The first disk that is too small for the files to be written (paths with sizes), after the
+    /// deletion of the doomed ones. `None` if all fit.
     ///
     /// # Errors
-    /// The system's, when a disk cannot be asked, with the path that would be on it.
+    /// The system's, if a disk cannot be queried, with a path on it.
     pub fn shortage_for(
         written: impl IntoIterator<Item = (PathBuf, u64)>,
         doomed: impl IntoIterator<Item = PathBuf>,
@@ -53,10 +53,10 @@ impl Space {
         Ok(space.shortage())
     }
 
-    /// Counts bytes that will be written to a path, whose folders need not exist yet.
+    /// Adds the size of a file to be written. Its folders need not exist yet.
     ///
     /// # Errors
-    /// The system's, when the disk cannot be asked.
+    /// The system's, if the disk cannot be queried.
     fn need(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let folder = path.ancestors().find(|folder| folder.is_dir());
         let folder = folder.unwrap_or(Path::new("."));
@@ -75,7 +75,7 @@ impl Space {
         Ok(())
     }
 
-    /// Counts the space of a file that will be deleted first, on a disk that something is needed of.
+    /// Adds the size of a file to be deleted, if its disk needs space.
     fn will_be_deleted(&mut self, path: &Path) {
         if let Ok(metadata) = path.symlink_metadata()
             && let Some(disk) = self.disks.get_mut(&metadata.dev())
@@ -85,7 +85,7 @@ impl Space {
         }
     }
 
-    /// The first disk that is too small, if any is.
+    /// The first disk that is too small, if any.
     fn shortage(&self) -> Option<Shortage> {
         let disk = self.disks.values().find(|disk| disk.needed > disk.free)?;
         Some(Shortage {

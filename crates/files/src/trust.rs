@@ -1,13 +1,13 @@
-//! Whether a folder is safe to write secrets into.
+//! Whether a folder is safe for secrets.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Why a folder is not written into.
+/// The reason why a folder is not safe.
 #[derive(Debug, thiserror::Error)]
 pub enum Untrusted {
-    /// Its owner could replace what is written there.
+    /// Its owner could replace files in it.
     #[error(
         "{}: the folder belongs to the user {owner}, who could replace what is written there; \
          name a folder of your own",
@@ -19,7 +19,7 @@ pub enum Untrusted {
         /// Its owner's number.
         owner: u32,
     },
-    /// Others could replace what is written there.
+    /// Others could replace files in it.
     #[error(
         "{}: other users may write into the folder (mode {mode:04o}); take that right away \
          (chmod go-w) or name another folder",
@@ -31,12 +31,12 @@ pub enum Untrusted {
         /// Its mode.
         mode: u32,
     },
-    /// It cannot be looked at.
+    /// Its attributes are unreadable.
     #[error("{}: {source}", folder.display())]
     Io {
         /// The folder.
         folder: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -48,8 +48,8 @@ impl Untrusted {
     }
 }
 
-/// Makes sure that a folder belongs to this process's user or to root, or to `another` where that
-/// is given, and that nobody else may replace what is in it.
+/// Checks that a folder belongs to this process's user, to root, or to `another` user, and that
+/// nobody else may replace files in it.
 ///
 /// # Errors
 /// See [`Untrusted`].
@@ -67,7 +67,7 @@ pub fn check_trusted(folder: &Path, another: Option<u32>) -> Result<(), Untruste
         });
     }
     let mode = metadata.mode() & 0o7777;
-    // With the sticky bit others cannot replace what is not theirs.
+    // With the sticky bit others cannot replace files that are not theirs.
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
         return Err(Untrusted::Writable {
             folder: folder.to_path_buf(),

@@ -1,8 +1,9 @@
-//! Attributes by number, and the columns of `datatable` that hold them.
+//! Attributes by number, and their columns of `datatable`.
 //!
-//! An attribute's number (ATTRTYP) stands for its object identifier: the upper half names a prefix, the lower half
-//! follows it. The prefixes of the base schema have the same numbers in every forest. Attributes of other schemas carry
-//! a number of their own (`msDS-IntId`). The column's name is `ATT`, a letter for the syntax, and the number, signed.
+//! An attribute's number (ATTRTYP) encodes its object identifier: the upper half is the number of a
+//! prefix, the lower half is the rest. The prefixes of the base schema have the same numbers in
+//! every forest. Attributes of extensions have another number (`msDS-IntId`). The column's name is
+//! `ATT`, a letter for the syntax, and the signed number.
 
 use std::collections::HashMap;
 
@@ -38,7 +39,7 @@ attributes! {
     INVOCATION_ID = 131_187;
     USN_CHANGED = 131_192;
     LDAP_DISPLAY_NAME = 131_532;
-    /// The value of the attribute that names the object among its siblings.
+    /// The value of the object's naming attribute.
     RDN = 589_825;
     OBJECT_GUID = 589_826;
     DNS_ROOT = 589_852;
@@ -52,7 +53,7 @@ attributes! {
 }
 
 impl Attribute {
-    /// The attribute that a column of `datatable` holds; `None` for columns that hold none.
+    /// The attribute of a column of `datatable`. `None` if the column holds no attribute.
     pub fn of_column(name: &str) -> Option<Self> {
         let rest = name.strip_prefix("ATT")?;
         let number = rest.strip_prefix(|letter: char| letter.is_ascii_lowercase())?;
@@ -60,14 +61,15 @@ impl Attribute {
         Some(Self(number as u32))
     }
 
-    /// Whether the attribute has this number in every forest: its prefix is one of those that every directory knows, and
-    /// it lies among the numbers that Microsoft had given out there by Windows Server 2025. All others come by an
-    /// extension of the schema, such as that of a product ([MS-DRSR], prefix table).
+    /// Whether the attribute has this number in every forest: its prefix is in every directory, and
+    /// its number there was assigned by Microsoft up to Windows Server 2025. All others come from
+    /// an extension of the schema, such as a product's ([MS-DRSR], prefix table).
     pub fn is_of_base_schema(self) -> bool {
-        /// 1.2.840.113556.1.4, where Microsoft's own attributes are.
+        /// 1.2.840.113556.1.4, the prefix of Microsoft's own attributes.
         const MICROSOFT: u32 = 9;
         const LAST_OF_MICROSOFT: u32 = 2400;
-        /// 1.2.840.113556.1.6.18.1: Services for Unix, whose passwords have no number known here.
+        /// 1.2.840.113556.1.6.18.1, the prefix of Services for Unix. The numbers of its passwords
+        /// are unknown here.
         const SERVICES_FOR_UNIX: u32 = 33;
         const LAST_PREFIX: u32 = 38;
         match (self.0 >> 16, self.0 & 0xffff) {
@@ -77,12 +79,12 @@ impl Attribute {
     }
 }
 
-/// The columns of `datatable` by attribute.
+/// The columns of `datatable`, by attribute.
 #[derive(Debug)]
 pub struct AttributeColumns(HashMap<Attribute, usize>);
 
 impl AttributeColumns {
-    /// Those of `table`.
+    /// The columns of `table`.
     pub fn of(table: &Table) -> Self {
         let columns = table.columns().iter().enumerate();
         Self(
@@ -94,12 +96,12 @@ impl AttributeColumns {
         )
     }
 
-    /// The column of `attribute`; `None` where no object of the directory can have it.
+    /// The column of `attribute`. `None` if no object of the directory can have it.
     pub fn find<'t>(&self, table: &'t Table, attribute: Attribute) -> Option<&'t Column> {
         table.columns().get(*self.0.get(&attribute)?)
     }
 
-    /// The position of the attribute's column among the table's columns.
+    /// The position of the attribute's column in the table.
     pub fn position(&self, attribute: Attribute) -> Option<usize> {
         self.0.get(&attribute).copied()
     }

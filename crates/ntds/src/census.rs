@@ -1,4 +1,4 @@
-//! Counting: one pass over the objects, one over the links.
+//! Counts objects and links in one pass each.
 
 use ese::rows::{Row, Stored, Value};
 use serde::{Deserialize, Serialize};
@@ -7,72 +7,72 @@ use crate::attribute::Attribute;
 use crate::directory::{Directory, Dnt, ROOT};
 use crate::{Guid, Result};
 
-/// How much a directory holds.
+/// The number of objects and links in a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Objects that are not deleted.
+    /// Live objects.
     pub objects: u64,
-    /// Users among them; computers and managed service accounts are none.
+    /// Live users, without computers and managed service accounts.
     pub users: u64,
-    /// Computers among them.
+    /// Live computers.
     pub computers: u64,
-    /// Groups among them.
+    /// Live groups.
     pub groups: u64,
-    /// Contacts among them.
+    /// Live contacts.
     pub contacts: u64,
-    /// Objects that are deleted and not yet removed.
+    /// Deleted objects that are not removed yet.
     pub deleted: DeletedObjects,
-    /// Rows that only keep the name of what lies elsewhere or is gone.
+    /// Rows that only hold the name of an object elsewhere or removed.
     pub phantoms: u64,
     /// Links between objects.
     pub links: Links,
 }
 
-/// Deleted objects, by what is left of them.
+/// Deleted objects by state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletedObjects {
-    /// Stripped of most attributes on their deletion: from before the Recycle Bin was enabled, or without it.
+    /// Without most attributes since their deletion, before or without the Recycle Bin.
     pub tombstones: u64,
-    /// In the Recycle Bin: whole, and restorable as such.
+    /// In the Recycle Bin: complete, and restorable.
     pub recycle_bin: u64,
-    /// Recycled: their time in the Recycle Bin has passed.
+    /// Recycled: past their time in the Recycle Bin.
     pub recycled: u64,
 }
 
-/// Values of linked attributes.
+/// Values of linked attributes, by state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
-    /// Values that are there and count.
+    /// Present values.
     pub present: u64,
-    /// Values that were removed, and kept so that partners learn of it; some of them were deactivated besides.
+    /// Removed values, kept so that partners learn of the removal. Some were deactivated, too.
     pub removed: u64,
-    /// Values of objects in the Recycle Bin, or that point there.
+    /// Values of objects in the Recycle Bin, or that refer to one.
     pub deactivated: u64,
 }
 
 impl DeletedObjects {
-    /// All of them.
+    /// The sum.
     pub fn total(&self) -> u64 {
         self.tombstones + self.recycle_bin + self.recycled
     }
 }
 
 impl Links {
-    /// All of them.
+    /// The sum.
     pub fn total(&self) -> u64 {
         self.present + self.removed + self.deactivated
     }
 }
 
-/// What the two passes found.
+/// The result of both passes.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     pub counts: Counts,
-    /// The greatest USN of a change to an object or link.
+    /// The highest USN of a change to an object or link.
     pub highest_usn: i64,
-    /// The heads of naming contexts that lie in this database, with their instance types.
+    /// The heads of naming contexts in this database, with their instance types.
     pub naming_contexts: Vec<(Dnt, i64)>,
-    /// The object that stands for the optional feature Recycle Bin.
+    /// The object of the optional feature Recycle Bin.
     pub recycle_bin_feature: Option<Dnt>,
 }
 
@@ -84,9 +84,9 @@ mod class {
     pub const CONTACT: u32 = 0xa_000f;
 }
 
-/// The head of a naming context (`instanceType`).
+/// Bit of `instanceType`: the head of a naming context.
 const IS_HEAD: i64 = 1;
-/// The head of a naming context that is not held here.
+/// Bit of `instanceType`: the head of a naming context that this server does not hold.
 const IS_NOT_HELD: i64 = 2;
 
 /// 766ddcd8-acd0-445e-f3b9-a7f9b6744f2a
@@ -94,10 +94,10 @@ const RECYCLE_BIN_FEATURE: Guid = Guid([
     0xd8, 0xdc, 0x6d, 0x76, 0xd0, 0xac, 0x5e, 0x44, 0xf3, 0xb9, 0xa7, 0xf9, 0xb6, 0x74, 0x4f, 0x2a,
 ]);
 
-/// What follows the old name in the name of a deleted object, before its GUID.
+/// The separator between the old name and the GUID in the name of a deleted object.
 const DELETED_MARK: &str = "\nDEL:";
 
-/// What is read of each object.
+/// The fields that are read of each object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Dnt,
@@ -111,7 +111,7 @@ enum Field {
     Feature,
 }
 
-/// One object.
+/// The fields of one object.
 #[derive(Default)]
 struct Seen {
     dnt: Dnt,
@@ -155,7 +155,7 @@ impl Directory<'_> {
         Ok(())
     }
 
-    /// The fields by the positions of their columns.
+    /// The fields, by the positions of their columns.
     fn fields(&self) -> Vec<Option<Field>> {
         let mut fields = vec![None; self.data.columns().len()];
         for (name, field) in [("DNT_col", Field::Dnt), ("OBJ_col", Field::IsObject)] {
@@ -199,7 +199,7 @@ impl Directory<'_> {
         if seen.is_recycle_bin_feature {
             census.recycle_bin_feature = Some(seen.dnt);
         }
-        // The containers of deleted objects carry the mark as well, under their own names.
+        // The containers of deleted objects are marked as deleted, too, but keep their own names.
         if seen.is_deleted && self.has_name_of_deleted(row)? {
             let deleted = &mut counts.deleted;
             *match (seen.is_recycled, seen.has_last_known_name) {
@@ -286,7 +286,7 @@ impl Seen {
     }
 }
 
-/// A signed little-endian number of up to eight bytes; 0 for other values.
+/// A signed little-endian number of up to eight bytes. 0 for other values.
 fn whole_number(bytes: &[u8]) -> i64 {
     match *bytes {
         [a] => a.into(),

@@ -10,10 +10,10 @@ use ese::rows::{Row, Rows, Value};
 use crate::attribute::{Attribute, AttributeColumns};
 use crate::{Error, Guid, Result};
 
-/// The number of an object's row in `datatable`.
+/// The number of an object's row in `datatable` (distinguished name tag).
 pub type Dnt = i32;
 
-/// The root of all names.
+/// The root of all distinguished names.
 pub(crate) const ROOT: Dnt = 2;
 
 /// A directory's database, open for reading.
@@ -28,7 +28,7 @@ pub struct Directory<'d> {
 /// Whether the database has the tables of a directory.
 ///
 /// # Errors
-/// Where the catalog cannot be read.
+/// Fails if the catalog is unreadable.
 pub fn is_directory(database: &Database) -> Result<bool> {
     match Directory::tables_of(database) {
         Ok(_) => Ok(true),
@@ -37,11 +37,11 @@ pub fn is_directory(database: &Database) -> Result<bool> {
     }
 }
 
-/// The invocation id, which takes a few pages to find. Of a database that was not shut down it is the one that its pages
-/// say: a change of it may still be in the logs.
+/// The invocation id, read from a few pages. In a dirty database this is the id in its pages: the
+/// logs may still hold a change of it.
 ///
 /// # Errors
-/// [`Error::NotADirectory`], and where the database is damaged or lacks what every directory has.
+/// [`Error::NotADirectory`]. Fails if the database is damaged or incomplete.
 pub fn invocation_id(database: &Database) -> Result<Guid> {
     let directory = Directory::tables_of(database)?;
     let dsa = directory.server_notes()?.dsa;
@@ -52,7 +52,7 @@ pub fn invocation_id(database: &Database) -> Result<Guid> {
 }
 
 impl<'d> Directory<'d> {
-    /// The directory in `database`.
+    /// Opens the directory in `database`.
     ///
     /// ```
     /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -65,7 +65,7 @@ impl<'d> Directory<'d> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotADirectory`], [`Error::NeedsReplay`] for a database that was not shut down, [`Error::Engine`].
+    /// [`Error::NotADirectory`]; [`Error::NeedsReplay`] for a dirty database; [`Error::Engine`].
     pub fn of(database: &'d Database) -> Result<Self> {
         let directory = Self::tables_of(database)?;
         if !database.is_clean() {
@@ -77,7 +77,7 @@ impl<'d> Directory<'d> {
         Ok(directory)
     }
 
-    /// The directory's tables, whatever state the database is in.
+    /// Opens the directory's tables, whatever the state of the database.
     pub(crate) fn tables_of(database: &'d Database) -> Result<Self> {
         let missing = |what: &str| Error::NotADirectory {
             file: database.file().to_path_buf(),
@@ -132,7 +132,7 @@ impl<'d> Directory<'d> {
         self.database
     }
 
-    /// The file, for errors.
+    /// The path of the database, for errors.
     pub(crate) fn file(&self) -> &Path {
         self.database.file()
     }
@@ -142,7 +142,7 @@ impl<'d> Directory<'d> {
         self.database.rows(&self.data)
     }
 
-    /// What the server notes of itself: the number of its own object (NTDS Settings), and the USN up to which it has
+    /// The server's own row: the DNT of its NTDS Settings object, and the USN up to which it has
     /// reserved numbers.
     pub(crate) fn server_notes(&self) -> Result<ServerNotes> {
         let mut rows = self.database.rows(&self.hidden);
@@ -164,12 +164,12 @@ impl<'d> Directory<'d> {
         })
     }
 
-    /// The column of an attribute, if the directory has one.
+    /// The column of an attribute, if any.
     pub(crate) fn column(&self, attribute: Attribute) -> Option<&Column> {
         self.attributes.find(&self.data, attribute)
     }
 
-    /// Calls `read` with the row of an object; `None` where there is no such row.
+    /// Calls `read` with the row of an object. `None` if there is no such row.
     pub(crate) fn with_object<T>(
         &self,
         dnt: Dnt,
@@ -186,7 +186,7 @@ impl<'d> Directory<'d> {
         }
     }
 
-    /// Calls `read` with the row of an object that another row names.
+    /// Calls `read` with the row of an object that another row refers to.
     pub(crate) fn object<T>(
         &self,
         dnt: Dnt,
@@ -197,7 +197,7 @@ impl<'d> Directory<'d> {
             .ok_or_else(|| self.inconsistent(what, &format!("the row with the DNT {dnt}"), "none"))
     }
 
-    /// Calls `visit` with every child of an object, until it returns `false`.
+    /// Calls `visit` with each child of an object, until it returns `false`.
     pub(crate) fn children(
         &self,
         parent: Dnt,
@@ -230,7 +230,7 @@ impl<'d> Directory<'d> {
         Ok(())
     }
 
-    /// The child of `parent` with this name, in any case.
+    /// The child of `parent` with a name, whatever its case.
     pub(crate) fn child(&self, parent: Dnt, name: &str) -> Result<Option<Dnt>> {
         let mut found = None;
         self.children(parent, |child| {
@@ -295,13 +295,13 @@ impl Object<'_, '_> {
         Ok(self.as_dnt(dnt))
     }
 
-    /// The attribute that gives the object its name.
+    /// The naming attribute of the object.
     pub fn naming_attribute(&self) -> Result<Option<Attribute>> {
         let number = self.fixed("RDNtyp_col")?;
         Ok(number.map(|number| Attribute(number as u32)))
     }
 
-    /// The first value of a number, or of a reference to another object.
+    /// The first value of a number or reference.
     pub fn number(&self, attribute: Attribute) -> Result<Option<i64>> {
         match self.directory.column(attribute) {
             Some(column) => Ok(as_number(&self.row.typed(column)?)),
@@ -309,13 +309,13 @@ impl Object<'_, '_> {
         }
     }
 
-    /// The first value of a reference to another object.
+    /// The first value of a reference.
     pub fn reference(&self, attribute: Attribute) -> Result<Option<Dnt>> {
         let number = self.number(attribute)?;
         Ok(self.as_dnt(number))
     }
 
-    /// The first value of a text.
+    /// The first value of a text attribute.
     pub fn text(&self, attribute: Attribute) -> Result<Option<String>> {
         match self.directory.column(attribute) {
             Some(column) => Ok(match self.row.typed(column)? {
@@ -326,7 +326,7 @@ impl Object<'_, '_> {
         }
     }
 
-    /// The first value in bytes.
+    /// The first value, as bytes.
     pub fn bytes(&self, attribute: Attribute) -> Result<Option<Vec<u8>>> {
         match self.directory.column(attribute) {
             Some(column) => Ok(self.row.value(column)?.map(std::borrow::Cow::into_owned)),
@@ -334,14 +334,14 @@ impl Object<'_, '_> {
         }
     }
 
-    /// The first value of a GUID.
+    /// The first value, as a GUID.
     pub fn guid(&self, attribute: Attribute) -> Result<Option<Guid>> {
         let bytes = self.bytes(attribute)?;
         Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(Guid))
     }
 }
 
-/// A whole number of any type.
+/// An integer of any type.
 pub fn as_number(value: &Value<'_>) -> Option<i64> {
     match *value {
         Value::Bit(bit) => Some(bit.into()),
@@ -355,7 +355,7 @@ pub fn as_number(value: &Value<'_>) -> Option<i64> {
     }
 }
 
-/// The normalised form of a number in the key of an index.
+/// The normalized form of a DNT in the key of an index.
 pub fn key_of(number: Dnt) -> [u8; 5] {
     const HAS_VALUE: u8 = 0x7f;
     let [a, b, c, d] = ((number as u32) ^ 0x8000_0000).to_be_bytes();

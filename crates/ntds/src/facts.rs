@@ -1,4 +1,4 @@
-//! The facts of a directory that backups need: who it is, how far it got, how much it holds.
+//! The facts about a directory that backups need: identity, last changes, size.
 
 use serde::Serialize;
 
@@ -10,39 +10,40 @@ use crate::{Guid, Result, Sid};
 /// The facts of a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Facts {
-    /// The domain of the domain controller; none in a lightweight directory (AD LDS).
+    /// The domain of the domain controller. None in a lightweight directory (AD LDS).
     pub domain: Option<Domain>,
-    /// The DNS name of the forest, which is that of its root domain.
+    /// The DNS name of the forest, which is its root domain's.
     pub forest: Option<String>,
-    /// The name of the server object, such as `DC01`.
+    /// The name of the server object, for example `DC01`.
     pub server: String,
-    /// The objectGUID of the server's NTDS Settings object: who the domain controller is to its partners.
+    /// The objectGUID of the server's NTDS Settings object, which identifies the domain controller
+    /// to its partners.
     pub dsa_guid: Guid,
-    /// Names this lifetime of the database; a restore gives out a new one.
+    /// Identifies the current life of the database; each restore begins a new one.
     pub invocation_id: Guid,
-    /// How long deleted objects are remembered.
+    /// The time until deleted objects are removed.
     pub tombstone_lifetime: TombstoneLifetime,
-    /// How long deleted objects stay in the Recycle Bin, in days.
+    /// The time that deleted objects stay in the Recycle Bin, in days.
     pub deleted_object_lifetime_days: u32,
     /// Whether the Recycle Bin is enabled in the forest.
     pub recycle_bin_enabled: bool,
-    /// The naming contexts that the database holds, in the order of their creation.
+    /// The naming contexts in the database, in the order of their creation.
     pub naming_contexts: Vec<NamingContext>,
-    /// The highest USN of any change that the database holds. What was changed last and then removed for good is not
-    /// seen.
+    /// The highest USN of any change in the database. Does not cover an object that was changed
+    /// last and then removed.
     pub highest_committed_usn: u64,
-    /// The USN up to which the server has reserved numbers; it goes on above it after a crash.
+    /// The USN up to which the server has reserved numbers. After a crash it continues above it.
     pub reserved_usn: u64,
-    /// How much it holds.
+    /// The number of objects and links.
     pub counts: Counts,
 }
 
 /// A domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Domain {
-    /// Such as `corp.example`.
+    /// For example `corp.example`.
     pub dns_name: Option<String>,
-    /// Such as `CORP`.
+    /// For example `CORP`.
     pub netbios_name: Option<String>,
     /// The distinguished name.
     pub name: String,
@@ -59,20 +60,20 @@ pub struct NamingContext {
     pub name: String,
     /// The objectGUID of its head.
     pub guid: Option<Guid>,
-    /// Whether the server holds all of it and may change it; else it is a partial or read-only replica.
+    /// Whether the server holds a full, writable replica. Otherwise it is partial or read-only.
     pub writable: bool,
 }
 
-/// How long deleted objects are remembered; a backup that is older must not be restored.
+/// The time until deleted objects are removed. An older backup must not be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TombstoneLifetime {
     /// In days.
     pub days: u32,
-    /// Whether the directory leaves it to the default.
+    /// Whether this is the default, because the directory does not specify it.
     pub is_default: bool,
 }
 
-/// `instanceType`: the server may change the naming context.
+/// Bit of `instanceType`: the server may change the naming context.
 const IS_WRITABLE: i64 = 4;
 
 /// Half the link id of `msDS-HasDomainNCs`, from a server to its domain.
@@ -80,22 +81,22 @@ const HAS_DOMAIN: i64 = 1013;
 /// Half the link id of `msDS-EnabledFeature`, from a scope to an optional feature.
 const ENABLED_FEATURE: i64 = 1084;
 
-/// Where in the directory the rest is found.
+/// The objects from which the rest of the facts are found.
 struct Places {
     notes: ServerNotes,
     configuration: Dnt,
     forest_root: Option<Dnt>,
-    /// Of the server's NTDS Settings.
+    /// objectGUID of the server's NTDS Settings.
     dsa_guid: Guid,
     invocation_id: Guid,
     server: String,
 }
 
 impl Directory<'_> {
-    /// All facts. Reads the whole of the tables of objects and links.
+    /// All facts. Reads the whole tables of objects and links.
     ///
     /// # Errors
-    /// Where the database is damaged, or lacks what every directory has.
+    /// Fails if the database is damaged or incomplete.
     pub fn facts(&self) -> Result<Facts> {
         let places = self.places()?;
         let service = self.service_object(&places)?;
@@ -138,10 +139,10 @@ impl Directory<'_> {
         })
     }
 
-    /// The tombstone lifetime alone, which takes a few pages to find.
+    /// The tombstone lifetime, read from a few pages.
     ///
     /// # Errors
-    /// Where the database is damaged, or lacks what every directory has.
+    /// Fails if the database is damaged or incomplete.
     pub fn tombstone_lifetime(&self) -> Result<TombstoneLifetime> {
         let places = self.places()?;
         let service = self.service_object(&places)?;
@@ -151,7 +152,7 @@ impl Directory<'_> {
     /// The server's own object, NTDS Settings.
     ///
     /// # Errors
-    /// Where the database is damaged, or names none.
+    /// Fails if the database is damaged or refers to none.
     pub fn server_object(&self) -> Result<Dnt> {
         Ok(self.server_notes()?.dsa)
     }
@@ -159,7 +160,7 @@ impl Directory<'_> {
     /// The head of the schema's naming context.
     ///
     /// # Errors
-    /// Where the database is damaged, or names none.
+    /// Fails if the database is damaged or refers to none.
     pub fn schema(&self) -> Result<Dnt> {
         let dsa = self.server_notes()?.dsa;
         let schema = self.object(dsa, "NTDS Settings", |object| {
@@ -182,7 +183,7 @@ impl Directory<'_> {
         let lacks = |what| self.lacks("NTDS Settings", what);
         let schema = schema.ok_or_else(|| lacks("a reference to the schema"))?;
         let server = server.ok_or_else(|| lacks("a parent"))?;
-        // The schema lies below the configuration, that below the root of the forest.
+        // The schema is below the configuration, which is below the root of the forest.
         let configuration = self
             .object(schema, "schema", |object| object.parent())?
             .ok_or_else(|| self.lacks("schema", "a parent"))?;
@@ -243,7 +244,8 @@ impl Directory<'_> {
         partitions: Option<Dnt>,
         contexts: &[(Dnt, i64)],
     ) -> Result<Option<Domain>> {
-        // The server names its domain by a link; one of before Windows Server 2003 holds one domain that it may change.
+        // The server refers to its domain by a link. Before Windows Server 2003 the domain is the
+        // only writable one in the database.
         let mut head = self.has_link(places.notes.dsa, HAS_DOMAIN, None)?;
         let candidates = contexts.iter().filter(|(_, kind)| kind & IS_WRITABLE != 0);
         for (candidate, _) in candidates {
@@ -272,7 +274,7 @@ impl Directory<'_> {
         Ok(sid.as_deref().and_then(Sid::from_stored))
     }
 
-    /// DNS and NetBIOS name of a naming context, from its cross-reference.
+    /// The DNS and NetBIOS names of a naming context, from its cross-reference.
     fn cross_reference(
         &self,
         partitions: Dnt,
@@ -292,7 +294,7 @@ impl Directory<'_> {
         Ok(names)
     }
 
-    /// The object at the other end of the first link of this kind that counts, `to` a certain object where one is given.
+    /// The target of the first present link of this kind, or of the first one to `to`.
     fn has_link(&self, from: Dnt, base: i64, to: Option<Dnt>) -> Result<Option<Dnt>> {
         let column = |name: &str| self.links.column(name);
         let (Some(link), Some(kind), Some(backlink)) = (
@@ -328,9 +330,9 @@ impl Directory<'_> {
     }
 }
 
-/// What counts where the directory names no lifetime, in days.
+/// The default lifetime, in days.
 const DEFAULT_LIFETIME: u32 = 60;
-/// Less than this counts as this.
+/// The minimum lifetime, in days. Shorter ones count as this.
 const SHORTEST_LIFETIME: u32 = 2;
 
 fn effective_lifetime(days: Option<i64>, version: Option<(i64, i64)>) -> TombstoneLifetime {
@@ -359,7 +361,7 @@ mod tests {
         assert_eq!(days(Some(1), Some((10, 0))), 2);
         assert_eq!(days(Some(-5), Some((6, 1))), 2);
         assert_eq!(days(Some(1), Some((6, 0))), 60);
-        // The shorter one where the version is not known.
+        // The shorter one if the version is unknown.
         assert_eq!(days(Some(0), None), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Active Directory's database (`ntds.dit`): what its tables say about the directory.
+//! Active Directory's database (`ntds.dit`): the directory in its tables.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -10,18 +10,19 @@
 //! # Ok::<(), ntds::Error>(())
 //! ```
 //!
-//! | module | what it knows |
+//! | module | content |
 //! | --- | --- |
 //! | [`Directory`] | a directory's database, open for reading |
-//! | [`Facts`] | who the directory is, how far it got, and how much it holds |
-//! | [`attribute`] | attributes by number, and the columns that hold them |
-//! | [`secrets`] | which columns hold passwords and keys |
-//! | [`Guid`], [`Sid`] | identities as administrators write them |
+//! | [`Facts`] | identity, last changes and size of a directory |
+//! | [`attribute`] | attributes by number, and their columns |
+//! | [`secrets`] | the columns of passwords and keys |
+//! | [`Guid`], [`Sid`] | identities, as administrators write them |
 //!
-//! The storage engine's tables are those of [`ese`]. Every object is a row of `datatable` and has a number, its DNT; the
-//! column `PDNT_col` names its parent, `NCDNT_col` the head of its naming context. Values that refer to other objects
-//! hold a DNT. `link_table` holds the links between objects, `hiddentable` what the server notes of itself.
-//! Sources: [MS-ADTS], [MS-DRSR], [MS-ADA1] to [MS-ADA3] for attributes and their meaning.
+//! [`ese`] reads the storage engine's tables. Every object is a row of `datatable` with a number,
+//! its DNT. The column `PDNT_col` holds the DNT of its parent, `NCDNT_col` that of the head of its
+//! naming context, and references to other objects are DNTs. `link_table` holds the links between
+//! objects, `hiddentable` the server's own row. Sources: [MS-ADTS], [MS-DRSR], [MS-ADA1] to
+//! [MS-ADA3] for attributes and their meaning.
 #![forbid(unsafe_code)]
 
 pub mod attribute;

@@ -1,17 +1,17 @@
-//! Distinguished names, put together from the rows of an object and its ancestors (RFC 4514).
+//! Distinguished names, composed from the rows of an object and its ancestors (RFC 4514).
 
 use crate::attribute::Attribute;
 use crate::directory::{Directory, Dnt, ROOT};
 use crate::{Error, Result};
 
-/// No name of the directory has more parts.
+/// The most parts of a name.
 const MOST_PARTS: usize = 256;
 
 impl Directory<'_> {
     /// The distinguished name of an object.
     ///
     /// # Errors
-    /// Where the object or one of its ancestors has no row, no name or no parent.
+    /// Fails if the object or one of its ancestors lacks its row, name or parent.
     pub fn name_of(&self, dnt: Dnt) -> Result<String> {
         let mut name = String::new();
         let mut next = dnt;
@@ -55,7 +55,7 @@ impl Directory<'_> {
     }
 }
 
-/// The word of a naming attribute; other attributes name objects nowhere above a naming context's head.
+/// The keyword of a naming attribute. Others name no object above the head of a naming context.
 fn key_word(attribute: Attribute) -> Option<&'static str> {
     Some(match attribute {
         Attribute::COMMON_NAME => "CN",

@@ -1,6 +1,6 @@
-//! Which columns hold passwords and keys.
+//! The columns that hold passwords and keys.
 //!
-//! Nothing here reads such a value: it only says which are not to be shown.
+//! Nothing here reads their values; it only determines which must not be shown.
 
 use std::collections::HashSet;
 
@@ -11,17 +11,18 @@ use crate::attribute::Attribute;
 use crate::directory::Directory;
 use crate::{Error, Result};
 
-/// How the directory keeps a secret value.
+/// The protection of a secret value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
-    /// Encrypted with a key that in turn is encrypted with the computer's boot key, which is not in the database.
+    /// Encrypted with a key that is itself encrypted with the computer's boot key, which is not in
+    /// the database.
     Encrypted,
-    /// In clear, or under a key that lies in the same database.
+    /// In clear text, or encrypted with a key in the same database.
     Clear,
 }
 
-/// Attributes that the directory encrypts, by the numbers that they have in every forest ([MS-DRSR] calls them secret
-/// attributes), and its list of keys.
+/// Attributes that the directory encrypts (secret attributes in [MS-DRSR]), and its list of keys,
+/// by their numbers in every forest.
 const ENCRYPTED: [(u32, &str); 13] = [
     (589_851, "currentValue"),
     (589_879, "dBCSPwd"),
@@ -38,9 +39,9 @@ const ENCRYPTED: [(u32, &str); 13] = [
     (591_607, "msDS-ExecuteScriptPassword"),
 ];
 
-/// Attributes whose values are passwords or keys in clear, or are protected by a key that lies in the same database, with
-/// the numbers that they have in every forest. Those without one come by an extension of the schema, and their numbers
-/// differ from forest to forest.
+/// Attributes with passwords or keys in clear text, or protected by a key in the same database, by
+/// their numbers in every forest. Those without a number come from an extension of the schema, and
+/// their numbers differ between forests.
 const CLEAR: [(Option<u32>, &str); 18] = [
     (Some(35), "userPassword"),
     (Some(591_734), "unixUserPassword"),
@@ -62,8 +63,8 @@ const CLEAR: [(Option<u32>, &str); 18] = [
     (Some(592_020), "msDS-ManagedPassword"),
 ];
 
-/// How the values of an attribute are kept, by its name (lDAPDisplayName, in any case) and its number; `None` for one that
-/// is no secret.
+/// The protection of an attribute's values, by its name (lDAPDisplayName, in any case) and number.
+/// `None` if it is no secret.
 pub fn protection_of(name: &str, number: Attribute) -> Option<Protection> {
     let is = |listed: &str| listed.eq_ignore_ascii_case(name);
     if (CLEAR.iter()).any(|(listed, name)| *listed == Some(number.0) || is(name)) {
@@ -84,14 +85,15 @@ pub struct SecretColumns {
 }
 
 impl SecretColumns {
-    /// The secret columns of the directory in `database`, by its schema; none where it holds no directory.
+    /// Determines the secret columns of the directory in `database` from its schema. Empty if it
+    /// holds no directory.
     ///
-    /// Where the schema cannot be read, they are told by the numbers that they have in every forest, and every text and
-    /// every binary value of an attribute that only the forest's own schema knows counts as a secret in clear:
-    /// [`Self::unread`] tells.
+    /// If the schema is unreadable, determines them by the numbers that are the same in every
+    /// forest. Then every text or binary attribute of an extension counts as a secret in clear
+    /// text, and [`Self::unread`] returns the error.
     ///
     /// # Errors
-    /// Where not even the columns of the directory's table can be read.
+    /// Fails if not even the columns of the directory's table are readable.
     pub fn of(database: &Database) -> Result<Self> {
         let unread = match Directory::tables_of(database) {
             Ok(directory) => match Self::by_schema(&directory) {
@@ -118,7 +120,7 @@ impl SecretColumns {
             .map(|(_, attribute)| attribute)
             .collect();
         if attributes.count() == 0 {
-            // A table of another application that has the same name.
+            // Another application's table of the same name.
             return Ok(Self::default());
         }
         let mut columns = Self::by_number();
@@ -127,7 +129,7 @@ impl SecretColumns {
         Ok(columns)
     }
 
-    /// Those that have their numbers in every forest.
+    /// The columns of attributes with the same number in every forest.
     fn by_number() -> Self {
         let numbers = CLEAR.iter().filter_map(|(number, _)| *number);
         Self {
@@ -165,12 +167,12 @@ impl SecretColumns {
         }
     }
 
-    /// Why the schema could not be read, where the columns are told by number alone.
+    /// The error from reading the schema, if the columns were determined by number.
     pub fn unread(&self) -> Option<&Error> {
         self.unread.as_ref()
     }
 
-    /// How the values of a column are kept; `None` for one that holds no secret.
+    /// The protection of a column's values. `None` if it holds no secret.
     pub fn protection(&self, table: &str, column: &str) -> Option<Protection> {
         let attribute = (table == "datatable").then(|| Attribute::of_column(column))??;
         if self.clear.contains(&attribute) {
@@ -195,7 +197,7 @@ mod tests {
         }
     }
 
-    /// The numbers in the lists are those that schemas give these names.
+    /// The numbers in the lists are those of the names in schemas.
     #[test]
     fn numbers_of_every_forest_are_those_of_real_schemas() {
         for name in ["sample-forest/clean", "ntds/contoso-small"] {

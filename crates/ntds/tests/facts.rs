@@ -8,7 +8,8 @@ use ntds::{Directory, Error, Facts};
 use serde_json::Value;
 use testkit::Fixture;
 
-/// The facts of a set, after recovery where it was not shut down; of a backup in a chain with the logs of all before it.
+/// The facts of a set, after recovery of a dirty one; for a backup in a chain with the logs of all
+/// earlier ones.
 fn facts_of(fixture: &Fixture) -> Facts {
     let folder = match fixture.name.split_once(":backup-") {
         None => fixture.unpack(),
@@ -32,7 +33,7 @@ fn facts_of(fixture: &Fixture) -> Facts {
     facts
 }
 
-/// The directory's objects as its maker listed them.
+/// The directory's objects, as listed by its maker.
 struct Truth(Vec<Value>);
 
 impl Truth {
@@ -63,7 +64,7 @@ impl Truth {
         self.objects().filter(|object| object["isDeleted"] == false)
     }
 
-    /// Objects that are not deleted and of this class, but of none of the others.
+    /// Live objects of this class, but of none of the others.
     fn of_class(&self, class: &str, but: &[&str]) -> u64 {
         let is = |object: &Value, class: &str| {
             let classes = object["objectClass"].as_array().expect("classes");
@@ -110,7 +111,7 @@ impl Truth {
     }
 }
 
-/// What the sets' descriptions say of who they are.
+/// The identity in the sets' descriptions.
 struct Identity {
     forest: &'static str,
     netbios: &'static str,
@@ -173,7 +174,7 @@ fn check(name: &str, identity: &Identity) {
     assert_eq!(counts.groups, truth.of_class("group", &[]));
     assert_eq!(counts.contacts, truth.of_class("contact", &[]));
     assert_eq!(counts.links.total(), truth.links(|_| true));
-    // A value that was removed and then deactivated is removed.
+    // A removed value that was then deactivated counts as removed.
     let is = |link: &Value, state| link.get(state).is_some();
     let deactivated = truth.links(|link| is(link, "deactivated") && !is(link, "deleted"));
     assert_eq!(counts.links.deactivated, deactivated);
@@ -208,7 +209,8 @@ const CONTOSO: Identity = Identity {
 
 #[test]
 fn the_sample_forest_is_what_its_description_says() {
-    // The figures of the description, word for word: live users and groups, computers, contacts, and the deleted.
+    // The numbers in the description: live users and groups, computers, contacts, and deleted
+    // objects.
     for (name, living, deleted) in [
         ("sample-forest/clean", [116, 38, 15, 5], [3, 3, 3]),
         ("sample-forest/dirty", [142, 42, 15, 5], [3, 6, 3]),

@@ -1,5 +1,5 @@
-//! After recovery every row of the directory is what its maker wrote: number, parent, naming context, GUID, SID, USNs, name,
-//! deleted state, references.
+//! After recovery every row of the directory equals its maker's: number, parent, naming context,
+//! GUID, SID, USNs, name, deleted state, references.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use testkit::Fixture;
 
 const USN_CREATED: Attribute = Attribute(131_091);
 
-/// What is compared of a row.
+/// The compared fields of a row.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct Object {
     parent: Option<i64>,
@@ -105,7 +105,7 @@ fn expected(fixture: &Fixture) -> Option<BTreeMap<i64, Object>> {
             sid: text("objectSid"),
             usn_created: number("uSNCreated"),
             usn_changed: number("uSNChanged"),
-            // The containers of deleted objects carry the mark as well, though nobody deleted them.
+            // The containers of deleted objects are marked as deleted, too.
             deleted: line["isDeleted"] == true || line["attributes"]["isDeleted"][0] == true,
             recycled: line["isRecycled"] == true,
             references: number("refcount"),
@@ -144,7 +144,7 @@ fn every_row_is_what_was_written() {
         for (dnt, expected) in &expected {
             let object = found.get(dnt).cloned().unwrap_or_default();
             if expected.guid.is_none() {
-                // Of the root and of phantoms the list says nothing but that they are there.
+                // The list only says that the root and phantoms exist.
                 assert!(found.contains_key(dnt));
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The columns of secrets are known by the directory's own schema, whatever numbers it gave them.
+//! The columns of secrets are determined from the directory's own schema, whatever their numbers.
 
 use ese::Database;
 use ntds::secrets::{Protection, SecretColumns};
@@ -44,7 +44,8 @@ fn passwords_in_clear_are_known_too() {
         of(Protection::Clear),
         of(Protection::Encrypted)
     );
-    // userPassword and msFVE-RecoveryPassword have a number in every forest, ms-Mcs-AdmPwd has not.
+    // userPassword and msFVE-RecoveryPassword have a number in every forest, ms-Mcs-AdmPwd does
+    // not.
     let clear = of(Protection::Clear);
     for column in ["ATTk35", "ATTm591788"] {
         assert!(clear.iter().any(|name| name == column), "{column}");
@@ -53,7 +54,7 @@ fn passwords_in_clear_are_known_too() {
         clear.iter().any(|name| name.contains('-')),
         "a number of its own"
     );
-    // The fixed numbers are those that the schema gives the names.
+    // The fixed numbers are those of the names in the schema.
     assert_eq!(of(Protection::Encrypted).len(), 13);
 }
 

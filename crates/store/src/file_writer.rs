@@ -1,5 +1,5 @@
-//! The files of a restore that a client on another computer sends: [`files`]' one way to write them, with the
-//! documented codes for what can fail.
+//! Writes the files of a restore that a client on another computer sends, through [`files`], and
+//! converts errors into the documented codes.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,21 +9,20 @@ use contract::{Error, Result, ResultCode};
 use files::{Announced, NewFile, NotWritten, Place, Space};
 use model::RestoredFile;
 
-/// A file that is being written. Dropped before it is finished, it is removed.
+/// A file that is being written. Removed if dropped before it is finished.
 pub struct FileWriter {
     file: NewFile,
     place: Place,
     size: u64,
-    /// Says for as long as it lives that a file is being written.
+    /// Held as long as the file is being written.
     writing: Option<Arc<()>>,
 }
 
 impl FileWriter {
-    /// Creates a file with mode 0600 beneath a folder that exists, and the folders that lead to it. No link is
-    /// followed on the way.
+    /// Creates a file with mode 0600 and its folders beneath an existing folder. Follows no link.
     ///
     /// # Errors
-    /// `hrInvalidPath` when it exists or a link leads to it, `hrDiskIO`.
+    /// `hrInvalidPath` if it exists or its path contains a link; `hrDiskIO`.
     pub fn create(place: Place, file: &RestoredFile) -> Result<Self> {
         let announced = Announced {
             size: file.size,
@@ -49,7 +48,7 @@ impl FileWriter {
         })
     }
 
-    /// Holds a note for as long as the file is being written.
+    /// Holds `writing` as long as the file is being written.
     pub fn noted_by(mut self, writing: Arc<()>) -> Self {
         self.writing = Some(writing);
         self
@@ -58,16 +57,17 @@ impl FileWriter {
     /// Writes the next bytes.
     ///
     /// # Errors
-    /// `hrDiskFull`, `hrDiskIO`; `ERROR_INVALID_PARAMETER` for more than was announced.
+    /// `hrDiskFull`, `hrDiskIO`; `ERROR_INVALID_PARAMETER` for more than the announced size.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.file.write(bytes);
         written.map_err(|error| code_of(&self.place, self.size, error))
     }
 
-    /// Makes the file durable, if it is what was announced.
+    /// Makes the file durable if it has the announced size and SHA-256.
     ///
     /// # Errors
-    /// `ERROR_INVALID_PARAMETER` when size or SHA-256 differ; `hrDiskIO`, `hrDiskFull`. Then it is removed.
+    /// `ERROR_INVALID_PARAMETER` if size or SHA-256 differ; `hrDiskIO`, `hrDiskFull`. The file is
+    /// then removed.
     pub fn finish(self) -> Result<()> {
         let Self {
             file,
@@ -95,7 +95,8 @@ fn code_of(place: &Place, announced: u64, error: NotWritten) -> Error {
     }
 }
 
-/// Makes sure that `needed` bytes fit into a folder's file system, once the doomed files on it are deleted.
+/// Checks that `needed` bytes fit into a folder's file system after the deletion of the doomed
+/// files on it.
 ///
 /// # Errors
 /// `hrDiskFull`.
@@ -121,7 +122,7 @@ pub fn check_space<'a>(
     }
 }
 
-/// Makes sure that nobody but its owner may replace what is in a folder of the restore.
+/// Checks that nobody but its owner may replace files in a folder of the restore.
 ///
 /// # Errors
 /// `hrInvalidPath`.
@@ -133,7 +134,7 @@ pub fn check_private(folder: &Path) -> Result<()> {
         .map_err(|untrusted| Error::new(ResultCode::INVALID_PATH, untrusted.to_string()))
 }
 
-/// The documented code for what the system says of a file: `hrDiskFull`, or else `hrDiskIO`.
+/// The documented code for an error of the system: `hrDiskFull`, otherwise `hrDiskIO`.
 pub fn disk_error(path: &Path, error: &std::io::Error) -> Error {
     let code = match error.kind() {
         ErrorKind::StorageFull => ResultCode::DISK_FULL,

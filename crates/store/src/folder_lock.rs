@@ -1,5 +1,5 @@
-//! Exclusive use of folders, by an advisory lock (flock) on the folders themselves: no lock file stays behind, and the
-//! lock of a process that dies is gone with it.
+//! Exclusive use of folders through an advisory lock (flock) on the folders themselves. There is no
+//! lock file, and the lock of a process that dies is released.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -9,17 +9,18 @@ use contract::{Error, Result, ResultCode};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-/// Folders held exclusively until the value is dropped.
+/// Folders that are locked until the value is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
     _folders: Vec<File>,
 }
 
 impl FolderLock {
-    /// Takes existing folders; naming one of them twice is fine.
+    /// Locks existing folders. Repeated folders are allowed.
     ///
     /// # Errors
-    /// `hrDatabaseInUse` naming the folder that somebody else holds; `hrInvalidPath` for one that cannot be opened.
+    /// `hrDatabaseInUse` with the folder that another process holds; `hrInvalidPath` for one that
+    /// cannot be opened.
     pub fn acquire<P: AsRef<Path>>(folders: &[P]) -> Result<Self> {
         let mut held: Vec<File> = Vec::new();
         let mut identities: Vec<(u64, u64)> = Vec::new();
@@ -67,7 +68,7 @@ fn lock(file: &File, folder: &Path) -> Result<()> {
     })
 }
 
-/// The folders of a directory that consists of up to three: without those named twice.
+/// Up to three folders of a directory, without duplicates.
 pub fn distinct(folders: [&Path; 3]) -> Vec<PathBuf> {
     let mut distinct: Vec<PathBuf> = Vec::new();
     for folder in folders {

@@ -1,8 +1,8 @@
-//! The restore marker: a small file in the database's folder that says "a restore began here and is not complete".
+//! The restore marker: a small file in the database's folder that records an incomplete restore.
 //!
-//! While it lies there no directory starts from the folder. It is written, durably, before the first file of a restore
-//! is touched, and removed after what was restored has been checked and made durable. An application that empties the
-//! destination folders must spare it.
+//! No directory starts from a folder with a marker. It is durably written before the first file of
+//! a restore is changed, and removed after the restored files were checked and made durable. An
+//! application that empties the destination folders must keep it.
 
 use std::io;
 use std::path::Path;
@@ -19,38 +19,38 @@ pub const RESTORE_MARKER: &str = "dsbackup.restore-incomplete.json";
 /// The version of the marker's format.
 const VERSION: u32 = 1;
 
-/// How far the restore is.
+/// The state of an incomplete restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RestoreState {
-    /// Files are being copied, or were when somebody died.
+    /// Files are being copied, or were until a crash.
     #[serde(rename = "in progress")]
     InProgress,
-    /// Somebody found that the restore failed.
+    /// The restore is known to have failed.
     #[serde(rename = "failed")]
     Failed,
 }
 
-/// What the marker says.
+/// The content of a marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreMarker {
     version: u32,
-    /// When the restore began, in seconds since 1970-01-01 UTC.
+    /// The start of the restore, in seconds since 1970-01-01 UTC.
     pub began: u64,
-    /// The signature of the database that is being restored, in hexadecimal digits.
+    /// The signature of the restored database, in hexadecimal digits.
     pub database_signature: String,
     /// The lowest log generation of the backup.
     pub generation_low: u32,
     /// The highest log generation of the backup.
     pub generation_high: u32,
-    /// How far the restore is.
+    /// The state of the restore.
     pub state: RestoreState,
-    /// Why it failed, for people.
+    /// The reason of a failure, for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl RestoreMarker {
-    /// The marker of a restore that begins now.
+    /// The marker of a new restore.
     pub fn begin(signature: &DatabaseSignature, generations: Generations) -> Self {
         Self {
             version: VERSION,
@@ -63,17 +63,17 @@ impl RestoreMarker {
         }
     }
 
-    /// The marker of the same restore after it failed.
+    /// The marker of the same restore after a failure.
     pub fn failed(mut self, reason: impl Into<String>) -> Self {
         self.state = RestoreState::Failed;
         self.reason = Some(reason.into());
         self
     }
 
-    /// Writes the marker into the database's folder, in place of an older one. When this returns it is durable.
+    /// Writes the marker into the database's folder, durably, and replaces an older one.
     ///
     /// # Errors
-    /// `hrDiskFull` or `hrDiskIO` when the marker cannot be written: then nothing may be restored.
+    /// `hrDiskFull` or `hrDiskIO` if it cannot be written: then nothing may be restored.
     pub fn write(&self, database_folder: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| {
             Error::new(ResultCode::ERROR, format!("the restore marker: {error}"))
@@ -83,7 +83,8 @@ impl RestoreMarker {
             .map_err(|error| io_error(database_folder, "write", &error))
     }
 
-    /// Puts the marker back where it was swept away. A failure is logged: there is nobody to tell.
+    /// Recreates the marker if it was deleted. Logs a failure, because there is no caller to report
+    /// it to.
     pub fn keep(&self, database_folder: &Path) {
         if database_folder.join(RESTORE_MARKER).exists() {
             return;
@@ -94,11 +95,10 @@ impl RestoreMarker {
         }
     }
 
-    /// Reads the marker of a folder; `None` where there is none.
+    /// Reads the marker of a folder. `None` if there is none.
     ///
     /// # Errors
-    /// `hrRestoreInProgress` for a marker that cannot be read or understood: it counts as a restore that is not
-    /// complete, for nobody can say otherwise.
+    /// `hrRestoreInProgress` for an unreadable marker, which counts as an incomplete restore.
     pub fn read(database_folder: &Path) -> Result<Option<Self>> {
         let path = database_folder.join(RESTORE_MARKER);
         let unclear = |reason: String| {
@@ -124,19 +124,19 @@ impl RestoreMarker {
         }
     }
 
-    /// Removes the marker, durably. Only for a restore whose files have been checked and made durable.
+    /// Removes the marker, durably. Only for a restore whose files were checked and made durable.
     ///
     /// # Errors
-    /// `hrDiskIO` when the folder cannot be written.
+    /// `hrDiskIO` if the folder cannot be written.
     pub fn clear(database_folder: &Path) -> Result<()> {
         files::remove_durably(database_folder, RESTORE_MARKER)
             .map_err(|error| io_error(database_folder, "remove", &error))
     }
 
-    /// Refuses a folder with a marker: no directory starts from it.
+    /// Refuses a folder with a marker.
     ///
     /// # Errors
-    /// `hrRestoreInProgress`, saying when the restore began, how it stands and what to do.
+    /// `hrRestoreInProgress` with the start and state of the restore, and the next step.
     pub fn refuse(database_folder: &Path) -> Result<()> {
         let Some(marker) = Self::read(database_folder)? else {
             return Ok(());

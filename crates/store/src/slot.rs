@@ -1,18 +1,18 @@
-//! Something of which there is only one at a time: a backup, a registered restore.
+//! A slot for things of which there is one at a time: a backup, a registered restore.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The place for one.
+/// The slot.
 #[derive(Debug, Default)]
 pub struct Slot(Arc<AtomicBool>);
 
-/// The place is taken until this is dropped.
+/// Occupies the slot until dropped.
 #[derive(Debug)]
 pub struct Taken(Arc<AtomicBool>);
 
 impl Slot {
-    /// Takes the place, if it is free.
+    /// Occupies the slot, if it is free.
     pub fn take(&self) -> Option<Taken> {
         let was_taken = self.0.swap(true, Ordering::AcqRel);
         (!was_taken).then(|| Taken(self.0.clone()))
