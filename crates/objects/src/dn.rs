@@ -1,22 +1,22 @@
 //! Distinguished names (RFC 4514).
 
-/// What follows the old name in the name of a deleted object, before its GUID.
+/// The separator between the old name and the GUID in the name of a deleted object.
 pub const DELETED_MARK: &str = "\nDEL:";
 
 /// One part of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rdn {
-    /// The naming attribute, such as `CN`.
+    /// The naming attribute, for example `CN`.
     pub kind: String,
     /// Its value, without escapes.
     pub value: String,
 }
 
-/// The most parts of a name that is looked at.
+/// The most parts of a name.
 pub const MOST_PARTS: usize = 256;
 
-/// The parts of a name, the object's own first; `None` for text that is no name. The empty name has
-/// none.
+/// The parts of a name, the object's own first. `None` for malformed text. The empty name has no
+/// parts.
 pub fn parse(text: &str) -> Option<Vec<Rdn>> {
     let mut parts = Vec::new();
     if text.trim().is_empty() {
@@ -53,7 +53,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 fn unescape(text: &str) -> Option<String> {
     let text = text.trim_start_matches(' ');
     let mut bytes = Vec::with_capacity(text.len());
-    // Spaces at the end count only where they are escaped.
+    // Unescaped spaces at the end do not count.
     let mut end = 0;
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -89,8 +89,8 @@ pub fn escape(value: &str) -> String {
     text
 }
 
-/// A form of the name that is equal for all ways to write it: lower case, one way to escape. `None`
-/// for text that is no name.
+/// A form that is equal for all spellings of a name: lower case, uniform escapes. `None` for
+/// malformed text.
 pub fn fold(text: &str) -> Option<String> {
     let parts = parse(text)?;
     let mut folded = String::with_capacity(text.len());
@@ -105,7 +105,7 @@ pub fn fold(text: &str) -> Option<String> {
     Some(folded)
 }
 
-/// The name of the object above; `None` for a name of one part or none.
+/// The parent's name. `None` for a name of at most one part.
 pub fn parent(text: &str) -> Option<&str> {
     let first = split(text).next()?;
     text.get(first.len() + 1..)
@@ -116,7 +116,7 @@ pub fn rdn(text: &str) -> &str {
     split(text).next().unwrap_or(text)
 }
 
-/// The canonical form, such as `corp.example/Users/Alice`; `None` for text that is no name.
+/// The canonical form, for example `corp.example/Users/Alice`. `None` for malformed text.
 pub fn canonical(text: &str) -> Option<String> {
     let parts = parse(text)?;
     let is_domain = |part: &&Rdn| part.kind.eq_ignore_ascii_case("dc");

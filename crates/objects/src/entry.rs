@@ -9,10 +9,10 @@ use crate::metadata::AttributeMetadata;
 use crate::schema::AttributeSchema;
 use crate::{ObjectId, Reference, Time, Value};
 
-/// An object, with as much of it as was wanted.
+/// An object, with the requested part of its data.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What the source knows it by.
+    /// Its id in the source.
     pub id: ObjectId,
     /// Its distinguished name.
     pub dn: Arc<str>,
@@ -20,18 +20,18 @@ pub struct Entry {
     pub guid: Option<Guid>,
     /// Its SID.
     pub sid: Option<Sid>,
-    /// The object above it.
+    /// The parent object.
     pub parent: Option<ObjectId>,
-    /// The head of the naming context that it belongs to; for a head, itself.
+    /// The head of its naming context; for a head, itself.
     pub naming_context: Option<ObjectId>,
-    /// Whether it is deleted, and how far.
+    /// Whether and how it is deleted.
     pub state: State,
-    /// The attributes with their values, as LDAP returns them: links that are present are values of
-    /// their attributes.
+    /// The attributes with their values, as LDAP returns them. Present links are values of their
+    /// attributes.
     pub attributes: Vec<AttributeValues>,
-    /// All links from and to it, those that are gone included.
+    /// All links from and to it, including removed ones.
     pub links: Vec<Link>,
-    /// Who changed each attribute last; by the attributes' numbers.
+    /// The last change of each attribute, by the attribute's number.
     pub metadata: Vec<AttributeMetadata>,
 }
 
@@ -53,52 +53,52 @@ pub enum State {
     Tombstone,
     /// In the Recycle Bin: whole.
     InRecycleBin,
-    /// Its time in the Recycle Bin has passed; stripped.
+    /// Past its time in the Recycle Bin: stripped.
     Recycled,
 }
 
 /// A link between two objects, seen from one of them.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// The attribute: such as `member` from the group, `memberOf` from the member.
+    /// The attribute, for example `member` on the group, `memberOf` on the member.
     pub attribute: Arc<AttributeSchema>,
-    /// Which end is the entry.
+    /// The entry's end of the link.
     pub direction: LinkDirection,
     /// The object at the other end.
     pub other: Reference,
-    /// What the value holds besides the name.
+    /// The data of the value besides the name.
     pub data: Option<Vec<u8>>,
-    /// When it was removed; it is kept so that partners learn of it.
+    /// The time of its removal; the link is kept so that partners learn of it.
     pub removed: Option<Time>,
-    /// When one of its ends went into the Recycle Bin.
+    /// The time at which one of its ends was moved to the Recycle Bin.
     pub deactivated: Option<Time>,
-    /// When it was made and changed, and by whom; none for links that replicate with their whole
-    /// attribute.
+    /// The times of creation and change, and the server. None for links that replicate with their
+    /// whole attribute.
     pub metadata: Option<LinkMetadata>,
 }
 
-/// Which end of a link an entry is.
+/// The end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkDirection {
     /// The entry holds the value.
     Forward,
-    /// The entry is what the value names.
+    /// The value refers to the entry.
     Back,
 }
 
-/// Whether a link counts.
+/// The state of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkState {
-    /// It does.
+    /// It is present.
     Present,
-    /// It was removed, and may be deactivated besides.
+    /// It was removed, and possibly deactivated, too.
     Removed,
-    /// One of its ends lies in the Recycle Bin.
+    /// One of its ends is in the Recycle Bin.
     Deactivated,
 }
 
 impl Link {
-    /// Whether it counts.
+    /// The state of the link.
     pub fn state(&self) -> LinkState {
         match (self.removed, self.deactivated) {
             (None, None) => LinkState::Present,
@@ -111,23 +111,23 @@ impl Link {
 /// The replication metadata of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkMetadata {
-    /// When the link was first made.
+    /// The time of its first creation.
     pub created: Time,
-    /// How often it changed.
+    /// The number of changes.
     pub version: u32,
-    /// When it changed last.
+    /// The time of the last change.
     pub changed: Time,
-    /// The life of the server where it changed last.
+    /// The invocation id of the server of the last change.
     pub invocation_id: Guid,
-    /// The USN of the change there.
+    /// The USN of the change on that server.
     pub originating_usn: i64,
-    /// The USN of the change here.
+    /// The USN of the change on this server.
     pub local_usn: i64,
 }
 
 impl State {
-    /// From the marks of an object. `recycle_bin`: whether the Recycle Bin is enabled in the
-    /// forest; without it Windows and Samba mark tombstones as recycled.
+    /// The state from an object's marks. `recycle_bin`: whether the Recycle Bin is enabled in the
+    /// forest. Without it Windows and Samba mark tombstones as recycled.
     pub fn of(marks: Marks, recycle_bin: bool) -> Self {
         match marks {
             Marks {
@@ -140,7 +140,8 @@ impl State {
                 (false, true) if !is_recycled => Self::InRecycleBin,
                 (false, _) => Self::Tombstone,
             },
-            // The containers of deleted objects carry the mark as well, under their own names.
+            // The containers of deleted objects are marked as deleted, too, but keep their own
+            // names.
             _ => Self::Live,
         }
     }
@@ -151,21 +152,21 @@ impl State {
     }
 }
 
-/// The marks of an object that tell its state.
+/// The marks of an object that determine its state.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Marks {
     /// isDeleted.
     pub is_deleted: bool,
     /// isRecycled.
     pub is_recycled: bool,
-    /// msDS-LastKnownRDN is there.
+    /// Whether msDS-LastKnownRDN is present.
     pub has_last_known_name: bool,
-    /// Its own name is that of a deleted object: [`crate::dn::DELETED_MARK`] is in it.
+    /// Whether its own name is that of a deleted object, with [`crate::dn::DELETED_MARK`] in it.
     pub has_name_of_deleted: bool,
 }
 
 impl Entry {
-    /// The values of an attribute, by its LDAP name in any case; empty where it has none.
+    /// The values of an attribute, by its LDAP name in any case. Empty if there are none.
     pub fn values(&self, name: &str) -> &[Value] {
         let mut attributes = self.attributes.iter();
         let found = attributes.find(|attribute| attribute.schema.name.eq_ignore_ascii_case(name));
@@ -187,17 +188,17 @@ impl Entry {
         self.values("objectClass").iter().filter_map(Value::text)
     }
 
-    /// The class that the object was made as.
+    /// The most specific class of the object.
     pub fn class(&self) -> Option<&str> {
         self.classes().last()
     }
 
-    /// Of a deleted object: where it was.
+    /// The former parent of a deleted object.
     pub fn last_known_parent(&self) -> Option<&Reference> {
         self.value("lastKnownParent")?.reference()
     }
 
-    /// The security descriptor; `None` where there is none, or bytes that are none.
+    /// The security descriptor. `None` if it is missing or malformed.
     pub fn descriptor(&self) -> Option<Descriptor> {
         match self.value("nTSecurityDescriptor")? {
             Value::Descriptor(bytes) => Descriptor::parse(bytes).ok(),

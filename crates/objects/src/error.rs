@@ -1,11 +1,11 @@
-//! What can go wrong while objects are read.
+//! Errors from reading objects.
 
 use std::path::PathBuf;
 
 /// The result of reading objects.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why objects could not be read.
+/// The reason why objects could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,16 +18,16 @@ pub enum Error {
     /// Samba's databases could not be read.
     #[error(transparent)]
     Samba(#[from] ::samba::Error),
-    /// The directory lacks something that every directory has, or contradicts itself.
+    /// The directory is incomplete or inconsistent.
     #[error("{}: {object}: expected {expected}, found {found}", file.display())]
     Inconsistent {
         /// The database.
         file: PathBuf,
-        /// The object, such as `DNT 211`.
+        /// The object, for example `DNT 211`.
         object: String,
-        /// What is to be there.
+        /// The expected state.
         expected: String,
-        /// What is there.
+        /// The actual state.
         found: String,
     },
 }

@@ -1,5 +1,5 @@
-//! What objects are known by.
+//! Ids of objects.
 
-/// What a source knows an object by. It has no meaning to another source.
+/// The id of an object in a source. It has no meaning in another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub u64);

@@ -1,4 +1,4 @@
-//! The objects of a directory as its clients see them, whichever engine keeps them.
+//! The objects of a directory as LDAP clients see them, in any engine.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -17,22 +17,28 @@
 //! # Ok::<(), objects::Error>(())
 //! ```
 //!
-//! | module | what it knows |
+//! | module | content |
 //! | --- | --- |
-//! | [`Source`] | where objects come from: found one by one, or met in a scan |
-//! | [`Entry`] | one object: attributes, links, replication metadata, whether it is deleted |
-//! | [`Value`] | a value, and how LDAP writes it |
+//! | [`Source`] | a source of objects: found one by one, or in a scan |
+//! | [`Entry`] | an object: attributes, links, replication metadata, state |
+//! | [`Value`] | a value, and its form in LDAP |
 //! | [`schema`] | attributes and classes by name, identifier and number |
 //! | [`dn`] | distinguished names (RFC 4514) |
 //! | [`descriptor`] | security descriptors, and their text (SDDL) |
 //! | [`filter`] | search filters (RFC 4515) |
-//! | [`metadata`] | who changed which attribute when |
+//! | [`metadata`] | the last change of each attribute: server, time, USN |
 //! | [`servers`] | names of the servers that made changes |
 //! | [`ntds`] | the reader of `ntds.dit` |
 //! | [`samba`] | the reader of Samba's databases |
 //!
-//! Names of attributes and forms of values are those of LDAP. Passwords and keys are never decoded:
-//! [`Value::Withheld`] stands for them.
+//! ```text
+//! ntds.dit           ─▶ ntds::Ntds   ─┐
+//!                                     ├─▶ Source: find, scan ─▶ Entry ─▶ filter, compare, print
+//! sam.ldb, sam.ldb.d ─▶ samba::Samba ─┘
+//! ```
+//!
+//! Attribute names and forms of values are LDAP's. Passwords and keys are never decoded:
+//! [`Value::Withheld`] replaces them.
 #![forbid(unsafe_code)]
 
 pub mod descriptor;

@@ -1,4 +1,4 @@
-//! Who changed which attribute of an object when: `replPropertyMetaData`.
+//! The last change of each attribute of an object: `replPropertyMetaData`.
 //!
 //! | offset | bytes | field |
 //! | --- | --- | --- |
@@ -20,37 +20,37 @@ use crate::schema::AttributeNumber;
 pub struct AttributeMetadata {
     /// The attribute.
     pub attribute: AttributeNumber,
-    /// How often it changed.
+    /// The number of changes.
     pub version: u32,
-    /// When.
+    /// The time of the change.
     pub changed: Time,
-    /// The life of the server where.
+    /// The invocation id of the server of the change.
     pub invocation_id: Guid,
-    /// The USN of the change there.
+    /// The USN of the change on that server.
     pub originating_usn: i64,
-    /// The USN of the change here.
+    /// The USN of the change on this server.
     pub local_usn: i64,
 }
 
-/// Bytes that are no replication metadata.
+/// The error for malformed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("replPropertyMetaData: expected {expected}, found {found} at offset {offset}")]
 pub struct Malformed {
-    /// Bytes from the start of the value.
+    /// The offset in the value.
     pub offset: usize,
-    /// What the format demands there.
+    /// The expected value.
     pub expected: &'static str,
-    /// What is there, as a number.
+    /// The actual value, as a number.
     pub found: u64,
 }
 
 const HEADER: usize = 16;
 const ENTRY: usize = 48;
 
-/// Reads a value of `replPropertyMetaData`.
+/// Parses a value of `replPropertyMetaData`.
 ///
 /// # Errors
-/// Where it is cut short or of another version.
+/// Fails if it is truncated or of another version.
 pub fn parse(bytes: &[u8]) -> Result<Vec<AttributeMetadata>, Malformed> {
     let wrong = |offset, expected, found: usize| Malformed {
         offset,

@@ -1,8 +1,8 @@
-//! Object identifiers as numbers (ATTRTYP): the upper 16 bits name a prefix, the lower ones the
-//! end.
+//! Object identifiers as numbers (ATTRTYP): the upper 16 bits are the number of a prefix, the lower
+//! ones the rest.
 //!
-//! The first prefixes are the same in every directory; others come by extensions of the schema and
-//! are kept in `prefixMap`. Sources: \[MS-DRSR\] 5.14 and 5.16.4.
+//! The first prefixes are the same in every directory. Others come from extensions of the schema
+//! and are in `prefixMap`. Sources: \[MS-DRSR\] 5.14 and 5.16.4.
 
 use std::collections::HashMap;
 
@@ -49,10 +49,10 @@ const BASE: [&str; 39] = [
     "1.3.6.1.1.1.2",
 ];
 
-/// The lower half has this bit where the last arc has three bytes or more, whose first ones then
-/// belong to the prefix.
+/// Bit of the lower half: the last arc has three bytes or more, and its first ones belong to the
+/// prefix.
 const LONG_ARC: u32 = 0x8000;
-/// Numbers from here on are `msDS-IntId` and name no prefix.
+/// Numbers from here on are `msDS-IntId`, without a prefix.
 const FIRST_INT_ID: u32 = 0x8000_0000;
 
 /// The prefixes of a directory.
@@ -85,9 +85,9 @@ impl PrefixTable {
         self.prefixes.insert(number, ber);
     }
 
-    /// Adds the prefixes of a value of `prefixMap` as NTDS keeps it: count (4), bytes in all (4);
-    /// then for each a number (2), a length (2) and the bytes. `None` where it is cut short; what
-    /// stands before is added all the same.
+    /// Adds the prefixes in a value of NTDS's `prefixMap`: count (4), total size (4); for each a
+    /// number (2), a length (2) and the bytes. `None` if it is truncated; prefixes before the end
+    /// are added all the same.
     pub fn add_stored(&mut self, map: &[u8]) -> Option<()> {
         let (count, rest) = map.split_first_chunk::<4>()?;
         let (_, mut rest) = rest.split_first_chunk::<4>()?;
@@ -101,8 +101,7 @@ impl PrefixTable {
         Some(())
     }
 
-    /// The object identifier, dotted, that a number stands for; `None` for those of prefixes that
-    /// are not known.
+    /// The dotted object identifier of a number. `None` for an unknown prefix.
     pub fn oid(&self, number: u32) -> Option<String> {
         if number >= FIRST_INT_ID {
             return None;
@@ -122,7 +121,7 @@ impl PrefixTable {
         to_text(&bytes)
     }
 
-    /// The number that stands for an object identifier; `None` where its prefix is not known.
+    /// The number of an object identifier. `None` for an unknown prefix.
     pub fn number(&self, oid: &str) -> Option<u32> {
         let bytes = to_ber(oid)?;
         let last: u64 = oid.rsplit('.').next()?.parse().ok()?;

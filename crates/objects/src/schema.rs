@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use ids::Guid;
 
-/// What the directory writes for an attribute where it does not write its name: ATTRTYP, or
-/// `msDS-IntId` where the attribute has one. Except for those of the base schema, numbers differ
-/// from forest to forest.
+/// The number of an attribute in the directory: ATTRTYP, or `msDS-IntId` if it has one. Outside the
+/// base schema, numbers differ between forests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeNumber(pub u32);
 
-/// How values are written and compared (\[MS-ADTS\] 3.1.1.2.2.2).
+/// The form and comparison of values (\[MS-ADTS\] 3.1.1.2.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Syntax {
@@ -44,11 +43,11 @@ pub struct AttributeSchema {
     pub oid: Arc<str>,
     /// Its number in this directory.
     pub number: AttributeNumber,
-    /// How its values are written.
+    /// The form of its values.
     pub syntax: Syntax,
     /// Whether it has one value at most.
     pub is_single_valued: bool,
-    /// linkID: even for the end that holds the values, odd for the other one.
+    /// linkID: even for the end that holds the values, odd for the opposite one.
     pub link_id: Option<u32>,
     /// searchFlags.
     pub search_flags: u32,
@@ -56,7 +55,7 @@ pub struct AttributeSchema {
     pub system_flags: u32,
     /// schemaIDGUID, by which access control entries name it.
     pub guid: Option<Guid>,
-    /// Whether it was taken out of use. Another attribute may have its name.
+    /// Whether it is no longer in use. Another attribute may have its name.
     pub is_defunct: bool,
     /// Whether its values are passwords or keys.
     pub is_secret: bool,
@@ -77,7 +76,7 @@ pub struct ClassSchema {
     pub default_object_category: Option<Arc<str>>,
     /// schemaIDGUID.
     pub guid: Option<Guid>,
-    /// Whether it was taken out of use.
+    /// Whether it is no longer in use.
     pub is_defunct: bool,
 }
 
@@ -95,7 +94,7 @@ pub struct Schema {
 }
 
 impl Syntax {
-    /// From `attributeSyntax`, the number behind 2.5.5, and `oMSyntax`.
+    /// From `attributeSyntax`, the number after 2.5.5, and `oMSyntax`.
     pub fn new(number: u32, om_syntax: u32) -> Option<Self> {
         const OM_UTC_TIME: u32 = 23;
         Some(match number {
@@ -133,24 +132,24 @@ impl Syntax {
         )
     }
 
-    /// Whether upper and lower case count.
+    /// Whether case matters.
     pub fn is_case_exact(self) -> bool {
         matches!(self, Self::CaseExactText | Self::PrintableText)
     }
 }
 
 impl AttributeSchema {
-    /// Whether its values are links, seen from the object that holds them.
+    /// Whether its values are links, on the object that holds them.
     pub fn is_forward_link(&self) -> bool {
         self.link_id.is_some_and(|id| id.is_multiple_of(2))
     }
 
-    /// Whether its values are links, seen from the object that they name.
+    /// Whether its values are links, on the object that they refer to.
     pub fn is_back_link(&self) -> bool {
         self.link_id.is_some_and(|id| !id.is_multiple_of(2))
     }
 
-    /// Whether it is computed when it is asked for.
+    /// Whether it is computed on request.
     pub fn is_constructed(&self) -> bool {
         self.system_flags & 4 != 0
     }
@@ -162,8 +161,8 @@ impl AttributeSchema {
 }
 
 impl Schema {
-    /// Of these attributes and classes. Where several share a name, one that is in use goes before
-    /// others.
+    /// A schema of these attributes and classes. If several share a name, one in use takes
+    /// precedence.
     pub fn new(attributes: Vec<AttributeSchema>, classes: Vec<ClassSchema>) -> Self {
         let mut schema = Self {
             attributes: attributes.into_iter().map(Arc::new).collect(),
@@ -209,24 +208,24 @@ impl Schema {
         &self.classes
     }
 
-    /// The attribute of a name, in any case, or of a dotted object identifier.
+    /// An attribute by name, in any case, or by dotted object identifier.
     pub fn attribute(&self, name: &str) -> Option<&Arc<AttributeSchema>> {
         let place = (self.attribute_names.get(&name.to_ascii_lowercase()))
             .or_else(|| self.attribute_oids.get(name))?;
         self.attributes.get(*place)
     }
 
-    /// The attribute of a number.
+    /// An attribute by number.
     pub fn attribute_of_number(&self, number: AttributeNumber) -> Option<&Arc<AttributeSchema>> {
         self.attributes.get(*self.attribute_numbers.get(&number)?)
     }
 
-    /// The attribute of a linkID.
+    /// An attribute by linkID.
     pub fn attribute_of_link(&self, link_id: u32) -> Option<&Arc<AttributeSchema>> {
         self.attributes.get(*self.links.get(&link_id)?)
     }
 
-    /// The class of a name, in any case, or of a dotted object identifier.
+    /// A class by name, in any case, or by dotted object identifier.
     pub fn class(&self, name: &str) -> Option<&Arc<ClassSchema>> {
         let place = (self.class_names.get(&name.to_ascii_lowercase()))
             .or_else(|| self.class_oids.get(name))?;

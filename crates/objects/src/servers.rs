@@ -1,4 +1,4 @@
-//! The servers of a forest, by the lives of their databases.
+//! The servers of a forest, by invocation id.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use ids::Guid;
 
 use crate::{Lookup, Result, Scope, Source, Value, Wanted, dn};
 
-/// The servers' names, by invocation id: who made a change.
+/// The names of the servers by invocation id, to name the origin of a change.
 ///
 /// # Errors
-/// Where the directory is damaged.
+/// Fails if the directory is damaged.
 pub fn names(source: &dyn Source) -> Result<HashMap<Guid, String>> {
     let mut servers = HashMap::new();
     let Some(configuration) = &source.facts().configuration else {

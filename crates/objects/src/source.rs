@@ -1,4 +1,4 @@
-//! Where objects come from.
+//! Sources of objects.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,91 +8,91 @@ use ids::{Guid, Sid};
 use crate::schema::Schema;
 use crate::{Entry, ObjectId, Reference, Result};
 
-/// Entries met one by one.
+/// The entries of a scan.
 pub type Entries<'s> = Box<dyn Iterator<Item = Result<Entry>> + 's>;
 
 /// A directory whose objects can be read. Readers may share it between threads.
 pub trait Source: Send + Sync {
-    /// Who the directory is.
+    /// The identity of the directory.
     fn facts(&self) -> &Facts;
 
     /// Its attributes and classes.
     fn schema(&self) -> &Schema;
 
-    /// The objects that fit: none or one, except for names of accounts, which domains may share.
+    /// The matching objects: none or one, except for account names, which domains may share.
     ///
     /// # Errors
-    /// Where the directory is damaged.
+    /// Fails if the directory is damaged.
     fn find(&self, what: &Lookup<'_>) -> Result<Vec<ObjectId>>;
 
-    /// One object; `None` where there is none with this id.
+    /// An object. `None` if there is none with this id.
     ///
     /// # Errors
-    /// Where the directory is damaged.
+    /// Fails if the directory is damaged.
     fn entry(&self, id: ObjectId, wanted: &Wanted) -> Result<Option<Entry>>;
 
-    /// The objects at and beneath `base`, parents before their children, each read when it is asked
-    /// for. Other naming contexts are left out, except for the heads directly beneath `base` with
+    /// The objects at and beneath `base`, parents before their children, each read on demand. Omits
+    /// other naming contexts, except for the heads directly beneath `base` with
     /// [`Scope::Children`].
     ///
     /// # Errors
-    /// Where there is no such object.
+    /// Fails if there is no such object.
     fn scan<'s>(&'s self, base: ObjectId, scope: Scope, wanted: &'s Wanted) -> Result<Entries<'s>>;
 
-    /// All objects of all naming contexts, in the order in which they are read fastest.
+    /// All objects of all naming contexts, in the fastest order.
     ///
     /// # Errors
-    /// Where the directory is damaged.
+    /// Fails if the directory is damaged.
     fn all<'s>(&'s self, wanted: &'s Wanted) -> Result<Entries<'s>>;
 }
 
-/// Which object is meant.
+/// The criterion for finding an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup<'l> {
-    /// That with this distinguished name.
+    /// The distinguished name.
     Dn(&'l str),
-    /// That with this objectGUID.
+    /// The objectGUID.
     Guid(Guid),
-    /// That with this objectSid.
+    /// The objectSid.
     Sid(&'l Sid),
-    /// Those with this sAMAccountName, in any case.
+    /// The sAMAccountName, in any case.
     Account(&'l str),
-    /// That with this userPrincipalName, in any case.
+    /// The userPrincipalName, in any case.
     PrincipalName(&'l str),
 }
 
-/// How much of a tree.
+/// The part of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The object itself.
     Base,
     /// Its children in the same naming context.
     OneLevel,
-    /// Itself and everything beneath in the same naming context.
+    /// Itself and everything beneath it in the same naming context.
     Subtree,
-    /// All its children, heads of other naming contexts and deleted objects included.
+    /// All its children, including heads of other naming contexts and deleted objects.
     Children,
 }
 
-/// How much of each object is wanted. What is not wanted costs nothing.
+/// The requested part of each object. Other parts cost nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Only these attributes, in lower case; all where there is none.
+    /// Only these attributes, in lower case; `None` for all.
     pub attributes: Option<HashSet<String>>,
-    /// Links from the object, and as values of their attributes.
+    /// Links from the object; also as values of their attributes.
     pub links: bool,
-    /// Links to the object, such as `memberOf`.
+    /// Links to the object, for example `memberOf`.
     pub back_links: bool,
     /// The security descriptor.
     pub descriptor: bool,
     /// Replication metadata.
     pub metadata: bool,
-    /// Deleted objects as well.
+    /// Deleted objects, too.
     pub deleted: bool,
 }
 
 impl Wanted {
-    /// All there is, deleted objects included.
+    /// Everything, including deleted objects.
     pub fn everything() -> Self {
         Self {
             attributes: None,
@@ -104,7 +104,7 @@ impl Wanted {
         }
     }
 
-    /// Nothing but what every entry has.
+    /// Only the fields that every entry has.
     pub fn names() -> Self {
         Self {
             attributes: Some(HashSet::new()),
@@ -112,7 +112,7 @@ impl Wanted {
         }
     }
 
-    /// Only the attributes of these names, in any case, links among them.
+    /// Only the attributes with these names, in any case, links included.
     pub fn only<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let names: HashSet<String> = (names.into_iter())
             .map(|name| name.to_ascii_lowercase())
@@ -126,18 +126,18 @@ impl Wanted {
         }
     }
 
-    /// Whether the attribute of this name is wanted.
+    /// Whether the attribute with this name is requested.
     pub fn has(&self, name: &str) -> bool {
         (self.attributes.as_ref()).is_none_or(|names| names.contains(&name.to_ascii_lowercase()))
     }
 }
 
-/// Who a directory is: what its rootDSE says.
+/// The identity of a directory, from its rootDSE.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// The kind of directory, such as `NTDS`.
+    /// The kind of directory, for example `NTDS`.
     pub kind: &'static str,
-    /// The domain's head.
+    /// The head of the domain.
     pub default_naming_context: Option<Reference>,
     /// The head of the configuration.
     pub configuration: Option<Reference>,
@@ -151,7 +151,7 @@ pub struct Facts {
     pub service: Option<Reference>,
     /// The server's DNS name.
     pub dns_host_name: Option<String>,
-    /// The life of the server's database.
+    /// The current life of the server's database.
     pub invocation_id: Option<Guid>,
     /// Whether the Recycle Bin is enabled in the forest.
     pub recycle_bin_enabled: bool,
@@ -160,8 +160,8 @@ pub struct Facts {
 /// A naming context.
 #[derive(Debug, Clone)]
 pub struct NamingContext {
-    /// What the source knows its head by.
+    /// The id of its head.
     pub id: ObjectId,
-    /// Its head's name.
+    /// The name of its head.
     pub dn: Arc<str>,
 }

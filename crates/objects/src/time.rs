@@ -1,4 +1,4 @@
-//! Points in time as directories keep them.
+//! Points in time in directories.
 
 use std::fmt;
 
@@ -10,17 +10,17 @@ pub struct Time(pub i64);
 const TO_1970: i64 = 11_644_473_600;
 
 impl Time {
-    /// From 100 ns since 1601 (FILETIME), cut to seconds.
+    /// From 100 ns since 1601 (FILETIME), truncated to seconds.
     pub fn from_filetime(ticks: i64) -> Self {
         Self(ticks.div_euclid(10_000_000))
     }
 
-    /// Seconds since 1970; `None` beyond the range of numbers.
+    /// Seconds since 1970. `None` on overflow.
     pub fn unix(self) -> Option<i64> {
         self.0.checked_sub(TO_1970)
     }
 
-    /// From seconds since 1970; `None` beyond the range of numbers.
+    /// From seconds since 1970. `None` on overflow.
     pub fn from_unix(seconds: i64) -> Option<Self> {
         seconds.checked_add(TO_1970).map(Self)
     }
@@ -31,8 +31,8 @@ impl Time {
         (0..=9999).contains(&time.year()).then_some(time)
     }
 
-    /// `20250901073001.0Z`, as LDAP writes it; the number of seconds where the year has not four
-    /// digits.
+    /// `20250901073001.0Z`, LDAP's GeneralizedTime; the number of seconds if the year does not have
+    /// four digits.
     pub fn generalized(self) -> String {
         match self.civil() {
             Some(time) => format!("{}.0Z", time.strftime("%Y%m%d%H%M%S")),
@@ -40,7 +40,7 @@ impl Time {
         }
     }
 
-    /// `250901073001Z`, as LDAP writes values of the syntax UTCTime.
+    /// `250901073001Z`, LDAP's UTCTime.
     pub fn utc_time(self) -> String {
         match self.civil() {
             Some(time) => format!("{}Z", time.strftime("%y%m%d%H%M%S")),
@@ -48,7 +48,7 @@ impl Time {
         }
     }
 
-    /// Reads either of LDAP's forms; fractions of seconds are cut off.
+    /// Parses either form of LDAP. Truncates fractions of seconds.
     pub fn parse(text: &str) -> Option<Self> {
         let (digits, rest) = text.split_at_checked(
             text.find(|character: char| !character.is_ascii_digit())
@@ -63,7 +63,7 @@ impl Time {
         }
         let digits = match digits.len() {
             14 => digits.to_owned(),
-            // The rule of X.680 for two digits.
+            // The rule of X.680 for two-digit years.
             12 => {
                 let century = if digits < "50" { "20" } else { "19" };
                 format!("{century}{digits}")
@@ -76,7 +76,7 @@ impl Time {
     }
 }
 
-/// `2025-09-01 07:30:01`; the number of seconds where the year has not four digits.
+/// `2025-09-01 07:30:01`; the number of seconds if the year does not have four digits.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.civil() {

@@ -1,4 +1,4 @@
-//! Values of attributes, and how LDAP writes them.
+//! Values of attributes, and their forms in LDAP.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::Time;
 /// A value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// Text of any of the syntaxes of text.
+    /// Text of any string syntax.
     Text(String),
     /// A number: integer, enumeration, large integer.
     Integer(i64),
@@ -24,7 +24,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A security identifier.
     Sid(Sid),
-    /// An object identifier: the name of the class or attribute where LDAP writes that, else
+    /// An object identifier: the name of the class or attribute if LDAP writes it, otherwise
     /// dotted.
     Oid(Arc<str>),
     /// The name of an object.
@@ -35,25 +35,25 @@ pub enum Value {
     TextAndName(String, Reference),
     /// A security descriptor, self-relative.
     Descriptor(Arc<[u8]>),
-    /// A password or key of so many bytes, which is not shown.
+    /// A password or key of this size in bytes, which is not shown.
     Withheld(usize),
 }
 
-/// A value that names an object.
+/// A value that refers to an object.
 #[derive(Debug, Clone)]
 pub struct Reference {
-    /// Its distinguished name now.
+    /// Its current distinguished name.
     pub dn: Arc<str>,
-    /// Its objectGUID; none where the directory only knows the name.
+    /// Its objectGUID. None if the directory only knows the name.
     pub guid: Option<Guid>,
     /// Its SID.
     pub sid: Option<Sid>,
-    /// Whether the object itself is held elsewhere, or gone.
+    /// Whether the object itself is elsewhere or removed.
     pub is_phantom: bool,
 }
 
-/// References are equal where they name the same object: by GUID where both have one, by name in
-/// any case otherwise.
+/// References are equal if they refer to the same object: by GUID if both have one, otherwise by
+/// name in any case.
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
         match (self.guid, other.guid) {
@@ -66,7 +66,7 @@ impl PartialEq for Reference {
 impl Eq for Reference {}
 
 impl Value {
-    /// The bytes that an LDAP server returns; `None` for what is withheld.
+    /// The bytes that an LDAP server returns. `None` for a withheld value.
     pub fn to_ldap(&self) -> Option<Cow<'_, [u8]>> {
         fn text(text: String) -> Cow<'static, [u8]> {
             Cow::Owned(text.into_bytes())
@@ -96,8 +96,8 @@ impl Value {
         })
     }
 
-    /// Bytes that are equal where two directories hold the same value: as [`Self::to_ldap`], but
-    /// objects stand by their GUIDs. Of what is withheld only the length counts.
+    /// Bytes that are equal if two directories hold the same value: same as [`Self::to_ldap`], but
+    /// with the GUIDs of objects. Of a withheld value only the length counts.
     pub fn canonical(&self) -> Cow<'_, [u8]> {
         let name = |start: &[u8], name: &Reference| {
             let mut bytes = start.to_vec();
@@ -116,7 +116,7 @@ impl Value {
         }
     }
 
-    /// The object that the value names.
+    /// The object that the value refers to.
     pub fn reference(&self) -> Option<&Reference> {
         match self {
             Self::Name(name) | Self::BytesAndName(_, name) | Self::TextAndName(_, name) => {

@@ -1,4 +1,4 @@
-//! Filters against the sample forest, whose maker says what each object holds.
+//! Filters on the sample forest, whose maker listed each object's content.
 
 use std::collections::BTreeSet;
 
@@ -105,12 +105,12 @@ fn filters_find_what_the_maker_put_in() {
             names(&truth["attributes"]["objectCategory"]).any(|dn| dn.starts_with("CN=Group,"))
         }),
     );
-    // What nobody knows says nothing, and neither does its opposite.
+    // A filter on an unknown attribute is undefined, and so is its negation.
     assert!(find("(!(noSuchAttribute=1))").is_empty());
     // Secrets cannot be guessed.
     assert!(find("(&(unicodePwd=*)(unicodePwd=\\00))").is_empty());
 
-    // Members, and members of members, from either end.
+    // Members, and members of members, from both ends.
     let groups: Vec<String> = live()
         .filter(is_class("group"))
         .map(|group| group["dn"].as_str().expect("a name").to_owned())

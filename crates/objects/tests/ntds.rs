@@ -1,5 +1,5 @@
 //! The objects of real directories equal what their makers put in: every attribute, value, link,
-//! descriptor and stamp.
+//! descriptor and replication metadata.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,7 +23,7 @@ const SETS: [&str; 7] = [
     "ntds/contoso-online:backup-2",
 ];
 
-/// The directory of a set, after recovery where it was not shut down.
+/// The directory of a set, after recovery of a dirty one.
 fn directory_of(fixture: &Fixture) -> Ntds {
     let folder = match fixture.name.split_once(":backup-") {
         None => fixture.unpack(),
@@ -42,7 +42,7 @@ fn directory_of(fixture: &Fixture) -> Ntds {
     Ntds::over(Database::over(bytes, "ntds.dit").expect("open")).expect("a directory")
 }
 
-/// The directory's objects as its maker listed them, by objectGUID.
+/// The directory's objects by objectGUID, as listed by its maker.
 fn truth_of(fixture: &Fixture) -> HashMap<String, Json> {
     let file = match fixture.name.split_once(":backup-") {
         None => "objects.jsonl.zst".to_owned(),
@@ -60,7 +60,7 @@ fn truth_of(fixture: &Fixture) -> HashMap<String, Json> {
     objects.collect()
 }
 
-/// Attributes that the lists have in fields of their own, or that are made of other rows.
+/// Attributes with fields of their own in the lists, or composed from other rows.
 const APART: [&str; 11] = [
     "objectGUID",
     "objectSid",
@@ -75,7 +75,7 @@ const APART: [&str; 11] = [
     "distinguishedName",
 ];
 
-/// Some lists have the sums of long values in their place.
+/// Some lists hold checksums of long values instead.
 fn hex(bytes: &[u8], expected: &Json) -> String {
     match expected
         .as_str()
@@ -103,7 +103,7 @@ fn listed(value: &Value, expected: &Json, schema: &Schema) -> Json {
         Value::BytesAndName(bytes, name) => {
             serde_json::json!({"hex": hex(bytes, &expected["hex"]), "dn": name.dn.to_string()})
         }
-        // What it is does not matter here, only that it is not shown.
+        // Only that it is not shown matters here.
         Value::Withheld(len) => match expected.as_str() {
             Some(text) if text.starts_with("sha256:") && *len >= 64 => text.into(),
             Some(text) if [text.len(), text.len() / 2, 2 * text.len()].contains(len) => text.into(),
@@ -113,7 +113,7 @@ fn listed(value: &Value, expected: &Json, schema: &Schema) -> Json {
     }
 }
 
-/// The lists have identifiers as numbers.
+/// The lists hold identifiers as numbers.
 fn number_of(name: &str, expected: &Json, schema: &Schema) -> Json {
     let number = expected.as_u64().expect("a number") as u32;
     let dotted = objects::prefix::PrefixTable::default();
@@ -125,7 +125,7 @@ fn number_of(name: &str, expected: &Json, schema: &Schema) -> Json {
         Some(name.to_owned()),
     ];
     let is_it = |oid: &String| {
-        // Of a prefix that only this directory has, the ends are compared.
+        // For a prefix of this directory only, the ends are compared.
         let end = oid
             .rsplit('.')
             .next()
@@ -181,7 +181,7 @@ fn check(entry: &Entry, truth: &Json, schema: &Schema, totals: &mut BTreeMap<&st
         let values = values.as_array().expect("values");
         let found = entry.values(name);
         assert_eq!(found.len(), values.len(), "{dn}: {name}: {found:?}");
-        // The lists' own order: values of text and numbers lie in the order of their numbers.
+        // The lists sort values of text and numbers by their numbers.
         let same_order: Vec<Json> = (found.iter().zip(values))
             .map(|(value, expected)| listed(value, expected, schema))
             .collect();
@@ -284,7 +284,7 @@ fn check_links(entry: &Entry, truth: &Json, totals: &mut BTreeMap<&str, usize>) 
     assert_eq!(found.len(), expected.len(), "{}", entry.dn);
 }
 
-/// Whatever links an object has, the other end has the same ones back.
+/// Checks that the other end of each link has the same link back.
 fn check_back_links(entries: &[Entry]) -> usize {
     let key = |from: &str, to: &str, link: &Link| {
         let base = link.attribute.link_id.expect("a link") / 2;
@@ -356,7 +356,7 @@ fn objects_are_found_by_what_names_them() {
             let entry = entry.expect("an entry");
             let find = |what: Lookup<'_>| directory.find(&what).expect("a search");
             let upper = entry.dn.to_uppercase();
-            // Parts of upper case have no different meaning, escapes included.
+            // Upper case does not change the meaning, even in escapes.
             if upper.to_lowercase() == entry.dn.to_lowercase() {
                 assert_eq!(find(Lookup::Dn(&upper)), [entry.id], "{}", entry.dn);
             }

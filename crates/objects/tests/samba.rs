@@ -1,5 +1,4 @@
-//! The objects of Samba's databases equal what Samba itself reads from them, attribute by
-//! attribute.
+//! The objects of Samba's databases equal those that Samba itself reads, attribute by attribute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -12,7 +11,7 @@ use objects::samba::Samba;
 use objects::{Entry, LinkDirection, LinkState, Lookup, Scope, Source, State, Value, Wanted};
 use serde_json::Value as Json;
 
-/// A provisioned directory, changed; `None` where this machine has no Samba.
+/// A provisioned and changed directory. `None` if Samba is not installed.
 struct Lab {
     folder: tempfile::TempDir,
 }
@@ -272,7 +271,8 @@ fn check_searches(directory: &Samba) {
         find("(memberOf=CN=outer,CN=Users,DC=lab,DC=example)"),
         ["inner"]
     );
-    let chain = "(&(objectClass=user)(memberOf:1.2.840.113556.1.4.1941:=CN=outer,CN=Users,DC=lab,DC=example))";
+    let chain = "(&(objectClass=user)\
+                 (memberOf:1.2.840.113556.1.4.1941:=CN=outer,CN=Users,DC=lab,DC=example))";
     assert_eq!(find(chain).len(), 19);
     assert_eq!(find("(sAMAccountName=user25)"), [""; 0]);
     let wanted = Wanted {

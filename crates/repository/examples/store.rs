@@ -1,10 +1,10 @@
 //! Stores a folder without a service, for measurements. The password is `bench`.
 //!
 //! ```text
-//! store ours    REPOSITORY FOLDER [CHUNK KiB [LEVEL]]       with this crate
-//! store rustic  REPOSITORY FOLDER fixed CHUNK KiB [LEVEL]   with rustic_core's own archiver
-//! store rustic  REPOSITORY FOLDER content                   same, with restic's content-defined chunks
-//! store read    REPOSITORY                                  reads and discards the latest snapshot
+//! store ours    REPOSITORY FOLDER [CHUNK KiB [LEVEL]]      with this crate
+//! store rustic  REPOSITORY FOLDER fixed CHUNK KiB [LEVEL]  with rustic_core's own archiver
+//! store rustic  REPOSITORY FOLDER content                  same, with content-defined chunks
+//! store read    REPOSITORY                                 reads and discards the latest snapshot
 //! ```
 //!
 //! Creates a missing repository. Prints seconds, processor time and the growth of the repository.

@@ -74,7 +74,8 @@ fn a_bad_snapshot_file_is_named_and_the_others_are_listed_and_restored() {
         assert!(report.problems[0].contains(&snapshots[1].id), "{report:?}");
         assert_eq!(report.problems.len(), 1, "{report:?}");
 
-        // What that snapshot needs is not known, so nothing is removed until it is given up.
+        // The content that this snapshot needs is unknown, so nothing is removed until it is
+        // forgotten.
         let lock = repository
             .lock(LockKind::Exclusive, Default::default())
             .unwrap();
@@ -103,7 +104,7 @@ fn a_bad_index_file_is_named_and_the_packs_tell_what_it_told() {
         restores(&repository, &second, 6);
         assert_eq!(repository.unreadable().len(), 1);
         assert!(!repository.check(false, &mut |_, _| ()).unwrap().is_sound());
-        // A new backup relies on nothing that no index names: restic must be able to read it.
+        // A new backup relies on no unindexed content: restic must be able to read it.
         let third = backup(&repository, 7);
         assert!(backup(&open(&path), 7).id != third.id);
 
@@ -128,8 +129,8 @@ fn a_bad_index_file_is_named_and_the_packs_tell_what_it_told() {
     }
 }
 
-/// The same chunks in two packs, as two backups leave them that run at once: the second backup's index is made
-/// without the first's.
+/// The same chunks in two packs, as after two concurrent backups: the second one's index lacks the
+/// first one's chunks.
 fn twice(path: &Path) -> [SnapshotInfo; 2] {
     let repository = init(path);
     let first = backup(&repository, 5);
@@ -178,7 +179,7 @@ fn a_chunk_in_two_packs_is_read_from_the_one_that_is_there_and_sound() {
             for snapshot in &snapshots {
                 restores(&repository, snapshot, 5);
             }
-            // A prune keeps the sound one.
+            // A prune keeps the sound copy.
             let lock = repository
                 .lock(LockKind::Exclusive, Default::default())
                 .unwrap();

@@ -1,4 +1,4 @@
-//! Whatever goes wrong during a backup, there is no snapshot of it, and the next one works.
+//! After any failure of a backup there is no snapshot of it, and the next backup works.
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use common::*;
 use repository::*;
 
-/// An error of the caller's.
+/// An error of the caller's own.
 #[derive(Debug, thiserror::Error)]
 #[error("page 17 is bad")]
 struct BadPage;
@@ -146,14 +146,14 @@ fn a_full_disk_leaves_no_snapshot() {
     let error = fails(&path, vec![noise("a", 9, 200 << 20)]);
     let text = error.to_string();
     assert!(text.contains("No space left on device"), "{text}");
-    // What the failed backup stored is not yet in an index; `restic prune` would remove it.
+    // The content stored by the failed backup is not indexed yet; `restic prune` would remove it.
     packs(&path)
         .iter()
         .for_each(|pack| std::fs::remove_file(pack).unwrap());
     works_again(&path);
 }
 
-/// Does something to the repository when half of it is read.
+/// Changes the repository when half of it is read.
 struct Meanwhile<F>(Noise, u64, Option<F>);
 
 impl<F: FnOnce()> Read for Meanwhile<F> {
@@ -184,7 +184,7 @@ fn a_repository_that_vanishes_is_not_made_anew() {
             Noise::new(4, size),
             half,
             Some(move || match act {
-                // A pack may be written between the removal of files and that of their folder.
+                // A pack may be written after the files were removed and before their folder is.
                 "remove" => while std::fs::remove_dir_all(&from).is_err() {},
                 "replace" => {
                     std::fs::rename(&from, &to).unwrap();
@@ -198,7 +198,7 @@ fn a_repository_that_vanishes_is_not_made_anew() {
             .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
             .expect_err(act);
         let text = error.to_string();
-        // While its folders are removed one by one a pack may find its own gone first.
+        // While the folders are removed one by one, a pack may find its own gone first.
         let is_half_removed = act == "remove" && text.contains("No such file or directory");
         assert!(
             text.contains("gone") || text.contains("replaced") || is_half_removed,
@@ -212,7 +212,7 @@ fn a_repository_that_vanishes_is_not_made_anew() {
         if away.exists() {
             std::fs::rename(&away, &path).unwrap();
             assert_eq!(open(&path).snapshots().unwrap().len(), 0);
-            // The backup's lock went away with the repository, and this process lives on.
+            // The backup's lock was moved away with the repository, and its process still runs.
             open(&path).unlock(true).unwrap();
             works_again(&path);
             std::fs::remove_dir_all(&path).unwrap();
@@ -240,7 +240,7 @@ fn a_pack_that_vanishes_meanwhile_is_noticed_and_stored_again() {
     let error = fails(&path, vec![file("a", 20 << 20, content)]);
     assert!(error.to_string().contains("vanished"), "{error}");
 
-    // Now it is missing from the start: its content does not count as stored.
+    // Now it is missing from the start: its content counts as not stored.
     let repository = open(&path);
     let files = vec![noise("a", 1, 20 << 20)];
     let backup = repository

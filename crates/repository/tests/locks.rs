@@ -1,4 +1,4 @@
-//! Locks: those of this crate and of restic hold for each other.
+//! Locks of this crate and of restic respect each other.
 
 mod common;
 
@@ -70,10 +70,10 @@ fn a_lock_of_ours_holds_for_restic() {
     drop(lock);
 }
 
-/// restic, stopped while it has the repository for itself.
+/// restic, stopped while it holds an exclusive lock.
 fn stopped_restic(path: &Path) -> Option<Child> {
     restic(path, &["version"])?;
-    // In a session of its own: the system hangs up on processes beside one that is stopped.
+    // In a session of its own, because the system hangs up on processes beside a stopped one.
     let mut child = Command::new("setsid")
         .args(["restic", "--no-cache", "check", "--read-data", "-r"])
         .arg(path)

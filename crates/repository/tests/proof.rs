@@ -1,4 +1,4 @@
-//! What is deleted at its source after a backup was read back from the repository before.
+//! Files that are deleted at their source after a backup are read back from the repository first.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn what_was_stored_is_proven_by_reading_it_back() {
     let (repository, lock, backup) = back_up(&path, true);
     repository.prove(&lock, &backup, ["logs/log"]).unwrap();
 
-    // A flipped bit of what will be deleted, of a listing, and a pack that is gone.
+    // A flipped bit in a file to be deleted, a flipped bit in a listing, and a missing pack.
     let kept: Vec<_> = packs(&path)
         .into_iter()
         .map(|pack| (pack.clone(), std::fs::read(pack).unwrap()))
@@ -50,7 +50,7 @@ fn what_was_stored_is_proven_by_reading_it_back() {
         .prove(&lock, &backup, ["logs/log", "database"])
         .unwrap();
 
-    // A repository that is gone is not damaged.
+    // A missing repository is not damaged.
     let away = place.path().join("away");
     std::fs::rename(&path, &away).unwrap();
     let error = repository.prove(&lock, &backup, ["logs/log"]).unwrap_err();
@@ -92,7 +92,7 @@ fn a_known_chunk_that_does_not_open_is_stored_anew() {
     );
 }
 
-/// Somebody who heeds no lock removes a pack at the last moment.
+/// A program that ignores locks removes a pack at the last moment.
 #[test]
 fn packs_are_listed_again_when_the_snapshot_is_written() {
     let place = tempfile::tempdir().unwrap();
@@ -113,14 +113,14 @@ fn packs_are_listed_again_when_the_snapshot_is_written() {
             let mut source = ListSource::new(vec![noise("database", 1, 3 << 20)]);
             repository.backup(&lock, &request(), &mut source, &mut |_| {})
         });
-        // As soon as the snapshot's file is there, under its temporary name or its own.
+        // As soon as the snapshot's file exists, under its temporary or its final name.
         while count() == before && !delayed.is_finished() {
             std::hint::spin_loop();
         }
         let _ = std::fs::remove_file(&victim);
         delayed.join().unwrap()
     });
-    // The removal may have come too late to be seen; a proof sees it at any time.
+    // The removal may have come too late for the backup; a proof detects it at any time.
     match delayed {
         Err(error) => assert!(matches!(error, Error::Unproven { .. }), "{error}"),
         Ok(backup) => {

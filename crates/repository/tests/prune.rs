@@ -1,4 +1,4 @@
-//! Removing what no snapshot needs, and copying what is needed elsewhere.
+//! Removing content that no snapshot needs, and copying snapshots.
 
 mod common;
 
@@ -16,7 +16,7 @@ fn backup(repository: &Repository, files: Vec<SourceFile<'static>>) -> SnapshotI
     backup.unwrap().snapshot
 }
 
-/// Parts of different seeds, one after another.
+/// Parts with different seeds, one after another.
 fn pieces(seeds: &[u64]) -> Vec<SourceFile<'static>> {
     let name = |index| format!("piece-{index:03}");
     let pieces = seeds.iter().enumerate();
@@ -82,7 +82,7 @@ fn what_no_snapshot_needs_goes_and_the_rest_stays() {
     assert!(repository.check(true, &mut |_, _| ()).unwrap().is_sound());
     restic_succeeds(&path, &["check", "--read-data"]);
     assert_eq!(prune(&open(&path)).freed_bytes, 0, "once is enough");
-    // What was rewritten is found again.
+    // Rewritten content is recognized.
     backup(&open(&path), pieces(&new));
     assert!(size(&path) < before - freed + 50_000);
 
@@ -186,7 +186,7 @@ fn a_copy_has_another_key_and_the_same_content() {
     }
     restic_succeeds(&other_path, &["check", "--read-data"]);
 
-    // A damaged snapshot is left out, and named.
+    // A damaged snapshot is omitted and reported.
     let third = backup(&repository, pieces(&[1, 5]));
     let mut newest = packs(&path);
     newest.sort_by_key(|pack| pack.metadata().unwrap().modified().unwrap());

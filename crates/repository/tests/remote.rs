@@ -1,9 +1,10 @@
-//! Repositories that lie elsewhere.
+//! Remote repositories.
 //!
-//! A REST server is started from rclone, and one of S3 from moto (`pip install 'moto[server]'`), where these are installed;
-//! `sftp.rs` has those behind SFTP. More places can be named, separated by spaces, in
-//! `DSBACKUP_REMOTE_REPOSITORIES` (such as `s3:http://localhost:9000/bucket/new sftp:user@host:/new`); each must be
-//! empty, and is left with a snapshot in it.
+//! The tests start a REST server from rclone and an S3 server from moto (`pip install
+//! 'moto[server]'`), if installed; `sftp.rs` has the tests of SFTP. `DSBACKUP_REMOTE_REPOSITORIES`
+//! may name further locations, separated by spaces (for example
+//! `s3:http://localhost:9000/bucket/new sftp:user@host:/new`). Each must be empty, and has a
+//! snapshot in it afterwards.
 #![cfg(feature = "remote")]
 
 mod common;
@@ -17,14 +18,15 @@ use std::time::{Duration, Instant};
 use common::*;
 use repository::*;
 
-/// A server may take a while to start on a busy machine.
+/// The longest wait for a server to start on a busy computer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that ends with the test.
 struct Server(Child);
 
 impl Server {
-    /// Starts a server and waits until it listens at the port; `None` where the program is not installed.
+    /// Starts a server and waits until it listens at the port. `None` if the program is not
+    /// installed.
     fn start(command: &mut Command, port: u16) -> Option<Self> {
         let output = || Stdio::null();
         let started = command.stdout(output()).stderr(output()).spawn();
@@ -52,8 +54,8 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Locks, forget, prune and copy, in a repository that a round trip left with two snapshots of the same content. `beside` is
-/// where on the same server another one may be made.
+/// Locks, forget, prune and copy, in a repository that a round trip left with two snapshots of the
+/// same content. `beside` is the location of another one on the same server.
 fn upkeep(location: &str, beside: Option<&str>, options: &BTreeMap<String, String>) {
     let place = Location::parse(location).unwrap();
     let repository = Repository::open(&place, &Password::new(PASSWORD), options).unwrap();
@@ -68,7 +70,7 @@ fn upkeep(location: &str, beside: Option<&str>, options: &BTreeMap<String, Strin
     assert_eq!(repository.unlock(false).unwrap(), 0, "it is fresh");
     alone.check().unwrap();
 
-    // What only the forgotten snapshot has goes with it, and nothing else.
+    // Only content of the forgotten snapshot alone is removed with it.
     let first = repository.snapshots().unwrap().remove(0);
     let mut only = ListSource::new(vec![noise("only", 3, 20 << 20)]);
     drop(alone);
@@ -86,7 +88,7 @@ fn upkeep(location: &str, beside: Option<&str>, options: &BTreeMap<String, Strin
     let report = again.check(true, &mut |_, _| ()).unwrap();
     assert!(report.is_sound(), "{location}: {report:?}");
 
-    // Copied from there to here, and from here to there.
+    // Copied in both directions.
     let local = tempfile::tempdir().unwrap();
     let near = init(&local.path().join("near"));
     let far = beside.map(|beside| {

@@ -1,4 +1,4 @@
-//! What this crate writes, Debian's restic reads; and what restic writes, this crate reads.
+//! Debian's restic reads what this crate writes, and this crate reads what restic writes.
 
 mod common;
 
@@ -180,14 +180,14 @@ fn a_finely_cut_file_is_stored_again_in_small_parts_only() {
                 std::io::Cursor::new(content.to_vec()),
             )
         });
-        // Files cut in different ways follow each other.
+        // Files with different chunk sizes follow each other.
         let files = files.into_iter().chain([noise("other", 6, 3 << 20)]);
         let mut source = ListSource::new(files.collect());
         repository
             .backup(&shared(&repository), &request(), &mut source, &mut |_| {})
             .unwrap()
     };
-    // What was stored in the usual way, by an earlier version say, is stored once more.
+    // Content stored with the usual size, for example by an earlier version, is stored once more.
     let usual = store(&content, ChunkSize::Standard);
     assert_eq!(usual.new_bytes, SIZE as u64 + (3 << 20));
     let fine = store(&content, ChunkSize::Small);

@@ -1,4 +1,5 @@
-//! rustic opens, checks and prunes what this crate writes, prunes and copies; and we read on after it.
+//! rustic opens, checks and prunes what this crate writes, prunes and copies; this crate reads the
+//! result.
 #![cfg(feature = "remote")]
 
 mod common;
@@ -67,7 +68,7 @@ fn rustic_and_we_take_turns_on_one_repository() {
     prune(&repository);
     is_sound(&rustic(&path));
 
-    // rustic marks packs for removal first; marked or not, what is needed is read.
+    // rustic marks packs for removal first; needed content is read in both cases.
     let theirs = rustic(&path);
     theirs
         .delete_snapshots(&[second.id.parse::<rustic_core::Id>().unwrap().into()])

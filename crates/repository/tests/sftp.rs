@@ -1,4 +1,5 @@
-//! Repositories behind SFTP, with OpenSSH's server: whatever becomes of it, a file is whole or not there.
+//! Repositories over SFTP, with OpenSSH's server: a file is complete or absent, even if the server
+//! fails.
 #![cfg(feature = "remote")]
 
 mod common;
@@ -19,7 +20,7 @@ struct Place {
 }
 
 impl Place {
-    /// `None`, with a note, where OpenSSH's server is not installed.
+    /// `None`, with a note, if OpenSSH's server is not installed.
     fn new() -> Option<Self> {
         if !Path::new(SERVER).exists() {
             eprintln!("note: {SERVER} is not installed; repositories behind SFTP are not tested");
@@ -38,7 +39,7 @@ impl Place {
         format!("sftp:here:{}", self.path("deep/repo").display())
     }
 
-    /// The server, which notes its process, with these arguments.
+    /// The command of a server with these arguments, which records its process.
     fn server(&self, arguments: &str) -> String {
         let pid = self.path("pid");
         format!("echo $$ > {}; exec {SERVER} {arguments}", pid.display())
@@ -49,7 +50,8 @@ impl Place {
         Repository::open(&location, &Password::new(PASSWORD), options)
     }
 
-    /// Every file of the repository has the SHA-256 that its name says, and there are no others than `allowed`.
+    /// Checks that every file of the repository has the SHA-256 in its name. With
+    /// `temporary_allowed` temporary files may exist, too.
     fn assert_whole(&self, temporary_allowed: bool) {
         for kind in ["data", "index", "snapshots", "keys", "locks"] {
             for file in files_below(&self.path("deep/repo").join(kind)) {
@@ -143,7 +145,7 @@ fn a_server_killed_at_twenty_points_of_a_backup() {
     let (used, pid) = (place.path("used"), place.path("pid"));
     let (mut failed, mut survived, mut expected) = (0, 0, 0);
     for point in 1..=20u64 {
-        // The bytes after which the server is gone: killed, or without its connection.
+        // The number of bytes after which the server is gone: killed, or disconnected.
         let bytes = 1000 + point * point * (SIZE + 100_000) / 400;
         let kill = match point % 2 {
             0 => format!("kill -9 $(cat {})", pid.display()),
@@ -175,9 +177,9 @@ fn a_server_killed_at_twenty_points_of_a_backup() {
             }
         }
         place.assert_whole(true);
-        // Then everything goes on.
+        // Then everything works again.
         let repository = place.open(&sound).unwrap();
-        // What the killed connection could not remove: the lock of this process, which lives on.
+        // The killed connection could not remove the lock of this process, which still runs.
         repository.unlock(true).unwrap();
         let before = repository.snapshots().unwrap().len();
         back_up(&repository, point).unwrap();

@@ -1,4 +1,4 @@
-//! Security descriptors: owner, group, and who may do what (\[MS-DTYP\] 2.4.6, self-relative).
+//! Security descriptors: owner, group and access rights (\[MS-DTYP\] 2.4.6, self-relative).
 //!
 //! | offset | bytes | field |
 //! | --- | --- | --- |
@@ -26,10 +26,9 @@ pub struct Descriptor {
     pub owner: Option<Sid>,
     /// The owner's primary group.
     pub group: Option<Sid>,
-    /// What is audited.
+    /// The audit rules.
     pub sacl: Option<Acl>,
-    /// Who may do what. Where [`Descriptor::has_dacl`] and this is none, everybody may do
-    /// everything.
+    /// The access rights. If [`Descriptor::has_dacl`] and this is `None`, everybody has all rights.
     pub dacl: Option<Acl>,
 }
 
@@ -38,7 +37,7 @@ pub struct Descriptor {
 pub struct Acl {
     /// 2, or 4 where entries name objects.
     pub revision: u8,
-    /// The entries, in the order in which they count.
+    /// The entries, in the order of their precedence.
     pub entries: Vec<Ace>,
 }
 
@@ -47,28 +46,28 @@ pub struct Acl {
 pub struct Ace {
     /// Its type.
     pub kind: u8,
-    /// How it is inherited, and what it audits.
+    /// Flags for inheritance and audit.
     pub flags: u8,
     /// The rights.
     pub mask: u32,
-    /// The attribute, set of attributes, right or class that it is about.
+    /// The attribute, property set, right or class that it applies to.
     pub object: Option<Guid>,
     /// The class of the objects that inherit it.
     pub inherited_object: Option<Guid>,
-    /// Whom it is about; `None` for entries of a type that is not known.
+    /// The account or group that it applies to. `None` for entries of an unknown type.
     pub sid: Option<Sid>,
-    /// What follows, such as a condition; of an entry of an unknown type all that follows the
+    /// Further data, such as a condition. For an entry of an unknown type everything after the
     /// flags.
     pub data: Vec<u8>,
 }
 
-/// Bytes that are no security descriptor.
+/// The error for malformed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("security descriptor: {what} at offset {offset} is cut short or contradicts itself")]
 pub struct Malformed {
-    /// The part.
+    /// The malformed part.
     pub what: &'static str,
-    /// Bytes from the start of the descriptor.
+    /// Its offset in the descriptor.
     pub offset: usize,
 }
 
@@ -81,10 +80,10 @@ const HAS_OBJECT: u32 = 1;
 const HAS_INHERITED_OBJECT: u32 = 2;
 
 impl Descriptor {
-    /// Reads a self-relative descriptor.
+    /// Parses a self-relative descriptor.
     ///
     /// # Errors
-    /// Where a part lies beyond the end, or an inner length contradicts an outer one.
+    /// Fails if a part lies beyond the end, or an inner length contradicts an outer one.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let header = Malformed {
             what: "the header",
@@ -118,7 +117,7 @@ impl Descriptor {
         })
     }
 
-    /// Whether there is a DACL, which may be that of everybody for everything.
+    /// Whether the control flag for a DACL is set. Without a DACL everybody then has all rights.
     pub fn has_dacl(&self) -> bool {
         self.control & DACL_PRESENT != 0
     }
@@ -145,7 +144,7 @@ impl Acl {
 }
 
 impl Ace {
-    /// Reads an entry of exactly these bytes.
+    /// Parses an entry of exactly these bytes.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let [kind, flags, _, _, rest @ ..] = bytes else {
             return None;
@@ -201,7 +200,7 @@ fn is_for_objects(kind: u8) -> bool {
     matches!(kind, 5..=8 | 11 | 12 | 15 | 16)
 }
 
-/// The SID at the start of `bytes`, and what follows.
+/// The SID at the start of `bytes`, and the rest.
 fn sid_at_start(bytes: &[u8]) -> Option<(Sid, &[u8])> {
     let length = 8 + 4 * usize::from(*bytes.get(1)?);
     let (sid, rest) = bytes.split_at_checked(length)?;

@@ -4,10 +4,10 @@ use ids::Sid;
 
 use super::{Ace, Acl, Descriptor};
 
-/// The domains whose accounts have short names in the text.
+/// The domains whose accounts have abbreviations in the text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Domains<'s> {
-    /// That of the object.
+    /// The object's domain.
     pub domain: Option<&'s Sid>,
     /// The root of the forest.
     pub root: Option<&'s Sid>,
@@ -134,8 +134,8 @@ const AUTO_INHERIT_REQUIRED: [u16; 2] = [0x0100, 0x0200];
 const AUTO_INHERITED: [u16; 2] = [0x0400, 0x0800];
 
 impl Descriptor {
-    /// The descriptor as text, with rights in the order of their bits. Data that follows the SID of
-    /// an entry, such as a condition, is written in hexadecimal digits as a seventh field.
+    /// The descriptor as text, with rights in the order of their bits. Data after the SID of an
+    /// entry, such as a condition, is a seventh field in hexadecimal digits.
     pub fn to_sddl(&self, domains: Domains<'_>) -> String {
         let mut text = String::new();
         for (letter, sid) in [("O:", &self.owner), ("G:", &self.group)] {
@@ -229,7 +229,7 @@ impl Ace {
     }
 }
 
-/// The letters of the bits of a number; the number itself where a bit has none.
+/// The letters of a number's bits; the number itself if a bit has none.
 fn letters(number: u32, names: &[(u32, &str)]) -> String {
     let known = names.iter().fold(0, |known, (bit, _)| known | bit);
     if number & !known != 0 {

@@ -1,4 +1,4 @@
-//! One value against what a filter says.
+//! Compares a value with the value in a filter.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use super::Substrings;
 use crate::schema::{AttributeSchema, Schema};
 use crate::{Reference, Time, Value, dn};
 
-/// Whether `value` is the one that `bytes` stand for.
+/// Whether `value` equals the filter's `bytes`.
 pub fn is_equal(value: &Value, bytes: &[u8], attribute: &AttributeSchema, schema: &Schema) -> bool {
     let text = std::str::from_utf8(bytes).ok();
     let number = || text.and_then(|text| text.trim().parse::<i64>().ok());
@@ -23,7 +23,7 @@ pub fn is_equal(value: &Value, bytes: &[u8], attribute: &AttributeSchema, schema
         Value::Time(value) | Value::UtcTime(value) => text.and_then(Time::parse) == Some(*value),
         Value::Bytes(value) => {
             value == bytes
-                // Identities are also written as text.
+                // Identities may also be written as text.
                 || text.and_then(|text| text.parse::<Guid>().ok())
                     .is_some_and(|guid| guid.0 == value.as_slice())
         }
@@ -48,7 +48,7 @@ fn is_same_oid(value: &str, text: &str, schema: &Schema) -> bool {
     if value.eq_ignore_ascii_case(text) {
         return true;
     }
-    // One may be written as a name and the other dotted.
+    // One may be a name and the other dotted.
     let dotted = |text: &str| {
         let class = schema.class(text).map(|class| class.oid.clone());
         class.or_else(|| {
@@ -77,7 +77,7 @@ pub fn is_same_object(name: &Reference, text: &str) -> bool {
     }
 }
 
-/// In objectCategory the name of a class stands for its category.
+/// In objectCategory a class name means the category of the class.
 fn is_category(name: &Reference, text: &str, attribute: &AttributeSchema, schema: &Schema) -> bool {
     if !attribute.name.eq_ignore_ascii_case("objectCategory") || text.contains('=') {
         return false;
@@ -88,7 +88,7 @@ fn is_category(name: &Reference, text: &str, attribute: &AttributeSchema, schema
     category.is_some_and(|category| is_same_object(name, &category))
 }
 
-/// How `value` is ordered against what `bytes` stand for; `None` for values without an order.
+/// The order of `value` and the filter's `bytes`. `None` for values without an order.
 pub fn order(value: &Value, bytes: &[u8], attribute: &AttributeSchema) -> Option<Ordering> {
     let text = std::str::from_utf8(bytes).ok();
     Some(match value {
@@ -101,7 +101,7 @@ pub fn order(value: &Value, bytes: &[u8], attribute: &AttributeSchema) -> Option
     })
 }
 
-/// Whether `value` has these parts.
+/// Whether `value` contains these parts.
 pub fn has_parts(value: &Value, parts: &Substrings, attribute: &AttributeSchema) -> bool {
     match value {
         Value::Text(value) if attribute.syntax.is_case_exact() => {

@@ -1,4 +1,4 @@
-//! Filters held against entries.
+//! Evaluates filters on entries.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -11,17 +11,17 @@ use super::{Filter, MatchingRule};
 use crate::schema::AttributeSchema;
 use crate::{Entry, Lookup, Result, Source, Value, Wanted};
 
-/// The objects that lead to another one, by the opposite attribute and that one.
+/// The objects that lead to a target, by opposite attribute and target.
 type Chains = HashMap<(String, Vec<u8>), Arc<HashSet<Guid>>>;
 
-/// Holds a filter against entries of one source.
+/// Evaluates filters on the entries of one source.
 pub struct Matcher<'s> {
     source: &'s dyn Source,
     chains: RefCell<Chains>,
 }
 
 impl<'s> Matcher<'s> {
-    /// For entries of `source`, read with the attributes that the filter asks for.
+    /// For entries of `source`, read with the attributes in the filter.
     pub fn new(source: &'s dyn Source) -> Self {
         Self {
             source,
@@ -29,16 +29,16 @@ impl<'s> Matcher<'s> {
         }
     }
 
-    /// Whether the entry fits.
+    /// Whether the entry matches.
     ///
     /// # Errors
-    /// Where a chain of objects cannot be read.
+    /// Fails if a chain of objects is unreadable.
     pub fn matches(&self, filter: &Filter, entry: &Entry) -> Result<bool> {
         Ok(self.truth(filter, entry)? == Some(true))
     }
 
-    /// `None` where the filter says nothing about the entry, such as for attributes that the schema
-    /// does not know: the opposite says nothing either.
+    /// `None` if the filter is undefined for the entry, for example because the schema lacks an
+    /// attribute. Then its negation is undefined, too.
     fn truth(&self, filter: &Filter, entry: &Entry) -> Result<Option<bool>> {
         let any = |name: &str, test: &dyn Fn(&Value, &AttributeSchema) -> bool| {
             let attribute = self.source.schema().attribute(name)?;
@@ -109,7 +109,7 @@ impl<'s> Matcher<'s> {
         })
     }
 
-    /// Whether the values of the attribute lead from the entry to the object that `target` names.
+    /// Whether the values of the attribute lead from the entry to the object named by `target`.
     fn is_in_chain(&self, name: &str, target: &[u8], entry: &Entry) -> Result<Option<bool>> {
         let Some(attribute) = self.source.schema().attribute(name) else {
             return Ok(None);
@@ -135,7 +135,7 @@ impl<'s> Matcher<'s> {
         Ok(Some(entry.guid.is_some_and(|guid| chain.contains(&guid))))
     }
 
-    /// The objects that lead to `target`, found from there by the opposite attribute.
+    /// The objects that lead to `target`, found from there through the opposite attribute.
     fn leading_to(&self, opposite: &AttributeSchema, target: &str) -> Result<HashSet<Guid>> {
         let wanted = Wanted {
             deleted: true,

@@ -1,4 +1,4 @@
-//! Search filters (RFC 4515): read from text, and held against entries.
+//! Search filters (RFC 4515): parsed from text, and evaluated on entries.
 //!
 //! ```
 //! use objects::filter::Filter;
@@ -18,28 +18,28 @@ use std::collections::HashSet;
 pub use evaluate::Matcher;
 pub use parse::ParseError;
 
-/// A search filter. Values are the bytes that the text stands for.
+/// A search filter. Values are unescaped bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// All of them; true where there are none.
+    /// All of them match; true if there are none.
     And(Vec<Filter>),
-    /// One of them; false where there are none.
+    /// One of them matches; false if there are none.
     Or(Vec<Filter>),
-    /// The opposite.
+    /// The negation.
     Not(Box<Filter>),
     /// The attribute has a value.
     Present(String),
-    /// A value is this one.
+    /// A value equals this one.
     Equal(String, Vec<u8>),
-    /// A value is about this one: here, as equal.
+    /// A value is approximately this one; here, equal.
     Approximate(String, Vec<u8>),
-    /// A value is this one or greater.
+    /// A value is greater than or equal to this one.
     GreaterOrEqual(String, Vec<u8>),
-    /// A value is this one or less.
+    /// A value is less than or equal to this one.
     LessOrEqual(String, Vec<u8>),
-    /// A value has these parts, in this order.
+    /// A value contains these parts, in this order.
     Substrings(String, Substrings),
-    /// By a matching rule.
+    /// A value matches by a rule.
     Extensible {
         /// The attribute.
         attribute: String,
@@ -50,14 +50,14 @@ pub enum Filter {
     },
 }
 
-/// The parts of a value.
+/// The parts of a substring match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Substrings {
-    /// It begins so.
+    /// The start of the value.
     pub first: Option<Vec<u8>>,
-    /// Then these follow somewhere.
+    /// Further parts, in this order.
     pub middle: Vec<Vec<u8>>,
-    /// It ends so.
+    /// The end of the value.
     pub last: Option<Vec<u8>>,
 }
 
@@ -68,13 +68,12 @@ pub enum MatchingRule {
     BitAnd,
     /// 1.2.840.113556.1.4.804: one bit of the number is set.
     BitOr,
-    /// 1.2.840.113556.1.4.1941: the object is named, or one of those that are named names it, and
-    /// so on.
+    /// 1.2.840.113556.1.4.1941: the value refers to the object, directly or through other objects.
     InChain,
 }
 
 impl Filter {
-    /// The attributes that it asks for, in lower case.
+    /// The attributes in the filter, in lower case.
     pub fn attributes(&self) -> HashSet<String> {
         let mut names = HashSet::new();
         self.collect(&mut names);

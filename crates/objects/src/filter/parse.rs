@@ -1,23 +1,23 @@
-//! Filters from text.
+//! Parses filters.
 
 use std::str::FromStr;
 
 use super::{Filter, MatchingRule, Substrings};
 
-/// Filters inside of filters; more is refused, so that no text makes the program run out of stack.
+/// The most nested filters, so that no text exhausts the stack.
 const MOST_NESTED: usize = 64;
 
-/// Text that is no filter.
+/// The error for a malformed filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("filter, at byte {offset}: expected {expected}")]
 pub struct ParseError {
-    /// Bytes from the start of the text.
+    /// Its offset in the text.
     pub offset: usize,
     /// What should stand there.
     pub expected: &'static str,
 }
 
-/// `(attribute=value)` and what is made of it; the outermost parentheses may be left out.
+/// Parses `(attribute=value)` and combinations; the outermost parentheses are optional.
 impl FromStr for Filter {
     type Err = ParseError;
 
@@ -104,7 +104,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands between parentheses, without `&`, `|` and `!`.
+    /// An item in parentheses that does not begin with `&`, `|` or `!`.
     fn item(&mut self) -> Result<Filter, ParseError> {
         let attribute = self.name();
         match self.peek() {
@@ -146,7 +146,7 @@ impl Parser<'_> {
             "1.2.840.113556.1.4.803" => Some(MatchingRule::BitAnd),
             "1.2.840.113556.1.4.804" => Some(MatchingRule::BitOr),
             "1.2.840.113556.1.4.1941" => Some(MatchingRule::InChain),
-            // `attribute:=value` is what `attribute=value` is.
+            // `attribute:=value` means the same as `attribute=value`.
             "" if !attribute.is_empty() => None,
             _ => {
                 self.at = start;

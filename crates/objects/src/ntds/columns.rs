@@ -1,4 +1,4 @@
-//! What each column of `datatable` holds, and values from its bytes.
+//! The roles of the columns of `datatable`, and the decoding of their values.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use super::tables::whole_number;
 use crate::schema::{AttributeNumber, AttributeSchema, Syntax};
 use crate::{Reference, Time, Value, Wanted};
 
-/// A column.
+/// The role of a column.
 pub enum ColumnRole {
-    /// The number of the row, and the like.
+    /// The row's number or the like.
     Fixed(Fixed),
     /// An attribute.
     Attribute(Arc<AttributeSchema>, OidForm),
-    /// Nothing that objects show.
+    /// Not part of an object.
     None,
 }
 
@@ -31,7 +31,7 @@ pub enum Fixed {
     IsObject,
 }
 
-/// How the identifiers of an attribute of the syntax OID are written.
+/// The form of identifiers in an attribute of the syntax OID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OidForm {
     Dotted,
@@ -63,8 +63,7 @@ pub fn roles(data: &Table, vocabulary: &Vocabulary) -> Vec<ColumnRole> {
     columns.map(|column| role(&column.name)).collect()
 }
 
-/// Identifiers of attributes and classes are written dotted only where they give the identifier
-/// itself.
+/// Identifiers of attributes and classes are dotted only in attributes that define them.
 fn oid_form(name: &str) -> OidForm {
     let is = |listed: &[&str]| {
         listed
@@ -89,7 +88,7 @@ fn oid_form(name: &str) -> OidForm {
     }
 }
 
-/// Which attributes of a row are wanted, by position of their columns.
+/// Whether each attribute of a row is requested, by the position of its column.
 pub fn wanted(roles: &[ColumnRole], wanted: &Wanted) -> Vec<bool> {
     roles
         .iter()
@@ -104,7 +103,7 @@ pub fn wanted(roles: &[ColumnRole], wanted: &Wanted) -> Vec<bool> {
         .collect()
 }
 
-/// Bytes as a value of an attribute. Bytes that are none of its syntax are kept as they are.
+/// Decodes a value of an attribute. Bytes that do not fit its syntax stay bytes.
 pub fn decode(
     bytes: &[u8],
     attribute: &AttributeSchema,
@@ -151,13 +150,13 @@ pub fn decode(
             Some((dnt, data)) => Value::TextAndName(utf16(data), name_of(dnt)?),
             None => plain(),
         },
-        // Where a row holds a descriptor's number, the caller has looked that up.
+        // If a row holds a descriptor's number, the caller has looked it up.
         Syntax::Descriptor => Value::Descriptor(bytes.into()),
         Syntax::Octets | Syntax::PresentationAddress => plain(),
     })
 }
 
-/// How a column keeps text.
+/// The encoding of text in a column.
 #[derive(Clone, Copy)]
 pub struct ColumnText<'c>(pub &'c ese::catalog::Column);
 
@@ -173,20 +172,20 @@ impl ColumnText<'_> {
     }
 }
 
-/// A number of a row, then a length that counts itself, then data.
+/// A row's number, then a length that includes itself, then data.
 fn with_name(bytes: &[u8]) -> Option<(Dnt, &[u8])> {
     let (dnt, rest) = bytes.split_first_chunk::<4>()?;
     Some((Dnt::from_le_bytes(*dnt), counted(rest)?))
 }
 
-/// A length that counts itself, then data.
+/// A length that includes itself, then data.
 pub fn counted(bytes: &[u8]) -> Option<&[u8]> {
     let (length, data) = bytes.split_first_chunk::<4>()?;
     let length = (u32::from_le_bytes(*length) as usize).checked_sub(4)?;
     data.get(..length)
 }
 
-/// Text of UTF-16.
+/// Decodes UTF-16.
 pub fn utf16(bytes: &[u8]) -> String {
     let (units, _) = bytes.as_chunks::<2>();
     let units: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();

@@ -1,4 +1,4 @@
-//! What all parts of the reader share.
+//! The state shared by all parts of the reader.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::schema::Vocabulary;
 use super::tables::Tables;
 use crate::{ObjectId, Reference, Result, Wanted};
 
-/// What all parts of the reader share.
+/// The state shared by all parts of the reader.
 pub struct Core {
     pub tables: Tables,
     pub vocabulary: Vocabulary,
@@ -26,7 +26,7 @@ pub struct Core {
     pub recycle_bin: bool,
 }
 
-/// What is wanted of each object, put in terms of the tables.
+/// The requested part of each object, in terms of the tables.
 pub struct Selection<'w> {
     pub wanted: &'w Wanted,
     /// By position in `datatable`.
@@ -58,7 +58,7 @@ impl Core {
         }
     }
 
-    /// The name of a row, and what else a reference to it says.
+    /// The name of a row, and further data for references to it.
     pub fn named(&self, dnt: Dnt) -> Result<Arc<Named>> {
         let words: &HashMap<u32, Arc<str>> = self.vocabulary.attribute_names();
         self.names.get(&self.tables, words, dnt)
@@ -75,7 +75,7 @@ pub fn id_of(dnt: Dnt) -> ObjectId {
     ObjectId(u64::from(dnt as u32))
 }
 
-/// The row of an id; `None` for the id of another source.
+/// The row of an id. `None` for the id of another source.
 pub fn dnt_of(id: ObjectId) -> Option<Dnt> {
     Dnt::try_from(id.0).ok()
 }

@@ -1,4 +1,4 @@
-//! Security descriptors, which objects share.
+//! Security descriptors, shared between objects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::tables::Tables;
 use crate::Result;
 
-/// Descriptors that are kept; then it begins anew.
+/// The capacity of the cache, which is emptied when full.
 const MOST_KEPT: usize = 2000;
 
-/// Descriptors of `sd_table`, read when they are asked for.
+/// A cache of the descriptors in `sd_table`, read on demand.
 #[derive(Default)]
 pub struct Descriptors {
     kept: Mutex<HashMap<i64, Arc<[u8]>>>,
 }
 
 impl Descriptors {
-    /// The descriptor behind what a row holds: the number of a row of `sd_table`, or the descriptor
+    /// The descriptor for a row's value: the number of a row of `sd_table`, or the descriptor
     /// itself.
     pub fn get(&self, tables: &Tables, stored: &[u8]) -> Result<Arc<[u8]>> {
         let (Some(table), Ok(number)) = (&tables.descriptors, <[u8; 8]>::try_from(stored)) else {
@@ -56,7 +56,7 @@ impl Descriptors {
         let row = row.ok_or_else(|| lacks("a row of sd_table"))?;
         debug_assert_eq!(tables.number(&row, Some(id))?, Some(number));
         let bytes = row.value(value)?.ok_or_else(|| lacks("a value"))?;
-        // The first one has four more bytes in front.
+        // The first one is preceded by four bytes.
         let descriptor: Arc<[u8]> = bytes
             .strip_prefix(&[0x0f, 0, 0, 0])
             .unwrap_or(&bytes)

@@ -1,4 +1,4 @@
-//! Who the directory is.
+//! The identity of the directory.
 
 use ntds::Dnt;
 
@@ -17,7 +17,7 @@ const RECYCLE_BIN: [u8; 16] = [
     0xd8, 0xdc, 0x6d, 0x76, 0xd0, 0xac, 0x5e, 0x44, 0xf3, 0xb9, 0xa7, 0xf9, 0xb6, 0x74, 0x4f, 0x2a,
 ];
 
-/// Reads the facts, and notes in `core` whether the Recycle Bin is enabled.
+/// Reads the facts, and records in `core` whether the Recycle Bin is enabled.
 pub fn read(core: &mut Core) -> Result<Facts> {
     let server = read_entry(core, core.tables.server, &Wanted::everything())?;
     let schema = core.tables.schema;

@@ -20,7 +20,7 @@ pub struct LinkColumns {
     deactivated: Option<usize>,
     usn: Option<usize>,
     metadata: Option<usize>,
-    /// Whether rows come in the order of the objects that hold the values.
+    /// Whether rows are sorted by the objects that hold the values.
     pub is_by_link: bool,
 }
 

@@ -10,7 +10,7 @@ use super::tables::{Tables, range_of};
 use crate::schema::{AttributeSchema, Syntax};
 use crate::{AttributeValues, Link, LinkDirection, LinkMetadata, LinkState, Result, Value, Wanted};
 
-/// The links of an object, as they are wanted.
+/// The requested links of an object.
 pub fn of_object(core: &Core, dnt: Dnt, wanted: &Wanted) -> Result<Vec<Link>> {
     let mut links = Vec::new();
     if wanted.links {
@@ -70,7 +70,7 @@ fn each_of_index(
     Ok(())
 }
 
-/// The link of a row; `None` where its attribute is not wanted, or the schema knows none.
+/// The link in a row. `None` if its attribute is not requested, or not in the schema.
 fn link(
     core: &Core,
     stored: &StoredLink,
@@ -106,7 +106,7 @@ fn link(
     }))
 }
 
-/// The links that are present as values of their attributes, behind those of the row.
+/// Adds the present links to the values of their attributes, after those in the row.
 pub fn add_values(links: &[Link], attributes: &mut Vec<AttributeValues>) {
     let present = |link: &&Link| link.state() == LinkState::Present;
     for link in links.iter().filter(present) {

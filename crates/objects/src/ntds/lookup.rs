@@ -1,4 +1,4 @@
-//! Objects by what names them.
+//! Finding objects by name or identity.
 
 use ese::catalog::{Column, Index};
 use ese::rows::{KeyRange, Row, Value};
@@ -13,7 +13,7 @@ use crate::{Lookup, ObjectId, Result, dn};
 const ACCOUNT_NAME: Attribute = Attribute(590_045);
 const PRINCIPAL_NAME: Attribute = Attribute(590_480);
 
-/// The objects that fit.
+/// The matching objects.
 pub fn find(core: &Core, what: &Lookup<'_>) -> Result<Vec<ObjectId>> {
     let found = match what {
         Lookup::Dn(name) => by_name(core, name)?.into_iter().collect(),
@@ -25,7 +25,7 @@ pub fn find(core: &Core, what: &Lookup<'_>) -> Result<Vec<ObjectId>> {
     Ok(found.into_iter().map(id_of).collect())
 }
 
-/// A SID as rows hold it: the bytes of its last part in reverse order.
+/// A SID in the form of a row: the bytes of its last part in reverse order.
 fn stored(sid: &Sid) -> Vec<u8> {
     let mut bytes = sid.to_bytes();
     if bytes.len() > 8
@@ -36,7 +36,7 @@ fn stored(sid: &Sid) -> Vec<u8> {
     bytes
 }
 
-/// From the root down, one part at a time.
+/// Finds an object by name: from the root down, one part at a time.
 fn by_name(core: &Core, name: &str) -> Result<Option<Dnt>> {
     let Some(parts) = dn::parse(name).filter(|parts| !parts.is_empty()) else {
         return Ok(None);
@@ -69,7 +69,7 @@ fn child(core: &Core, parent: Dnt, part: &dn::Rdn) -> Result<Option<Dnt>> {
         let Some(dnt) = own_number(core, &row)? else {
             continue;
         };
-        // Objects of one name but of different naming attributes may stand side by side.
+        // Siblings may have the same name with different naming attributes.
         let name = core.named(dnt)?;
         let kind = dn::rdn(&name.reference.dn)
             .split('=')
@@ -99,7 +99,7 @@ fn own_number(core: &Core, row: &Row<'_>) -> Result<Option<Dnt>> {
     core.tables.dnt(row, core.tables.data.column("DNT_col"))
 }
 
-/// Whether the row is an object and no phantom.
+/// Whether the row is an object, not a phantom.
 fn is_object(core: &Core, row: &Row<'_>) -> Result<bool> {
     let is_object = core
         .tables
@@ -107,7 +107,7 @@ fn is_object(core: &Core, row: &Row<'_>) -> Result<bool> {
     Ok(is_object.is_some_and(|flag| flag != 0))
 }
 
-/// By an index whose keys can be computed, or by reading every row.
+/// Finds rows through an index with computable keys, or by reading every row.
 fn by_bytes(core: &Core, attribute: Attribute, bytes: &[u8]) -> Result<Vec<Dnt>> {
     let tables = &core.tables;
     let Some(column) = tables.column(attribute) else {
@@ -146,7 +146,7 @@ fn by_bytes(core: &Core, attribute: Attribute, bytes: &[u8]) -> Result<Vec<Dnt>>
     Ok(found)
 }
 
-/// By reading the column of every row: the order of text in indices is known to Windows alone.
+/// Finds rows by reading every row: only Windows knows the order of text in indices.
 fn by_text(core: &Core, attribute: Attribute, text: &str) -> Result<Vec<Dnt>> {
     let column = core.tables.column(attribute);
     let wanted = text.to_lowercase();

@@ -1,7 +1,7 @@
 //! The reader of `ntds.dit`.
 //!
 //! ```text
-//! Tables ──> schema ──> Names (DNT to name) ──> columns (bytes to values) ──> rows, links ──> Entry
+//! Tables ─▶ schema ─▶ Names (DNT to name) ─▶ columns (bytes to values) ─▶ rows, links ─▶ Entry
 //! ```
 
 mod columns;
@@ -31,12 +31,12 @@ pub struct Ntds {
     facts: Facts,
 }
 
-/// Where the database lies beneath a folder: in that of a backup or a server, or of "Install From
-/// Media" (IFM).
+/// The paths of the database beneath a folder: of a backup or a server, or of "Install From Media"
+/// (IFM).
 const PLACES: [&str; 3] = ["ntds.dit", "Active Directory/ntds.dit", "NTDS/ntds.dit"];
 
-/// The database at `path`: the file itself, or the one in a folder; `None` where the folder has
-/// none.
+/// The path of the database for `path`: the file itself, or the one in a folder. `None` if the
+/// folder has none.
 pub fn database_at(path: &Path) -> Option<PathBuf> {
     if !path.is_dir() {
         return Some(path.to_path_buf());
@@ -48,20 +48,20 @@ pub fn database_at(path: &Path) -> Option<PathBuf> {
 }
 
 impl Ntds {
-    /// Opens the database at `path`, which may be a folder that holds one.
+    /// Opens the database at `path`: a file, or a folder that contains one.
     ///
     /// # Errors
-    /// Where there is none, where it is no directory's, and where it was not shut down: what counts
-    /// is then still in the logs.
+    /// Fails if there is none, if it is no directory's, and if it is dirty: then the logs hold
+    /// committed changes.
     pub fn open(path: &Path) -> Result<Self> {
         let file = database_at(path).unwrap_or_else(|| path.join(PLACES[0]));
         Self::over(Database::open(file)?)
     }
 
-    /// The directory in a database.
+    /// Opens the directory in a database.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// Same as [`Self::open`].
     pub fn over(database: Database) -> Result<Self> {
         let mut core = Core::over(database)?;
         let facts = facts::read(&mut core)?;

@@ -1,4 +1,4 @@
-//! Names of objects by their numbers.
+//! Names of objects by DNT.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +12,11 @@ use ntds::attribute::Attribute;
 use super::tables::{ROOT, Tables};
 use crate::{Reference, Result, dn};
 
-/// Names that are kept; then it begins anew. Enough for the groups and members of a large
-/// directory, and some 30 MiB.
+/// The capacity of the cache, which is emptied when full. Enough for the groups and members of a
+/// large directory; some 30 MiB.
 const MOST_KEPT: usize = 100_000;
 
-/// The words of the naming attributes that every directory has.
+/// The keywords of the naming attributes that every directory has.
 const WORDS: [(Attribute, &str); 6] = [
     (Attribute::COMMON_NAME, "CN"),
     (Attribute::DOMAIN_COMPONENT, "DC"),
@@ -26,13 +26,13 @@ const WORDS: [(Attribute, &str); 6] = [
     (Attribute::COUNTRY_NAME, "C"),
 ];
 
-/// Names of objects, read when they are asked for.
+/// A cache of the names of objects, read on demand.
 #[derive(Default)]
 pub struct Names {
     kept: Mutex<HashMap<Dnt, Arc<Named>>>,
 }
 
-/// What a reference to a row says.
+/// The data for references to a row.
 #[derive(Debug, Clone)]
 pub struct Named {
     pub reference: Reference,
@@ -49,15 +49,15 @@ struct Part {
 }
 
 impl Names {
-    /// The name of a row, and what else a reference to it says. `words` are the names of attributes
-    /// by number.
+    /// The name of a row, and further data for references to it. `words` are the names of
+    /// attributes by number.
     pub fn get(
         &self,
         tables: &Tables,
         words: &HashMap<u32, Arc<str>>,
         dnt: Dnt,
     ) -> Result<Arc<Named>> {
-        // From the row up to one whose name is known, then down again.
+        // From the row up to the first known name, then down again.
         let mut parts = Vec::new();
         let mut next = dnt;
         let mut above = loop {
@@ -120,7 +120,7 @@ impl Names {
     }
 }
 
-/// The own part of the name of `dnt`, an ancestor of `of` or itself.
+/// The own part of the name of `dnt`, an ancestor of `of` or `of` itself.
 fn read(tables: &Tables, words: &HashMap<u32, Arc<str>>, dnt: Dnt, of: Dnt) -> Result<Part> {
     let lacks =
         |what: &str| tables.inconsistent(&format!("DNT {dnt}, ancestor of DNT {of}"), what, "none");

@@ -20,7 +20,7 @@ use crate::{AttributeValues, Entry, ObjectId, Result, State, Value, dn, metadata
 /// The head of a naming context (`instanceType`).
 const IS_HEAD: i64 = 1;
 
-/// What every entry needs of its row.
+/// The fields of a row that every entry needs.
 #[derive(Default)]
 struct Essentials {
     dnt: Dnt,
@@ -35,7 +35,7 @@ struct Essentials {
 }
 
 impl Core {
-    /// The entry of an id; `None` where there is no such object.
+    /// The entry of an id. `None` if there is no such object.
     pub fn entry(&self, id: ObjectId, selection: &Selection<'_>) -> Result<Option<Entry>> {
         let Some(dnt) = dnt_of(id) else {
             return Ok(None);
@@ -47,7 +47,7 @@ impl Core {
         }
     }
 
-    /// The entry of a row; `None` for phantoms and the root of all names.
+    /// The entry of a row. `None` for phantoms and the root of all names.
     pub fn entry_of(&self, row: &Row<'_>, selection: &Selection<'_>) -> Result<Option<Entry>> {
         let mut essentials = Essentials::default();
         let mut attributes: Vec<AttributeValues> = Vec::new();

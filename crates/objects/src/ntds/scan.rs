@@ -1,4 +1,4 @@
-//! Entries met one by one.
+//! Scans of entries.
 
 use ese::rows::{Entries as IndexEntries, KeyRange, Rows};
 use ntds::Dnt;
@@ -59,9 +59,9 @@ pub fn all<'s>(core: &'s Core, wanted: &'s Wanted) -> Entries<'s> {
     })
 }
 
-/// The entries of `Ancestors_index` beneath an object. Its keys are the numbers of all ancestors
-/// and the object's own, four bytes each, in pieces of eight bytes that are followed by a byte: 9
-/// where another piece follows.
+/// The entries of `Ancestors_index` beneath an object. Its keys are the DNTs of all ancestors and
+/// of the object, four bytes each, in pieces of eight bytes, each followed by a byte: 9 if another
+/// piece follows.
 fn subtree(core: &Core, dnt: Dnt) -> Result<KeyRange> {
     const PIECE: usize = 8;
     const MORE: u8 = 9;
@@ -83,7 +83,7 @@ fn subtree(core: &Core, dnt: Dnt) -> Result<KeyRange> {
         }
         key.extend(piece);
     }
-    // Keys are cut; what is beneath an object so deep is told by its rows.
+    // Keys are truncated; for so deep an object the rows decide what is beneath it.
     let most = core
         .tables
         .data
@@ -98,7 +98,7 @@ struct ByIndex<'s> {
     selection: Selection<'s>,
     entries: IndexEntries<'s>,
     rows: Rows<'s>,
-    /// Only objects of this naming context.
+    /// Restricts the scan to this naming context.
     context: Option<ObjectId>,
     deleted: bool,
     is_over: bool,

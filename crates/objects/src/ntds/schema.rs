@@ -1,4 +1,4 @@
-//! The schema of a directory, from the directory itself.
+//! The schema, read from the directory itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ mod number {
     pub const DEFAULT_OBJECT_CATEGORY: Attribute = Attribute(590_607);
 }
 
-/// What the numbers in a directory's rows stand for.
+/// The meaning of the numbers in a directory's rows.
 pub struct Vocabulary {
     pub schema: Schema,
     pub prefixes: PrefixTable,
@@ -40,7 +40,7 @@ pub struct Vocabulary {
     attributes: HashMap<u32, Arc<str>>,
 }
 
-/// A class before the names of its relatives are known.
+/// A class, before the names of its relatives are known.
 struct Class {
     number: u32,
     parent: Option<u32>,
@@ -49,7 +49,7 @@ struct Class {
 }
 
 impl Vocabulary {
-    /// Reads the schema. `name_of` gives the name of an object, by its number and the words of
+    /// Reads the schema. `name_of` returns the name of an object, by its number and the keywords of
     /// naming attributes.
     pub fn read(
         tables: &Tables,
@@ -103,7 +103,7 @@ impl Vocabulary {
         })
     }
 
-    /// The name of a class; its dotted identifier where it has none.
+    /// The name of a class; its dotted identifier if it has none.
     pub fn class(&self, number: u32) -> Arc<str> {
         let known = self
             .classes
@@ -112,13 +112,13 @@ impl Vocabulary {
         known.cloned().unwrap_or_else(|| self.oid(number))
     }
 
-    /// The dotted identifier behind a number; the number where its prefix is not known.
+    /// The dotted identifier of a number; the number if its prefix is unknown.
     pub fn oid(&self, number: u32) -> Arc<str> {
         let oid = self.prefixes.oid(number);
         oid.unwrap_or_else(|| number.to_string()).into()
     }
 
-    /// The name of an attribute; its dotted identifier where it has none.
+    /// The name of an attribute; its dotted identifier if it has none.
     pub fn attribute(&self, number: u32) -> Arc<str> {
         let known = self
             .attributes
@@ -133,7 +133,7 @@ impl Vocabulary {
     }
 }
 
-/// The prefixes of the directory, those of extensions included.
+/// The prefixes of the directory, including those of extensions.
 fn prefixes(tables: &Tables) -> Result<PrefixTable> {
     let mut prefixes = PrefixTable::default();
     let mut rows = tables.database.rows(&tables.data);
@@ -141,7 +141,7 @@ fn prefixes(tables: &Tables) -> Result<PrefixTable> {
         && let Some(column) = tables.column(number::PREFIX_MAP)
         && let Some(map) = row.value(column)?
     {
-        // Identifiers of prefixes that are not read are shown as numbers.
+        // Identifiers with unread prefixes are shown as numbers.
         let _ = prefixes.add_stored(&map);
     }
     Ok(prefixes)
@@ -183,7 +183,7 @@ impl SchemaRow<'_> {
         }
     }
 
-    /// The attribute that the row describes; `None` where it describes none.
+    /// The attribute in the row. `None` if it describes none.
     fn attribute(&self, prefixes: &PrefixTable) -> Result<Option<AttributeSchema>> {
         let (Some(id), Some(name)) = (self.number(Attribute::ATTRIBUTE_ID)?, self.name()?) else {
             return Ok(None);
@@ -213,7 +213,7 @@ impl SchemaRow<'_> {
         }))
     }
 
-    /// The class that the row describes; `None` where it describes none.
+    /// The class in the row. `None` if it describes none.
     fn class(&self, prefixes: &PrefixTable) -> Result<Option<Class>> {
         let (Some(id), Some(name)) = (self.number(number::GOVERNS_ID)?, self.name()?) else {
             return Ok(None);

@@ -18,8 +18,7 @@ pub struct Tables {
     pub database: Database,
     pub data: Arc<Table>,
     pub links: Arc<Table>,
-    /// None in databases of before Windows Server 2003, whose rows hold their descriptors
-    /// themselves.
+    /// None before Windows Server 2003, when rows held the descriptors themselves.
     pub descriptors: Option<Arc<Table>>,
     pub attributes: AttributeColumns,
     /// The server's NTDS Settings.
@@ -30,7 +29,7 @@ pub struct Tables {
 
 impl Tables {
     pub fn over(database: Database) -> Result<Self> {
-        // It says what is wrong with a file that is no clean directory.
+        // This reports a file that is no clean directory.
         let directory = Directory::of(&database)?;
         let (server, schema) = (directory.server_object()?, directory.schema()?);
         let table = |name: &str| -> Result<Arc<Table>> {
@@ -54,7 +53,7 @@ impl Tables {
         self.attributes.find(&self.data, attribute)
     }
 
-    /// The first number of a column of a row.
+    /// The first value of a row's column, as a number.
     pub fn number(&self, row: &Row<'_>, column: Option<&Column>) -> Result<Option<i64>> {
         match column {
             Some(column) => Ok(as_number(&row.typed(column)?)),
@@ -62,7 +61,7 @@ impl Tables {
         }
     }
 
-    /// The first number of a column of a row, as that of another row.
+    /// The first value of a row's column, as a DNT.
     pub fn dnt(&self, row: &Row<'_>, column: Option<&Column>) -> Result<Option<Dnt>> {
         let number = self.number(row, column)?;
         Ok(number.and_then(|number| Dnt::try_from(number).ok()))
@@ -90,7 +89,7 @@ fn inconsistent(database: &Database, object: &str, expected: &str, found: &str) 
     }
 }
 
-/// A signed little-endian number of up to eight bytes; `None` for other values.
+/// A signed little-endian number of up to eight bytes. `None` for other values.
 pub fn whole_number(bytes: &[u8]) -> Option<i64> {
     Some(match *bytes {
         [a] => a.into(),

@@ -1,4 +1,4 @@
-//! Who the directory is.
+//! The identity of the directory.
 
 use ::samba::ldb::{ExtendedDn, Record};
 
@@ -12,7 +12,7 @@ const RECYCLE_BIN: [u8; 16] = [
     0xd8, 0xdc, 0x6d, 0x76, 0xd0, 0xac, 0x5e, 0x44, 0xf3, 0xb9, 0xa7, 0xf9, 0xb6, 0x74, 0x4f, 0x2a,
 ];
 
-/// Reads the facts: `@ROOTDSE` names what they stand in.
+/// Reads the facts, beginning with `@ROOTDSE`.
 pub fn read(index: &Index) -> Result<Facts> {
     let named = |attribute: &str| -> Option<Reference> {
         let value = index.root.get(attribute)?.first()?;

@@ -1,4 +1,4 @@
-//! All objects of all partitions: where each lies, what names it, what is above it.
+//! All objects of all partitions: their records, identities and parents.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ids::{Guid, Sid};
 use crate::entry::Marks;
 use crate::{Error, Lookup, Result, dn};
 
-/// An object's place among all.
+/// The number of an object in the index.
 pub type Number = u32;
 
 /// An object.
@@ -31,7 +31,7 @@ pub struct Index {
     files: Vec<(PathBuf, ldb::File)>,
     /// The names of the partitions, one for each file.
     partitions: Vec<String>,
-    /// What `@ROOTDSE` of `sam.ldb` says.
+    /// The content of `@ROOTDSE` in `sam.ldb`.
     pub root: HashMap<String, Vec<String>>,
     objects: Vec<Object>,
     names: HashMap<Box<str>, Number>,
@@ -98,7 +98,7 @@ impl Index {
             let record = Record::parse(value).map_err(|malformed| {
                 damaged(path, &format!("key {}: {malformed}", key.escape_ascii()))
             })?;
-            // In the oldest form of records the key has the name.
+            // In the oldest form of records the name is in the key.
             let key_name = || key.strip_prefix(b"DN=")?.split(|byte| *byte == 0).next();
             let Some(name) = record.dn.or_else(key_name) else {
                 return Ok(());
@@ -197,8 +197,8 @@ impl Index {
         self.children.get(&number).map_or(&[], Vec::as_slice)
     }
 
-    /// What lies at most so many levels beneath an object in the same naming context; with all
-    /// levels, itself first.
+    /// The objects at most `levels` levels beneath an object in the same naming context. With all
+    /// levels, the object itself comes first.
     pub fn beneath(&self, base: Number, levels: usize) -> Vec<Number> {
         let context = self.get(base).and_then(|object| object.context);
         let mut found = Vec::new();
@@ -221,7 +221,7 @@ impl Index {
         found
     }
 
-    /// The objects that fit.
+    /// The matching objects.
     pub fn find(&self, what: &Lookup<'_>) -> Vec<Number> {
         let all = |map: &HashMap<Box<str>, Vec<Number>>, text: &str| {
             map.get(text.to_lowercase().as_str())

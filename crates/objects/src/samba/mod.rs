@@ -1,11 +1,10 @@
 //! The reader of a Samba domain controller's databases: `sam.ldb` and its partitions.
 //!
 //! ```text
-//! files (records) ──> Index (names, identities, the tree) ──> schema ──> values ──> Entry
+//! files (records) ─▶ Index (names, identities, tree) ─▶ schema ─▶ values ─▶ Entry
 //! ```
 //!
-//! One pass over all records makes the index. Values are read from the files when they are asked
-//! for.
+//! One pass over all records makes the index. Values are read from the files on demand.
 
 mod facts;
 mod index;
@@ -28,7 +27,7 @@ pub struct Samba {
     facts: Facts,
 }
 
-/// Whether `path` is a folder of a Samba domain controller's databases (`private/`), or its
+/// Whether `path` is the database folder of a Samba domain controller (`private/`), or its
 /// `sam.ldb`.
 pub fn is_samba(path: &Path) -> bool {
     sam(path).is_file() && (path.is_dir() || path.ends_with("sam.ldb"))
@@ -42,11 +41,11 @@ fn sam(path: &Path) -> std::path::PathBuf {
 }
 
 impl Samba {
-    /// Opens the databases in the folder `path` (`private/`), or those of the `sam.ldb` that it
-    /// names. Nobody may write to them meanwhile.
+    /// Opens the databases in the folder `path` (`private/`), or those of a `sam.ldb`. Nobody may
+    /// write to them meanwhile.
     ///
     /// # Errors
-    /// Where a file is missing or damaged.
+    /// Fails if a file is missing or damaged.
     pub fn open(path: &Path) -> Result<Self> {
         let sam = sam(path);
         let index = Index::read(&sam)?;

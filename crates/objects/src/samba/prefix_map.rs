@@ -1,4 +1,4 @@
-//! The prefixes of object identifiers as Samba keeps them in `prefixMap`: NDR, little-endian.
+//! The prefixes of object identifiers in Samba's `prefixMap`: NDR, little-endian.
 //!
 //! `DSDB` as a number (4), reserved (4), number of prefixes (4), pointer (4), number again (4); for
 //! each a number (4), a length (4) and a pointer (4); then for each with a pointer the length again
@@ -8,7 +8,7 @@ use crate::prefix::PrefixTable;
 
 const MAGIC: u32 = 0x4453_4442;
 
-/// Adds the prefixes; `None` where the value is of another form or cut short.
+/// Adds the prefixes. `None` if the value is of another form or truncated.
 pub fn add(table: &mut PrefixTable, value: &[u8]) -> Option<()> {
     let mut at = 0;
     let mut number = || {
@@ -44,8 +44,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn prefixes_are_added(prefixes in proptest::collection::vec((100..999u16, 1..9usize), 0..5), noise: Vec<u8>) {
-            let numbers = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+        fn prefixes_are_added(
+            prefixes in proptest::collection::vec((100..999u16, 1..9usize), 0..5),
+            noise: Vec<u8>,
+        ) {
+            let numbers = |numbers: &[u32]| -> Vec<u8> {
+                numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+            };
             let count = prefixes.len() as u32;
             let mut value = numbers(&[MAGIC, 0, count, 1, count]);
             for (id, length) in &prefixes {

@@ -32,7 +32,7 @@ pub fn read(index: &Index) -> Result<Schema> {
         let record = Record::parse(&bytes)
             .map_err(|malformed| index.damaged(object, &format!("{}: {malformed}", object.dn)))?;
         if let Some(map) = record.value("prefixMap") {
-            // Stamps of attributes whose prefixes are not read are shown by number.
+            // Metadata of attributes with unread prefixes is shown by number.
             let _ = prefix_map::add(&mut prefixes, map);
         }
         let row = SchemaRecord(&record);
@@ -53,7 +53,7 @@ impl SchemaRecord<'_> {
         self.text(name)?.parse().ok()
     }
 
-    /// A number that some write with a sign.
+    /// A number that may be written with a sign.
     fn bits(&self, name: &str) -> Option<u32> {
         self.number::<i64>(name).map(|number| number as u32)
     }
@@ -71,7 +71,7 @@ impl SchemaRecord<'_> {
         let (oid, name) = (self.text("attributeID")?, self.text("lDAPDisplayName")?);
         let syntax = self.text("attributeSyntax")?.strip_prefix("2.5.5.")?;
         let id = prefixes.number(oid);
-        // Without a prefix it has no number, and nothing can refer to it by one.
+        // Without a prefix it has no number, so nothing refers to it by one.
         let number = self.bits("msDS-IntId").or(id).unwrap_or(u32::MAX);
         Some(AttributeSchema {
             name: name.into(),

@@ -1,4 +1,4 @@
-//! Values of records.
+//! The values of a record.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     Value, Wanted, metadata,
 };
 
-/// Fills an entry with what is wanted of its record. An error says in words what is wrong with the
+/// Fills an entry with the requested part of its record. The error says what is wrong with the
 /// record.
 pub fn fill(
     entry: &mut Entry,
@@ -69,7 +69,7 @@ pub fn fill(
     Ok(())
 }
 
-/// An attribute that the schema does not know: nothing says what its values are.
+/// An attribute that is not in the schema, so that the form of its values is unknown.
 fn unknown(name: &str) -> Arc<AttributeSchema> {
     let number = ::ntds::attribute::Attribute(u32::MAX);
     Arc::new(AttributeSchema {
@@ -87,7 +87,7 @@ fn unknown(name: &str) -> Arc<AttributeSchema> {
     })
 }
 
-/// Adds the links of an attribute to the entry, and returns those that are present as values.
+/// Adds the links of an attribute to the entry, and returns the present ones as values.
 fn links(
     entry: &mut Entry,
     element: &Element<'_>,
@@ -141,7 +141,7 @@ fn stamp(stamp: LinkStamp) -> LinkMetadata {
     }
 }
 
-/// The object that a value names; by its GUID, since the name may be an old one.
+/// The object that a value refers to, by its GUID, because the name may be an old one.
 pub fn reference(name: &ExtendedDn<'_>, index: &Index) -> Reference {
     let found = match name.guid {
         Some(guid) => index.find(&Lookup::Guid(guid)),
@@ -163,7 +163,7 @@ pub fn reference(name: &ExtendedDn<'_>, index: &Index) -> Reference {
     }
 }
 
-/// Bytes as a value of an attribute. Bytes that are none of its syntax are kept as they are.
+/// Decodes a value of an attribute. Bytes that do not fit its syntax stay bytes.
 fn decode(bytes: &[u8], attribute: &AttributeSchema, index: &Index) -> Value {
     if attribute.is_secret {
         return Value::Withheld(bytes.len());

@@ -1,4 +1,5 @@
-//! What the tests of this crate share: a repository in a temporary folder, and sources that read a folder.
+//! Helpers for the tests of this crate: a repository in a temporary folder, and sources that read a
+//! folder.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -49,7 +50,7 @@ pub fn request() -> BackupRequest {
     }
 }
 
-/// The files of a folder, in an order that is not the alphabet's, with a manifest made at the end.
+/// The files of a folder, not in alphabetical order, with a manifest made at the end.
 pub struct FolderSource {
     pub folder: PathBuf,
     pub paths: Vec<String>,
@@ -112,7 +113,7 @@ impl Source for FolderSource {
     }
 }
 
-/// Runs Debian's restic on a repository; `None`, with a note, where it is not installed.
+/// Runs Debian's restic on a repository. `None`, with a note, if it is not installed.
 pub fn restic(repository: &Path, arguments: &[&str]) -> Option<Output> {
     let output = Command::new("restic")
         .arg("--no-cache")
@@ -145,7 +146,7 @@ pub fn restic_succeeds(repository: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A repository is made at a place, filled, read back and checked.
+/// Creates, fills, reads and checks a repository at a location.
 pub fn round_trip(location: &str, options: &BTreeMap<String, String>) {
     let place = Location::parse(location).unwrap();
     let password = Password::new(PASSWORD);
@@ -194,7 +195,7 @@ pub fn round_trip(location: &str, options: &BTreeMap<String, String>) {
     );
 }
 
-/// Every file of `folder` equals that of the same path in `other`.
+/// Checks that every file of `folder` equals that of the same path in `other`.
 #[track_caller]
 pub fn same_files(folder: &Path, other: &Path) {
     let paths = FolderSource::new(folder).paths;
@@ -206,7 +207,7 @@ pub fn same_files(folder: &Path, other: &Path) {
     }
 }
 
-/// Content that does not compress and never repeats, cheap to make: SplitMix64 of the position.
+/// Content that does not compress and never repeats, made quickly: SplitMix64 of the position.
 pub struct Noise {
     seed: u64,
     position: u64,
@@ -246,7 +247,7 @@ impl std::io::Read for Noise {
     }
 }
 
-/// Files given as values; the reader of each may do anything.
+/// Files given as values, with arbitrary readers.
 pub struct ListSource {
     pub files: std::vec::IntoIter<SourceFile<'static>>,
 }

@@ -1,5 +1,5 @@
-//! A key that is derived from the password at no cost. A history opens its repositories a dozen times, and the usual
-//! derivation takes half a second and 128 MiB each time, which would be most of what it does.
+//! A key that is cheap to derive from the password. A history opens its repositories a dozen times,
+//! and the usual derivation takes half a second and 128 MiB each time, most of its total.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 
 use crate::common::PASSWORD;
 
-/// The least that scrypt takes, for N, r and p.
+/// scrypt's minimum for N, r and p.
 const LEAST: (u32, u32, u32) = (2, 1, 1);
 
-/// Bytes of nonce in front of what is sealed.
+/// Size of the nonce before a sealed text.
 const NONCE: usize = 16;
 
-/// Seals the repository's master key anew.
+/// Seals the repository's master key again.
 pub fn replace_key(repository: &Path) {
     let keys = repository.join("keys");
     let [dear] = &std::fs::read_dir(&keys).unwrap().collect::<Vec<_>>()[..] else {

@@ -1,4 +1,4 @@
-//! Commands that are killed at a random moment: they run in a process of their own, this test's program again.
+//! Commands killed at random times. Each runs in a process of its own: this test's program again.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -13,15 +13,15 @@ use crate::random::Random;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The variables by which the process is told what to do.
+/// The variables with the process's task.
 const WHAT: &str = "DSBACKUP_HISTORY_WHAT";
 const PATHS: [&str; 2] = ["DSBACKUP_HISTORY_ONE", "DSBACKUP_HISTORY_TWO"];
 const ARGUMENTS: &str = "DSBACKUP_HISTORY_ARGUMENTS";
 
-/// What the process prints when it has opened its repositories and begins.
+/// Printed by the process once it has opened its repositories.
 const READY: &str = "history: ready";
 
-/// Runs a command and kills it; whether that came before its end.
+/// Runs a command and kills it. Returns whether it was killed before its end.
 pub fn step(one: &mut Side, two: &mut Side, place: &mut Place, random: &mut Random) -> bool {
     let some = one.some(random);
     let what = *random
@@ -51,7 +51,8 @@ pub fn step(one: &mut Side, two: &mut Side, place: &mut Place, random: &mut Rand
         "{what} begins: {}",
         place.story()
     );
-    // A command takes some milliseconds; each stretch of its beginning is as likely as the next one, twice as long.
+    // A command takes some milliseconds; each stretch of time is as likely as the next one, which
+    // is twice as long.
     let longest = 1 << (6 + random.below(11));
     let delay = random.below(longest);
     std::thread::sleep(Duration::from_micros(delay));
@@ -66,7 +67,7 @@ pub fn step(one: &mut Side, two: &mut Side, place: &mut Place, random: &mut Rand
     status.code().is_none()
 }
 
-/// The process.
+/// The killed process.
 #[test]
 #[ignore = "run by the histories"]
 fn child() {

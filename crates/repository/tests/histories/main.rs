@@ -1,9 +1,10 @@
-//! Random histories of a repository: backup, forget, prune, copy, repair, two at once, kill -9, and harm done to its
-//! files. Afterwards every snapshot that is listed restores to the byte, or is named as damaged.
+//! Random histories of a repository: backup, forget, prune, copy, repair, two at once, kill -9, and
+//! damage to its files. Afterwards every listed snapshot restores bit by bit, or is reported as
+//! damaged.
 //!
-//! A short form runs with the tests. `DSBACKUP_HISTORIES=200` runs so many and says how far it is, `DSBACKUP_HISTORY=SEED`
-//! runs one again. What is killed depends on the machine's speed, so a seed that found something may have to be run more
-//! than once.
+//! A short form runs with the tests. `DSBACKUP_HISTORIES=200` runs that many and shows progress,
+//! `DSBACKUP_HISTORY=SEED` runs one again. Killed commands depend on the computer's speed, so a
+//! seed that found a bug may have to be run more than once.
 
 mod cheap_key;
 #[path = "../common/mod.rs"]
@@ -21,10 +22,10 @@ use random::Random;
 use repository::*;
 use tally::Tally;
 
-/// Seeds that found something once.
+/// Seeds that once found a bug.
 const FOUND: [u64; 0] = [];
 
-/// How many other histories the short form takes.
+/// The number of further histories in the short form.
 const SHORT: u64 = 4;
 
 #[test]
@@ -49,13 +50,13 @@ fn what_is_listed_restores_or_is_named_as_damaged() {
     tally.conclude();
 }
 
-/// A folder in memory, where there is one: a process that is killed loses nothing of a file system, so nothing is gained
-/// by waiting for disks.
+/// A folder in memory, if possible: killing a process loses nothing of a file system, so waiting
+/// for disks gains nothing.
 fn memory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
-/// One history of two repositories, the second of which snapshots are copied to.
+/// A history of two repositories; snapshots are copied to the second.
 fn history(template: &Path, seed: u64, tally: &mut Tally) {
     let folder = memory();
     let mut random = Random::new(seed);
@@ -100,7 +101,7 @@ fn history(template: &Path, seed: u64, tally: &mut Tally) {
     tally.history(seed, steps, one.is_harmed());
 }
 
-/// A backup beside another writer, each with its own view of the repository.
+/// A backup beside another writer with its own view of the repository.
 fn together(one: &mut Side, other: &Repository, place: &mut Place, random: &mut Random) {
     let first = place.new_backup(random);
     let second = place.new_backup(random);

@@ -1,4 +1,4 @@
-//! What the repositories of a history should hold, beside what they do hold.
+//! The expected content of a history's repositories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
@@ -10,13 +10,13 @@ use repository::*;
 use crate::common::{self, ListSource, PASSWORD, location};
 use crate::random::Random;
 
-/// Bytes of a chunk: the smallest, so that little content makes many.
+/// The size of a chunk: the smallest, so that little content has many.
 const CHUNK: usize = 4096;
 
-/// How long another's lock is waited for.
+/// The longest wait for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A repository to copy for every history: to make one takes long.
+/// A repository that every history copies, because making one takes long.
 pub fn template(path: &Path) {
     let options = InitOptions {
         chunk_size: CHUNK as u32,
@@ -26,7 +26,7 @@ pub fn template(path: &Path) {
     Repository::init(&location(path), &password, &options, &BTreeMap::new()).unwrap();
 }
 
-/// What a backup was given, made again from its number: the numbers of the chunks of each file.
+/// The content of a backup, reproducible from its number: the numbers of the chunks of each file.
 #[derive(Clone)]
 pub struct NewBackup {
     pub label: String,
@@ -81,7 +81,7 @@ impl NewBackup {
         Ok(backup.snapshot)
     }
 
-    /// Compares all files of a snapshot with what was given.
+    /// Compares all files of a snapshot with the original content.
     fn restores(&self, repository: &Repository, snapshot: &SnapshotInfo) -> Result<(), Error> {
         let opened = repository.open_snapshot(snapshot)?;
         assert_eq!(opened.files().count(), self.files.len(), "{}", self.label);
@@ -98,7 +98,7 @@ impl NewBackup {
     }
 }
 
-/// What both repositories share: the backups that were begun, and what was done.
+/// The state shared by both repositories: the backups begun, and the log of steps.
 pub struct Place {
     pub seed: u64,
     begun: BTreeMap<String, NewBackup>,
@@ -122,7 +122,7 @@ impl Place {
         backup
     }
 
-    /// The number of the backup that was begun last.
+    /// The number of the last backup begun.
     pub fn last_number(&self) -> u64 {
         self.begun.len() as u64 - 1
     }
@@ -131,21 +131,22 @@ impl Place {
         self.told.push(what);
     }
 
-    /// For messages: how to come here again.
+    /// For messages: how to reproduce this state.
     pub fn story(&self) -> String {
         format!("DSBACKUP_HISTORY={}: {}", self.seed, self.told.join(", "))
     }
 }
 
-/// One repository, and what it must hold.
+/// A repository and its expected content.
 pub struct Side {
     pub path: PathBuf,
     pub repository: Repository,
-    /// Snapshots that must be listed, by their ids.
+    /// The ids of snapshots that must be listed.
     must: BTreeSet<String>,
-    /// Snapshots that a killed command may have removed.
+    /// The ids of snapshots that a killed command may have removed.
     may: BTreeSet<String>,
-    /// Since a file was harmed: the snapshots that restored after that, and must restore still.
+    /// After damage to a file: the snapshots that could be restored then, and must be restorable
+    /// still.
     sound: Option<BTreeSet<String>>,
 }
 
@@ -169,7 +170,7 @@ impl Side {
         self.sound.is_some()
     }
 
-    /// A snapshot was made.
+    /// Records a new snapshot.
     pub fn has(&mut self, place: &Place, snapshot: SnapshotInfo) {
         if let Some(sound) = &mut self.sound
             && restores(place, &self.repository, &snapshot).is_ok()
@@ -179,7 +180,7 @@ impl Side {
         self.must.insert(snapshot.id);
     }
 
-    /// An error is one only where nothing was harmed.
+    /// Accepts an error only after damage to a file.
     pub fn excuse(&self, place: &Place, error: &Error) {
         let damage = matches!(
             error,
@@ -194,7 +195,7 @@ impl Side {
             .expect("a lock in time")
     }
 
-    /// Some of the snapshots, by their ids.
+    /// The ids of some snapshots.
     pub fn some(&self, random: &mut Random) -> Vec<String> {
         let ids = self.must.iter().cloned();
         ids.filter(|_| random.below(3) == 0).collect()
@@ -218,7 +219,7 @@ impl Side {
         }
     }
 
-    /// A command that was killed may have removed them.
+    /// Records that a killed command may have removed them.
     pub fn may_be_removed(&mut self, ids: &[String]) {
         self.removed(ids);
         self.may.extend(ids.iter().cloned());
@@ -269,7 +270,7 @@ impl Side {
         }
     }
 
-    /// Flips a bit of a file, cuts it short or removes it; says which.
+    /// Flips a bit of a file, truncates or removes it, and describes the damage.
     pub fn harm(&mut self, random: &mut Random) -> String {
         let mut files = common::packs(&self.path);
         for folder in ["index", "snapshots"] {
@@ -302,7 +303,7 @@ impl Side {
         format!("{how} {}", file.strip_prefix(&self.path).unwrap().display())
     }
 
-    /// Notes which snapshots restore after the harm.
+    /// Records which snapshots are restorable after the damage.
     pub fn take_stock(&mut self, place: &Place) {
         self.repository = common::open(&self.path);
         let snapshots = self.repository.snapshots().expect("listed");
@@ -312,7 +313,8 @@ impl Side {
         self.sound = Some(sound.map(|snapshot| snapshot.id).collect());
     }
 
-    /// Every snapshot that is listed restores to the byte, or is named as damaged; and all are listed, or named.
+    /// Checks that every listed snapshot restores bit by bit or is reported as damaged, and that no
+    /// snapshot is missing.
     pub fn verify(&mut self, place: &Place) {
         if self.is_harmed() {
             self.repository = common::open(&self.path);
@@ -378,7 +380,7 @@ impl Side {
         }
     }
 
-    /// After a kill: the snapshots that are there now, whoever made them.
+    /// After a kill: records the existing snapshots, whoever made them.
     pub fn look_again(&mut self, place: &Place) {
         self.repository.unlock(false).expect("unlocked");
         for snapshot in self.repository.snapshots().expect("listed") {

@@ -1,4 +1,4 @@
-//! Random numbers that are the same for the same seed: SplitMix64.
+//! Reproducible random numbers: SplitMix64.
 
 pub struct Random(u64);
 

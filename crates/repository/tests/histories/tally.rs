@@ -1,9 +1,9 @@
-//! How far a run of histories is, said on standard error even where the test's output is kept back.
+//! The progress of a run of histories, on standard error even if the test's output is captured.
 
 use std::io::Write;
 use std::time::Instant;
 
-/// A line after so many histories.
+/// The number of histories per line.
 const OFTEN: usize = 10;
 
 pub struct Tally {
@@ -29,13 +29,13 @@ impl Tally {
         }
     }
 
-    /// A command was killed, before its end or too late.
+    /// Counts a killed command: before its end, or too late.
     pub fn killed(&mut self, in_time: bool) {
         self.killed += 1;
         self.killed_in_time += u32::from(in_time);
     }
 
-    /// A history ended without a difference.
+    /// Counts a history without a difference.
     pub fn history(&mut self, seed: u64, steps: u64, harmed: bool) {
         self.seeds.push(seed);
         self.steps += steps;
