@@ -14,15 +14,15 @@ use crate::tree::{TreeCursor, TreeId};
 
 /// A database, open for reading.
 ///
-/// Threads share it freely; cursors over it are made as needed.
+/// Threads can share it; each makes cursors of its own.
 pub struct Database {
     pages: PageFile,
     catalog: OnceLock<Catalog>,
 }
 
 impl Database {
-    /// Opens the file at `path`. It is read page by page and never mapped into memory: a file that
-    /// is cut short meanwhile gives an error, where a map would end the program.
+    /// Opens the file at `path`. It is read page by page and never mapped into memory: if the file
+    /// is truncated meanwhile, reading gives an error, while a map would end the program.
     ///
     /// The database may be dirty: its pages then lack changes that are only in the logs, and hold
     /// changes that were never committed. [`Self::is_clean`] tells.
@@ -93,7 +93,7 @@ impl Database {
         self.pages.page_size()
     }
 
-    /// How many pages follow the two header pages in the file.
+    /// The number of pages after the two header pages.
     pub fn page_count(&self) -> u32 {
         self.pages.page_count()
     }
@@ -116,7 +116,7 @@ impl Database {
     /// Reads the page `number`.
     ///
     /// # Errors
-    /// Fails if there is no such page, and if it cannot be read or its layout is damaged.
+    /// Fails if there is no such page, if it cannot be read, or if its header or tags are damaged.
     pub fn page(&self, number: Pgno) -> Result<Page<'_>> {
         self.pages.page(number)
     }
@@ -155,7 +155,7 @@ impl Database {
         self.catalog()?.table(&self.pages, name)
     }
 
-    /// The error of a fault in this database.
+    /// The error for a fault in this database.
     pub(crate) fn fault(&self, fault: Fault) -> crate::Error {
         self.pages.fault(fault)
     }

@@ -2,7 +2,7 @@
 
 use crate::record::{FIRST_TAGGED, FIRST_VARIABLE, Fid};
 
-/// The number of a column, with a bit that tells columns of a template from a derived table's own (`JET_COLUMNID`).
+/// The number of a column (`JET_COLUMNID`). A bit marks the columns of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnId(pub u32);
 
@@ -48,11 +48,11 @@ pub struct Column {
     pub code_page: u16,
     /// Its flags.
     pub flags: ColumnFlags,
-    /// The greatest length of a value in bytes, 0 where there is no limit; the length of a fixed column.
+    /// The greatest length of a value in bytes, 0 for no limit; of a fixed column, the length.
     pub max_len: u32,
-    /// Where a fixed column's value lies in the record, in bytes from the record's start.
+    /// The offset of a fixed column's value in the record, in bytes.
     pub record_offset: usize,
-    /// The value of a row that has none.
+    /// The value in rows that store none.
     pub default: Option<Vec<u8>>,
 }
 
@@ -74,24 +74,24 @@ impl ColumnId {
         self.0 & Self::TEMPLATE != 0
     }
 
-    /// Whether every record has a place of fixed length for the column.
+    /// Whether records hold the column's value at a fixed offset (FIDs 1 to 127).
     pub fn is_fixed(self) -> bool {
         self.fid() < FIRST_VARIABLE
     }
 
-    /// Whether every record has a place of variable length for the column.
+    /// Whether records hold the column's value in their variable part (FIDs 128 to 255).
     pub fn is_variable(self) -> bool {
         (FIRST_VARIABLE..FIRST_TAGGED).contains(&self.fid())
     }
 
-    /// Whether only records with a value mention the column.
+    /// Whether records without a value do not mention the column (FIDs from 256).
     pub fn is_tagged(self) -> bool {
         self.fid() >= FIRST_TAGGED
     }
 }
 
 impl ColumnType {
-    /// The type with the number `number`; `None` for a deleted column (0) and for numbers that no engine has.
+    /// The type with the number `number`; `None` for a deleted column (0) and for unknown numbers.
     pub fn new(number: u32) -> Option<Self> {
         Some(match number {
             1 => Self::Bit,
@@ -121,7 +121,7 @@ impl ColumnType {
         self as u32
     }
 
-    /// Whether values may be long values, stored apart from their record.
+    /// Whether values may be long values, stored outside their record.
     pub fn is_long_value(self) -> bool {
         matches!(self, Self::LongBinary | Self::LongText)
     }
@@ -131,7 +131,7 @@ impl ColumnType {
         matches!(self, Self::Text | Self::LongText)
     }
 
-    /// The length of every value in bytes, where the type fixes it.
+    /// The length of every value in bytes; `None` if the type has no fixed length.
     pub fn fixed_len(self) -> Option<usize> {
         match self {
             Self::Bit | Self::UnsignedByte => Some(1),
@@ -169,19 +169,19 @@ flags! {
     is_multi_valued = 0x0008;
     /// Has a default value.
     has_default = 0x0010;
-    /// Changed by additions that do not lock the row.
+    /// Changed by escrow updates: additions that do not lock the row.
     is_escrow = 0x0020;
     /// A callback is called when it becomes zero.
     is_finalize = 0x0040;
-    /// Its default value comes from a callback of the application, which no reader of the file has.
+    /// Its default value comes from a callback of the application, not from the file.
     has_user_defined_default = 0x0080;
-    /// Of a template, and marked so in the records of derived tables.
+    /// Of a template; the records of derived tables mark it.
     is_marked_in_derived = 0x0100;
     /// Its row is deleted when it becomes zero.
     is_delete_on_zero = 0x0200;
-    /// Kept as the first column of the primary index for the sake of old rows.
+    /// A placeholder: the first column of the primary index, kept for old rows.
     is_primary_index_placeholder = 0x0800;
-    /// Compressed where that helps.
+    /// Compressed if that saves space.
     is_compressed = 0x1000;
     /// Encrypted.
     is_encrypted = 0x2000;
@@ -200,12 +200,12 @@ impl Column {
         self.kind.is_text() && self.code_page == UTF_16
     }
 
-    /// The length of the column's values where it is a fixed column.
+    /// The length in bytes of the values of a fixed column.
     pub(crate) fn fixed_len(&self) -> usize {
         self.kind.fixed_len().unwrap_or(self.max_len as usize)
     }
 
-    /// The properties as the engine's interface reports them (`JET_bitColumn...`).
+    /// The properties as the engine's API reports them (`JET_bitColumn...`).
     pub fn grbit(&self) -> u32 {
         let place = match self.id {
             id if id.is_fixed() => 0x1,

@@ -3,7 +3,8 @@
 use super::ColumnId;
 use crate::tree::TreeId;
 
-/// The persistent flags of an index: in the lower half those of `idb.hxx`'s `IDBFLAG`, in the upper those of `IDXFLAG`.
+/// The persistent flags of an index: `IDBFLAG` of `idb.hxx` in the lower half, `IDXFLAG` in the
+/// upper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct IndexFlags(pub u32);
 
@@ -12,7 +13,7 @@ pub struct IndexFlags(pub u32);
 pub struct Index {
     /// The index's name.
     pub name: String,
-    /// Its tree; a primary index is the table's own tree.
+    /// Its tree; that of a primary index is the table's own.
     pub tree: TreeId,
     /// Its flags.
     pub flags: IndexFlags,
@@ -20,15 +21,15 @@ pub struct Index {
     pub key: Vec<KeyColumn>,
     /// Columns that must be NULL, or not be NULL, for a row to have an entry.
     pub conditions: Vec<Condition>,
-    /// The locale by which Unicode text is ordered, such as `en-US`; empty for the invariant locale.
+    /// The locale that orders Unicode text, such as `en-US`; empty for the invariant locale.
     pub locale: String,
-    /// How Unicode text is normalised (`LCMapString` flags); 0 where no column is Unicode text.
+    /// The normalisation of Unicode text (`LCMapString` flags); 0 without Unicode columns.
     pub map_flags: u32,
     /// The greatest length of a column's part of the key, in bytes.
     pub segment_most: u16,
     /// The greatest length of a key, in bytes.
     pub key_most: u16,
-    /// How text is cut into the pieces that are indexed, where the index is one of substrings.
+    /// The division of text into indexed substrings; `None` if the index has none.
     pub tuples: Option<TupleLimits>,
 }
 
@@ -37,7 +38,7 @@ pub struct Index {
 pub struct KeyColumn {
     /// The column.
     pub column: ColumnId,
-    /// Whether it is ordered from the greatest value down.
+    /// Whether its values are in descending order.
     pub descending: bool,
 }
 
@@ -46,22 +47,22 @@ pub struct KeyColumn {
 pub struct Condition {
     /// The column.
     pub column: ColumnId,
-    /// Whether it must be NULL, or else must not.
+    /// Whether it must be NULL; otherwise it must not.
     pub must_be_null: bool,
 }
 
-/// How an index of substrings cuts text, in characters.
+/// The division of text into indexed substrings (tuples), in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TupleLimits {
-    /// The shortest piece.
+    /// The shortest substring.
     pub shortest: u32,
-    /// The longest piece.
+    /// The longest substring.
     pub longest: u32,
-    /// How many characters of the text are looked at.
+    /// The number of characters of the text that are indexed.
     pub indexed: u32,
-    /// How far the next piece begins after the one before.
+    /// The distance from the start of one substring to the start of the next.
     pub step: u32,
-    /// Where the first piece begins.
+    /// The start of the first substring.
     pub first: u32,
 }
 
@@ -82,11 +83,11 @@ flags! {
     allows_all_nulls = 0x0002;
     /// Rows whose first key column is NULL have an entry.
     allows_first_null = 0x0004;
-    /// Rows of which some key columns are NULL have an entry.
+    /// Rows with some key columns NULL have an entry.
     allows_some_nulls = 0x0008;
     /// No key column may be NULL.
     forbids_nulls = 0x0010;
-    /// The rows themselves are in the order of this index.
+    /// The table's rows are in the order of this index.
     is_primary = 0x0020;
     /// The application named the locale.
     is_locale_set = 0x0040;
@@ -98,19 +99,19 @@ flags! {
     is_derived = 0x0200;
     /// A key column is Unicode text.
     has_localized_text = 0x0400;
-    /// NULL follows all values.
+    /// NULL sorts after all values.
     sorts_nulls_high = 0x0800;
-    /// All combinations of the values of multi-valued columns are indexed.
+    /// Every combination of the values of multi-valued columns has an entry.
     is_cross_product = 0x2000;
-    /// Keys are not cut to the greatest length: longer ones are refused.
+    /// Keys over the greatest length are refused, not truncated.
     forbids_truncation = 0x4000;
-    /// Values of the same sequence number of multi-valued columns are indexed together.
+    /// Values of multi-valued columns with the same sequence number share an entry.
     is_nested_table = 0x8000;
-    /// Key columns are stored with four bytes each.
+    /// The catalog stores each key column in four bytes.
     has_extended_columns = 0x0001_0000;
     /// GUIDs are ordered as .NET orders them.
     is_dot_net_guid = 0x0002_0000;
-    /// The index has no entries for rows that were there when it was made.
+    /// Rows older than the index have no entries.
     is_deferred_populate = 0x0004_0000;
 }
 
@@ -121,7 +122,8 @@ impl std::fmt::Debug for IndexFlags {
 }
 
 impl Index {
-    /// The properties as the engine's interface reports them (`JET_bitIndex...`), except that an index is Unicode.
+    /// The properties as the engine's API reports them (`JET_bitIndex...`), without
+    /// `JET_bitIndexUnicode`.
     pub fn grbit(&self) -> u32 {
         const LONGEST_OLD_KEY: u16 = 255;
         let flags = self.flags;

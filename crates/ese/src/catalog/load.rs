@@ -1,4 +1,4 @@
-//! Reading the catalog's records of a table.
+//! Reads the catalog's records of a table.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::page_file::PageFile;
 use crate::record::{Fid, Malformed};
 use crate::tree::{TreeCursor, TreeId};
 
-/// Calls `visit` with all records of a catalog, or with those of one table, in the order of their keys: table by table
-/// the table, its columns, its indices, its long values.
+/// Calls `visit` with all records of a catalog, or with those of one table, in key order: for each
+/// table the table itself, its columns, its indices, its long values.
 pub(super) fn scan(
     pages: &PageFile,
     catalog: TreeId,
@@ -63,7 +63,7 @@ fn record_error(pages: &PageFile, page: u32, tag: usize, malformed: Malformed) -
     )
 }
 
-/// The start of the catalog's keys of a table: the normalised object id.
+/// The prefix of a table's keys in the catalog: the normalised object id.
 fn key_of_table(objid: u32) -> [u8; 5] {
     let [a, b, c, d] = (objid ^ 0x8000_0000).to_be_bytes();
     [0x7f, a, b, c, d]
@@ -105,7 +105,7 @@ pub(super) fn table(
         .map(|name| template(&name))
         .transpose()?;
     if [super::CATALOG, super::SHADOW_CATALOG].contains(&entry.tree) {
-        // What the catalog says about its own columns is not meant: the engine knows them without it.
+        // The catalog's offsets of its own columns are wrong; the engine has them built in.
         columns
             .iter_mut()
             .for_each(|column| column.record_offset = 0);
@@ -175,7 +175,7 @@ pub(super) fn table(
     }))
 }
 
-/// A column; `None` for one that was deleted.
+/// A column; `None` if it was deleted.
 fn column(pages: &PageFile, entry: &TableEntry, row: &CatalogRow<'_>) -> Result<Option<Column>> {
     const DELETED: u32 = 0;
     let name = decode_1252(row.name);
@@ -211,7 +211,7 @@ fn column(pages: &PageFile, entry: &TableEntry, row: &CatalogRow<'_>) -> Result<
     Ok(Some(Column {
         id,
         kind,
-        // The upper half of the field is not the code page's.
+        // The code page is the lower half of the field.
         code_page: row.pages_or_locale as u16,
         flags,
         max_len: row.space,
@@ -224,7 +224,7 @@ fn column(pages: &PageFile, entry: &TableEntry, row: &CatalogRow<'_>) -> Result<
     }))
 }
 
-/// Fixed columns without a place in the catalog follow the column before them.
+/// Fixed columns without an offset in the catalog follow the column before them.
 fn patch_offsets(columns: &mut [Column], template: Option<&Table>) {
     const FIRST_OFFSET: usize = 4;
     let after = |column: &Column| column.record_offset + column.fixed_len();
@@ -244,7 +244,7 @@ fn patch_offsets(columns: &mut [Column], template: Option<&Table>) {
     }
 }
 
-/// An index, as yet without its columns.
+/// An index, still without its key columns.
 fn index(row: &CatalogRow<'_>) -> Index {
     const OLD_KEY_MOST: u16 = 255;
     const OLD_MAP_FLAGS: u32 = 0x3_0401;
@@ -270,7 +270,7 @@ fn index(row: &CatalogRow<'_>) -> Index {
     }
 }
 
-/// The engine takes the limits of a primary index for smaller where its columns can never make a longer key.
+/// The engine lowers the limits of a primary index to the longest key that its columns can form.
 fn shorten_primary_key<'c>(index: &mut Index, column: impl Fn(ColumnId) -> Option<&'c Column>) {
     const SEGMENT_HEADER: usize = 1;
     let segment_most =
@@ -343,8 +343,8 @@ fn extended_segments(bytes: &[u8]) -> Option<Vec<Segment>> {
     )
 }
 
-/// The first fixed, variable and tagged column that a derived table has itself: in the old form its numbers follow those
-/// of the template.
+/// The first fixed, variable and tagged column of a derived table itself: in the old form their
+/// numbers follow those of the template.
 #[derive(Clone, Copy)]
 struct OwnFirst(Option<[Fid; 3]>);
 
@@ -376,7 +376,7 @@ impl OwnFirst {
     }
 }
 
-/// Segments of two bytes: the column, negative where it is descending or must be NULL.
+/// Segments of two bytes: the column, negative if it is descending or must be NULL.
 fn old_segments(bytes: &[u8], of_template: bool, own_first: OwnFirst) -> Option<Vec<Segment>> {
     if !bytes.len().is_multiple_of(2) {
         return None;

@@ -1,5 +1,5 @@
-//! The catalog: the tree of the table MSysObjects, whose records describe all tables, columns, indices and long-value
-//! trees (`cat.hxx`, `_cat.cxx`).
+//! The catalog: the tree of the table MSysObjects, whose records describe all tables, columns,
+//! indices and long-value trees (`cat.hxx`, `_cat.cxx`).
 
 mod column;
 mod index;
@@ -29,16 +29,16 @@ pub const CATALOG: TreeId = TreeId { root: 4, objid: 2 };
 /// The tree of the catalog's copy, MSysObjectsShadow.
 pub const SHADOW_CATALOG: TreeId = TreeId { root: 24, objid: 3 };
 
-/// What the catalog says about a table at first glance.
+/// A table in the catalog, without its columns and indices.
 #[derive(Debug, Clone)]
 pub struct TableEntry {
     /// The table's name.
     pub name: String,
-    /// The table's tree: the primary index, or the records in the order of their insertion.
+    /// The table's tree: the primary index, or the records in order of insertion.
     pub tree: TreeId,
     /// The table's flags.
     pub flags: TableFlags,
-    /// The tree of the table's long values, where it has one.
+    /// The tree of the table's long values, if it has one.
     pub long_values: Option<TreeId>,
 }
 
@@ -53,7 +53,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The catalog, or where it is damaged its copy.
+    /// Reads the catalog, or its copy if the catalog is damaged.
     pub(crate) fn read(pages: &PageFile) -> Result<Self> {
         match Self::read_from(pages, CATALOG) {
             Err(fault @ Error::Damaged { .. }) => match Self::read_from(pages, SHADOW_CATALOG) {
@@ -67,12 +67,12 @@ impl Catalog {
         }
     }
 
-    /// What is wrong with the catalog, where this is its copy (`MSysObjectsShadow`).
+    /// The damage of the catalog, if this is its copy (`MSysObjectsShadow`).
     pub fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()
     }
 
-    /// The catalog in the tree `tree`, which may be that of the catalog's copy.
+    /// Reads the catalog in `tree`, which may be that of the copy.
     pub(crate) fn read_from(pages: &PageFile, tree: TreeId) -> Result<Self> {
         let mut tables: Vec<TableEntry> = Vec::new();
         let mut long_values: Vec<(u32, TreeId)> = Vec::new();
@@ -115,7 +115,7 @@ impl Catalog {
         &self.tables
     }
 
-    /// The entry of the table `name`: in its exact spelling, or else in any case.
+    /// The entry of the table `name`: the exact spelling if there is one, otherwise in any case.
     pub fn entry(&self, name: &str) -> Option<&TableEntry> {
         match self.by_name.get(name) {
             Some(position) => self.tables.get(*position),
@@ -130,7 +130,8 @@ impl Catalog {
             .transpose()
     }
 
-    /// Columns and indices of `entry`, read once. A template has no template of its own.
+    /// The table of `entry` with its columns and indices, read once. `may_derive` is whether it may
+    /// have a template: a template has none itself.
     pub(crate) fn load(
         &self,
         pages: &PageFile,
@@ -164,7 +165,7 @@ impl Catalog {
     }
 }
 
-/// The error of a catalog that contradicts itself about `object`.
+/// The error for a catalog that contradicts itself about `object`.
 #[cold]
 fn catalog_error(pages: &PageFile, object: &str, expected: &str, found: String) -> Error {
     Error::Damaged {

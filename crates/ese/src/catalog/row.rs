@@ -1,10 +1,11 @@
-//! The records of the catalog. Their columns have fixed numbers and places, else nothing could be read at all.
+//! The records of the catalog. Their columns have fixed numbers and offsets, known without a
+//! catalog.
 
 use crate::page::{Node, PageView, u16_at, u32_at};
 use crate::record::{Fid, Malformed, Record, Slot, Tagged, ValueForm};
 use crate::tree::TreeId;
 
-/// What a record of the catalog describes (`sysobj...` in `cat.hxx`).
+/// The kind of object that a catalog record describes (`sysobj...` in `cat.hxx`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ObjectKind {
     Table,
@@ -15,7 +16,7 @@ pub(crate) enum ObjectKind {
     Other(u16),
 }
 
-/// A record of the catalog. Several columns have one meaning for columns and another for trees.
+/// A record of the catalog. Several fields differ in meaning between columns and trees.
 #[derive(Debug, Clone)]
 pub(crate) struct CatalogRow<'a> {
     /// The object id of the table that the object belongs to.
@@ -29,7 +30,7 @@ pub(crate) struct CatalogRow<'a> {
     /// The density of a tree, or the greatest length of a column.
     pub space: u32,
     pub flags: u32,
-    /// First pages of a tree, code page of a column, locale of an index.
+    /// The number of initial pages of a tree, the code page of a column, or the locale of an index.
     pub pages_or_locale: u32,
     pub record_offset: Option<u16>,
     pub map_flags: Option<u32>,
@@ -42,7 +43,7 @@ pub(crate) struct CatalogRow<'a> {
     pub segment_most: Option<u16>,
     pub conditions: Option<&'a [u8]>,
     pub tuple_limits: Option<&'a [u8]>,
-    /// The version of the rules by which an index orders text, and their GUID.
+    /// The version of the sort order of an index's text; `sort_id` is its GUID.
     pub sort_version: Option<&'a [u8]>,
     pub sort_id: Option<&'a [u8]>,
     pub locale_name: Option<&'a [u8]>,
@@ -74,7 +75,7 @@ const SORT_ID: Fid = 137;
 const LOCALE_NAME: Fid = 261;
 
 impl<'a> CatalogRow<'a> {
-    /// Reads the record in `node`, a node of the leaf `page` of the catalog or its shadow.
+    /// Reads the record in `node` of the leaf `page`, of the catalog or its copy.
     pub fn read(page: PageView<'a>, node: &Node<'a>) -> Result<Self, Malformed> {
         let record = Record::new(node.data, page.size(), page.flags().has_new_record_format())?;
         let fixed = |(fid, offset, len)| -> Result<Option<&'a [u8]>, Malformed> {
@@ -144,7 +145,7 @@ impl<'a> CatalogRow<'a> {
         })
     }
 
-    /// Whether this is a column that was deleted.
+    /// Whether this is a deleted column.
     pub fn is_deleted_column(&self) -> bool {
         const NO_TYPE: u32 = 0;
         self.kind == ObjectKind::Column && self.root_or_type == NO_TYPE

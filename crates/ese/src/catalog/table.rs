@@ -20,7 +20,7 @@ pub struct Table {
     pub tree: TreeId,
     /// Its flags.
     pub flags: TableFlags,
-    /// The tree of its long values, where it has one.
+    /// The tree of its long values, if it has one.
     pub long_values: Option<TreeId>,
     /// The length of the chunks of its long values, in bytes.
     pub chunk_len: u32,
@@ -33,7 +33,7 @@ pub struct Table {
     sections: Vec<Section>,
 }
 
-/// The columns of a table itself, or those of its template, by their places in a record.
+/// The columns of a table itself, or those of its template, by their storage in a record.
 #[derive(Debug, Default)]
 pub(crate) struct Section {
     /// Whether records mark the tagged columns of this section as derived.
@@ -48,7 +48,7 @@ pub(crate) struct Section {
 }
 
 impl TableFlags {
-    /// The engine's own.
+    /// A table of the engine itself.
     pub fn is_system(self) -> bool {
         self.0 & 0x8000_0000 != 0
     }
@@ -75,7 +75,7 @@ impl std::fmt::Debug for TableFlags {
     }
 }
 
-/// The highest column numbers that a table ever gave out, deleted columns included.
+/// The highest column numbers that a table ever used, deleted columns included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastColumns {
     pub fixed: Fid,
@@ -94,7 +94,7 @@ impl Default for LastColumns {
 }
 
 impl LastColumns {
-    /// Takes in the column `fid`.
+    /// Counts the column `fid`.
     pub fn note(&mut self, fid: Fid) {
         let last = match fid {
             FIRST_TAGGED.. => &mut self.tagged,
@@ -105,7 +105,7 @@ impl LastColumns {
     }
 }
 
-/// What a table is made of, before it is put in order.
+/// The parts of a table, unsorted.
 pub(super) struct Parts {
     pub name: String,
     pub tree: TreeId,
@@ -140,7 +140,8 @@ impl Table {
         };
         let is_derived = parts.template.is_some();
         for (position, column) in columns.iter().enumerate() {
-            // Templates of the oldest form share the derived table's numbers and leave no mark in its records.
+            // Templates of the oldest form share the derived table's numbers; its records do not
+            // mark them.
             let of_template = is_derived
                 && column.id.is_template()
                 && (!column.id.is_tagged() || column.flags.is_marked_in_derived());
@@ -169,12 +170,12 @@ impl Table {
         }
     }
 
-    /// The columns by number; those of a template follow the table's own.
+    /// The columns by number: the table's own, then those of its template.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The column `name`: in its exact spelling, or else in any case.
+    /// The column `name`: the exact spelling if there is one, otherwise in any case.
     pub fn column(&self, name: &str) -> Option<&Column> {
         match self.column_names.get(name) {
             Some(position) => self.columns.get(*position),
@@ -201,13 +202,13 @@ impl Table {
         &self.indexes
     }
 
-    /// The index `name`: in its exact spelling, or else in any case.
+    /// The index `name`: the exact spelling if there is one, otherwise in any case.
     pub fn index(&self, name: &str) -> Option<&Index> {
         let exact = self.indexes.iter().find(|index| index.name == name);
         exact.or_else(|| (self.indexes.iter()).find(|index| index.name.eq_ignore_ascii_case(name)))
     }
 
-    /// The primary index; a table without one keeps its rows in the order of their insertion.
+    /// The primary index; a table without one has its rows in order of insertion.
     pub fn primary_index(&self) -> Option<&Index> {
         self.indexes.iter().find(|index| index.flags.is_primary())
     }
@@ -222,7 +223,7 @@ impl Table {
         &self.sections
     }
 
-    /// The positions of all columns, in the order in which [`crate::rows::Row::visit`] meets their values: that of
+    /// The positions of all columns, in the order of values in [`crate::rows::Row::visit`]: that of
     /// [`Self::columns`], except in tables derived from a template of the oldest form.
     pub fn visit_order(&self) -> Vec<usize> {
         let of_section = |section: &Section| -> Vec<usize> {
@@ -258,7 +259,7 @@ impl Section {
         }
     }
 
-    /// The position of the tagged column `fid` in the table's columns; `None` where it was deleted.
+    /// The position of the tagged column `fid` in the table's columns; `None` if it was deleted.
     #[inline]
     pub fn tagged(&self, fid: Fid) -> Option<usize> {
         let slot = usize::from(fid.checked_sub(FIRST_TAGGED)?);

@@ -1,12 +1,13 @@
-//! The code page of names.
+//! The code page of names, and the names of locales.
 
-/// What code page 1252 has at 0x80 to 0x9f.
+/// The characters of code page 1252 at 0x80 to 0x9f.
 const FROM_128: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// Text in the code page 1252 ("ANSI"); bytes that it leaves open become the characters of the same number.
+/// Decodes text in code page 1252 ("ANSI"). Bytes without a character become the character of the
+/// same number.
 pub(crate) fn decode_1252(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -17,7 +18,7 @@ pub(crate) fn decode_1252(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The bytes of `text` in code page 1252; `None` where it has no such character.
+/// Encodes `text` in code page 1252; `None` if that lacks one of the characters.
 pub(crate) fn encode_1252(text: &str) -> Option<Vec<u8>> {
     text.chars()
         .map(|character| match u8::try_from(character) {
@@ -29,9 +30,10 @@ pub(crate) fn encode_1252(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// The locale name of a locale's number, as databases before 2012 stored it; 0 and 127 are the invariant locale.
+/// The name of a locale by its number, which databases before 2012 stored. The numbers 0 and 127
+/// are the invariant locale.
 ///
-/// Numbers that are not listed become `lcid-` and the number.
+/// An unknown number gives `lcid-` and the number.
 pub(super) fn locale_name(lcid: u32) -> String {
     const NAMES: [(u16, &str); 57] = [
         (0x0000, ""),

@@ -1,15 +1,15 @@
-//! The pages read last, for sources that do not lie in memory.
+//! The last pages read, for sources that are not in memory.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::page::Pgno;
 
-/// A bounded number of pages. Every page has one place, which it shares with others: what was read last is kept, and
-/// readers of different places never wait for each other.
+/// A bounded number of pages, in slots. Several page numbers share a slot, which keeps the last
+/// page read. Readers of different slots never wait for each other.
 #[derive(Debug)]
 pub(super) struct PageCache {
-    places: Box<[Mutex<Option<Kept>>]>,
+    slots: Box<[Mutex<Option<Kept>>]>,
     page_len: usize,
 }
 
@@ -23,21 +23,21 @@ impl PageCache {
     /// A cache of at most `capacity` pages of `page_len` bytes.
     pub fn new(capacity: usize, page_len: usize) -> Self {
         Self {
-            places: (0..capacity.max(1)).map(|_| Mutex::default()).collect(),
+            slots: (0..capacity.max(1)).map(|_| Mutex::default()).collect(),
             page_len,
         }
     }
 
-    /// The page `number`: as it is kept, or read by `fill`.
+    /// The page `number`: from the cache, or read by `fill`.
     pub fn get_or_read(
         &self,
         number: Pgno,
         fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
     ) -> io::Result<Arc<[u8]>> {
-        let place = &self.places[number as usize % self.places.len()];
-        // What was kept there is given up; its memory serves again where nobody reads it any more.
+        let slot = &self.slots[number as usize % self.slots.len()];
+        // The other page leaves the slot; its memory is used again if no reader holds it.
         let spare = {
-            let mut kept = lock(place);
+            let mut kept = lock(slot);
             match &*kept {
                 Some(kept) if kept.number == number => return Ok(Arc::clone(&kept.page)),
                 _ => kept.take().map(|kept| kept.page),
@@ -50,7 +50,7 @@ impl PageCache {
             Some(bytes) => fill(bytes)?,
             None => return Err(io::Error::other("a page's memory is in use")),
         }
-        *lock(place) = Some(Kept {
+        *lock(slot) = Some(Kept {
             number,
             page: Arc::clone(&page),
         });
@@ -58,10 +58,8 @@ impl PageCache {
     }
 }
 
-fn lock(place: &Mutex<Option<Kept>>) -> MutexGuard<'_, Option<Kept>> {
-    place
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock(slot: &Mutex<Option<Kept>>) -> MutexGuard<'_, Option<Kept>> {
+    slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]
@@ -81,7 +79,7 @@ mod tests {
         let first = read(1);
         let again = cache.get_or_read(1, |_| Err(io::Error::other("read twice")));
         assert_eq!(&*again.expect("kept"), [1; 8]);
-        // Another page takes the place; who holds the first still sees it.
+        // Another page takes the slot; a reader that holds the first still sees it.
         assert_eq!(*read(3), [3; 8]);
         assert_eq!(*first, [1; 8]);
         assert_eq!(*read(5), [5; 8]);

@@ -16,7 +16,7 @@ use verified::VerifiedPages;
 
 /// A database file, open for reading its pages.
 ///
-/// Threads share it freely.
+/// Threads can share it.
 pub struct PageFile {
     file: PathBuf,
     source: Box<dyn Source>,
@@ -45,8 +45,8 @@ enum PageBytes<'db> {
 const CACHE_BYTES: usize = 8 << 20;
 
 impl PageFile {
-    /// Opens the file at `path`. It is read page by page and never mapped into memory: if it is cut
-    /// short meanwhile, that is an error, where a map would end the program.
+    /// Opens the file at `path`. It is read page by page and never mapped into memory: if the file
+    /// is truncated meanwhile, reading gives an error, while a map would end the program.
     ///
     /// # Errors
     /// Fails if this is no regular file, or its header cannot be read.
@@ -95,7 +95,7 @@ impl PageFile {
         self.page_size
     }
 
-    /// How many pages follow the two header pages in the file.
+    /// The number of pages after the two header pages.
     pub fn page_count(&self) -> u32 {
         self.page_count
     }
@@ -111,6 +111,9 @@ impl PageFile {
     }
 
     /// Reads the page `number`.
+    ///
+    /// # Errors
+    /// Fails if there is no such page, if it cannot be read, or if its header or tags are damaged.
     pub fn page(&self, number: Pgno) -> Result<Page<'_>> {
         if number == 0 || number > self.page_count {
             let expected = format!("a page from 1 to {}", self.page_count);
@@ -146,7 +149,7 @@ impl PageFile {
         Ok(Page { bytes, layout })
     }
 
-    /// The file ended before the page, which it held when it was opened.
+    /// The error for a page beyond the end of the file, which was longer when it was opened.
     #[cold]
     fn cut_short(&self, number: Pgno) -> Error {
         self.fault(Fault::new(
@@ -157,7 +160,7 @@ impl PageFile {
         ))
     }
 
-    /// The error of a fault in this file.
+    /// The error for a fault in this file.
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         fault.in_file(&self.file, self.page_size)
     }

@@ -1,4 +1,4 @@
-//! Which pages' checksums were found right already.
+//! The pages whose checksums were verified.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,13 +10,13 @@ use crate::page::{Fault, Pgno};
 pub(super) struct VerifiedPages(Box<[AtomicU64]>);
 
 impl VerifiedPages {
-    /// No page yet, of those up to `last`.
+    /// No page verified yet; `last` is the last page number.
     pub fn new(last: Pgno) -> Self {
         let words = last as usize / 64 + 1;
         Self((0..words).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// Checks the page `number`, unless that was done before.
+    /// Verifies the page `number`, once.
     #[inline]
     pub fn check(&self, number: Pgno, page: &[u8]) -> Result<(), Fault> {
         let bit = 1 << (number % 64);

@@ -1,10 +1,10 @@
-//! Moving through the nodes of a tree.
+//! A cursor over the nodes of a tree.
 
 use crate::page::{Fault, Node, PageView, Pgno};
 use crate::page_file::{Page, PageFile};
 use crate::{Error, Result};
 
-/// Which tree: its root page and the object that all its pages belong to.
+/// A tree: its root page and the object of all its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TreeId {
     /// The root page (FDP).
@@ -15,18 +15,18 @@ pub struct TreeId {
 
 /// A position in a tree.
 ///
-/// Nodes that the engine deleted but did not yet clean up are met like all others; readers of rows and indices skip
-/// them.
+/// The cursor also visits nodes that are deleted but not yet cleaned up; readers of rows and
+/// indices skip them.
 pub struct TreeCursor<'db> {
     pages: &'db PageFile,
     tree: TreeId,
-    /// The leaf and the node in it; an index of `usize::MAX` stands before the leaf's first node.
+    /// The leaf and the index of the node; [`BEFORE_FIRST`] is before the leaf's first node.
     position: Option<(Page<'db>, usize)>,
-    /// How many leaves may still be visited: a cycle of pages runs out of them.
+    /// The number of leaves that may still be visited, so that a cycle of pages ends.
     leaves_left: u32,
 }
 
-/// Deeper trees cannot be built: every branch page has at least two children and page numbers have 31 bits.
+/// The greatest depth: every branch page has at least two children, and page numbers have 31 bits.
 const MAX_DEPTH: u32 = 32;
 
 const BEFORE_FIRST: usize = usize::MAX;
@@ -42,7 +42,7 @@ impl<'db> TreeCursor<'db> {
         }
     }
 
-    /// The file that its pages are in.
+    /// The file with the tree's pages.
     pub fn pages(&self) -> &'db PageFile {
         self.pages
     }
@@ -52,7 +52,7 @@ impl<'db> TreeCursor<'db> {
         self.tree
     }
 
-    /// The current leaf page, where the cursor has a position.
+    /// The current leaf page; `None` if the cursor has no position.
     #[inline]
     pub fn page(&self) -> Option<PageView<'_>> {
         self.position.as_ref().map(|(page, _)| page.view())
@@ -80,7 +80,7 @@ impl<'db> TreeCursor<'db> {
         }
     }
 
-    /// Moves to the next node: the first, where the cursor has no position yet. `false` at the end.
+    /// Moves to the next node; to the first if the cursor has no position yet. `false` at the end.
     #[inline]
     pub fn advance(&mut self) -> Result<bool> {
         if let Some((page, index)) = &mut self.position {
@@ -132,7 +132,8 @@ impl<'db> TreeCursor<'db> {
         Ok(false)
     }
 
-    /// Moves to the node before: the last, where the cursor has no position yet. `false` at the start.
+    /// Moves to the previous node; to the last if the cursor has no position yet. `false` at the
+    /// start.
     pub fn retreat(&mut self) -> Result<bool> {
         if let Some((_, index)) = &mut self.position
             && *index != BEFORE_FIRST
@@ -179,9 +180,10 @@ impl<'db> TreeCursor<'db> {
         Ok(false)
     }
 
-    /// Moves to the first node that is not less than `key`, and where keys repeat not less than `key` with `data`.
+    /// Moves to the first node that is not less than `key`; if keys repeat, not less than `key`
+    /// with `data`.
     ///
-    /// Returns whether that node is equal; at the end of the tree, and then only, [`Self::node`] is `None`.
+    /// Returns whether that node is equal. If there is no such node, [`Self::node`] is `None`.
     pub fn seek(&mut self, key: &[u8], data: &[u8]) -> Result<bool> {
         self.leaves_left = self.pages.page_count();
         self.position = None;
@@ -191,7 +193,7 @@ impl<'db> TreeCursor<'db> {
             .seek(key, data)
             .map_err(|fault| self.pages.fault(fault))?;
         let inside = index < view.node_count();
-        // The node after the end of this leaf is the first of the next.
+        // If all nodes of this leaf are less, the first of the next leaf is meant.
         self.position = Some((leaf, if inside { index } else { index.wrapping_sub(1) }));
         if !inside {
             self.advance()?;
@@ -199,13 +201,14 @@ impl<'db> TreeCursor<'db> {
         Ok(equal)
     }
 
-    /// Moves before the first node, or with [`Self::retreat`] next, after the last.
+    /// Clears the position: [`Self::advance`] then moves to the first node, [`Self::retreat`] to
+    /// the last.
     pub fn reset(&mut self) {
         self.position = None;
         self.leaves_left = self.pages.page_count();
     }
 
-    /// Goes from the root to a leaf, through the child that `choose` names on each branch page.
+    /// Descends from the root to a leaf, by the child that `choose` gives for each branch page.
     fn descend(
         &mut self,
         choose: impl Fn(PageView<'_>) -> std::result::Result<usize, Fault>,
@@ -215,7 +218,8 @@ impl<'db> TreeCursor<'db> {
             let page = self.tree_page(number)?;
             let view = page.view();
             let flags = view.flags();
-            // A page further down may carry the flag too: repair leaves it on a root that became a leaf.
+            // A page further down may have the flag too: repair leaves it on a root that became a
+            // leaf.
             if depth == 0 && !flags.is_root() {
                 let found = format!("{flags:?}");
                 return Err(self.fault(number, "page flags", "the root of a tree", found));
@@ -233,7 +237,7 @@ impl<'db> TreeCursor<'db> {
         Err(self.fault(self.tree.root, "tree", expected, "one more"))
     }
 
-    /// A leaf reached through the link of its neighbour.
+    /// The leaf `number`, linked from its neighbour.
     fn leaf(&mut self, number: Pgno) -> Result<Page<'db>> {
         self.leaves_left = match self.leaves_left.checked_sub(1) {
             Some(left) => left,

@@ -1,5 +1,5 @@
-//! Trees: B+-trees of pages. Branch pages point to pages one level below; the leaves hold the nodes in key order and are
-//! linked to each other in both directions.
+//! B+-trees of pages. Branch pages point to pages one level below; the leaves hold the nodes in key
+//! order and link to each other in both directions.
 
 mod cursor;
 
