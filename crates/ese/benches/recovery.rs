@@ -1,9 +1,10 @@
-//! How fast logs are replayed: megabytes and records a second for one, two and four parts of the same logs, so that it
-//! shows whether time grows with the logs and nothing else.
+//! How fast logs are replayed: megabytes and records a second for one, two and four parts of the
+//! same logs, so that it shows whether time grows with the logs and nothing else.
 //!
-//! The database is emptied first, so that every change since its creation is made again: each record costs page work, and
-//! the result is written as a new file. The largest set of the full fixtures is used where it is at hand, else a small one
-//! that ships with the project. Prints a table; the best of several runs counts.
+//! The database is emptied first, so that every change since its creation is made again: each
+//! record costs page work, and the result is written as a new file. The largest set of the full
+//! fixtures is used where it is at hand, else a small one that ships with the project. Prints a
+//! table; the best of several runs counts.
 
 use ese::header::{DatabaseHeaders, DbTime, Lgpos};
 use ese::recovery::{Options, Stop, Summary, recover};
@@ -77,7 +78,8 @@ fn peak_memory() -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// Leaves nothing of the database but a header that calls for all logs. Returns the last generation.
+/// Leaves nothing of the database but a header that calls for all logs. Returns the last
+/// generation.
 fn empty_database(folder: &Path) -> u32 {
     let files = std::fs::read_dir(folder).expect("list the folder");
     let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();

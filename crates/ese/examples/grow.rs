@@ -5,7 +5,8 @@
 //! grow change DATABASE PERCENT  changes so many of its pages here and there, a different set each time
 //! ```
 //!
-//! Every page carries its right checksum. The result is no working database: its trees know nothing of the new pages.
+//! Every page carries its right checksum. The result is no working database: its trees know nothing
+//! of the new pages.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};

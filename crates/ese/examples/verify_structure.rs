@@ -1,6 +1,7 @@
 //! Verifies the structure of databases, and says how fast that went.
 //!
-//! `cargo run --release -p ese --example verify_structure -- [--threads N] [--repeat N] DATABASE...`
+//! `cargo run --release -p ese --example verify_structure -- [--threads N] [--repeat N]
+//! DATABASE...`
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! What can go wrong while a file of the engine is read: every error says where, what was expected and what was found.
+//! What can go wrong while a file of the engine is read: every error says where, what was expected
+//! and what was found.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
-//! Changing a database file in place, so that a crash at any moment leaves the old state or a journal
-//! that leads to the new one.
+//! Changing a database file in place, so that a crash at any moment leaves the old state or a
+//! journal that leads to the new one.
 //!
-//! All changed pages first go to a journal beside the database. Once the journal is whole and on disk it
-//! gets its final name; from then on whoever finds it carries it over. The header comes last, so at no
-//! moment does the file claim to be clean when it is not.
+//! All changed pages first go to a journal beside the database. Once the journal is whole and on
+//! disk it gets its final name; from then on whoever finds it carries it over. The header comes
+//! last, so at no moment does the file claim to be clean when it is not.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -19,8 +19,8 @@ use crate::page::{PageSize, Pgno};
 use crate::page_store::PageStore;
 use crate::{Error, Result};
 
-/// The end of a journal. Before it are the pages, in slots; then their numbers, 0 for a slot to pass
-/// over; then the new header, and the caller's note.
+/// The end of a journal. Before it are the pages, in slots; then their numbers, 0 for a slot to
+/// pass over; then the new header, and the caller's note.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone)]
 #[repr(C)]
 struct Footer {
@@ -54,8 +54,8 @@ pub(crate) fn exists(database: &Path) -> bool {
     journal_of(database).exists()
 }
 
-/// Writes the journal that makes the pages of `store` and `header` those of the database; `before` is
-/// the header that the file has. Returns how many pages change.
+/// Writes the journal that makes the pages of `store` and `header` those of the database; `before`
+/// is the header that the file has. Returns how many pages change.
 ///
 /// `note` is for whoever carries the journal over: it says what is to be done afterwards.
 pub(crate) fn write(

@@ -39,8 +39,8 @@
 //! | [`structure`] | whether all that a database holds fits together: trees, space, catalog, long values, indices |
 //! | [`dump`] | everything that a database holds, as JSON lines |
 //!
-//! [`Database`] is where reading begins. Damage is an [`Error`] or a finding that names file, offset, structure, what was
-//! expected and what was found.
+//! [`Database`] is where reading begins. Damage is an [`Error`] or a finding that names file,
+//! offset, structure, what was expected and what was found.
 #![deny(unsafe_code)]
 
 pub mod catalog;

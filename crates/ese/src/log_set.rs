@@ -1,9 +1,10 @@
 //! The logs of a folder, and which of them a database needs.
 //!
-//! The engine names logs by a base name (`edb`), the generation in five or eight upper-case hexadecimal digits, and an
-//! extension (`.log`, or `.jtx` in some products): `edb00001.log` ... `edbFFFFF.log`, `edb00000001.log`. The log in
-//! use has no number: `edb.log`. `edbtmp.log` is the next one being made, `edbres00001.jrs` keeps space for a full disk.
-//! Source: the engine's `logstream.cxx` and `daeconst.hxx`.
+//! The engine names logs by a base name (`edb`), the generation in five or eight upper-case
+//! hexadecimal digits, and an extension (`.log`, or `.jtx` in some products): `edb00001.log` ...
+//! `edbFFFFF.log`, `edb00000001.log`. The log in use has no number: `edb.log`. `edbtmp.log` is the
+//! next one being made, `edbres00001.jrs` keeps space for a full disk. Source: the engine's
+//! `logstream.cxx` and `daeconst.hxx`.
 
 use crate::header::{Checkpoint, DatabaseHeader, LogHeader, PatchHeader, Signature};
 use crate::log::LogKind;
@@ -34,7 +35,8 @@ pub enum LogName {
 }
 
 impl LogName {
-    /// What `file_name` is among the logs with this base name; `None` for other files. Case does not matter.
+    /// What `file_name` is among the logs with this base name; `None` for other files. Case does
+    /// not matter.
     pub fn parse(file_name: &str, base: &str) -> Option<LogName> {
         let (stem, extension) = file_name.rsplit_once('.')?;
         let (start, rest) = stem.split_at_checked(base.len())?;
@@ -71,8 +73,8 @@ impl LogName {
     }
 }
 
-/// What the names of logs may start with if one of them has this name, the likeliest first: `edb` for `edb00001.log`.
-/// A base name may end in digits itself, as `E00` does.
+/// What the names of logs may start with if one of them has this name, the likeliest first: `edb`
+/// for `edb00001.log`. A base name may end in digits itself, as `E00` does.
 pub fn base_names(file_name: &str) -> Vec<String> {
     const USUAL_LENGTH: usize = 3;
     let Some((stem, extension)) = file_name.rsplit_once('.') else {
@@ -146,7 +148,8 @@ pub struct LogSet {
 }
 
 impl LogSet {
-    /// The log in use, such as `edb.log`; `None` in a copy of a directory, whose logs all have numbers.
+    /// The log in use, such as `edb.log`; `None` in a copy of a directory, whose logs all have
+    /// numbers.
     pub fn current(&self) -> Option<&LogFile> {
         self.logs.iter().find(|log| log.name == LogName::Current)
     }
@@ -154,8 +157,8 @@ impl LogSet {
     /// Lists the logs in `folder` with this base name, such as `edb`, and reads their headers.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder or a file cannot be read. A damaged log, or a pipe or device of its name, is no error
-    /// here; it is listed as unusable, and missing where it is required.
+    /// [`Error::Io`] where the folder or a file cannot be read. A damaged log, or a pipe or device
+    /// of its name, is no error here; it is listed as unusable, and missing where it is required.
     pub fn in_folder(folder: &Path, base: &str) -> Result<LogSet> {
         let io = Error::io(folder);
         let mut set = LogSet::default();
@@ -175,8 +178,9 @@ impl LogSet {
         Ok(set)
     }
 
-    /// The logs in `folder` by base name, those with the most logs of this sequence first. A file that may belong to several
-    /// base names is listed once more only if that name has others of its own.
+    /// The logs in `folder` by base name, those with the most logs of this sequence first. A file
+    /// that may belong to several base names is listed once more only if that name has others of
+    /// its own.
     ///
     /// # Errors
     /// Those of [`in_folder`](Self::in_folder).
@@ -216,7 +220,8 @@ impl LogSet {
         (self.logs.iter()).filter(move |log| log.header.log_signature == *sequence)
     }
 
-    /// The logs that belong to another sequence: those of another database, or from before its logs began anew.
+    /// The logs that belong to another sequence: those of another database, or from before its logs
+    /// began anew.
     pub fn foreign(&self, sequence: &Signature) -> impl Iterator<Item = &LogFile> {
         (self.logs.iter()).filter(move |log| log.header.log_signature != *sequence)
     }
@@ -285,18 +290,20 @@ pub struct RequiredLogs {
     pub lowest: u32,
     /// The last log that recovery needs: without it the database stays dirty for good.
     pub highest: u32,
-    /// The last log with committed changes: without the logs up to here, committed changes are lost. Never below
-    /// `highest`.
+    /// The last log with committed changes: without the logs up to here, committed changes are
+    /// lost. Never below `highest`.
     pub committed: u32,
-    /// Where the checkpoint lets recovery start, if a checkpoint of the same sequence was given and lies lower than
-    /// `lowest`. The engine replays from there if the logs are there, so they are not to be deleted.
+    /// Where the checkpoint lets recovery start, if a checkpoint of the same sequence was given and
+    /// lies lower than `lowest`. The engine replays from there if the logs are there, so they are
+    /// not to be deleted.
     pub checkpoint: Option<u32>,
 }
 
 impl RequiredLogs {
     /// What the database needs; `None` for one that was shut down cleanly.
     ///
-    /// `patch` is the page that ends a streaming backup, `checkpoint` the checkpoint that lies beside the logs.
+    /// `patch` is the page that ends a streaming backup, `checkpoint` the checkpoint that lies
+    /// beside the logs.
     ///
     /// # Errors
     /// [`crate::header::Fault`] for a patch page of another backup.
@@ -327,7 +334,8 @@ impl RequiredLogs {
         }))
     }
 
-    /// The generations that recovery cannot do without. Empty where the header asks for none (`lowest` is 0).
+    /// The generations that recovery cannot do without. Empty where the header asks for none
+    /// (`lowest` is 0).
     pub fn required(&self) -> RangeInclusive<u32> {
         match self.lowest {
             0 => RangeInclusive::new(1, 0),

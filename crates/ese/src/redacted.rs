@@ -1,9 +1,10 @@
 //! The one rule of what is said about stored content: its length, and nothing more.
 //!
-//! Keys, bookmarks, values and what log records carry may be passwords and keys: the log of a directory repeats every
-//! secret that was changed, and damage can put the bytes of one where a key should be. So whatever this crate lists, finds
-//! or refuses names places and lengths, and no byte of content, nor a hash of it, which for a short secret is as good.
-//! [`dump`](crate::dump) alone writes values, since that is what it is for; its caller names those that it must not.
+//! Keys, bookmarks, values and what log records carry may be passwords and keys: the log of a
+//! directory repeats every secret that was changed, and damage can put the bytes of one where a key
+//! should be. So whatever this crate lists, finds or refuses names places and lengths, and no byte
+//! of content, nor a hash of it, which for a short secret is as good. [`dump`](crate::dump) alone
+//! writes values, since that is what it is for; its caller names those that it must not.
 
 use std::fmt;
 

@@ -83,7 +83,8 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
             patch.check_belongs_to(header).unwrap();
             patch
         });
-        // The dump of this set was made before the recovery that was killed; since then the header was written again.
+        // The dump of this set was made before the recovery that was killed; since then the header
+        // was written again.
         let not_comparable: &[&str] = match fixture.name.as_str() {
             "ese/p8192-killed-in-recovery" => &[
                 "Checksum",
@@ -92,7 +93,8 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
                 "Extend Count",
                 "Extend Date",
             ],
-            // The engine's dump reads the patch page into the header's place and then goes on to print the header.
+            // The engine's dump reads the patch page into the header's place and then goes on to
+            // print the header.
             _ if patch.is_some() => &[
                 "Database Header Flush Signature",
                 "Flush Map Header Flush Signature",

@@ -8,7 +8,8 @@ use ese::rows::{KeyRange, Row};
 
 mod clean;
 
-/// The key of as many leading columns as have keys, for one choice of the values; and whether these are all columns.
+/// The key of as many leading columns as have keys, for one choice of the values; and whether these
+/// are all columns.
 fn key(table: &Table, index: &Index, values: &[Option<&[u8]>]) -> (Vec<u8>, bool) {
     let mut builder = table.key(index);
     for value in values {

@@ -32,8 +32,8 @@ fn is_setting(line: &str) -> bool {
     line.starts_with("Env SystemPath:C") || line.starts_with("Env OpenLogPath:C")
 }
 
-/// Single spaces between words; how many bytes a difference spends on its lengths (1B, 2B) and the word for
-/// a signature without a computer's name are left out.
+/// Single spaces between words; how many bytes a difference spends on its lengths (1B, 2B) and the
+/// word for a signature without a computer's name are left out.
 fn normal(line: &str) -> String {
     let words = line
         .split_whitespace()
@@ -42,8 +42,8 @@ fn normal(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The listing of a record with the first bytes of its content, which the engine shows and we do not: read from the record,
-/// they show that it was taken apart as the engine does.
+/// The listing of a record with the first bytes of its content, which the engine shows and we do
+/// not: read from the record, they show that it was taken apart as the engine does.
 fn with_first_bytes(mut text: String, record: &Record) -> String {
     let mut contents: Vec<Vec<u8>> = vec![match record {
         Record::PrepareCommit(prepare) => prepare.data.to_vec(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ese::log::{FlippedBit, LogKind, LogStream, OpenLog, SoundLog, Tail, verify};
 
-/// The log files of an unpacked fixture, with the rules each must meet; `edbtmp.log` is a file still being prepared.
+/// The log files of an unpacked fixture, with the rules each must meet; `edbtmp.log` is a file
+/// still being prepared.
 fn logs(folder: &Path) -> Vec<(PathBuf, LogKind)> {
     let mut logs: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -91,7 +92,8 @@ fn every_flipped_bit_of_a_numbered_log_is_found() {
     let path = folder.path().join("edb00000003.log");
     let sound = fs::read(&path).unwrap();
     let end = check(&path, LogKind::Numbered, &sound).unwrap().end_sector as usize * 4096;
-    // Every bit of the header, of the first segment and of the last; then one bit in each hundred bytes of the rest.
+    // Every bit of the header, of the first segment and of the last; then one bit in each hundred
+    // bytes of the rest.
     let bits = (0..8 * 8192).chain((8 * (end - 4096)..8 * end).step_by(7));
     let mut damaged = sound.clone();
     for bit in bits.chain((0..end * 8).step_by(2999)) {
@@ -157,7 +159,8 @@ fn a_torn_last_write_is_replaced_by_its_shadow_in_the_current_log_only() {
     assert!(check(&path, LogKind::Current, &bytes).is_err());
 }
 
-/// The spare copy of the last segment, and segments left over from the generation whose file this was.
+/// The spare copy of the last segment, and segments left over from the generation whose file this
+/// was.
 #[test]
 fn a_flipped_bit_that_no_record_needs_is_told_by_the_reader_too() {
     let folder = tempfile::tempdir().unwrap();

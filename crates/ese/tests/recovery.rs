@@ -9,7 +9,8 @@ use common::{back_to_creation, contents, databases_in, dump, options, unpacked};
 use ese::recovery::{Options, Summary, recover};
 use testkit::Fixture;
 
-/// Rows of `escrow` whose count fell to zero are deleted by a task of the engine that may or may not have run.
+/// Rows of `escrow` whose count fell to zero are deleted by a task of the engine that may or may
+/// not have run.
 fn is_optional(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     (line.starts_with(r#"{"t":"row","table":"escrow""#) && line.contains(r#""ref":["00000000"]"#))
@@ -164,7 +165,8 @@ fn column(line: &str, name: &str) -> Option<u64> {
     Some(u64::from_le_bytes(number))
 }
 
-/// Compares rows of the directory with what was written into it: number, parent, naming context, references, both USNs.
+/// Compares rows of the directory with what was written into it: number, parent, naming context,
+/// references, both USNs.
 fn directory_differences(name: &str, objects: &[u8], dump: &[u8]) -> usize {
     let text = |bytes| std::str::from_utf8(bytes).unwrap();
     let mut rows = BTreeMap::new();
@@ -304,8 +306,8 @@ fn failed_to_recover(fixture: &Fixture, folder: &Path, what: &str) -> bool {
     }
 }
 
-/// The strictest test of redo: the database file is emptied, so that every change since its creation is made again, and
-/// any that does not fit the one before is noticed.
+/// The strictest test of redo: the database file is emptied, so that every change since its
+/// creation is made again, and any that does not fit the one before is noticed.
 #[test]
 fn a_database_is_rebuilt_from_its_first_log_on() {
     let mut failed = Vec::new();
@@ -325,7 +327,8 @@ fn a_database_is_rebuilt_from_its_first_log_on() {
     assert!(compared > 0);
 }
 
-/// Where the creation itself was interrupted the engine throws the file away and creates the database anew.
+/// Where the creation itself was interrupted the engine throws the file away and creates the
+/// database anew.
 #[test]
 fn a_database_that_was_just_created_is_created_anew() {
     const JUST_CREATED: u32 = 1;
@@ -362,9 +365,9 @@ fn a_database_that_was_just_created_is_created_anew() {
     assert!(compared > 0);
 }
 
-/// The engine writes pages back in any order. Here an arbitrary part of them was never written since the database was
-/// created, while the others are as they were when the engine died: then splits, merges and moves find one of their pages
-/// done and the other not.
+/// The engine writes pages back in any order. Here an arbitrary part of them was never written
+/// since the database was created, while the others are as they were when the engine died: then
+/// splits, merges and moves find one of their pages done and the other not.
 #[test]
 fn pages_may_have_been_written_in_any_order() {
     let mut failed = Vec::new();

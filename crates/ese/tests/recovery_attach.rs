@@ -1,7 +1,9 @@
-//! A recovered database meets what the engine demands of a file that it attaches: a clean one, without logs.
+//! A recovered database meets what the engine demands of a file that it attaches: a clean one,
+//! without logs.
 //!
-//! What it demands is told by its source: `ErrDBReadHeaderCheckConsistency`, `DBISetHeaderAfterAttach` and
-//! `ErrDBSetLastPage` (`db.cxx`), `ErrLGSoftStart` (`logredo.cxx`), `ErrValidateFmHdr_` (`flushmap.cxx`).
+//! What it demands is told by its source: `ErrDBReadHeaderCheckConsistency`,
+//! `DBISetHeaderAfterAttach` and `ErrDBSetLastPage` (`db.cxx`), `ErrLGSoftStart` (`logredo.cxx`),
+//! `ErrValidateFmHdr_` (`flushmap.cxx`).
 
 mod common;
 
@@ -28,7 +30,8 @@ fn every_recovered_database_can_be_attached() {
         let headers = DatabaseHeaders::read(&summary.database).unwrap();
         let header = &headers.header;
         assert_eq!(headers.copies, HeaderCopies::Identical, "{name}");
-        // Anything else is JET_errDatabaseInconsistent, with the mark of a backup JET_errSoftRecoveryOnBackupDatabase.
+        // Anything else is JET_errDatabaseInconsistent, with the mark of a backup
+        // JET_errSoftRecoveryOnBackupDatabase.
         assert_eq!(header.state(), DatabaseState::CleanShutdown, "{name}");
         assert_eq!(header.current_full_backup.low, 0, "{name}");
         assert_eq!(header.current_shadow_copy.low, 0, "{name}");
@@ -79,7 +82,8 @@ fn every_recovered_database_can_be_attached() {
             header.dbtime.get() > 0 && header.last_object_id > 0,
             "{name}"
         );
-        // A flush map is used only if one of two signatures matches and is set; these are not, so it is made anew.
+        // A flush map is used only if one of two signatures matches and is set; these are not, so
+        // it is made anew.
         assert_eq!(
             header.header_flush_signature,
             Signature::default(),

@@ -1,4 +1,5 @@
-//! Recovery in place on a disk that is too small: nothing is left half done. Mounts a small tmpfs, which needs root.
+//! Recovery in place on a disk that is too small: nothing is left half done. Mounts a small tmpfs,
+//! which needs root.
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! What no set holds: logs of version 7, logs that several databases share, generations beyond 0xFFFFF, records of unknown
-//! types. The records are those of a real set, laid out anew.
+//! What no set holds: logs of version 7, logs that several databases share, generations beyond
+//! 0xFFFFF, records of unknown types. The records are those of a real set, laid out anew.
 
 mod common;
 

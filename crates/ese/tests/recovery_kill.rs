@@ -1,5 +1,5 @@
-//! A recovery in place can be killed at any moment: the next one brings the same result, and no file that it left behind
-//! claims to be clean.
+//! A recovery in place can be killed at any moment: the next one brings the same result, and no
+//! file that it left behind claims to be clean.
 
 mod common;
 

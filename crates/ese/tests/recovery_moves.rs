@@ -1,8 +1,9 @@
 //! Redo of moves, which no set holds: of a page, and of a table's root with its space trees.
 //!
-//! The records are made here, as `logapi.hxx` lays them out, and stand after the last one of a real set's logs. What they must
-//! lead to is what the engine's source does with them: `BTPerformPageMove` (`bt.cxx`), `NDEmptyPage` (`node.hxx`) and
-//! `SHKPerformRootMove` (`dbshrink.cxx`).
+//! The records are made here, as `logapi.hxx` lays them out, and stand after the last one of a real
+//! set's logs. What they must lead to is what the engine's source does with them:
+//! `BTPerformPageMove` (`bt.cxx`), `NDEmptyPage` (`node.hxx`) and `SHKPerformRootMove`
+//! (`dbshrink.cxx`).
 
 mod common;
 mod scene;
@@ -98,7 +99,8 @@ fn a_moved_page_is_found_at_its_new_place_whatever_was_written_before_the_crash(
         assert_eq!(moved.view(page).header().dbtime, dbtime);
     }
 
-    // Some of the five pages reached the disk before the crash: without the source's old content, the record has it.
+    // Some of the five pages reached the disk before the crash: without the source's old content,
+    // the record has it.
     let crashed = File::read(&database_in(scene.folder.path()));
     for written in 0..1_u32 << pages.len() {
         for (at, page) in pages.iter().enumerate() {
@@ -132,11 +134,13 @@ struct Table {
     targets: [Pgno; 3],
     /// Roots of its indices and long values, which know the table's root as their parent.
     children: Vec<Pgno>,
-    /// Rows of the catalog and its copy that name the root, of which two share a page: page, line, data.
+    /// Rows of the catalog and its copy that name the root, of which two share a page: page, line,
+    /// data.
     rows: Vec<(Pgno, usize, Vec<u8>)>,
 }
 
-/// The first table with an index of its own, of which the undo leaves all alone that its move changes.
+/// The first table with an index of its own, of which the undo leaves all alone that its move
+/// changes.
 fn table_to_move(scene: &Scene) -> Option<Table> {
     let file = &scene.recovered;
     let database = Database::over(file.bytes.clone(), "recovered").unwrap();
@@ -161,7 +165,8 @@ fn table_to_move(scene: &Scene) -> Option<Table> {
             .filter(|page| file.view(**page).flags().is_leaf())
         {
             for (line, node) in file.view(*page).nodes().map(Result::unwrap).enumerate() {
-                // After the table's number: the kind of object (a column has no root), its number, its root.
+                // After the table's number: the kind of object (a column has no root), its number,
+                // its root.
                 let names_a_root = matches!(node.data.get(8..10), Some([1 | 3 | 4, 0]));
                 let is_ours = node.data.get(14..18) == Some(&root.to_le_bytes()[..]);
                 if names_a_root && is_ours && !node.flags.is_deleted() {

@@ -1,4 +1,5 @@
-//! Pages that are newer than what was replayed: which are so rightly, and which tell that a part of the logs is gone.
+//! Pages that are newer than what was replayed: which are so rightly, and which tell that a part of
+//! the logs is gone.
 
 mod common;
 mod scene;
@@ -19,8 +20,9 @@ const DELETE: u8 = 35;
 const SET_EXTERNAL_HEADER: u8 = 38;
 const FREE_TREE: u8 = 74;
 
-/// A page split shortly before the last of several attachments in one log (a real computer's database): its pages are newer
-/// than the log's own account of the database's DBTIME, and the split is not replayed, since the file was clean after it.
+/// A page split shortly before the last of several attachments in one log (a real computer's
+/// database): its pages are newer than the log's own account of the database's DBTIME, and the
+/// split is not replayed, since the file was clean after it.
 #[test]
 fn a_split_before_the_last_attachment_explains_its_pages() {
     let Some(folder) = testkit::full_set() else {
@@ -116,7 +118,8 @@ fn a_new_page_without_content_needs_a_record_only_where_there_are_such() {
     }
 }
 
-/// The header tells of an attachment that the logs do not: their end is gone, even if no page is newer.
+/// The header tells of an attachment that the logs do not: their end is gone, even if no page is
+/// newer.
 #[test]
 fn logs_that_end_before_the_attachment_are_refused() {
     let folder = testkit::find("sample-forest/dirty").unwrap().unpack();
@@ -149,8 +152,9 @@ fn index_of_one_page(scene: &Scene) -> Option<Pgno> {
     })
 }
 
-/// The creation of an index is rolled back while another session has added to it and goes on: these additions are void, and no
-/// record says so, but the one that frees the tree. The engine forgets them then.
+/// The creation of an index is rolled back while another session has added to it and goes on: these
+/// additions are void, and no record says so, but the one that frees the tree. The engine forgets
+/// them then.
 #[test]
 fn changes_to_a_tree_that_was_freed_are_not_taken_back() {
     const VERSIONED: u8 = 1;
@@ -210,8 +214,8 @@ fn set_circular(folder: &std::path::Path, is_circular: bool) {
     }
 }
 
-/// With circular logging the engine builds the index of a large table without records: it logs that the tree is created, and, when
-/// all its pages are written, a change of its root.
+/// With circular logging the engine builds the index of a large table without records: it logs that
+/// the tree is created, and, when all its pages are written, a change of its root.
 #[test]
 fn pages_of_an_index_may_change_without_a_record_while_it_is_built() {
     const OBJECT: u32 = 0x7000;

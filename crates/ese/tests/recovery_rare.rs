@@ -1,8 +1,9 @@
 //! Redo of records that no set holds: pages scrubbed, trimmed and cut off, trees that became empty.
 //!
-//! The records are made here, as `logapi.hxx` lays them out, and stand after the last one of a real set's logs. What they must
-//! lead to is what the engine's source does with them: `NDScrubOneUsedPage` and `NDScrubOneUnusedPage` (`node.cxx`),
-//! `NDEmptyPage` and `NDSetEmptyTree` (`node.hxx`), `ErrLGRIRedoShrinkDB` and `ErrLGRIRedoTrimDB` (`logredo.cxx`).
+//! The records are made here, as `logapi.hxx` lays them out, and stand after the last one of a real
+//! set's logs. What they must lead to is what the engine's source does with them:
+//! `NDScrubOneUsedPage` and `NDScrubOneUnusedPage` (`node.cxx`), `NDEmptyPage` and `NDSetEmptyTree`
+//! (`node.hxx`), `ErrLGRIRedoShrinkDB` and `ErrLGRIRedoTrimDB` (`logredo.cxx`).
 
 mod common;
 mod scene;
@@ -93,7 +94,8 @@ fn a_scrubbed_unused_page_holds_nothing() {
     assert!(file.page(page)[end..tags].iter().all(|byte| *byte == b'U'));
 }
 
-/// A secondary index that the undo leaves alone: how its entries begin in the dump, and its pages, the root first.
+/// A secondary index that the undo leaves alone: how its entries begin in the dump, and its pages,
+/// the root first.
 fn index_of_two_levels(scene: &Scene) -> Option<(String, Vec<Pgno>)> {
     let file = &scene.recovered;
     let database = Database::over(file.bytes.clone(), "recovered").unwrap();
@@ -177,7 +179,8 @@ enum When {
     After,
 }
 
-/// Recovers with a change to a page without content, and a record that says that the page was given back.
+/// Recovers with a change to a page without content, and a record that says that the page was given
+/// back.
 fn with_lost_page(
     page: impl Fn(&Scene) -> Option<Pgno>,
     when: When,

@@ -21,8 +21,8 @@ pub use page::{BadChecksum, NEW_CHECKSUM_FLAG, PageChecksum, PageVerdict, seal_p
 /// Start value of the exclusive-or over headers and pages of old formats.
 const HEADER_SEED: u32 = 0x89ab_cdef;
 
-/// The checksum of a header: the exclusive-or of all little-endian 32-bit words but the first, which holds the
-/// checksum itself, and of `0x89abcdef`.
+/// The checksum of a header: the exclusive-or of all little-endian 32-bit words but the first,
+/// which holds the checksum itself, and of `0x89abcdef`.
 pub fn header_checksum(header: &[u8]) -> u32 {
     HEADER_SEED ^ simd::xor(header) ^ word(header, 0)
 }
@@ -32,11 +32,13 @@ pub fn stored_header_checksum(header: &[u8]) -> u32 {
     word(header, 0)
 }
 
-/// Exclusive-or (low half) and error-correcting code (high half) of one block that belongs to page `number`.
+/// Exclusive-or (low half) and error-correcting code (high half) of one block that belongs to page
+/// `number`.
 ///
-/// `number` goes into the exclusive-or, so that a page at the wrong place is found. With `skip_first_word` the first
-/// eight bytes, where the checksum itself lies, count as zero. The block's length must be a power of two from 64 to
-/// 8192 bytes. Segments of transaction logs use the same code.
+/// `number` goes into the exclusive-or, so that a page at the wrong place is found. With
+/// `skip_first_word` the first eight bytes, where the checksum itself lies, count as zero. The
+/// block's length must be a power of two from 64 to 8192 bytes. Segments of transaction logs use
+/// the same code.
 pub fn ecc(block: &[u8], number: u32, skip_first_word: bool) -> u64 {
     let mut sums = simd::sums(block);
     if skip_first_word {

@@ -1,4 +1,5 @@
-//! The checksum of a whole database page: where it lies, what it covers, and what its failure tells.
+//! The checksum of a whole database page: where it lies, what it covers, and what its failure
+//! tells.
 
 use super::{double_word, ecc, header_checksum, is_zero, word};
 use std::fmt;
@@ -55,11 +56,12 @@ pub struct BadChecksum {
     pub expected: PageChecksum,
     /// The checksum of what the page holds.
     pub actual: PageChecksum,
-    /// Offsets, in bits from the start of the page, of the flipped bits that the error-correcting code names: at most
-    /// one in each block. With these flipped back the page is sound. Empty where the damage is larger.
+    /// Offsets, in bits from the start of the page, of the flipped bits that the error-correcting
+    /// code names: at most one in each block. With these flipped back the page is sound. Empty
+    /// where the damage is larger.
     pub correctable_bits: Vec<u32>,
-    /// The number of the page that this seems to be, where only the number in the checksum disagrees: a page written
-    /// to the wrong place.
+    /// The number of the page that this seems to be, where only the number in the checksum
+    /// disagrees: a page written to the wrong place.
     pub belongs_to: Option<u32>,
 }
 
@@ -87,8 +89,9 @@ pub fn verify_page(page: &[u8], number: u32) -> PageVerdict {
     }))
 }
 
-/// Makes the page carry its checksum, as page `number`: writes the checksum, and the page number where the page holds
-/// it. Whether it is the old or the new checksum is what the page's flags say; large pages must have the flag set.
+/// Makes the page carry its checksum, as page `number`: writes the checksum, and the page number
+/// where the page holds it. Whether it is the old or the new checksum is what the page's flags say;
+/// large pages must have the flag set.
 pub fn seal_page(page: &mut [u8], number: u32) {
     if page.len() > SMALL_PAGE {
         put(page, PAGE_NUMBER, &number.to_le_bytes());
@@ -149,7 +152,8 @@ fn is_first() -> impl Iterator<Item = bool> {
     std::iter::once(true).chain(std::iter::repeat(false))
 }
 
-/// Which bits the error-correcting codes name; empty unless flipping them makes the whole page sound.
+/// Which bits the error-correcting codes name; empty unless flipping them makes the whole page
+/// sound.
 fn correctable_bits(page: &[u8], number: u32) -> Vec<u32> {
     if word(page, FLAGS) & NEW_CHECKSUM_FLAG == 0 {
         return Vec::new();
@@ -157,7 +161,8 @@ fn correctable_bits(page: &[u8], number: u32) -> Vec<u32> {
     let mut bits = Vec::new();
     let mut repaired = page.to_vec();
     let block_bits = block_length(page) as u32 * 8;
-    // The first block holds the other blocks' checksums, so it is mended before these are looked at.
+    // The first block holds the other blocks' checksums, so it is mended before these are looked
+    // at.
     for (index, block_number) in (0..4).zip(0..) {
         let (expected, actual) = (stored(&repaired), computed(&repaired, number));
         let (expected, actual) = (expected.0[index], actual.0[index]);
@@ -179,8 +184,8 @@ fn correctable_bits(page: &[u8], number: u32) -> Vec<u32> {
     }
 }
 
-/// The one flipped bit of a block, if the checksums differ as they do after a single flip: index and complement in the
-/// code, and one bit in the exclusive-or.
+/// The one flipped bit of a block, if the checksums differ as they do after a single flip: index
+/// and complement in the code, and one bit in the exclusive-or.
 fn flipped_bit(expected: u64, actual: u64, block_bits: u32) -> Option<u32> {
     let difference = expected ^ actual;
     let (code, xor) = ((difference >> 32) as u32, difference as u32);

@@ -1,7 +1,8 @@
 //! Chooses the widest instructions that the processor has. The only unsafe code of the checksums.
 //!
-//! The algorithm is written once, portably (`sums`). Here it is compiled a second time with AVX2 enabled; the compiler
-//! turns its rows of 256 bits into one register each. On x86-64 the portable version already uses SSE2.
+//! The algorithm is written once, portably (`sums`). Here it is compiled a second time with AVX2
+//! enabled; the compiler turns its rows of 256 bits into one register each. On x86-64 the portable
+//! version already uses SSE2.
 #![allow(unsafe_code)]
 
 use super::sums::{self, Sums};

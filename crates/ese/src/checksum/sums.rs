@@ -1,9 +1,10 @@
 //! The sums behind both checksums, in portable Rust.
 //!
-//! Both checksums are linear: they are made of exclusive-ors. The error-correcting code asks, for each bit k of a bit's
-//! index, for the parity of all set bits whose index has bit k. Taking the parity of every row would cost a population
-//! count a row. Here rows are joined pairwise instead: where two neighbours of a level are joined, the right one goes
-//! into that level's accumulator too. So each row costs about two exclusive-ors, and parities are taken once, at the end.
+//! Both checksums are linear: they are made of exclusive-ors. The error-correcting code asks, for
+//! each bit k of a bit's index, for the parity of all set bits whose index has bit k. Taking the
+//! parity of every row would cost a population count a row. Here rows are joined pairwise instead:
+//! where two neighbours of a level are joined, the right one goes into that level's accumulator
+//! too. So each row costs about two exclusive-ors, and parities are taken once, at the end.
 
 /// A row: 256 bits, the width of an AVX2 register.
 type Row = [u64; 4];
@@ -75,8 +76,9 @@ impl Sums {
         (folded ^ folded >> 32) as u32
     }
 
-    /// The error-correcting code of a block of `length` bytes: in the low half the exclusive-or of the indices of all
-    /// set bits, in the high half that of their complements, each as wide as an index is.
+    /// The error-correcting code of a block of `length` bytes: in the low half the exclusive-or of
+    /// the indices of all set bits, in the high half that of their complements, each as wide as an
+    /// index is.
     pub(super) fn ecc(&self, length: usize) -> u32 {
         /// Bit k of these words selects the bits of a 64-bit word whose index has bit k.
         const SELECT: [u64; 6] = [

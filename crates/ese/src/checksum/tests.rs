@@ -75,7 +75,8 @@ proptest! {
         let PageVerdict::Bad(bad) = verify_page(&page, number) else {
             return Err(TestCaseError::fail("a flipped bit passed"));
         };
-        // A flip in the checksum itself, or of the flag that tells the kind of checksum, is found and cannot be undone.
+        // A flip in the checksum itself, or of the flag that tells the kind of checksum, is found
+        // and cannot be undone.
         let in_checksum = bit < 64;
         let is_flag = bit == 36 * 8 + 13;
         if page[37] & 0x20 != 0 && !in_checksum && !is_flag {

@@ -1,7 +1,7 @@
 //! The ways in which the engine compresses long values (`compression.cxx`).
 //!
-//! Compressed data begins with a byte whose upper five bits name the scheme. Nothing else marks it: whether a value is
-//! compressed follows from where it is stored.
+//! Compressed data begins with a byte whose upper five bits name the scheme. Nothing else marks it:
+//! whether a value is compressed follows from where it is stored.
 
 mod lz4;
 mod seven_bit;
@@ -86,7 +86,8 @@ impl std::error::Error for Undecoded {}
 
 /// Appends what the compressed `data` stands for to `out`; on failure `out` is as before.
 ///
-/// Whatever `data` claims, at most 64 KiB or eight bytes for each of its bytes are written, whichever is more.
+/// Whatever `data` claims, at most 64 KiB or eight bytes for each of its bytes are written,
+/// whichever is more.
 pub fn decompress(data: &[u8], out: &mut Vec<u8>) -> Result<(), Undecoded> {
     let Some(first) = data.first() else {
         return Err(Undecoded::Corrupt(Scheme::Unknown(0)));
@@ -121,8 +122,9 @@ pub fn decompressed_len(data: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends `len` bytes that lie `distance` bytes before the end of `out`, which may overlap what is being written.
-/// `start` is where the decoded value begins; `None` where the distance reaches before it.
+/// Appends `len` bytes that lie `distance` bytes before the end of `out`, which may overlap what is
+/// being written. `start` is where the decoded value begins; `None` where the distance reaches
+/// before it.
 fn copy_back(out: &mut Vec<u8>, start: usize, distance: usize, len: usize) -> Option<()> {
     let from = out
         .len()

@@ -1,6 +1,7 @@
 //! Text whose characters are all ASCII, packed into seven bits each, the lowest bits first.
 
-/// How many characters are packed: the header's lower three bits are the number of bits used in the last byte, less one.
+/// How many characters are packed: the header's lower three bits are the number of bits used in the
+/// last byte, less one.
 pub(super) fn symbols(data: &[u8]) -> Option<usize> {
     let (header, packed) = data.split_first()?;
     let bits = packed.len().checked_sub(1)? * 8 + usize::from(header & 7) + 1;

@@ -16,8 +16,9 @@ impl Dump<'_> {
     /// Writes the rows of one table as CSV (RFC 4180, UTF-8, lines that end with a line feed).
     ///
     /// Numbers are decimal, binary values hexadecimal, GUIDs in their usual form, points in time as
-    /// `2026-11-26 14:05:59.25`; a text field is in one pair of quotation marks. NULL is an empty field. In columns that may
-    /// hold several values these are parted by `;`, and in texts `;` and `\` inside of a value follow a `\`.
+    /// `2026-11-26 14:05:59.25`; a text field is in one pair of quotation marks. NULL is an empty
+    /// field. In columns that may hold several values these are parted by `;`, and in texts `;` and
+    /// `\` inside of a value follow a `\`.
     pub fn write_csv(
         &self,
         database: &Database,
@@ -72,7 +73,8 @@ fn write_row(
     line.begin();
     let mut field = 0;
     let row = values.row;
-    // What ends the field that was begun: a text field has one pair of quotation marks, however many values it has.
+    // What ends the field that was begun: a text field has one pair of quotation marks, however
+    // many values it has.
     let mut end = "";
     row.visit(|value| {
         while order
@@ -165,8 +167,9 @@ fn whole(line: &mut Line<'_>, column: &Column, several: bool, bytes: &[u8]) {
     }
 }
 
-/// A point in time: the days since 1899-12-30, as the engine means it; or the 100 ns since 1601, which some applications
-/// keep in such columns, and whose bits are no number of days that any calendar has. Other numbers stay as they are.
+/// A point in time: the days since 1899-12-30, as the engine means it; or the 100 ns since 1601,
+/// which some applications keep in such columns, and whose bits are no number of days that any
+/// calendar has. Other numbers stay as they are.
 fn date_time(stored: f64) -> String {
     /// 9999-12-31.
     const LAST_DAY: f64 = 2_958_465.0;

@@ -52,7 +52,8 @@ impl<'o> Line<'o> {
         self.buffer.len() >= BUFFER
     }
 
-    /// Writes what was collected, also of a line that is not ended: what follows of it must then be sure to come.
+    /// Writes what was collected, also of a line that is not ended: what follows of it must then be
+    /// sure to come.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.write_all(&self.buffer)?;
         self.buffer.clear();

@@ -1,7 +1,9 @@
-//! The canonical dump: everything that a database holds, as JSON lines that are equal where two databases hold the same.
+//! The canonical dump: everything that a database holds, as JSON lines that are equal where two
+//! databases hold the same.
 //!
-//! Tables by name; of each table its columns by number, its indices by name, its rows in the order of the primary index
-//! with all values in hexadecimal, their number, and on demand the entries of the secondary indices.
+//! Tables by name; of each table its columns by number, its indices by name, its rows in the order
+//! of the primary index with all values in hexadecimal, their number, and on demand the entries of
+//! the secondary indices.
 //!
 //! One table can also be dumped as CSV, for people and spreadsheets.
 
@@ -44,7 +46,8 @@ pub enum DumpError {
     Write(#[from] io::Error),
 }
 
-/// A dump's lines are collected to this many bytes, so that the longest value is written in pieces of this size.
+/// A dump's lines are collected to this many bytes, so that the longest value is written in pieces
+/// of this size.
 const BUFFER: usize = 256 << 10;
 
 impl<'w> Dump<'w> {
@@ -59,15 +62,15 @@ impl<'w> Dump<'w> {
         self
     }
 
-    /// Write [`WITHHELD`] in the place of every value, and of every key that contains a value, of the columns that
-    /// `withheld` names.
+    /// Write [`WITHHELD`] in the place of every value, and of every key that contains a value, of
+    /// the columns that `withheld` names.
     pub fn withholding(mut self, withheld: &'w Withheld<'w>) -> Self {
         self.withheld = Some(withheld);
         self
     }
 
-    /// Go on where a long value cannot be read: [`MISSING`] stands in its place, and `notice` is told of it. It is also told
-    /// of values that cannot be decompressed.
+    /// Go on where a long value cannot be read: [`MISSING`] stands in its place, and `notice` is
+    /// told of it. It is also told of values that cannot be decompressed.
     pub fn noting(mut self, notice: &'w Notice<'w>) -> Self {
         self.notice = Some(notice);
         self

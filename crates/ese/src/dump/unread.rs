@@ -1,4 +1,5 @@
-//! Values that a dump cannot write as they are: long values that are gone, and values that cannot be decompressed.
+//! Values that a dump cannot write as they are: long values that are gone, and values that cannot
+//! be decompressed.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,8 @@ use crate::{Error, Result, compression};
 /// What stands in the place of a long value that cannot be read. It is no hexadecimal number.
 pub const MISSING: &str = "(missing)";
 
-/// What follows the bytes of a value that could not be decompressed, which are those that are stored.
+/// What follows the bytes of a value that could not be decompressed, which are those that are
+/// stored.
 pub const UNDECODED: &str = "(undecoded)";
 
 /// A value that a dump could not write as it is.
@@ -29,13 +31,14 @@ pub struct Unread<'a> {
     pub reason: String,
 }
 
-/// Is told of values that cannot be written as they are. Without it the first that is missing ends a dump.
+/// Is told of values that cannot be written as they are. Without it the first that is missing ends
+/// a dump.
 pub type Notice<'w> = dyn Fn(&Unread<'_>) + 'w;
 
 /// The values of one row on their way into its line.
 ///
-/// A part of a line may only be written when the rest of it is sure to follow: so of a row that fills the buffer all long
-/// values are first read to their end.
+/// A part of a line may only be written when the rest of it is sure to follow: so of a row that
+/// fills the buffer all long values are first read to their end.
 pub(super) struct RowValues<'r, 'w> {
     pub(super) row: &'r Row<'r>,
     pub(super) table: &'r str,
@@ -77,7 +80,8 @@ impl<'r, 'w> RowValues<'r, 'w> {
         }
     }
 
-    /// Writes the pieces of a long value, each by `write`; in the place of one that cannot be read, [`MISSING`].
+    /// Writes the pieces of a long value, each by `write`; in the place of one that cannot be read,
+    /// [`MISSING`].
     pub(super) fn long_value(
         &mut self,
         value: &StoredValue<'_>,
@@ -128,7 +132,8 @@ impl<'r, 'w> RowValues<'r, 'w> {
         }
     }
 
-    /// Writes what was collected of the row's line, where that is much, in the middle of the long value `id`.
+    /// Writes what was collected of the row's line, where that is much, in the middle of the long
+    /// value `id`.
     fn flush(&mut self, id: LongValueId, line: &mut Line<'_>) -> Result<()> {
         if !line.is_long() {
             return Ok(());

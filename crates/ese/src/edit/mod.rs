@@ -1,6 +1,7 @@
 //! Changing a page: its header, its tag array and its lines, as the engine's `cpage.cxx` does.
 //!
-//! What a page says of itself is never trusted: a tag or a count that makes no sense is a [`Fault`], not a panic.
+//! What a page says of itself is never trusted: a tag or a count that makes no sense is a
+//! [`Fault`], not a panic.
 
 mod node;
 mod space_header;
@@ -74,7 +75,8 @@ impl EditPage {
         PageView::new(&self.bytes, self.number)
     }
 
-    // --- header -------------------------------------------------------------------------------------------------
+    // --- header
+    // -------------------------------------------------------------------------------------------------
 
     pub fn dbtime(&self) -> u64 {
         u64::from_le_bytes(self.array(field::DBTIME))
@@ -118,7 +120,8 @@ impl EditPage {
         self.set_flags(self.flags().0 & !flags);
     }
 
-    /// Notes a change at `dbtime`. What a rollback may take back is not counted: when recovery ends there is none.
+    /// Notes a change at `dbtime`. What a rollback may take back is not counted: when recovery ends
+    /// there is none.
     pub fn touch(&mut self, dbtime: u64) {
         self.set_dbtime(dbtime);
         self.put(field::UNCOMMITTED_FREE, &[0, 0]);
@@ -171,7 +174,8 @@ impl EditPage {
         self.tag_count().saturating_sub(1)
     }
 
-    /// Refuses pages with more reserved tags than the external header, which no public engine writes.
+    /// Refuses pages with more reserved tags than the external header, which no public engine
+    /// writes.
     pub fn check_reserved_tags(&self) -> Result<(), Fault> {
         match self.u16(field::TAG_STATE) >> 12 & 7 {
             0 | 1 => Ok(()),
@@ -233,7 +237,8 @@ impl EditPage {
         crate::checksum::is_zero(&self.bytes)
     }
 
-    // --- tags and lines -----------------------------------------------------------------------------------------
+    // --- tags and lines
+    // -----------------------------------------------------------------------------------------
 
     /// Bytes between the header and the page's end.
     fn area(&self) -> usize {
@@ -339,7 +344,8 @@ impl EditPage {
         self.write_line(index, offset, pieces, flags, len)
     }
 
-    /// Gives the line of a tag another length; its first `keep` bytes stay, the others are undefined.
+    /// Gives the line of a tag another length; its first `keep` bytes stay, the others are
+    /// undefined.
     pub fn resize_tag(&mut self, index: usize, len: usize, keep: usize) -> Result<(), Fault> {
         let tag = self.tag(index)?;
         let end = tag.offset + tag.len;
@@ -476,7 +482,8 @@ impl EditPage {
         }
     }
 
-    // --- bytes --------------------------------------------------------------------------------------------------
+    // --- bytes
+    // --------------------------------------------------------------------------------------------------
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let bytes = self.bytes.get(at..).and_then(|rest| rest.first_chunk());

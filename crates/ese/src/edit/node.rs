@@ -1,11 +1,12 @@
-//! Changing the nodes of a page, as the engine's `node.cxx` does: a node is a key, of which a part may stand in the page's
-//! prefix, and data.
+//! Changing the nodes of a page, as the engine's `node.cxx` does: a node is a key, of which a part
+//! may stand in the page's prefix, and data.
 
 use crate::page::{Fault, Key, NodeFlags};
 
 use super::EditPage;
 
-/// A common part of a key is stored in the page's prefix only if it is longer than what naming it costs.
+/// A common part of a key is stored in the page's prefix only if it is longer than what naming it
+/// costs.
 const PREFIX_OVERHEAD: usize = 2;
 
 /// Key lengths share their bits with the flags of large pages.
@@ -109,7 +110,8 @@ impl EditPage {
         )
     }
 
-    /// Inserts a node; the part of its key that the page's prefix begins with is left out where that pays.
+    /// Inserts a node; the part of its key that the page's prefix begins with is left out where
+    /// that pays.
     pub fn insert_node(&mut self, line: usize, node: &LooseNode<'_>) -> Result<(), Fault> {
         let prefix = self.view()?.prefix();
         let common = prefix.iter().zip(node.key.bytes());

@@ -28,7 +28,8 @@ impl NewSpaceHeader {
 }
 
 impl EditPage {
-    /// Replaces the space header inside a root's external header, which may hold other fields after it.
+    /// Replaces the space header inside a root's external header, which may hold other fields after
+    /// it.
     pub fn set_space_header(&mut self, header: &[u8]) -> Result<(), Fault> {
         let start = match self.line(0)?.len() {
             16 => 0,

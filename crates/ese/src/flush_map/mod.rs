@@ -1,11 +1,12 @@
 //! The flush map (`.jfm`): which of three kinds of write each database page saw last.
 //!
-//! The engine gives each write of a page the next of three types and notes it in the page and here. A page whose type
-//! differs from the map's is older than it should be: the disk said that it wrote and did not, a lost flush. No
-//! checksum finds that, for the older page is sound.
+//! The engine gives each write of a page the next of three types and notes it in the page and here.
+//! A page whose type differs from the map's is older than it should be: the disk said that it wrote
+//! and did not, a lost flush. No checksum finds that, for the older page is sound.
 //!
-//! The file is a header page, then data pages 0, 1, 2 ..., all of 8 KiB. A data page has a header of 64 bytes and two
-//! bits for each of 32512 database pages. Source: the engine's `flushmap.hxx` and `flushmap.cxx`.
+//! The file is a header page, then data pages 0, 1, 2 ..., all of 8 KiB. A data page has a header
+//! of 64 bytes and two bits for each of 32512 database pages. Source: the engine's `flushmap.hxx`
+//! and `flushmap.cxx`.
 
 mod flush_type;
 
@@ -34,8 +35,8 @@ pub struct FlushMap {
 }
 
 impl FlushMap {
-    /// Reads a flush map's content. Damaged data pages are no error: they are in [`FlushMap::findings`], and say
-    /// nothing of the database's pages.
+    /// Reads a flush map's content. Damaged data pages are no error: they are in
+    /// [`FlushMap::findings`], and say nothing of the database's pages.
     ///
     /// # Errors
     /// [`Fault`] for an unusable header, or a map that is too large.
@@ -96,8 +97,9 @@ impl FlushMap {
         &self.findings
     }
 
-    /// Whether what the map says of this database at rest must be true: it belongs to the database as it is, by the
-    /// engine's rule (one of the two signatures agrees), and was closed after its last change.
+    /// Whether what the map says of this database at rest must be true: it belongs to the database
+    /// as it is, by the engine's rule (one of the two signatures agrees), and was closed after its
+    /// last change.
     pub fn is_valid_for(&self, database: &DatabaseHeader) -> bool {
         let pairs = [
             (
@@ -126,7 +128,8 @@ impl FlushMap {
         })
     }
 
-    /// Whether a database page is older than the map says. Ask only where [`FlushMap::is_valid_for`] the database.
+    /// Whether a database page is older than the map says. Ask only where
+    /// [`FlushMap::is_valid_for`] the database.
     pub fn lost_flush(&self, page: &[u8], number: Pgno) -> Option<LostFlush> {
         let expected = self.flush_type(number);
         let dbtime = u64_at(page, 8)?;

@@ -1,4 +1,5 @@
-//! What logs and checkpoints remember of the engine's settings and of the databases that were in use.
+//! What logs and checkpoints remember of the engine's settings and of the databases that were in
+//! use.
 
 use super::values::text;
 use super::{DbTime, Lgpos, Signature};
@@ -8,7 +9,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// Bytes that a log or checkpoint keeps for attachments.
 pub(super) const ATTACHMENT_AREA: usize = 2048;
 
-/// The engine's settings when the log or checkpoint was written (`DBMS_PARAM`); for people, not for recovery.
+/// The engine's settings when the log or checkpoint was written (`DBMS_PARAM`); for people, not for
+/// recovery.
 #[derive(Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[allow(missing_docs)] // named as in `esentutl /ml`
@@ -94,7 +96,8 @@ struct Fixed {
 
 const UNICODE_NAMES: u8 = 0x20;
 
-/// The attachments of a log or checkpoint. The list ends at a zero byte, or where an entry does not fit.
+/// The attachments of a log or checkpoint. The list ends at a zero byte, or where an entry does not
+/// fit.
 pub(super) fn attachments(mut area: &[u8]) -> Vec<Attachment> {
     let mut list = Vec::new();
     while area.first().is_some_and(|database_id| *database_id != 0) {

@@ -23,10 +23,11 @@ const VERSION: u32 = 0x620;
 /// The file type of a database; engines before Windows Server 2003 left zero there.
 const FILE_TYPE_DATABASE: [u32; 2] = [1, 0];
 
-/// The database header, as it lies in the file (`DBFILEHDR`, 748 bytes; zeros follow up to the page's end).
+/// The database header, as it lies in the file (`DBFILEHDR`, 748 bytes; zeros follow up to the
+/// page's end).
 ///
-/// Generations are numbers of logs; 0 means none. Fields carry the names that administrators know from
-/// `esentutl /mh` (see [`DatabaseHeader::listing`]).
+/// Generations are numbers of logs; 0 means none. Fields carry the names that administrators know
+/// from `esentutl /mh` (see [`DatabaseHeader::listing`]).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[allow(missing_docs)] // what needs words has them
@@ -124,11 +125,13 @@ pub struct DatabaseHeader {
     pub trim_count: U32,
     pub header_flush_signature: Signature,
     pub flush_map_flush_signature: Signature,
-    /// The first log needed to make the database consistent; `min_required` may be lower, for the flush map's sake.
+    /// The first log needed to make the database consistent; `min_required` may be lower, for the
+    /// flush map's sake.
     pub min_consistent: U32,
     /// The compatible part of the format revision.
     pub update_minor: U32,
-    /// The newest engine format version that ever attached the database; informs, restricts nothing.
+    /// The newest engine format version that ever attached the database; informs, restricts
+    /// nothing.
     pub newest_engine_format: U32,
     pub highest_maintenance_page: U32,
     pub last_resize: Lgpos,
@@ -190,7 +193,8 @@ impl fmt::Display for DatabaseState {
 pub enum HeaderCopies {
     /// Both, and they are the same.
     Identical,
-    /// Both, but they differ: the engine was stopped between the two writes, or a backup stamped the first.
+    /// Both, but they differ: the engine was stopped between the two writes, or a backup stamped
+    /// the first.
     Differ,
     /// Only the primary.
     ShadowBad,
@@ -210,9 +214,11 @@ pub struct DatabaseHeaders {
 }
 
 impl DatabaseHeaders {
-    /// Reads both copies from the start of a database file: give it 64 KiB, or the whole of a shorter file.
+    /// Reads both copies from the start of a database file: give it 64 KiB, or the whole of a
+    /// shorter file.
     ///
-    /// As the engine does: the primary counts if it is sound, else the shadow, looked for at every page size.
+    /// As the engine does: the primary counts if it is sound, else the shadow, looked for at every
+    /// page size.
     pub fn parse(start: &[u8]) -> Result<DatabaseHeaders, Fault> {
         let primary_fault = match DatabaseHeader::parse(start) {
             Ok(header) => return Ok(DatabaseHeaders::with_primary(header, start)),
@@ -340,14 +346,15 @@ impl DatabaseHeader {
         }
     }
 
-    /// Whether this is the engine's temporary database: it belongs to no logs, its pages carry no checksums, and the engine
-    /// throws it away when it starts.
+    /// Whether this is the engine's temporary database: it belongs to no logs, its pages carry no
+    /// checksums, and the engine throws it away when it starts.
     pub fn is_temporary(&self) -> bool {
         self.state() == DatabaseState::JustCreated && !self.log_signature.is_set()
     }
 
-    /// Why no engine would take the database for one that it can open or recover, by its state; `None` for the states of
-    /// everyday life. The engine's integrity check calls such a database corrupted.
+    /// Why no engine would take the database for one that it can open or recover, by its state;
+    /// `None` for the states of everyday life. The engine's integrity check calls such a database
+    /// corrupted.
     pub fn bad_state(&self) -> Option<String> {
         let state = self.state();
         let why = match state {
@@ -364,7 +371,8 @@ impl DatabaseHeader {
         Some(format!("{state}: {why}"))
     }
 
-    /// The format in words, where it is newer than the newest that is known here: what is new in it is not understood.
+    /// The format in words, where it is newer than the newest that is known here: what is new in it
+    /// is not understood.
     pub fn newer_format(&self) -> Option<String> {
         let update = self.update_major.get();
         (update > NEWEST_UPDATE_MAJOR).then(|| {
@@ -385,8 +393,8 @@ impl DatabaseHeader {
         self.flags.get() & 1 == 0
     }
 
-    /// Whether this is the copy that a streaming backup read, whose last page (the [`PatchHeader`](super::PatchHeader)) was not yet taken
-    /// over into this header.
+    /// Whether this is the copy that a streaming backup read, whose last page (the
+    /// [`PatchHeader`](super::PatchHeader)) was not yet taken over into this header.
     pub fn awaits_patch(&self) -> bool {
         self.current_full_backup.low != 0 && self.current_full_backup.high == 0
     }

@@ -11,7 +11,8 @@ const STRUCTURE: &str = "flush map header";
 const FILE_TYPE_FLUSH_MAP: u32 = 7;
 const VERSION_MAJOR: u32 = 3;
 
-/// The header of a flush map, as it lies in the file (`FMFILEHDR`, 671 bytes; zeros follow up to 8 KiB).
+/// The header of a flush map, as it lies in the file (`FMFILEHDR`, 671 bytes; zeros follow up to 8
+/// KiB).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct FlushMapHeader {

@@ -27,7 +27,8 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Reads the start of a file and goes by it and by the file's name: reserved and temporary logs may hold anything.
+    /// Reads the start of a file and goes by it and by the file's name: reserved and temporary logs
+    /// may hold anything.
     pub fn of_file(path: &Path) -> crate::Result<FileKind> {
         let start = read_start(path, DatabaseHeaders::START as u64)?;
         let name = path.file_name().and_then(|name| name.to_str());
@@ -49,8 +50,8 @@ impl FileKind {
         }
     }
 
-    /// Goes by the marks in the header, even where its checksum is wrong: a damaged log is still a log.
-    /// Give it the first 64 KiB, or the whole of a shorter file.
+    /// Goes by the marks in the header, even where its checksum is wrong: a damaged log is still a
+    /// log. Give it the first 64 KiB, or the whole of a shorter file.
     pub fn of(start: &[u8]) -> FileKind {
         let word = |offset: usize| {
             let bytes = start.get(offset..)?.first_chunk()?;

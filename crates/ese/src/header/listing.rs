@@ -1,5 +1,5 @@
-//! Headers as administrators know them: the fields of `esentutl /mh`, `/ml` and `/mk`, under the same names, in the
-//! same order and notation.
+//! Headers as administrators know them: the fields of `esentutl /mh`, `/ml` and `/mk`, under the
+//! same names, in the same order and notation.
 
 use super::{
     BackupInfo, BackupKind, Checkpoint, DatabaseHeader, EngineParameters, FlushMapHeader, Lgpos,
@@ -11,7 +11,8 @@ use zerocopy::little_endian::U32;
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// The heading above the line, such as `Previous Full Backup`; empty for the lines of the main part.
+    /// The heading above the line, such as `Previous Full Backup`; empty for the lines of the main
+    /// part.
     pub section: &'static str,
     /// Such as `Log Required`.
     pub name: &'static str,
@@ -103,7 +104,8 @@ fn on(flag: bool) -> &'static str {
 }
 
 impl DatabaseHeader {
-    /// The fields of `esentutl /mh`. `patch` is the page that ends a streaming backup, if the file has one.
+    /// The fields of `esentutl /mh`. `patch` is the page that ends a streaming backup, if the file
+    /// has one.
     pub fn listing(&self, patch: Option<&PatchHeader>) -> Vec<Field> {
         let mut list = Listing::new();
         self.list_identity(&mut list);

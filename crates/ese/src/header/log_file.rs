@@ -13,7 +13,8 @@ const STRUCTURE: &str = "log header";
 /// The file type of a log; engines before Windows Server 2003 left zero there.
 const FILE_TYPE_LOG: [u32; 2] = [3, 0];
 
-/// The header of a log, as it lies in the file (`LGFILEHDR`, 4096 bytes with the attachments and padding).
+/// The header of a log, as it lies in the file (`LGFILEHDR`, 4096 bytes with the attachments and
+/// padding).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct LogHeader {
@@ -43,7 +44,8 @@ pub struct LogHeader {
     pub log_signature: Signature,
     /// The engine's settings.
     pub parameters: EngineParameters,
-    /// Bit 0: made from a reserved log, as the disk was full. Bits 1 and 2: circular logging now, and ever before.
+    /// Bit 0: made from a reserved log, as the disk was full. Bits 1 and 2: circular logging now,
+    /// and ever before.
     pub flags: u8,
     /// The checkpoint when the log was created.
     pub checkpoint: Lgpos,

@@ -1,8 +1,9 @@
-//! The headers of databases, logs, checkpoints and flush maps, and the page that ends a streaming backup.
+//! The headers of databases, logs, checkpoints and flush maps, and the page that ends a streaming
+//! backup.
 //!
-//! Each header is declared once, as it lies in the file: a structure of little-endian fields without padding
-//! ([`zerocopy`]), so that the declaration is the format. Numbers are read with `.get()`. Every `parse` takes bytes of
-//! unknown origin, checks the checksum, and never panics.
+//! Each header is declared once, as it lies in the file: a structure of little-endian fields
+//! without padding ([`zerocopy`]), so that the declaration is the format. Numbers are read with
+//! `.get()`. Every `parse` takes bytes of unknown origin, checks the checksum, and never panics.
 //! Source: the engine's `daedef.hxx`, `log.hxx`, `cpage.hxx`, and libesedb's format description.
 
 mod attachment;

@@ -6,10 +6,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 const STRUCTURE: &str = "patch page of a streaming backup";
 
-/// The page after the last page of a database that was read through the engine's backup functions (`PATCHHDR`).
+/// The page after the last page of a database that was read through the engine's backup functions
+/// (`PATCHHDR`).
 ///
-/// It says which logs the copy needs, since the copied header was written before the copying ended. It begins like an
-/// empty database page, but carries a header's checksum.
+/// It says which logs the copy needs, since the copied header was written before the copying ended.
+/// It begins like an empty database page, but carries a header's checksum.
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PatchHeader {
@@ -50,7 +51,8 @@ impl PatchHeader {
         Ok(patch)
     }
 
-    /// Refuses a patch page that was made by another backup, or for another database, than the header.
+    /// Refuses a patch page that was made by another backup, or for another database, than the
+    /// header.
     pub fn check_belongs_to(&self, header: &DatabaseHeader) -> Result<(), Fault> {
         let differs = |offset, expected: String, found: String| match expected == found {
             true => Ok(()),
@@ -70,8 +72,8 @@ impl PatchHeader {
 }
 
 impl DatabaseHeader {
-    /// Takes over what the end of a streaming backup says about the logs needed, as the engine does before recovery.
-    /// Refuses a patch page of another backup.
+    /// Takes over what the end of a streaming backup says about the logs needed, as the engine does
+    /// before recovery. Refuses a patch page of another backup.
     pub fn apply_patch(&mut self, patch: &PatchHeader) -> Result<(), Fault> {
         patch.check_belongs_to(self)?;
         let end = patch.backup.high;

@@ -8,7 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A position in the log stream: generation, segment (sector) of the log file, byte of the segment.
 ///
-/// Ordered as the log is written. Shown as the engine shows it: `(0x1,A9,11C)`. In the file: byte, segment, generation.
+/// Ordered as the log is written. Shown as the engine shows it: `(0x1,A9,11C)`. In the file: byte,
+/// segment, generation.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -90,7 +91,8 @@ impl fmt::Debug for Lgpos {
     }
 }
 
-/// The database's clock: counts changes, never time. Every changed page carries the value of its last change.
+/// The database's clock: counts changes, never time. Every changed page carries the value of its
+/// last change.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -221,7 +223,8 @@ impl fmt::Debug for LogTime {
     }
 }
 
-/// What tells one database, or one sequence of logs, from every other: a random number, a time, a computer's name.
+/// What tells one database, or one sequence of logs, from every other: a random number, a time, a
+/// computer's name.
 #[derive(
     Clone,
     Copy,

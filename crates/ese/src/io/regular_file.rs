@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Opens the file at `path` for reading, and tells its size. Pipes and devices are refused before they are opened: reading
-/// them may wait for ever, never end, or take what is meant for another.
+/// Opens the file at `path` for reading, and tells its size. Pipes and devices are refused before
+/// they are opened: reading them may wait for ever, never end, or take what is meant for another.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let io = Error::io(path);
     check(path, &std::fs::metadata(path).map_err(&io)?)?;

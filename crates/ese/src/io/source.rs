@@ -14,7 +14,8 @@ pub trait Source: Send + Sync {
     /// Fills `buffer` with the bytes from `offset` on; an error where the source ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// All bytes, where they lie in memory: pages are then read without a copy. Called anew for each page.
+    /// All bytes, where they lie in memory: pages are then read without a copy. Called anew for
+    /// each page.
     fn as_bytes(&self) -> Option<&[u8]> {
         None
     }
@@ -93,7 +94,8 @@ impl<R: Read + Seek + Send> Seekable<R> {
     }
 
     fn with<T>(&self, read: impl FnOnce(&mut R) -> io::Result<T>) -> io::Result<T> {
-        // A reader that panicked elsewhere leaves at most a wrong position, and every read sets its own.
+        // A reader that panicked elsewhere leaves at most a wrong position, and every read sets its
+        // own.
         read(
             &mut self
                 .0

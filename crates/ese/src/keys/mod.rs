@@ -1,9 +1,9 @@
 //! Keys from values: what to seek in an index.
 //!
-//! A key is the normalised forms of its columns' values one after the other, so that keys are in the order of their
-//! bytes. Every type can be normalised except Unicode text, whose order is that of a version of Windows and its locales:
-//! a key can hold such a column only as NULL or as empty text. A key of the first columns alone leads to all
-//! entries that begin with it.
+//! A key is the normalised forms of its columns' values one after the other, so that keys are in
+//! the order of their bytes. Every type can be normalised except Unicode text, whose order is that
+//! of a version of Windows and its locales: a key can hold such a column only as NULL or as empty
+//! text. A key of the first columns alone leads to all entries that begin with it.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();

@@ -9,10 +9,12 @@ const EMPTY: u8 = 0x40;
 const DATA: u8 = 0x7f;
 const NULL_HIGH: u8 = 0xc0;
 
-/// Binary data is cut into chunks, each of which is followed by a byte that says how much of it is data.
+/// Binary data is cut into chunks, each of which is followed by a byte that says how much of it is
+/// data.
 const CHUNK: usize = 8;
 
-/// The limit of keys of the oldest form, for which the engine looks at no more of a value than that.
+/// The limit of keys of the oldest form, for which the engine looks at no more of a value than
+/// that.
 const OLD_KEY_MOST: usize = 255;
 
 /// How long a part may be.
@@ -51,8 +53,8 @@ impl Limits {
     }
 }
 
-/// Appends the part that `value` makes in a key of `index` in which `room` bytes are left. Returns whether that limit cut
-/// it.
+/// Appends the part that `value` makes in a key of `index` in which `room` bytes are left. Returns
+/// whether that limit cut it.
 #[inline]
 pub(super) fn append(
     key: &mut Vec<u8>,
@@ -260,7 +262,8 @@ mod tests {
             for id in [FIXED, TAGGED] {
                 let whole = |value: &[u8]| part(ColumnType::LongBinary, id, value, (255, 255)).0;
                 prop_assert_eq!(whole(&a).cmp(&whole(&b)), a.cmp(&b));
-                // A limit cuts keys, and where it does, says so; a limit of the part alone is no cut.
+                // A limit cuts keys, and where it does, says so; a limit of the part alone is no
+                // cut.
                 let (cut, was_cut) = part(ColumnType::LongBinary, id, &a, (most, most));
                 prop_assert_eq!(was_cut, whole(&a).len() > usize::from(most));
                 prop_assert_eq!(cut.len(), whole(&a).len().min(usize::from(most)));

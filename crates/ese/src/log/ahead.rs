@@ -28,7 +28,8 @@ impl<T: Send + 'static> Ahead<T> {
 
 impl<T> Drop for Ahead<T> {
     fn drop(&mut self) {
-        // A thread that waits for its result to be taken goes on, and finds out that it is not wanted.
+        // A thread that waits for its result to be taken goes on, and finds out that it is not
+        // wanted.
         self.results = None;
         if let Some(thread) = self.thread.take() {
             // Its panic ended the results early, which is an error to whoever counted on them.

@@ -10,9 +10,11 @@ pub(super) const HEADER_SIZE: usize = 4096;
 
 /// The last log version that carries checksum records instead of segment headers.
 const LAST_SECTOR_MAJOR: u32 = 7;
-/// The update-minor version from which a header holds the checksum of all segments of the log before it.
+/// The update-minor version from which a header holds the checksum of all segments of the log
+/// before it.
 const PREVIOUS_CHECKSUM_UPDATE_MINOR: u32 = 13;
-/// Version 7 logs are held in memory whole; 512-byte sectors counted in 16 bits cannot exceed 32 MiB.
+/// Version 7 logs are held in memory whole; 512-byte sectors counted in 16 bits cannot exceed 32
+/// MiB.
 const LARGEST_SECTOR_LOG: u64 = 64 << 20;
 
 /// Who a log file says it is: generation, version and the links to its neighbours.
@@ -44,7 +46,8 @@ impl LogIdentity {
     /// Reads and checks the first 4096 bytes of a log file.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for a wrong checksum or impossible sizes, [`Error::Unsupported`] for another version.
+    /// [`Error::Damaged`] for a wrong checksum or impossible sizes, [`Error::Unsupported`] for
+    /// another version.
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self> {
         let header = LogHeader::parse(bytes).map_err(|fault: Fault| fault.in_file(file))?;
         let damaged = |offset: u64, expected: &str, found: String| Error::Damaged {
@@ -117,7 +120,8 @@ impl LogIdentity {
         Ok(identity)
     }
 
-    /// Whether the body consists of segments with a header each (version 8), rather than of sectors with checksum records.
+    /// Whether the body consists of segments with a header each (version 8), rather than of sectors
+    /// with checksum records.
     pub fn has_segments(&self) -> bool {
         self.version[0] > LAST_SECTOR_MAJOR
     }

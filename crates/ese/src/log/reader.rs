@@ -11,7 +11,8 @@ use crate::header::Lgpos;
 use crate::io;
 use crate::{Error, Result};
 
-/// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a header can state.
+/// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a
+/// header can state.
 const LARGEST_LOG: u64 = 65535 * 4096;
 
 /// One generation, verified and in memory.
@@ -23,8 +24,8 @@ pub struct OpenLog {
 }
 
 impl OpenLog {
-    /// Reads and verifies a log; in memory, a torn last write of the current log is replaced by its spare copy, and a single
-    /// flipped bit of a segment is flipped back.
+    /// Reads and verifies a log; in memory, a torn last write of the current log is replaced by its
+    /// spare copy, and a single flipped bit of a segment is flipped back.
     ///
     /// # Errors
     /// [`Error::Io`], and whatever [`verify`](super::verify) finds.
@@ -105,7 +106,8 @@ impl OpenLog {
         }
     }
 
-    /// The records from the one at `from` on; the rest of a fragmented record that began before is passed over.
+    /// The records from the one at `from` on; the rest of a fragmented record that began before is
+    /// passed over.
     ///
     /// # Errors
     /// [`Error::Damaged`] if records do not lead to `from`.
@@ -134,7 +136,8 @@ impl OpenLog {
         Ok(records)
     }
 
-    /// Checks that this log continues `previous`: next generation, same series, created after that very file.
+    /// Checks that this log continues `previous`: next generation, same series, created after that
+    /// very file.
     pub(crate) fn check_follows(&self, previous: &SoundLog) -> Result<()> {
         check_link(previous, self)
     }
@@ -201,8 +204,9 @@ pub struct Entry<'a> {
 
 /// Walks over the records of one log.
 ///
-/// A record's position is where the record before it ended, as the engine counts: 0 within a segment's first bytes for
-/// the first record of a segment, and possibly the padding at the end of the segment before.
+/// A record's position is where the record before it ended, as the engine counts: 0 within a
+/// segment's first bytes for the first record of a segment, and possibly the padding at the end of
+/// the segment before.
 #[derive(Debug)]
 pub struct Records<'a> {
     log: &'a OpenLog,
@@ -245,7 +249,8 @@ impl<'a> Records<'a> {
             }
             let at = self.at;
             let (record, kind, size) = self.parse(at)?;
-            // After a crash amid a fragmented record, recovery goes on in the next segment with one of these.
+            // After a crash amid a fragmented record, recovery goes on in the next segment with one
+            // of these.
             let resumes = |kind| {
                 segment_start
                     && matches!(
@@ -344,7 +349,8 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Reads generation after generation, the next one ahead in a thread of its own, and checks that each follows the last.
+/// Reads generation after generation, the next one ahead in a thread of its own, and checks that
+/// each follows the last.
 #[derive(Debug)]
 pub struct LogReader {
     ahead: Ahead<Result<OpenLog>>,
@@ -373,7 +379,8 @@ impl LogReader {
     /// The next generation; `None` after the last.
     ///
     /// # Errors
-    /// Those of [`OpenLog::read`], and [`Error::Damaged`] for a log that does not follow the one before.
+    /// Those of [`OpenLog::read`], and [`Error::Damaged`] for a log that does not follow the one
+    /// before.
     pub fn next_log(&mut self) -> Result<Option<OpenLog>> {
         let Some(log) = self.ahead.next() else {
             return Ok(None);
@@ -404,7 +411,8 @@ impl LogReader {
     }
 }
 
-/// Checks that `log` continues `previous`: next generation, same series, created after that very file.
+/// Checks that `log` continues `previous`: next generation, same series, created after that very
+/// file.
 fn check_link(previous: &SoundLog, log: &OpenLog) -> Result<()> {
     let (before, after) = (&previous.identity, &log.sound.identity);
     let wrong = |offset: u64, what: &str, expected: String, found: String| {

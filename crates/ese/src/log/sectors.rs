@@ -1,11 +1,14 @@
-//! Version 7 logs: records in one stretch across sectors, with checksum records (LRCHECKSUM) between them.
+//! Version 7 logs: records in one stretch across sectors, with checksum records (LRCHECKSUM)
+//! between them.
 //!
-//! A checksum record covers the bytes before it in its sector and those after it as far as its flush reached, and
-//! points to the next. A flush of one sector is followed by a shadow of that sector; a flush of several carries a
-//! second, short checksum of its first sector. Where nothing was ever written the file holds a fixed fill pattern, so a
-//! broken chain is a torn write when only that pattern follows, and damage otherwise.
+//! A checksum record covers the bytes before it in its sector and those after it as far as its
+//! flush reached, and points to the next. A flush of one sector is followed by a shadow of that
+//! sector; a flush of several carries a second, short checksum of its first sector. Where nothing
+//! was ever written the file holds a fixed fill pattern, so a broken chain is a torn write when
+//! only that pattern follows, and damage otherwise.
 //!
-//! Facts from `ese/_log/logread_legacy.cxx` (FValidLRCKRecord, ErrLGCheckReadLastLogRecordFF_Legacy).
+//! Facts from `ese/_log/logread_legacy.cxx` (FValidLRCKRecord,
+//! ErrLGCheckReadLastLogRecordFF_Legacy).
 
 use std::path::Path;
 
@@ -123,7 +126,8 @@ impl SectorLog<'_> {
                 if let Some(shadow) = self.shadow(shadow) {
                     return self.torn_to_shadow(at, shadow);
                 }
-                // A crash right after a one-sector flush leaves its shadow where the next flush would have gone.
+                // A crash right after a one-sector flush leaves its shadow where the next flush
+                // would have gone.
                 if let Some(last) = last
                     && last.at / self.sector_size + 1 == at / self.sector_size
                     && self.shadow_any_next(last.at + self.sector_size).is_some()
@@ -174,8 +178,9 @@ impl SectorLog<'_> {
         }
     }
 
-    /// A multi-sector flush whose first sector is sound and whose rest is not: torn if the flush shows a hole (the fill
-    /// pattern, or the shadow that it was to overwrite) and nothing follows it.
+    /// A multi-sector flush whose first sector is sound and whose rest is not: torn if the flush
+    /// shows a hole (the fill pattern, or the shadow that it was to overwrite) and nothing follows
+    /// it.
     fn torn_in_range(&self, record: &Record) -> Walk {
         let first_end = record.at - record.at % self.sector_size + self.sector_size;
         let mut rest = self.bytes[first_end..record.end()].chunks(self.sector_size);
@@ -188,7 +193,8 @@ impl SectorLog<'_> {
         }
     }
 
-    /// The checksum record at `at`, if its own fields are possible and its short checksum, if any, is right.
+    /// The checksum record at `at`, if its own fields are possible and its short checksum, if any,
+    /// is right.
     fn record(&self, at: usize) -> Option<Record> {
         let bytes = self.bytes.get(at..at + CHECKSUM_RECORD_SIZE)?;
         if bytes[0] != CHECKSUM_RECORD {
@@ -245,7 +251,8 @@ impl SectorLog<'_> {
     }
 
     fn shadow_any_next(&self, at: usize) -> Option<Record> {
-        // A shadow's `next` counts from the sector that it copies; both lie one sector further on in it.
+        // A shadow's `next` counts from the sector that it copies; both lie one sector further on
+        // in it.
         let record = self.record(at)?;
         let fits = record.short == SHORT_OFF
             && self.range_checksum(&record) ^ SHADOW_MARK == record.checksum;
@@ -304,7 +311,8 @@ mod tests {
     const HEADER: usize = 4096;
     const SECTORS: usize = 64;
 
-    /// A version 7 log: a flush of three sectors, then a flush of one with its shadow, then the fill pattern.
+    /// A version 7 log: a flush of three sectors, then a flush of one with its shadow, then the
+    /// fill pattern.
     fn sample() -> Vec<u8> {
         let mut bytes = vec![0; SECTORS * SECTOR];
         fill(&mut bytes);

@@ -1,4 +1,5 @@
-//! One 4096-byte segment of a log file (LGSEGHDR of `inc/_logstream.hxx`): its header and its checksum.
+//! One 4096-byte segment of a log file (LGSEGHDR of `inc/_logstream.hxx`): its header and its
+//! checksum.
 
 use crate::checksum::{ecc, header_checksum, is_zero};
 use crate::header::Lgpos;
@@ -10,7 +11,8 @@ pub(super) const SEGMENT_HEADER_SIZE: usize = 40;
 /// Bytes of a segment, header included.
 pub(super) const SEGMENT_SIZE: usize = 4096;
 
-/// The flag (as in database pages) that says the checksum is of the XOR+ECC kind; every segment has it.
+/// The flag (as in database pages) that says the checksum is of the XOR+ECC kind; every segment has
+/// it.
 const FLAG_ECC: u32 = 0x2000;
 
 /// Why a segment does not belong where it stands, or that it does.
@@ -51,8 +53,9 @@ pub(super) fn judge(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Standing {
     Standing::Bad { stored, computed }
 }
 
-/// Mends a bad segment in which a single bit was flipped, and judges it again: as the one of its place first, then as the
-/// spare copy of the one before. The number of the bit comes with it, counted from the start of the segment.
+/// Mends a bad segment in which a single bit was flipped, and judges it again: as the one of its
+/// place first, then as the spare copy of the one before. The number of the bit comes with it,
+/// counted from the start of the segment.
 pub(super) fn correct(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Option<(Standing, usize)> {
     if !carries_code(segment) {
         return None;
@@ -84,7 +87,8 @@ pub(super) fn stored_checksum(segment: &[u8; SEGMENT_SIZE]) -> u64 {
     u64::from_le_bytes(segment[..8].try_into().expect("eight bytes"))
 }
 
-/// The bit whose flip explains the difference of two checksums, counted from the start of the segment.
+/// The bit whose flip explains the difference of two checksums, counted from the start of the
+/// segment.
 pub(super) fn flipped_bit(stored: u64, computed: u64) -> Option<usize> {
     const MASK: u32 = (SEGMENT_SIZE as u32) * 8 - 1;
     let difference = stored ^ computed;

@@ -22,8 +22,8 @@ pub enum Tail {
         /// The first such segment, counted from the start of the file.
         sector: u32,
     },
-    /// The write of this segment was torn; the engine recovers it from its spare copy (version 8), or drops it as the
-    /// write that the crash interrupted (version 7).
+    /// The write of this segment was torn; the engine recovers it from its spare copy (version 8),
+    /// or drops it as the write that the crash interrupted (version 7).
     Torn {
         /// The torn segment, counted from the start of the file.
         sector: u32,
@@ -41,10 +41,11 @@ pub struct SoundLog {
     pub end_sector: u32,
     /// The first position after the written part; records lie below it.
     pub end: Lgpos,
-    /// XOR of the checksums of all written segments, which the next log's header repeats (0 in version 7).
+    /// XOR of the checksums of all written segments, which the next log's header repeats (0 in
+    /// version 7).
     pub segments_checksum: u64,
-    /// Bits that were flipped in the file, and are to be flipped back before it is used; of a segment at most one. Only
-    /// [`OpenLog`](super::OpenLog) puts up with any.
+    /// Bits that were flipped in the file, and are to be flipped back before it is used; of a
+    /// segment at most one. Only [`OpenLog`](super::OpenLog) puts up with any.
     pub flipped_bits: Vec<FlippedBit>,
 }
 

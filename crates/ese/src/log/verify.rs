@@ -1,9 +1,10 @@
 //! Is a log file sound, and where does its written part end?
 //!
-//! The engine writes segments in order and rewrites the last, partly filled one in place, with a spare copy (the
-//! shadow) in the segment after it. So the written part is followed by at most one shadow, then by segments never
-//! written (zeros) or left over from the generation whose file was recycled. A bad segment is a torn write when the
-//! shadow after it replaces it, and damage otherwise.
+//! The engine writes segments in order and rewrites the last, partly filled one in place, with a
+//! spare copy (the shadow) in the segment after it. So the written part is followed by at most one
+//! shadow, then by segments never written (zeros) or left over from the generation whose file was
+//! recycled. A bad segment is a torn write when the shadow after it replaces it, and damage
+//! otherwise.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::{Error, Result};
 /// Verifies a whole log file that `reader` yields; `file` is its name in errors.
 ///
 /// # Errors
-/// [`Error::Damaged`] with the offset and what was expected and found there; [`Error::Io`]; [`Error::Unsupported`].
+/// [`Error::Damaged`] with the offset and what was expected and found there; [`Error::Io`];
+/// [`Error::Unsupported`].
 pub fn verify(file: &Path, kind: LogKind, mut reader: impl Read) -> Result<SoundLog> {
     let mut stream = LogStream::new(file, kind);
     let mut block = vec![0; 1 << 20];
@@ -44,7 +46,8 @@ pub struct LogStream {
     lenient: bool,
     /// Bytes fed so far.
     seen: u64,
-    /// Bytes that do not fill a unit yet: the header, then a segment, or the whole of a version 7 file.
+    /// Bytes that do not fill a unit yet: the header, then a segment, or the whole of a version 7
+    /// file.
     pending: Vec<u8>,
     body: Option<Body>,
 }
@@ -63,7 +66,8 @@ impl LogStream {
         }
     }
 
-    /// A stream that puts up with a flipped bit where the segment's code names it, as the engine does when it replays a log.
+    /// A stream that puts up with a flipped bit where the segment's code names it, as the engine
+    /// does when it replays a log.
     pub(super) fn correcting(file: &Path, kind: LogKind) -> Self {
         LogStream {
             corrects: true,
@@ -71,7 +75,8 @@ impl LogStream {
         }
     }
 
-    /// A stream that takes the log to end where damage begins, or the file. For recovery where loss is allowed.
+    /// A stream that takes the log to end where damage begins, or the file. For recovery where loss
+    /// is allowed.
     pub(super) fn until_damage(file: &Path) -> Self {
         LogStream {
             lenient: true,
@@ -82,7 +87,8 @@ impl LogStream {
     /// Takes the next bytes of the file.
     ///
     /// # Errors
-    /// [`Error::Damaged`] as soon as damage is certain; [`Error::Unsupported`] for an unknown version.
+    /// [`Error::Damaged`] as soon as damage is certain; [`Error::Unsupported`] for an unknown
+    /// version.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.seen = self.seen.saturating_add(bytes.len() as u64);
         if self.body.is_none() {
@@ -310,7 +316,8 @@ impl Body {
         }
     }
 
-    /// A bad segment is a torn write if the one after it is its shadow, and the log is the one being written.
+    /// A bad segment is a torn write if the one after it is its shadow, and the log is the one
+    /// being written.
     fn replace(
         &mut self,
         file: &Path,

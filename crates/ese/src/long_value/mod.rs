@@ -1,8 +1,9 @@
-//! Separated long values: values too long for their record, in a tree of their own (`lv.hxx`, `lv.cxx`).
+//! Separated long values: values too long for their record, in a tree of their own (`lv.hxx`,
+//! `lv.cxx`).
 //!
-//! A value has a root node, whose key is the value's id, and chunks, whose keys are the id and the chunk's offset. All
-//! chunks but the last stand for the same number of bytes. Nothing marks a compressed chunk: it is one that is shorter
-//! than the part of the value that it stands for.
+//! A value has a root node, whose key is the value's id, and chunks, whose keys are the id and the
+//! chunk's offset. All chunks but the last stand for the same number of bytes. Nothing marks a
+//! compressed chunk: it is one that is shorter than the part of the value that it stands for.
 
 mod reader;
 
@@ -20,7 +21,8 @@ pub struct LongValueId(pub u64);
 /// What the root node of a long value says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongValueRoot {
-    /// How many values of records refer to it; 0 where it waits for clean-up, [`Self::PARTLY_DELETED`] during that.
+    /// How many values of records refer to it; 0 where it waits for clean-up,
+    /// [`Self::PARTLY_DELETED`] during that.
     pub references: u32,
     /// The value's length in bytes.
     pub len: u32,
@@ -91,7 +93,8 @@ impl LongValueRoot {
     /// The count of references of a value that is being deleted.
     pub const PARTLY_DELETED: u32 = u32::MAX;
 
-    /// Whether nothing refers to the value any more, so that its chunks may be gone before its root is.
+    /// Whether nothing refers to the value any more, so that its chunks may be gone before its root
+    /// is.
     pub fn awaits_cleanup(&self) -> bool {
         matches!(self.references, 0 | Self::PARTLY_DELETED)
     }

@@ -7,7 +7,8 @@ use crate::page_file::PageFile;
 use crate::tree::{TreeCursor, TreeId};
 use crate::{Error, Result};
 
-/// Reads the long values of a table. Values are often read in the order of their ids, which costs no search.
+/// Reads the long values of a table. Values are often read in the order of their ids, which costs
+/// no search.
 pub struct LongValues<'db> {
     cursor: TreeCursor<'db>,
     chunk_len: u32,
@@ -32,7 +33,8 @@ impl<'db> LongValues<'db> {
         })
     }
 
-    /// Calls `sink` with the value `id`, piece by piece, so that the longest value needs no more memory than a chunk.
+    /// Calls `sink` with the value `id`, piece by piece, so that the longest value needs no more
+    /// memory than a chunk.
     pub fn visit(
         &mut self,
         id: LongValueId,
@@ -107,7 +109,8 @@ impl<'db> LongValues<'db> {
         }
     }
 
-    /// The root of `id` where the cursor stands on it: the inner value is `None` where the node's data is no root.
+    /// The root of `id` where the cursor stands on it: the inner value is `None` where the node's
+    /// data is no root.
     fn root_at_cursor(&self, id: LongValueId) -> Result<Option<Option<LongValueRoot>>> {
         let Some(node) = self.cursor.node()? else {
             return Ok(None);

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::{PageSize, Pgno};
 use crate::Error;
 
-/// A contradiction found inside one page: which page, where in it, what the format demands and what stands there.
+/// A contradiction found inside one page: which page, where in it, what the format demands and what
+/// stands there.
 ///
 /// It does not know the file; [`Fault::in_file`] makes the complete error of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

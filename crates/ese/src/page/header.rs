@@ -1,4 +1,5 @@
-//! The header of a page: 40 bytes, or 80 on pages of 16 and 32 KiB (`PGHDR`, `PGHDR2` in `cpage.hxx`).
+//! The header of a page: 40 bytes, or 80 on pages of 16 and 32 KiB (`PGHDR`, `PGHDR2` in
+//! `cpage.hxx`).
 
 use super::{PageSize, Pgno, u16_at, u32_at, u64_at};
 
@@ -84,12 +85,14 @@ impl PageFlags {
         self.has(Self::NON_UNIQUE_KEYS)
     }
 
-    /// The records have the form that begins with an array of tagged fields (format revision 0x620,3 and later).
+    /// The records have the form that begins with an array of tagged fields (format revision
+    /// 0x620,3 and later).
     pub fn has_new_record_format(self) -> bool {
         self.has(Self::NEW_RECORD_FORMAT)
     }
 
-    /// The header begins with a 64-bit checksum with error correction, not with a checksum and the page's number.
+    /// The header begins with a 64-bit checksum with error correction, not with a checksum and the
+    /// page's number.
     pub fn has_new_checksum_format(self) -> bool {
         self.has(Self::NEW_CHECKSUM_FORMAT)
     }
@@ -114,7 +117,8 @@ impl PageFlags {
         (self.0 >> 15 & 3) as u8
     }
 
-    /// What the page's nodes are. The flags of a space tree also name the kind of tree that owns the space.
+    /// What the page's nodes are. The flags of a space tree also name the kind of tree that owns
+    /// the space.
     pub fn kind(self) -> PageKind {
         if self.is_space_tree() {
             PageKind::Space
@@ -137,8 +141,8 @@ impl std::fmt::Debug for PageFlags {
 /// The fields of a page header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageHeader {
-    /// The stored checksum: 64 bits in the new form. In the old form the low half is the checksum and the high half
-    /// the page's number.
+    /// The stored checksum: 64 bits in the new form. In the old form the low half is the checksum
+    /// and the high half the page's number.
     pub checksum: u64,
     /// DBTIME of the page's last change: a count of the database's changes.
     pub dbtime: u64,
@@ -156,12 +160,13 @@ pub struct PageHeader {
     pub first_free: u16,
     /// How many tags the page has.
     pub tag_count: u16,
-    /// How many of the tags are reserved (the external header and what may follow it) and no nodes; 1 where the page
-    /// does not say.
+    /// How many of the tags are reserved (the external header and what may follow it) and no nodes;
+    /// 1 where the page does not say.
     pub reserved_tags: u16,
     /// The flags.
     pub flags: PageFlags,
-    /// The page's own number, where the header tells it: in large pages and in those with the old checksum.
+    /// The page's own number, where the header tells it: in large pages and in those with the old
+    /// checksum.
     pub number: Option<Pgno>,
 }
 

@@ -26,7 +26,8 @@ impl<'a> Key<'a> {
         self.prefix.len() + self.suffix.len()
     }
 
-    /// Whether the key has no bytes: the null key, which in a branch page stands for "greater than everything".
+    /// Whether the key has no bytes: the null key, which in a branch page stands for "greater than
+    /// everything".
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.prefix.is_empty() && self.suffix.is_empty()
@@ -64,8 +65,8 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// The order of this key against the concatenation of `pieces`, byte by byte; a shorter key precedes its
-    /// continuations.
+    /// The order of this key against the concatenation of `pieces`, byte by byte; a shorter key
+    /// precedes its continuations.
     pub fn cmp_pieces(&self, pieces: &[&[u8]]) -> Ordering {
         let (mut own, mut own_next) = (self.prefix, self.suffix);
         for piece in pieces {

@@ -1,8 +1,10 @@
-//! Pages: the unit in which a database is stored, as immutable views that never panic whatever the bytes are.
+//! Pages: the unit in which a database is stored, as immutable views that never panic whatever the
+//! bytes are.
 //!
-//! A page is a header, data that grows upwards from the header, and an array of tags that grows downwards from the
-//! page's end. Tag 0 is the external header: on the root of a tree it describes the tree's space, on every other page
-//! it holds the key prefix that the page's nodes share. Each following tag is a node: a key, data and flags.
+//! A page is a header, data that grows upwards from the header, and an array of tags that grows
+//! downwards from the page's end. Tag 0 is the external header: on the root of a tree it describes
+//! the tree's space, on every other page it holds the key prefix that the page's nodes share. Each
+//! following tag is a node: a key, data and flags.
 //!
 //! ```
 //! use ese::page::{PageSize, PageView};

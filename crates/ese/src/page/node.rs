@@ -41,7 +41,8 @@ impl std::fmt::Debug for NodeFlags {
 pub struct Node<'a> {
     /// The key.
     pub key: Key<'a>,
-    /// The data: a record, a bookmark, a part of a long value, an extent, or in a branch page a page number.
+    /// The data: a record, a bookmark, a part of a long value, an extent, or in a branch page a
+    /// page number.
     pub data: &'a [u8],
     /// The flags.
     pub flags: NodeFlags,

@@ -1,5 +1,6 @@
-//! The external header of a tree's root: its space (`SPACE_HEADER` in `space.hxx`), its highest auto-increment value,
-//! and on the roots of space trees the pages kept for their own growth (`SPLIT_BUFFER` in `fcb.hxx`).
+//! The external header of a tree's root: its space (`SPACE_HEADER` in `space.hxx`), its highest
+//! auto-increment value, and on the roots of space trees the pages kept for their own growth
+//! (`SPLIT_BUFFER` in `fcb.hxx`).
 
 use super::{Fault, Key, Pgno, u32_at, u64_at};
 
@@ -35,10 +36,12 @@ pub struct ExtentNode {
 impl ExtentNode {
     /// The pool of runs that are kept together; an empty run marks a place in it.
     pub const CONTIGUOUS: u8 = 1;
-    /// The pool of pages that a file which is made smaller keeps out of use: they lie after its end, or soon will.
+    /// The pool of pages that a file which is made smaller keeps out of use: they lie after its
+    /// end, or soon will.
     pub const SHELVED: u8 = 2;
 
-    /// Reads a node of the tree of available runs, or else of owned ones. An error says what is expected there.
+    /// Reads a node of the tree of available runs, or else of owned ones. An error says what is
+    /// expected there.
     pub fn read(key: &Key<'_>, data: &[u8], available: bool) -> Result<Self, &'static str> {
         const POOL: u8 = 0x80;
         let key = key.to_vec();
@@ -61,9 +64,11 @@ impl ExtentNode {
 /// The space of a tree: which pages it owns, and where its space trees are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceHeader {
-    /// How many pages the tree's first extent has, or after [`Self::is_version_2`] how many were last allotted.
+    /// How many pages the tree's first extent has, or after [`Self::is_version_2`] how many were
+    /// last allotted.
     pub primary_pages: u32,
-    /// The root of the tree that the space came from: a table for its indices, 1 for a table, 0 for the database.
+    /// The root of the tree that the space came from: a table for its indices, 1 for a table, 0 for
+    /// the database.
     pub parent: Pgno,
     /// Whether the keys of the tree may repeat.
     pub non_unique: bool,
@@ -76,9 +81,11 @@ pub struct SpaceHeader {
 /// Where a tree's space is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extents {
-    /// One run from the root page on. Bit N of the number is set where the Nth page after the root is available.
+    /// One run from the root page on. Bit N of the number is set where the Nth page after the root
+    /// is available.
     Single(u32),
-    /// Two space trees: the owned extents with the root at this page, the available extents at the page after it.
+    /// Two space trees: the owned extents with the root at this page, the available extents at the
+    /// page after it.
     Trees(Pgno),
 }
 
@@ -107,7 +114,8 @@ impl RootHeader {
                 auto_increment: None,
             });
         }
-        // Longer headers begin with a byte that says which fields follow: 1 the space header, 2 the auto-increment value.
+        // Longer headers begin with a byte that says which fields follow: 1 the space header, 2 the
+        // auto-increment value.
         let (fields, rest) = match line.split_first() {
             Some((fields, rest)) if line.len() > Self::SPACE_LEN => (*fields, rest),
             _ => return Err(bad(format!("{} bytes", line.len()))),
@@ -159,7 +167,8 @@ impl SplitBuffers {
     /// Bytes of the structure.
     pub const LEN: usize = 16;
 
-    /// Reads tag 0 of the root of a space tree; `None` where it is too short, as in the oldest databases.
+    /// Reads tag 0 of the root of a space tree; `None` where it is too short, as in the oldest
+    /// databases.
     pub fn read(line: &[u8]) -> Option<Self> {
         let extent = |offset| {
             Some(Extent {

@@ -24,7 +24,8 @@ impl PageSize {
         self.0 as usize
     }
 
-    /// Whether pages have the large form (16 and 32 KiB): an 80-byte header, and node flags inside the nodes.
+    /// Whether pages have the large form (16 and 32 KiB): an 80-byte header, and node flags inside
+    /// the nodes.
     pub fn is_large(self) -> bool {
         self.0 > 8192
     }

@@ -1,4 +1,5 @@
-//! Tags: the array at the end of a page that says where each line lies (`CPAGE::TAG` in `cpage.hxx`).
+//! Tags: the array at the end of a page that says where each line lies (`CPAGE::TAG` in
+//! `cpage.hxx`).
 
 use super::PageSize;
 
@@ -9,7 +10,8 @@ pub struct Tag {
     pub offset: usize,
     /// Bytes of the line.
     pub len: usize,
-    /// The three flag bits. Pages of 16 and 32 KiB keep them in the line instead, so here they are 0.
+    /// The three flag bits. Pages of 16 and 32 KiB keep them in the line instead, so here they are
+    /// 0.
     pub flags: u8,
 }
 

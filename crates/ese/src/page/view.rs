@@ -6,8 +6,8 @@ use super::{
     Fault, Key, Node, NodeFlags, PageFlags, PageHeader, PageSize, Pgno, SplitBuffers, Tag,
 };
 
-/// What is needed to find the lines of a page, without the page's bytes: the part of a [`PageView`] that can be kept
-/// beside a page that something else owns.
+/// What is needed to find the lines of a page, without the page's bytes: the part of a [`PageView`]
+/// that can be kept beside a page that something else owns.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLayout {
     number: Pgno,
@@ -19,8 +19,8 @@ pub struct PageLayout {
 
 /// A page, borrowed: header, tags and nodes.
 ///
-/// Making a view checks only that the bytes are as long as a page; every further access checks what it touches, so
-/// that any bytes at all can be viewed and damage is found where it is.
+/// Making a view checks only that the bytes are as long as a page; every further access checks what
+/// it touches, so that any bytes at all can be viewed and damage is found where it is.
 #[derive(Debug, Clone, Copy)]
 pub struct PageView<'a> {
     bytes: &'a [u8],
@@ -50,7 +50,8 @@ impl PageLayout {
         Ok(layout)
     }
 
-    /// The view of the same page's bytes. Bytes of another page would be viewed wrongly, but safely.
+    /// The view of the same page's bytes. Bytes of another page would be viewed wrongly, but
+    /// safely.
     #[inline]
     pub fn view<'a>(&self, bytes: &'a [u8]) -> PageView<'a> {
         PageView {
@@ -152,7 +153,8 @@ impl<'a> PageView<'a> {
 
     /// Whether every byte of the page is zero: the page was never written.
     pub fn is_blank(&self) -> bool {
-        // Word by word: a byte at a time takes several times as long, and a database can hold many such pages.
+        // Word by word: a byte at a time takes several times as long, and a database can hold many
+        // such pages.
         let (words, rest) = self.bytes.as_chunks();
         words.iter().all(|word| u64::from_ne_bytes(*word) == 0)
             && rest.iter().all(|byte| *byte == 0)
@@ -243,8 +245,8 @@ impl<'a> PageView<'a> {
         })
     }
 
-    /// The first node that is not less than `key` followed by `data`, by binary search; the number of nodes where all
-    /// are less. In trees with unique keys, `data` is empty.
+    /// The first node that is not less than `key` followed by `data`, by binary search; the number
+    /// of nodes where all are less. In trees with unique keys, `data` is empty.
     ///
     /// The second value tells whether that node is equal.
     pub fn seek(&self, key: &[u8], data: &[u8]) -> Result<(usize, bool), Fault> {
@@ -270,7 +272,8 @@ impl<'a> PageView<'a> {
 
     /// The node of a branch page whose child holds, or would hold, `key` followed by `data`.
     ///
-    /// A separator is greater than everything below it; the null key at the end of a level stands for infinity.
+    /// A separator is greater than everything below it; the null key at the end of a level stands
+    /// for infinity.
     pub fn seek_branch(&self, key: &[u8], data: &[u8]) -> Result<usize, Fault> {
         let (mut low, mut high) = (0, self.node_count().saturating_sub(1));
         while low < high {

@@ -1,8 +1,8 @@
-//! The pages of a database that is being changed: read from its file, changed in memory, never written
-//! back.
+//! The pages of a database that is being changed: read from its file, changed in memory, never
+//! written back.
 //!
-//! Changed pages that do not fit in memory go to a side file. The database file stays as it was until
-//! all changes are made; then [`journal`](crate::journal) carries them over.
+//! Changed pages that do not fit in memory go to a side file. The database file stays as it was
+//! until all changes are made; then [`journal`](crate::journal) carries them over.
 
 mod page_map;
 pub(crate) mod prefetch;
@@ -73,8 +73,8 @@ pub(crate) struct PageStore {
 }
 
 impl PageStore {
-    /// The pages of the database `base` at `file`, of which there are `pages`. Overflow goes to `side`, which is created
-    /// when it is needed.
+    /// The pages of the database `base` at `file`, of which there are `pages`. Overflow goes to
+    /// `side`, which is created when it is needed.
     pub fn new(
         file: &Path,
         base: File,
@@ -230,7 +230,8 @@ impl PageStore {
         Ok(cached)
     }
 
-    /// Flips bits back that the error-correcting code names, as the engine does; the page is written anew.
+    /// Flips bits back that the error-correcting code names, as the engine does; the page is
+    /// written anew.
     fn correct(&mut self, cached: &mut CachedPage, bits: &[u32]) {
         const MOST: usize = 100;
         for bit in bits {
@@ -321,7 +322,8 @@ impl PageStore {
         read(&self.base, self.size, self.base_pages).map_err(Error::io(&self.file))
     }
 
-    /// Writes all changed pages to the side file. Returns the number of the page in each slot; 0 where there is none.
+    /// Writes all changed pages to the side file. Returns the number of the page in each slot; 0
+    /// where there is none.
     pub fn write_all_to_side(&mut self) -> Result<Vec<Pgno>> {
         for number in self.changed() {
             if let Some(page) = self.cached.get_mut(&number) {

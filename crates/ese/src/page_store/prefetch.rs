@@ -10,8 +10,8 @@ use crate::page::{PageSize, Pgno};
 /// The most that one read fetches, in bytes.
 const RUN: usize = 256 << 10;
 
-/// Reads the pages, which are in order, and throws them away. An error comes up again when the page is
-/// read in earnest.
+/// Reads the pages, which are in order, and throws them away. An error comes up again when the page
+/// is read in earnest.
 pub(crate) fn fetch(database: &File, size: PageSize, pages: &[Pgno]) {
     let runs: Vec<&[Pgno]> = pages
         .chunk_by(|a, b| a + 1 == *b)

@@ -1,7 +1,8 @@
 //! Records: how the values of a row lie in the data of a node (`rec.hxx`, `tagfld.hxx`).
 //!
-//! A record is a header, the fixed columns at offsets that the catalog knows, a bit for each of them that says NULL, the
-//! variable columns with an array of their ends, and the tagged columns, which name themselves.
+//! A record is a header, the fixed columns at offsets that the catalog knows, a bit for each of
+//! them that says NULL, the variable columns with an array of their ends, and the tagged columns,
+//! which name themselves.
 
 mod form;
 mod tagged;
@@ -28,7 +29,8 @@ pub struct Record<'a> {
     new_format: bool,
     last_fixed: Fid,
     last_variable: Fid,
-    /// Where the bits of NULL fixed columns, the ends of the variable columns, their data, and the tagged columns begin.
+    /// Where the bits of NULL fixed columns, the ends of the variable columns, their data, and the
+    /// tagged columns begin.
     nulls: usize,
     ends: usize,
     variable: usize,
@@ -89,7 +91,8 @@ impl<'a> Record<'a> {
 
     /// Takes `data`, the data of a node of a table's primary tree, as a record.
     ///
-    /// `size` is the database's page size, `new_format` the page's flag for records with an array of tagged columns.
+    /// `size` is the database's page size, `new_format` the page's flag for records with an array
+    /// of tagged columns.
     pub fn new(data: &'a [u8], size: PageSize, new_format: bool) -> Result<Self, Malformed> {
         let short = Malformed::new("record header", "four bytes");
         let [last_fixed, last_variable, ..] = *data.first_chunk::<4>().ok_or(short)?;

@@ -1,4 +1,5 @@
-//! Tagged columns: an array of numbers and offsets, then for each column its value or values (`tagfld.hxx`).
+//! Tagged columns: an array of numbers and offsets, then for each column its value or values
+//! (`tagfld.hxx`).
 
 use super::tagged_old::{self, OldEntry};
 use super::{FIRST_TAGGED, Fid, Malformed, ValueForm};
@@ -153,7 +154,8 @@ impl<'a> TaggedFields<'a> {
         Ok(None)
     }
 
-    /// Whether the columns stand in ascending order, those of a template first, none above the number `last`.
+    /// Whether the columns stand in ascending order, those of a template first, none above the
+    /// number `last`.
     pub(crate) fn are_in_order(&self, last: Fid) -> Result<bool, Malformed> {
         let mut before = 0;
         let mut rises = |fid: Fid, derived: bool| {

@@ -1,5 +1,6 @@
-//! Tagged columns as format revision 0x620,2 wrote them (`TAGFLD_OLD` in `tagfld.hxx`): one value after the other, each
-//! with its column and length; several values of one column stand side by side.
+//! Tagged columns as format revision 0x620,2 wrote them (`TAGFLD_OLD` in `tagfld.hxx`): one value
+//! after the other, each with its column and length; several values of one column stand side by
+//! side.
 
 use super::{FIRST_TAGGED, Fid, Malformed, ValueForm};
 use crate::page::u16_at;

@@ -1,5 +1,6 @@
-//! A database whose own creation was interrupted: its file holds nothing but a header, and the logs hold everything. The
-//! engine throws such a file away and creates it anew from the logs; so does recovery.
+//! A database whose own creation was interrupted: its file holds nothing but a header, and the logs
+//! hold everything. The engine throws such a file away and creates it anew from the logs; so does
+//! recovery.
 
 use std::path::Path;
 
@@ -42,7 +43,8 @@ pub(super) fn start_over(
     Ok(header)
 }
 
-/// Where the logs create the database, and the number that they call it by; `None` if they do not, or not to the end.
+/// Where the logs create the database, and the number that they call it by; `None` if they do not,
+/// or not to the end.
 fn find(header: &DatabaseHeader, set: &LogSet) -> Result<Option<(Lgpos, u8)>> {
     let mut created = None;
     let ours = (set.logs.iter()).filter(|log| log.header.log_signature == header.log_signature);

@@ -1,9 +1,11 @@
-//! How logs leave a database, and whether an engine that finds them beside the clean file gets on with both.
+//! How logs leave a database, and whether an engine that finds them beside the clean file gets on
+//! with both.
 //!
-//! An engine that starts replays the logs, unless their last record is that of a shutdown and the checkpoint stands there.
-//! A file that is consistent at a later position than the one at which they attach it is passed over. If they detach it
-//! again, or end with a shutdown, all is well: that is how the engine leaves them. If they end while it is attached, the
-//! engine refuses to start (`ErrLGRICheckForAttachedDatabaseMismatch` in `logredo.cxx`).
+//! An engine that starts replays the logs, unless their last record is that of a shutdown and the
+//! checkpoint stands there. A file that is consistent at a later position than the one at which
+//! they attach it is passed over. If they detach it again, or end with a shutdown, all is well:
+//! that is how the engine leaves them. If they end while it is attached, the engine refuses to
+//! start (`ErrLGRICheckForAttachedDatabaseMismatch` in `logredo.cxx`).
 
 use super::error::Result;
 use crate::header::{Lgpos, Signature};
@@ -11,8 +13,8 @@ use crate::log::OpenLog;
 use crate::log::record::Record;
 use crate::log_set::{LogFile, LogSet};
 
-/// Where the logs attached the database that they still hold attached at their end; `None` if they let go of it, or say
-/// nothing of it.
+/// Where the logs attached the database that they still hold attached at their end; `None` if they
+/// let go of it, or say nothing of it.
 pub(super) fn attached_at_end(
     set: &LogSet,
     sequence: &Signature,

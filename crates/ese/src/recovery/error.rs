@@ -82,8 +82,8 @@ pub enum Error {
         /// All generations that are required.
         required: RangeInclusive<u32>,
     },
-    /// Logs are missing that hold committed changes. Without them the database can be made consistent, but it loses the
-    /// changes.
+    /// Logs are missing that hold committed changes. Without them the database can be made
+    /// consistent, but it loses the changes.
     #[error(
         "{}: logs with committed changes are missing: {}; the database had reached {:#x}. Put them into {}, or allow \
          loss explicitly to end at generation {last:#x}",
@@ -176,7 +176,8 @@ pub enum Error {
         /// Why, and what to do.
         what: String,
     },
-    /// A page is not in the state that the logs go on from: a write was lost, or the logs do not belong to the file.
+    /// A page is not in the state that the logs go on from: a write was lost, or the logs do not
+    /// belong to the file.
     #[error(
         "{}: page {page}: the log record at {position} takes it from DBTIME {before:#x} to {after:#x}, but it has \
          {found:#x}. The file lacks a change, or is newer than its header says; restore it from a backup",

@@ -33,7 +33,8 @@ pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
     }
 }
 
-/// The databases in the folder: the files whose name says so, or else those with a database's header.
+/// The databases in the folder: the files whose name says so, or else those with a database's
+/// header.
 fn databases_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let io = crate::Error::io(folder);
     let mut files = Vec::new();

@@ -1,6 +1,6 @@
-//! Archiving logs: those over which the engine would not start ([`ending`](super::ending) says which)
-//! move into a folder of their own, with the checkpoint. Nothing is deleted. Without logs the engine
-//! begins a new sequence with the clean database.
+//! Archiving logs: those over which the engine would not start ([`ending`](super::ending) says
+//! which) move into a folder of their own, with the checkpoint. Nothing is deleted. Without logs
+//! the engine begins a new sequence with the clean database.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use crate::log_set::{LogName, LogSet};
 /// The folder that logs are archived into; further ones have a number behind this.
 const FOLDER: &str = "replayed-logs";
 
-/// The name of the folder, inside that of the logs, into which recovery archived the logs that led to
-/// the clean `database`; `None` if there is none. They still continue older backups.
+/// The name of the folder, inside that of the logs, into which recovery archived the logs that led
+/// to the clean `database`; `None` if there is none. They still continue older backups.
 pub fn archived_logs(database: &Path, logs: &Path, base: &str) -> Option<String> {
     let header = DatabaseHeaders::read(database).ok()?.header;
     if !header.is_clean() {
@@ -52,8 +52,8 @@ pub(super) struct LogArchive {
 }
 
 impl LogArchive {
-    /// Archives the logs with this base name and their checkpoint, into folders that are empty or do
-    /// not exist yet.
+    /// Archives the logs with this base name and their checkpoint, into folders that are empty or
+    /// do not exist yet.
     pub fn new(logs: &Path, checkpoint: &Path, base: &str) -> Result<Self> {
         let mut folders = Vec::new();
         for folder in [logs, checkpoint] {

@@ -56,8 +56,8 @@ pub(super) fn refuse_foreign(
     Ok(())
 }
 
-/// Refuses where the folder has none of the database's logs under the base name, but under another: nothing would be replayed,
-/// and an old copy that is clean would pass for the newest.
+/// Refuses where the folder has none of the database's logs under the base name, but under another:
+/// nothing would be replayed, and an old copy that is clean would pass for the newest.
 pub(super) fn refuse_other_base_name(
     header: &DatabaseHeader,
     database: &Path,
@@ -92,8 +92,8 @@ pub(super) fn refuse_other_base_name(
     }
 }
 
-/// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot be read: the one that was
-/// in use, or one of a later generation.
+/// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot
+/// be read: the one that was in use, or one of a later generation.
 pub(super) fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
     for unusable in &set.unusable {
         let named = (unusable.file().file_name())

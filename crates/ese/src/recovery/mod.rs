@@ -1,12 +1,13 @@
-//! Recovery: a database that was copied or left while it changed, and its transaction logs, become a whole and clean
-//! database again.
+//! Recovery: a database that was copied or left while it changed, and its transaction logs, become
+//! a whole and clean database again.
 //!
-//! [`recover`] does all of it: it finds the logs that the database needs, replays them ([redo](Counts::redone)), rolls
-//! back what never committed ([undo](Counts::undone)), and writes the result, in place or as a new file. Until the
-//! result is complete the database file is not touched, so a recovery can be stopped at any moment and run again.
+//! [`recover`] does all of it: it finds the logs that the database needs, replays them
+//! ([redo](Counts::redone)), rolls back what never committed ([undo](Counts::undone)), and writes
+//! the result, in place or as a new file. Until the result is complete the database file is not
+//! touched, so a recovery can be stopped at any moment and run again.
 //!
-//! What is to be seen from outside: a result is either a clean database with every committed change that the logs hold,
-//! or an [`Error`] and the file as it was. `docs/recovery.md` explains how.
+//! What is to be seen from outside: a result is either a clean database with every committed change
+//! that the logs hold, or an [`Error`] and the file as it was. `docs/recovery.md` explains how.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/dirty").unwrap().unpack();
@@ -69,9 +70,11 @@ use replay::Replay;
 pub struct Summary {
     /// The recovered database.
     pub database: PathBuf,
-    /// The database was clean, and the logs held nothing newer: it was not changed (or copied as it was).
+    /// The database was clean, and the logs held nothing newer: it was not changed (or copied as it
+    /// was).
     pub was_clean: bool,
-    /// An earlier recovery in place had done all the work but was killed while it wrote; it was completed.
+    /// An earlier recovery in place had done all the work but was killed while it wrote; it was
+    /// completed.
     pub completed_earlier: bool,
     /// The generations that were replayed.
     pub generations: Option<RangeInclusive<u32>>,
@@ -83,16 +86,18 @@ pub struct Summary {
     pub log_bytes: u64,
     /// Pages that were written.
     pub pages_written: u64,
-    /// Pages with a single flipped bit, which was flipped back as the engine does; the first hundred.
+    /// Pages with a single flipped bit, which was flipped back as the engine does; the first
+    /// hundred.
     pub corrected_pages: Vec<u32>,
-    /// Bits of logs that were flipped, and were flipped back for the replay as the engine does; the first hundred. The files
-    /// stay as they are.
+    /// Bits of logs that were flipped, and were flipped back for the replay as the engine does; the
+    /// first hundred. The files stay as they are.
     pub corrected_log_bits: Vec<LogBit>,
     /// Where the replayed logs are now, if they were archived.
     pub logs_archived: Option<PathBuf>,
     /// Another database that still needs the logs, so that they were not archived.
     pub logs_kept_for: Option<PathBuf>,
-    /// Generations with committed changes that were not replayed, by the caller's wish; empty otherwise.
+    /// Generations with committed changes that were not replayed, by the caller's wish; empty
+    /// otherwise.
     pub lost: Vec<RangeInclusive<u32>>,
     /// How long it took.
     pub elapsed: Duration,
@@ -201,7 +206,8 @@ pub fn recover(mut options: Options) -> Result<Summary> {
             &database,
         )?);
     }
-    // Over logs that go on, or that end while the database is in use, no engine would start, or not as was asked for.
+    // Over logs that go on, or that end while the database is in use, no engine would start, or not
+    // as was asked for.
     let is_in_the_way = attached.is_some() || !lost.is_empty();
     let archive = archive.filter(|_| is_in_the_way);
     let logs_kept_for = logs_kept_for.filter(|_| is_in_the_way);

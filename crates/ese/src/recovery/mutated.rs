@@ -1,5 +1,5 @@
-//! Redo and undo of records that were changed at random: whatever they say, recovery ends with a result or an error. It
-//! does not panic, and asks for no memory or time out of proportion.
+//! Redo and undo of records that were changed at random: whatever they say, recovery ends with a
+//! result or an error. It does not panic, and asks for no memory or time out of proportion.
 
 use std::collections::BTreeMap;
 use std::path::Path;

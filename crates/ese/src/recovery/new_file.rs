@@ -44,7 +44,8 @@ pub(super) fn exists_already(target: PathBuf) -> Error {
     }
 }
 
-/// Copies the database into the new file `copy` and lays the changed pages over it, the header last.
+/// Copies the database into the new file `copy` and lays the changed pages over it, the header
+/// last.
 fn write_copy(
     database: &Path,
     copy: &Path,

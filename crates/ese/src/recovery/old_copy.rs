@@ -9,11 +9,11 @@ use super::plan::Plan;
 use crate::header::Lgpos;
 use crate::log_set::LogFile;
 
-/// Nothing was replayed into the clean database. If the logs go on from a state that it reached later all the same,
-/// the file is an old copy, and what was committed since would be lost.
+/// Nothing was replayed into the clean database. If the logs go on from a state that it reached
+/// later all the same, the file is an old copy, and what was committed since would be lost.
 ///
-/// `attached` is where the logs attach the database that they still hold attached at their end. Gives the generations
-/// that are lost, if that is allowed.
+/// `attached` is where the logs attach the database that they still hold attached at their end.
+/// Gives the generations that are lost, if that is allowed.
 pub(super) fn refuse(
     plan: &Plan,
     attached: Option<Lgpos>,

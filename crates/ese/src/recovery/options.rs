@@ -30,8 +30,8 @@ pub enum Stop {
     End,
     /// After this generation.
     Generation(u32),
-    /// Before the first log that may hold changes from after this moment: after the last log whose successor was created
-    /// no later.
+    /// Before the first log that may hold changes from after this moment: after the last log whose
+    /// successor was created no later.
     Time(SystemTime),
 }
 
@@ -82,8 +82,8 @@ impl Options {
         self
     }
 
-    /// The folder of the checkpoint, if it is another than that of the logs. Recovery does not need it, but
-    /// [archives it](Self::archive_logs) with the logs.
+    /// The folder of the checkpoint, if it is another than that of the logs. Recovery does not need
+    /// it, but [archives it](Self::archive_logs) with the logs.
     pub fn checkpoint_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoint = Some(folder.into());
         self
@@ -95,19 +95,20 @@ impl Options {
         self
     }
 
-    /// Writes the recovered database into this folder, under its own name, and leaves all input as it is.
+    /// Writes the recovered database into this folder, under its own name, and leaves all input as
+    /// it is.
     pub fn into_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.output = Some(folder.into());
         self
     }
 
-    /// Whether a recovery in place archives logs that would be in the engine's way: moves them, and the
-    /// checkpoint, into a folder of their own beside them.
+    /// Whether a recovery in place archives logs that would be in the engine's way: moves them, and
+    /// the checkpoint, into a folder of their own beside them.
     ///
-    /// The engine does not start over a clean database and logs that end without having let go of it, as those do that were
-    /// replayed here; without them it begins a new sequence of logs. Logs that the engine itself ended with a shutdown stay.
-    /// All stay while another database in the folder still needs them. Not asked for, they stay where they are, for tools
-    /// that read them.
+    /// The engine does not start over a clean database and logs that end without having let go of
+    /// it, as those do that were replayed here; without them it begins a new sequence of logs. Logs
+    /// that the engine itself ended with a shutdown stay. All stay while another database in the
+    /// folder still needs them. Not asked for, they stay where they are, for tools that read them.
     pub fn archive_logs(mut self, archive: bool) -> Self {
         self.archive_logs = archive;
         self
@@ -131,8 +132,9 @@ impl Options {
         self
     }
 
-    /// Whether to go on where logs with committed changes are missing or damaged, as far as the others reach. The
-    /// summary names what is lost. Logs without which the database would not be consistent can never be missing.
+    /// Whether to go on where logs with committed changes are missing or damaged, as far as the
+    /// others reach. The summary names what is lost. Logs without which the database would not be
+    /// consistent can never be missing.
     pub fn allow_loss(mut self, allow: bool) -> Self {
         self.allow_loss = allow;
         self
@@ -144,7 +146,8 @@ impl Options {
         self
     }
 
-    /// A function to tell how far the recovery is; it can end it, which leaves the database as it was.
+    /// A function to tell how far the recovery is; it can end it, which leaves the database as it
+    /// was.
     pub fn progress(mut self, report: impl FnMut(Progress) -> ControlFlow<()> + 'static) -> Self {
         self.progress = Some(Box::new(report));
         self

@@ -1,9 +1,10 @@
 //! Whether the file holds changes that the logs do not.
 //!
-//! The engine writes a change to the log before it writes the page. So where a part of the logs is gone, whether cut off,
-//! blank because a disk lied about what it had written, or known to be missing, the file may be ahead of them: it then holds
-//! changes that can neither be completed nor taken back. Only the pages themselves tell. Each that was changed since the logs
-//! or the attachment began must have been brought to its DBTIME by a record.
+//! The engine writes a change to the log before it writes the page. So where a part of the logs is
+//! gone, whether cut off, blank because a disk lied about what it had written, or known to be
+//! missing, the file may be ahead of them: it then holds changes that can neither be completed nor
+//! taken back. Only the pages themselves tell. Each that was changed since the logs or the
+//! attachment began must have been brought to its DBTIME by a record.
 
 use std::fs::File;
 use std::io;
@@ -48,13 +49,14 @@ impl Explained {
 
 /// The DBTIME that the database had reached before the first change that redo must make or find.
 ///
-/// Changes get their DBTIME before they are logged, and a log's header is written after all records of the logs before it: so
-/// what these hold is not later than what the first log's header says. A file that was attached in the middle of that log was
-/// clean then, and held all changes up to the DBTIME that its own header names: the engine sets that field when the database is
-/// created, detached or shut down, and never while it is attached (`le_dbtimeDirtied`).
+/// Changes get their DBTIME before they are logged, and a log's header is written after all records
+/// of the logs before it: so what these hold is not later than what the first log's header says. A
+/// file that was attached in the middle of that log was clean then, and held all changes up to the
+/// DBTIME that its own header names: the engine sets that field when the database is created,
+/// detached or shut down, and never while it is attached (`le_dbtimeDirtied`).
 fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
-    /// What the first change of a database gets (`dbtimeStart`). Before Windows 8, pages were made unlogged by its creation, and
-    /// have lower ones.
+    /// What the first change of a database gets (`dbtimeStart`). Before Windows 8, pages were made
+    /// unlogged by its creation, and have lower ones.
     const FIRST: u64 = 0x40;
     let attached = header.dbtime.get();
     match first.map(|first| first.header.attachment_of(&header.database_signature)) {
@@ -65,8 +67,8 @@ fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
     }
 }
 
-/// Whether there is a record for each page that a tree gets (`JET_efvLogNewPage`). In older formats it has a DBTIME without
-/// one, and keeps it if what the page was for fails.
+/// Whether there is a record for each page that a tree gets (`JET_efvLogNewPage`). In older formats
+/// it has a DBTIME without one, and keeps it if what the page was for fails.
 fn logs_new_pages(header: &DatabaseHeader, log: &LogFile) -> bool {
     let log = &log.header;
     header.update_major >= 90 && log.version_major >= 8 && log.update_major >= 40
@@ -81,8 +83,8 @@ pub(super) struct Changed {
     pub object: u32,
 }
 
-/// The pages that the logs must explain; they are found while the logs are replayed, on a thread of its own. Reading
-/// the file in order also brings its pages closer.
+/// The pages that the logs must explain; they are found while the logs are replayed, on a thread of
+/// its own. Reading the file in order also brings its pages closer.
 #[derive(Debug)]
 pub(super) struct Search(JoinHandle<io::Result<Vec<Changed>>>);
 

@@ -1,5 +1,5 @@
-//! What a recovery works on: the database, and the logs from the first that it needs to the last there
-//! is.
+//! What a recovery works on: the database, and the logs from the first that it needs to the last
+//! there is.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,8 @@ pub(super) struct Plan {
     pub explained_from: Explained,
     /// The number that the first log knows the database by from its beginning on.
     pub known_as: Option<u8>,
-    /// Logs were written with circular logging, now or before: then indices may have been built without records.
+    /// Logs were written with circular logging, now or before: then indices may have been built
+    /// without records.
     pub is_circular: bool,
     /// The first generation to replay.
     pub first: u32,
@@ -74,7 +75,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The logs of a database that is in use: from its lowest required generation on, all there are.
+    /// The logs of a database that is in use: from its lowest required generation on, all there
+    /// are.
     fn dirty(
         header: &DatabaseHeader,
         pages: u32,
@@ -152,8 +154,8 @@ impl Plan {
         })
     }
 
-    /// The logs of a database that was shut down: what came after, if it is there. The database may have been attached
-    /// again since; the log that it was shut down in need not be there for that.
+    /// The logs of a database that was shut down: what came after, if it is there. The database may
+    /// have been attached again since; the log that it was shut down in need not be there for that.
     fn clean(header: &DatabaseHeader, pages: u32, set: &LogSet) -> Plan {
         let sequence = &header.log_signature;
         let consistent = header.last_consistent.generation();

@@ -1,5 +1,6 @@
-//! Reading ahead: while one log is replayed, the next is read and verified, and the pages that it changes are brought
-//! from the disk into the system's cache, in the order in which they lie in the file.
+//! Reading ahead: while one log is replayed, the next is read and verified, and the pages that it
+//! changes are brought from the disk into the system's cache, in the order in which they lie in the
+//! file.
 
 use std::fs::File;
 
@@ -15,7 +16,8 @@ use crate::page_store::prefetch;
 pub(super) struct LogsAhead(Ahead<Result<OpenLog>>);
 
 impl LogsAhead {
-    /// Reads ahead in `reader`, and in `database` the pages that its records change; it has `pages` of them.
+    /// Reads ahead in `reader`, and in `database` the pages that its records change; it has `pages`
+    /// of them.
     pub fn new(mut reader: LogReader, database: File, size: PageSize, pages: u32) -> Self {
         LogsAhead(Ahead::new(move |sender| {
             while let Some(log) = reader.next_log().transpose() {
@@ -37,7 +39,8 @@ impl LogsAhead {
     }
 }
 
-/// The pages of the file that the log's records are about. Whatever is wrong with a record is left to the replay.
+/// The pages of the file that the log's records are about. Whatever is wrong with a record is left
+/// to the replay.
 fn changed_pages(log: &OpenLog, pages: u32) -> Vec<Pgno> {
     let mut changed = Vec::new();
     let mut last = 0;

@@ -51,7 +51,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Replays all logs, rolls back what is open then, and makes the header that of a clean database.
+    /// Replays all logs, rolls back what is open then, and makes the header that of a clean
+    /// database.
     pub fn run(&mut self, redo: &mut Redo) -> Result<()> {
         let explained = self.plan.explained_from;
         let search = match redo.database.is_attached() {
@@ -132,7 +133,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The thread that reads ahead came to grief; what it has not read must not be taken for the end of the logs.
+    /// The thread that reads ahead came to grief; what it has not read must not be taken for the
+    /// end of the logs.
     #[cold]
     fn unread(&self, generation: u32) -> Error {
         let ended = std::io::Error::other("the log was not read");
@@ -175,8 +177,8 @@ impl<'a> Replay<'a> {
         self.plan.header.is_clean() && redo.database.header == self.plan.header
     }
 
-    /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins; whether the database
-    /// can do without what comes after is found out then.
+    /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins;
+    /// whether the database can do without what comes after is found out then.
     fn stop_at_damage(
         &mut self,
         generation: u32,

@@ -82,8 +82,8 @@ pub(super) fn last_generation(
     Ok(Some((end, what)))
 }
 
-/// Whether the last log was written by `time`: it cannot hold anything newer than its file. But a copy
-/// may have a time of its own, even one before the log was begun; that tells nothing.
+/// Whether the last log was written by `time`: it cannot hold anything newer than its file. But a
+/// copy may have a time of its own, even one before the log was begun; that tells nothing.
 fn was_written_by(last: &LogFile, time: SystemTime) -> bool {
     let begun = clock::milliseconds(&last.header.created);
     let written = last.path.metadata().and_then(|file| file.modified());

@@ -1,7 +1,7 @@
 //! Undo: what transactions without a commit changed is rolled back.
 //!
-//! Log records name pages and lines, but by the end of the logs the nodes may have moved; so each is looked up in its
-//! tree by its key.
+//! Log records name pages and lines, but by the end of the logs the nodes may have moved; so each
+//! is looked up in its tree by its key.
 
 use super::error::{Error, Result};
 use super::redo::{Pages, Sessions};

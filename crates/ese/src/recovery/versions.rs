@@ -1,5 +1,5 @@
-//! What the open transactions of a session have changed, so that it can be rolled back: the engine's
-//! version store, as far as recovery needs it.
+//! What the open transactions of a session have changed, so that it can be rolled back: the
+//! engine's version store, as far as recovery needs it.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -61,7 +61,8 @@ pub(super) struct Versions {
     versions: HashMap<u32, Version, BuildHasherDefault<NumberHasher>>,
     /// The numbers of the changes of each transaction level, from level 0 on; some may be gone.
     levels: Vec<Vec<u32>>,
-    /// Versions whose before-image an undo-info record has yet to supply, with the root of their tree.
+    /// Versions whose before-image an undo-info record has yet to supply, with the root of their
+    /// tree.
     deferred: HashMap<u32, u32>,
     /// The roots of the trees with changes.
     trees: HashSet<u32, BuildHasherDefault<NumberHasher>>,
@@ -106,8 +107,8 @@ impl Versions {
         !self.versions.is_empty()
     }
 
-    /// The changes in the order in which they are rolled back: those of the deepest level first, and of a level the
-    /// latest.
+    /// The changes in the order in which they are rolled back: those of the deepest level first,
+    /// and of a level the latest.
     pub fn latest_first(&self) -> Vec<&Version> {
         let mut order = Vec::with_capacity(self.versions.len());
         for level in self.levels.iter().rev() {

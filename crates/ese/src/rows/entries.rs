@@ -26,8 +26,8 @@ pub struct Entry<'e> {
 }
 
 impl Database {
-    /// The entries of the secondary index `index`, from the first on. A primary index has no entries: its rows are the
-    /// table's.
+    /// The entries of the secondary index `index`, from the first on. A primary index has no
+    /// entries: its rows are the table's.
     pub fn entries(&self, index: &Index) -> Entries<'_> {
         Entries {
             cursor: self.nodes(index.tree),

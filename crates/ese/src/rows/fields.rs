@@ -42,8 +42,8 @@ impl<'r> Fields<'r> {
         Self { table, record }
     }
 
-    /// Calls `visit` with every value that is not NULL, in the order of the columns; `error` makes an error of what
-    /// contradicts the format.
+    /// Calls `visit` with every value that is not NULL, in the order of the columns; `error` makes
+    /// an error of what contradicts the format.
     pub fn visit<E>(
         &self,
         error: impl Fn(Malformed) -> E + Copy,
@@ -72,7 +72,8 @@ impl<'r> Fields<'r> {
         Ok(())
     }
 
-    /// The tagged columns of a section: those that the record holds, and between them the defaults of the others.
+    /// The tagged columns of a section: those that the record holds, and between them the defaults
+    /// of the others.
     fn visit_tagged<E>(
         &self,
         section: &'r Section,

@@ -94,7 +94,8 @@ impl KeyRange {
         Self::holds(cursor, |key| !self.is_below(key))
     }
 
-    /// Moves `cursor` to the first node inside whose key is not less than `key`; `false` where there is none.
+    /// Moves `cursor` to the first node inside whose key is not less than `key`; `false` where
+    /// there is none.
     pub(super) fn seek(&self, cursor: &mut TreeCursor<'_>, key: &[u8]) -> Result<bool> {
         cursor.seek(key.max(&self.low), &[])?;
         Self::holds(cursor, |key| !self.is_beyond(key))

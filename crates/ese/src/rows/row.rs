@@ -101,7 +101,8 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// The value `sequence` of `column` as it is stored; `None` where it is NULL. The first value has the number 1.
+    /// The value `sequence` of `column` as it is stored; `None` where it is NULL. The first value
+    /// has the number 1.
     pub fn stored(&self, column: &Column, sequence: u32) -> Result<Option<Stored<'r>>> {
         let mut found = None;
         self.visit_column(column, |number, stored| {
@@ -157,8 +158,9 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// Calls `visit` with every value of the row: column by column in the order of [`Table::columns`], values of a
-    /// column in the order of their sequence, NULL left out, defaults where the row has no value of its own.
+    /// Calls `visit` with every value of the row: column by column in the order of
+    /// [`Table::columns`], values of a column in the order of their sequence, NULL left out,
+    /// defaults where the row has no value of its own.
     pub fn visit(&self, visit: impl FnMut(StoredValue<'r>) -> Result<()>) -> Result<()> {
         self.fields()
             .visit(|malformed| self.malformed(malformed), visit)

@@ -13,8 +13,9 @@ use crate::page::Pgno;
 const BRANCH_PAGES: usize = 4096;
 
 impl Database {
-    /// Ranges of keys that together hold every row of `table` once, in order, for as many threads to read at the same
-    /// time. About `parts` of them and of like size; fewer where the table is small.
+    /// Ranges of keys that together hold every row of `table` once, in order, for as many threads
+    /// to read at the same time. About `parts` of them and of like size; fewer where the table is
+    /// small.
     ///
     /// ```
     /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();

@@ -18,11 +18,12 @@ pub enum Value<'a> {
     Currency(i64),
     IeeeSingle(f32),
     IeeeDouble(f64),
-    /// Days since 30 December 1899 as a fraction, or whatever the application keeps there: many store a FILETIME.
+    /// Days since 30 December 1899 as a fraction, or whatever the application keeps there: many
+    /// store a FILETIME.
     DateTime(f64),
     Binary(Cow<'a, [u8]>),
-    /// Text, from UTF-16 or code page 1252. Where it is not valid UTF-16, the replacement character stands for the parts
-    /// that are not.
+    /// Text, from UTF-16 or code page 1252. Where it is not valid UTF-16, the replacement character
+    /// stands for the parts that are not.
     Text(String),
     UnsignedLong(u32),
     LongLong(i64),
@@ -55,7 +56,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value that `bytes` stand for in `column`; `None` where their number is not that of the column's type.
+    /// The value that `bytes` stand for in `column`; `None` where their number is not that of the
+    /// column's type.
     pub fn new(column: &Column, bytes: Cow<'a, [u8]>) -> Option<Self> {
         fn exactly<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
             bytes.try_into().ok()
@@ -84,7 +86,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The bytes that stand for the value in `column`, `Some(None)` for NULL; `None` where the column is of another type.
+    /// The bytes that stand for the value in `column`, `Some(None)` for NULL; `None` where the
+    /// column is of another type.
     pub fn to_bytes(&self, column: &Column) -> Option<Option<Cow<'_, [u8]>>> {
         fn owned<'v, const N: usize>(bytes: [u8; N]) -> Cow<'v, [u8]> {
             Cow::Owned(bytes.to_vec())

@@ -1,8 +1,8 @@
 //! The catalog: does it make sense by itself, and is its copy the same?
 //!
 //! Follows what the engine's integrity check demands of the two (`ErrREPAIRCheckFixCatalogLogical`,
-//! `ErrREPAIRCompareCatalogs`). They are changed one after the other, and some things are set in each by itself, so that
-//! they need not be the same to the byte.
+//! `ErrREPAIRCompareCatalogs`). They are changed one after the other, and some things are set in
+//! each by itself, so that they need not be the same to the byte.
 
 use super::report::{Reporter, Severity};
 use crate::Result;
@@ -83,7 +83,8 @@ struct TableRecords {
     has_callback: bool,
 }
 
-/// A table has one record, which comes first, and at most one for its long values and one for its callback.
+/// A table has one record, which comes first, and at most one for its long values and one for its
+/// callback.
 fn check_records(database: &Database, tree: TreeId, mut damage: impl FnMut(Fault)) -> Result<()> {
     const DATABASE: u32 = 1;
     let mut records = Records::of(database, tree);
@@ -193,7 +194,8 @@ fn compare(database: &Database, mut report: impl FnMut(Severity, Fault)) -> Resu
     }
 }
 
-/// Whether two records describe the same object in the same way, as far as the engine's check looks.
+/// Whether two records describe the same object in the same way, as far as the engine's check
+/// looks.
 fn is_same(row: &CatalogRow<'_>, other: &CatalogRow<'_>) -> bool {
     // What is NULL counts as zero, or as empty.
     let bytes = |value: Option<&[u8]>| {

@@ -55,7 +55,8 @@ pub(super) fn checksum(bytes: &[u8], number: u32) -> Option<Fault> {
     }
 }
 
-/// What is wrong with the header and the tags of a page, as far as that can be told without knowing its tree.
+/// What is wrong with the header and the tags of a page, as far as that can be told without knowing
+/// its tree.
 pub(super) fn inside(page: PageView<'_>, map: &mut ByteMap) -> Option<Fault> {
     let header = page.header();
     let fault = |what, expected: String, found: String| {

@@ -220,8 +220,8 @@ fn verify_index(
     }
 }
 
-/// Compares the entries of an index with the rows that it takes in. The engine's check leaves the indices of a table
-/// without rows alone.
+/// Compares the entries of an index with the rows that it takes in. The engine's check leaves the
+/// indices of a table without rows alone.
 fn compare(
     work: &Work<'_>,
     object: &Object,
@@ -260,7 +260,8 @@ fn compare(
     }
 }
 
-/// Names the entries that lead to no row, or to a row that the index does not take in, and the rows without an entry.
+/// Names the entries that lead to no row, or to a row that the index does not take in, and the rows
+/// without an entry.
 fn name_differences(
     work: &Work<'_>,
     object: &Object,
@@ -327,8 +328,8 @@ fn name_differences(
     );
 }
 
-/// Calls `visit` for each entry that an index must have: with its hash, and the page, the tag and the key of its row.
-/// Returns whether all rows could be read.
+/// Calls `visit` for each entry that an index must have: with its hash, and the page, the tag and
+/// the key of its row. Returns whether all rows could be read.
 fn expected_entries(
     work: &Work<'_>,
     seen: &TableSeen<'_>,

@@ -7,7 +7,8 @@ pub(super) fn mix(number: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-/// The hash of a bookmark, given in pieces. The seed differs from run to run, so that no file can be made to collide.
+/// The hash of a bookmark, given in pieces. The seed differs from run to run, so that no file can
+/// be made to collide.
 #[inline]
 pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
     if head.is_empty() {

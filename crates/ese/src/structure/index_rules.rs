@@ -91,7 +91,8 @@ impl KeyPlan {
         Some(key)
     }
 
-    /// Appends the hashes of a row's entries in the index to `hashes`. `None` where its keys cannot be known.
+    /// Appends the hashes of a row's entries in the index to `hashes`. `None` where its keys cannot
+    /// be known.
     pub fn entries(
         &self,
         (key, hashes): (&mut Vec<u8>, &mut Vec<u64>),
@@ -131,10 +132,11 @@ pub(super) fn entry_hash(seed: u64, key: &Key<'_>, bookmark: u64) -> u64 {
 pub(super) enum Expects {
     /// One.
     One,
-    /// At least one, and at most one for each value of the column at this position: equal values share an entry.
+    /// At least one, and at most one for each value of the column at this position: equal values
+    /// share an entry.
     Values(usize),
-    /// Any number: substrings, combinations of values, rows from before the index, or defaults that only the
-    /// application knows.
+    /// Any number: substrings, combinations of values, rows from before the index, or defaults that
+    /// only the application knows.
     Any,
 }
 
@@ -181,8 +183,8 @@ impl Rules {
         }
     }
 
-    /// Calls `visit` with each rule, and its position, that takes in a row with these values, and with the greatest number
-    /// of entries that it may have.
+    /// Calls `visit` with each rule, and its position, that takes in a row with these values, and
+    /// with the greatest number of entries that it may have.
     #[inline]
     pub fn apply(&self, values: &RowValues, mut visit: impl FnMut(usize, &IndexRule, u64)) {
         let touched =

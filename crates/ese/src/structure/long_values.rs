@@ -1,4 +1,5 @@
-//! The long values of a table: each has a root, all its chunks, and as many references as rows refer to it.
+//! The long values of a table: each has a root, all its chunks, and as many references as rows
+//! refer to it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,7 +74,8 @@ pub(super) struct LongValueVisitor<'t> {
     object: ObjectNumber,
     chunk_len: u32,
     references: &'t References,
-    /// Chunks at the start of this part of the tree, of a value whose root lies before it: the value and their offset.
+    /// Chunks at the start of this part of the tree, of a value whose root lies before it: the
+    /// value and their offset.
     head: Option<(LongValueId, u32, Pgno)>,
     open: Option<OpenValue>,
     decompressed: Vec<u8>,
@@ -306,8 +308,9 @@ impl Visitor for LongValueVisitor<'_> {
     }
 }
 
-/// Compares the count of a long value with the references of rows to it, and returns whether there are none. With a count
-/// too low the value is deleted while rows still refer to it; with one too high it is never deleted, and that is all.
+/// Compares the count of a long value with the references of rows to it, and returns whether there
+/// are none. With a count too low the value is deleted while rows still refer to it; with one too
+/// high it is never deleted, and that is all.
 pub(super) fn compare_count(
     work: &Work<'_>,
     object: &Object,

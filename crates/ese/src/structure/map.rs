@@ -21,8 +21,8 @@ pub(super) enum Use {
     Available,
     /// It is kept for the growth of the object's space trees.
     Reserve,
-    /// It is available or kept by a record that the engine's check does not read: the bits of a single extent, and the
-    /// reserves of the database's own space trees.
+    /// It is available or kept by a record that the engine's check does not read: the bits of a
+    /// single extent, and the reserves of the database's own space trees.
     Spare,
 }
 
@@ -77,8 +77,8 @@ impl PageMap {
         decode(self.uses.get(page as usize)?.load(Ordering::Relaxed))
     }
 
-    /// Notes a use of the page; else says what it is used for already. A spare page may be put to another use:
-    /// `Ok(Some(...))` says whose it was.
+    /// Notes a use of the page; else says what it is used for already. A spare page may be put to
+    /// another use: `Ok(Some(...))` says whose it was.
     pub fn mark(
         &self,
         page: Pgno,

@@ -1,12 +1,13 @@
-//! Verification of a database's structure: everything that its pages, trees, space, catalog, records, long values and
-//! indices say about each other must agree.
+//! Verification of a database's structure: everything that its pages, trees, space, catalog,
+//! records, long values and indices say about each other must agree.
 //!
-//! Every page is read once. Trees are walked from their roots, their parts side by side on all cores, and each page is
-//! noted with its owner and its use, so that no page serves two trees. Damage is reported where it is found and does not
-//! stop the scan; what depends on damaged pages is left out rather than reported again.
+//! Every page is read once. Trees are walked from their roots, their parts side by side on all
+//! cores, and each page is noted with its owner and its use, so that no page serves two trees.
+//! Damage is reported where it is found and does not stop the scan; what depends on damaged pages
+//! is left out rather than reported again.
 //!
-//! What is damage and what is not follows the engine's integrity check (`repair.cxx`): docs/verification.md names the
-//! function behind each check.
+//! What is damage and what is not follows the engine's integrity check (`repair.cxx`):
+//! docs/verification.md names the function behind each check.
 //!
 //! Only a database that was shut down cleanly, or recovered, is bound to agree with itself.
 
@@ -107,8 +108,8 @@ impl Object {
     }
 }
 
-/// Verifies the structure of `database`, with the checksum of every page, and calls `on_finding` with all that is wrong,
-/// in no particular order.
+/// Verifies the structure of `database`, with the checksum of every page, and calls `on_finding`
+/// with all that is wrong, in no particular order.
 ///
 /// # Errors
 /// Only where the file itself cannot be read; damage is a finding.
@@ -151,7 +152,8 @@ fn verify_within(
     };
     check_object_ids(&work);
 
-    // Space first: whose each page is. A tree's space comes from its parent's, so the order of the objects matters.
+    // Space first: whose each page is. A tree's space comes from its parent's, so the order of the
+    // objects matters.
     let numbers = 0..objects.len() as ObjectNumber;
     let spaces: Vec<space::Space> = (numbers.clone().into_par_iter())
         .map(|number| space::read(&work, number))
@@ -190,7 +192,8 @@ fn random_seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-/// Object ids are given out once, and the header knows the highest; that the engine's check does not look at.
+/// Object ids are given out once, and the header knows the highest; that the engine's check does
+/// not look at.
 fn check_object_ids(work: &Work<'_>) {
     let highest = work.database.headers().header.last_object_id.get();
     let mut seen = HashMap::new();
@@ -217,7 +220,8 @@ fn check_object_ids(work: &Work<'_>) {
     }
 }
 
-/// The tree of the database's root has no nodes. The engine's check does not look at what they hold.
+/// The tree of the database's root has no nodes. The engine's check does not look at what they
+/// hold.
 fn walk_root(work: &Work<'_>, number: ObjectNumber) -> Summary {
     struct Nothing;
     impl Visitor for Nothing {

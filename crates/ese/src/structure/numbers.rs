@@ -36,7 +36,8 @@ impl Budget {
     }
 }
 
-/// Numbers of one kind: kept one by one as long as there is memory, and counted and summed in any case.
+/// Numbers of one kind: kept one by one as long as there is memory, and counted and summed in any
+/// case.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Numbers {
     pub kept: Vec<u64>,

@@ -13,10 +13,12 @@ use crate::tree::TreeId;
 /// The root of the database's own tree, which has no nodes, only space.
 pub(super) const DATABASE_ROOT: TreeId = TreeId { root: 1, objid: 1 };
 
-/// What is wrong with the catalog, found before there are objects to name: the object, how bad, and the fault.
+/// What is wrong with the catalog, found before there are objects to name: the object, how bad, and
+/// the fault.
 pub(super) type Problems = Vec<(String, Severity, Fault)>;
 
-/// Lists all trees: the database's root, then each table, followed by its indices and its long values.
+/// Lists all trees: the database's root, then each table, followed by its indices and its long
+/// values.
 pub(super) fn list(database: &Database, problems: &mut Problems) -> Vec<Object> {
     let mut objects = vec![Object {
         name: "the database's space".into(),
@@ -75,8 +77,8 @@ pub(super) fn list(database: &Database, problems: &mut Problems) -> Vec<Object> 
     objects
 }
 
-/// Whether a revert to an older state of the database left only the root page of the table. The engine's check passes
-/// over it: nothing else of it is bound to be there.
+/// Whether a revert to an older state of the database left only the root page of the table. The
+/// engine's check passes over it: nothing else of it is bound to be there.
 fn was_deleted(database: &Database, tree: TreeId) -> bool {
     let page = database.page(tree.root);
     page.is_ok_and(|page| {
@@ -88,7 +90,8 @@ fn was_deleted(database: &Database, tree: TreeId) -> bool {
 /// Every column of an index must be there.
 fn check_index_columns(table: &Table, problems: &mut Problems) {
     let is_there = |index: &Index, id: ColumnId| {
-        // Indices of the old form do not say whose column it is: the table's own, or its template's.
+        // Indices of the old form do not say whose column it is: the table's own, or its
+        // template's.
         let other = ColumnId::new(id.fid(), !id.is_template());
         table.column_by_id(id).is_some()
             || !index.flags.has_extended_columns() && table.column_by_id(other).is_some()

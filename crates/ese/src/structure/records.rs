@@ -18,7 +18,8 @@ use crate::rows::{Fields, Stored};
 #[derive(Debug)]
 pub(super) struct RecordShape {
     last: LastColumns,
-    /// By the number of the last fixed column of a record: where the data of its fixed columns ends, where that is known.
+    /// By the number of the last fixed column of a record: where the data of its fixed columns
+    /// ends, where that is known.
     fixed_ends: Vec<Option<usize>>,
 }
 
@@ -148,7 +149,8 @@ impl Visitor for RecordVisitor<'_> {
             values, references, ..
         } = self;
         let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
-        // What the engine's check of a record does not look at: it follows the places of the values, not their content.
+        // What the engine's check of a record does not look at: it follows the places of the
+        // values, not their content.
         let mut odd = None;
         let visited = record.and_then(|record| {
             self.shape.check(&record, &mut odd)?;

@@ -20,13 +20,15 @@ pub struct Finding {
     pub fault: Fault,
 }
 
-/// How bad a finding is. The line between damage and the rest is the engine's: what its own integrity check rejects is
-/// damage, what it accepts is not (docs/verification.md says which of its checks each finding follows).
+/// How bad a finding is. The line between damage and the rest is the engine's: what its own
+/// integrity check rejects is damage, what it accepts is not (docs/verification.md says which of
+/// its checks each finding follows).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Out of the ordinary, but the engine's integrity check accepts it.
     Note,
-    /// Something is lost that nothing needs: the engine warns of it, and reads and writes such a database.
+    /// Something is lost that nothing needs: the engine warns of it, and reads and writes such a
+    /// database.
     Leak,
     /// The engine's integrity check rejects the database.
     Damage,
@@ -59,7 +61,8 @@ pub struct Summary {
     pub orphaned_long_values: u64,
     /// Nodes that were deleted and wait for clean-up.
     pub deleted_nodes: u64,
-    /// Trees of which pages could not be read, so that what depends on all of their nodes was not checked.
+    /// Trees of which pages could not be read, so that what depends on all of their nodes was not
+    /// checked.
     pub incomplete_trees: u64,
     /// Findings that are damage.
     pub damages: u64,

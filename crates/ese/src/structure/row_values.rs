@@ -58,7 +58,8 @@ impl RowValues {
     /// Takes in a value of the row that is stored in `record`.
     ///
     /// # Errors
-    /// Where a compressed value cannot be decompressed although its form is known; it counts as one that is not at hand.
+    /// Where a compressed value cannot be decompressed although its form is known; it counts as one
+    /// that is not at hand.
     #[inline]
     pub fn note(
         &mut self,
@@ -133,8 +134,8 @@ impl RowValues {
         self.columns.get(position).map_or(0, |values| values.count)
     }
 
-    /// The value `number`, from 0, of the column at `position`; `Some(None)` for NULL, and `None` where the value is not at
-    /// hand.
+    /// The value `number`, from 0, of the column at `position`; `Some(None)` for NULL, and `None`
+    /// where the value is not at hand.
     #[inline]
     pub fn value<'v>(
         &'v self,

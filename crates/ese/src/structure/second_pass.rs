@@ -11,13 +11,15 @@ use crate::page::{Fault, Node};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
 
-/// How many missing or dangling entries of one index, or long values of one table, are named one by one.
+/// How many missing or dangling entries of one index, or long values of one table, are named one by
+/// one.
 pub(super) const NAMED: usize = 1000;
 
 /// References that are kept at a time while they are counted again.
 const PART: u64 = 4 << 20;
 
-/// Calls `visit` with each row of `table`: page, tag, node, fields. Returns whether all rows could be read.
+/// Calls `visit` with each row of `table`: page, tag, node, fields. Returns whether all rows could
+/// be read.
 pub(super) fn each_row(
     work: &Work<'_>,
     table: &Table,
@@ -44,8 +46,9 @@ pub(super) fn each_row(
     }
 }
 
-/// Compares the counts of a table's long values with the references of its rows, which were too many to be kept and
-/// whose sums differ: in parts, each of which is kept whole. Returns how many values no row refers to.
+/// Compares the counts of a table's long values with the references of its rows, which were too
+/// many to be kept and whose sums differ: in parts, each of which is kept whole. Returns how many
+/// values no row refers to.
 pub(super) fn recount_references(
     work: &Work<'_>,
     object: &Object,

@@ -22,8 +22,8 @@ pub(super) struct Space {
     pub reserves: Vec<Extent>,
     /// Pages available after a single extent's root, which only its bits tell.
     pub spare: Vec<Extent>,
-    /// Pages that a file which is made smaller keeps out of use: after its end, or soon to be. Of the database's own
-    /// space only; whose they are stays as it was.
+    /// Pages that a file which is made smaller keeps out of use: after its end, or soon to be. Of
+    /// the database's own space only; whose they are stays as it was.
     pub shelved: Vec<Pgno>,
     /// Whether all of it could be read.
     pub complete: bool,
@@ -294,8 +294,9 @@ impl Visitor for ExtentVisitor {
 /// The database's own space is the first of the objects.
 const DATABASE_SPACE: ObjectNumber = 0;
 
-/// Notes whose each page is. Trees come after the trees that their space comes from. `shelved` are the pages that a file
-/// which is made smaller keeps out of use: they may be whose they were before, and after the end of the file.
+/// Notes whose each page is. Trees come after the trees that their space comes from. `shelved` are
+/// the pages that a file which is made smaller keeps out of use: they may be whose they were
+/// before, and after the end of the file.
 pub(super) fn hand_over(
     work: &Work<'_>,
     number: ObjectNumber,
@@ -359,7 +360,8 @@ impl Handover<'_, '_> {
         None
     }
 
-    /// Takes a page over from the parent, or from the database where it is shelved; else says whose it is.
+    /// Takes a page over from the parent, or from the database where it is shelved; else says whose
+    /// it is.
     fn take(&self, page: Pgno) -> Result<(), Option<ObjectNumber>> {
         let map = self.work.map;
         let from_parent = map.hand_over(page, self.object.parent_object, self.number);

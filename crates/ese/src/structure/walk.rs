@@ -1,4 +1,5 @@
-//! Walking a tree once, every page of it, in the order of its keys, with everything checked that the tree's form demands.
+//! Walking a tree once, every page of it, in the order of its keys, with everything checked that
+//! the tree's form demands.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,7 +14,8 @@ use crate::page::{Fault, Key, Node, PageFlags, PageKind, PageView, Pgno};
 use crate::page_file::Page;
 use crate::redacted::Redacted;
 
-/// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are joined in order.
+/// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are
+/// joined in order.
 pub(super) trait Visitor: Send + Sized {
     /// A node of a leaf that was not deleted, in the order of the keys.
     fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>);
@@ -42,8 +44,8 @@ pub(super) struct Walked<V> {
     pub complete: bool,
     pub pages: u64,
     pub deleted_nodes: u64,
-    /// The first and the last leaf with their links to what lies outside, where leaves were reached; leaves alone are
-    /// linked to each other.
+    /// The first and the last leaf with their links to what lies outside, where leaves were
+    /// reached; leaves alone are linked to each other.
     leaves: Option<Leaves>,
     /// Whether something could not be read before the first of the leaves.
     front_missing: bool,
@@ -51,7 +53,8 @@ pub(super) struct Walked<V> {
     depth: Option<usize>,
 }
 
-/// The links at the two ends of the leaves of a part of a tree; none where what lies beside could not be read.
+/// The links at the two ends of the leaves of a part of a tree; none where what lies beside could
+/// not be read.
 #[derive(Debug, Clone, Copy)]
 struct Leaves {
     first: Option<Link>,
@@ -64,8 +67,8 @@ struct Link {
     to: Pgno,
 }
 
-/// The keys between which all keys of a page must lie: not less than the lower, less than the upper. An empty upper
-/// bound is none.
+/// The keys between which all keys of a page must lie: not less than the lower, less than the
+/// upper. An empty upper bound is none.
 #[derive(Debug, Clone, Default)]
 struct Bounds {
     lower: Vec<u8>,
@@ -157,7 +160,8 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         }
     }
 
-    /// Reads a page and checks what does not depend on its keys. `None` where the page cannot be used.
+    /// Reads a page and checks what does not depend on its keys. `None` where the page cannot be
+    /// used.
     fn enter(&self, number: Pgno, depth: usize, parent: Option<PageView<'_>>) -> Option<Page<'_>> {
         let fault = |what, expected: String, found: String| {
             self.damage(Fault::new(number, what, expected, found));
@@ -247,8 +251,9 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         Some(page)
     }
 
-    /// What is wrong with the flags of a page. The engine's check demands the flags that a page of the tree must have; of
-    /// those that it has beside them, some never occur in a database that was not repaired.
+    /// What is wrong with the flags of a page. The engine's check demands the flags that a page of
+    /// the tree must have; of those that it has beside them, some never occur in a database that
+    /// was not repaired.
     fn wrong_flags(
         &self,
         flags: PageFlags,

@@ -12,8 +12,9 @@ const BLOCK: usize = 4 << 20;
 
 /// Reads a database file from start to end, in large blocks, and checks every page on all cores.
 ///
-/// Where the database's flush map lies beside it (`.jfm`) and is valid for it, pages are held against that too; the
-/// summary tells. `on_finding` is called for each damaged place, in the order of the file; damage never stops the scan.
+/// Where the database's flush map lies beside it (`.jfm`) and is valid for it, pages are held
+/// against that too; the summary tells. `on_finding` is called for each damaged place, in the order
+/// of the file; damage never stops the scan.
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be read, [`Error::NoRegularFile`].

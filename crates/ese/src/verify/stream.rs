@@ -12,8 +12,8 @@ const PAGES_PER_TASK: usize = 32;
 
 /// Checks a database file that is fed to it piece by piece, from the start, in pieces of any size.
 ///
-/// Pages that lie whole in a piece are checked in place; only pages that straddle two pieces, and headers fed in small
-/// pieces, are copied. Memory: two pages, whatever the file's size.
+/// Pages that lie whole in a piece are checked in place; only pages that straddle two pieces, and
+/// headers fed in small pieces, are copied. Memory: two pages, whatever the file's size.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -32,7 +32,8 @@ const PAGES_PER_TASK: usize = 32;
 pub struct PageVerifier {
     /// Bytes fed so far.
     position: u64,
-    /// The start of a page whose rest was not yet fed; before the layout is known, the start of the file.
+    /// The start of a page whose rest was not yet fed; before the layout is known, the start of the
+    /// file.
     carried: Vec<u8>,
     layout: Layout,
     /// A page that may be the patch page, if it turns out to be the last.
@@ -87,7 +88,8 @@ pub enum FlushMapUse {
     Absent,
     /// It could not be read, and why.
     Unusable(String),
-    /// It belongs to another state of the database, or was not closed: normal after a crash and in backups.
+    /// It belongs to another state of the database, or was not closed: normal after a crash and in
+    /// backups.
     NotValid,
     /// Every page was held against it.
     Checked {
@@ -102,7 +104,8 @@ impl Summary {
         self.findings == 0
     }
 
-    /// Whether the header says that a patch page ends the file, and there is none: the copy is not complete.
+    /// Whether the header says that a patch page ends the file, and there is none: the copy is not
+    /// complete.
     pub fn lacks_patch(&self) -> bool {
         let header = self.headers.as_ref().map(|headers| &headers.header);
         header.is_some_and(DatabaseHeader::awaits_patch) && self.patch.is_none()
@@ -115,7 +118,8 @@ impl PageVerifier {
         PageVerifier::default()
     }
 
-    /// A verifier that spreads the pages of each piece over rayon's threads. Worth it for pieces of 1 MiB and more.
+    /// A verifier that spreads the pages of each piece over rayon's threads. Worth it for pieces of
+    /// 1 MiB and more.
     pub fn parallel() -> PageVerifier {
         PageVerifier {
             parallel: true,
@@ -123,7 +127,8 @@ impl PageVerifier {
         }
     }
 
-    /// Also finds pages that are older than the flush map says, if the map is valid for the database.
+    /// Also finds pages that are older than the flush map says, if the map is valid for the
+    /// database.
     pub fn with_flush_map(mut self, flush_map: FlushMap) -> PageVerifier {
         self.flush_map = Some(flush_map);
         self
@@ -304,7 +309,8 @@ impl PageVerifier {
     }
 }
 
-/// The number of the page that is `index` pages from the start of the file, the two headers counted.
+/// The number of the page that is `index` pages from the start of the file, the two headers
+/// counted.
 fn number_at(index: u64) -> Pgno {
     Pgno::try_from(index - 1).unwrap_or(Pgno::MAX)
 }

@@ -81,8 +81,9 @@ pub fn creation(
     None
 }
 
-/// Turns the database in the folder into one that was created but never written to since, except for its header: every
-/// change since its creation is still to be made. `None` if the logs do not reach back that far.
+/// Turns the database in the folder into one that was created but never written to since, except
+/// for its header: every change since its creation is still to be made. `None` if the logs do not
+/// reach back that far.
 pub fn back_to_creation(folder: &Path, max_required: u32) -> Option<(PathBuf, Vec<u8>)> {
     use ese::header::{DatabaseHeaders, DbTime, Lgpos};
     let database = contents(folder).into_keys().find(|path| {

@@ -1,4 +1,5 @@
-//! Logs of version 7 made of the records of others. Their layout is simple enough to put records anywhere.
+//! Logs of version 7 made of the records of others. Their layout is simple enough to put records
+//! anywhere.
 
 use std::path::Path;
 
@@ -10,8 +11,9 @@ use ese::log_set::{LogName, LogSet};
 const SECTOR: usize = 512;
 pub const HEADER: usize = 4096;
 
-/// Rewrites the logs from the generation `first` on as logs of version 7 (Windows Server 2008 R2): records in one stretch across sectors of 512
-/// bytes, behind one checksum record. `records` gives what is to be written for each record.
+/// Rewrites the logs from the generation `first` on as logs of version 7 (Windows Server 2008 R2):
+/// records in one stretch across sectors of 512 bytes, behind one checksum record. `records` gives
+/// what is to be written for each record.
 pub fn as_version_7(
     folder: &Path,
     first: u32,

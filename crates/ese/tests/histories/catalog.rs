@@ -1,4 +1,5 @@
-//! The catalog and tables: rows of MSysObjects and its copy, a table with its secondary index, and work on its rows.
+//! The catalog and tables: rows of MSysObjects and its copy, a table with its secondary index, and
+//! work on its rows.
 
 use super::engine::{COUNTER, Engine, Result};
 use super::page::{INDEX, NON_UNIQUE};
@@ -159,7 +160,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Drops a table that nobody works on; whether there was one. Its pages go back to the database.
+    /// Drops a table that nobody works on; whether there was one. Its pages go back to the
+    /// database.
     pub fn drop_table(&mut self, session: u16) -> Result<bool> {
         let Some(at) = self
             .tables

@@ -1,4 +1,5 @@
-//! What is on the disk: which states of a page were written, and the header; and the files that a power cut leaves.
+//! What is on the disk: which states of a page were written, and the header; and the files that a
+//! power cut leaves.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +26,8 @@ pub struct Header {
 #[derive(Debug, Clone)]
 enum Event {
     Written(Page),
-    /// A record made a change: where it stands (the last of a macro), where its transaction begins, and its number among all
-    /// records.
+    /// A record made a change: where it stands (the last of a macro), where its transaction begins,
+    /// and its number among all records.
     Changed {
         position: Lgpos,
         begun: Lgpos,
@@ -49,7 +50,8 @@ pub struct Disk {
 /// The database's file after a power cut.
 pub struct File {
     pub bytes: Vec<u8>,
-    /// The number of the last record, counted from 0 over all logs, whose change is on a page of the file.
+    /// The number of the last record, counted from 0 over all logs, whose change is on a page of
+    /// the file.
     pub last_record: Option<usize>,
 }
 
@@ -135,7 +137,8 @@ impl Disk {
         matches!(last, Some(Event::Changed { .. }))
     }
 
-    /// The file when the power is cut: each page in one of the states that were written, the header with what that demands.
+    /// The file when the power is cut: each page in one of the states that were written, the header
+    /// with what that demands.
     pub fn cut(&self, random: &mut Random, moment: &Moment) -> File {
         let mut states: BTreeMap<Pgno, Option<&Page>> = BTreeMap::new();
         // The first change that is in the logs only, and the last that is on disk.
@@ -148,7 +151,8 @@ impl Disk {
                 .filter(|(_, event)| matches!(event, Event::Written(_)))
                 .map(|(index, _)| index)
                 .collect();
-            // A page that is new since the last shutdown may never have been written; others are there at least as then.
+            // A page that is new since the last shutdown may never have been written; others are
+            // there at least as then.
             let is_old = matches!(events.first(), Some(Event::Written(_)));
             let choices = written.len() + usize::from(!is_old);
             let choice = match newest {

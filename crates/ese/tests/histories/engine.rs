@@ -1,4 +1,5 @@
-//! The engine in memory: pages, sessions with their transactions, and the logs that tell of all changes.
+//! The engine in memory: pages, sessions with their transactions, and the logs that tell of all
+//! changes.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +49,8 @@ pub struct Version {
     /// The node's data, where keys repeat.
     pub data: Vec<u8>,
     pub before: Before,
-    /// The page whose writing must be preceded by a record of what was before; 0 where there is none.
+    /// The page whose writing must be preceded by a record of what was before; 0 where there is
+    /// none.
     pub page: Pgno,
 }
 
@@ -173,7 +175,8 @@ impl Engine {
         self.size.bytes() - self.size.header_len()
     }
 
-    // --- the log ------------------------------------------------------------------------------------------------
+    // --- the log
+    // ------------------------------------------------------------------------------------------------
 
     /// Writes a record.
     pub fn write(&mut self, record: Vec<u8>) -> Result<Lgpos> {
@@ -242,9 +245,11 @@ impl Engine {
         log
     }
 
-    // --- changes ------------------------------------------------------------------------------------------------
+    // --- changes
+    // ------------------------------------------------------------------------------------------------
 
-    /// Makes a change. Now and then it is logged only after the next one of another session, whose DBTIME is later.
+    /// Makes a change. Now and then it is logged only after the next one of another session, whose
+    /// DBTIME is later.
     pub fn apply(&mut self, session: u16, change: Change) -> Result {
         let numbers = |change: &Change| -> Vec<Pgno> {
             change.pages.iter().map(|page| page.number).collect()
@@ -360,7 +365,8 @@ impl Engine {
         head
     }
 
-    // --- transactions -------------------------------------------------------------------------------------------
+    // --- transactions
+    // -------------------------------------------------------------------------------------------
 
     pub fn begin(&mut self, number: u16, levels: u8) -> Result {
         self.settle_session(number)?;
@@ -487,7 +493,8 @@ impl Engine {
         content
     }
 
-    /// Whether another session has changed the node and not committed it; additions do not exclude each other.
+    /// Whether another session has changed the node and not committed it; additions do not exclude
+    /// each other.
     pub fn is_locked(&self, number: u16, tree: usize, key: &[u8], data: &[u8], adds: bool) -> bool {
         self.sessions.iter().any(|(session, state)| {
             let mut versions = state.versions.iter();

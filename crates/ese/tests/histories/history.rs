@@ -1,4 +1,5 @@
-//! A random history: sessions at work on some trees, pages written now and then, starts and stops, until the power is cut.
+//! A random history: sessions at work on some trees, pages written now and then, starts and stops,
+//! until the power is cut.
 
 use ese::header::Lgpos;
 use ese::page::PageSize;
@@ -12,8 +13,8 @@ use super::random::Random;
 const SESSIONS: [u16; 4] = [5, 6, 7, 8];
 const SYSTEM: u16 = 3;
 
-/// Histories from this seed on also have macros that are given up, and external headers that are set. Those of lower seeds
-/// stay as they were when some of them found a fault.
+/// Histories from this seed on also have macros that are given up, and external headers that are
+/// set. Those of lower seeds stay as they were when some of them found a fault.
 const FIRST_OF_MORE: u64 = 1_000_000;
 
 /// The engine when the power is cut.
@@ -148,7 +149,8 @@ fn step(engine: &mut Engine) -> Result {
     }
 }
 
-/// All transactions end, and the database goes out of use and comes back, with the engine or without it.
+/// All transactions end, and the database goes out of use and comes back, with the engine or
+/// without it.
 fn restart(engine: &mut Engine) -> Result {
     let open: Vec<u16> = engine.sessions.keys().copied().collect();
     for session in open {

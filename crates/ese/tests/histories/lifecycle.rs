@@ -1,4 +1,5 @@
-//! The engine starts and stops, and the database comes in and out of use; and its own recovery after a power cut.
+//! The engine starts and stops, and the database comes in and out of use; and its own recovery
+//! after a power cut.
 
 use ese::header::{EngineParameters, LogTime};
 use ese::log::record::{
@@ -120,7 +121,8 @@ impl Engine {
         header.last_object = self.objects;
     }
 
-    /// The power was cut, and the engine starts again: it has replayed the logs, rolls back what is open, and goes on.
+    /// The power was cut, and the engine starts again: it has replayed the logs, rolls back what is
+    /// open, and goes on.
     pub fn recover(&mut self) -> Result {
         self.settle()?;
         let time = Some(LogTime::default());

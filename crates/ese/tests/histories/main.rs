@@ -1,8 +1,9 @@
 //! Random histories of a model of the engine, cut off by a power cut and recovered.
 //!
-//! The model has what matters to recovery: trees in pages, transactions of several sessions, the records that tell of each
-//! change, and a disk that holds any states of its pages that writing ahead to the log permits. What recovery makes of logs
-//! and file is compared with what the model had committed. A seed makes the same history again.
+//! The model has what matters to recovery: trees in pages, transactions of several sessions, the
+//! records that tell of each change, and a disk that holds any states of its pages that writing
+//! ahead to the log permits. What recovery makes of logs and file is compared with what the model
+//! had committed. A seed makes the same history again.
 
 mod catalog;
 mod disk;
@@ -73,7 +74,8 @@ fn fault_of(seed: u64) -> Option<String> {
     damage
 }
 
-/// What is wrong if the end of the logs is lost though a page of the file tells of it, and whether there is such a page.
+/// What is wrong if the end of the logs is lost though a page of the file tells of it, and whether
+/// there is such a page.
 fn fault_of_lost_tail(seed: u64) -> (Option<String>, bool) {
     let mut engine = history::until_power_cut(seed);
     let moment = engine.moment();
@@ -207,8 +209,9 @@ fn run(check: impl Fn(u64) -> Option<String>) {
     );
 }
 
-/// Seeds of histories that were refused, or came out wrong, before a fault was mended, with what it was. A change of the
-/// model changes what its seeds make; then others are to be found, with the recovery of before.
+/// Seeds of histories that were refused, or came out wrong, before a fault was mended, with what it
+/// was. A change of the model changes what its seeds make; then others are to be found, with the
+/// recovery of before.
 const FOUND: [(u64, &str); 3] = [
     (
         7,

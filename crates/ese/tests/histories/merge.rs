@@ -44,8 +44,8 @@ impl Engine {
         })
     }
 
-    /// Merges a leaf with one beside it below the same parent, or takes it out of the tree if it is empty; whether it
-    /// could.
+    /// Merges a leaf with one beside it below the same parent, or takes it out of the tree if it is
+    /// empty; whether it could.
     pub fn merge(&mut self, session: u16, index: usize) -> Result<bool> {
         let tree = self.trees[index].clone();
         let Some(place) = self.place(&tree) else {

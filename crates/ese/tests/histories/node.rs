@@ -1,4 +1,5 @@
-//! What applications do to nodes: insert, replace, delete, add; and what the engine does with deleted nodes later.
+//! What applications do to nodes: insert, replace, delete, add; and what the engine does with
+//! deleted nodes later.
 
 use ese::log::record::{
     Delta, FlagInsert, FlagInsertReplace, Insert, Record, RecordType as T, Replace, Scrub,
@@ -133,7 +134,8 @@ impl Engine {
         if self.is_locked(session, index, key, &[], false) {
             return Ok(false);
         }
-        // Who has added to a number does not replace the row that holds it, nor the other way round.
+        // Who has added to a number does not replace the row that holds it, nor the other way
+        // round.
         if self.has_additions(index, key) {
             return Ok(false);
         }

@@ -15,7 +15,8 @@ const NEW_CHECKSUM: u32 = 0x2000;
 const SCRUBBED: u32 = 0x4000;
 const PRE_INIT: u32 = 0x2_0000;
 
-/// A common part of a key is left to the page's prefix only where it is longer than what naming it costs.
+/// A common part of a key is left to the page's prefix only where it is longer than what naming it
+/// costs.
 const PREFIX_OVERHEAD: usize = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Space: which pages a tree owns and has available, how it takes one and gives one back, and how trees are made.
+//! Space: which pages a tree owns and has available, how it takes one and gives one back, and how
+//! trees are made.
 
 use ese::log::record::{
     CreateMultipleExtent, ExtendDatabase, FlagInsertReplace, FreeTree, Insert, NewPage, PageHead,
@@ -229,7 +230,8 @@ impl Engine {
         self.make_roots(&system(), 0, pages);
     }
 
-    /// A new tree with `pages` pages of the space of another, or of the database's, at the end of the list of trees.
+    /// A new tree with `pages` pages of the space of another, or of the database's, at the end of
+    /// the list of trees.
     pub fn create_tree(
         &mut self,
         session: u16,
@@ -322,7 +324,8 @@ impl Engine {
         self.apply_one(session, record, page)
     }
 
-    // --- changes that no rollback takes back ----------------------------------------------------------------------
+    // --- changes that no rollback takes back
+    // ----------------------------------------------------------------------
 
     pub fn replace_plain(
         &mut self,
@@ -391,7 +394,8 @@ impl Engine {
         self.apply_one(session, record, page)
     }
 
-    /// Inserts into a tree of one page; where there is no room, it is left out, and the pages are lost to their tree.
+    /// Inserts into a tree of one page; where there is no room, it is left out, and the pages are
+    /// lost to their tree.
     fn insert_plain(&mut self, session: u16, tree: &Tree, key: &[u8], data: &[u8]) -> Result {
         let (number, line, found) = self.find(tree, key, &[]);
         let mut page = self.page(number).clone();

@@ -64,8 +64,8 @@ struct Level {
 }
 
 impl Engine {
-    /// Splits the leaf that the path leads to, and does the operation. The page to which the change belongs; `None` where
-    /// the operation is left out, so that it must be tried again.
+    /// Splits the leaf that the path leads to, and does the operation. The page to which the change
+    /// belongs; `None` where the operation is left out, so that it must be tried again.
     pub fn split(
         &mut self,
         session: u16,
@@ -137,7 +137,8 @@ impl Engine {
         Ok((is_done && operation.number() != 0).then_some(place))
     }
 
-    /// How a page is divided with the operation at `line`; `None` where the operation does not fit either part.
+    /// How a page is divided with the operation at `line`; `None` where the operation does not fit
+    /// either part.
     #[allow(clippy::too_many_arguments)]
     fn plan(
         &mut self,
@@ -298,7 +299,8 @@ impl Engine {
         before.nodes[line].data.len().saturating_sub(new)
     }
 
-    /// Whether the split was done: else it was given up in the middle of its records, and changed nothing.
+    /// Whether the split was done: else it was given up in the middle of its records, and changed
+    /// nothing.
     #[allow(clippy::too_many_arguments)]
     fn log_split(
         &mut self,

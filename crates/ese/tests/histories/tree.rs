@@ -13,7 +13,8 @@ pub struct Tree {
     pub unique: bool,
     /// Flags of all its pages.
     pub flags: u32,
-    /// The tree that its space comes from, by its number among the trees; `None` for the database's own.
+    /// The tree that its space comes from, by its number among the trees; `None` for the database's
+    /// own.
     pub parent: Option<usize>,
     /// Its table was dropped, and its pages may be others'.
     pub is_dropped: bool,
@@ -43,8 +44,8 @@ impl Tree {
 }
 
 impl Engine {
-    /// The pages and lines from the root down to the leaf that holds, or would hold, the key; the line there, and whether
-    /// the node is there, deleted or not.
+    /// The pages and lines from the root down to the leaf that holds, or would hold, the key; the
+    /// line there, and whether the node is there, deleted or not.
     pub fn path(&self, tree: &Tree, key: &[u8], data: &[u8]) -> (Vec<(Pgno, usize)>, bool) {
         let mut path = Vec::new();
         let mut number = tree.root;

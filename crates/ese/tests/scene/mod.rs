@@ -215,7 +215,8 @@ impl Scene {
         head
     }
 
-    /// The same for a record that changes a node: LRNODE_. Gives the DBTIME that the page gets, too.
+    /// The same for a record that changes a node: LRNODE_. Gives the DBTIME that the page gets,
+    /// too.
     pub fn node_head(&mut self, kind: u8, page: Pgno, before: u64, line: u16) -> (Vec<u8>, u64) {
         let object = match page <= self.recovered.pages() {
             true => self.recovered.view(page).header().objid,

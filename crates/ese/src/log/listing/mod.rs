@@ -1,7 +1,7 @@
 //! Listing records as text, laid out as in the log dumps of the engine's own tools, and as JSON.
 //!
-//! Where those show the first bytes of keys, bookmarks, data and other content, these say its length: see
-//! [`redacted`](crate::redacted).
+//! Where those show the first bytes of keys, bookmarks, data and other content, these say its
+//! length: see [`redacted`](crate::redacted).
 
 mod changes;
 mod words;
@@ -44,7 +44,8 @@ impl ListedRecord<'_> {
         format!("{:08X},{segment:04X},{byte:04X}", position.generation())
     }
 
-    /// The record as one JSON object: position, type, the page it changes (where it does) and the details as text.
+    /// The record as one JSON object: position, type, the page it changes (where it does) and the
+    /// details as text.
     pub fn to_json(&self) -> String {
         let mut json = format!(
             "{{\"lgpos\":\"{}\",\"type\":\"{}\"",

@@ -5,7 +5,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A DBTIME field that was never set.
 pub const DBTIME_NIL: u64 = u64::MAX;
-/// A DBTIME field that holds no time, since another record of the same macro has already marked the page.
+/// A DBTIME field that holds no time, since another record of the same macro has already marked the
+/// page.
 pub const DBTIME_INVALID: u64 = u64::MAX - 1;
 
 /// What every record that changes a page starts with (LRPAGE_).

@@ -215,7 +215,8 @@ pub struct ScanCheck2 {
     pub database: u8,
     /// The page.
     pub page: U32,
-    /// 0x80 the OBJID is not in use, 0x40 an empty page, 0x20 of a deleted tree; low bits: who scanned.
+    /// 0x80 the OBJID is not in use, 0x40 an empty page, 0x20 of a deleted tree; low bits: who
+    /// scanned.
     pub flags: u8,
     /// The page's DBTIME.
     pub dbtime_page: U64,
@@ -274,7 +275,8 @@ pub struct Backup<'a> {
 /// A backup mark of older engines (LRLOGRESTORE, LRLOGBACKUP_OBSOLETE).
 #[derive(Debug, Clone, Copy)]
 pub struct OldBackup<'a> {
-    /// What is backed up: 0 full, 1 incremental, 2 and 3 snapshot start and stop, 4 logs truncated, 5 and 6 shadow copy.
+    /// What is backed up: 0 full, 1 incremental, 2 and 3 snapshot start and stop, 4 logs truncated,
+    /// 5 and 6 shadow copy.
     pub kind: Option<u8>,
     /// A path.
     pub text: &'a [u8],

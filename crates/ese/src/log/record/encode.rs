@@ -6,17 +6,19 @@ use zerocopy::{Immutable, IntoBytes};
 use super::{Record, RecordType};
 use crate::header::LogTime;
 
-/// The record has no form of the type that was asked for: it lacks a field of that type, has one that the type does not
-/// know, or a part of it is longer than the type's length fields can state.
+/// The record has no form of the type that was asked for: it lacks a field of that type, has one
+/// that the type does not know, or a part of it is longer than the type's length fields can state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record cannot be written as one of the type {0}")]
 pub struct Unencodable(pub RecordType);
 
 impl Record<'_> {
-    /// The record as it stands in a log, its type byte first. `kind` is the type, since some records have several forms.
+    /// The record as it stands in a log, its type byte first. `kind` is the type, since some
+    /// records have several forms.
     ///
-    /// Lengths are those of the parts at hand; length fields inside a head are ignored. What was read is written with the
-    /// same bytes, but for fields without a meaning and what a newer engine put behind the fields known here.
+    /// Lengths are those of the parts at hand; length fields inside a head are ignored. What was
+    /// read is written with the same bytes, but for fields without a meaning and what a newer
+    /// engine put behind the fields known here.
     ///
     /// # Errors
     /// [`Unencodable`] where record and type do not fit each other.
@@ -149,7 +151,8 @@ impl Record<'_> {
         }
     }
 
-    /// The part after the type byte of a record that any reader can skip: its length and its content.
+    /// The part after the type byte of a record that any reader can skip: its length and its
+    /// content.
     fn write_ignorable(&self, kind: RecordType, writer: &mut Writer) -> Option<()> {
         use RecordType as T;
         let mut content = Writer::default();
@@ -192,7 +195,8 @@ impl Writer {
         Some(())
     }
 
-    /// A moment that only some forms of a record have; `None` where it is there and must not be, or the reverse.
+    /// A moment that only some forms of a record have; `None` where it is there and must not be, or
+    /// the reverse.
     pub fn optional_time(&mut self, time: Option<LogTime>, present: bool) -> Option<()> {
         match (time, present) {
             (Some(time), true) => self.head(&time),

@@ -123,7 +123,8 @@ record_types! {
 }
 
 impl RecordType {
-    /// Whether the type is one of those reserved for records that any reader can skip by their length.
+    /// Whether the type is one of those reserved for records that any reader can skip by their
+    /// length.
     pub fn is_ignorable(self) -> bool {
         matches!(self.0, 67..=75 | 82..=91)
     }

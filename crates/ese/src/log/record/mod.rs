@@ -1,6 +1,8 @@
-//! Log records: one byte of type, a fixed part, then what its length fields say. All numbers are little-endian.
+//! Log records: one byte of type, a fixed part, then what its length fields say. All numbers are
+//! little-endian.
 //!
-//! Source: `inc/logapi.hxx` of the public engine (the LR... classes) and `CbLGSizeOfRec` of `ese/_log/logread.cxx`.
+//! Source: `inc/logapi.hxx` of the public engine (the LR... classes) and `CbLGSizeOfRec` of
+//! `ese/_log/logread.cxx`.
 
 mod common;
 mod database;
@@ -290,7 +292,8 @@ fn fragment_begin<'a>(cursor: &mut Cursor<'a>) -> Option<Record<'a>> {
     })
 }
 
-/// Records with a length that readers of any age can skip; the newer ones among them mean something.
+/// Records with a length that readers of any age can skip; the newer ones among them mean
+/// something.
 fn ignorable<'a>(kind: RecordType, cursor: &mut Cursor<'a>) -> Option<Record<'a>> {
     use RecordType as T;
     let size = cursor.head::<U32>()?.get() as usize;

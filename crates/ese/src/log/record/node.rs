@@ -12,7 +12,8 @@ use super::parse::Cursor;
 pub struct Insert<'a> {
     /// Page and tree.
     pub head: &'a NodeHead,
-    /// The first bytes of the key, which the page's external header repeats; empty if the node is not compressed.
+    /// The first bytes of the key, which the page's external header repeats; empty if the node is
+    /// not compressed.
     pub prefix: &'a [u8],
     /// The rest of the key.
     pub suffix: &'a [u8],
@@ -56,7 +57,8 @@ pub struct Replace<'a> {
     pub old_size: u16,
     /// Bytes of the data after.
     pub new_size: u16,
-    /// The new data, or (in a delta record) the differences: see [`differences`](Replace::differences).
+    /// The new data, or (in a delta record) the differences: see
+    /// [`differences`](Replace::differences).
     pub content: &'a [u8],
     /// Whether differences have three-byte heads (DIFFHDR2) rather than two-byte ones.
     pub wide_differences: bool,
@@ -74,7 +76,8 @@ pub struct Difference<'a> {
 }
 
 impl<'a> Replace<'a> {
-    /// The differences of a delta record, in order of offset; the last item is `None` where the bytes make no sense.
+    /// The differences of a delta record, in order of offset; the last item is `None` where the
+    /// bytes make no sense.
     pub fn differences(&self) -> impl Iterator<Item = Option<Difference<'a>>> + use<'a> {
         let wide = self.wide_differences;
         let mut cursor = Cursor::new(self.content);
@@ -154,7 +157,8 @@ pub struct Undo<'a> {
 /// A before-image that had not been logged when its page was about to be written (LRUNDOINFO).
 #[derive(Debug, Clone, Copy)]
 pub struct UndoInfo<'a> {
-    /// Page and tree; its version is the change that the image belongs to. No DBTIME: the page does not change.
+    /// Page and tree; its version is the change that the image belongs to. No DBTIME: the page does
+    /// not change.
     pub head: &'a NodeHead,
     /// Which kind of change it was (OPER).
     pub operation: u16,

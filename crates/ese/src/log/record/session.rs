@@ -50,7 +50,8 @@ pub struct Refresh {
     pub transaction: U32,
 }
 
-/// The begin, commit or abort of a macro: records of one session that take effect together (LRMACROBEGIN).
+/// The begin, commit or abort of a macro: records of one session that take effect together
+/// (LRMACROBEGIN).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Macro {
@@ -60,7 +61,8 @@ pub struct Macro {
     pub dbtime: U64,
 }
 
-/// The pages that a macro changed (LRMACROINFO, LRMACROINFO2), for tools that follow logs; nothing to redo.
+/// The pages that a macro changed (LRMACROINFO, LRMACROINFO2), for tools that follow logs; nothing
+/// to redo.
 #[derive(Debug, Clone, Copy)]
 pub struct MacroInfo<'a> {
     /// The database (DBID).
@@ -74,7 +76,8 @@ pub struct MacroInfo<'a> {
 pub struct CommitContext<'a> {
     /// The session (PROCID).
     pub session: u16,
-    /// Flags (1 callback, 2 personal data, 4 callback before) and the note; older records have no flags.
+    /// Flags (1 callback, 2 personal data, 4 callback before) and the note; older records have no
+    /// flags.
     pub content: &'a [u8],
 }
 

@@ -29,7 +29,8 @@ pub struct SplitHead {
     pub object: U32,
     /// How nodes are divided: see [`SplitKind`].
     pub kind: u8,
-    /// The node operation that made the split necessary: 0 none, 1 insert, 2 replace, 3 flag-insert and replace.
+    /// The node operation that made the split necessary: 0 none, 1 insert, 2 replace, 3 flag-insert
+    /// and replace.
     pub operation: u8,
     /// The line of that operation.
     pub operation_line: U16,

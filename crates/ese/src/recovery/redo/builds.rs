@@ -1,9 +1,10 @@
 //! Indices that were built without log records.
 //!
-//! With circular logging the engine does not log how it builds an index over a large table (`ErrFILEIBuildIndex`). It logs that
-//! the tree is created, fills it, writes its pages to the file, and logs a change of its root that changes nothing
-//! (`ErrSPDummyUpdate`). Between these two records the tree's pages get DBTIMEs that no record tells. If the engine dies amid
-//! that, the transaction that creates the index never commits, and nobody reads these pages.
+//! With circular logging the engine does not log how it builds an index over a large table
+//! (`ErrFILEIBuildIndex`). It logs that the tree is created, fills it, writes its pages to the
+//! file, and logs a change of its root that changes nothing (`ErrSPDummyUpdate`). Between these two
+//! records the tree's pages get DBTIMEs that no record tells. If the engine dies amid that, the
+//! transaction that creates the index never commits, and nobody reads these pages.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Redo of records about the database as a whole: in and out of use, longer, shorter, of a newer format.
+//! Redo of records about the database as a whole: in and out of use, longer, shorter, of a newer
+//! format.
 
 use zerocopy::little_endian::U32;
 
@@ -18,7 +19,8 @@ use crate::page_store::PageState;
 const STATE_DIRTY: u32 = 2;
 const STATE_CLEAN: u32 = 3;
 
-/// The header of the database as it becomes, and whether the database is in use where the replay is.
+/// The header of the database as it becomes, and whether the database is in use where the replay
+/// is.
 #[derive(Debug)]
 pub(in crate::recovery) struct DatabaseRedo {
     pub header: DatabaseHeader,
@@ -83,7 +85,8 @@ impl DatabaseRedo {
         self.attached == Some(database) && position > self.header.last_attach
     }
 
-    /// Counts a change of the database; `false` if it is not one, or one from before it was attached.
+    /// Counts a change of the database; `false` if it is not one, or one from before it was
+    /// attached.
     pub(super) fn count(&mut self, origin: Origin, position: Lgpos) -> bool {
         let concerns = self.concerns(origin.database, position);
         if concerns {
@@ -135,7 +138,8 @@ impl DatabaseRedo {
         self.shut_down = Some(position);
     }
 
-    /// The database's own creation lies in the logs that are replayed, after the state that the file is in.
+    /// The database's own creation lies in the logs that are replayed, after the state that the
+    /// file is in.
     fn create(&mut self, create: &CreateDatabase<'_>, pages: &Pages) -> Result<()> {
         let is_ours = create.head.signature == self.header.database_signature;
         if is_ours && pages.position() > self.header.last_attach {
@@ -283,7 +287,8 @@ impl DatabaseRedo {
             return Ok(());
         }
         pages.forget_lost(first..=last);
-        // Inside the required range, the pages may hold what was written later and will not be redone.
+        // Inside the required range, the pages may hold what was written later and will not be
+        // redone.
         if pages.in_required_range() || last > pages.store.pages() {
             return Ok(());
         }
@@ -341,7 +346,8 @@ impl DatabaseRedo {
     /// The header says that everything before `position` is in the file.
     pub fn set_clean(&mut self, position: Lgpos) {
         if self.is_backup {
-            // The sequence of backups begins anew: what the old one noted must not lead to logs being deleted.
+            // The sequence of backups begins anew: what the old one noted must not lead to logs
+            // being deleted.
             let header = &mut self.header;
             header.previous_full_backup = BackupInfo::default();
             header.previous_full_backup_kind = BackupKind::STREAMING;

@@ -1,5 +1,5 @@
-//! Macros: records that take effect together, once the macro's commit is found. Splits, merges and moves
-//! of a tree's root are logged that way.
+//! Macros: records that take effect together, once the macro's commit is found. Splits, merges and
+//! moves of a tree's root are logged that way.
 
 use std::ops::Range;
 

@@ -236,7 +236,8 @@ impl MergeRedo<'_> {
     }
 }
 
-/// Deletes a page pointer. The last pointer of a level has the null key, so if that goes, the one before inherits it.
+/// Deletes a page pointer. The last pointer of a level has the null key, so if that goes, the one
+/// before inherits it.
 fn delete_pointer(page: &mut EditPage, line: usize) -> Result<(), Fault> {
     let had_null_key = page.view()?.node(line)?.key.is_empty();
     page.delete_node(line)?;

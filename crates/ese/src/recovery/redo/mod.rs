@@ -1,8 +1,8 @@
 //! Redo: every change that the logs hold and the pages lack is made again, page by page.
 //!
-//! A page carries the DBTIME of its last change, a record the page's DBTIME before and after. If the page
-//! is as the record found it, the change is made; if the page is at or past the record's DBTIME, it is
-//! there already; anything else is a gap and ends the recovery.
+//! A page carries the DBTIME of its last change, a record the page's DBTIME before and after. If
+//! the page is as the record found it, the change is made; if the page is at or past the record's
+//! DBTIME, it is there already; anything else is a gap and ends the recovery.
 //!
 //! Records come in families, with a type for each that has what the family needs:
 //!
@@ -89,7 +89,8 @@ impl Redo {
         self.builds.expect(expect);
     }
 
-    /// Whether the page may have got this DBTIME while its tree, an index, was built without records.
+    /// Whether the page may have got this DBTIME while its tree, an index, was built without
+    /// records.
     pub fn may_be_unlogged(&self, object: u32, dbtime: u64) -> bool {
         self.builds.explain(object, dbtime)
     }
@@ -191,8 +192,8 @@ impl Redo {
             | Record::SetDatabaseVersion(_)
             | Record::Backup(_) => self.database.redo(&entry.record, &mut self.pages)?,
 
-            // Nothing to redo: marks for readers of logs, notes, requests to the engine, parts of other
-            // records.
+            // Nothing to redo: marks for readers of logs, notes, requests to the engine, parts of
+            // other records.
             Record::CreateDatabaseFinish(_)
             | Record::SignalAttachDatabase(_)
             | Record::ScanCheck(_)
@@ -239,19 +240,20 @@ impl Redo {
         Ok(())
     }
 
-    /// The tree is gone, or its root page becomes that of another: what open transactions changed in it
-    /// is not rolled back.
+    /// The tree is gone, or its root page becomes that of another: what open transactions changed
+    /// in it is not rolled back.
     ///
-    /// So it is when the creation of an index was rolled back while other sessions went on adding to it:
-    /// these changes are in no page, and no record says that they are void (`ErrLGRIPurgeFcbs`).
+    /// So it is when the creation of an index was rolled back while other sessions went on adding
+    /// to it: these changes are in no page, and no record says that they are void
+    /// (`ErrLGRIPurgeFcbs`).
     fn forget_tree(&mut self, database: u8, root: u32) {
         if self.database.is_attached_as(database) {
             self.sessions.forget_tree(root);
         }
     }
 
-    /// All sessions end, since the engine started or stopped. What they changed was committed or rolled
-    /// back before.
+    /// All sessions end, since the engine started or stopped. What they changed was committed or
+    /// rolled back before.
     fn end_sessions(&mut self) -> Result<()> {
         if self.database.is_attached() && self.sessions.have_versions() {
             let what = "the engine starts or stops while a transaction is open".into();
@@ -321,8 +323,8 @@ impl Redo {
             let Some(head) = record.page_head() else {
                 continue;
             };
-            // Those from before the database was last attached change nothing: their changes are in the
-            // file.
+            // Those from before the database was last attached change nothing: their changes are in
+            // the file.
             if !self.database.count(Origin::of(head, 0), position) {
                 self.pass_over(head.database, record);
             }

@@ -1,4 +1,5 @@
-//! Redo of page moves: a page, or the root of a tree with its space trees, goes to another place in the file.
+//! Redo of page moves: a page, or the root of a tree with its space trees, goes to another place in
+//! the file.
 
 use super::super::error::Result;
 use super::pages::Pages;
@@ -138,7 +139,8 @@ impl MoveRedo<'_> {
                 self.pages.change(source, dbtime, EditPage::make_empty)?;
             }
         }
-        // Two rows of a catalog may stand on one page, which then is changed twice at the same DBTIME.
+        // Two rows of a catalog may stand on one page, which then is changed twice at the same
+        // DBTIME.
         let mut changed: Vec<Pgno> = Vec::new();
         for record in root_move.rest {
             let head = match record {

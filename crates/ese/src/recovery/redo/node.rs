@@ -126,7 +126,8 @@ impl NodeRedo<'_> {
         }
     }
 
-    /// Notes the change that is about to be made to a node, which stands on its page as it was before.
+    /// Notes the change that is about to be made to a node, which stands on its page as it was
+    /// before.
     fn add_version_of_current(
         &mut self,
         head: &NodeHead,
@@ -252,7 +253,8 @@ impl NodeRedo<'_> {
         Ok(())
     }
 
-    /// A record that rolls a change back, since its transaction was rolled back while the engine ran.
+    /// A record that rolls a change back, since its transaction was rolled back while the engine
+    /// ran.
     fn redo_undo(&mut self, record: &Undo<'_>, need: Need) -> Result<()> {
         let head = record.head;
         let versions = self.sessions.versions(head.page.session.get());

@@ -1,8 +1,8 @@
 //! The pages that records change: whether a page needs a change, and making it.
 //!
-//! While logs are replayed whose changes may be in the file already, a page may be missing because a
-//! later record gives it back to the system (shrink, trim). Such pages are noted; if nothing explains
-//! them, recovery is refused.
+//! While logs are replayed whose changes may be in the file already, a page may be missing because
+//! a later record gives it back to the system (shrink, trim). Such pages are noted; if nothing
+//! explains them, recovery is refused.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

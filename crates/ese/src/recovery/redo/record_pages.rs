@@ -3,7 +3,8 @@
 use crate::log::record::Record;
 use crate::page::Pgno;
 
-/// The pages that a record changes, and the DBTIME that they have afterwards; `None` if it changes none.
+/// The pages that a record changes, and the DBTIME that they have afterwards; `None` if it changes
+/// none.
 pub(super) fn pages_of(record: &Record<'_>) -> Option<(Vec<Pgno>, u64)> {
     let (mut pages, dbtime) = match (record, record.page_head()) {
         // It says what a change replaced, and makes none.

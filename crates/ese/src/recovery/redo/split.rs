@@ -1,5 +1,5 @@
-//! Redo of splits: a macro with a record for each level of the tree, from the top down, and one for the node that did
-//! not fit.
+//! Redo of splits: a macro with a record for each level of the tree, from the top down, and one for
+//! the node that did not fit.
 
 use super::super::error::{Error, Result};
 use super::pages::Pages;
@@ -46,8 +46,8 @@ struct Level<'a> {
     before: Option<EditPage>,
 }
 
-/// The node that a split child puts into its parent: the separator, leading to the old page. The node after it then
-/// leads to the new page.
+/// The node that a split child puts into its parent: the separator, leading to the old page. The
+/// node after it then leads to the new page.
 struct Separator<'a> {
     key: &'a [u8],
     page: [u8; 4],
@@ -248,8 +248,8 @@ impl SplitRedo<'_> {
         }
     }
 
-    /// What happens to a node at this level besides the split: on a leaf the node operation, above it the insertion of
-    /// the child's separator.
+    /// What happens to a node at this level besides the split: on a leaf the node operation, above
+    /// it the insertion of the child's separator.
     fn line_change<'a>(
         &self,
         split: &Split<'_>,
@@ -280,7 +280,8 @@ impl SplitRedo<'_> {
         })
     }
 
-    /// A parent that has room: it gets the child's separator, and the node after it leads to the new page.
+    /// A parent that has room: it gets the child's separator, and the node after it leads to the
+    /// new page.
     fn insert_into_parent(
         &mut self,
         level: &Level<'_>,
