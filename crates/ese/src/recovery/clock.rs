@@ -1,4 +1,4 @@
-//! Times as headers hold them.
+//! Times in the form of headers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 
 use crate::header::LogTime;
 
-/// The current time, UTC, as the engine writes it.
+/// The current time in UTC, in the engine's format.
 pub(super) fn now() -> LogTime {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     let since_1970 = since_1970.unwrap_or_default();
@@ -54,7 +54,7 @@ fn date(days: u64) -> (u64, u8, u8) {
     (year, month, left as u8 + 1)
 }
 
-/// Milliseconds from 1970 to `time`.
+/// Milliseconds from 1970 to `time`; 0 for an earlier one.
 pub(super) fn since_1970(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis() as u64
@@ -72,7 +72,7 @@ pub(super) fn milliseconds(time: &LogTime) -> u64 {
 /// Days from 1 January 1970 to a date of the Gregorian calendar.
 fn days_to(year: u64, month: u8, day: u8) -> u64 {
     let (year, month) = (year.max(1970), u64::from(month.clamp(1, 12)));
-    // Years that begin in March put the leap day at the end.
+    // In years that begin in March the leap day is the last day.
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
     let leap_days = year / 4 - year / 100 + year / 400;

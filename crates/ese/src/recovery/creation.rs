@@ -1,6 +1,6 @@
-//! A database whose own creation was interrupted: its file holds nothing but a header, and the logs
-//! hold everything. The engine throws such a file away and creates it anew from the logs; so does
-//! recovery.
+//! A database whose creation was interrupted: its file holds only a header, and the logs hold
+//! everything else. The engine deletes such a file and creates it again from the logs; recovery
+//! does the same.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::log_set::LogSet;
 /// The number of the state in the header.
 const STATE_DIRTY: u32 = 2;
 
-/// The header as the creation leaves it, before anything else is replayed.
+/// Returns the header as the creation leaves it, before any other record is replayed.
 ///
 /// # Errors
-/// [`Error::Unrecoverable`] where the logs do not hold the whole creation.
+/// [`Error::Unrecoverable`] if the logs do not hold the whole creation.
 pub(super) fn start_over(
     database: &Path,
     header: &DatabaseHeader,
@@ -43,8 +43,8 @@ pub(super) fn start_over(
     Ok(header)
 }
 
-/// Where the logs create the database, and the number that they call it by; `None` if they do not,
-/// or not to the end.
+/// Returns the position of the creation in the logs, and the database's number in them; `None` if
+/// the logs do not hold the creation, or not to its end.
 fn find(header: &DatabaseHeader, set: &LogSet) -> Result<Option<(Lgpos, u8)>> {
     let mut created = None;
     let ours = (set.logs.iter()).filter(|log| log.header.log_signature == header.log_signature);

@@ -1,11 +1,11 @@
-//! How logs leave a database, and whether an engine that finds them beside the clean file gets on
-//! with both.
+//! The state in which logs leave a database, and whether an engine starts with these logs and the
+//! clean file.
 //!
-//! An engine that starts replays the logs, unless their last record is that of a shutdown and the
-//! checkpoint stands there. A file that is consistent at a later position than the one at which
-//! they attach it is passed over. If they detach it again, or end with a shutdown, all is well:
-//! that is how the engine leaves them. If they end while it is attached, the engine refuses to
-//! start (`ErrLGRICheckForAttachedDatabaseMismatch` in `logredo.cxx`).
+//! An engine that starts replays the logs, unless their last record is a shutdown and the
+//! checkpoint is there. It skips a file that is consistent at a later position than the one at
+//! which the logs attach it. It starts if the logs detach the file again, or end with a shutdown,
+//! as the engine leaves them. If they end while the file is attached, the engine refuses to start
+//! (`ErrLGRICheckForAttachedDatabaseMismatch` in `logredo.cxx`).
 
 use super::error::Result;
 use crate::header::{Lgpos, Signature};
@@ -13,8 +13,8 @@ use crate::log::OpenLog;
 use crate::log::record::Record;
 use crate::log_set::{LogFile, LogSet};
 
-/// Where the logs attached the database that they still hold attached at their end; `None` if they
-/// let go of it, or say nothing of it.
+/// Returns the position at which the logs attached the database, if they end while it is attached;
+/// `None` if they detach it or do not mention it.
 pub(super) fn attached_at_end(
     set: &LogSet,
     sequence: &Signature,
@@ -27,7 +27,7 @@ pub(super) fn attached_at_end(
     }
 }
 
-/// Where a log attaches the database that is attached when the log ends.
+/// Returns the position at which the database was attached that is attached at the log's end.
 fn attached_after(log: &LogFile, database: &Signature) -> crate::Result<Option<Lgpos>> {
     let mut attached = (log.header.attachment_of(database))
         .map(|attachment| (attachment.database_id, attachment.attach));
@@ -53,7 +53,7 @@ fn attached_after(log: &LogFile, database: &Signature) -> crate::Result<Option<L
     Ok(attached.map(|(_, position)| position))
 }
 
-/// Where logs attached the database, as far as their headers tell.
+/// The positions at which logs attached the database, by their headers.
 pub(super) fn attachments(
     set: &LogSet,
     sequence: &Signature,

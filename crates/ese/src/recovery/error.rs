@@ -1,4 +1,4 @@
-//! Why a recovery was refused. Every text says what the user can do next.
+//! The errors of a recovery. Each text names the next step.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,11 +10,11 @@ use crate::page::Pgno;
 /// The result of a recovery.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a database could not be recovered. It is never left claiming to be clean.
+/// The reason why a database could not be recovered. A failed recovery never marks it as clean.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read, is damaged, or is of a kind that is not known here.
+    /// A file could not be read, is damaged, or is of an unknown kind.
     #[error(transparent)]
     Read(crate::Error),
     /// A file could not be written.
@@ -25,7 +25,7 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The recovery is done, but its result could not all be carried over into the database.
+    /// The recovery is complete, but its result could not be fully written to the database.
     #[error(
         "{source}. The result is whole in a journal beside {}; see to it that it can be written, and recover in place once more \
          to complete it",
@@ -34,7 +34,7 @@ pub enum Error {
     Incomplete {
         /// The database.
         database: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: Box<Error>,
     },
     /// There is no database in the folder.
@@ -51,7 +51,7 @@ pub enum Error {
         /// Their file names.
         names: Vec<String>,
     },
-    /// The folder has no log of the database under the base name that was given, but under others.
+    /// The folder has no log of the database under the given base name, but some under others.
     #[error(
         "{}: none of its logs in {} has the base name {asked}, but some have {}. Name that base name and recover again",
         database.display(), folder.display(), found.join(", or ")
@@ -59,14 +59,14 @@ pub enum Error {
     OtherBaseName {
         /// The database.
         database: PathBuf,
-        /// Where the logs were looked for.
+        /// The folder of the logs.
         folder: PathBuf,
-        /// The base name that was given.
+        /// The given base name.
         asked: String,
-        /// Those that the database's logs have, the one with the most logs first.
+        /// The base names of the database's logs, the one with the most logs first.
         found: Vec<String>,
     },
-    /// Logs are missing without which the database cannot be made consistent.
+    /// Logs are missing that the database needs to be consistent.
     #[error(
         "{}: required logs are missing: {}; the database needs {}. Put them into {} and recover again; or allow loss \
          explicitly, which does if the file holds nothing of them yet",
@@ -75,15 +75,15 @@ pub enum Error {
     MissingRequiredLogs {
         /// The database.
         database: PathBuf,
-        /// Where they were looked for.
+        /// The folder of the logs.
         folder: PathBuf,
-        /// The generations that are missing.
+        /// The missing generations.
         missing: Vec<RangeInclusive<u32>>,
-        /// All generations that are required.
+        /// All required generations.
         required: RangeInclusive<u32>,
     },
-    /// Logs are missing that hold committed changes. Without them the database can be made
-    /// consistent, but it loses the changes.
+    /// Logs with committed changes are missing. Without them the database can be made consistent,
+    /// but loses these changes.
     #[error(
         "{}: logs with committed changes are missing: {}; the database had reached {:#x}. Put them into {}, or allow \
          loss explicitly to end at generation {last:#x}",
@@ -92,13 +92,13 @@ pub enum Error {
     MissingCommittedLogs {
         /// The database.
         database: PathBuf,
-        /// Where they were looked for.
+        /// The folder of the logs.
         folder: PathBuf,
-        /// The generations that are missing.
+        /// The missing generations.
         missing: Vec<RangeInclusive<u32>>,
         /// The last generation with committed changes.
         committed: u32,
-        /// The generation that recovery would end with.
+        /// The last generation that recovery could replay.
         last: u32,
     },
     /// The database is clean, but older than the logs beside it.
@@ -111,20 +111,20 @@ pub enum Error {
     OlderThanLogs {
         /// The database.
         database: PathBuf,
-        /// Where it was shut down.
+        /// The position of its shutdown.
         consistent: Lgpos,
-        /// Where the logs attached it later.
+        /// The position at which the logs attached it later.
         attached: Lgpos,
     },
-    /// A log that is needed is damaged, or belongs to another sequence.
+    /// A needed log is damaged, or belongs to another sequence.
     #[error("generation {generation:#x} cannot be used: {source}")]
     UnusableLog {
         /// The generation.
         generation: u32,
-        /// What is wrong with it.
+        /// The cause.
         source: Box<crate::Error>,
     },
-    /// A log that is needed is there only from another sequence of logs.
+    /// A needed log exists only from another sequence of logs.
     #[error(
         "{}: generation {generation:#x} of another sequence of logs ({found}); the database belongs to {expected}. Put \
          its own logs there",
@@ -140,7 +140,7 @@ pub enum Error {
         /// The log's signature.
         found: Box<Signature>,
     },
-    /// A log is there twice.
+    /// A log exists twice.
     #[error(
         "{}: generation {generation:#x} is there twice: {} and {}. Remove the one that is not the continuation of the \
          other logs",
@@ -154,7 +154,7 @@ pub enum Error {
         /// The two files.
         files: [PathBuf; 2],
     },
-    /// The place to stop lies before changes that the database file already holds.
+    /// The place to stop is before changes that the database file already holds.
     #[error(
         "{}: cannot stop at {stop}: the file already holds changes up to generation {required:#x}. Stop there or later, \
          or start from an older backup",
@@ -163,21 +163,21 @@ pub enum Error {
     StopTooEarly {
         /// The database.
         database: PathBuf,
-        /// The place to stop, in words.
+        /// A description of the place to stop.
         stop: String,
         /// The generation that must be replayed.
         required: u32,
     },
-    /// The database's header says that it cannot be recovered from logs.
+    /// By its header, the database cannot be recovered from logs.
     #[error("{}: {what}", database.display())]
     Unrecoverable {
         /// The database.
         database: PathBuf,
-        /// Why, and what to do.
+        /// The reason and the next step.
         what: String,
     },
-    /// A page is not in the state that the logs go on from: a write was lost, or the logs do not
-    /// belong to the file.
+    /// A page does not have the DBTIME that the log record expects: a write was lost, or the logs
+    /// do not belong to the file.
     #[error(
         "{}: page {page}: the log record at {position} takes it from DBTIME {before:#x} to {after:#x}, but it has \
          {found:#x}. The file lacks a change, or is newer than its header says; restore it from a backup",
@@ -188,16 +188,17 @@ pub enum Error {
         database: PathBuf,
         /// The page.
         page: Pgno,
-        /// The record that was to be replayed.
+        /// The position of the record.
         position: Lgpos,
-        /// DBTIME that the record expects.
+        /// The DBTIME that the record expects.
         before: u64,
-        /// DBTIME that it sets.
+        /// The DBTIME that the record sets.
         after: u64,
-        /// DBTIME that the page has.
+        /// The DBTIME of the page.
         found: u64,
     },
-    /// The file holds changes that the logs do not: their end is missing, or a part amid them.
+    /// The file holds changes that the logs do not: the end of the logs or a part of them is
+    /// missing.
     #[error(
         "{}: page {page} was changed at DBTIME {found:#x}, but no record tells of that; the logs end at {end} with DBTIME \
          {last:#x}. A part of them is missing, and without it what the file holds cannot be completed or taken back; find the \
@@ -211,12 +212,12 @@ pub enum Error {
         page: Pgno,
         /// Its DBTIME.
         found: u64,
-        /// Where the logs end.
+        /// The end of the logs.
         end: Lgpos,
         /// The highest DBTIME in the logs.
         last: u64,
     },
-    /// The database was attached after the place where the logs end: their end is missing.
+    /// The database was attached after the end of the logs: a part of them is missing.
     #[error(
         "{}: it was attached at {attached}, but the logs end at {end}: their end is missing, and with it what was changed since. \
          Find the log, or restore a backup",
@@ -225,9 +226,9 @@ pub enum Error {
     LogsEndTooEarly {
         /// The database.
         database: PathBuf,
-        /// Where its header says that it was attached.
+        /// The position of the attachment, by the database's header.
         attached: Lgpos,
-        /// Where the logs end.
+        /// The end of the logs.
         end: Lgpos,
     },
     /// A page that a log record changes cannot be read.
@@ -240,27 +241,27 @@ pub enum Error {
         database: PathBuf,
         /// The page.
         page: Pgno,
-        /// The record that was to be replayed.
+        /// The position of the record.
         position: Lgpos,
-        /// Why it cannot be read.
+        /// The reason.
         why: String,
     },
-    /// A log record contradicts those before it, or the page that it changes.
+    /// A log record contradicts earlier records, or the page that it changes.
     #[error("log record at {position}: {what}")]
     Contradiction {
-        /// The record.
+        /// The position of the record.
         position: Lgpos,
-        /// What is wrong.
+        /// The contradiction.
         what: String,
     },
-    /// A change that was never committed could not be taken back.
+    /// An uncommitted change could not be rolled back.
     #[error("{}: cannot roll back a change to the tree with root {root}: {what}", database.display())]
     Undo {
         /// The database.
         database: PathBuf,
         /// The tree's root page.
         root: Pgno,
-        /// Why.
+        /// The reason.
         what: String,
     },
     /// The caller asked to stop.

@@ -1,4 +1,4 @@
-//! The size that the file must have: that of the space which the database owns by its own account.
+//! The size of the database file: that of the space which the database itself records as owned.
 
 use super::error::Result;
 use crate::page::{Extents, Fault, Pgno, RootHeader};
@@ -9,7 +9,7 @@ const SYSTEM_ROOT: Pgno = 1;
 
 const MAX_DEPTH: usize = 32;
 
-/// Makes the database as long as the last page that it owns.
+/// Sets the file's length to the last page that the database owns.
 pub(super) fn fit_file(store: &mut PageStore) -> Result<()> {
     let last = last_owned(store)?;
     if last < store.pages() {

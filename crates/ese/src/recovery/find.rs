@@ -1,4 +1,4 @@
-//! Finding the databases in a folder.
+//! Finds the databases in a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use super::error::{Error, Result};
 use super::options::Options;
 use crate::header::{DatabaseHeaders, Signature};
 
-/// The database file that the options name.
+/// The database file chosen by the options.
 pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
     let folder = &options.folder;
     if let Some(name) = &options.database {
         let path = folder.join(name);
-        // The folder is what the caller may use.
+        // Only a plain file name is valid: the caller may use no other folder.
         let is_plain = Path::new(name).file_name() == Some(name.as_ref());
         return match is_plain && path.is_file() {
             true => Ok(path),
@@ -33,8 +33,8 @@ pub(super) fn find_database(options: &Options) -> Result<PathBuf> {
     }
 }
 
-/// The databases in the folder: the files whose name says so, or else those with a database's
-/// header.
+/// The databases in the folder: the files with a database's extension, or else those with a
+/// database's header.
 fn databases_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let io = crate::Error::io(folder);
     let mut files = Vec::new();
@@ -56,20 +56,20 @@ fn databases_in(folder: &Path) -> Result<Vec<PathBuf>> {
         found.retain(|path| DatabaseHeaders::read(path).is_ok());
     }
     found.sort();
-    // The engine throws its temporary database away when it starts; nobody recovers it.
+    // The engine deletes its temporary database when it starts, so it needs no recovery.
     if found.len() > 1 {
         found.retain(|path| !is_temporary(path));
     }
     Ok(found)
 }
 
-/// Whether this is the name that the engine gives its temporary database, if it is told no other.
+/// Whether this is the engine's default name for its temporary database.
 fn is_temporary(database: &Path) -> bool {
     let name = database.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| ["temp.edb", "tmp.edb"].contains(&name.to_ascii_lowercase().as_str()))
 }
 
-/// Another database beside this one that needs the same logs.
+/// Finds another database in the same folder that needs the same logs.
 pub(super) fn other_in_need(database: &Path, sequence: &Signature) -> Result<Option<PathBuf>> {
     let folder = match database.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

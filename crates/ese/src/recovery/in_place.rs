@@ -1,4 +1,4 @@
-//! Writing the result into the database file itself, by a [`journal`].
+//! Writes the result into the database file itself, through a [`journal`].
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::header::DatabaseHeader;
 use crate::journal::{self, Journal};
 use crate::page_store::PageStore;
 
-/// Writes the result into the database file. Returns how many pages changed.
+/// Writes the result into the database file. Returns the number of changed pages.
 pub(super) fn write(
     database: &Path,
     store: &mut PageStore,
@@ -22,14 +22,14 @@ pub(super) fn write(
     Ok(changed)
 }
 
-/// A recovery in place that was completed from its journal.
+/// A recovery in place, completed from its journal.
 #[derive(Debug)]
 pub(super) struct Completed {
-    /// Where the replayed logs are now, if they were archived.
+    /// The folder of the replayed logs, if they were archived.
     pub logs: Option<PathBuf>,
 }
 
-/// Completes a recovery in place whose journal is whole; `None` if there is none.
+/// Completes a recovery in place from its complete journal; `None` if there is no journal.
 pub(super) fn complete(database: &Path) -> Result<Option<Completed>> {
     let Some(journal) = Journal::open(database)? else {
         return Ok(None);
@@ -61,7 +61,7 @@ pub(super) fn complete(database: &Path) -> Result<Option<Completed>> {
     }
 }
 
-/// Does what the journal says, and removes it.
+/// Carries out the journal and removes it.
 fn carry_over(mut journal: Journal, database: &Path, archive: Option<&LogArchive>) -> Result<()> {
     journal.carry_over(database)?;
     if let Some(archive) = archive {
@@ -70,7 +70,7 @@ fn carry_over(mut journal: Journal, database: &Path, archive: Option<&LogArchive
     Ok(journal.remove(database)?)
 }
 
-/// Refuses to read a database whose recovery in place was killed while it wrote.
+/// Fails if a recovery in place was killed while it wrote to this database.
 pub(super) fn refuse_incomplete(database: &Path) -> Result<()> {
     match journal::exists(database) {
         false => Ok(()),

@@ -1,6 +1,6 @@
-//! Archiving logs: those over which the engine would not start ([`ending`](super::ending) says
-//! which) move into a folder of their own, with the checkpoint. Nothing is deleted. Without logs
-//! the engine begins a new sequence with the clean database.
+//! Archives logs: moves those over which the engine would not start (see [`ending`](super::ending))
+//! into a folder of their own, with the checkpoint. Nothing is deleted. Without logs the engine
+//! begins a new sequence with the clean database.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use crate::header::DatabaseHeaders;
 use crate::io::sync_folder;
 use crate::log_set::{LogName, LogSet};
 
-/// The folder that logs are archived into; further ones have a number behind this.
+/// The name of the archive folder; further ones have a number behind it.
 const FOLDER: &str = "replayed-logs";
 
-/// The name of the folder, inside that of the logs, into which recovery archived the logs that led
-/// to the clean `database`; `None` if there is none. They still continue older backups.
+/// Returns the name of the archive folder, inside the log folder, with the logs that led to the
+/// clean `database`; `None` if there is none. These logs still continue older backups.
 pub fn archived_logs(database: &Path, logs: &Path, base: &str) -> Option<String> {
     let header = DatabaseHeaders::read(database).ok()?.header;
     if !header.is_clean() {
@@ -41,13 +41,13 @@ pub fn archived_logs(database: &Path, logs: &Path, base: &str) -> Option<String>
     newest_first.find(|name| holds_its_end(name))
 }
 
-/// The logs to archive, and where.
+/// The logs to archive, and their destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LogArchive {
     base: String,
-    /// The folder of the logs, and that of the checkpoint where it is another.
+    /// The folder of the logs, and that of the checkpoint if it is another one.
     folders: Vec<PathBuf>,
-    /// The name of the folder inside each of them that they go to.
+    /// The name of the archive folder inside each of them.
     target: String,
 }
 
@@ -83,13 +83,13 @@ impl LogArchive {
         })
     }
 
-    /// The folder that the logs go to.
+    /// The archive folder of the logs.
     pub fn target(&self) -> PathBuf {
         let logs = self.folders.first().map(PathBuf::as_path);
         logs.unwrap_or(Path::new("")).join(&self.target)
     }
 
-    /// As a journal's note: base name, target and folders, each ending at a zero.
+    /// Encodes it as a journal's note: base name, target and folders, each with a terminating zero.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\0{}\0", self.base, self.target);
         for folder in &self.folders {
@@ -110,7 +110,7 @@ impl LogArchive {
         })
     }
 
-    /// Moves them; those that were moved before are no longer there.
+    /// Moves the files. Can be repeated: files moved before are no longer in their folders.
     pub fn apply(&self) -> Result<()> {
         for (index, folder) in self.folders.iter().enumerate() {
             let is_only = self.folders.len() == 1;

@@ -1,4 +1,4 @@
-//! The logs to replay: one after the other, none missing, foreign or there twice.
+//! The logs to replay: a run without gaps, foreign logs or duplicates.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::header::{DatabaseHeader, Signature};
 use crate::log_set::{LogFile, LogName, LogSet};
 
-/// The logs from `first` on, without a gap.
+/// Returns the logs from `first` on, up to the first gap.
 pub(super) fn contiguous(
     set: &LogSet,
     first: u32,
@@ -36,7 +36,7 @@ pub(super) fn contiguous(
     Ok(run)
 }
 
-/// Where a missing log is there, but of another sequence, says so.
+/// Fails if a missing log exists, but belongs to another sequence.
 pub(super) fn refuse_foreign(
     set: &LogSet,
     missing: &[RangeInclusive<u32>],
@@ -56,8 +56,8 @@ pub(super) fn refuse_foreign(
     Ok(())
 }
 
-/// Refuses where the folder has none of the database's logs under the base name, but under another:
-/// nothing would be replayed, and an old copy that is clean would pass for the newest.
+/// Fails if the folder has none of the database's logs under the base name, but some under another.
+/// Otherwise nothing would be replayed, and an old clean copy would be taken for the newest.
 pub(super) fn refuse_other_base_name(
     header: &DatabaseHeader,
     database: &Path,
@@ -68,7 +68,7 @@ pub(super) fn refuse_other_base_name(
     if set.of_sequence(sequence).next().is_some() {
         return Ok(());
     }
-    // No log tells of a clean file but those from its shutdown on.
+    // Only the logs from its shutdown on matter to a clean file.
     let first = match header.is_clean() {
         true => header.last_consistent.generation().max(1),
         false => 0,
@@ -92,8 +92,8 @@ pub(super) fn refuse_other_base_name(
     }
 }
 
-/// Refuses to take the end of the usable logs for the end of all while a log lies there that cannot
-/// be read: the one that was in use, or one of a later generation.
+/// Fails if an unreadable log follows the last usable one: the current log, or one of a later
+/// generation. Otherwise the end of the usable logs would be taken for the end of all logs.
 pub(super) fn refuse_unusable(set: &LogSet, last: u32, base: &str) -> Result<()> {
     for unusable in &set.unusable {
         let named = (unusable.file().file_name())

@@ -1,13 +1,13 @@
-//! Recovery: a database that was copied or left while it changed, and its transaction logs, become
-//! a whole and clean database again.
+//! Recovery: makes a database that was copied or left while in use clean again, from its
+//! transaction logs.
 //!
 //! [`recover`] does all of it: it finds the logs that the database needs, replays them
-//! ([redo](Counts::redone)), rolls back what never committed ([undo](Counts::undone)), and writes
-//! the result, in place or as a new file. Until the result is complete the database file is not
-//! touched, so a recovery can be stopped at any moment and run again.
+//! ([redo](Counts::redone)), rolls back uncommitted changes ([undo](Counts::undone)), and writes
+//! the result, in place or as a new file. It does not touch the database file until the result is
+//! complete, so a recovery can be stopped at any moment and run again.
 //!
-//! What is to be seen from outside: a result is either a clean database with every committed change
-//! that the logs hold, or an [`Error`] and the file as it was. `docs/recovery.md` explains how.
+//! The outcome is either a clean database with every committed change in the logs, or an [`Error`]
+//! and the unchanged file. `docs/recovery.md` explains the method.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/dirty").unwrap().unpack();
@@ -64,51 +64,50 @@ use plan::Plan;
 use redo::Redo;
 use replay::Replay;
 
-/// What a recovery did.
+/// The result of a recovery.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Summary {
     /// The recovered database.
     pub database: PathBuf,
-    /// The database was clean, and the logs held nothing newer: it was not changed (or copied as it
-    /// was).
+    /// Whether the database was clean and the logs held nothing newer. It was then left unchanged,
+    /// or copied unchanged.
     pub was_clean: bool,
-    /// An earlier recovery in place had done all the work but was killed while it wrote; it was
-    /// completed.
+    /// Whether this completed an earlier recovery in place that was killed while it wrote its
+    /// result.
     pub completed_earlier: bool,
-    /// The generations that were replayed.
+    /// The replayed generations.
     pub generations: Option<RangeInclusive<u32>>,
-    /// Where the replay ended.
+    /// The position at which the replay ended.
     pub end: Lgpos,
-    /// What was done.
+    /// The work done.
     pub counts: Counts,
-    /// Bytes of log that were read.
+    /// The number of log bytes read.
     pub log_bytes: u64,
-    /// Pages that were written.
+    /// The number of pages written.
     pub pages_written: u64,
-    /// Pages with a single flipped bit, which was flipped back as the engine does; the first
-    /// hundred.
+    /// Pages with a single flipped bit, which was corrected as the engine does; the first hundred.
     pub corrected_pages: Vec<u32>,
-    /// Bits of logs that were flipped, and were flipped back for the replay as the engine does; the
-    /// first hundred. The files stay as they are.
+    /// Flipped bits in logs, corrected for the replay as the engine does; the first hundred. The
+    /// log files stay unchanged.
     pub corrected_log_bits: Vec<LogBit>,
-    /// Where the replayed logs are now, if they were archived.
+    /// The folder of the replayed logs, if they were archived.
     pub logs_archived: Option<PathBuf>,
-    /// Another database that still needs the logs, so that they were not archived.
+    /// Another database that still needs the logs, which were therefore not archived.
     pub logs_kept_for: Option<PathBuf>,
-    /// Generations with committed changes that were not replayed, by the caller's wish; empty
-    /// otherwise.
+    /// Generations with committed changes that were not replayed, as allowed by the caller;
+    /// otherwise empty.
     pub lost: Vec<RangeInclusive<u32>>,
-    /// How long it took.
+    /// The duration of the recovery.
     pub elapsed: Duration,
 }
 
 /// A flipped bit of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogBit {
-    /// The log.
+    /// The log's generation.
     pub generation: u32,
-    /// Where in it.
+    /// The bit's position in the log.
     pub flipped: FlippedBit,
 }
 
@@ -124,10 +123,10 @@ impl fmt::Display for LogBit {
     }
 }
 
-/// Recovers the database that `options` name.
+/// Recovers the database chosen by `options`.
 ///
 /// # Errors
-/// [`Error`] says why not; then the database file is as it was.
+/// [`Error`] with the reason; the database file is then unchanged.
 pub fn recover(mut options: Options) -> Result<Summary> {
     let started = Instant::now();
     let database = find_database(&options)?;
@@ -177,7 +176,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     redo.expect_unlogged_builds(plan.is_circular);
     let mut replay = Replay::new(&mut options, &plan, started);
     if let Err(error) = replay.run(&mut redo) {
-        // The side file holds nothing that a second try could use.
+        // The side file is of no use to another attempt.
         redo.pages.store.discard_side()?;
         return Err(error);
     }
@@ -206,8 +205,8 @@ pub fn recover(mut options: Options) -> Result<Summary> {
             &database,
         )?);
     }
-    // Over logs that go on, or that end while the database is in use, no engine would start, or not
-    // as was asked for.
+    // The engine would not start with logs that end while the database is attached. With logs after
+    // a lost part it would, but not with the requested state.
     let is_in_the_way = attached.is_some() || !lost.is_empty();
     let archive = archive.filter(|_| is_in_the_way);
     let logs_kept_for = logs_kept_for.filter(|_| is_in_the_way);
@@ -234,7 +233,8 @@ pub fn recover(mut options: Options) -> Result<Summary> {
                 archive.as_ref(),
             );
             if placed.is_err() {
-                // What failed matters more than what may be left of it. A journal stays.
+                // The first error matters more than a failure to remove the side file. A journal
+                // stays.
                 let _ = redo.pages.store.discard_side();
             }
             placed?
@@ -260,7 +260,7 @@ pub fn recover(mut options: Options) -> Result<Summary> {
     })
 }
 
-/// Removes the side file of a recovery that was stopped before its end.
+/// Removes the side file of an interrupted recovery.
 fn remove_remains(side: &Path) -> Result<()> {
     match std::fs::remove_file(side) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

@@ -1,5 +1,5 @@
-//! Redo and undo of records that were changed at random: whatever they say, recovery ends with a
-//! result or an error. It does not panic, and asks for no memory or time out of proportion.
+//! Redo and undo of randomly changed records: whatever they contain, recovery ends with a result or
+//! an error. It does not panic, and its memory and time stay in proportion.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +31,7 @@ impl Random {
     }
 }
 
-/// A replay of everything since the database's creation, into nothing.
+/// A replay into an empty store of everything since the database's creation.
 fn from_nothing(folder: &Path, database: &Path, in_required_range: bool) -> Redo {
     let mut header = DatabaseHeaders::read(database).unwrap().header;
     header.state = STATE_DIRTY.into();
@@ -92,7 +92,7 @@ fn changed_records_end_in_a_result_or_an_error() {
                     record,
                     bytes: &bytes,
                 };
-                // A recovery would stop at the first error; going on leads to stranger places.
+                // A recovery would stop at the first error; continuing reaches stranger states.
                 let outcome = if redo.apply(&entry).is_ok() {
                     "redone"
                 } else {

@@ -1,4 +1,4 @@
-//! Writing the result as a new file.
+//! Writes the result as a new file.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use crate::header::DatabaseHeader;
 use crate::io::{beside, sync_folder, write_all_at};
 use crate::page_store::PageStore;
 
-/// Writes the result as the new file `target`. If that fails, nothing of it stays.
+/// Writes the result as the new file `target`. On failure nothing of it remains.
 pub(super) fn write(
     database: &Path,
     target: &Path,
@@ -24,7 +24,7 @@ pub(super) fn write(
     let written = match written {
         Ok(written) => written,
         Err(error) => {
-            // What failed matters more than what may be left of it.
+            // The first error matters more than a failure to remove the unfinished file.
             let _ = std::fs::remove_file(&unfinished);
             return Err(error);
         }
@@ -35,7 +35,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// Nothing is overwritten.
+/// The error if the target exists: no file is overwritten.
 pub(super) fn exists_already(target: PathBuf) -> Error {
     let kind = io::ErrorKind::AlreadyExists;
     Error::Write {
@@ -44,7 +44,7 @@ pub(super) fn exists_already(target: PathBuf) -> Error {
     }
 }
 
-/// Copies the database into the new file `copy` and lays the changed pages over it, the header
+/// Copies the database into the new file `copy` and writes the changed pages over it, the header
 /// last.
 fn write_copy(
     database: &Path,
@@ -54,7 +54,7 @@ fn write_copy(
 ) -> Result<u64> {
     let size = store.page_size();
     let write = crate::Error::write(copy);
-    // Evidence may be read-only; its copy is not.
+    // The source may be read-only; the copy must not be.
     let file = File::options()
         .read(true)
         .write(true)
@@ -64,7 +64,7 @@ fn write_copy(
         .map_err(&write)?;
     let mut original = File::open(database).map_err(crate::Error::io(database))?;
     io::copy(&mut original, &mut &file).map_err(&write)?;
-    // Pages that were cut off and came back hold nothing of what they once held.
+    // Pages that were cut off and added again must not keep their former content.
     file.set_len(size.offset_of(store.base_pages() + 1))
         .map_err(&write)?;
     file.set_len(size.offset_of(store.pages() + 1))

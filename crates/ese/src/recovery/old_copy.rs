@@ -1,4 +1,4 @@
-//! Whether a clean database is an old copy: the logs beside it lead to a later state of it.
+//! Detects an old copy: a clean database whose logs lead to a later state of it.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -9,11 +9,11 @@ use super::plan::Plan;
 use crate::header::Lgpos;
 use crate::log_set::LogFile;
 
-/// Nothing was replayed into the clean database. If the logs go on from a state that it reached
-/// later all the same, the file is an old copy, and what was committed since would be lost.
+/// Checks a clean database into which nothing was replayed: fails if the logs continue from a later
+/// state of it. The file is then an old copy, and the changes committed since would be lost.
 ///
-/// `attached` is where the logs attach the database that they still hold attached at their end.
-/// Gives the generations that are lost, if that is allowed.
+/// `attached` is the position at which the logs attach the database, if they end while it is
+/// attached. Returns the lost generations, if loss is allowed.
 pub(super) fn refuse(
     plan: &Plan,
     attached: Option<Lgpos>,

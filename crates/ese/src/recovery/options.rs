@@ -1,4 +1,4 @@
-//! What to recover, and how far.
+//! The options of a recovery.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -7,22 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use super::redo::Counts;
 
-/// How far a recovery is.
+/// The progress of a recovery.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// The generation that is being replayed.
+    /// The current generation.
     pub generation: u32,
-    /// The generations to replay.
+    /// The first generation to replay.
     pub first: u32,
-    /// The last of them.
+    /// The last generation to replay.
     pub last: u32,
-    /// What was done so far.
+    /// The work done so far.
     pub counts: Counts,
     /// Time since the recovery began.
     pub elapsed: Duration,
 }
 
-/// Where the replay ends.
+/// The end of the replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stop {
     /// After the last log.
@@ -37,7 +37,7 @@ pub enum Stop {
 
 type Report = Box<dyn FnMut(Progress) -> ControlFlow<()>>;
 
-/// What to recover, and how.
+/// The options of a recovery.
 pub struct Options {
     pub(super) folder: PathBuf,
     pub(super) database: Option<String>,
@@ -53,7 +53,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Recovers the only database in `folder` in place, with the logs that lie beside it.
+    /// Recovers the only database in `folder` in place, with the logs beside it.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Options {
             folder: folder.into(),
@@ -70,45 +70,45 @@ impl Options {
         }
     }
 
-    /// The file name of the database, where the folder holds several.
+    /// Sets the file name of the database; needed if the folder holds several.
     pub fn database(mut self, name: impl Into<String>) -> Self {
         self.database = Some(name.into());
         self
     }
 
-    /// The folder of the logs, if it is another than that of the database.
+    /// Sets the folder of the logs, if it is not that of the database.
     pub fn logs_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.logs = Some(folder.into());
         self
     }
 
-    /// The folder of the checkpoint, if it is another than that of the logs. Recovery does not need
-    /// it, but [archives it](Self::archive_logs) with the logs.
+    /// Sets the folder of the checkpoint, if it is not that of the logs. Recovery does not need the
+    /// checkpoint, but [archives it](Self::archive_logs) with the logs.
     pub fn checkpoint_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoint = Some(folder.into());
         self
     }
 
-    /// The base name of the logs; `edb` if none is given.
+    /// Sets the base name of the logs; `edb` by default.
     pub fn log_base_name(mut self, base: impl Into<String>) -> Self {
         self.base = base.into();
         self
     }
 
-    /// Writes the recovered database into this folder, under its own name, and leaves all input as
-    /// it is.
+    /// Writes the recovered database into this folder, under its own name, and leaves all input
+    /// unchanged.
     pub fn into_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.output = Some(folder.into());
         self
     }
 
-    /// Whether a recovery in place archives logs that would be in the engine's way: moves them, and
-    /// the checkpoint, into a folder of their own beside them.
+    /// Sets whether a recovery in place archives logs that would keep the engine from starting:
+    /// moves them, and the checkpoint, into a folder of their own beside them.
     ///
-    /// The engine does not start over a clean database and logs that end without having let go of
-    /// it, as those do that were replayed here; without them it begins a new sequence of logs. Logs
-    /// that the engine itself ended with a shutdown stay. All stay while another database in the
-    /// folder still needs them. Not asked for, they stay where they are, for tools that read them.
+    /// The engine does not start with a clean database and logs that end while it is attached, as
+    /// the logs replayed here do; without logs it begins a new sequence. Logs that the engine
+    /// itself ended with a shutdown stay. All logs stay while another database in the folder still
+    /// needs them. By default they stay, for tools that read them.
     pub fn archive_logs(mut self, archive: bool) -> Self {
         self.archive_logs = archive;
         self
@@ -126,28 +126,28 @@ impl Options {
         self.checkpoint.as_deref().unwrap_or(self.log_folder())
     }
 
-    /// Where the replay ends.
+    /// Sets the end of the replay.
     pub fn until(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }
 
-    /// Whether to go on where logs with committed changes are missing or damaged, as far as the
-    /// others reach. The summary names what is lost. Logs without which the database would not be
-    /// consistent can never be missing.
+    /// Sets whether to continue if logs with committed changes are missing or damaged, as far as
+    /// the other logs reach. The summary lists the lost generations. Logs that the database needs
+    /// to be consistent must always be there.
     pub fn allow_loss(mut self, allow: bool) -> Self {
         self.allow_loss = allow;
         self
     }
 
-    /// How much memory pages may take, in bytes; 128 MiB if nothing is said.
+    /// Sets the memory for pages, in bytes; 128 MiB by default.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
     }
 
-    /// A function to tell how far the recovery is; it can end it, which leaves the database as it
-    /// was.
+    /// Sets a function that receives the progress. It can end the recovery, which leaves the
+    /// database unchanged.
     pub fn progress(mut self, report: impl FnMut(Progress) -> ControlFlow<()> + 'static) -> Self {
         self.progress = Some(Box::new(report));
         self

@@ -1,10 +1,10 @@
-//! Whether the file holds changes that the logs do not.
+//! Detects changes in the file that the logs do not hold.
 //!
-//! The engine writes a change to the log before it writes the page. So where a part of the logs is
-//! gone, whether cut off, blank because a disk lied about what it had written, or known to be
-//! missing, the file may be ahead of them: it then holds changes that can neither be completed nor
-//! taken back. Only the pages themselves tell. Each that was changed since the logs or the
-//! attachment began must have been brought to its DBTIME by a record.
+//! The engine writes a change to the log before it writes the page. So if a part of the logs is
+//! gone (cut off, blank because a disk lost a write, or known to be missing), the file may be ahead
+//! of them: it may hold changes that can neither be completed nor rolled back. Only the pages show
+//! it: each page that was changed since the logs or the attachment began must have got its DBTIME
+//! from a record.
 
 use std::fs::File;
 use std::io;
@@ -17,20 +17,20 @@ use crate::io::Source;
 use crate::log_set::LogFile;
 use crate::page::{PageHeader, PageSize, Pgno};
 
-/// From here on, DBTIMEs are marks.
+/// DBTIMEs from here on are markers.
 const DBTIME_LIMIT: u64 = 1 << 63;
 
-/// Which pages of the file the logs must explain.
+/// The pages of the file that the logs must explain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Explained {
-    /// Those with a later DBTIME.
+    /// Pages with a later DBTIME.
     pub after: u64,
-    /// Also those that were allotted to a tree and hold nothing.
+    /// Also empty pages that were allotted to a tree.
     pub new_pages_are_logged: bool,
 }
 
 impl Explained {
-    /// Those of a database with this header, replayed from the log `first` on.
+    /// The pages to explain of a database with this header, replayed from the log `first` on.
     pub fn of(header: &DatabaseHeader, first: Option<&LogFile>) -> Self {
         Explained {
             after: dbtime_before(header, first),
@@ -39,7 +39,7 @@ impl Explained {
     }
 
     fn covers(self, header: &PageHeader) -> bool {
-        // The external header is a tag, too.
+        // The external header is a tag too.
         let is_new = header.tag_count <= 1 && !header.flags.is_root() && !header.flags.is_empty();
         header.dbtime > self.after
             && header.dbtime < DBTIME_LIMIT
@@ -47,34 +47,34 @@ impl Explained {
     }
 }
 
-/// The DBTIME that the database had reached before the first change that redo must make or find.
+/// The highest DBTIME before the first change that redo must make or find.
 ///
 /// Changes get their DBTIME before they are logged, and a log's header is written after all records
-/// of the logs before it: so what these hold is not later than what the first log's header says. A
+/// of the logs before it: so no record in these has a later DBTIME than the first log's header. A
 /// file that was attached in the middle of that log was clean then, and held all changes up to the
-/// DBTIME that its own header names: the engine sets that field when the database is created,
-/// detached or shut down, and never while it is attached (`le_dbtimeDirtied`).
+/// DBTIME in its own header: the engine sets that field when the database is created, detached or
+/// shut down, and never while it is attached (`le_dbtimeDirtied`).
 fn dbtime_before(header: &DatabaseHeader, first: Option<&LogFile>) -> u64 {
-    /// What the first change of a database gets (`dbtimeStart`). Before Windows 8, pages were made
-    /// unlogged by its creation, and have lower ones.
+    /// The DBTIME of a database's first change (`dbtimeStart`). Before Windows 8, a creation made
+    /// pages without log records, with lower DBTIMEs.
     const FIRST: u64 = 0x40;
     let attached = header.dbtime.get();
     match first.map(|first| first.header.attachment_of(&header.database_signature)) {
         Some(Some(attachment)) => attachment.dbtime.get().max(attached),
-        // The log holds its whole life since it was created.
+        // The log holds the database's whole life since its creation.
         Some(None) if header.last_consistent.generation() == 0 => FIRST - 1,
         _ => attached,
     }
 }
 
-/// Whether there is a record for each page that a tree gets (`JET_efvLogNewPage`). In older formats
-/// it has a DBTIME without one, and keeps it if what the page was for fails.
+/// Whether each page that a tree gets has a record (`JET_efvLogNewPage`). In older formats such a
+/// page has a DBTIME without a record, and keeps it if the operation fails.
 fn logs_new_pages(header: &DatabaseHeader, log: &LogFile) -> bool {
     let log = &log.header;
     header.update_major >= 90 && log.version_major >= 8 && log.update_major >= 40
 }
 
-/// A page of the file that was changed since the logs begin.
+/// A page of the file that was changed since the start of the logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Changed {
     pub page: Pgno,
@@ -83,8 +83,8 @@ pub(super) struct Changed {
     pub object: u32,
 }
 
-/// The pages that the logs must explain; they are found while the logs are replayed, on a thread of
-/// its own. Reading the file in order also brings its pages closer.
+/// The search for the pages that the logs must explain. It runs during the replay, on its own
+/// thread. Reading the file in order also brings its pages into the system's cache.
 #[derive(Debug)]
 pub(super) struct Search(JoinHandle<io::Result<Vec<Changed>>>);
 
@@ -100,7 +100,8 @@ impl Search {
         Ok(Search(std::thread::spawn(search)))
     }
 
-    /// The newest of them that no record explains. Counts the DBTIMEs of those that need none.
+    /// Returns the newest page that no record explains. Raises the database's DBTIME to those of
+    /// pages that need no record.
     pub fn newest_unexplained(self, redo: &mut Redo) -> io::Result<Option<Changed>> {
         let changed = self.0.join().map_err(|_| {
             io::Error::other("the search for pages that are newer than the logs broke off")

@@ -1,5 +1,5 @@
-//! What a recovery works on: the database, and the logs from the first that it needs to the last
-//! there is.
+//! The input of a recovery: the database, and the logs from the first needed to the last existing
+//! one.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -15,36 +15,36 @@ use crate::io::Source;
 use crate::log::LogKind;
 use crate::log_set::{LogFile, LogSet, RequiredLogs};
 
-/// The bits of a log header that say circular logging, now and ever before.
+/// The bits of a log header for circular logging, now and at any time before.
 const CIRCULAR_LOGGING: u8 = 0x06;
 
 /// The database and the logs to replay.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The header, with what the end of a streaming backup says.
+    /// The header, with the additions at the end of a streaming backup.
     pub header: DatabaseHeader,
-    /// The header as it stands in the file.
+    /// The header in the file.
     pub before: DatabaseHeader,
-    /// The pages of the file, without the one that ends a streaming backup.
+    /// The number of pages in the file, without the last page of a streaming backup.
     pub pages: u32,
     /// All logs of the folder.
     pub set: LogSet,
-    /// Those to replay.
+    /// The logs to replay.
     pub logs: Vec<(PathBuf, LogKind)>,
-    /// DBTIME and OBJID that the database had reached where one of the logs began.
+    /// The DBTIME and OBJID of the database at the start of one of the logs; the highest of all.
     pub counters: (u64, u32),
-    /// From which change on the pages must be explained by the logs.
+    /// The pages that the logs must explain.
     pub explained_from: Explained,
-    /// The number that the first log knows the database by from its beginning on.
+    /// The number by which the first log knows the database at its start.
     pub known_as: Option<u8>,
-    /// Logs were written with circular logging, now or before: then indices may have been built
-    /// without records.
+    /// Whether logs were written with circular logging, now or before: indices may then have been
+    /// built without records.
     pub is_circular: bool,
     /// The first generation to replay.
     pub first: u32,
-    /// The last one.
+    /// The last generation to replay.
     pub last: u32,
-    /// The last generation without which the database is not consistent.
+    /// The last generation that the database needs to be consistent.
     pub required: u32,
     /// Generations with committed changes that will not be replayed.
     pub lost: Vec<RangeInclusive<u32>>,
@@ -75,8 +75,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The logs of a database that is in use: from its lowest required generation on, all there
-    /// are.
+    /// The plan for a database in use: all logs from its lowest required generation on.
     fn dirty(
         header: &DatabaseHeader,
         pages: u32,
@@ -154,8 +153,8 @@ impl Plan {
         })
     }
 
-    /// The logs of a database that was shut down: what came after, if it is there. The database may
-    /// have been attached again since; the log that it was shut down in need not be there for that.
+    /// The plan for a clean database: the logs from its shutdown on, if any. It may have been
+    /// attached again since; the log of its shutdown may then be missing.
     fn clean(header: &DatabaseHeader, pages: u32, set: &LogSet) -> Plan {
         let sequence = &header.log_signature;
         let consistent = header.last_consistent.generation();
@@ -216,7 +215,8 @@ impl Plan {
     }
 }
 
-/// The header as recovery is to see it, and how many pages the file has.
+/// Returns the header with the additions of a streaming backup, and the number of pages in the
+/// file.
 fn with_patch(before: &DatabaseHeader, database: &Path) -> Result<(DatabaseHeader, u32)> {
     let io = crate::Error::io(database);
     let mut header = before.clone();
@@ -236,7 +236,7 @@ fn with_patch(before: &DatabaseHeader, database: &Path) -> Result<(DatabaseHeade
     Ok((header, pages))
 }
 
-/// Refuses states that logs cannot mend.
+/// Fails for states from which logs cannot recover.
 fn check_state(database: &Path, header: &DatabaseHeader) -> Result<()> {
     let what = match header.state() {
         DatabaseState::DirtyShutdown
@@ -257,7 +257,7 @@ fn check_state(database: &Path, header: &DatabaseHeader) -> Result<()> {
     })
 }
 
-/// The highest counters of the database that the headers of its logs hold.
+/// The highest DBTIME and OBJID of the database in the headers of its logs.
 fn counters(logs: &[LogFile], database: &Signature) -> (u64, u32) {
     let ours = (logs.iter()).filter_map(|log| log.header.attachment_of(database));
     ours.fold((0, 0), |(dbtime, object), attachment| {

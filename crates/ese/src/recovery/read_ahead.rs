@@ -1,6 +1,5 @@
-//! Reading ahead: while one log is replayed, the next is read and verified, and the pages that it
-//! changes are brought from the disk into the system's cache, in the order in which they lie in the
-//! file.
+//! Read-ahead: while one log is replayed, the next is read and verified, and the pages that it
+//! changes are loaded from the disk into the system's cache, in file order.
 
 use std::fs::File;
 
@@ -16,8 +15,8 @@ use crate::page_store::prefetch;
 pub(super) struct LogsAhead(Ahead<Result<OpenLog>>);
 
 impl LogsAhead {
-    /// Reads ahead in `reader`, and in `database` the pages that its records change; it has `pages`
-    /// of them.
+    /// Reads logs ahead from `reader`, and from `database`, which has `pages` pages, the pages that
+    /// their records change.
     pub fn new(mut reader: LogReader, database: File, size: PageSize, pages: u32) -> Self {
         LogsAhead(Ahead::new(move |sender| {
             while let Some(log) = reader.next_log().transpose() {
@@ -25,7 +24,7 @@ impl LogsAhead {
                     prefetch::fetch(&database, size, &changed_pages(log, pages));
                 }
                 let failed = log.is_err();
-                // The replay may be over; then nobody wants more.
+                // Sending fails if the replay has ended.
                 if sender.send(log).is_err() || failed {
                     return;
                 }
@@ -39,8 +38,8 @@ impl LogsAhead {
     }
 }
 
-/// The pages of the file that the log's records are about. Whatever is wrong with a record is left
-/// to the replay.
+/// The existing pages of the file that the log's records concern. Invalid records are left to the
+/// replay.
 fn changed_pages(log: &OpenLog, pages: u32) -> Vec<Pgno> {
     let mut changed = Vec::new();
     let mut last = 0;

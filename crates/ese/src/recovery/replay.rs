@@ -1,4 +1,4 @@
-//! The logs on their way into the database.
+//! The replay of logs into the database.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Instant;
@@ -20,9 +20,9 @@ pub(super) struct Replay<'a> {
     options: &'a mut Options,
     plan: &'a Plan,
     started: Instant,
-    /// The log that was replayed last.
+    /// The log replayed last.
     previous: Option<SoundLog>,
-    /// Where the last log ends.
+    /// The end of the last log.
     pub end: Lgpos,
     pub log_bytes: u64,
     pub corrected_log_bits: Vec<LogBit>,
@@ -30,10 +30,10 @@ pub(super) struct Replay<'a> {
     pub lost: Vec<RangeInclusive<u32>>,
 }
 
-/// How many records are replayed between two calls of the progress function.
+/// The number of records between two calls of the progress function.
 const RECORDS_A_STEP: u64 = 50_000;
 
-/// How many flipped bits of logs are told.
+/// The most flipped bits of logs to report.
 const MOST_BITS: usize = 100;
 
 impl<'a> Replay<'a> {
@@ -51,7 +51,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Replays all logs, rolls back what is open then, and makes the header that of a clean
+    /// Replays all logs, rolls back the open transactions, and makes the header that of a clean
     /// database.
     pub fn run(&mut self, redo: &mut Redo) -> Result<()> {
         let explained = self.plan.explained_from;
@@ -61,7 +61,7 @@ impl<'a> Replay<'a> {
                     .store
                     .with_base(|file, size, pages| Search::begin(file, size, pages, explained))?,
             ),
-            // The file of a database that was shut down holds nothing of later logs.
+            // The file of a clean database holds no change of later logs.
             false => None,
         };
         let replayed = self.logs(redo);
@@ -133,8 +133,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The thread that reads ahead came to grief; what it has not read must not be taken for the
-    /// end of the logs.
+    /// The error if the read-ahead thread failed: the logs that it did not read must not be taken
+    /// for missing.
     #[cold]
     fn unread(&self, generation: u32) -> Error {
         let ended = std::io::Error::other("the log was not read");
@@ -172,13 +172,13 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// The database is clean, and no log said anything of it: then it does not depend on them.
+    /// Whether the database is clean and no log mentions it: then it does not depend on them.
     fn is_untouched(&self, redo: &Redo) -> bool {
         self.plan.header.is_clean() && redo.database.header == self.plan.header
     }
 
-    /// A log cannot be used. Where the caller allows loss, the replay ends where the damage begins;
-    /// whether the database can do without what comes after is found out then.
+    /// Handles an unusable log. If the caller allows loss, the replay ends where the damage begins;
+    /// later checks decide whether the database can do without the rest.
     fn stop_at_damage(
         &mut self,
         generation: u32,

@@ -1,4 +1,4 @@
-//! The generation at which a recovery is to stop.
+//! The generation at which a recovery stops.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -10,13 +10,13 @@ use super::options::Stop;
 use crate::header::{DatabaseHeader, Signature};
 use crate::log_set::{LogFile, LogSet};
 
-/// The last generation whose changes the caller wants, of logs up to the generation `newest`.
+/// The last generation that the caller wants, of logs up to the generation `newest`.
 pub(super) fn last_wanted(stop: Stop, newest: u32, set: &LogSet, sequence: &Signature) -> u32 {
     match stop {
         Stop::End => newest,
         Stop::Generation(end) => newest.min(end),
         Stop::Time(time) if time >= SystemTime::now() => newest,
-        // A log that was begun by then ends all before it.
+        // The logs before one that was created by then hold only earlier changes.
         Stop::Time(time) => set
             .of_sequence(sequence)
             .filter(|log| clock::milliseconds(&log.header.created) <= clock::since_1970(time))
@@ -26,10 +26,11 @@ pub(super) fn last_wanted(stop: Stop, newest: u32, set: &LogSet, sequence: &Sign
     }
 }
 
-/// The last generation to replay, and the place to stop in words; `None` for the last there is.
+/// Returns the last generation to replay and a description of the place to stop; `None` for the
+/// last existing generation.
 ///
 /// # Errors
-/// [`Error::Unrecoverable`] if the logs do not tell what the time was.
+/// [`Error::Unrecoverable`] if the logs do not show the time.
 pub(super) fn last_generation(
     stop: Stop,
     generations: RangeInclusive<u32>,
@@ -82,8 +83,8 @@ pub(super) fn last_generation(
     Ok(Some((end, what)))
 }
 
-/// Whether the last log was written by `time`: it cannot hold anything newer than its file. But a
-/// copy may have a time of its own, even one before the log was begun; that tells nothing.
+/// Whether the last log was written by `time`: then it holds nothing newer. A file time before the
+/// log's creation is that of a copy and proves nothing.
 fn was_written_by(last: &LogFile, time: SystemTime) -> bool {
     let begun = clock::milliseconds(&last.header.created);
     let written = last.path.metadata().and_then(|file| file.modified());

@@ -1,7 +1,7 @@
-//! Undo: what transactions without a commit changed is rolled back.
+//! Undo: rolls back the changes of transactions without a commit.
 //!
-//! Log records name pages and lines, but by the end of the logs the nodes may have moved; so each
-//! is looked up in its tree by its key.
+//! Log records name pages and lines, but by the end of the logs the nodes may have moved, so undo
+//! finds each node in its tree by its key.
 
 use super::error::{Error, Result};
 use super::redo::{Pages, Sessions};
@@ -9,10 +9,10 @@ use super::versions::{Change, Version, Versions};
 use crate::edit::EditPage;
 use crate::page::Pgno;
 
-/// Deeper trees cannot be built.
+/// Trees cannot be deeper.
 const MAX_DEPTH: usize = 32;
 
-/// Undo of a replay that has come to its end.
+/// The undo after a completed replay.
 pub(super) struct Undo<'a> {
     pub pages: &'a mut Pages,
     /// The highest DBTIME so far; each change gets a higher one.
@@ -62,7 +62,7 @@ impl Undo<'_> {
         Ok(())
     }
 
-    /// The page and line of the node that a version is about.
+    /// Returns the page and line of a version's node.
     fn find(&mut self, version: &Version, key: &[u8], data: &[u8]) -> Result<(Pgno, usize)> {
         let mut number = version.root;
         for _ in 0..MAX_DEPTH {

@@ -1,5 +1,5 @@
-//! What the open transactions of a session have changed, so that it can be rolled back: the
-//! engine's version store, as far as recovery needs it.
+//! The changes of a session's open transactions, kept for rollback: the engine's version store, as
+//! far as recovery needs it.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -12,13 +12,13 @@ use crate::page_store::NumberHasher;
 /// How a change is rolled back.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
-    /// The node is marked as deleted.
+    /// Marks the node as deleted.
     Insert,
-    /// The node gets the data that it had before.
+    /// Restores the node's former data.
     Replace { before: Range<usize> },
-    /// The node's deletion mark is cleared.
+    /// Clears the node's deletion mark.
     FlagDelete,
-    /// The sum is subtracted.
+    /// Subtracts the sum.
     Add {
         offset: u16,
         delta: i64,
@@ -35,31 +35,31 @@ pub(super) struct Version {
     pub object: u32,
     /// The node's key.
     pub key: Range<usize>,
-    /// The node's data, where keys repeat; otherwise empty.
+    /// The node's data if keys repeat; otherwise empty.
     pub data: Range<usize>,
     pub unique: bool,
     pub change: Change,
 }
 
-/// The node that a change was made to.
+/// The changed node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChangedNode<'a> {
     pub root: u32,
     pub object: u32,
     pub unique: bool,
     pub key: Key<'a>,
-    /// The node's data; counts only where keys repeat.
+    /// The node's data; used only if keys repeat.
     pub data: &'a [u8],
 }
 
 /// The changes of a session's open transactions.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
-    /// How many transactions are open, one inside the other.
+    /// The number of open transactions, one inside the other.
     level: u8,
-    /// The changes, by the number that log records name them by (RCEID).
+    /// The changes, by their number in log records (RCEID).
     versions: HashMap<u32, Version, BuildHasherDefault<NumberHasher>>,
-    /// The numbers of the changes of each transaction level, from level 0 on; some may be gone.
+    /// The numbers of the changes of each transaction level, from level 0 on; some may be removed.
     levels: Vec<Vec<u32>>,
     /// Versions whose before-image an undo-info record has yet to supply, with the root of their
     /// tree.
@@ -71,7 +71,7 @@ pub(super) struct Versions {
 }
 
 impl Change {
-    /// Rolls the change back on its page; `before` is the data that it replaced.
+    /// Rolls the change back on its page; `before` is the replaced data.
     pub fn roll_back(&self, page: &mut EditPage, line: usize, before: &[u8]) -> Result<(), Fault> {
         match self {
             Change::Insert => page.set_deleted(line, true),
@@ -87,7 +87,7 @@ impl Change {
 }
 
 impl Versions {
-    /// How many transactions are open.
+    /// The number of open transactions.
     pub fn level(&self) -> u8 {
         self.level
     }
@@ -97,23 +97,23 @@ impl Versions {
         self.level = self.level.max(level);
     }
 
-    /// The transaction goes on as a new one.
+    /// Continues the transaction as a new one.
     pub fn refresh(&mut self) {
         self.level = 1;
     }
 
-    /// Whether changes of open transactions are known.
+    /// Whether open transactions have changes.
     pub fn has_versions(&self) -> bool {
         !self.versions.is_empty()
     }
 
-    /// The changes in the order in which they are rolled back: those of the deepest level first,
-    /// and of a level the latest.
+    /// The changes in order of rollback: the deepest level first, and within a level the latest
+    /// first.
     pub fn latest_first(&self) -> Vec<&Version> {
         let mut order = Vec::with_capacity(self.versions.len());
         for level in self.levels.iter().rev() {
             let mut ids = level.clone();
-            // Numbers wrap around, so they are compared by their distance.
+            // Numbers wrap around, so compare them by distance.
             ids.sort_by(|a, b| (b.wrapping_sub(*a) as i32).cmp(&0));
             ids.dedup();
             order.extend(ids.iter().filter_map(|id| self.versions.get(id)));
@@ -125,17 +125,17 @@ impl Versions {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 
-    /// How many before-images are still unknown.
+    /// The number of unknown before-images.
     pub fn deferred(&self) -> usize {
         self.deferred.len()
     }
 
-    /// The root of a tree with a change whose before-image is still unknown.
+    /// The root of a tree with a change whose before-image is unknown.
     pub fn deferred_root(&self) -> u32 {
         self.deferred.values().copied().min().unwrap_or(0)
     }
 
-    /// Notes a change; `before` is the data before, for a replacement.
+    /// Records a change; `before` is the former data, for a replacement.
     pub fn add(
         &mut self,
         id: u32,
@@ -176,7 +176,7 @@ impl Versions {
         self.levels[level].push(id);
     }
 
-    /// Notes that the before-image of a change to the tree with this root is not known yet.
+    /// Records a change to the tree with this root whose before-image is not known yet.
     pub fn defer(&mut self, id: u32, root: u32) {
         if self.level > 0 && !self.versions.contains_key(&id) {
             self.deferred.insert(id, root);
@@ -192,7 +192,7 @@ impl Versions {
         }
     }
 
-    /// Takes the version with this number out.
+    /// Removes and returns the version with this number.
     pub fn remove(&mut self, id: u32) -> Option<Version> {
         self.deferred.remove(&id);
         self.versions.remove(&id)
@@ -213,7 +213,7 @@ impl Versions {
         }
     }
 
-    /// Ends `levels` transactions; what they changed was rolled back by records of its own.
+    /// Ends `levels` transactions, whose changes were rolled back by records of their own.
     pub fn roll_back(&mut self, levels: u8) {
         self.level = self.level.saturating_sub(levels);
         if self.level == 0 {
@@ -228,7 +228,7 @@ impl Versions {
     }
 
     fn forget(&mut self) {
-        // A huge transaction's memory is not kept for the small ones that follow.
+        // The memory of a huge transaction is not kept for small ones.
         self.versions.clear();
         self.versions.shrink_to(1 << 14);
         self.levels.clear();

@@ -1,28 +1,28 @@
-//! Indices that were built without log records.
+//! Indices built without log records.
 //!
 //! With circular logging the engine does not log how it builds an index over a large table
-//! (`ErrFILEIBuildIndex`). It logs that the tree is created, fills it, writes its pages to the
-//! file, and logs a change of its root that changes nothing (`ErrSPDummyUpdate`). Between these two
-//! records the tree's pages get DBTIMEs that no record tells. If the engine dies amid that, the
-//! transaction that creates the index never commits, and nobody reads these pages.
+//! (`ErrFILEIBuildIndex`). It logs the creation of the tree, fills it, writes its pages to the
+//! file, and logs a dummy update of its root (`ErrSPDummyUpdate`). Between these two records the
+//! tree's pages get DBTIMEs that are in no record. If the engine dies in between, the transaction
+//! that creates the index never commits, and nothing reads these pages.
 
 use std::collections::HashMap;
 
 use super::origin::Origin;
 use crate::log::record::Record;
 
-/// Trees that were created in the logs, and when records of them went on.
+/// Trees created in the logs, and the first later record of each.
 #[derive(Debug, Default)]
 pub(super) struct Builds {
-    /// The logs were written with circular logging.
+    /// Whether the logs were written with circular logging.
     expected: bool,
-    /// By OBJID.
+    /// The trees, by OBJID.
     trees: HashMap<u32, Build>,
     /// The OBJIDs of trees without a record since their creation, by session.
     open: HashMap<u16, Vec<u32>>,
 }
 
-/// DBTIMEs between which a tree's pages may have changed without a record.
+/// The DBTIMEs between which a tree's pages may have changed without a record.
 #[derive(Debug, Clone, Copy)]
 struct Build {
     after: u64,
@@ -30,12 +30,12 @@ struct Build {
 }
 
 impl Builds {
-    /// Whether to expect any.
+    /// Sets whether such builds may occur.
     pub fn expect(&mut self, expected: bool) {
         self.expected = expected;
     }
 
-    /// Takes note of a record of the database.
+    /// Follows a record of the database.
     pub fn follow(&mut self, origin: Origin, record: &Record<'_>) {
         match record {
             Record::CreateSingleExtent(_) | Record::CreateMultipleExtent(_) => {
@@ -47,14 +47,14 @@ impl Builds {
                 let open = self.open.entry(origin.session).or_default();
                 open.push(origin.object);
             }
-            // The engine's maintenance does not wait for the end of a build.
+            // The engine's maintenance may scrub pages before a build ends.
             Record::Scrub(_) => {}
             _ if self.open.is_empty() => {}
             _ => self.end(origin.object, origin.dbtime),
         }
     }
 
-    /// The session's transaction was committed, where `dbtime` was the highest that records told.
+    /// Commits the session's transaction; `dbtime` is the highest in the records so far.
     pub fn commit(&mut self, session: u16, dbtime: u64) {
         if self.open.is_empty() {
             return;
@@ -76,7 +76,7 @@ impl Builds {
         }
     }
 
-    /// Whether a page of this tree may have got this DBTIME without a record.
+    /// Whether a page of this tree may have this DBTIME without a record.
     pub fn explain(&self, object: u32, dbtime: u64) -> bool {
         let build = self.trees.get(&object);
         self.expected && build.is_some_and(|build| build.after < dbtime && dbtime < build.before)

@@ -1,5 +1,4 @@
-//! Redo of records about the database as a whole: in and out of use, longer, shorter, of a newer
-//! format.
+//! Redo of records about the whole database: attachment, detachment, size, format.
 
 use zerocopy::little_endian::U32;
 
@@ -19,8 +18,8 @@ use crate::page_store::PageState;
 const STATE_DIRTY: u32 = 2;
 const STATE_CLEAN: u32 = 3;
 
-/// The header of the database as it becomes, and whether the database is in use where the replay
-/// is.
+/// The header of the database as redo changes it, and whether the database is attached at the
+/// current record.
 #[derive(Debug)]
 pub(in crate::recovery) struct DatabaseRedo {
     pub header: DatabaseHeader,
@@ -28,17 +27,18 @@ pub(in crate::recovery) struct DatabaseRedo {
     pub dbtime: u64,
     /// The highest OBJID so far.
     last_object: u32,
-    /// The number (DBID) that records call the database by, while it is attached.
+    /// The number (DBID) of the attached database in records; `None` while it is detached.
     attached: Option<u8>,
-    /// The same, also from before it was last attached.
+    /// The same number, but also from before the last attachment.
     known_as: Option<u8>,
-    /// The file is the copy that a streaming backup made.
+    /// Whether the file is the copy of a streaming backup.
     is_backup: bool,
-    /// The last mark that the engine was about to stop; databases in use are consistent there.
+    /// The position of the last record that announced the engine's stop; attached databases are
+    /// consistent there.
     shut_down: Option<Lgpos>,
 }
 
-/// From here on, DBTIMEs are marks, such as "none".
+/// DBTIMEs from here on are markers, such as "none".
 const DBTIME_LIMIT: u64 = 1 << 63;
 
 impl DatabaseRedo {
@@ -54,39 +54,39 @@ impl DatabaseRedo {
         }
     }
 
-    /// The number that the first log knows the database by from its beginning on.
+    /// Sets the number by which the first log knows the database at its start.
     pub fn known_as(&mut self, number: Option<u8>) {
         self.known_as = number;
     }
 
-    /// Takes in counters that records alone do not tell: those in headers of logs.
+    /// Raises the counters to those of log headers, which records alone do not show.
     pub fn count_up_to(&mut self, dbtime: u64, last_object: u32) {
         self.dbtime = self.dbtime.max(dbtime);
         self.last_object = self.last_object.max(last_object);
     }
 
-    /// Whether the database is in use where the replay is.
+    /// Whether the database is attached at the current record.
     pub fn is_attached(&self) -> bool {
         self.attached.is_some()
     }
 
-    /// Whether the database is in use under this number.
+    /// Whether the database is attached under this number.
     pub(super) fn is_attached_as(&self, number: u8) -> bool {
         self.attached == Some(number)
     }
 
-    /// Whether the logs call the database by this number.
+    /// Whether the logs know the database by this number.
     pub(super) fn is_known_as(&self, number: u8) -> bool {
         self.known_as == Some(number)
     }
 
-    /// Whether a record is about the database, in the state in which the header shows it.
+    /// Whether a record concerns the database in the state that its header shows.
     pub(super) fn concerns(&self, database: u8, position: Lgpos) -> bool {
         self.attached == Some(database) && position > self.header.last_attach
     }
 
-    /// Counts a change of the database; `false` if it is not one, or one from before it was
-    /// attached.
+    /// Counts a change of the database. Returns `false` if the change is another database's, or
+    /// from before the attachment.
     pub(super) fn count(&mut self, origin: Origin, position: Lgpos) -> bool {
         let concerns = self.concerns(origin.database, position);
         if concerns {
@@ -98,7 +98,7 @@ impl DatabaseRedo {
         concerns
     }
 
-    /// Keeps track of the number that the logs call the database by.
+    /// Follows the database's number in the logs.
     pub(super) fn follow_number(&mut self, record: &Record<'_>) {
         let signature = self.header.database_signature;
         match record {
@@ -116,7 +116,7 @@ impl DatabaseRedo {
         }
     }
 
-    /// Replays a record about the database as a whole.
+    /// Replays a record about the whole database.
     pub(super) fn redo(&mut self, record: &Record<'_>, pages: &mut Pages) -> Result<()> {
         match record {
             Record::CreateDatabase(create) => self.create(create, pages)?,
@@ -133,13 +133,12 @@ impl DatabaseRedo {
         Ok(())
     }
 
-    /// Notes that the engine is about to stop.
+    /// Records that the engine is about to stop.
     pub(super) fn note_shut_down_mark(&mut self, position: Lgpos) {
         self.shut_down = Some(position);
     }
 
-    /// The database's own creation lies in the logs that are replayed, after the state that the
-    /// file is in.
+    /// Fails if the replayed logs create the database itself, after the state of the file.
     fn create(&mut self, create: &CreateDatabase<'_>, pages: &Pages) -> Result<()> {
         let is_ours = create.head.signature == self.header.database_signature;
         if is_ours && pages.position() > self.header.last_attach {
@@ -161,7 +160,7 @@ impl DatabaseRedo {
         if head.signature != self.header.database_signature {
             return Ok(());
         }
-        // The file was attached by this record, or by a later one.
+        // This record, or a later one, attached the file.
         if pages.position() <= self.header.last_attach {
             if pages.position() == self.header.last_attach && self.attached.is_some() {
                 self.attached = Some(head.database);
@@ -169,7 +168,7 @@ impl DatabaseRedo {
             return Ok(());
         }
         if self.attached.is_none() && head.consistent != self.header.last_consistent {
-            // A clean file that is older or newer than the one which was attached here.
+            // A clean file that is older or newer than the one attached here.
             return match self.header.last_consistent > pages.position() || pages.counts.redone == 0
             {
                 true => Ok(()),
@@ -206,7 +205,7 @@ impl DatabaseRedo {
         self.leave(pages.position(), pages)
     }
 
-    /// The engine stopped, and with it all databases went out of use.
+    /// The engine stopped, which detached all databases.
     pub(super) fn shut_down(&mut self, pages: &Pages) -> Result<()> {
         let position = self.shut_down.take().unwrap_or(pages.position());
         match self.attached.is_some() && position > self.header.last_attach {
@@ -215,7 +214,7 @@ impl DatabaseRedo {
         }
     }
 
-    /// The database goes out of use, consistent at `position`.
+    /// Detaches the database, consistent at `position`.
     fn leave(&mut self, position: Lgpos, pages: &Pages) -> Result<()> {
         if !pages.in_required_range() {
             pages.check_lost()?;
@@ -232,7 +231,7 @@ impl DatabaseRedo {
                 return Err(pages.contradiction(what));
             }
             pages.store.grow(extend.last_page.get());
-            // A file that went through later ones has this one in its count.
+            // A file that already went through later resizes counts this one already.
             if self.header.last_resize <= pages.position() {
                 self.header.extend_count = (self.header.extend_count.get().wrapping_add(1)).into();
                 self.header.extend_time = clock::now();
@@ -259,7 +258,7 @@ impl DatabaseRedo {
 
         let last_resize = self.header.last_resize;
         if last_resize.is_set() && last_resize > pages.position() {
-            // The file went through this already and may have grown again since.
+            // The file already went through this and may have grown again since.
             let end = last
                 .saturating_add(head.pages.get())
                 .min(pages.store.pages());
@@ -287,8 +286,7 @@ impl DatabaseRedo {
             return Ok(());
         }
         pages.forget_lost(first..=last);
-        // Inside the required range, the pages may hold what was written later and will not be
-        // redone.
+        // Inside the required range the pages may hold later changes that redo will not repeat.
         if pages.in_required_range() || last > pages.store.pages() {
             return Ok(());
         }
@@ -306,7 +304,7 @@ impl DatabaseRedo {
         }
     }
 
-    /// A finished backup is noted in the header.
+    /// Records a finished backup in the header.
     fn note_backup(&mut self, backup: &Backup<'_>, position: Lgpos) {
         const UPDATED: u8 = 4;
         const FULL: u8 = 1;
@@ -343,11 +341,11 @@ impl DatabaseRedo {
         }
     }
 
-    /// The header says that everything before `position` is in the file.
+    /// Makes the header that of a clean database, with everything before `position` in the file.
     pub fn set_clean(&mut self, position: Lgpos) {
         if self.is_backup {
-            // The sequence of backups begins anew: what the old one noted must not lead to logs
-            // being deleted.
+            // The sequence of backups starts again: entries of the old one must not cause logs to
+            // be deleted.
             let header = &mut self.header;
             header.previous_full_backup = BackupInfo::default();
             header.previous_full_backup_kind = BackupKind::STREAMING;
@@ -380,13 +378,13 @@ impl DatabaseRedo {
         if header.last_resize.is_set() {
             header.last_resize = position;
         }
-        // A flush map that the engine kept beside the file no longer fits it.
+        // The engine's flush map beside the file no longer matches it.
         header.header_flush_signature = Signature::default();
         header.flush_map_flush_signature = Signature::default();
     }
 }
 
-/// Clears pages that were cut off, as far as they were not made anew since.
+/// Clears pages that were cut off, except those made anew since.
 fn clear_older_pages(pages: &mut Pages, first: Pgno, last: Pgno, dbtime: u64) -> Result<()> {
     for number in pages.store.existing(first..=last) {
         let cached = pages.store.page(number)?;

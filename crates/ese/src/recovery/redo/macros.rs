@@ -1,15 +1,15 @@
-//! Macros: records that take effect together, once the macro's commit is found. Splits, merges and
-//! moves of a tree's root are logged that way.
+//! Macros: records that take effect together, at the macro's commit. Splits, merges and moves of a
+//! tree's root are logged this way.
 
 use std::ops::Range;
 
 use crate::log::Entry;
 use crate::log::record::{Malformed, Record};
 
-/// The records of a macro without a commit yet.
+/// The records of an uncommitted macro.
 #[derive(Debug)]
 pub(super) struct OpenMacro {
-    /// All records of the macro have it.
+    /// The DBTIME of all records of the macro.
     pub dbtime: u64,
     bytes: Vec<u8>,
     records: Vec<Range<usize>>,

@@ -1,4 +1,4 @@
-//! Redo of merges: a macro with a record for each level of the tree that changes, the leaf's last.
+//! Redo of merges: a macro with a record for each changed level of the tree, the leaf's last.
 
 use super::super::error::Result;
 use super::pages::Pages;
@@ -6,7 +6,7 @@ use crate::edit::EditPage;
 use crate::log::record::{Merge, MergeHead, MergeKind, Record};
 use crate::page::{Fault, NodeFlags};
 
-/// The pages of the leaf's level.
+/// The pages of the leaf's level that need redo.
 #[derive(Clone, Copy)]
 struct LeafNeeds {
     page: bool,
@@ -16,16 +16,16 @@ struct LeafNeeds {
 
 /// The records of a merge's macro.
 pub(super) struct MergeMacro<'a> {
-    /// All levels that change, the leaf's last.
+    /// All changed levels, the leaf's last.
     merges: Vec<&'a Merge<'a>>,
     leaf: &'a Merge<'a>,
 }
 
 impl<'a> MergeMacro<'a> {
-    /// Takes the records apart.
+    /// Sorts the records of the macro.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// The reason why they are invalid.
     pub fn of(records: &'a [Record<'a>]) -> Result<Self, &'static str> {
         let mut merges = Vec::with_capacity(records.len());
         for record in records {
@@ -38,13 +38,13 @@ impl<'a> MergeMacro<'a> {
         Ok(MergeMacro { merges, leaf })
     }
 
-    /// The database that it is about.
+    /// The number of the database.
     pub fn database(&self) -> u8 {
         self.leaf.head.page.database
     }
 }
 
-/// Redo of merges.
+/// The redo of merges.
 pub(super) struct MergeRedo<'a> {
     pub pages: &'a mut Pages,
 }
@@ -96,7 +96,7 @@ impl MergeRedo<'_> {
         self.redo_leaf(leaf, kind, needs)
     }
 
-    /// A page above the leaf.
+    /// Redoes the change of a page above the leaf.
     fn redo_parent(&mut self, head: &MergeHead, leaf: &Merge<'_>, kind: MergeKind) -> Result<()> {
         let line = usize::from(head.page.line.get());
         let (delete, change_key) = (
@@ -198,7 +198,7 @@ impl MergeRedo<'_> {
             })?;
         }
         if is_partial {
-            // The other sibling is named, but does not change in content.
+            // The other sibling is named, but its content does not change.
             return self.touch_untouched(needs, is_left, left_page, right_page, dbtime);
         }
         if needs.left {
@@ -216,7 +216,7 @@ impl MergeRedo<'_> {
         Ok(())
     }
 
-    /// A sibling that a partial merge only marks with its DBTIME.
+    /// Sets the DBTIME of the sibling that a partial merge does not otherwise change.
     fn touch_untouched(
         &mut self,
         needs: LeafNeeds,
@@ -236,8 +236,8 @@ impl MergeRedo<'_> {
     }
 }
 
-/// Deletes a page pointer. The last pointer of a level has the null key, so if that goes, the one
-/// before inherits it.
+/// Deletes a page pointer. The last pointer of a level has the null key; if it is deleted, the one
+/// before inherits the null key.
 fn delete_pointer(page: &mut EditPage, line: usize) -> Result<(), Fault> {
     let had_null_key = page.view()?.node(line)?.key.is_empty();
     page.delete_node(line)?;

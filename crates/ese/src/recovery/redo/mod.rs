@@ -1,10 +1,10 @@
-//! Redo: every change that the logs hold and the pages lack is made again, page by page.
+//! Redo: repeats every change that the logs hold and the pages lack, page by page.
 //!
 //! A page carries the DBTIME of its last change, a record the page's DBTIME before and after. If
-//! the page is as the record found it, the change is made; if the page is at or past the record's
-//! DBTIME, it is there already; anything else is a gap and ends the recovery.
+//! the page has the DBTIME before, redo makes the change; if it has the DBTIME after or a later
+//! one, the change is already there; anything else is a gap and ends the recovery.
 //!
-//! Records come in families, with a type for each that has what the family needs:
+//! Each family of records has a type that holds what its redo needs:
 //!
 //! | family | type | needs |
 //! | --- | --- | --- |
@@ -16,7 +16,7 @@
 //! | new trees and their space | [`SpaceRedo`] | pages |
 //! | the database as a whole | [`DatabaseRedo`] | its header; pages |
 //!
-//! [`Redo`] decides which record is one for this database, and whether it takes effect now.
+//! [`Redo`] decides whether a record concerns this database, and whether it takes effect now.
 
 mod builds;
 mod database;
@@ -59,18 +59,18 @@ pub(in crate::recovery) struct Redo {
     builds: Builds,
 }
 
-/// What to do with a record that belongs to a session and a database.
+/// The treatment of a record of a session and a database.
 enum Admission {
-    /// Nothing: it is another database's, or its change is certainly in the file.
+    /// Skip it: it is another database's, or its change is certainly in the file.
     Skip,
-    /// Nothing yet: it takes effect with its macro.
+    /// It was stored and takes effect with its macro.
     Stored,
     /// Redo it now.
     Go,
 }
 
 impl Redo {
-    /// A replay into `store`, whose pages hold what `header` says.
+    /// A replay into `store`, whose pages are in the state of `header`.
     pub fn new(file: PathBuf, store: PageStore, header: DatabaseHeader) -> Self {
         let max_required = match header.is_clean() {
             true => 0,
@@ -84,13 +84,12 @@ impl Redo {
         }
     }
 
-    /// Whether indices may have been built without records.
+    /// Sets whether indices may have been built without records.
     pub fn expect_unlogged_builds(&mut self, expect: bool) {
         self.builds.expect(expect);
     }
 
-    /// Whether the page may have got this DBTIME while its tree, an index, was built without
-    /// records.
+    /// Whether the page may have got this DBTIME during the unlogged build of its tree, an index.
     pub fn may_be_unlogged(&self, object: u32, dbtime: u64) -> bool {
         self.builds.explain(object, dbtime)
     }
@@ -192,8 +191,8 @@ impl Redo {
             | Record::SetDatabaseVersion(_)
             | Record::Backup(_) => self.database.redo(&entry.record, &mut self.pages)?,
 
-            // Nothing to redo: marks for readers of logs, notes, requests to the engine, parts of
-            // other records.
+            // Nothing to redo: marks for readers of logs, requests to the engine, parts of other
+            // records.
             Record::CreateDatabaseFinish(_)
             | Record::SignalAttachDatabase(_)
             | Record::ScanCheck(_)
@@ -233,26 +232,25 @@ impl Redo {
         }
     }
 
-    /// Ends the replay; only undo is left.
+    /// Ends the replay; only undo remains.
     pub fn end(&mut self) -> Result<()> {
         self.pages.check_lost()?;
         self.sessions.drop_macros();
         Ok(())
     }
 
-    /// The tree is gone, or its root page becomes that of another: what open transactions changed
-    /// in it is not rolled back.
+    /// Forgets the changes of open transactions to a tree that is deleted, or whose root page
+    /// becomes that of another: they are not rolled back.
     ///
-    /// So it is when the creation of an index was rolled back while other sessions went on adding
-    /// to it: these changes are in no page, and no record says that they are void
-    /// (`ErrLGRIPurgeFcbs`).
+    /// This happens if the creation of an index is rolled back while other sessions still add to
+    /// it: their changes are in no page, and no record voids them (`ErrLGRIPurgeFcbs`).
     fn forget_tree(&mut self, database: u8, root: u32) {
         if self.database.is_attached_as(database) {
             self.sessions.forget_tree(root);
         }
     }
 
-    /// All sessions end, since the engine started or stopped. What they changed was committed or
+    /// Ends all sessions, since the engine started or stopped. Their changes were committed or
     /// rolled back before.
     fn end_sessions(&mut self) -> Result<()> {
         if self.database.is_attached() && self.sessions.have_versions() {
@@ -263,7 +261,7 @@ impl Redo {
         Ok(())
     }
 
-    /// Whether the record is to be redone now. Keeps the counters of the database.
+    /// Whether to redo the record now. Updates the database's counters.
     fn admits(&mut self, origin: Origin, entry: &Entry<'_>) -> bool {
         matches!(self.admit(origin, entry), Admission::Go)
     }
@@ -292,14 +290,14 @@ impl Redo {
         }
     }
 
-    /// The record's change is in the file already, or is another database's.
+    /// Skips a record whose change is already in the file, or is another database's.
     fn pass_over(&mut self, database: u8, record: &Record<'_>) {
         if self.database.is_known_as(database) {
             self.pages.note_pages_of(record);
         }
     }
 
-    /// A record that takes effect only with its macro.
+    /// Stores a record that takes effect only with its macro.
     fn store_in_macro(&mut self, origin: Origin, entry: &Entry<'_>) -> Result<()> {
         match self.admit(origin, entry) {
             Admission::Go => {
@@ -323,8 +321,7 @@ impl Redo {
             let Some(head) = record.page_head() else {
                 continue;
             };
-            // Those from before the database was last attached change nothing: their changes are in
-            // the file.
+            // Macros from before the last attachment change nothing: their changes are in the file.
             if !self.database.count(Origin::of(head, 0), position) {
                 self.pass_over(head.database, record);
             }

@@ -1,5 +1,5 @@
-//! Redo of page moves: a page, or the root of a tree with its space trees, goes to another place in
-//! the file.
+//! Redo of page moves: a page, or the root of a tree with its space trees, moves to another place
+//! in the file.
 
 use super::super::error::Result;
 use super::pages::Pages;
@@ -7,7 +7,7 @@ use crate::edit::EditPage;
 use crate::log::record::{PageMove, Record, RootPageMove};
 use crate::page::Pgno;
 
-/// Which root a move is about.
+/// The flags for the root that a move concerns.
 const ROOT: u32 = 1;
 const OWNED_ROOT: u32 = 2;
 
@@ -30,7 +30,7 @@ impl<'a> RootMoveMacro<'a> {
         })
     }
 
-    /// Where the root was that moves.
+    /// The former page numbers of the moved roots.
     pub fn moved_roots(&self) -> impl Iterator<Item = Pgno> {
         let roots = self.moves().map(|record| record.head);
         let roots = roots.filter(|head| head.root_flags.get() & ROOT != 0);
@@ -38,7 +38,7 @@ impl<'a> RootMoveMacro<'a> {
     }
 }
 
-/// Redo of moves.
+/// The redo of moves.
 pub(super) struct MoveRedo<'a> {
     pub pages: &'a mut Pages,
 }
@@ -113,7 +113,7 @@ impl MoveRedo<'_> {
         ))
     }
 
-    /// Three page moves, the children's headers, and the catalog's rows.
+    /// Redoes three page moves, the children's headers, and the catalog's rows.
     pub fn move_root(&mut self, root_move: &RootMoveMacro<'_>) -> Result<()> {
         let dbtime = root_move.root.dbtime.get();
         let owned_root = (root_move.moves())
@@ -139,8 +139,7 @@ impl MoveRedo<'_> {
                 self.pages.change(source, dbtime, EditPage::make_empty)?;
             }
         }
-        // Two rows of a catalog may stand on one page, which then is changed twice at the same
-        // DBTIME.
+        // Two rows of a catalog may be on one page, which is then changed twice at the same DBTIME.
         let mut changed: Vec<Pgno> = Vec::new();
         for record in root_move.rest {
             let head = match record {

@@ -10,11 +10,11 @@ use crate::log::record::{
 };
 use crate::page::{Fault, Key};
 
-/// Kinds of changes as records number them (OPER).
+/// The numbers of changes in records (OPER).
 const OPER_REPLACE: u16 = 2;
 const OPER_FLAG_DELETE: u16 = 3;
 
-/// Redo of these records.
+/// The redo of these records.
 pub(super) struct NodeRedo<'a> {
     pub pages: &'a mut Pages,
     pub sessions: &'a mut Sessions,
@@ -126,8 +126,8 @@ impl NodeRedo<'_> {
         }
     }
 
-    /// Notes the change that is about to be made to a node, which stands on its page as it was
-    /// before.
+    /// Records the change to a node before it is made, while the page still holds the node's former
+    /// content.
     fn add_version_of_current(
         &mut self,
         head: &NodeHead,
@@ -253,8 +253,7 @@ impl NodeRedo<'_> {
         Ok(())
     }
 
-    /// A record that rolls a change back, since its transaction was rolled back while the engine
-    /// ran.
+    /// Redoes a rollback: the record of a change that was rolled back while the engine ran.
     fn redo_undo(&mut self, record: &Undo<'_>, need: Need) -> Result<()> {
         let head = record.head;
         let versions = self.sessions.versions(head.page.session.get());
@@ -336,13 +335,13 @@ fn patch(old: &[u8], record: &Replace<'_>) -> Option<Vec<u8>> {
     Some(new)
 }
 
-/// Overwrites what a page does not use, or no longer uses.
+/// Overwrites the unused or no longer used parts of a page.
 fn scrub(page: &mut EditPage, record: &Scrub<'_>) -> Result<(), Fault> {
     const UNUSED_PAGE: u8 = b'U';
     const FREE_SPACE: u8 = b'Z';
     const DELETED_DATA: u8 = b'D';
     const LONG_VALUE: u8 = b'L';
-    /// What the engine's decompression takes for a scrubbed value.
+    /// The compression scheme that marks a scrubbed value.
     const SCRUBBED_SCHEME: u8 = 4 << 3;
     if record.unused_page {
         page.delete_nodes_from(0)?;

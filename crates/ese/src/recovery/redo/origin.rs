@@ -1,4 +1,4 @@
-//! Whose change a record is.
+//! The origin of a record.
 
 use crate::log::record::{NewPage, PageHead, RootPageMove};
 

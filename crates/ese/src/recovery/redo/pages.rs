@@ -1,8 +1,8 @@
-//! The pages that records change: whether a page needs a change, and making it.
+//! The pages that records change: decides whether a page needs a change, and makes it.
 //!
-//! While logs are replayed whose changes may be in the file already, a page may be missing because
-//! a later record gives it back to the system (shrink, trim). Such pages are noted; if nothing
-//! explains them, recovery is refused.
+//! During the replay of logs whose changes may already be in the file, a page may be missing
+//! because a later record returns it to the system (shrink, trim). Such pages are recorded;
+//! recovery fails if no later record explains them.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -16,14 +16,14 @@ use crate::log::record::{BeforeImage, Record};
 use crate::page::{Fault, Pgno};
 use crate::page_store::{PageMap, PageState, PageStore};
 
-/// How much was done.
+/// The work done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records read.
     pub records: u64,
-    /// Changes of pages that were made again.
+    /// Changes of pages that were redone.
     pub redone: u64,
-    /// Changes of pages that were there already.
+    /// Changes of pages that were already there.
     pub present: u64,
     /// Changes that were rolled back because their transaction has no commit.
     pub undone: u64,
@@ -34,28 +34,28 @@ pub struct Counts {
 /// The highest page number of the format.
 pub(super) const MAX_PAGE: Pgno = 0x7fff_fffe;
 
-/// The pages of the database, and the record that is being redone.
+/// The pages of the database, and the current record.
 #[derive(Debug)]
 pub(in crate::recovery) struct Pages {
     pub store: PageStore,
     pub counts: Counts,
-    /// The database file, as errors name it.
+    /// The database file, for errors.
     file: PathBuf,
-    /// The record that is being redone.
+    /// The position of the current record.
     position: Lgpos,
-    /// The last generation whose changes may be in the file already.
+    /// The last generation whose changes may already be in the file.
     max_required: u32,
     lost: LostPages,
-    /// DBTIME to which the logs brought each page whose changes the file may hold.
+    /// The DBTIME to which the logs brought each page whose changes the file may hold.
     reached: PageMap<u64>,
 }
 
-/// What a record finds when it looks at a page.
+/// The need of a page for a record's change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// The page is as it was before the change.
+    /// The page is in the state before the change.
     Redo,
-    /// The change is in the page, or the page is lost for now.
+    /// The page has the change, or is lost for now.
     Nothing,
 }
 
@@ -65,12 +65,12 @@ impl Need {
     }
 }
 
-/// Pages that are not what the records expect, with the first record that found out.
+/// Pages not in the state that the records expect, with the first record that found this.
 #[derive(Debug, Default)]
 struct LostPages {
-    /// Without content.
+    /// Pages without content.
     blank: BTreeMap<Pgno, Loss>,
-    /// With changes missing.
+    /// Pages that lack changes.
     old: BTreeMap<Pgno, Loss>,
 }
 
@@ -112,7 +112,7 @@ impl Pages {
         }
     }
 
-    /// Goes on to the record at `position`.
+    /// Moves on to the record at `position`.
     pub fn begin_record(&mut self, position: Lgpos) -> Result<()> {
         self.position = position;
         self.counts.records += 1;
@@ -122,12 +122,12 @@ impl Pages {
         }
     }
 
-    /// The record that is being redone.
+    /// The position of the current record.
     pub fn position(&self) -> Lgpos {
         self.position
     }
 
-    /// The database file, as errors name it.
+    /// The database file, for errors.
     pub fn file(&self) -> &Path {
         &self.file
     }
@@ -137,20 +137,20 @@ impl Pages {
         self.position.generation() <= self.max_required
     }
 
-    /// Whether records brought a page to this DBTIME, or past it.
+    /// Whether records brought a page to this DBTIME or a later one.
     pub fn has_reached(&self, page: Pgno, dbtime: u64) -> bool {
         self.reached.get(&page).is_some_and(|to| dbtime <= *to)
     }
 
     fn note_page(&mut self, number: Pgno, after: u64) {
-        // What comes after the required range is not in the file.
+        // The file holds no change after the required range.
         if self.in_required_range() {
             let dbtime = self.reached.entry(number).or_default();
             *dbtime = after.max(*dbtime);
         }
     }
 
-    /// Notes the pages of a record whose change is certainly in the file.
+    /// Records the pages of a record whose change is certainly in the file.
     pub fn note_pages_of(&mut self, record: &Record<'_>) {
         if let Some((pages, dbtime)) = pages_of(record) {
             for page in pages {
@@ -159,7 +159,7 @@ impl Pages {
         }
     }
 
-    /// Whether the page needs the change from DBTIME `before` to `after` of the current record.
+    /// Whether the page needs the current record's change from DBTIME `before` to `after`.
     pub(super) fn need(&mut self, number: Pgno, before: u64, after: u64) -> Result<Need> {
         self.note_page(number, after);
         if !self.lost.is_empty() && self.lost.blank.contains_key(&number) {
@@ -207,7 +207,7 @@ impl Pages {
         Err(self.gap(number, position, before, after, found))
     }
 
-    /// As [`need`](Self::need), of a page that a record may also leave out, by the number 0.
+    /// Like [`need`](Self::need), for a page that the record may omit by the number 0.
     pub(super) fn need_if_named(&mut self, number: Pgno, before: u64, after: u64) -> Result<bool> {
         match number {
             0 => Ok(false),
@@ -215,7 +215,7 @@ impl Pages {
         }
     }
 
-    /// Whether the page that the current record makes anew at DBTIME `after` must be made.
+    /// Whether to make the page that the current record creates at DBTIME `after`.
     pub(super) fn need_new(&mut self, number: Pgno, after: u64) -> Result<bool> {
         if number == 0 || number > MAX_PAGE {
             return Err(self.contradiction(format!("page {number} cannot exist")));
@@ -231,7 +231,7 @@ impl Pages {
         Ok(redo)
     }
 
-    /// Changes a page, which then has this DBTIME.
+    /// Changes a page and sets its DBTIME.
     pub(super) fn change<T>(
         &mut self,
         number: Pgno,
@@ -250,7 +250,7 @@ impl Pages {
         }
     }
 
-    /// Makes a page anew; the database grows if the page is beyond its end.
+    /// Creates a page; the database grows if the page is beyond its end.
     pub(super) fn create(
         &mut self,
         number: Pgno,
@@ -262,7 +262,7 @@ impl Pages {
         Ok(())
     }
 
-    /// The page `number` as it was before a split or merge, from the record.
+    /// The page `number` before a split or merge, from the record.
     pub(super) fn image(
         &self,
         image: Option<BeforeImage<'_>>,
@@ -282,12 +282,12 @@ impl Pages {
         }
     }
 
-    /// Forgets that pages are lost: they are gone for good, or made anew.
+    /// Forgets lost pages that are removed for good, or created anew.
     pub fn forget_lost(&mut self, pages: RangeInclusive<Pgno>) {
         self.lost.forget(pages);
     }
 
-    /// Fails if pages are lost that no record explained.
+    /// Fails if pages are lost and no record explains it.
     pub fn check_lost(&self) -> Result<()> {
         if let Some((page, loss)) = self.lost.old.first_key_value() {
             return Err(self.gap(*page, loss.position, loss.before, loss.after, loss.found));
@@ -325,7 +325,7 @@ impl Pages {
         }
     }
 
-    /// The error of a page that contradicts the record that is to change it.
+    /// The error for a page that contradicts the record that changes it.
     #[cold]
     pub(super) fn fault(&self, fault: Fault) -> Error {
         self.contradiction(format!(
@@ -334,7 +334,7 @@ impl Pages {
         ))
     }
 
-    /// The error of a record that contradicts those before it, or itself.
+    /// The error for a record that contradicts earlier records, or itself.
     #[cold]
     pub(super) fn contradiction(&self, what: String) -> Error {
         Error::Contradiction {

@@ -1,13 +1,12 @@
-//! Which pages a record changes.
+//! The pages that a record changes.
 
 use crate::log::record::Record;
 use crate::page::Pgno;
 
-/// The pages that a record changes, and the DBTIME that they have afterwards; `None` if it changes
-/// none.
+/// Returns the pages that a record changes, and their DBTIME afterwards; `None` if it changes none.
 pub(super) fn pages_of(record: &Record<'_>) -> Option<(Vec<Pgno>, u64)> {
     let (mut pages, dbtime) = match (record, record.page_head()) {
-        // It says what a change replaced, and makes none.
+        // An undo-info record holds the before-image of a change and makes no change.
         (Record::UndoInfo(_), _) => return None,
         (Record::NewPage(new), _) => (vec![new.page.get()], new.dbtime.get()),
         (_, Some(head)) => (vec![head.page.get()], head.dbtime.get()),

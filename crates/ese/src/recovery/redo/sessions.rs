@@ -1,4 +1,4 @@
-//! Sessions: their transactions, their open macros, and what they changed without a commit so far.
+//! Sessions: their transactions, open macros, and uncommitted changes.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ pub(in crate::recovery) struct Sessions(BTreeMap<u16, Session>);
 /// A session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// The beginning of a transaction was seen. Before that, all changes of the session are in the
-    /// database already.
+    /// Whether a record began a transaction. Before that, all changes of the session are already in
+    /// the database.
     begun: bool,
     macros: Vec<OpenMacro>,
     pub versions: Versions,
 }
 
 impl Session {
-    /// Keeps the record for the macro at this DBTIME; `false` if there is none.
+    /// Adds the record to the open macro with this DBTIME; `false` if there is none.
     pub fn store_in_macro(&mut self, dbtime: u64, entry: &Entry<'_>) -> bool {
         let open = self.macros.iter_mut().find(|open| open.dbtime == dbtime);
         match open {
@@ -41,12 +41,12 @@ impl Sessions {
         self.0.entry(number).or_default()
     }
 
-    /// The session, if the beginning of a transaction was seen.
+    /// The session, if a record began a transaction in it.
     pub(super) fn begun(&mut self, number: u16) -> Option<&mut Session> {
         self.0.get_mut(&number).filter(|session| session.begun)
     }
 
-    /// What a session changed.
+    /// The uncommitted changes of a session.
     pub(super) fn versions(&mut self, number: u16) -> &mut Versions {
         &mut self.session(number).versions
     }
@@ -82,9 +82,9 @@ impl Sessions {
     }
 
     /// # Errors
-    /// What is wrong.
+    /// The reason why the macro is invalid.
     pub(super) fn begin_macro(&mut self, mark: &Macro) -> Result<(), &'static str> {
-        /// Far more than a session ever has at a time.
+        /// Far more than any session has open at a time.
         const MOST: usize = 1000;
         let dbtime = mark.dbtime.get();
         let session = self.session(mark.session.get());
@@ -103,7 +103,7 @@ impl Sessions {
         (session.macros).retain(|open| open.dbtime != mark.dbtime.get());
     }
 
-    /// Takes the macro out that is committed; `None` if its beginning is not in the logs.
+    /// Removes and returns the committed macro; `None` if its beginning is not in the logs.
     pub(super) fn take_macro(&mut self, mark: &Macro) -> Option<OpenMacro> {
         let macros = &mut self.session(mark.session.get()).macros;
         let at = (macros.iter()).position(|open| open.dbtime == mark.dbtime.get())?;
@@ -117,29 +117,29 @@ impl Sessions {
         }
     }
 
-    /// Drops what was changed in the tree with this root.
+    /// Drops the changes to the tree with this root.
     pub(super) fn forget_tree(&mut self, root: u32) {
         for session in self.0.values_mut() {
             session.versions.forget_tree(root);
         }
     }
 
-    /// Whether a session has changed something without a commit.
+    /// Whether a session has uncommitted changes.
     pub(super) fn have_versions(&self) -> bool {
         (self.0.values()).any(|session| session.versions.has_versions())
     }
 
-    /// What each session changed, in the order of their numbers.
+    /// The uncommitted changes of each session, in the order of session numbers.
     pub fn into_versions(self) -> impl Iterator<Item = Versions> {
         self.0.into_values().map(|session| session.versions)
     }
 
-    /// Notes the insertion of a node.
+    /// Records the insertion of a node.
     pub(super) fn add_insert(&mut self, head: &NodeHead, key: Key<'_>, data: &[u8]) {
         self.add(head, head.version.get(), key, data, Change::Insert);
     }
 
-    /// Notes a change other than a replacement.
+    /// Records a change other than a replacement.
     pub(super) fn add(
         &mut self,
         head: &NodeHead,
@@ -153,7 +153,7 @@ impl Sessions {
         versions.add(version, head.page.level, node, change, &[]);
     }
 
-    /// Notes the replacement of a node's data, which was `before`.
+    /// Records the replacement of a node's data `before`.
     pub(super) fn add_replace(
         &mut self,
         head: &NodeHead,
@@ -161,7 +161,7 @@ impl Sessions {
         key: Key<'_>,
         before: &[u8],
     ) {
-        // Only trees with unique keys know replacements.
+        // Only trees with unique keys have replacements.
         let node = ChangedNode {
             unique: true,
             ..node_of(head, key, &[])
@@ -171,14 +171,14 @@ impl Sessions {
         versions.add(version, head.page.level, node, change, before);
     }
 
-    /// Notes that the before-image of a change is not known yet.
+    /// Records that the before-image of a change is not known yet.
     pub(super) fn defer(&mut self, head: &NodeHead, version: u32) {
         let versions = self.versions(head.page.session.get());
         versions.defer(version, head.root.get());
     }
 }
 
-/// The node with this key and data in the tree that the record is about.
+/// The node with this key and data in the record's tree.
 pub(super) fn node_of<'a>(head: &NodeHead, key: Key<'a>, data: &'a [u8]) -> ChangedNode<'a> {
     ChangedNode {
         root: head.root.get(),

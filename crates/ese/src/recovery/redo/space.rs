@@ -10,13 +10,13 @@ const ROOT: u32 = 0x01;
 const LEAF: u32 = 0x02;
 const SPACE_TREE: u32 = 0x20;
 
-/// How many pages after its root a small tree can keep account of in one number.
+/// The number of pages after its root that a small tree tracks in one number.
 const SMALL_SPACE: u32 = 32;
 
 /// A run of pages: first page and count.
 type Run = (Pgno, u32);
 
-/// Redo of these records.
+/// The redo of these records.
 pub(super) struct SpaceRedo<'a> {
     pub pages: &'a mut Pages,
 }
@@ -105,7 +105,7 @@ impl SpaceRedo<'_> {
             page.initialise_with_flags(object, dbtime, flags | ROOT | LEAF | SPACE_TREE);
             page.set_external_header(&[0; SplitBuffers::LEN])?;
             for (line, (first, count)) in extents.iter().enumerate() {
-                // A space tree names a run by its last page.
+                // A space tree's key for a run is its last page.
                 let key = first.wrapping_add(*count).wrapping_sub(1).to_be_bytes();
                 page.insert_node(line, &LooseNode::new(&key, &count.to_le_bytes()))?;
             }
@@ -171,7 +171,7 @@ fn primary_extents(root: Pgno, pages: u32, available: u32) -> Vec<Run> {
             _ => {}
         }
     }
-    // Pages beyond those that the number covers are available.
+    // Pages beyond that number's range are available.
     if let Some(beyond @ 1..) = pages.checked_sub(SMALL_SPACE + 1) {
         let start = root.wrapping_add(1 + SMALL_SPACE);
         match runs.last_mut() {

@@ -10,7 +10,7 @@ use crate::page::{Fault, Key, NodeFlags};
 
 const LEAF: u32 = 0x02;
 
-/// The node operation that made a leaf split.
+/// The node operation that caused a leaf to split.
 #[derive(Clone, Copy)]
 struct LeafChange<'a> {
     head: &'a NodeHead,
@@ -27,7 +27,7 @@ enum LeafKind {
     FlagInsertReplace { replace_version: u32 },
 }
 
-/// What happens to the node at `operation_line` of a split.
+/// The change to the node at `operation_line` of a split.
 #[derive(Clone, Copy)]
 enum LineChange<'a> {
     None,
@@ -36,17 +36,17 @@ enum LineChange<'a> {
     FlagInsertReplace(&'a [u8]),
 }
 
-/// One level of a split, with what its pages need.
+/// One level of a split, with the pages that need redo.
 struct Level<'a> {
     split: &'a Split<'a>,
     redo_page: bool,
     redo_new: bool,
     redo_right: bool,
-    /// The page before the split, where anything is to be made of its nodes.
+    /// The page before the split, if redo needs its nodes.
     before: Option<EditPage>,
 }
 
-/// The node that a split child puts into its parent: the separator, leading to the old page. The
+/// The node that a split child adds to its parent: the separator, which leads to the old page. The
 /// node after it then leads to the new page.
 struct Separator<'a> {
     key: &'a [u8],
@@ -77,10 +77,10 @@ pub(super) struct SplitMacro<'a> {
 }
 
 impl<'a> SplitMacro<'a> {
-    /// Takes the records apart.
+    /// Sorts the records of the macro.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// The reason why they are invalid.
     pub fn of(records: &'a [Record<'a>]) -> Result<Self, &'static str> {
         let mut splits = Vec::new();
         let mut leaf = None;
@@ -127,13 +127,13 @@ impl<'a> SplitMacro<'a> {
         })
     }
 
-    /// The database that it is about.
+    /// The number of the database.
     pub fn database(&self) -> u8 {
         self.lowest.head.page.database
     }
 }
 
-/// Redo of splits.
+/// The redo of splits.
 pub(super) struct SplitRedo<'a> {
     pub pages: &'a mut Pages,
     pub sessions: &'a mut Sessions,
@@ -174,7 +174,7 @@ impl SplitRedo<'_> {
         self.pages.contradiction(what)
     }
 
-    /// Finds out which of the level's pages need the split, and gets the nodes to divide.
+    /// Determines which of the level's pages need the split, and gets the nodes to divide.
     fn look_at_level<'a>(
         &mut self,
         split: &'a Split<'a>,
@@ -208,7 +208,7 @@ impl SplitRedo<'_> {
         Ok(level)
     }
 
-    /// Notes what the node operation of a split changed, for a rollback.
+    /// Records the change of a split's node operation, for rollback.
     fn add_split_versions(&mut self, level: &Level<'_>, leaf: &LeafChange<'_>) -> Result<()> {
         let head = level.split.head;
         if !leaf.head.page.has(PageHead::FLAG_VERSIONED) || head.operation == 0 {
@@ -248,8 +248,8 @@ impl SplitRedo<'_> {
         }
     }
 
-    /// What happens to a node at this level besides the split: on a leaf the node operation, above
-    /// it the insertion of the child's separator.
+    /// The change to a node at this level besides the split: on a leaf the node operation, above it
+    /// the insertion of the child's separator.
     fn line_change<'a>(
         &self,
         split: &Split<'_>,
@@ -280,8 +280,8 @@ impl SplitRedo<'_> {
         })
     }
 
-    /// A parent that has room: it gets the child's separator, and the node after it leads to the
-    /// new page.
+    /// Changes a parent that has room: inserts the child's separator, and makes the node after it
+    /// lead to the new page.
     fn insert_into_parent(
         &mut self,
         level: &Level<'_>,
@@ -442,7 +442,7 @@ impl SplitRedo<'_> {
     }
 }
 
-/// Whether the new page of a split gets nodes that were on the old one.
+/// Whether the new page of a split gets nodes of the old one.
 fn needs_image(split: &Split<'_>) -> bool {
     const INSERT: u8 = 1;
     let head = split.head;
@@ -457,7 +457,8 @@ fn needs_image(split: &Split<'_>) -> bool {
     }
 }
 
-/// The first node of a branch page that is not less than `key`; the null key is greater than all.
+/// Finds the first node of a branch page that is not less than `key`; the null key is greater than
+/// all.
 fn seek_separator(page: &EditPage, key: &[u8]) -> Result<(usize, bool), Fault> {
     let view = page.view()?;
     let (mut low, mut high) = (0, view.node_count());
