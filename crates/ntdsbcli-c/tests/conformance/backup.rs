@@ -118,7 +118,7 @@ pub fn rows(table: &mut Table) {
     );
     part.row(
         "-",
-        "the backup before it has ended",
+        "the previous backup has ended",
         ResultCode::OK,
         Source::Pages,
         |form| {
@@ -169,7 +169,7 @@ fn logs_only_rows(part: &mut Part) {
     );
     part.row(
         "btFlag",
-        "`BACKUP_TYPE_LOGS_ONLY` after DsSetCurrentBackupLog with a number whose log is gone",
+        "`BACKUP_TYPE_LOGS_ONLY` after DsSetCurrentBackupLog with a number whose log is missing",
         ResultCode::LOG_FILE_NOT_FOUND,
         Source::Beyond,
         |form| {
@@ -238,7 +238,7 @@ pub fn end_rows(table: &mut Table) {
     });
     part.row(
         "-",
-        "a backup of which nothing was read",
+        "a backup that read nothing",
         ResultCode::OK,
         Source::Page,
         |_| {
@@ -434,7 +434,7 @@ fn free_rows(table: &mut Table) {
     );
     part.other(
         parameter,
-        "into the middle of a buffer that was handed out",
+        "into the middle of a returned buffer",
         "no effect",
         Source::Ours,
         |_| {

@@ -51,15 +51,15 @@ pub fn server_rows(
     bad_text_rows(part, parameter, source, call.clone());
     for (condition, name, source) in [
         ("empty", "", Source::Page),
-        ("backslashes alone", "\\\\", Source::Page),
+        ("only backslashes", "\\\\", Source::Page),
         ("with an underscore", "dc_01", Source::Page),
         (
-            "with an underscore behind backslashes",
+            "with an underscore, after backslashes",
             "\\\\dc_01",
             Source::Page,
         ),
         (
-            "another computer, where nothing says how it is known",
+            "another computer, without a configured key or authority",
             "dc01.elsewhere.example",
             Source::Page,
         ),
@@ -74,9 +74,9 @@ pub fn server_rows(
         );
     }
     for (condition, name) in [
-        ("this computer, two backslashes before it", "\\\\localhost"),
+        ("this computer, after two backslashes", "\\\\localhost"),
         ("this computer, without backslashes", "localhost"),
-        ("this computer, in capitals", "\\\\LOCALHOST"),
+        ("this computer, in upper case", "\\\\LOCALHOST"),
     ] {
         let call = call.clone();
         part.row(
@@ -145,7 +145,7 @@ fn remote_rows(
     let [trusted, mistaken, unknown] = calls;
     part.row(
         parameter,
-        "another computer whose key is the expected one, with a certificate that it knows",
+        "another computer with the expected key, which knows the client's certificate",
         ResultCode::OK,
         Source::Beyond,
         move |form| {
@@ -155,7 +155,7 @@ fn remote_rows(
     );
     part.row(
         parameter,
-        "another computer whose key is not the expected one",
+        "another computer with an unexpected key",
         ResultCode::COULD_NOT_CONNECT,
         Source::Beyond,
         move |form| {
@@ -165,7 +165,7 @@ fn remote_rows(
     );
     part.row(
         parameter,
-        "another computer, with a certificate that it does not know",
+        "another computer, which does not know the client's certificate",
         ResultCode::ACCESS_DENIED,
         Source::Beyond,
         move |form| {
@@ -241,11 +241,11 @@ pub fn handle_rows(
         let mut variable = [0u64; 8];
         call(variable.as_mut_ptr().cast())
     });
-    row("a living handle's value plus 1", source, |kind, call| {
+    row("a valid handle's value plus 1", source, |kind, call| {
         Living::begin(kind).call_with(|hbc| call(hbc.wrapping_byte_add(1)))
     });
     row(
-        "a living handle's value with each single bit changed",
+        "a valid handle's value with each single bit changed",
         source,
         |kind, call| {
             Living::begin(kind).call_with(|hbc| {

@@ -34,7 +34,7 @@ pub fn complete_rows(part: &mut Part) {
     });
     part.row(
         "hbc",
-        "nothing is registered on it",
+        "no restore is registered on it",
         ResultCode::INVALID_HANDLE,
         Source::Ours,
         |_| {
@@ -92,13 +92,13 @@ pub fn complete_rows(part: &mut Part) {
     type Change = fn(&Directory);
     for (condition, change, code, source) in [
         (
-            "`S_OK`, but the database is not there",
+            "`S_OK`, but the database is missing",
             (|directory| std::fs::remove_file(directory.database()).expect("remove")) as Change,
             ResultCode::DATABASE_NOT_FOUND,
             Source::Header,
         ),
         (
-            "`S_OK`, but the database is no database",
+            "`S_OK`, but the file is no database",
             |directory| std::fs::write(directory.database(), vec![7; 1 << 16]).expect("write"),
             ResultCode::DATABASE_CORRUPTED,
             Source::Header,
@@ -120,7 +120,7 @@ pub fn complete_rows(part: &mut Part) {
             Source::Header,
         ),
         (
-            "`S_OK`, but logs that the database needs are not there",
+            "`S_OK`, but logs that the database needs are missing",
             |directory| {
                 for name in lab::content(&directory.folder)
                     .keys()
@@ -167,7 +167,10 @@ pub fn end_rows(part: &mut Part) {
         on_handle("DsRestoreEnd", hbc)
     });
     for (condition, restore) in [
-        ("nothing was registered", Restore::begin as fn() -> Restore),
+        (
+            "no restore was registered",
+            Restore::begin as fn() -> Restore,
+        ),
         ("restricted: prepared without a token", Restore::restricted),
     ] {
         part.row("-", condition, ResultCode::OK, Source::Page, move |_| {

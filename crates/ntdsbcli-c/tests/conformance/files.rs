@@ -153,15 +153,15 @@ fn open_rows(part: &mut Part) {
     });
     for (condition, change) in [
         ("empty", (|_| String::new()) as fn(&str) -> String),
-        ("with its type still before it", |name| format!("D{name}")),
+        ("with its type as a prefix", |name| format!("D{name}")),
         ("without its folder", |name| {
             name.rsplit('/').next().unwrap_or("").to_owned()
         }),
-        ("in other capitals", |name| name.to_uppercase()),
+        ("in another case", |name| name.to_uppercase()),
         ("with a path that leads to the same file", |name| {
             format!("/tmp/..{name}")
         }),
-        ("with a path out of the directory", |name| {
+        ("with a path outside the directory", |name| {
             format!("{name}/../../../../etc/passwd")
         }),
         ("a file that is not the directory's", |_| {

@@ -145,7 +145,7 @@ fn set_auth_identity_rows(table: &mut Table) {
     }
     part.row(
         "all",
-        "good strings",
+        "valid strings",
         ResultCode::OK,
         Source::Page,
         |form| {
@@ -174,7 +174,7 @@ fn set_auth_identity_rows(table: &mut Table) {
     );
     part.row(
         "all",
-        "three times `NULL`: the process's own user again",
+        "`NULL` for each: the process's own user again",
         ResultCode::OK,
         Source::Beyond,
         |form| {

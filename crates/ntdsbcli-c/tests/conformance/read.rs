@@ -96,7 +96,7 @@ pub fn read_rows(part: &mut Part) {
     );
     part.row(
         "-",
-        "behind the end, a second time",
+        "after the end, a second time",
         ResultCode::HANDLE_EOF,
         Source::Page,
         |_| {

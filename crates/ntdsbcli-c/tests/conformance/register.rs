@@ -67,7 +67,7 @@ pub fn rows(part: &mut Part) {
     }
     part.row(
         "rgrstmap",
-        "two databases, of which this directory has one",
+        "two databases, although this directory has one",
         invalid,
         Source::Page,
         |form| {
@@ -129,7 +129,7 @@ pub fn rows(part: &mut Part) {
         }),
     ] {
         let condition = if parameter.starts_with("rgrstmap") {
-            "of another place"
+            "another path"
         } else {
             "another folder"
         };

@@ -20,9 +20,9 @@ pub fn token_rows(
     let unknown = ResultCode::UNKNOWN_EXPIRY_TOKEN_FORMAT;
     type Make = fn() -> Vec<u8>;
     let rows: [(&'static str, Make, ResultCode, Source); 10] = [
-        ("that of a backup", good_token, ResultCode::OK, Source::Page),
+        ("of a backup", good_token, ResultCode::OK, Source::Page),
         (
-            "of no bytes",
+            "empty",
             Vec::new,
             ResultCode::MISSING_EXPIRY_TOKEN,
             Source::Header,
@@ -34,19 +34,19 @@ pub fn token_rows(
             Source::Header,
         ),
         (
-            "of a version that is not known",
+            "of an unknown version",
             || changed(8, 0x7F),
             unknown,
             Source::Header,
         ),
         (
-            "cut short",
+            "truncated",
             || good_token()[..60].to_vec(),
             ResultCode::INVALID_PARAM,
             Source::Ours,
         ),
         (
-            "with a byte behind its end",
+            "with a byte after its end",
             || [good_token(), vec![0]].concat(),
             ResultCode::INVALID_PARAM,
             Source::Ours,
@@ -71,7 +71,7 @@ pub fn token_rows(
             Source::Page,
         ),
         (
-            "of a backup from the future: nobody knows its age",
+            "of a backup from the future, whose age is unknown",
             || token_made(|now| now + 2 * DAY),
             ResultCode::CONTENTS_EXPIRED,
             Source::Ours,
