@@ -1,6 +1,6 @@
-"""Says which directory a database is, on Samba's own libraries: identity.py SMB_CONF PRIVATE_FOLDER
+"""Prints the identity of a directory as JSON, with Samba's own libraries. Changes nothing.
 
-Prints JSON. Changes nothing.
+    identity.py SMB_CONF PRIVATE_FOLDER
 """
 
 import json
@@ -19,7 +19,9 @@ def main():
     lp = LoadParm()
     lp.load(smb_conf)
     lp.set("private dir", private)
-    directory = SamDB(url=private + "/sam.ldb", session_info=system_session(), lp=lp, flags=ldb.FLG_DONT_CREATE_DB)
+    directory = SamDB(
+        url=private + "/sam.ldb", session_info=system_session(), lp=lp,
+        flags=ldb.FLG_DONT_CREATE_DB)
     root = directory.search("", ldb.SCOPE_BASE, attrs=["namingContexts", "highestCommittedUSN"])[0]
     highest = int(str(root["highestCommittedUSN"][0]))
     entries = beyond = 0
@@ -27,7 +29,9 @@ def main():
         found = directory.search(
             str(name), ldb.SCOPE_SUBTREE, "(objectClass=*)", attrs=["uSNChanged"], controls=ALL)
         entries += len(found)
-        beyond += sum(1 for entry in found if "uSNChanged" in entry and int(str(entry["uSNChanged"][0])) > highest)
+        beyond += sum(
+            1 for entry in found
+            if "uSNChanged" in entry and int(str(entry["uSNChanged"][0])) > highest)
     print(json.dumps({
         "domain_sid": str(directory.get_domain_sid()),
         "dsa_guid": str(directory.get_ntds_GUID()),

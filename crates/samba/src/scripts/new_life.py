@@ -1,18 +1,20 @@
-"""Gives a restored domain controller's database a new life, on Samba's own libraries.
+"""Gives a restored domain controller's database a new life, with Samba's own libraries.
 
     new_life.py SMB_CONF PRIVATE_FOLDER
 
-The database under PRIVATE_FOLDER is as it was when it was backed up, and no domain controller runs on it. In one
-transaction:
+The database in PRIVATE_FOLDER is in the state of its backup, and no domain controller runs on it.
+In one transaction:
 
-1. The up-to-dateness vector of each partition says what the database holds of its former life, and no more: partners
-   send again what that life wrote later.
-2. The invocation id is a new one: partners take what this life writes for new, although its USNs were used before.
-3. The pool of RIDs is spent: RIDs that were handed out after the backup are not handed out again. The pool that the
-   RID master may have assigned since must not come back by replication, so ours is the higher version. A RID master
-   starts as many pools further on as it raises the version: whichever version wins, the higher one is the safe one.
+1. The up-to-dateness vector of each partition covers only the changes of the former life that the
+   database holds: partners send back later ones.
+2. The invocation id is new: partners accept the changes of this life as new, although their USNs
+   were used before.
+3. The pool of RIDs is used up, so that RIDs assigned after the backup are not assigned again. A
+   pool that the RID master may have assigned since must not come back by replication, so ours gets
+   the higher version. A RID master continues as many pools higher as it raises the version:
+   whichever version wins, it is the higher one and safe.
 
-Prints what it did as JSON.
+Prints the result as JSON.
 """
 
 import json
@@ -29,7 +31,7 @@ from samba.samdb import SamDB
 
 # Higher than any version that a partner can have reached since the backup.
 POOL_VERSIONS = 100000
-# How many pools of this size a RID master may have handed out since the backup.
+# The number of pools of this size that a RID master may have assigned since the backup.
 POOLS = 200
 POOL_SIZE = 500
 
@@ -43,7 +45,9 @@ def main():
     lp = LoadParm()
     lp.load(smb_conf)
     lp.set("private dir", private)
-    directory = SamDB(url=private + "/sam.ldb", session_info=system_session(), lp=lp, flags=ldb.FLG_DONT_CREATE_DB)
+    directory = SamDB(
+        url=private + "/sam.ldb", session_info=system_session(), lp=lp,
+        flags=ldb.FLG_DONT_CREATE_DB)
 
     settings = ldb.Dn(directory, directory.get_dsServiceName())
     former_life = str(directory.get_invocation_id())
@@ -69,7 +73,8 @@ def main():
         raise
     directory.transaction_commit()
     print(json.dumps({
-        "former_invocation_id": former_life, "invocation_id": new_life, "former_usn": usn, "rids": rids,
+        "former_invocation_id": former_life, "invocation_id": new_life, "former_usn": usn,
+        "rids": rids,
     }))
 
 
@@ -89,19 +94,23 @@ def replace(directory, dn, name, value):
 
 def discard_rids(directory, settings):
     server = directory.search(settings.parent(), ldb.SCOPE_BASE, attrs=["serverReference"])[0]
-    account = directory.search(text(server, "serverReference"), ldb.SCOPE_BASE, attrs=["rIDSetReferences"])[0]
+    account = directory.search(
+        text(server, "serverReference"), ldb.SCOPE_BASE, attrs=["rIDSetReferences"])[0]
     done = {}
     if "rIDSetReferences" in account:
         rid_set = text(account, "rIDSetReferences")
-        pools = directory.search(rid_set, ldb.SCOPE_BASE, attrs=["rIDAllocationPool", "rIDNextRID"])[0]
+        pools = directory.search(
+            rid_set, ldb.SCOPE_BASE, attrs=["rIDAllocationPool", "rIDNextRID"])[0]
         pool = int(text(pools, "rIDAllocationPool"))
         done["discarded"] = [pool & 0xFFFFFFFF, pool >> 32]
         replace(directory, rid_set, "rIDPreviousAllocationPool", str(pool))
         replace(directory, rid_set, "rIDNextRID", str(pool >> 32))
         raise_version(directory, rid_set, "rIDAllocationPool", POOL_VERSIONS)
-    domain = directory.search(directory.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]
+    domain = directory.search(
+        directory.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]
     manager = directory.search(
-        text(domain, "rIDManagerReference"), ldb.SCOPE_BASE, attrs=["fSMORoleOwner", "rIDAvailablePool"])[0]
+        text(domain, "rIDManagerReference"), ldb.SCOPE_BASE,
+        attrs=["fSMORoleOwner", "rIDAvailablePool"])[0]
     if ldb.Dn(directory, text(manager, "fSMORoleOwner")) == settings:
         available = int(text(manager, "rIDAvailablePool"))
         raised = available + POOLS * POOL_SIZE
@@ -110,7 +119,7 @@ def discard_rids(directory, settings):
         replace(directory, manager.dn, "rIDAvailablePool", str(raised))
         raise_version(directory, manager.dn, "rIDAvailablePool", POOLS - 1)
         done["available_from"] = [available & 0xFFFFFFFF, raised & 0xFFFFFFFF]
-        # Nobody else assigns a pool to the RID master. Others are given theirs when they come online.
+        # The RID master must assign itself a pool. Others get theirs when they come online.
         done["first"] = directory.allocate_rid()
     return done
 

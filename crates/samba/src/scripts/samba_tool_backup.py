@@ -1,13 +1,14 @@
-"""Makes a backup in samba-tool's own format of an unpacked snapshot, on Samba's own libraries.
+"""Makes a backup in samba-tool's format from an unpacked snapshot, with Samba's own libraries.
 
     samba_tool_backup.py SMB_CONF PRIVATE_FOLDER SNAPSHOT_FOLDER ARCHIVE
 
-What samba-tool expects of a backup of the kind "offline": the folders private, state and etc, the shares with their
-access rights in sysvol.tar.gz, and in the database when it was made, of which kind it is, and a SID that is free for the
-account of the new server.
+samba-tool expects of an "offline" backup: the folders private, state and etc; the shares with their
+access rights in sysvol.tar.gz; in the database the time and kind of the backup, and an unused SID
+for the account of the new server.
 
-The lost servers went on to hand out RIDs after the backup. samba-tool would hand them out again, and who gets one would
-inherit what its former owner may do. So the pools of the recovered domain begin further on. Prints JSON.
+The lost servers may have assigned further RIDs after the backup. samba-tool would assign them
+again, and their new owners would inherit rights of the former ones. So the pools of the recovered
+domain begin further on. Prints JSON.
 """
 
 import datetime
@@ -25,7 +26,7 @@ from samba.param import LoadParm
 from samba.samdb import SamDB
 
 
-# How many pools of this size the lost servers may have been assigned since the backup.
+# The number of pools of this size that the lost servers may have got since the backup.
 POOLS = 200
 POOL_SIZE = 500
 
@@ -41,8 +42,10 @@ def main():
     sid = "%s-%d" % (domain, raise_pool(directory))
     del directory
 
-    # Without modules: these attributes are of the file, not of the directory.
-    file = Ldb(url=url, session_info=system_session(), lp=lp, options=["modules:"], flags=ldb.FLG_DONT_CREATE_DB)
+    # Without modules: these are attributes of the file, not of the directory.
+    file = Ldb(
+        url=url, session_info=system_session(), lp=lp, options=["modules:"],
+        flags=ldb.FLG_DONT_CREATE_DB)
     stamp = datetime.datetime.now().isoformat().replace(":", "-")
     for name, value in (("backupDate", stamp), ("sidForRestore", sid), ("backupType", "offline")):
         message = ldb.Message(ldb.Dn(file, "@SAMBA_DSDB"))
@@ -66,10 +69,12 @@ def main():
 
 
 def raise_pool(directory):
-    """Moves the pool of the whole domain on, and returns a RID that nobody else is given."""
-    reference = directory.search(directory.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]
+    """Raises the pool of the whole domain, and returns a RID that nobody else gets."""
+    reference = directory.search(
+        directory.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]
     manager = ldb.Dn(directory, str(reference["rIDManagerReference"][0]))
-    pool = int(str(directory.search(manager, ldb.SCOPE_BASE, attrs=["rIDAvailablePool"])[0]["rIDAvailablePool"][0]))
+    pool = int(str(directory.search(
+        manager, ldb.SCOPE_BASE, attrs=["rIDAvailablePool"])[0]["rIDAvailablePool"][0]))
     low, high = pool & 0xFFFFFFFF, pool >> 32
     free = low + POOLS * POOL_SIZE
     if free + POOL_SIZE >= high:
