@@ -1,19 +1,18 @@
-//! What can go wrong while a file of the engine is read: every error says where, what was expected
-//! and what was found.
+//! The errors of reading the engine's files, with the place, the expected and the actual content.
 
 use std::path::{Path, PathBuf};
 
 /// The result of reading the engine's files.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a file, page or record could not be read.
+/// The reason why a file, page or record could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read.
     #[error("{}: {source}", file.display())]
     Io {
-        /// The file that was being read.
+        /// The file to read.
         file: PathBuf,
         /// The system's reason.
         source: std::io::Error,
@@ -21,45 +20,45 @@ pub enum Error {
     /// The operating system refused to write.
     #[error("{}: {source}", file.display())]
     Write {
-        /// The file that was being written.
+        /// The file to write.
         file: PathBuf,
         /// The system's reason.
         source: std::io::Error,
     },
-    /// What was named is a pipe, a device or a folder; it was not read.
+    /// The path is that of a pipe, a device or a folder; it was not read.
     #[error("{}: this is {what}, no regular file, and was not read", file.display())]
     NoRegularFile {
-        /// What was named.
+        /// The path.
         file: PathBuf,
-        /// What it is, such as `a named pipe`.
+        /// The kind of file, such as `a named pipe`.
         what: &'static str,
     },
     /// The bytes contradict the format: damage, or a file of another kind.
     #[error("{}: offset {offset:#x}: {structure}: expected {expected}, found {found}", file.display())]
     Damaged {
-        /// The file that was being read.
+        /// The file.
         file: PathBuf,
-        /// Bytes from the start of the file to the contradiction.
+        /// The position of the contradiction, in bytes from the start of the file.
         offset: u64,
-        /// The structure that was being read, such as `database header` or `page 17, tag 3`.
+        /// The structure, such as `database header` or `page 17, tag 3`.
         structure: String,
-        /// What the format demands there.
+        /// The content that the format requires.
         expected: String,
-        /// What stands there.
+        /// The actual content.
         found: String,
     },
-    /// The file is sound but asks for something this version of the reader does not know.
+    /// The file is sound but uses a feature that this version does not support.
     #[error("{}: {what} is not supported", file.display())]
     Unsupported {
-        /// The file that was being read.
+        /// The file.
         file: PathBuf,
-        /// What is not known, with its value.
+        /// The unsupported feature, with its value.
         what: String,
     },
 }
 
 impl Error {
-    /// Makes errors of what the operating system says when `file` is read.
+    /// Converts the system's errors on reading `file`.
     pub(crate) fn io(file: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
         |source| Error::Io {
             file: file.to_path_buf(),
@@ -67,7 +66,7 @@ impl Error {
         }
     }
 
-    /// Makes errors of what the operating system says when `file` is written.
+    /// Converts the system's errors on writing `file`.
     pub(crate) fn write(file: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
         |source| Error::Write {
             file: file.to_path_buf(),
@@ -75,7 +74,7 @@ impl Error {
         }
     }
 
-    /// The file that is concerned.
+    /// The file of the error.
     pub(crate) fn file(&self) -> &Path {
         match self {
             Error::Io { file, .. }
@@ -86,7 +85,7 @@ impl Error {
         }
     }
 
-    /// The same error once more.
+    /// A copy of the error.
     pub(crate) fn again(&self) -> Error {
         match self {
             Error::Io { file, source } => Error::Io {

@@ -1,9 +1,9 @@
-//! Changing a database file in place, so that a crash at any moment leaves the old state or a
-//! journal that leads to the new one.
+//! Changes a database file in place: a crash at any moment leaves the old state, or a journal that
+//! leads to the new one.
 //!
-//! All changed pages first go to a journal beside the database. Once the journal is whole and on
-//! disk it gets its final name; from then on whoever finds it carries it over. The header comes
-//! last, so at no moment does the file claim to be clean when it is not.
+//! All changed pages first go to a journal beside the database. When the journal is complete and on
+//! disk it gets its final name; from then on, every recovery carries it out first. The header is
+//! written last, so the file is never marked clean too early.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -19,45 +19,45 @@ use crate::page::{PageSize, Pgno};
 use crate::page_store::PageStore;
 use crate::{Error, Result};
 
-/// The end of a journal. Before it are the pages, in slots; then their numbers, 0 for a slot to
-/// pass over; then the new header, and the caller's note.
+/// The end of a journal. Before it are the pages, in slots; then their numbers, 0 for an unused
+/// slot; then the new header, and the caller's note.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone)]
 #[repr(C)]
 struct Footer {
     magic: [u8; 8],
     page_size: U32,
     slots: U32,
-    /// Pages whose content in the file may stay; the others are made anew.
+    /// The number of pages whose content in the file may stay; the others are made anew.
     kept: U32,
-    /// Pages that the database has afterwards.
+    /// The number of pages of the resulting database.
     pages: U32,
-    /// The database.
+    /// The signature of the database.
     signature: Signature,
-    /// The checksum of the header that the file had.
+    /// The checksum of the file's former header.
     before: U32,
-    /// Bytes of the note.
+    /// The length of the note in bytes.
     note: U32,
-    /// Of the numbers, the header, the note and the footer up to here.
+    /// The checksum of the numbers, the header, the note and the footer up to here.
     checksum: U64,
 }
 
 const MAGIC: [u8; 8] = *b"ESErcv\x02\0";
 const FOOTER: usize = size_of::<Footer>();
 
-/// Where the journal of a database is, once it is whole.
+/// The path of a database's complete journal.
 fn journal_of(database: &Path) -> PathBuf {
     beside(database, ".recovery-journal")
 }
 
-/// Whether a journal waits to be carried over.
+/// Whether the database has a journal that must be carried out.
 pub(crate) fn exists(database: &Path) -> bool {
     journal_of(database).exists()
 }
 
-/// Writes the journal that makes the pages of `store` and `header` those of the database; `before`
-/// is the header that the file has. Returns how many pages change.
+/// Writes the journal that brings the pages of `store` and `header` into the database; `before` is
+/// the header in the file. Returns the number of changed pages.
 ///
-/// `note` is for whoever carries the journal over: it says what is to be done afterwards.
+/// `note` tells the reader of the journal what to do after the pages are written.
 pub(crate) fn write(
     database: &Path,
     store: &mut PageStore,
@@ -119,7 +119,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// The journal of a database; `None` if there is none.
+    /// Opens the journal of a database; `None` if there is none.
     pub fn open(database: &Path) -> Result<Option<Journal>> {
         let path = journal_of(database);
         let io = Error::io(&path);
@@ -166,29 +166,30 @@ impl Journal {
         }))
     }
 
-    /// The file.
+    /// The path of the journal.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What its writer wants to be done afterwards.
+    /// The writer's note on what to do afterwards.
     pub fn note(&self) -> &[u8] {
         &self.note
     }
 
-    /// The error of a note that says nothing sensible.
+    /// The error for an invalid note.
     pub fn damaged_note(&self, expected: &str) -> Error {
         damaged(&self.path, expected)
     }
 
-    /// Whether the database is as it was when the journal was written, or has its header already.
+    /// Whether the database still has the header from which the journal was written, or already the
+    /// new one.
     pub fn belongs_to(&self, database: &Path) -> Result<bool> {
         let current = DatabaseHeaders::read(database)?.header;
         let is_known = [self.footer.before, self.header.checksum].contains(&current.checksum);
         Ok(current.database_signature == self.footer.signature && is_known)
     }
 
-    /// Carries the pages over into the database, then the header.
+    /// Writes the pages into the database, then the header.
     pub fn carry_over(&mut self, database: &Path) -> Result<()> {
         let write = Error::write(database);
         let file = File::options()
@@ -201,23 +202,23 @@ impl Journal {
         self.header.write_to(&file).map_err(&write)
     }
 
-    /// Removes the journal: all that it says is done.
+    /// Removes the journal, which is carried out.
     pub fn remove(self, database: &Path) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(Error::write(&self.path))?;
         sync_folder(database)
     }
 
-    /// Writes the pages into the database, in its own order, and gives it its size.
+    /// Writes the pages into the database, in file order, and sets its size.
     fn write_pages(&mut self, file: &File, database: &Path) -> Result<()> {
         let write = Error::write(database);
         let (size, pages) = (self.size, self.footer.pages.get());
-        // Pages that were cut off and came back hold nothing of what they once held.
+        // Pages that were cut off and added again must not keep their former content.
         let kept = size.offset_of(self.footer.kept.get().saturating_add(1));
         if file.metadata().map_err(&write)?.len() > kept {
             file.set_len(kept).map_err(&write)?;
         }
         let mut order: Vec<(Pgno, u64)> = self.numbers.iter().copied().zip(0..).collect();
-        // Slots were given out as pages left memory.
+        // Slots are in the order in which pages left memory.
         let is_in_order = order.is_sorted();
         if !is_in_order {
             order.sort_unstable();
@@ -254,7 +255,7 @@ fn damaged(journal: &Path, expected: &str) -> Error {
     }
 }
 
-/// A sum that a torn or mixed-up journal does not get right (FNV-1a).
+/// A checksum that detects a torn or mixed-up journal (FNV-1a).
 fn sum(end: &[u8], footer: &Footer) -> u64 {
     let footer = &footer.as_bytes()[..FOOTER - 8];
     (end.iter().chain(footer)).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {

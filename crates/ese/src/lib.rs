@@ -1,4 +1,4 @@
-//! The Extensible Storage Engine's files, read and checked outside Windows.
+//! Reads and checks the files of the Extensible Storage Engine outside Windows.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -18,29 +18,29 @@
 //! # Ok::<(), ese::Error>(())
 //! ```
 //!
-//! | module | what it knows |
+//! | module | contents |
 //! | --- | --- |
 //! | [`checksum`] | checksums of pages and headers: verify, compute |
-//! | [`header`] | database, log, checkpoint and flush map headers, the patch page of a streaming backup; what kind of file is this |
-//! | [`verify`] | every page of a database file, as its bytes pass by or from disk |
-//! | [`flush_map`] | the map beside a database that tells writes that the disk lost |
-//! | [`log_set`] | the logs of a folder by name and generation, and which of them a database needs |
+//! | [`header`] | headers of databases, logs, checkpoints, flush maps; patch pages; file kinds |
+//! | [`verify`] | verification of every page of a database, from a stream or a file |
+//! | [`flush_map`] | flush maps, which detect lost writes |
+//! | [`log_set`] | the logs of a folder, and those that a database needs |
 //! | [`log`] | the content of transaction logs |
-//! | [`page`] | the inside of a page: header, tags, nodes, keys |
-//! | [`page_file`] | the pages of an open file by number, and which of them are kept |
+//! | [`page`] | the contents of a page: header, tags, nodes, keys |
+//! | [`page_file`] | the pages of an open file by number, and the cache that holds them |
 //! | [`tree`] | trees of pages, and cursors over their nodes |
 //! | [`catalog`] | tables, columns and indices |
 //! | [`record`] | the values of a row in the data of a node |
-//! | [`long_value`], [`compression`] | values that lie apart from their row, and how values are compressed |
-//! | [`recovery`] | a dirty database and its logs become a clean database |
+//! | [`long_value`], [`compression`] | values stored outside their row; compressed values |
+//! | [`recovery`] | recovery of a dirty database with its logs |
 //! | [`database`], [`rows`] | a database open for reading: rows and index entries by cursor |
 //! | [`keys`] | keys from values, for seeking in indices |
-//! | [`space`] | how many pages a table owns and has available |
-//! | [`structure`] | whether all that a database holds fits together: trees, space, catalog, long values, indices |
-//! | [`dump`] | everything that a database holds, as JSON lines |
+//! | [`space`] | owned and available pages of a table |
+//! | [`structure`] | consistency of a database: trees, space, catalog, long values, indices |
+//! | [`dump`] | the contents of a database as JSON lines |
 //!
-//! [`Database`] is where reading begins. Damage is an [`Error`] or a finding that names file,
-//! offset, structure, what was expected and what was found.
+//! Start with [`Database`]. Damage is reported as an [`Error`] or a finding with the file, the
+//! offset, the structure, and the expected and actual content.
 #![deny(unsafe_code)]
 
 pub mod catalog;

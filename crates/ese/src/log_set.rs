@@ -1,10 +1,10 @@
-//! The logs of a folder, and which of them a database needs.
+//! The logs of a folder, and those that a database needs.
 //!
 //! The engine names logs by a base name (`edb`), the generation in five or eight upper-case
 //! hexadecimal digits, and an extension (`.log`, or `.jtx` in some products): `edb00001.log` ...
-//! `edbFFFFF.log`, `edb00000001.log`. The log in use has no number: `edb.log`. `edbtmp.log` is the
-//! next one being made, `edbres00001.jrs` keeps space for a full disk. Source: the engine's
-//! `logstream.cxx` and `daeconst.hxx`.
+//! `edbFFFFF.log`, `edb00000001.log`. The current log has no number: `edb.log`. `edbtmp.log` is the
+//! next one in preparation, and `edbres00001.jrs` reserves space for a full disk. Source: the
+//! engine's `logstream.cxx` and `daeconst.hxx`.
 
 use crate::header::{Checkpoint, DatabaseHeader, LogHeader, PatchHeader, Signature};
 use crate::log::LogKind;
@@ -13,21 +13,21 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// What a file name says about a log.
+/// The role of a log by its file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LogName {
-    /// `edb.log`: the log in use.
+    /// `edb.log`: the current log.
     Current,
     /// `edb00001.log`: a finished log.
     Numbered {
         /// The generation.
         generation: u32,
-        /// Five or eight.
+        /// The number of digits, five or eight.
         digits: usize,
     },
     /// `edbtmp.log`: the next log, not yet in use.
     Temporary,
-    /// `edbres00001.jrs`: space kept for a full disk; holds nothing.
+    /// `edbres00001.jrs`: reserved space for a full disk, without content.
     Reserved {
         /// The number of the file.
         number: u32,
@@ -35,8 +35,7 @@ pub enum LogName {
 }
 
 impl LogName {
-    /// What `file_name` is among the logs with this base name; `None` for other files. Case does
-    /// not matter.
+    /// Parses the name of a log with this base name; `None` for other files. Ignores case.
     pub fn parse(file_name: &str, base: &str) -> Option<LogName> {
         let (stem, extension) = file_name.rsplit_once('.')?;
         let (start, rest) = stem.split_at_checked(base.len())?;
@@ -60,7 +59,8 @@ impl LogName {
         }
     }
 
-    /// The file's name, with `extension` (`log` or `jtx`) where it may be either.
+    /// The file name, with the given `extension` (`log` or `jtx`) if the kind of log may have
+    /// either.
     pub fn file_name(&self, base: &str, extension: &str) -> String {
         match self {
             LogName::Current => format!("{base}.{extension}"),
@@ -73,8 +73,8 @@ impl LogName {
     }
 }
 
-/// What the names of logs may start with if one of them has this name, the likeliest first: `edb`
-/// for `edb00001.log`. A base name may end in digits itself, as `E00` does.
+/// The possible base names of a log with this name, the likeliest first: `edb` for `edb00001.log`.
+/// A base name may itself end in digits, as `E00` does.
 pub fn base_names(file_name: &str) -> Vec<String> {
     const USUAL_LENGTH: usize = 3;
     let Some((stem, extension)) = file_name.rsplit_once('.') else {
@@ -91,7 +91,7 @@ pub fn base_names(file_name: &str) -> Vec<String> {
         .collect();
     if names.is_empty() {
         names.push(match stem.len().checked_sub("tmp".len()) {
-            // The next log being made, not one of the base name `edbtmp`.
+            // The next log in preparation, not one of the base name `edbtmp`.
             Some(at @ 1..)
                 if stem
                     .get(at..)
@@ -112,19 +112,19 @@ fn hexadecimal(text: &str) -> Option<u32> {
     is_number.then(|| u32::from_str_radix(text, 16).ok())?
 }
 
-/// A log that was found in a folder.
+/// A log in a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogFile {
-    /// Where it lies.
+    /// The path.
     pub path: PathBuf,
-    /// What its name says.
+    /// The role by its name.
     pub name: LogName,
-    /// What its header says.
+    /// The header.
     pub header: LogHeader,
 }
 
 impl LogFile {
-    /// Which rules the log must meet.
+    /// The rules that the log must meet.
     pub fn kind(&self) -> LogKind {
         match self.name {
             LogName::Current => LogKind::Current,
@@ -141,14 +141,14 @@ impl LogFile {
 /// The logs of one folder with one base name.
 #[derive(Debug, Default)]
 pub struct LogSet {
-    /// Finished logs and the one in use, by generation.
+    /// Finished logs and the current one, by generation.
     pub logs: Vec<LogFile>,
     /// Logs whose header is damaged or contradicts the file's name.
     pub unusable: Vec<Error>,
 }
 
 impl LogSet {
-    /// The log in use, such as `edb.log`; `None` in a copy of a directory, whose logs all have
+    /// The current log, such as `edb.log`; `None` in a copy of a directory, whose logs all have
     /// numbers.
     pub fn current(&self) -> Option<&LogFile> {
         self.logs.iter().find(|log| log.name == LogName::Current)
@@ -157,8 +157,9 @@ impl LogSet {
     /// Lists the logs in `folder` with this base name, such as `edb`, and reads their headers.
     ///
     /// # Errors
-    /// [`Error::Io`] where the folder or a file cannot be read. A damaged log, or a pipe or device
-    /// of its name, is no error here; it is listed as unusable, and missing where it is required.
+    /// [`Error::Io`] if the folder or a file cannot be read. A damaged log, or a pipe or device
+    /// with a log's name, is no error; it is listed as unusable, and counts as missing if it is
+    /// required.
     pub fn in_folder(folder: &Path, base: &str) -> Result<LogSet> {
         let io = Error::io(folder);
         let mut set = LogSet::default();
@@ -178,9 +179,9 @@ impl LogSet {
         Ok(set)
     }
 
-    /// The logs in `folder` by base name, those with the most logs of this sequence first. A file
-    /// that may belong to several base names is listed once more only if that name has others of
-    /// its own.
+    /// Lists the logs in `folder` by base name, the base name with the most logs of this sequence
+    /// first. A file that fits several base names is listed again only if that name has other files
+    /// of its own.
     ///
     /// # Errors
     /// Those of [`in_folder`](Self::in_folder).
@@ -206,7 +207,7 @@ impl LogSet {
         sets.retain(|(_, set)| {
             let logs = set.logs.iter().map(|log| log.path.clone());
             let unusable = set.unusable.iter().map(|error| error.file().to_path_buf());
-            // All are looked at, so that all count as listed.
+            // Counts them, so that all are marked as listed.
             logs.chain(unusable)
                 .filter(|path| listed.insert(path.clone()))
                 .count()
@@ -215,12 +216,12 @@ impl LogSet {
         Ok(sets)
     }
 
-    /// The logs that belong to a sequence.
+    /// The logs of a sequence.
     pub fn of_sequence(&self, sequence: &Signature) -> impl Iterator<Item = &LogFile> {
         (self.logs.iter()).filter(move |log| log.header.log_signature == *sequence)
     }
 
-    /// The logs that belong to another sequence: those of another database, or from before its logs
+    /// The logs of other sequences: those of other databases, or from before the database's logs
     /// began anew.
     pub fn foreign(&self, sequence: &Signature) -> impl Iterator<Item = &LogFile> {
         (self.logs.iter()).filter(move |log| log.header.log_signature != *sequence)
@@ -257,7 +258,7 @@ impl LogSet {
             .find(|log| log.header.log_signature == *sequence)
     }
 
-    /// The generations of `wanted` that are not here, as ranges, lowest first.
+    /// The missing generations of `wanted`, as ranges, lowest first.
     pub fn missing(
         &self,
         wanted: RangeInclusive<u32>,
@@ -284,29 +285,27 @@ impl LogSet {
 /// The logs that a dirty database needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequiredLogs {
-    /// The sequence that the logs belong to.
+    /// The sequence of the logs.
     pub sequence: Signature,
     /// The first log that recovery needs.
     pub lowest: u32,
-    /// The last log that recovery needs: without it the database stays dirty for good.
+    /// The last log that recovery needs; without it the database cannot become consistent.
     pub highest: u32,
-    /// The last log with committed changes: without the logs up to here, committed changes are
-    /// lost. Never below `highest`.
+    /// The last log with committed changes; without the logs up to here these are lost. Never below
+    /// `highest`.
     pub committed: u32,
-    /// Where the checkpoint lets recovery start, if a checkpoint of the same sequence was given and
-    /// lies lower than `lowest`. The engine replays from there if the logs are there, so they are
-    /// not to be deleted.
+    /// The generation of the checkpoint, if one of the same sequence was given and is below
+    /// `lowest`. The engine replays from there if the logs exist, so they must not be deleted.
     pub checkpoint: Option<u32>,
 }
 
 impl RequiredLogs {
-    /// What the database needs; `None` for one that was shut down cleanly.
+    /// Determines the logs that the database needs; `None` if it was shut down cleanly.
     ///
-    /// `patch` is the page that ends a streaming backup, `checkpoint` the checkpoint that lies
-    /// beside the logs.
+    /// `patch` is the last page of a streaming backup, `checkpoint` the checkpoint beside the logs.
     ///
     /// # Errors
-    /// [`crate::header::Fault`] for a patch page of another backup.
+    /// [`crate::header::Fault`] if the patch page is that of another backup.
     pub fn of(
         header: &DatabaseHeader,
         patch: Option<&PatchHeader>,
@@ -334,8 +333,7 @@ impl RequiredLogs {
         }))
     }
 
-    /// The generations that recovery cannot do without. Empty where the header asks for none
-    /// (`lowest` is 0).
+    /// The generations that recovery needs. Empty if the header requires none (`lowest` is 0).
     pub fn required(&self) -> RangeInclusive<u32> {
         match self.lowest {
             0 => RangeInclusive::new(1, 0),
@@ -343,7 +341,7 @@ impl RequiredLogs {
         }
     }
 
-    /// The generations that bring back every committed change.
+    /// The generations that hold every committed change.
     pub fn complete(&self) -> RangeInclusive<u32> {
         match self.lowest {
             0 => RangeInclusive::new(1, 0),
@@ -351,7 +349,7 @@ impl RequiredLogs {
         }
     }
 
-    /// The first generation that must not be deleted.
+    /// The first generation that must be kept.
     pub fn first_kept(&self) -> u32 {
         self.checkpoint.unwrap_or(self.lowest)
     }

@@ -1,14 +1,15 @@
-//! The one rule of what is said about stored content: its length, and nothing more.
+//! The rule for reports on stored content: only its length is shown.
 //!
-//! Keys, bookmarks, values and what log records carry may be passwords and keys: the log of a
-//! directory repeats every secret that was changed, and damage can put the bytes of one where a key
-//! should be. So whatever this crate lists, finds or refuses names places and lengths, and no byte
-//! of content, nor a hash of it, which for a short secret is as good. [`dump`](crate::dump) alone
-//! writes values, since that is what it is for; its caller names those that it must not.
+//! Keys, bookmarks, values and the content of log records may be passwords and keys: the log of a
+//! directory repeats every changed secret, and damage can put a secret's bytes in the place of a
+//! key. So the crate's listings, findings and errors show places and lengths, but no byte of
+//! content and no hash of it, since the hash of a short secret can be guessed. Only
+//! [`dump`](crate::dump) writes values, as its purpose requires; its caller names those to leave
+//! out.
 
 use std::fmt;
 
-/// Stored content of this many bytes, shown as `<24 bytes>`.
+/// The length of stored content, in bytes, shown as `<24 bytes>`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Redacted(pub usize);
 

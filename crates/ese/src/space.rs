@@ -1,11 +1,11 @@
-//! How many pages a tree owns, and how many of those it has available.
+//! The owned and available pages of a tree.
 
 use crate::database::Database;
 use crate::page::{ExtentNode, Extents, Fault, Pgno};
 use crate::tree::TreeId;
 use crate::{Error, Result};
 
-/// The tree that all space comes from: its owned pages are those of the whole database.
+/// The tree at the root of all space: its owned pages are those of the whole database.
 pub const DATABASE_ROOT: TreeId = TreeId { root: 1, objid: 1 };
 
 /// The space of a tree, in pages.
@@ -13,7 +13,7 @@ pub const DATABASE_ROOT: TreeId = TreeId { root: 1, objid: 1 };
 pub struct TreeSpace {
     /// Pages that the tree owns. A table's include those of its indices and long values.
     pub owned: u64,
-    /// Pages among them that nothing uses.
+    /// Unused pages among them.
     pub available: u64,
 }
 

@@ -1,16 +1,15 @@
-//! What logs and checkpoints remember of the engine's settings and of the databases that were in
-//! use.
+//! The engine's settings and the attached databases in logs and checkpoints.
 
 use super::values::text;
 use super::{DbTime, Lgpos, Signature};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes that a log or checkpoint keeps for attachments.
+/// The size of the attachment area of a log or checkpoint, in bytes.
 pub(super) const ATTACHMENT_AREA: usize = 2048;
 
-/// The engine's settings when the log or checkpoint was written (`DBMS_PARAM`); for people, not for
-/// recovery.
+/// The engine's settings when the log or checkpoint was written (`DBMS_PARAM`); informative, not
+/// used by recovery.
 #[derive(Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[allow(missing_docs)] // named as in `esentutl /ml`
@@ -24,7 +23,7 @@ pub struct EngineParameters {
     pub version_pages: U32,
     pub cursors: U32,
     pub log_buffers: U32,
-    /// Size of a log file, in sectors.
+    /// The size of a log file, in sectors.
     pub log_sectors: U32,
     pub cache_size: U32,
     reserved: [u8; 16],
@@ -59,24 +58,24 @@ impl std::fmt::Debug for EngineParameters {
     }
 }
 
-/// A database that was in use when the log or checkpoint was written (`ATTACHINFO`).
+/// A database that was attached when the log or checkpoint was written (`ATTACHINFO`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attachment {
     /// The database's number in log records.
     pub database_id: u8,
-    /// The database's clock then.
+    /// The database's DBTIME at that time.
     pub dbtime: DbTime,
-    /// The last object id given out.
+    /// The highest OBJID in use.
     pub last_object_id: u32,
     /// The size limit in pages; 0: none.
     pub size_limit: u32,
-    /// Where the database was attached.
+    /// The position of the attachment.
     pub attach: Lgpos,
-    /// Where the database was last consistent.
+    /// The position at which the database was last consistent.
     pub consistent: Lgpos,
-    /// The database.
+    /// The signature of the database.
     pub database_signature: Signature,
-    /// The database's path, as the engine knew it.
+    /// The path of the database on the server.
     pub path: String,
 }
 
@@ -96,8 +95,8 @@ struct Fixed {
 
 const UNICODE_NAMES: u8 = 0x20;
 
-/// The attachments of a log or checkpoint. The list ends at a zero byte, or where an entry does not
-/// fit.
+/// Reads the attachments of a log or checkpoint. The list ends at a zero byte, or at an entry that
+/// does not fit.
 pub(super) fn attachments(mut area: &[u8]) -> Vec<Attachment> {
     let mut list = Vec::new();
     while area.first().is_some_and(|database_id| *database_id != 0) {

@@ -1,11 +1,11 @@
-//! What headers tell about backups.
+//! Backups as recorded in headers.
 
 use super::{Lgpos, LogTime};
 use std::fmt;
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// One backup: where in the logs it was marked, and the logs that belong to it (`BKINFO`).
+/// A backup: the position of its mark in the logs, and its logs (`BKINFO`).
 #[derive(
     Debug,
     Clone,
@@ -21,9 +21,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 )]
 #[repr(C)]
 pub struct BackupInfo {
-    /// The log position that names the backup.
+    /// The log position that identifies the backup.
     pub mark: Lgpos,
-    /// When it was marked.
+    /// The time of the mark.
     pub mark_time: LogTime,
     /// The first log of the set.
     pub low: U32,
@@ -31,7 +31,7 @@ pub struct BackupInfo {
     pub high: U32,
 }
 
-/// How a backup was made.
+/// The method of a backup.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]

@@ -1,4 +1,4 @@
-//! The checkpoint file: from where in the logs recovery starts.
+//! The checkpoint file: the position in the logs where recovery starts.
 
 use super::attachment::{ATTACHMENT_AREA, attachments};
 use super::{
@@ -10,14 +10,14 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 const STRUCTURE: &str = "checkpoint";
-/// The file type of a checkpoint; engines before Windows Server 2003 left zero there.
+/// The file types of a checkpoint; engines before Windows Server 2003 wrote zero.
 const FILE_TYPE_CHECKPOINT: [u32; 2] = [4, 0];
 
-/// A checkpoint, as it lies in the file (`CHECKPOINT`, 4096 bytes, written twice).
+/// A checkpoint, in its form in the file (`CHECKPOINT`, 4096 bytes, written twice).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Checkpoint {
-    /// Over 4096 bytes.
+    /// The checksum over 4096 bytes.
     pub checksum: U32,
     /// The checkpoint of the last full backup.
     pub last_full_backup_checkpoint: Lgpos,
@@ -27,23 +27,23 @@ pub struct Checkpoint {
     pub log_signature: Signature,
     /// The engine's settings.
     pub parameters: EngineParameters,
-    /// The last full backup.
+    /// The position of the last full backup.
     pub full_backup: Lgpos,
-    /// When it was.
+    /// The time of the last full backup.
     pub full_backup_time: LogTime,
-    /// The last incremental backup.
+    /// The position of the last incremental backup.
     pub incremental_backup: Lgpos,
-    /// When it was.
+    /// The time of the last incremental backup.
     pub incremental_backup_time: LogTime,
-    /// Bit 0: the list of attachments is there.
+    /// Bit 0: the list of attachments is present.
     pub version: u8,
-    /// Replaying from here makes the databases consistent.
+    /// Replay from this position makes the databases consistent.
     pub database_consistency: Lgpos,
-    /// Not used.
+    /// Unused.
     pub reserved: [u8; 11],
     /// 4: a checkpoint.
     pub file_type: U32,
-    /// Not used.
+    /// Unused.
     pub reserved_2: [u8; 8],
     attachments: [u8; ATTACHMENT_AREA],
 }
@@ -51,7 +51,8 @@ pub struct Checkpoint {
 const _: () = assert!(std::mem::offset_of!(Checkpoint, file_type) == FILE_TYPE);
 
 impl Checkpoint {
-    /// Reads a checkpoint file's content: the first copy, or the second where the first is damaged.
+    /// Parses the content of a checkpoint file: the first copy, or the second if the first is
+    /// damaged.
     pub fn parse(file: &[u8]) -> Result<Checkpoint, Fault> {
         Checkpoint::parse_copy(file).or_else(|fault| {
             let second = file.get(FIXED_HEADER..).unwrap_or_default();
@@ -83,7 +84,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// The databases in use.
+    /// The attached databases.
     pub fn attachments(&self) -> Vec<Attachment> {
         match self.version & 1 {
             0 => Vec::new(),

@@ -11,28 +11,28 @@ use std::path::Path;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// The page sizes that databases have had, in bytes. 2 KiB was given up after Windows 8.1.
+/// The page sizes of databases, in bytes. 2 KiB was dropped after Windows 8.1.
 pub(super) const PAGE_SIZES: [usize; 5] = [2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10];
 
-/// The newest incompatible format update that is known here (engine format version 9600).
+/// The newest incompatible format update known here (engine format version 9600).
 pub const NEWEST_UPDATE_MAJOR: u32 = 290;
 
 const STRUCTURE: &str = "database header";
 const MAGIC: u32 = 0x89ab_cdef;
 const VERSION: u32 = 0x620;
-/// The file type of a database; engines before Windows Server 2003 left zero there.
+/// The file types of a database; engines before Windows Server 2003 wrote zero.
 const FILE_TYPE_DATABASE: [u32; 2] = [1, 0];
 
-/// The database header, as it lies in the file (`DBFILEHDR`, 748 bytes; zeros follow up to the
+/// The database header, in its form in the file (`DBFILEHDR`, 748 bytes; zeros follow up to the
 /// page's end).
 ///
-/// Generations are numbers of logs; 0 means none. Fields carry the names that administrators know
+/// Generations are numbers of logs; 0 means none. Fields have the names that administrators know
 /// from `esentutl /mh` (see [`DatabaseHeader::listing`]).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[allow(missing_docs)] // what needs words has them
 pub struct DatabaseHeader {
-    /// Over the whole page.
+    /// The checksum over the whole page.
     pub checksum: U32,
     /// `0x89abcdef`.
     pub magic: U32,
@@ -44,7 +44,7 @@ pub struct DatabaseHeader {
     pub database_signature: Signature,
     /// See [`DatabaseHeader::state`].
     pub state: U32,
-    /// Where the logs stood at the last clean shutdown; none while the database is in use.
+    /// The log position of the last clean shutdown; none while the database is attached.
     pub last_consistent: Lgpos,
     pub last_consistent_time: LogTime,
     pub last_attach_time: LogTime,
@@ -53,11 +53,11 @@ pub struct DatabaseHeader {
     pub last_detach: Lgpos,
     /// The database's number in log records.
     pub database_id: U32,
-    /// The sequence of logs that the database belongs to.
+    /// The sequence of the database's logs.
     pub log_signature: Signature,
     pub previous_full_backup: BackupInfo,
     pub previous_incremental_backup: BackupInfo,
-    /// Set in the copy that a streaming backup reads, so that a restored database is known as such.
+    /// Set in the copy of a streaming backup, and so the mark of a restored database.
     pub current_full_backup: BackupInfo,
     /// Bit 0: there is no shadow header. See [`DatabaseHeader::is_shadowed`].
     pub flags: U32,
@@ -68,11 +68,11 @@ pub struct DatabaseHeader {
     pub os_service_pack: U32,
     /// The incompatible part of the format revision: 0x620,20 is Windows Server 2016.
     pub update_major: U32,
-    /// In bytes; 0 stands for 4096. See [`DatabaseHeader::page_size`].
+    /// In bytes; 0 means 4096. See [`DatabaseHeader::page_size`].
     pub page_size_field: U32,
     pub repair_count: U32,
     pub repair_time: LogTime,
-    /// Once the signature of a streaming file.
+    /// Formerly the signature of a streaming file.
     pub reserved_signature: [u8; 28],
     pub scrub_dbtime: DbTime,
     pub scrub_time: LogTime,
@@ -84,7 +84,7 @@ pub struct DatabaseHeader {
     pub current_shadow_copy: BackupInfo,
     pub created_version: U32,
     pub created_update: U32,
-    /// Creation time of the log `max_committed`.
+    /// The creation time of the log `max_committed`.
     pub max_committed_time: LogTime,
     pub previous_full_backup_kind: BackupKind,
     pub previous_incremental_backup_kind: BackupKind,
@@ -114,7 +114,7 @@ pub struct DatabaseHeader {
     pub maintenance_finish_time: LogTime,
     pub maintenance_start_time: LogTime,
     pub highest_continuous_maintenance_page: U32,
-    /// The log that an interrupted recovery was replaying.
+    /// The log in replay when a recovery was interrupted.
     pub recovering: U32,
     pub extend_count: U32,
     pub extend_time: LogTime,
@@ -126,12 +126,11 @@ pub struct DatabaseHeader {
     pub header_flush_signature: Signature,
     pub flush_map_flush_signature: Signature,
     /// The first log needed to make the database consistent; `min_required` may be lower, for the
-    /// flush map's sake.
+    /// flush map.
     pub min_consistent: U32,
     /// The compatible part of the format revision.
     pub update_minor: U32,
-    /// The newest engine format version that ever attached the database; informs, restricts
-    /// nothing.
+    /// The newest engine format version that attached the database; informative only.
     pub newest_engine_format: U32,
     pub highest_maintenance_page: U32,
     pub last_resize: Lgpos,
@@ -139,9 +138,9 @@ pub struct DatabaseHeader {
     pub file_type: U32,
     pub reserved_2: u8,
     pub max_required_time: LogTime,
-    /// The value of `min_consistent` before recovery lowered it; 0 if it did not.
+    /// The value of `min_consistent` before recovery lowered it; 0 if unchanged.
     pub min_consistent_before_redo: U32,
-    /// The value of `min_required` before recovery lowered it; 0 if it did not.
+    /// The value of `min_required` before recovery lowered it; 0 if unchanged.
     pub min_required_before_redo: U32,
     pub revert_snapshot_flush_signature: Signature,
     pub revert_count: U32,
@@ -154,21 +153,21 @@ pub struct DatabaseHeader {
 const _: () = assert!(size_of::<DatabaseHeader>() == 748);
 const _: () = assert!(std::mem::offset_of!(DatabaseHeader, file_type) == FILE_TYPE);
 
-/// What shape the database was left in.
+/// The state of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // named as the engine names them
 pub enum DatabaseState {
     JustCreated,
-    /// In use, or left without a shutdown: recovery must run, with the required logs.
+    /// Attached, or left without a shutdown: needs recovery with the required logs.
     DirtyShutdown,
-    /// Whole without any log.
+    /// Consistent without any log.
     CleanShutdown,
     BeingConverted,
     ForceDetach,
     IncrementalReseedInProgress,
     DirtyAndPatchedShutdown,
     RevertInProgress,
-    /// No state that the engine knows.
+    /// A state that the engine does not know.
     Illegal(u32),
 }
 
@@ -188,37 +187,36 @@ impl fmt::Display for DatabaseState {
     }
 }
 
-/// Which of the two copies of the header are sound.
+/// The sound copies of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderCopies {
-    /// Both, and they are the same.
+    /// Both, with the same content.
     Identical,
-    /// Both, but they differ: the engine was stopped between the two writes, or a backup stamped
+    /// Both, with different content: the engine stopped between the two writes, or a backup changed
     /// the first.
     Differ,
     /// Only the primary.
     ShadowBad,
-    /// Only the shadow: the write of the primary was cut short.
+    /// Only the shadow: the write of the primary was torn.
     PrimaryBad,
 }
 
-/// The header to go by, and how its two copies fare.
+/// The valid header, and the state of its two copies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatabaseHeaders {
-    /// The primary, or the shadow where the primary is damaged.
+    /// The primary, or the shadow if the primary is damaged.
     pub header: DatabaseHeader,
     /// Which copies are sound.
     pub copies: HeaderCopies,
-    /// What is wrong with the damaged copy, if one is.
+    /// The fault of the damaged copy, if any.
     pub fault: Option<Fault>,
 }
 
 impl DatabaseHeaders {
-    /// Reads both copies from the start of a database file: give it 64 KiB, or the whole of a
-    /// shorter file.
+    /// Reads both copies from the start of a database file: 64 KiB, or the whole of a shorter file.
     ///
-    /// As the engine does: the primary counts if it is sound, else the shadow, looked for at every
-    /// page size.
+    /// Like the engine, uses the primary if it is sound, else the shadow, which is searched for at
+    /// every page size.
     pub fn parse(start: &[u8]) -> Result<DatabaseHeaders, Fault> {
         let primary_fault = match DatabaseHeader::parse(start) {
             Ok(header) => return Ok(DatabaseHeaders::with_primary(header, start)),
@@ -245,7 +243,7 @@ impl DatabaseHeaders {
         DatabaseHeaders::parse(&start).map_err(|fault| fault.in_file(path))
     }
 
-    /// How many bytes from the start of the file hold both copies at any page size.
+    /// The number of bytes from the start of the file that hold both copies at any page size.
     pub const START: usize = 64 << 10;
 
     fn with_primary(header: DatabaseHeader, start: &[u8]) -> DatabaseHeaders {
@@ -309,7 +307,7 @@ impl DatabaseHeader {
         Ok(header)
     }
 
-    /// The page as it is to be written: the fields, zeros, and the checksum.
+    /// The page to write: the fields, zeros, and the checksum.
     pub fn to_page(&self) -> Vec<u8> {
         let mut page = self.as_bytes().to_vec();
         page.resize(self.page_size().bytes(), 0);
@@ -323,7 +321,7 @@ impl DatabaseHeader {
         self.valid_page_size().unwrap_or(PageSize::DEFAULT)
     }
 
-    /// `None` where the field holds no page size; then the header is damaged.
+    /// `None` for an invalid page size, which means that the header is damaged.
     fn valid_page_size(&self) -> Option<PageSize> {
         match self.page_size_field.get() {
             0 => Some(PageSize::DEFAULT),
@@ -331,7 +329,7 @@ impl DatabaseHeader {
         }
     }
 
-    /// What shape the database was left in.
+    /// The state of the database.
     pub fn state(&self) -> DatabaseState {
         match self.state.get() {
             1 => DatabaseState::JustCreated,
@@ -346,15 +344,14 @@ impl DatabaseHeader {
         }
     }
 
-    /// Whether this is the engine's temporary database: it belongs to no logs, its pages carry no
-    /// checksums, and the engine throws it away when it starts.
+    /// Whether this is the engine's temporary database: it belongs to no logs, its pages have no
+    /// checksums, and the engine deletes it when it starts.
     pub fn is_temporary(&self) -> bool {
         self.state() == DatabaseState::JustCreated && !self.log_signature.is_set()
     }
 
-    /// Why no engine would take the database for one that it can open or recover, by its state;
-    /// `None` for the states of everyday life. The engine's integrity check calls such a database
-    /// corrupted.
+    /// The reason why the engine would neither open nor recover the database, by its state; `None`
+    /// for ordinary states. The engine's integrity check reports such a database as corrupted.
     pub fn bad_state(&self) -> Option<String> {
         let state = self.state();
         let why = match state {
@@ -371,8 +368,8 @@ impl DatabaseHeader {
         Some(format!("{state}: {why}"))
     }
 
-    /// The format in words, where it is newer than the newest that is known here: what is new in it
-    /// is not understood.
+    /// A description of the format if it is newer than the newest known here; its new features are
+    /// not supported.
     pub fn newer_format(&self) -> Option<String> {
         let update = self.update_major.get();
         (update > NEWEST_UPDATE_MAJOR).then(|| {
@@ -383,7 +380,7 @@ impl DatabaseHeader {
         })
     }
 
-    /// Whether the database is whole without its logs.
+    /// Whether the database is consistent without its logs.
     pub fn is_clean(&self) -> bool {
         self.state() == DatabaseState::CleanShutdown
     }
@@ -393,8 +390,8 @@ impl DatabaseHeader {
         self.flags.get() & 1 == 0
     }
 
-    /// Whether this is the copy that a streaming backup read, whose last page (the
-    /// [`PatchHeader`](super::PatchHeader)) was not yet taken over into this header.
+    /// Whether this is the copy of a streaming backup whose last page (the
+    /// [`PatchHeader`](super::PatchHeader)) is not yet applied to this header.
     pub fn awaits_patch(&self) -> bool {
         self.current_full_backup.low != 0 && self.current_full_backup.high == 0
     }

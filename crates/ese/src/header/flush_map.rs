@@ -4,19 +4,19 @@ use super::{FILE_TYPE, Fault, LogTime, Signature, check_checksum, first_bytes};
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes of a page of a flush map, whatever the database's page size.
+/// The page size of a flush map in bytes, for any page size of the database.
 pub const FLUSH_MAP_PAGE: usize = 8192;
 
 const STRUCTURE: &str = "flush map header";
 const FILE_TYPE_FLUSH_MAP: u32 = 7;
 const VERSION_MAJOR: u32 = 3;
 
-/// The header of a flush map, as it lies in the file (`FMFILEHDR`, 671 bytes; zeros follow up to 8
+/// The header of a flush map, in its form in the file (`FMFILEHDR`, 671 bytes; zeros follow up to 8
 /// KiB).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct FlushMapHeader {
-    /// Over the whole page of 8 KiB.
+    /// The checksum over the whole page of 8 KiB.
     pub checksum: U32,
     /// 3.
     pub version_major: U32,
@@ -24,29 +24,29 @@ pub struct FlushMapHeader {
     pub update_major: U32,
     /// The compatible part of the format revision.
     pub update_minor: U32,
-    /// Not used.
+    /// Unused.
     pub reserved: [u8; 20],
     /// Bit 0: closed after the last change. See [`FlushMapHeader::is_clean`].
     pub flags: U32,
-    /// When the map was created.
+    /// The creation time of the map.
     pub created: LogTime,
-    /// When it was last put to use.
+    /// The time of the last attachment.
     pub attached: LogTime,
-    /// When it was last closed.
+    /// The time of the last detachment.
     pub detached: LogTime,
     /// The first log needed to rebuild the map after a crash.
     pub min_required: U32,
-    /// What `min_required` will be when the flush that is under way is done; else 0.
+    /// The value of `min_required` after the current flush; 0 if there is none.
     pub next_min_required: U32,
-    /// When the last flush of the whole map began.
+    /// The start time of the last flush of the whole map.
     pub flush_started: LogTime,
-    /// When the last flush of the whole map ended.
+    /// The end time of the last flush of the whole map.
     pub flush_completed: LogTime,
-    /// Agrees with the database header's `header_flush_signature`.
+    /// Equal to the database header's `header_flush_signature`.
     pub database_flush_signature: Signature,
-    /// Agrees with the database header's `flush_map_flush_signature`.
+    /// Equal to the database header's `flush_map_flush_signature`.
     pub flush_map_flush_signature: Signature,
-    /// Not used.
+    /// Unused.
     pub reserved_2: [u8; 523],
     /// 7: a flush map.
     pub file_type: U32,
@@ -55,7 +55,7 @@ pub struct FlushMapHeader {
 const _: () = assert!(std::mem::offset_of!(FlushMapHeader, file_type) == FILE_TYPE);
 
 impl FlushMapHeader {
-    /// Reads the header from the start of a flush map: give it 8 KiB or more.
+    /// Reads the header from the start of a flush map, 8 KiB or more.
     pub fn parse(start: &[u8]) -> Result<FlushMapHeader, Fault> {
         let page = first_bytes(STRUCTURE, start, FLUSH_MAP_PAGE)?;
         let Ok((header, _)) = FlushMapHeader::read_from_prefix(page) else {

@@ -1,4 +1,4 @@
-//! What kind of file is this?
+//! Detection of file kinds.
 
 use super::database::PAGE_SIZES;
 use super::{DatabaseHeaders, FILE_TYPE, FIXED_HEADER, read_start};
@@ -14,21 +14,22 @@ pub enum FileKind {
     Log,
     /// A checkpoint, such as `edb.chk`.
     Checkpoint,
-    /// A flush map, which tells lost writes, such as `ntds.jfm`.
+    /// A flush map, which detects lost writes, such as `ntds.jfm`.
     FlushMap,
-    /// Space kept for a full disk: `edbres00001.jrs`, of old `res1.log`. Holds nothing.
+    /// Reserved space for a full disk, without content: `edbres00001.jrs`; in old engines
+    /// `res1.log`.
     ReservedLog,
-    /// The next log, not yet in use: `edbtmp.log`. Holds nothing.
+    /// The next log in preparation, without content: `edbtmp.log`.
     TemporaryLog,
-    /// What old engines wrote beside a streaming backup's database: `ntds.pat`.
+    /// The patch file of old engines, beside the database of a streaming backup: `ntds.pat`.
     PatchFile,
-    /// Nothing known.
+    /// An unknown file.
     Unknown,
 }
 
 impl FileKind {
-    /// Reads the start of a file and goes by it and by the file's name: reserved and temporary logs
-    /// may hold anything.
+    /// Determines the kind by the start of a file and by its name: reserved and temporary logs may
+    /// hold anything.
     pub fn of_file(path: &Path) -> crate::Result<FileKind> {
         let start = read_start(path, DatabaseHeaders::START as u64)?;
         let name = path.file_name().and_then(|name| name.to_str());
@@ -37,7 +38,7 @@ impl FileKind {
             .unwrap_or_else(|| FileKind::of(&start)))
     }
 
-    /// The kinds that the content does not tell.
+    /// The kinds that only the name shows.
     fn of_name(name: &str) -> Option<FileKind> {
         let name = name.to_ascii_lowercase();
         let (stem, extension) = name.rsplit_once('.')?;
@@ -50,8 +51,8 @@ impl FileKind {
         }
     }
 
-    /// Goes by the marks in the header, even where its checksum is wrong: a damaged log is still a
-    /// log. Give it the first 64 KiB, or the whole of a shorter file.
+    /// Determines the kind by the marks in the header, even if its checksum is wrong: a damaged log
+    /// is still a log. `start` holds the first 64 KiB, or the whole of a shorter file.
     pub fn of(start: &[u8]) -> FileKind {
         let word = |offset: usize| {
             let bytes = start.get(offset..)?.first_chunk()?;

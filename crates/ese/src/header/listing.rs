@@ -1,5 +1,5 @@
-//! Headers as administrators know them: the fields of `esentutl /mh`, `/ml` and `/mk`, under the
-//! same names, in the same order and notation.
+//! Headers in the form that administrators know: the fields of `esentutl /mh`, `/ml` and `/mk`,
+//! with the same names, order and notation.
 
 use super::{
     BackupInfo, BackupKind, Checkpoint, DatabaseHeader, EngineParameters, FlushMapHeader, Lgpos,
@@ -14,9 +14,9 @@ pub struct Field {
     /// The heading above the line, such as `Previous Full Backup`; empty for the lines of the main
     /// part.
     pub section: &'static str,
-    /// Such as `Log Required`.
+    /// The name, such as `Log Required`.
     pub name: &'static str,
-    /// Such as `1-4 (0x1-0x4) [Min. Req. Pre-Redo: 0 (0x0)]`.
+    /// The value, such as `1-4 (0x1-0x4) [Min. Req. Pre-Redo: 0 (0x0)]`.
     pub value: String,
 }
 
@@ -104,7 +104,7 @@ fn on(flag: bool) -> &'static str {
 }
 
 impl DatabaseHeader {
-    /// The fields of `esentutl /mh`. `patch` is the page that ends a streaming backup, if the file
+    /// The fields of `esentutl /mh`. `patch` is the last page of a streaming backup, if the file
     /// has one.
     pub fn listing(&self, patch: Option<&PatchHeader>) -> Vec<Field> {
         let mut list = Listing::new();
@@ -423,7 +423,7 @@ impl Checkpoint {
 }
 
 impl FlushMapHeader {
-    /// The fields as the engine dumps them.
+    /// The fields of the engine's dump of a flush map.
     pub fn listing(&self) -> Vec<Field> {
         let mut list = Listing::new();
         let yes = |flag: bool| if flag { "Yes" } else { "No" };

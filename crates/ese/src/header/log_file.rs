@@ -10,54 +10,54 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 const STRUCTURE: &str = "log header";
-/// The file type of a log; engines before Windows Server 2003 left zero there.
+/// The file types of a log; engines before Windows Server 2003 wrote zero.
 const FILE_TYPE_LOG: [u32; 2] = [3, 0];
 
-/// The header of a log, as it lies in the file (`LGFILEHDR`, 4096 bytes with the attachments and
+/// The header of a log, in its form in the file (`LGFILEHDR`, 4096 bytes with the attachments and
 /// padding).
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct LogHeader {
-    /// Over the first 4096 bytes.
+    /// The checksum over the first 4096 bytes.
     pub checksum: U32,
     /// The log's number in its sequence, from 1.
     pub generation: U32,
-    /// Bytes of a sector; since version 8 of a segment, always 4096.
+    /// The size of a sector in bytes; since version 8 that of a segment, always 4096.
     pub sector_size: U16,
-    /// Sectors of the header.
+    /// The size of the header, in sectors.
     pub header_sectors: U16,
-    /// Sectors of the file.
+    /// The size of the file, in sectors.
     pub file_sectors: U16,
-    /// Bytes of a database page; 0 stands for 4096. See [`LogHeader::page_size`].
+    /// The size of a database page in bytes; 0 means 4096. See [`LogHeader::page_size`].
     pub page_size_field: U16,
-    /// When the log was created.
+    /// The creation time of the log.
     pub created: LogTime,
-    /// When the log before it was created: how the sequence is held together.
+    /// The creation time of the log before it, which links the sequence.
     pub previous_created: LogTime,
     /// 7 up to Windows 7, 8 since.
     pub version_major: U32,
-    /// 3704 with version 7, 4000 with version 8.
+    /// 3704 for version 7, 4000 for version 8.
     pub version_minor: U32,
     /// The incompatible part of the format revision.
     pub update_major: U32,
-    /// The sequence that the log belongs to.
+    /// The sequence of the log.
     pub log_signature: Signature,
     /// The engine's settings.
     pub parameters: EngineParameters,
-    /// Bit 0: made from a reserved log, as the disk was full. Bits 1 and 2: circular logging now,
-    /// and ever before.
+    /// Bit 0: made from a reserved log, since the disk was full. Bits 1 and 2: circular logging
+    /// now, and at any time before.
     pub flags: u8,
-    /// The checkpoint when the log was created.
+    /// The checkpoint at the log's creation.
     pub checkpoint: Lgpos,
     /// The compatible part of the format revision.
     pub update_minor: U32,
-    /// How the disk's sectors compare.
+    /// Whether the disk's sector size differs from the log's.
     pub disk_sector_mismatch: u8,
-    /// Accumulated checksum of all segments of the log before; 0 where unknown.
+    /// The accumulated checksum of all segments of the log before; 0 if unknown.
     pub previous_segments_checksum: U64,
-    /// The engine format version that wrote the log; informs, restricts nothing.
+    /// The engine format version that wrote the log; informative only.
     pub engine_format: U32,
-    /// Not used.
+    /// Unused.
     pub reserved: [u8; 2],
     /// 3: a log.
     pub file_type: U32,
@@ -67,7 +67,7 @@ pub struct LogHeader {
 const _: () = assert!(std::mem::offset_of!(LogHeader, file_type) == FILE_TYPE);
 
 impl LogHeader {
-    /// Reads the header from the start of a log: give it 4096 bytes or more.
+    /// Reads the header from the start of a log, 4096 bytes or more.
     pub fn parse(start: &[u8]) -> Result<LogHeader, Fault> {
         let bytes = first_bytes(STRUCTURE, start, FIXED_HEADER)?;
         let Ok((header, _)) = LogHeader::read_from_prefix(bytes) else {
@@ -105,7 +105,7 @@ impl LogHeader {
         LogHeader::parse(&start).map_err(|fault| fault.in_file(path))
     }
 
-    /// Bytes of a database page in the records.
+    /// The size of a database page in the records, in bytes.
     pub fn page_size(&self) -> usize {
         match self.page_size_field.get() {
             0 => 4096,
@@ -113,12 +113,12 @@ impl LogHeader {
         }
     }
 
-    /// Bytes of a full log file.
+    /// The size of a full log file, in bytes.
     pub fn file_size(&self) -> u64 {
         u64::from(self.file_sectors.get()) * u64::from(self.sector_size.get())
     }
 
-    /// The format, as the engine shows it: `8.4000.130.280`.
+    /// The format in the engine's notation: `8.4000.130.280`.
     pub fn version(&self) -> String {
         format!(
             "{}.{}.{}.{}",
@@ -126,12 +126,13 @@ impl LogHeader {
         )
     }
 
-    /// The databases that were in use when the log was created.
+    /// The databases attached at the log's creation.
     pub fn attachments(&self) -> Vec<Attachment> {
         attachments(&self.attachments)
     }
 
-    /// What the log says of the database with this signature; `None` if it was not in use.
+    /// The attachment of the database with this signature at the log's creation; `None` if it was
+    /// not attached.
     pub fn attachment_of(&self, database: &Signature) -> Option<Attachment> {
         let mut attachments = self.attachments().into_iter();
         attachments.find(|attachment| attachment.database_signature == *database)

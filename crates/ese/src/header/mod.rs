@@ -1,10 +1,10 @@
-//! The headers of databases, logs, checkpoints and flush maps, and the page that ends a streaming
+//! The headers of databases, logs, checkpoints and flush maps, and the last page of a streaming
 //! backup.
 //!
-//! Each header is declared once, as it lies in the file: a structure of little-endian fields
+//! Each header is declared once, in its form in the file: a structure of little-endian fields
 //! without padding ([`zerocopy`]), so that the declaration is the format. Numbers are read with
-//! `.get()`. Every `parse` takes bytes of unknown origin, checks the checksum, and never panics.
-//! Source: the engine's `daedef.hxx`, `log.hxx`, `cpage.hxx`, and libesedb's format description.
+//! `.get()`. Every `parse` takes untrusted bytes, verifies the checksum, and never panics. Source:
+//! the engine's `daedef.hxx`, `log.hxx`, `cpage.hxx`, and libesedb's format description.
 
 mod attachment;
 mod backup;
@@ -37,31 +37,32 @@ use crate::io;
 use std::io::Read;
 use std::path::Path;
 
-/// Offset of the field that says what kind of file this is; the same in every header.
+/// The offset of the file type field; the same in every header.
 const FILE_TYPE: usize = 667;
 
-/// Size of the headers of logs and checkpoints.
+/// The size of the headers of logs and checkpoints.
 const FIXED_HEADER: usize = 4096;
 
-/// Why bytes are no usable header. [`Fault::in_file`] adds the file's name.
+/// The reason why bytes are not a usable header. [`Fault::in_file`] adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The bytes contradict the format.
     #[error("offset {offset:#x}: {structure}: expected {expected}, found {found}")]
     Damaged {
-        /// Bytes from the start of the slice, which for headers is the start of the file.
+        /// The position in bytes from the start of the slice, which for headers is the start of the
+        /// file.
         offset: u64,
-        /// What was being read.
+        /// The structure.
         structure: &'static str,
-        /// What the format demands there.
+        /// The content that the format requires.
         expected: String,
-        /// What stands there.
+        /// The actual content.
         found: String,
     },
-    /// Sound, but of a format that is not known here.
+    /// Sound, but of an unsupported format.
     #[error("{what} is not supported")]
     Unsupported {
-        /// What is not known, with its value.
+        /// The unsupported feature, with its value.
         what: String,
     },
 }
@@ -99,7 +100,7 @@ impl Fault {
         }
     }
 
-    /// The error to show to a user.
+    /// Converts the fault to the error for users.
     pub fn in_file(self, file: &Path) -> Error {
         let file = file.to_path_buf();
         match self {
@@ -120,7 +121,7 @@ impl Fault {
     }
 }
 
-/// Refuses bytes whose first word is not the header checksum of all of them.
+/// Fails if the first word is not the header checksum of the bytes.
 fn check_checksum(structure: &'static str, header: &[u8]) -> Result<(), Fault> {
     let (stored, actual) = (stored_header_checksum(header), header_checksum(header));
     match stored == actual {
@@ -134,7 +135,7 @@ fn check_checksum(structure: &'static str, header: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// The first `length` bytes, or what is wrong with so short a file.
+/// Returns the first `length` bytes, or the fault of a file that is too short.
 fn first_bytes<'a>(
     structure: &'static str,
     bytes: &'a [u8],
@@ -150,7 +151,7 @@ fn first_bytes<'a>(
     })
 }
 
-/// Up to `length` bytes from the start of a file, and no more than its size says.
+/// Reads up to `length` bytes from the start of a file, and no more than its size.
 pub(crate) fn read_start(path: &Path, length: u64) -> crate::Result<Vec<u8>> {
     let (file, size) = io::open(path)?;
     let mut start = Vec::new();

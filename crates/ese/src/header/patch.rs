@@ -1,4 +1,4 @@
-//! The page that ends a streaming backup.
+//! The last page of a streaming backup.
 
 use super::{BackupInfo, DatabaseHeader, Fault, LogTime, Signature, check_checksum};
 use zerocopy::little_endian::U32;
@@ -9,30 +9,30 @@ const STRUCTURE: &str = "patch page of a streaming backup";
 /// The page after the last page of a database that was read through the engine's backup functions
 /// (`PATCHHDR`).
 ///
-/// It says which logs the copy needs, since the copied header was written before the copying ended.
-/// It begins like an empty database page, but carries a header's checksum.
+/// It records the logs that the copy needs, since the copied header was written before the end of
+/// the copy. It begins like an empty database page, but has a header's checksum.
 #[derive(Debug, Clone, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PatchHeader {
-    /// Over the whole page.
+    /// The checksum over the whole page.
     pub checksum: U32,
     /// The rest of an empty page's header.
     pub page_header: [u8; 36],
     /// The backup, with its last log.
     pub backup: BackupInfo,
-    /// As in the database header.
+    /// The same as in the database header.
     pub database_signature: Signature,
-    /// As in the database header.
+    /// The same as in the database header.
     pub log_signature: Signature,
-    /// First log required when the copying ended; 0 in old formats.
+    /// The first log required at the end of the copy; 0 in old formats.
     pub min_required: U32,
-    /// Last log required when the copying ended; 0 in old formats.
+    /// The last log required at the end of the copy; 0 in old formats.
     pub max_required: U32,
-    /// Last log written when the copying ended; 0 in old formats.
+    /// The last log written at the end of the copy; 0 in old formats.
     pub max_committed: U32,
-    /// Creation time of the log `max_required`.
+    /// The creation time of the log `max_required`.
     pub max_required_time: LogTime,
-    /// Creation time of the log `max_committed`.
+    /// The creation time of the log `max_committed`.
     pub max_committed_time: LogTime,
 }
 
@@ -51,8 +51,7 @@ impl PatchHeader {
         Ok(patch)
     }
 
-    /// Refuses a patch page that was made by another backup, or for another database, than the
-    /// header.
+    /// Fails if the patch page is that of another backup or another database.
     pub fn check_belongs_to(&self, header: &DatabaseHeader) -> Result<(), Fault> {
         let differs = |offset, expected: String, found: String| match expected == found {
             true => Ok(()),
@@ -72,8 +71,8 @@ impl PatchHeader {
 }
 
 impl DatabaseHeader {
-    /// Takes over what the end of a streaming backup says about the logs needed, as the engine does
-    /// before recovery. Refuses a patch page of another backup.
+    /// Applies the logs needed at the end of a streaming backup to the header, as the engine does
+    /// before recovery. Fails if the patch page is that of another backup.
     pub fn apply_patch(&mut self, patch: &PatchHeader) -> Result<(), Fault> {
         patch.check_belongs_to(self)?;
         let end = patch.backup.high;

@@ -1,4 +1,4 @@
-//! Small values that occur in many headers and records, as they lie in the file.
+//! Small values of many headers and records, in their form in the file.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A position in the log stream: generation, segment (sector) of the log file, byte of the segment.
 ///
-/// Ordered as the log is written. Shown as the engine shows it: `(0x1,A9,11C)`. In the file: byte,
-/// segment, generation.
+/// Ordered as the log is written. Shown in the engine's notation: `(0x1,A9,11C)`. In the file:
+/// byte, segment, generation.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -21,7 +21,7 @@ pub struct Lgpos {
 }
 
 impl Lgpos {
-    /// Before every position; stands for "none".
+    /// Before every position; also means "none".
     pub const MIN: Lgpos = Lgpos::new(0, 0, 0);
     /// After every position.
     pub const MAX: Lgpos = Lgpos::new(u32::MAX, u16::MAX, u16::MAX);
@@ -40,7 +40,7 @@ impl Lgpos {
         self.generation.get()
     }
 
-    /// The segment within the log file; the header takes the first one.
+    /// The segment within the log file; the header occupies the first one.
     pub const fn segment(self) -> u16 {
         self.segment.get()
     }
@@ -50,7 +50,7 @@ impl Lgpos {
         self.byte.get()
     }
 
-    /// Whether this is a position at all, not "none".
+    /// Whether this is a position, not "none".
     pub fn is_set(self) -> bool {
         self != Lgpos::MIN
     }
@@ -91,8 +91,8 @@ impl fmt::Debug for Lgpos {
     }
 }
 
-/// The database's clock: counts changes, never time. Every changed page carries the value of its
-/// last change.
+/// The database's counter of changes (DBTIME). Every changed page carries the value of its last
+/// change.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
@@ -136,7 +136,7 @@ impl fmt::Debug for DbTime {
     }
 }
 
-/// A moment as the engine writes it. All zero means "never".
+/// A time in the engine's format. All zeros mean "never".
 #[derive(
     Clone,
     Copy,
@@ -160,17 +160,18 @@ pub struct LogTime {
     years_since_1900: u8,
     /// Bit 0: the time is UTC. Bits 1 to 7: the low bits of the milliseconds.
     utc_and_milliseconds: u8,
-    /// Bit 0: once marked volume snapshots. Bits 1 to 3: the high bits of the milliseconds.
+    /// Bit 0: formerly the mark of volume snapshots. Bits 1 to 3: the high bits of the
+    /// milliseconds.
     milliseconds_high: u8,
 }
 
 impl LogTime {
-    /// Whether this is a moment at all, not "never".
+    /// Whether this is a time, not "never".
     pub fn is_set(&self) -> bool {
         *self != LogTime::default()
     }
 
-    /// Whether the time is UTC; else it is the server's local time.
+    /// Whether the time is UTC; otherwise it is the server's local time.
     pub fn is_utc(&self) -> bool {
         self.utc_and_milliseconds & 1 == 1
     }
@@ -209,7 +210,7 @@ impl LogTime {
     }
 }
 
-/// As the engine shows it: `11/22/2026 09:09:29.999 UTC`, or `LOC` for local time.
+/// The engine's notation: `11/22/2026 09:09:29.999 UTC`, or `LOC` for local time.
 impl fmt::Display for LogTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_date_and_time(f)?;
@@ -223,8 +224,7 @@ impl fmt::Debug for LogTime {
     }
 }
 
-/// What tells one database, or one sequence of logs, from every other: a random number, a time, a
-/// computer's name.
+/// The identity of a database or a sequence of logs: a random number, a time, a computer's name.
 #[derive(
     Clone,
     Copy,
@@ -251,23 +251,23 @@ impl Signature {
         u32::from_le_bytes(self.random)
     }
 
-    /// When the database or log sequence was created.
+    /// The creation time of the database or log sequence.
     pub fn created(&self) -> LogTime {
         self.created
     }
 
-    /// The name of the computer that created it; newer engines leave it empty.
+    /// The name of the computer that created it; empty in newer engines.
     pub fn computer(&self) -> String {
         text(&self.computer)
     }
 
-    /// Whether there is a signature at all.
+    /// Whether this is a signature, not empty.
     pub fn is_set(&self) -> bool {
         *self != Signature::default()
     }
 }
 
-/// As the engine shows it: `Create time:11/22/2026 09:09:29.977 Rand:2094961009 Computer:`.
+/// The engine's notation: `Create time:11/22/2026 09:09:29.977 Rand:2094961009 Computer:`.
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Create time:")?;
@@ -282,7 +282,7 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// Text that ends at the first zero byte. The engine writes such text for people only.
+/// Text up to the first zero byte. The engine writes such text for display only.
 pub(super) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0);
     String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()

@@ -1,4 +1,4 @@
-//! Writing the header of a database.
+//! Writes the header of a database.
 
 use std::fs::File;
 use std::io;
@@ -7,8 +7,8 @@ use super::DatabaseHeader;
 use crate::io::write_all_at;
 
 impl DatabaseHeader {
-    /// Writes both copies, one after the other, so that one is whole at any moment. They are on
-    /// disk afterwards, with everything that was written before.
+    /// Writes both copies, one after the other, so that one is sound at any moment. On return they
+    /// are on disk, with everything written before.
     pub(crate) fn write_to(&self, file: &File) -> io::Result<()> {
         let page = self.to_page();
         file.sync_all()?;

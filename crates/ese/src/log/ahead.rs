@@ -1,9 +1,9 @@
-//! Work that a thread does ahead of whoever wants its results.
+//! A thread that works ahead of the use of its results.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// The results of a thread that works one step ahead. When this is dropped the thread has ended.
+/// The results of a thread that works one step ahead. Dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct Ahead<T> {
     results: Option<Receiver<T>>,
@@ -11,7 +11,7 @@ pub(crate) struct Ahead<T> {
 }
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Runs `work`, which is to end when nobody takes its results any more.
+    /// Runs `work`, which must end when its results are no longer received.
     pub fn new(work: impl FnOnce(SyncSender<T>) + Send + 'static) -> Self {
         let (sender, results) = sync_channel(1);
         Ahead {
@@ -28,11 +28,10 @@ impl<T: Send + 'static> Ahead<T> {
 
 impl<T> Drop for Ahead<T> {
     fn drop(&mut self) {
-        // A thread that waits for its result to be taken goes on, and finds out that it is not
-        // wanted.
+        // A thread that waits to send a result gets an error and ends.
         self.results = None;
         if let Some(thread) = self.thread.take() {
-            // Its panic ended the results early, which is an error to whoever counted on them.
+            // A panic of the thread ended the results early, which their receiver reports.
             let _ = thread.join();
         }
     }

@@ -1,44 +1,44 @@
-//! What verification and reading need of the log file header.
+//! The fields of the log file header for verification and reading.
 
 use std::path::Path;
 
 use crate::header::{Fault, LogHeader, LogTime, Signature};
 use crate::{Error, Result};
 
-/// Bytes of a log file header as the engine writes and checksums it.
+/// The size of a log file header that the engine writes and checksums, in bytes.
 pub(super) const HEADER_SIZE: usize = 4096;
 
-/// The last log version that carries checksum records instead of segment headers.
+/// The last log version with checksum records instead of segment headers.
 const LAST_SECTOR_MAJOR: u32 = 7;
 /// The update-minor version from which a header holds the checksum of all segments of the log
 /// before it.
 const PREVIOUS_CHECKSUM_UPDATE_MINOR: u32 = 13;
-/// Version 7 logs are held in memory whole; 512-byte sectors counted in 16 bits cannot exceed 32
+/// Version 7 logs are held whole in memory; 512-byte sectors counted in 16 bits cannot exceed 32
 /// MiB.
 const LARGEST_SECTOR_LOG: u64 = 64 << 20;
 
-/// Who a log file says it is: generation, version and the links to its neighbours.
+/// The identity of a log file: generation, version and the links to its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogIdentity {
     /// The generation, counted from 1.
     pub generation: u32,
     /// Major, minor, update major and update minor version, such as 8.4000.4.3.
     pub version: [u32; 4],
-    /// Bytes of a segment (4096), or of a sector in version 7 logs.
+    /// The size of a segment (4096), or of a sector in version 7 logs, in bytes.
     pub sector_size: u32,
-    /// Segments that the header fills.
+    /// The size of the header, in segments.
     pub header_sectors: u32,
-    /// Segments of the whole file, the header and the last, spare segment included.
+    /// The size of the whole file in segments, with the header and the last, spare segment.
     pub file_sectors: u32,
-    /// Bytes of a database page.
+    /// The size of a database page in bytes.
     pub page_size: usize,
-    /// When the file was created.
+    /// The creation time of the file.
     pub created: LogTime,
-    /// When the log before it was created; not set in the first log of a series.
+    /// The creation time of the log before it; not set in the first log of a series.
     pub previous_created: LogTime,
     /// The signature that all logs of a series share.
     pub signature: Signature,
-    /// XOR of all segment checksums of the log before this one, where the version records it.
+    /// The XOR of all segment checksums of the log before this one, if the version records it.
     pub previous_segments_checksum: Option<u64>,
 }
 
@@ -126,12 +126,12 @@ impl LogIdentity {
         self.version[0] > LAST_SECTOR_MAJOR
     }
 
-    /// Bytes of the header, padding included.
+    /// The size of the header in bytes, with padding.
     pub(super) fn header_bytes(&self) -> u64 {
         u64::from(self.header_sectors) * u64::from(self.sector_size)
     }
 
-    /// Bytes of the file as the header states them.
+    /// The size of the file in bytes, by the header.
     pub fn file_bytes(&self) -> u64 {
         u64::from(self.file_sectors) * u64::from(self.sector_size)
     }

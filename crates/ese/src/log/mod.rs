@@ -1,8 +1,8 @@
-//! Transaction logs: one file a generation, each a header, then segments (older engines: sectors)
-//! that hold records.
+//! Transaction logs: one file per generation, with a header, then segments (older engines: sectors)
+//! of records.
 //!
-//! [`verify`] reads a file, [`LogStream`] takes the bytes as they pass by; both say whether the log
-//! is sound, where its written part ends, and what links it to the log before it.
+//! [`verify`] reads a file, [`LogStream`] verifies bytes as they are streamed; both return the end
+//! of a sound log's written part and its link to the log before it.
 //!
 //! Facts from the public engine source: `inc/log.hxx`, `inc/_logstream.hxx`, `inc/logapi.hxx`,
 //! `ese/_log/logread.cxx` and `ese/_log/logread_legacy.cxx`.

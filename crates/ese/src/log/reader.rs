@@ -1,4 +1,4 @@
-//! Reading the records of logs, one generation after another.
+//! Reads the records of logs, one generation after another.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,7 @@ use crate::header::Lgpos;
 use crate::io;
 use crate::{Error, Result};
 
-/// The largest log file that is read into memory: 65535 segments of 4096 bytes, the most that a
-/// header can state.
+/// The largest log file to read into memory: 65535 segments of 4096 bytes, the maximum of a header.
 const LARGEST_LOG: u64 = 65535 * 4096;
 
 /// One generation, verified and in memory.
@@ -24,16 +23,16 @@ pub struct OpenLog {
 }
 
 impl OpenLog {
-    /// Reads and verifies a log; in memory, a torn last write of the current log is replaced by its
-    /// spare copy, and a single flipped bit of a segment is flipped back.
+    /// Reads and verifies a log. In memory, it replaces a torn last write of the current log by its
+    /// spare copy, and corrects single flipped bits of segments.
     ///
     /// # Errors
-    /// [`Error::Io`], and whatever [`verify`](super::verify) finds.
+    /// [`Error::Io`], and the errors of [`verify`](super::verify).
     pub fn read(path: &Path, kind: LogKind) -> Result<Self> {
         Self::through(path, LogStream::correcting(path, kind))
     }
 
-    /// Reads a log up to where it is damaged or cut off. What follows is lost.
+    /// Reads a log up to its first damage or its end. The rest is lost.
     pub(crate) fn read_until_damage(path: &Path) -> Result<Self> {
         Self::through(path, LogStream::until_damage(path))
     }
@@ -53,7 +52,7 @@ impl OpenLog {
             if { block }.read_to_end(&mut bytes).map_err(&io)? == 0 {
                 break;
             }
-            // Refuses bytes beyond the size that the header states, which bounds the memory.
+            // Fails for bytes beyond the size in the header, which bounds the memory.
             stream.feed(&bytes[start..])?;
         }
         Self::from_parts(path, stream.finish()?, bytes)
@@ -80,12 +79,12 @@ impl OpenLog {
         })
     }
 
-    /// The file.
+    /// The path of the log.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What verification found.
+    /// The properties found by verification.
     pub fn sound(&self) -> &SoundLog {
         &self.sound
     }
@@ -106,11 +105,11 @@ impl OpenLog {
         }
     }
 
-    /// The records from the one at `from` on; the rest of a fragmented record that began before is
-    /// passed over.
+    /// The records from the one at `from` on. Skips the rest of a fragmented record that began
+    /// before.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if records do not lead to `from`.
+    /// [`Error::Damaged`] if no record starts at `from`.
     pub fn records_from(&self, from: Lgpos) -> Result<Records<'_>> {
         let mut records = self.records();
         let target = self.byte_of(from);
@@ -192,21 +191,22 @@ impl OpenLog {
 /// One record of a log, with its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
-    /// Where it stands.
+    /// The position.
     pub position: Lgpos,
     /// Its type.
     pub kind: RecordType,
-    /// What it says.
+    /// The record.
     pub record: Record<'a>,
-    /// The record as stored, put together if it was in fragments; [`Record::parse`] reads it again.
+    /// The record's stored bytes, joined if it was in fragments; [`Record::parse`] reads them
+    /// again.
     pub bytes: &'a [u8],
 }
 
-/// Walks over the records of one log.
+/// An iterator over the records of one log.
 ///
-/// A record's position is where the record before it ended, as the engine counts: 0 within a
-/// segment's first bytes for the first record of a segment, and possibly the padding at the end of
-/// the segment before.
+/// A record's position is the end of the record before it, as in the engine: for the first record
+/// of a segment it is 0 within the segment's first bytes, or the padding at the end of the segment
+/// before.
 #[derive(Debug)]
 pub struct Records<'a> {
     log: &'a OpenLog,
@@ -220,7 +220,8 @@ impl<'a> Records<'a> {
     /// The next record, its position and type; `None` after the last.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for bytes that are no record, [`Error::Unsupported`] for an unknown type.
+    /// [`Error::Damaged`] for bytes that are not a record, [`Error::Unsupported`] for an unknown
+    /// type.
     #[allow(
         clippy::should_implement_trait,
         reason = "a record put together from fragments borrows from the walker"
@@ -230,16 +231,16 @@ impl<'a> Records<'a> {
         Ok(entry.map(|entry| (entry.position, entry.kind, entry.record)))
     }
 
-    /// The next record as [`next`](Self::next) gives it, with its bytes.
+    /// The next record, as in [`next`](Self::next), with its bytes.
     ///
     /// # Errors
-    /// Those of [`next`](Self::next).
+    /// The errors of [`next`](Self::next).
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>> {
         let log = self.log;
         let mut start = self.at;
         let mut missing: Option<usize> = None;
         loop {
-            // A record that the end of the log cuts off was never acknowledged: it does not exist.
+            // A record cut off by the end of the log was never acknowledged: it does not exist.
             if self.at >= self.end {
                 return Ok(None);
             }
@@ -249,8 +250,8 @@ impl<'a> Records<'a> {
             }
             let at = self.at;
             let (record, kind, size) = self.parse(at)?;
-            // After a crash amid a fragmented record, recovery goes on in the next segment with one
-            // of these.
+            // After a crash within a fragmented record, recovery continues in the next segment with
+            // one of these.
             let resumes = |kind| {
                 segment_start
                     && matches!(
@@ -327,7 +328,7 @@ impl<'a> Records<'a> {
         }))
     }
 
-    /// Padding is a run of zeros, mostly to the end of the segment.
+    /// Skips padding: a run of zeros, mostly to the end of the segment.
     fn skip_padding(&mut self) {
         let end = match self.log.has_segments() {
             true => self.end.min(self.at.next_multiple_of(SEGMENT_SIZE)),
@@ -337,7 +338,7 @@ impl<'a> Records<'a> {
         self.at += rest.iter().take_while(|byte| **byte == 0).count();
     }
 
-    /// The record whose type byte stands at `at`, within its segment.
+    /// Parses the record whose type byte is at `at`, within its segment.
     fn parse(&self, at: usize) -> Result<(Record<'a>, RecordType, usize)> {
         let log = self.log;
         let end = match log.has_segments() {
@@ -349,8 +350,8 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Reads generation after generation, the next one ahead in a thread of its own, and checks that
-/// each follows the last.
+/// Reads one generation after another, with read-ahead in its own thread, and checks that each
+/// follows the one before.
 #[derive(Debug)]
 pub struct LogReader {
     ahead: Ahead<Result<OpenLog>>,
@@ -358,13 +359,13 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// A reader of `files`, in the order given, which must be that of their generations.
+    /// A reader of `files`, which must be in the order of their generations.
     pub fn new(files: Vec<(PathBuf, LogKind)>) -> Self {
         let ahead = Ahead::new(move |sender| {
             for (path, kind) in files {
                 let log = OpenLog::read(&path, kind);
                 let failed = log.is_err();
-                // The reader may be gone; then nobody wants more.
+                // Sending fails if the reader is dropped.
                 if sender.send(log).is_err() || failed {
                     return;
                 }
@@ -379,8 +380,8 @@ impl LogReader {
     /// The next generation; `None` after the last.
     ///
     /// # Errors
-    /// Those of [`OpenLog::read`], and [`Error::Damaged`] for a log that does not follow the one
-    /// before.
+    /// The errors of [`OpenLog::read`], and [`Error::Damaged`] for a log that does not follow the
+    /// one before.
     pub fn next_log(&mut self) -> Result<Option<OpenLog>> {
         let Some(log) = self.ahead.next() else {
             return Ok(None);
@@ -393,10 +394,10 @@ impl LogReader {
         Ok(Some(log))
     }
 
-    /// Hands every record of every log to `visit`.
+    /// Calls `visit` for every record of every log.
     ///
     /// # Errors
-    /// Those of [`next_log`](Self::next_log) and of `visit`.
+    /// The errors of [`next_log`](Self::next_log) and of `visit`.
     pub fn for_each(
         &mut self,
         mut visit: impl FnMut(&OpenLog, Lgpos, RecordType, Record<'_>) -> Result<()>,

@@ -1,11 +1,11 @@
-//! Version 7 logs: records in one stretch across sectors, with checksum records (LRCHECKSUM)
-//! between them.
+//! Version 7 logs: one stream of records across sectors, with checksum records (LRCHECKSUM) between
+//! them.
 //!
-//! A checksum record covers the bytes before it in its sector and those after it as far as its
-//! flush reached, and points to the next. A flush of one sector is followed by a shadow of that
-//! sector; a flush of several carries a second, short checksum of its first sector. Where nothing
-//! was ever written the file holds a fixed fill pattern, so a broken chain is a torn write when
-//! only that pattern follows, and damage otherwise.
+//! A checksum record covers the bytes before it in its sector and those after it to the end of its
+//! flush, and points to the next. A flush of one sector is followed by a shadow of that sector; a
+//! flush of several has a second, short checksum of its first sector. Parts of the file never
+//! written hold a fixed fill pattern, so a broken chain is a torn write if only that pattern
+//! follows, and damage otherwise.
 //!
 //! Facts from `ese/_log/logread_legacy.cxx` (FValidLRCKRecord,
 //! ErrLGCheckReadLastLogRecordFF_Legacy).
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 
 /// The record type of a checksum record.
 pub(super) const CHECKSUM_RECORD: u8 = 42;
-/// Bytes of a checksum record.
+/// The size of a checksum record in bytes.
 pub(super) const CHECKSUM_RECORD_SIZE: usize = 22;
 
 const RANGE_SEED: u32 = 0xFEED_BEAF;
@@ -80,13 +80,13 @@ pub(super) fn verify(
     }
 }
 
-/// How the chain of checksum records ends.
+/// The end of the chain of checksum records.
 enum Walk {
-    /// The last record says so; records end here.
+    /// The last record ends the chain; records end here.
     End(usize),
-    /// The write at `at` was interrupted; sound records end at `end`.
+    /// The write at `at` was torn; sound records end at `end`.
     Torn { at: usize, end: usize },
-    /// Something follows the broken place that a torn write cannot explain.
+    /// The data after the broken place cannot result from a torn write.
     Broken { at: usize },
 }
 
@@ -96,7 +96,7 @@ struct SectorLog<'a> {
     generation: u32,
 }
 
-/// A checksum record and where it stands.
+/// A checksum record and its position.
 #[derive(Clone, Copy)]
 struct Record {
     at: usize,
@@ -109,7 +109,7 @@ struct Record {
 }
 
 impl Record {
-    /// The end of the bytes that it covers.
+    /// The end of the covered bytes.
     fn end(&self) -> usize {
         self.at + CHECKSUM_RECORD_SIZE + self.forwards
     }
@@ -126,8 +126,8 @@ impl SectorLog<'_> {
                 if let Some(shadow) = self.shadow(shadow) {
                     return self.torn_to_shadow(at, shadow);
                 }
-                // A crash right after a one-sector flush leaves its shadow where the next flush
-                // would have gone.
+                // A crash right after a one-sector flush leaves its shadow at the place of the next
+                // flush.
                 if let Some(last) = last
                     && last.at / self.sector_size + 1 == at / self.sector_size
                     && self.shadow_any_next(last.at + self.sector_size).is_some()
@@ -156,7 +156,7 @@ impl SectorLog<'_> {
             if record.next == 0 {
                 return Walk::End(record.end());
             }
-            // `record` has checked that the next one lies further on, so this ends.
+            // `record` has checked that the next one is further on, so this ends.
             at += CHECKSUM_RECORD_SIZE + record.next;
             last = Some(record);
         }
@@ -179,7 +179,7 @@ impl SectorLog<'_> {
     }
 
     /// A multi-sector flush whose first sector is sound and whose rest is not: torn if the flush
-    /// shows a hole (the fill pattern, or the shadow that it was to overwrite) and nothing follows
+    /// has a hole (the fill pattern, or the shadow that it was to overwrite) and nothing follows
     /// it.
     fn torn_in_range(&self, record: &Record) -> Walk {
         let first_end = record.at - record.at % self.sector_size + self.sector_size;
@@ -251,8 +251,8 @@ impl SectorLog<'_> {
     }
 
     fn shadow_any_next(&self, at: usize) -> Option<Record> {
-        // A shadow's `next` counts from the sector that it copies; both lie one sector further on
-        // in it.
+        // A shadow's `next` counts from the sector that it copies; in the shadow itself both are
+        // one sector further on.
         let record = self.record(at)?;
         let fits = record.short == SHORT_OFF
             && self.range_checksum(&record) ^ SHADOW_MARK == record.checksum;

@@ -1,39 +1,38 @@
-//! One 4096-byte segment of a log file (LGSEGHDR of `inc/_logstream.hxx`): its header and its
+//! A 4096-byte segment of a log file (LGSEGHDR of `inc/_logstream.hxx`): its header and its
 //! checksum.
 
 use crate::checksum::{ecc, header_checksum, is_zero};
 use crate::header::Lgpos;
 use zerocopy::FromBytes;
 
-/// Bytes of a segment's header: checksum, position, time of first use, reserved, flags.
+/// The size of a segment's header in bytes: checksum, position, time of first use, reserved, flags.
 pub(super) const SEGMENT_HEADER_SIZE: usize = 40;
 
-/// Bytes of a segment, header included.
+/// The size of a segment in bytes, header included.
 pub(super) const SEGMENT_SIZE: usize = 4096;
 
-/// The flag (as in database pages) that says the checksum is of the XOR+ECC kind; every segment has
-/// it.
+/// The flag (as in database pages) for a checksum of the XOR+ECC kind; every segment has it.
 const FLAG_ECC: u32 = 0x2000;
 
-/// Why a segment does not belong where it stands, or that it does.
+/// The state of a segment by its checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// All bytes zero: never written.
+    /// All bytes are zero: never written.
     Zero,
     /// The checksum is right for this place.
     Here(Lgpos),
     /// The checksum is right for the place before: the spare copy of a partly filled segment.
     Shadow(Lgpos),
-    /// The checksum is right for no place.
+    /// The checksum is wrong for both places.
     Bad {
-        /// What stands in the segment.
+        /// The checksum in the segment.
         stored: u64,
-        /// What its content and place demand.
+        /// The checksum of its content at this place.
         computed: u64,
     },
 }
 
-/// Judges the segment that stands at number `sector` of its file.
+/// Judges the segment at place `sector` of its file.
 pub(super) fn judge(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Standing {
     let stored = stored_checksum(segment);
     if stored == 0 && is_zero(segment) {
@@ -46,16 +45,16 @@ pub(super) fn judge(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Standing {
     if stored == computed {
         return Standing::Here(place(segment));
     }
-    // The number of the place goes into the low half only.
+    // The number of the place affects the low half only.
     if carries_code(segment) && stored == computed ^ u64::from(sector ^ sector.wrapping_sub(1)) {
         return Standing::Shadow(place(segment));
     }
     Standing::Bad { stored, computed }
 }
 
-/// Mends a bad segment in which a single bit was flipped, and judges it again: as the one of its
-/// place first, then as the spare copy of the one before. The number of the bit comes with it,
-/// counted from the start of the segment.
+/// Corrects a single flipped bit of a bad segment and judges the segment again: first as the one of
+/// its place, then as the spare copy of the one before. Also returns the number of the bit, counted
+/// from the start of the segment.
 pub(super) fn correct(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Option<(Standing, usize)> {
     if !carries_code(segment) {
         return None;
@@ -76,7 +75,7 @@ pub(super) fn correct(segment: &[u8; SEGMENT_SIZE], sector: u32) -> Option<(Stan
         })
 }
 
-/// Whether the checksum is of the kind that names a flipped bit.
+/// Whether the checksum is of the kind that locates a flipped bit.
 fn carries_code(segment: &[u8; SEGMENT_SIZE]) -> bool {
     let flags = u32::from_le_bytes(segment[36..40].try_into().expect("four bytes"));
     flags & FLAG_ECC != 0

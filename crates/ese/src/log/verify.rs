@@ -1,9 +1,9 @@
-//! Is a log file sound, and where does its written part end?
+//! Verifies a log file and finds the end of its written part.
 //!
 //! The engine writes segments in order and rewrites the last, partly filled one in place, with a
 //! spare copy (the shadow) in the segment after it. So the written part is followed by at most one
 //! shadow, then by segments never written (zeros) or left over from the generation whose file was
-//! recycled. A bad segment is a torn write when the shadow after it replaces it, and damage
+//! recycled. A bad segment is a torn write if the shadow after it replaces it, and damage
 //! otherwise.
 
 use std::io::Read;
@@ -16,10 +16,10 @@ use super::sound::{FlippedBit, LogKind, SoundLog, Tail};
 use crate::header::Lgpos;
 use crate::{Error, Result};
 
-/// Verifies a whole log file that `reader` yields; `file` is its name in errors.
+/// Verifies a whole log file, read from `reader`; `file` is its name in errors.
 ///
 /// # Errors
-/// [`Error::Damaged`] with the offset and what was expected and found there; [`Error::Io`];
+/// [`Error::Damaged`] with the offset, the expected and the actual content; [`Error::Io`];
 /// [`Error::Unsupported`].
 pub fn verify(file: &Path, kind: LogKind, mut reader: impl Read) -> Result<SoundLog> {
     let mut stream = LogStream::new(file, kind);
@@ -34,26 +34,25 @@ pub fn verify(file: &Path, kind: LogKind, mut reader: impl Read) -> Result<Sound
     }
 }
 
-/// Verifies a log while its bytes pass by, in blocks of any size.
+/// Verifies a log from a stream of blocks of any size.
 ///
 /// Memory: one segment for version 8 logs. Version 7 logs are held whole (64 MiB at most), since
-/// their checksum ranges point forwards.
+/// their checksums cover bytes further on.
 #[derive(Debug)]
 pub struct LogStream {
     file: PathBuf,
     kind: LogKind,
     corrects: bool,
     lenient: bool,
-    /// Bytes fed so far.
+    /// The number of bytes read so far.
     seen: u64,
-    /// Bytes that do not fill a unit yet: the header, then a segment, or the whole of a version 7
-    /// file.
+    /// Bytes of an incomplete unit: the header, then a segment, or the whole of a version 7 file.
     pending: Vec<u8>,
     body: Option<Body>,
 }
 
 impl LogStream {
-    /// A verifier for the log `file`, whose name appears in errors only.
+    /// A verifier for the log `file`, whose name is used only in errors.
     pub fn new(file: impl Into<PathBuf>, kind: LogKind) -> Self {
         LogStream {
             file: file.into(),
@@ -66,8 +65,8 @@ impl LogStream {
         }
     }
 
-    /// A stream that puts up with a flipped bit where the segment's code names it, as the engine
-    /// does when it replays a log.
+    /// A stream that corrects a flipped bit located by the segment's code, as the engine does in
+    /// replay.
     pub(super) fn correcting(file: &Path, kind: LogKind) -> Self {
         LogStream {
             corrects: true,
@@ -75,8 +74,8 @@ impl LogStream {
         }
     }
 
-    /// A stream that takes the log to end where damage begins, or the file. For recovery where loss
-    /// is allowed.
+    /// A stream that ends the log at its first damage, or at the end of the file. For recovery that
+    /// allows loss.
     pub(super) fn until_damage(file: &Path) -> Self {
         LogStream {
             lenient: true,
@@ -124,10 +123,10 @@ impl LogStream {
         Ok(())
     }
 
-    /// Says what the log is, once all its bytes were fed.
+    /// Returns the properties of the log, after all its bytes.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where the file is too short or its end contradicts the rules of its kind.
+    /// [`Error::Damaged`] if the file is too short or its end violates the rules of its kind.
     pub fn finish(mut self) -> Result<SoundLog> {
         let Some(body) = self.body.take() else {
             return Err(LogIdentity::parse(&self.file, &self.pending)
@@ -178,22 +177,22 @@ impl LogStream {
     }
 }
 
-/// Where in the file the walk over the segments of a version 8 log stands.
+/// The position in the file, and the findings so far, of a version 8 log.
 #[derive(Debug)]
 struct Body {
     identity: LogIdentity,
     /// The number of the next segment.
     next: u32,
-    /// The first segment after the written part, once one was seen.
+    /// The first segment after the written part, when found.
     end: Option<u32>,
     torn: Option<Bad>,
     /// A bad segment that only the shadow after it can replace.
     bad: Option<Bad>,
     segments_checksum: u64,
     flipped_bits: Vec<FlippedBit>,
-    /// A single flipped bit makes no segment bad.
+    /// Whether to correct a single flipped bit of a segment.
     corrects: bool,
-    /// The first bad segment is the end, whatever follows.
+    /// Whether the first bad segment ends the log, whatever follows.
     lenient: bool,
 }
 
@@ -233,7 +232,7 @@ impl Body {
         Ok(())
     }
 
-    /// Nothing from this segment on can be read.
+    /// Ends the log before this segment, which cannot be read.
     fn end_torn_at(&mut self, sector: u32) {
         self.torn = Some(Bad {
             sector,
@@ -253,7 +252,8 @@ impl Body {
             return self.replace(file, kind, bad, bytes);
         }
         let (standing, flipped_bit) = self.look(bytes, sector, sector);
-        // Also where nothing reads the segment: a log without any is sound to the last byte.
+        // Also report bits in segments that are not used: a log without any is sound to the last
+        // byte.
         self.flipped_bits.extend(flipped_bit);
         match standing {
             Standing::Zero | Standing::Shadow(_) => self.end_at(sector),
@@ -295,7 +295,7 @@ impl Body {
         Ok(())
     }
 
-    /// Judges the segment number `sector` of the file as if it stood at `place`.
+    /// Judges segment number `sector` of the file as if it were at `place`.
     fn look(
         &self,
         bytes: &[u8; SEGMENT_SIZE],
@@ -316,8 +316,8 @@ impl Body {
         }
     }
 
-    /// A bad segment is a torn write if the one after it is its shadow, and the log is the one
-    /// being written.
+    /// Accepts a bad segment as a torn write, if the segment after it is its shadow and the log is
+    /// the current one.
     fn replace(
         &mut self,
         file: &Path,
@@ -342,7 +342,7 @@ impl Body {
         self.end.get_or_insert(sector);
     }
 
-    /// The last segment of the file only ever holds a shadow.
+    /// Whether this is the last segment of the file, which only ever holds a shadow.
     fn last_is_spare(&self, sector: u32) -> bool {
         sector + 1 == self.identity.file_sectors
     }

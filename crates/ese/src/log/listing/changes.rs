@@ -404,7 +404,7 @@ fn write_image(out: &mut String, image: Option<&BeforeImage>) -> fmt::Result {
     )
 }
 
-/// The differences of a delta replacement, a line each.
+/// The differences of a delta replacement, one per line.
 pub(super) fn describe_differences(replace: &Replace) -> String {
     let mut out = String::new();
     let _ = write_differences(&mut out, replace);

@@ -1,6 +1,6 @@
-//! Listing records as text, laid out as in the log dumps of the engine's own tools, and as JSON.
+//! Lists records as text, in the layout of the engine's own log dumps, and as JSON.
 //!
-//! Where those show the first bytes of keys, bookmarks, data and other content, these say its
+//! Instead of the first bytes of keys, bookmarks, data and other content, the lists show their
 //! length: see [`redacted`](crate::redacted).
 
 mod changes;
@@ -13,10 +13,10 @@ use crate::header::Lgpos;
 use changes::{describe_differences, write_tree_details};
 use words::*;
 
-/// One record ready for a listing.
+/// A record with its position and type, for a listing.
 #[derive(Debug, Clone, Copy)]
 pub struct ListedRecord<'a> {
-    /// Where the record stands.
+    /// The position of the record.
     pub position: Lgpos,
     /// Its type.
     pub kind: RecordType,
@@ -25,7 +25,7 @@ pub struct ListedRecord<'a> {
 }
 
 impl fmt::Display for ListedRecord<'_> {
-    /// One line (a few, for records with lists): `>position type details`.
+    /// One line (more for records with lists): `>position type details`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, ">{} {:<9}", self.place(), self.kind)?;
         f.write_str(&describe(self.record))?;
@@ -44,7 +44,7 @@ impl ListedRecord<'_> {
         format!("{:08X},{segment:04X},{byte:04X}", position.generation())
     }
 
-    /// The record as one JSON object: position, type, the page it changes (where it does) and the
+    /// The record as one JSON object: position, type, the page that it changes (if any) and the
     /// details as text.
     pub fn to_json(&self) -> String {
         let mut json = format!(
@@ -59,7 +59,7 @@ impl ListedRecord<'_> {
                 ",\"session\":{},\"database\":{},\"page\":{},\"dbtime\":{},\"transaction\":{},\"level\":{}",
                 page.session, page.database, page.page, page.dbtime, page.transaction, page.level
             );
-            // A macro's later records carry no time before.
+            // Later records of a macro have no DBTIME before.
             if page.dbtime_before.get() < DBTIME_INVALID {
                 let _ = write!(json, ",\"dbtime_before\":{}", page.dbtime_before);
             }

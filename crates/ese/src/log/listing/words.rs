@@ -1,4 +1,4 @@
-//! The parts that details are made of.
+//! The elements of details.
 
 use std::fmt::{self, Write};
 
@@ -15,7 +15,7 @@ pub(super) fn write_change(out: &mut String, page: &PageHead) -> fmt::Result {
     )
 }
 
-/// The change, the place of the node, and some flags.
+/// Writes the change, the place of the node, and some flags.
 pub(super) fn write_node(
     out: &mut String,
     head: &NodeHead,
@@ -64,7 +64,8 @@ pub(super) fn choose(
     if page.has(flag) { yes } else { no }
 }
 
-/// A neighbour's time before means nothing where there is no neighbour.
+/// The DBTIME before of a sibling or parent; 0 if there is none, since the field is then
+/// meaningless.
 pub(super) fn shown_time(page: u32, dbtime: u64) -> u64 {
     if page == 0 { 0 } else { dbtime }
 }
@@ -91,7 +92,7 @@ pub(super) fn write_transaction(out: &mut String, transaction: Option<u32>) -> f
     }
 }
 
-/// That the parts taken together have content, and how much; nothing where they have none.
+/// Writes the length of the parts together, if they have content.
 pub(super) fn write_content(out: &mut String, parts: &[&[u8]]) -> fmt::Result {
     match parts.iter().map(|part| part.len()).sum() {
         0 => Ok(()),
@@ -140,7 +141,7 @@ impl fmt::Display for Object<'_> {
     }
 }
 
-/// A position as the engine's dumps show it within a record.
+/// The notation of a position within a record in the engine's dumps.
 pub(super) fn shown(position: Lgpos) -> String {
     format!(
         "({:X},{:X},{:X})",

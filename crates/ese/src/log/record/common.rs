@@ -1,15 +1,15 @@
-//! Fields that several record types share.
+//! Fields of several record types.
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A DBTIME field that was never set.
 pub const DBTIME_NIL: u64 = u64::MAX;
-/// A DBTIME field that holds no time, since another record of the same macro has already marked the
+/// A DBTIME field without a value, since an earlier record of the same macro has already marked the
 /// page.
 pub const DBTIME_INVALID: u64 = u64::MAX - 1;
 
-/// What every record that changes a page starts with (LRPAGE_).
+/// The head of every record that changes a page (LRPAGE_).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PageHead {
@@ -17,7 +17,7 @@ pub struct PageHead {
     pub session: U16,
     /// The database (DBID); 1 is the first that an instance attaches.
     pub database: u8,
-    /// The page that changes.
+    /// The changed page.
     pub page: U32,
     /// The page's DBTIME after the change.
     pub dbtime: U64,
@@ -42,7 +42,7 @@ impl PageHead {
     pub const FLAG_UNIQUE: u8 = 0x04;
     /// The tree is a space tree.
     pub const FLAG_SPACE: u8 = 0x08;
-    /// Done on behalf of another session's change while an index was created.
+    /// Done for another session's change during the creation of an index.
     pub const FLAG_CONCURRENT_CREATE_INDEX: u8 = 0x10;
     /// Done by a background task of the engine.
     pub const FLAG_SYSTEM_TASK: u8 = 0x20;
@@ -53,13 +53,13 @@ impl PageHead {
     }
 }
 
-/// What every record that changes a node starts with (LRNODE_).
+/// The head of every record that changes a node (LRNODE_).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct NodeHead {
-    /// The page that changes.
+    /// The changed page.
     pub page: PageHead,
-    /// The version (RCEID) that the change made; an undo-info record names it again.
+    /// The version (RCEID) that the change made; an undo-info record repeats it.
     pub version: U32,
     /// The root page of the tree.
     pub root: U32,
@@ -67,7 +67,7 @@ pub struct NodeHead {
     pub object: U32,
 }
 
-/// Where a name is stored: UTF-16 or, in old records, single bytes; zero-terminated.
+/// A stored name: UTF-16 or, in old records, single bytes; zero-terminated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredName<'a> {
     pub(super) bytes: &'a [u8],
@@ -75,12 +75,12 @@ pub struct StoredName<'a> {
 }
 
 impl<'a> StoredName<'a> {
-    /// A name of these bytes, which end with a zero.
+    /// A name of these bytes, with the terminating zero.
     pub fn new(bytes: &'a [u8], unicode: bool) -> Self {
         StoredName { bytes, unicode }
     }
 
-    /// The name up to its end mark; characters that are not Unicode are replaced.
+    /// The name without the terminating zero; invalid characters are replaced.
     pub fn to_text(&self) -> String {
         if self.unicode {
             let units = self
@@ -97,7 +97,7 @@ impl<'a> StoredName<'a> {
     }
 }
 
-/// Single-byte text up to its end mark.
+/// Single-byte text up to the terminating zero.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0);
     String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()

@@ -1,4 +1,4 @@
-//! Records about a database as a whole: created, attached, resized, scanned, backed up.
+//! Records about a whole database: creation, attachment, size, scan, backup.
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -8,7 +8,7 @@ use super::encode::{Writer, size16};
 use super::parse::Cursor;
 use crate::header::{Lgpos, LogTime, Signature};
 
-/// A create record states the format version.
+/// A create record has the format version.
 const CREATE_HAS_VERSION: u8 = 0x04;
 /// The path in a create or attach record is UTF-16.
 const UNICODE_NAME: u8 = 0x08;
@@ -23,7 +23,7 @@ const DETACH_UNICODE_NAME: u8 = 0x10;
 pub struct CreateDatabaseHead {
     /// The session (PROCID).
     pub session: U16,
-    /// The number that later records call the database by (DBID).
+    /// The database's number in later records (DBID).
     pub database: u8,
     /// Options of the create call (JET_bit).
     pub options: U32,
@@ -40,7 +40,7 @@ pub struct CreateDatabaseHead {
 pub struct CreateDatabase<'a> {
     /// The fixed part.
     pub head: &'a CreateDatabaseHead,
-    /// Format version and update, where the record has them.
+    /// Format version and update, if the record has them.
     pub version: Option<(u16, u16)>,
     /// The path.
     pub name: StoredName<'a>,
@@ -64,7 +64,7 @@ pub struct CreateDatabaseFinish {
 pub struct AttachDatabaseHead {
     /// The session (PROCID).
     pub session: U16,
-    /// The number that later records call the database by (DBID).
+    /// The database's number in later records (DBID).
     pub database: u8,
     /// The size limit in pages; 0 for none.
     pub size_limit: U32,
@@ -111,21 +111,22 @@ pub struct DetachDatabase<'a> {
     pub name: StoredName<'a>,
 }
 
-/// A database that recovery kept attached goes on being used (LRREATTACHDB).
+/// A database that recovery kept attached remains in use (LRREATTACHDB).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ReattachDatabase {
     /// The database (DBID).
     pub database: u8,
-    /// Where it was attached.
+    /// The position of its attachment.
     pub attach: Lgpos,
-    /// Where it was last consistent.
+    /// The position at which it was last consistent.
     pub consistent: Lgpos,
     /// The database's signature.
     pub signature: Signature,
 }
 
-/// A database recovered by a passive copy is about to be attached (LRSIGNALATTACHDB).
+/// The announcement that a database recovered by a passive copy will be attached
+/// (LRSIGNALATTACHDB).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct SignalAttachDatabase {
@@ -133,7 +134,7 @@ pub struct SignalAttachDatabase {
     pub database: u8,
 }
 
-/// The database's format version rises (LRSETDBVERSION).
+/// A new, higher format version of the database (LRSETDBVERSION).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct SetDatabaseVersion {
@@ -165,7 +166,7 @@ pub struct ShrinkDatabaseHead {
     pub database: u8,
     /// The last page afterwards.
     pub last_page: U32,
-    /// Pages that go.
+    /// The number of removed pages.
     pub pages: U32,
 }
 
@@ -186,11 +187,11 @@ pub struct TrimDatabase {
     pub database: u8,
     /// The first page.
     pub first_page: U32,
-    /// How many pages.
+    /// The number of pages.
     pub pages: U32,
 }
 
-/// A page was seen by the database scan (LRSCANCHECK).
+/// A page read by the database scan (LRSCANCHECK).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ScanCheck {
@@ -207,7 +208,7 @@ pub struct ScanCheck {
     pub checksum: U16,
 }
 
-/// A page was seen by the database scan (LRSCANCHECK2).
+/// A page read by the database scan (LRSCANCHECK2).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ScanCheck2 {
@@ -215,8 +216,8 @@ pub struct ScanCheck2 {
     pub database: u8,
     /// The page.
     pub page: U32,
-    /// 0x80 the OBJID is not in use, 0x40 an empty page, 0x20 of a deleted tree; low bits: who
-    /// scanned.
+    /// 0x80: the OBJID is unused; 0x40: the page is empty; 0x20: the tree is deleted; low bits: the
+    /// source of the scan.
     pub flags: u8,
     /// The page's DBTIME.
     pub dbtime_page: U64,
@@ -226,7 +227,7 @@ pub struct ScanCheck2 {
     pub checksum: U32,
 }
 
-/// A damaged page was asked for from another copy of the database (LRPAGEPATCHREQUEST).
+/// A request for a damaged page from another copy of the database (LRPAGEPATCHREQUEST).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct PagePatchRequest {
@@ -245,15 +246,15 @@ pub struct PagePatchRequest {
 pub struct BackupHead {
     /// 1 begin, 2 prepare logs, 3 truncate, 4 header updated, 5 abort, 6 stop.
     pub phase: u8,
-    /// 0 through the backup functions, 1 volume shadow copy, 3 on another copy's behalf.
+    /// 0 backup functions, 1 volume shadow copy, 3 on behalf of another copy.
     pub kind: U32,
     /// 1 full, 2 incremental, 5 copy, 6 differential.
     pub scope: u8,
-    /// The database (DBID); 0 if not about one.
+    /// The database (DBID); 0 if none.
     pub database: u8,
-    /// Where the backup began.
+    /// The start position of the backup.
     pub mark: Lgpos,
-    /// When.
+    /// The start time of the backup.
     pub time: LogTime,
     /// The first generation of the set, or of those truncated.
     pub low: U32,
@@ -263,7 +264,7 @@ pub struct BackupHead {
     text_size: U16,
 }
 
-/// A backup reaches a phase (LRLOGBACKUP).
+/// A phase of a backup (LRLOGBACKUP).
 #[derive(Debug, Clone, Copy)]
 pub struct Backup<'a> {
     /// The fixed part.
@@ -275,8 +276,8 @@ pub struct Backup<'a> {
 /// A backup mark of older engines (LRLOGRESTORE, LRLOGBACKUP_OBSOLETE).
 #[derive(Debug, Clone, Copy)]
 pub struct OldBackup<'a> {
-    /// What is backed up: 0 full, 1 incremental, 2 and 3 snapshot start and stop, 4 logs truncated,
-    /// 5 and 6 shadow copy.
+    /// The kind of backup: 0 full, 1 incremental, 2 and 3 snapshot start and stop, 4 logs
+    /// truncated, 5 and 6 shadow copy.
     pub kind: Option<u8>,
     /// A path.
     pub text: &'a [u8],

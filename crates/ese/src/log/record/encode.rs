@@ -1,4 +1,4 @@
-//! Writing a record: the bytes that [`Record::parse`] reads.
+//! Encodes a record to the bytes that [`Record::parse`] reads.
 
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{Immutable, IntoBytes};
@@ -6,22 +6,22 @@ use zerocopy::{Immutable, IntoBytes};
 use super::{Record, RecordType};
 use crate::header::LogTime;
 
-/// The record has no form of the type that was asked for: it lacks a field of that type, has one
-/// that the type does not know, or a part of it is longer than the type's length fields can state.
+/// The record cannot be encoded as the given type: it lacks a field of that type, has one that the
+/// type does not have, or has a part too long for the type's length fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record cannot be written as one of the type {0}")]
 pub struct Unencodable(pub RecordType);
 
 impl Record<'_> {
-    /// The record as it stands in a log, its type byte first. `kind` is the type, since some
+    /// Encodes the record in its form in a log, its type byte first. `kind` is the type, since some
     /// records have several forms.
     ///
-    /// Lengths are those of the parts at hand; length fields inside a head are ignored. What was
-    /// read is written with the same bytes, but for fields without a meaning and what a newer
-    /// engine put behind the fields known here.
+    /// Lengths are those of the actual parts; length fields inside a head are ignored. A record
+    /// that was read is written with the same bytes, except for fields without a meaning and
+    /// additions of newer engines.
     ///
     /// # Errors
-    /// [`Unencodable`] where record and type do not fit each other.
+    /// [`Unencodable`] if record and type do not match.
     ///
     /// ```
     /// use ese::log::record::{Begin, Record, RecordType};
@@ -43,7 +43,7 @@ impl Record<'_> {
         Ok(writer.bytes)
     }
 
-    /// The part after the type byte; `None` where record and type do not fit.
+    /// Writes the part after the type byte; `None` if record and type do not match.
     fn write_body(&self, kind: RecordType, writer: &mut Writer) -> Option<()> {
         use RecordType as T;
         match (self, kind) {
@@ -151,7 +151,7 @@ impl Record<'_> {
         }
     }
 
-    /// The part after the type byte of a record that any reader can skip: its length and its
+    /// Writes the part after the type byte of a record that any reader can skip: its length and its
     /// content.
     fn write_ignorable(&self, kind: RecordType, writer: &mut Writer) -> Option<()> {
         use RecordType as T;
@@ -178,14 +178,14 @@ impl Record<'_> {
     }
 }
 
-/// The bytes of a record that were written so far.
+/// The encoded bytes so far.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    /// A structure of fixed size. Always `Some`, so that a call can end a function.
+    /// Writes a structure of fixed size. Always `Some`, so that a call can end a function.
     pub fn head<T: IntoBytes + Immutable + ?Sized>(&mut self, head: &T) -> Option<()> {
         self.bytes(head.as_bytes())
     }
@@ -195,8 +195,8 @@ impl Writer {
         Some(())
     }
 
-    /// A moment that only some forms of a record have; `None` where it is there and must not be, or
-    /// the reverse.
+    /// Writes a time that only some forms of a record have; `None` if the form and the value do not
+    /// match.
     pub fn optional_time(&mut self, time: Option<LogTime>, present: bool) -> Option<()> {
         match (time, present) {
             (Some(time), true) => self.head(&time),

@@ -1,4 +1,4 @@
-//! Records about the engine's own life: starting, stopping, recovering, notes.
+//! Records about the engine itself: start, stop, recovery, notes.
 
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -11,9 +11,9 @@ use crate::header::{EngineParameters, Lgpos, LogTime};
 /// The engine starts (LRINIT, LRINIT2).
 #[derive(Debug, Clone, Copy)]
 pub struct Init<'a> {
-    /// Its settings.
+    /// The engine's settings.
     pub settings: &'a EngineParameters,
-    /// When.
+    /// The time of the start.
     pub time: Option<LogTime>,
 }
 
@@ -21,9 +21,9 @@ pub struct Init<'a> {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct TermHead {
-    /// Where the undo phase of recovery began.
+    /// The start position of recovery's undo.
     pub undo_from: Lgpos,
-    /// Where the redo phase of recovery began.
+    /// The start position of recovery's redo.
     pub redo_from: Lgpos,
     /// Whether recovery was that of a restored backup.
     pub hard: u8,
@@ -34,23 +34,23 @@ pub struct TermHead {
 pub struct Term<'a> {
     /// The fixed part.
     pub head: &'a TermHead,
-    /// When.
+    /// The time of the stop.
     pub time: Option<LogTime>,
 }
 
-/// A note of the engine to whoever reads logs (LRTRACE).
+/// A note of the engine for readers of logs (LRTRACE).
 #[derive(Debug, Clone, Copy)]
 pub struct Trace<'a> {
     /// The session (PROCID).
     pub session: u16,
-    /// The text, ending at the first zero.
+    /// The text, up to the first zero.
     pub text: &'a [u8],
 }
 
-/// The logs are restored into another instance (LREXTRESTORE).
+/// A restore of the logs into another instance (LREXTRESTORE).
 #[derive(Debug, Clone, Copy)]
 pub struct ExternalRestore<'a> {
-    /// Instance name and log path, each ending at a zero.
+    /// Instance name and log path, each with a terminating zero.
     pub info: StoredName<'a>,
 }
 
@@ -58,11 +58,11 @@ pub struct ExternalRestore<'a> {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct MultiSector {
-    /// Offset that the link points to.
+    /// The offset of the link's target.
     pub forward_offset: U16,
     /// The checksum.
     pub checksum: U32,
-    /// Sector that the link points to.
+    /// The sector of the link's target.
     pub forward_sector: U16,
 }
 
@@ -70,13 +70,13 @@ pub struct MultiSector {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Checksum {
-    /// Bytes covered before the record.
+    /// The number of covered bytes before the record.
     pub backwards: U32,
-    /// Bytes covered after it.
+    /// The number of covered bytes after it.
     pub forwards: U32,
-    /// Bytes from its end to the next; 0 in the last.
+    /// The number of bytes from its end to the next; 0 in the last.
     pub next: U32,
-    /// The checksum of all that is covered.
+    /// The checksum of all covered bytes.
     pub checksum: U32,
     /// The checksum of the first sector.
     pub short_checksum: U32,

@@ -1,11 +1,11 @@
-//! The page images in records of splits and merges, which are stored short.
+//! The page images in records of splits and merges, which are stored in a short form.
 
 use super::BeforeImage;
 use crate::compression;
 use crate::page::{PageHeader, PageSize, Tag};
 
 impl BeforeImage<'_> {
-    /// The whole page; `None` where the image makes no sense.
+    /// Expands the image to the whole page; `None` if it is invalid.
     pub(crate) fn expand(self, size: PageSize) -> Option<Box<[u8]>> {
         let mut bytes = Vec::with_capacity(size.bytes());
         match self.has(BeforeImage::FLAG_XPRESS) {
@@ -19,7 +19,7 @@ impl BeforeImage<'_> {
     }
 }
 
-/// Puts the gap between the data and the tags back.
+/// Restores the gap between the data and the tags.
 fn rehydrate(bytes: &mut Vec<u8>, size: PageSize) -> Option<()> {
     const FREE: usize = 28;
     let header = PageHeader::read(bytes, size)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A record type as stored. Its text form is the short name that the engine's own log dump uses.
+/// A record type as stored. Its text form is the short name in the engine's own log dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordType(pub u8);
 
@@ -123,8 +123,7 @@ record_types! {
 }
 
 impl RecordType {
-    /// Whether the type is one of those reserved for records that any reader can skip by their
-    /// length.
+    /// Whether the type is reserved for records that any reader can skip by their length.
     pub fn is_ignorable(self) -> bool {
         matches!(self.0, 67..=75 | 82..=91)
     }

@@ -1,4 +1,4 @@
-//! Log records: one byte of type, a fixed part, then what its length fields say. All numbers are
+//! Log records: a type byte, a fixed part, then parts whose lengths it states. All numbers are
 //! little-endian.
 //!
 //! Source: `inc/logapi.hxx` of the public engine (the LR... classes) and `CbLGSizeOfRec` of
@@ -43,7 +43,7 @@ use crate::header::LogTime;
 use parse::Cursor;
 use zerocopy::little_endian::{U16, U32};
 
-/// One log record, borrowed from the log's bytes.
+/// A log record, borrowed from the log's bytes.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is described at its type")]
@@ -81,19 +81,19 @@ pub enum Record<'a> {
     ScanCheck(&'a ScanCheck),
     ScanCheck2(&'a ScanCheck2),
     PagePatchRequest(&'a PagePatchRequest),
-    /// Recovery starts to roll back; when, where the record says it.
+    /// The start of recovery's undo, with its time if recorded.
     RecoveryUndo(Option<LogTime>),
-    /// Recovery is complete.
+    /// The end of recovery.
     RecoveryQuit(Term<'a>),
-    /// Recovery is complete and leaves the databases attached and dirty.
+    /// The end of a recovery that leaves the databases attached and dirty.
     RecoveryQuitKeepAttachments(Term<'a>),
     OldBackup(OldBackup<'a>),
     Backup(Backup<'a>),
     JetCall(&'a JetCall),
     Trace(Trace<'a>),
-    /// A new generation is wanted; the reason.
+    /// A request for a new generation, with the reason.
     ForceLogRollover(Trace<'a>),
-    /// The log is to be written out; the session.
+    /// A request to flush the log, with the session.
     ForceWriteLog(u16),
     ExternalRestore(ExternalRestore<'a>),
     CreateMultipleExtent(&'a CreateMultipleExtent),
@@ -111,9 +111,9 @@ pub enum Record<'a> {
     FlagInsert(FlagInsert<'a>),
     FlagInsertReplace(FlagInsertReplace<'a>),
     FlagDelete(&'a NodeHead),
-    /// The whole new data.
+    /// With the whole new data.
     Replace(Replace<'a>),
-    /// Only what differs.
+    /// With the differences only.
     ReplaceDelta(Replace<'a>),
     Delete(&'a NodeHead),
     Delta(Delta<'a>),
@@ -121,26 +121,27 @@ pub enum Record<'a> {
     UndoInfo(UndoInfo<'a>),
     SetExternalHeader(SetExternalHeader<'a>),
     Scrub(Scrub<'a>),
-    /// The first part of a record that does not fit its segment; [`RecordType::FRAGMENT_BEGIN`].
+    /// The first part of a record that does not fit into its segment;
+    /// [`RecordType::FRAGMENT_BEGIN`].
     FragmentBegin {
         total: u32,
         part: &'a [u8],
     },
     /// A further part.
     Fragment(&'a [u8]),
-    /// A record that says of itself that readers may skip it, padding among them.
+    /// A record that readers may skip by its own declaration, padding among them.
     Ignored {
         kind: RecordType,
         content: &'a [u8],
     },
 }
 
-/// Why bytes are not a record.
+/// The reason why bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
-    /// The type is none that the public engine's source describes.
+    /// The public engine's source does not describe the type.
     UnknownType(RecordType),
-    /// The record reaches past the bytes at hand, or its fields contradict each other.
+    /// The record exceeds the given bytes, or its fields contradict each other.
     Bounds(RecordType),
 }
 
@@ -186,10 +187,10 @@ impl Record<'_> {
     }
 }
 
-/// The type means nothing to us.
+/// The type is unknown.
 struct Unknown;
 
-/// The part after the type byte; `Ok(None)` where the bytes do not suffice.
+/// Parses the part after the type byte; `Ok(None)` if there are too few bytes.
 fn body<'a>(kind: RecordType, cursor: &mut Cursor<'a>) -> Result<Option<Record<'a>>, Unknown> {
     use RecordType as T;
     let record = match kind {
@@ -292,8 +293,8 @@ fn fragment_begin<'a>(cursor: &mut Cursor<'a>) -> Option<Record<'a>> {
     })
 }
 
-/// Records with a length that readers of any age can skip; the newer ones among them mean
-/// something.
+/// Parses a record with a length, which any reader can skip; the newer ones among them have a
+/// meaning.
 fn ignorable<'a>(kind: RecordType, cursor: &mut Cursor<'a>) -> Option<Record<'a>> {
     use RecordType as T;
     let size = cursor.head::<U32>()?.get() as usize;

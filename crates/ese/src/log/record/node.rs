@@ -12,8 +12,8 @@ use super::parse::Cursor;
 pub struct Insert<'a> {
     /// Page and tree.
     pub head: &'a NodeHead,
-    /// The first bytes of the key, which the page's external header repeats; empty if the node is
-    /// not compressed.
+    /// The first bytes of the key, shared with the page's external header; empty if the node is not
+    /// compressed.
     pub prefix: &'a [u8],
     /// The rest of the key.
     pub suffix: &'a [u8],
@@ -21,7 +21,7 @@ pub struct Insert<'a> {
     pub data: &'a [u8],
 }
 
-/// A flag-deleted node with the same key and data comes back to life (LRFLAGINSERT).
+/// A flag-deleted node with the same key and data becomes valid again (LRFLAGINSERT).
 #[derive(Debug, Clone, Copy)]
 pub struct FlagInsert<'a> {
     /// Page and tree.
@@ -32,7 +32,7 @@ pub struct FlagInsert<'a> {
     pub data: &'a [u8],
 }
 
-/// A flag-deleted node comes back to life with other data (LRFLAGINSERTANDREPLACEDATA).
+/// A flag-deleted node becomes valid again with other data (LRFLAGINSERTANDREPLACEDATA).
 #[derive(Debug, Clone, Copy)]
 pub struct FlagInsertReplace<'a> {
     /// Page and tree; its version is that of the insertion.
@@ -45,7 +45,7 @@ pub struct FlagInsertReplace<'a> {
     pub data: &'a [u8],
 }
 
-/// The bit of a size that says that differences have three-byte heads.
+/// The bit of a size for three-byte heads of differences.
 const WIDE: u16 = 0x8000;
 
 /// A node's data is replaced (LRREPLACE).
@@ -53,9 +53,9 @@ const WIDE: u16 = 0x8000;
 pub struct Replace<'a> {
     /// Page and tree.
     pub head: &'a NodeHead,
-    /// Bytes of the data before.
+    /// The size of the data before, in bytes.
     pub old_size: u16,
-    /// Bytes of the data after.
+    /// The size of the data after, in bytes.
     pub new_size: u16,
     /// The new data, or (in a delta record) the differences: see
     /// [`differences`](Replace::differences).
@@ -67,17 +67,17 @@ pub struct Replace<'a> {
 /// One difference of a delta replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Difference<'a> {
-    /// Where it starts in the old data.
+    /// The start in the old data.
     pub offset: usize,
-    /// How many bytes of the old data it replaces.
+    /// The number of replaced bytes of the old data.
     pub old_size: usize,
-    /// What stands there afterwards.
+    /// The new bytes.
     pub new: &'a [u8],
 }
 
 impl<'a> Replace<'a> {
-    /// The differences of a delta record, in order of offset; the last item is `None` where the
-    /// bytes make no sense.
+    /// The differences of a delta record, in order of offset; the last item is `None` if the bytes
+    /// are invalid.
     pub fn differences(&self) -> impl Iterator<Item = Option<Difference<'a>>> + use<'a> {
         let wide = self.wide_differences;
         let mut cursor = Cursor::new(self.content);
@@ -122,7 +122,7 @@ fn difference<'a>(cursor: &mut Cursor<'a>, wide: bool) -> Option<Difference<'a>>
     })
 }
 
-/// A number in a node's data is changed by a sum that does not conflict with others (LRDELTA).
+/// A change of a number in a node's data by a sum that does not conflict with others (LRDELTA).
 #[derive(Debug, Clone, Copy)]
 pub struct Delta<'a> {
     /// Page and tree.
@@ -133,18 +133,18 @@ pub struct Delta<'a> {
     pub bookmark_data: &'a [u8],
     /// The sum to add.
     pub delta: i64,
-    /// Where the number stands in the node's data.
+    /// The offset of the number in the node's data.
     pub offset: u16,
     /// Whether the number has 64 bits rather than 32.
     pub is_64_bit: bool,
 }
 
-/// A change is taken back (LRUNDO).
+/// The rollback of a change (LRUNDO).
 #[derive(Debug, Clone, Copy)]
 pub struct Undo<'a> {
-    /// Page and tree; its version is the change to take back.
+    /// Page and tree; its version is the change to roll back.
     pub head: &'a NodeHead,
-    /// Which kind of change it was (OPER).
+    /// The kind of the change (OPER).
     pub operation: u16,
     /// The transaction level of the change.
     pub level: u8,
@@ -160,11 +160,11 @@ pub struct UndoInfo<'a> {
     /// Page and tree; its version is the change that the image belongs to. No DBTIME: the page does
     /// not change.
     pub head: &'a NodeHead,
-    /// Which kind of change it was (OPER).
+    /// The kind of the change (OPER).
     pub operation: u16,
-    /// For a replacement: the most bytes that the node had while the transaction lasted.
+    /// For a replacement: the largest size of the node during the transaction, in bytes.
     pub largest_size: i16,
-    /// For a replacement: bytes that the node grew by.
+    /// For a replacement: the growth of the node in bytes.
     pub delta: i16,
     /// The node's whole key.
     pub key: &'a [u8],
@@ -190,7 +190,7 @@ pub struct Scrub<'a> {
     pub head: &'a NodeHead,
     /// Whether the page belongs to no tree, so that all of it is scrubbed.
     pub unused_page: bool,
-    /// How many operations follow.
+    /// The number of operations.
     pub operations: u32,
     /// The operations, one byte each.
     pub data: &'a [u8],

@@ -1,9 +1,9 @@
-//! Walking over the bytes of one record.
+//! A cursor over the bytes of one record.
 
 use zerocopy::little_endian::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// What is left of a record's bytes.
+/// The rest of a record's bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
@@ -18,7 +18,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Bytes taken so far.
+    /// The number of bytes taken so far.
     pub fn taken(&self) -> usize {
         self.taken
     }
@@ -27,7 +27,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
-    /// A structure of fixed size.
+    /// Takes a structure of fixed size.
     pub fn head<T: FromBytes + KnownLayout + Immutable + Unaligned>(&mut self) -> Option<&'a T> {
         let (head, rest) = T::ref_from_prefix(self.rest).ok()?;
         self.rest = rest;
@@ -35,7 +35,7 @@ impl<'a> Cursor<'a> {
         Some(head)
     }
 
-    /// `size` bytes.
+    /// Takes `size` bytes.
     pub fn take(&mut self, size: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(size)?;
         self.rest = rest;
@@ -43,7 +43,7 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// As many bytes as a 16-bit field says.
+    /// Takes the number of bytes in a 16-bit field.
     pub fn take16(&mut self, size: U16) -> Option<&'a [u8]> {
         self.take(size.get().into())
     }

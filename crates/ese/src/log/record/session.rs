@@ -13,9 +13,9 @@ pub struct Begin {
     pub session: u16,
     /// The level before.
     pub level_from: u8,
-    /// How many levels begin.
+    /// The number of levels to begin.
     pub levels: u8,
-    /// The transaction (TRX), where level 0 was left.
+    /// The transaction (TRX), if it begins at level 0.
     pub transaction: Option<u32>,
 }
 
@@ -26,7 +26,7 @@ pub struct Commit {
     pub session: u16,
     /// The level after.
     pub level_to: u8,
-    /// The commit's own number (TRX), where level 0 is reached and the transaction is over.
+    /// The commit's own number (TRX), if level 0 is reached and the transaction is over.
     pub transaction: Option<u32>,
 }
 
@@ -36,11 +36,11 @@ pub struct Commit {
 pub struct Rollback {
     /// The session (PROCID).
     pub session: U16,
-    /// How many levels.
+    /// The number of levels.
     pub levels: u8,
 }
 
-/// A transaction starts to see later commits (LRREFRESH).
+/// A transaction gets a new view that includes later commits (LRREFRESH).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Refresh {
@@ -57,12 +57,11 @@ pub struct Refresh {
 pub struct Macro {
     /// The session (PROCID).
     pub session: U16,
-    /// DBTIME of the pages that the macro changes, which names it among the session's macros.
+    /// The DBTIME of the pages that the macro changes, which identifies it within the session.
     pub dbtime: U64,
 }
 
-/// The pages that a macro changed (LRMACROINFO, LRMACROINFO2), for tools that follow logs; nothing
-/// to redo.
+/// The pages that a macro changed (LRMACROINFO, LRMACROINFO2), for tools that follow logs; no redo.
 #[derive(Debug, Clone, Copy)]
 pub struct MacroInfo<'a> {
     /// The database (DBID).
@@ -115,7 +114,7 @@ pub(super) fn commit(cursor: &mut Cursor, with_transaction: bool) -> Option<Comm
     })
 }
 
-/// `payload` is what follows the length field.
+/// Parses the older form; `payload` is the part after the length field.
 pub(super) fn macro_info(payload: &[u8]) -> Option<MacroInfo<'_>> {
     Some(MacroInfo {
         database: 1,
@@ -184,7 +183,7 @@ fn write_transaction(
 }
 
 impl MacroInfo<'_> {
-    /// The older form, which knows one database only.
+    /// Writes the older form, which is for one database only.
     pub(super) fn write(&self, writer: &mut Writer) -> Option<()> {
         match self.database {
             1 => writer.head(self.pages),

@@ -1,4 +1,4 @@
-//! Records that change the shape of a tree or which pages it owns.
+//! Records that change the shape of a tree or its pages.
 
 use zerocopy::little_endian::{I16, I32, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -11,9 +11,9 @@ use super::parse::Cursor;
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct SplitHead {
-    /// The page that is split (or, where `new_page` is 0, a parent that only gets a new child).
+    /// The split page (or, if `new_page` is 0, a parent that only gets a new child).
     pub page: PageHead,
-    /// The page that takes a part of the nodes; 0 where the page is only the parent of a split one.
+    /// The page that takes a part of the nodes; 0 if the page is only the parent of a split one.
     pub new_page: U32,
     /// The right sibling of a leaf; 0 if none.
     pub right_page: U32,
@@ -27,24 +27,24 @@ pub struct SplitHead {
     pub root: U32,
     /// The tree's OBJID.
     pub object: U32,
-    /// How nodes are divided: see [`SplitKind`].
+    /// The division of the nodes: see [`SplitKind`].
     pub kind: u8,
-    /// The node operation that made the split necessary: 0 none, 1 insert, 2 replace, 3 flag-insert
-    /// and replace.
+    /// The node operation that caused the split: 0 none, 1 insert, 2 replace, 3 flag-insert and
+    /// replace.
     pub operation: u8,
     /// The line of that operation.
     pub operation_line: U16,
     /// The first line that moves.
     pub split_line: U16,
-    /// Lines before the split, the new one included.
+    /// The number of lines before the split, the new one included.
     pub lines: U16,
     /// Page flags of the new page.
     pub new_page_flags: U32,
     /// Page flags of the split page.
     pub split_page_flags: U32,
-    /// Uncommitted free space left on the split page.
+    /// The uncommitted free space left on the split page.
     pub uncommitted_free_split: I16,
-    /// Uncommitted free space moved to the new page.
+    /// The uncommitted free space moved to the new page.
     pub uncommitted_free_new: I16,
     /// The line whose key gives the split page's new prefix; -1 for none.
     pub prefix_line_split: I32,
@@ -55,7 +55,7 @@ pub struct SplitHead {
     parent_key_size: U16,
 }
 
-/// How a split divides the nodes (SPLITTYPE).
+/// The division of the nodes in a split (SPLITTYPE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SplitKind {
     /// A new root level: all nodes move down.
@@ -82,7 +82,7 @@ pub struct Split<'a> {
 }
 
 impl Split<'_> {
-    /// How nodes are divided, if the number means something.
+    /// The division of the nodes; `None` for an unknown number.
     pub fn kind(&self) -> Option<SplitKind> {
         match self.head.kind {
             0 => Some(SplitKind::Vertical),
@@ -93,10 +93,10 @@ impl Split<'_> {
     }
 }
 
-/// A page as it was before a split or merge, for redo where the page on disk is already newer.
+/// A page before a split or merge, for redo if the page on disk is already newer.
 #[derive(Debug, Clone, Copy)]
 pub struct BeforeImage<'a> {
-    /// The page's bytes; empty where no image was needed.
+    /// The page's bytes; empty if no image was needed.
     pub bytes: &'a [u8],
     /// `FLAG_...` bits.
     pub flags: u32,
@@ -136,17 +136,17 @@ pub struct MergeHead {
     pub root: U32,
     /// The tree's OBJID.
     pub object: U32,
-    /// Bytes of the nodes that move.
+    /// The size of the moved nodes, in bytes.
     pub size_total: U16,
     /// The same with space reserved for rollback.
     pub size_max_total: U16,
-    /// Uncommitted free space on the page that takes the nodes.
+    /// The uncommitted free space on the page that takes the nodes.
     pub uncommitted_free: U16,
     /// The first line that moves.
     pub merge_line: U16,
     /// `FLAG_...` bits.
     pub flags: u8,
-    /// What happens: see [`MergeKind`].
+    /// The kind of merge: see [`MergeKind`].
     pub kind: u8,
     parent_separator_size: U16,
 }
@@ -154,7 +154,7 @@ pub struct MergeHead {
 impl MergeHead {
     /// The separator key in the parent changes.
     pub const FLAG_KEY_CHANGE: u8 = 1;
-    /// The node in the parent goes.
+    /// The node in the parent is deleted.
     pub const FLAG_DELETE_NODE: u8 = 2;
     /// The page itself is emptied.
     pub const FLAG_EMPTY_PAGE: u8 = 4;
@@ -165,12 +165,12 @@ impl MergeHead {
     }
 }
 
-/// What a merge does (MERGETYPE).
+/// The kinds of merges (MERGETYPE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MergeKind {
-    /// Nothing to this page.
+    /// No change to this page.
     None,
-    /// The page is empty and is taken out of the tree.
+    /// The page is empty and is removed from the tree.
     EmptyPage,
     /// All nodes move to the right sibling.
     FullRight,
@@ -198,7 +198,7 @@ pub struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    /// What happens, if the number means something.
+    /// The kind of merge; `None` for an unknown number.
     pub fn kind(&self) -> Option<MergeKind> {
         Some(match self.head.kind {
             0 => MergeKind::None,
@@ -220,7 +220,7 @@ impl Merge<'_> {
 pub struct PageMoveHead {
     /// The page that moves.
     pub page: PageHead,
-    /// Where it moves to.
+    /// The new place.
     pub destination: U32,
     /// Its left sibling; 0 if none.
     pub left_page: U32,
@@ -240,7 +240,8 @@ pub struct PageMoveHead {
     pub object: U32,
     /// The parent's line that points to the page.
     pub parent_line: I32,
-    /// Which root moves: 1 the tree's, 2 the owned extents', 4 the available extents'; 0 for none.
+    /// The root that moves: 1 the tree's, 2 the owned extents', 4 the available extents'; 0 for
+    /// none.
     pub root_flags: U32,
     header_size: U32,
     trailer_size: U32,
@@ -253,7 +254,7 @@ pub struct PageMove<'a> {
     pub head: &'a PageMoveHead,
     /// The first bytes of the page before.
     pub page_header: &'a [u8],
-    /// The last bytes of the page before; what lies between the two is unused.
+    /// The last bytes of the page before; the bytes between the two are unused.
     pub page_trailer: &'a [u8],
 }
 
@@ -261,7 +262,7 @@ pub struct PageMove<'a> {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct RootPageMove {
-    /// DBTIME of all pages after.
+    /// The DBTIME of all pages after.
     pub dbtime: U64,
     /// The database (DBID).
     pub database: u8,
@@ -271,7 +272,7 @@ pub struct RootPageMove {
     pub session: U16,
 }
 
-/// A page begins an existence as an empty page of a tree (LRNEWPAGE).
+/// The creation of an empty page of a tree (LRNEWPAGE).
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct NewPage {
@@ -292,9 +293,9 @@ pub struct NewPage {
 pub struct EmptyTree<'a> {
     /// The root.
     pub head: &'a NodeHead,
-    /// The pages that are freed.
+    /// The freed pages.
     pub pages: &'a [EmptyPage],
-    /// Bytes of the list as the record states them.
+    /// The bytes of the list in the record.
     pub list: &'a [u8],
 }
 
@@ -322,7 +323,7 @@ pub struct CreateMultipleExtent {
     pub owned_root: U32,
     /// Root of the available extents.
     pub available_root: U32,
-    /// Root of the tree that the space came from.
+    /// The root of the tree that the space came from.
     pub parent_root: U32,
     /// Pages of the first extent.
     pub primary_pages: U32,
@@ -372,7 +373,7 @@ pub struct ConvertHead {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ConvertTail {
-    /// Which pages of the first extent are free, one bit a page.
+    /// The free pages of the first extent, one bit per page.
     pub available: U32,
     /// Page flags of the space trees' roots.
     pub page_flags: U32,
@@ -383,11 +384,11 @@ pub struct ConvertTail {
 pub struct Convert<'a> {
     /// The fixed part of all versions.
     pub head: &'a ConvertHead,
-    /// What newer records add; without it the root page must be read.
+    /// The additions of newer records; without them the root page must be read.
     pub tail: Option<&'a ConvertTail>,
 }
 
-/// A tree's space is about to be freed (LRFREEFDP); nothing to redo.
+/// The announcement that a tree's space will be freed (LRFREEFDP); no redo.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct FreeTree {
@@ -401,7 +402,7 @@ pub struct FreeTree {
     pub kind: u8,
 }
 
-/// Pages are no longer owned by their tree (LREXTENTFREED); nothing to redo.
+/// Pages that their tree no longer owns (LREXTENTFREED); no redo.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ExtentFreedHead {
@@ -409,13 +410,13 @@ pub struct ExtentFreedHead {
     pub database: u8,
     /// The first page.
     pub first_page: U32,
-    /// How many pages.
+    /// The number of pages.
     pub pages: I32,
     /// 1 the root of a table, 2 an empty page of a deleted tree.
     pub flags: u8,
 }
 
-/// Pages are no longer owned by their tree.
+/// Pages that their tree no longer owns.
 #[derive(Debug, Clone, Copy)]
 pub struct ExtentFreed<'a> {
     /// The fixed part of both versions.
