@@ -1,14 +1,14 @@
-//! Page and header checksums of every kind.
+//! The checksums of pages and headers.
 //!
 //! | what | checksum |
 //! | --- | --- |
-//! | headers of databases, logs, checkpoints; the page that ends a streaming backup | [`header_checksum`]: 32-bit exclusive-or |
-//! | pages of old formats (flag [`NEW_CHECKSUM_FLAG`] not set) | the same exclusive-or, then the page number |
+//! | headers of databases, logs, checkpoints; patch pages | [`header_checksum`]: 32-bit exclusive-or |
+//! | pages of old formats ([`NEW_CHECKSUM_FLAG`] not set) | the same, then the page number |
 //! | pages of 2, 4 and 8 KiB | exclusive-or and error-correcting code over the page ([`ecc`]) |
 //! | pages of 16 and 32 KiB | four of those, one for each quarter of the page |
 //!
-//! The error-correcting code finds which single bit of a block was flipped, if only one was.
-//! Source: the engine's `checksum.cxx` and `checksumu.cxx`, and libesedb's format description.
+//! The error-correcting code locates a single flipped bit of a block. Source: the engine's
+//! `checksum.cxx` and `checksumu.cxx`, and libesedb's format description.
 
 mod page;
 mod simd;
@@ -21,22 +21,21 @@ pub use page::{BadChecksum, NEW_CHECKSUM_FLAG, PageChecksum, PageVerdict, seal_p
 /// Start value of the exclusive-or over headers and pages of old formats.
 const HEADER_SEED: u32 = 0x89ab_cdef;
 
-/// The checksum of a header: the exclusive-or of all little-endian 32-bit words but the first,
+/// The checksum of a header: the exclusive-or of all little-endian 32-bit words except the first,
 /// which holds the checksum itself, and of `0x89abcdef`.
 pub fn header_checksum(header: &[u8]) -> u32 {
     HEADER_SEED ^ simd::xor(header) ^ word(header, 0)
 }
 
-/// The checksum that stands in a header's first four bytes.
+/// The checksum in a header's first four bytes.
 pub fn stored_header_checksum(header: &[u8]) -> u32 {
     word(header, 0)
 }
 
-/// Exclusive-or (low half) and error-correcting code (high half) of one block that belongs to page
-/// `number`.
+/// Exclusive-or (low half) and error-correcting code (high half) of a block of page `number`.
 ///
-/// `number` goes into the exclusive-or, so that a page at the wrong place is found. With
-/// `skip_first_word` the first eight bytes, where the checksum itself lies, count as zero. The
+/// `number` is part of the exclusive-or, so a page at the wrong place is detected. With
+/// `skip_first_word` the first eight bytes, where the checksum itself is, count as zero. The
 /// block's length must be a power of two from 64 to 8192 bytes. Segments of transaction logs use
 /// the same code.
 pub fn ecc(block: &[u8], number: u32, skip_first_word: bool) -> u64 {

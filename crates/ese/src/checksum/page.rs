@@ -1,13 +1,13 @@
-//! The checksum of a whole database page: where it lies, what it covers, and what its failure
-//! tells.
+//! The checksum of a database page: its place, the bytes that it covers, and the meaning of a
+//! mismatch.
 
 use super::{double_word, ecc, header_checksum, is_zero, word};
 use std::fmt;
 
-/// The page flag that says exclusive-or and error-correcting code, not the old exclusive-or alone.
+/// The page flag for exclusive-or and error-correcting code instead of the old exclusive-or alone.
 pub const NEW_CHECKSUM_FLAG: u32 = 0x2000;
 
-/// Largest page that carries a single checksum.
+/// The largest page with a single checksum.
 const SMALL_PAGE: usize = 8 << 10;
 /// Offset of the page flags.
 const FLAGS: usize = 36;
@@ -33,14 +33,14 @@ impl fmt::Display for PageChecksum {
     }
 }
 
-/// What the check of one page found.
+/// The result of the check of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageVerdict {
     /// The checksum is right.
     Sound,
     /// Every byte is zero: the file was extended and the page never written. Not damage.
     Uninitialised,
-    /// The checksum is right, but a large page names another page number.
+    /// The checksum is right, but a large page holds another page number.
     WrongNumber {
         /// The page number in the page.
         stored: u32,
@@ -52,22 +52,22 @@ pub enum PageVerdict {
 /// A page whose content contradicts its checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadChecksum {
-    /// The checksum that the page carries.
+    /// The stored checksum.
     pub expected: PageChecksum,
-    /// The checksum of what the page holds.
+    /// The checksum of the page's content.
     pub actual: PageChecksum,
-    /// Offsets, in bits from the start of the page, of the flipped bits that the error-correcting
-    /// code names: at most one in each block. With these flipped back the page is sound. Empty
-    /// where the damage is larger.
+    /// The flipped bits located by the error-correcting code, as offsets in bits from the start of
+    /// the page: at most one in each block. With these corrected the page is sound. Empty if the
+    /// damage is larger.
     pub correctable_bits: Vec<u32>,
-    /// The number of the page that this seems to be, where only the number in the checksum
-    /// disagrees: a page written to the wrong place.
+    /// The likely number of the page, if only the number in the checksum differs: a page written to
+    /// the wrong place.
     pub belongs_to: Option<u32>,
 }
 
 /// Checks page `number`. The slice is the whole page: 2, 4, 8, 16 or 32 KiB.
 ///
-/// The engine's own rule: pages of zeros are not damage; everything else must carry its checksum.
+/// By the engine's own rule pages of zeros are not damage; all others must have the right checksum.
 pub fn verify_page(page: &[u8], number: u32) -> PageVerdict {
     let expected = stored(page);
     let actual = computed(page, number);
@@ -89,9 +89,8 @@ pub fn verify_page(page: &[u8], number: u32) -> PageVerdict {
     }))
 }
 
-/// Makes the page carry its checksum, as page `number`: writes the checksum, and the page number
-/// where the page holds it. Whether it is the old or the new checksum is what the page's flags say;
-/// large pages must have the flag set.
+/// Seals the page as page `number`: writes the checksum, and the page number if the page holds it.
+/// The page's flags determine the old or the new checksum; large pages must have the flag set.
 pub fn seal_page(page: &mut [u8], number: u32) {
     if page.len() > SMALL_PAGE {
         put(page, PAGE_NUMBER, &number.to_le_bytes());
@@ -100,7 +99,7 @@ pub fn seal_page(page: &mut [u8], number: u32) {
             put(page, offset, &value.to_le_bytes());
         }
     }
-    // The old exclusive-or covers the page number that stands behind it.
+    // The old exclusive-or covers the page number behind it.
     put(page, 4, &number.to_le_bytes());
     let [first, ..] = computed(page, number).0;
     put(page, 0, &first.to_le_bytes());
@@ -112,7 +111,7 @@ fn put(page: &mut [u8], offset: usize, bytes: &[u8]) {
     }
 }
 
-/// The checksum that the page carries.
+/// The stored checksum.
 fn stored(page: &[u8]) -> PageChecksum {
     let mut values = [double_word(page, 0), 0, 0, 0];
     if page.len() > SMALL_PAGE {
@@ -123,7 +122,7 @@ fn stored(page: &[u8]) -> PageChecksum {
     PageChecksum(values)
 }
 
-/// The checksum of what the page holds.
+/// The checksum of the page's content.
 fn computed(page: &[u8], number: u32) -> PageChecksum {
     let mut values = [0; 4];
     if word(page, FLAGS) & NEW_CHECKSUM_FLAG == 0 {
@@ -136,7 +135,7 @@ fn computed(page: &[u8], number: u32) -> PageChecksum {
     PageChecksum(values)
 }
 
-/// The blocks that have a checksum of their own: the page, or the quarters of a large one.
+/// The blocks with a checksum of their own: the page, or the quarters of a large one.
 fn blocks(page: &[u8]) -> std::slice::Chunks<'_, u8> {
     page.chunks(block_length(page))
 }
@@ -152,8 +151,8 @@ fn is_first() -> impl Iterator<Item = bool> {
     std::iter::once(true).chain(std::iter::repeat(false))
 }
 
-/// Which bits the error-correcting codes name; empty unless flipping them makes the whole page
-/// sound.
+/// The bits located by the error-correcting codes; empty unless their correction makes the whole
+/// page sound.
 fn correctable_bits(page: &[u8], number: u32) -> Vec<u32> {
     if word(page, FLAGS) & NEW_CHECKSUM_FLAG == 0 {
         return Vec::new();
@@ -161,8 +160,8 @@ fn correctable_bits(page: &[u8], number: u32) -> Vec<u32> {
     let mut bits = Vec::new();
     let mut repaired = page.to_vec();
     let block_bits = block_length(page) as u32 * 8;
-    // The first block holds the other blocks' checksums, so it is mended before these are looked
-    // at.
+    // The first block holds the other blocks' checksums, so it is corrected before these are
+    // checked.
     for (index, block_number) in (0..4).zip(0..) {
         let (expected, actual) = (stored(&repaired), computed(&repaired, number));
         let (expected, actual) = (expected.0[index], actual.0[index]);
@@ -184,8 +183,8 @@ fn correctable_bits(page: &[u8], number: u32) -> Vec<u32> {
     }
 }
 
-/// The one flipped bit of a block, if the checksums differ as they do after a single flip: index
-/// and complement in the code, and one bit in the exclusive-or.
+/// The flipped bit of a block, if the checksums differ as after a single flip: index and complement
+/// in the code, and one bit in the exclusive-or.
 fn flipped_bit(expected: u64, actual: u64, block_bits: u32) -> Option<u32> {
     let difference = expected ^ actual;
     let (code, xor) = ((difference >> 32) as u32, difference as u32);
@@ -195,7 +194,7 @@ fn flipped_bit(expected: u64, actual: u64, block_bits: u32) -> Option<u32> {
     (single && index < block_bits).then_some(index)
 }
 
-/// The page number under which all of the page's checksums are right, if there is one.
+/// The page number with which all of the page's checksums are right, if there is one.
 fn belongs_to(
     page: &[u8],
     expected: PageChecksum,

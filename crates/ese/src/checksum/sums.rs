@@ -1,27 +1,28 @@
-//! The sums behind both checksums, in portable Rust.
+//! The sums of both checksums, in portable Rust.
 //!
-//! Both checksums are linear: they are made of exclusive-ors. The error-correcting code asks, for
-//! each bit k of a bit's index, for the parity of all set bits whose index has bit k. Taking the
-//! parity of every row would cost a population count a row. Here rows are joined pairwise instead:
-//! where two neighbours of a level are joined, the right one goes into that level's accumulator
-//! too. So each row costs about two exclusive-ors, and parities are taken once, at the end.
+//! Both checksums are linear: they consist of exclusive-ors. The error-correcting code needs, for
+//! each bit k of a bit's index, the parity of all set bits whose index has bit k. The parity of
+//! every row would cost a population count per row. Instead, rows are joined in pairs: when two
+//! neighbours of a level are joined, the right one is also added to that level's accumulator. So
+//! each row costs about two exclusive-ors, and parities are computed once, at the end.
 
 /// A row: 256 bits, the width of an AVX2 register.
 type Row = [u64; 4];
 
-/// Bytes of a row.
+/// The size of a row in bytes.
 const ROW: usize = 32;
 
-/// Index bits that lie within a row (2^8 bits).
+/// The number of index bits within a row (2^8 bits).
 const ROW_BITS: u32 = 8;
 
-/// Rows that are joined without a loop, four levels deep.
+/// The number of rows that are joined without a loop, four levels deep.
 const GROUP: usize = 16;
 
-/// Row-index bits within an error-correcting code of 16 index bits.
+/// The number of row-index bits in an error-correcting code of 16 index bits.
 const LEVELS: usize = 8;
 
-/// What one pass over a block yields: enough for its error-correcting code and its exclusive-or.
+/// The result of one pass over a block, from which its error-correcting code and its exclusive-or
+/// are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sums {
     /// Exclusive-or of all rows.
@@ -31,7 +32,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Passes once over the block. A last incomplete row counts as filled up with zeros.
+    /// Passes once over the block. An incomplete last row is padded with zeros.
     #[inline(always)]
     pub(super) fn of(block: &[u8]) -> Sums {
         let mut sums = Sums {
@@ -64,7 +65,7 @@ impl Sums {
         sums
     }
 
-    /// Takes the first eight bytes of the block out again. They lie in row 0, which is in no level.
+    /// Removes the first eight bytes of the block. They are in row 0, which is in no level.
     pub(super) fn without_first_word(mut self, word: u64) -> Sums {
         self.total[0] ^= word;
         self
@@ -77,8 +78,8 @@ impl Sums {
     }
 
     /// The error-correcting code of a block of `length` bytes: in the low half the exclusive-or of
-    /// the indices of all set bits, in the high half that of their complements, each as wide as an
-    /// index is.
+    /// the indices of all set bits, in the high half that of their complements, each with the width
+    /// of an index.
     pub(super) fn ecc(&self, length: usize) -> u32 {
         /// Bit k of these words selects the bits of a 64-bit word whose index has bit k.
         const SELECT: [u64; 6] = [

@@ -1,10 +1,10 @@
-//! The fast sums against the plain definition, bit by bit.
+//! Compares the fast sums with the plain definition, bit by bit.
 
 use super::*;
 use super::{simd, sums::Sums};
 use proptest::prelude::*;
 
-/// The error-correcting code as the format defines it: index and complement of every set bit.
+/// The error-correcting code by the format's definition: index and complement of every set bit.
 fn defined_ecc(block: &[u8], skip: usize) -> u32 {
     let mask = block.len() as u32 * 8 - 1;
     let (mut indices, mut complements) = (0, 0);
@@ -75,8 +75,8 @@ proptest! {
         let PageVerdict::Bad(bad) = verify_page(&page, number) else {
             return Err(TestCaseError::fail("a flipped bit passed"));
         };
-        // A flip in the checksum itself, or of the flag that tells the kind of checksum, is found
-        // and cannot be undone.
+        // A flip in the checksum itself, or of the flag for the kind of checksum, is detected but
+        // cannot be corrected.
         let in_checksum = bit < 64;
         let is_flag = bit == 36 * 8 + 13;
         if page[37] & 0x20 != 0 && !in_checksum && !is_flag {

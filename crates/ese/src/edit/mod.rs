@@ -1,7 +1,6 @@
-//! Changing a page: its header, its tag array and its lines, as the engine's `cpage.cxx` does.
+//! Changes a page: its header, its tag array and its lines, as the engine's `cpage.cxx` does.
 //!
-//! What a page says of itself is never trusted: a tag or a count that makes no sense is a
-//! [`Fault`], not a panic.
+//! The content of a page is never trusted: an invalid tag or count is a [`Fault`], not a panic.
 
 mod node;
 mod space_header;
@@ -70,13 +69,12 @@ impl EditPage {
         &mut self.bytes
     }
 
-    /// A reader of the page as it is now.
+    /// A view of the page in its present state.
     pub fn view(&self) -> Result<PageView<'_>, Fault> {
         PageView::new(&self.bytes, self.number)
     }
 
-    // --- header
-    // -------------------------------------------------------------------------------------------------
+    // --- header ----------------------------------------------------------------------------------
 
     pub fn dbtime(&self) -> u64 {
         u64::from_le_bytes(self.array(field::DBTIME))
@@ -106,7 +104,7 @@ impl EditPage {
         self.put(field::FLAGS, &flags.to_le_bytes());
     }
 
-    /// Sets all flags as a split record states them; the mark of a deleted tree stays.
+    /// Sets all flags to those of a split record; the mark of a deleted tree stays.
     pub fn set_split_flags(&mut self, flags: u32) {
         let kept = self.flags().0 & FLAG_FDP_DELETE;
         self.set_flags(flags | kept);
@@ -120,20 +118,20 @@ impl EditPage {
         self.set_flags(self.flags().0 & !flags);
     }
 
-    /// Notes a change at `dbtime`. What a rollback may take back is not counted: when recovery ends
-    /// there is none.
+    /// Records a change at `dbtime`. Uncommitted free space is set to 0: after recovery there is
+    /// none.
     pub fn touch(&mut self, dbtime: u64) {
         self.set_dbtime(dbtime);
         self.put(field::UNCOMMITTED_FREE, &[0, 0]);
         self.remove_flags(FLAG_SCRUBBED);
     }
 
-    /// Marks the page as overwritten where it is unused.
+    /// Marks the page's unused parts as overwritten.
     pub fn set_scrubbed(&mut self) {
         self.add_flags(FLAG_SCRUBBED);
     }
 
-    /// Bytes that are free, together or not.
+    /// The number of free bytes, contiguous or not.
     pub fn free(&self) -> usize {
         self.u16(field::FREE).into()
     }
@@ -154,7 +152,7 @@ impl EditPage {
         Ok(())
     }
 
-    /// How many tags the page has, the external header's included.
+    /// The number of tags, with the external header's.
     pub fn tag_count(&self) -> usize {
         (self.u16(field::TAG_STATE) & TAG_COUNT).into()
     }
@@ -169,13 +167,12 @@ impl EditPage {
         Ok(())
     }
 
-    /// How many nodes the page has.
+    /// The number of nodes.
     pub fn node_count(&self) -> usize {
         self.tag_count().saturating_sub(1)
     }
 
-    /// Refuses pages with more reserved tags than the external header, which no public engine
-    /// writes.
+    /// Fails for more reserved tags than the external header, which no public engine writes.
     pub fn check_reserved_tags(&self) -> Result<(), Fault> {
         match self.u16(field::TAG_STATE) >> 12 & 7 {
             0 | 1 => Ok(()),
@@ -183,7 +180,7 @@ impl EditPage {
         }
     }
 
-    /// Makes the page a new one without content.
+    /// Initialises the page as a new one without content.
     pub fn initialise(&mut self, object: u32, dbtime: u64) {
         self.bytes.fill(0);
         let area = self.area() as u16;
@@ -196,7 +193,7 @@ impl EditPage {
         }
     }
 
-    /// Makes the page a new one with an empty external header and these flags.
+    /// Initialises the page as a new one with an empty external header and these flags.
     pub fn initialise_with_flags(&mut self, object: u32, dbtime: u64, flags: u32) {
         self.initialise(object, dbtime);
         let area = (self.area() - Tag::LEN) as u16;
@@ -205,7 +202,7 @@ impl EditPage {
         self.set_flags((flags | FLAG_NEW_RECORD_FORMAT) & !FLAG_PRE_INIT);
     }
 
-    /// Takes over the content of another page, at `dbtime`, keeping the own number.
+    /// Copies the content of another page, at `dbtime`, but keeps the page's own number.
     pub fn copy_from(&mut self, other: &EditPage, dbtime: u64) {
         self.bytes.copy_from_slice(&other.bytes);
         self.set_dbtime(dbtime);
@@ -224,7 +221,7 @@ impl EditPage {
         Ok(())
     }
 
-    /// Writes number and checksum, so that the page can go to disk.
+    /// Writes number and checksum, as needed before the page goes to disk.
     pub fn seal(&mut self) {
         if !self.is_blank() {
             self.add_flags(FLAG_NEW_CHECKSUM);
@@ -237,15 +234,14 @@ impl EditPage {
         crate::checksum::is_zero(&self.bytes)
     }
 
-    // --- tags and lines
-    // -----------------------------------------------------------------------------------------
+    // --- tags and lines --------------------------------------------------------------------------
 
-    /// Bytes between the header and the page's end.
+    /// The number of bytes between the header and the page's end.
     fn area(&self) -> usize {
         self.size.bytes() - self.size.header_len()
     }
 
-    /// Bytes between the end of the data and the tag array.
+    /// The number of bytes between the end of the data and the tag array.
     fn contiguous_free(&self) -> usize {
         (self.area())
             .saturating_sub(self.tag_count() * Tag::LEN)
@@ -284,7 +280,7 @@ impl EditPage {
         Ok(&self.bytes[start..start + tag.len])
     }
 
-    /// The line of a tag, to be changed in place.
+    /// The mutable line of a tag.
     pub fn line_mut(&mut self, index: usize) -> Result<&mut [u8], Fault> {
         let tag = self.tag(index)?;
         let start = self.size.header_len() + tag.offset;
@@ -313,7 +309,7 @@ impl EditPage {
         }
     }
 
-    /// Inserts a line, made of `pieces`, before the tag `index`.
+    /// Inserts a line, which consists of `pieces`, before the tag `index`.
     pub fn insert_tag(&mut self, index: usize, pieces: &[&[u8]], flags: u8) -> Result<(), Fault> {
         let len: usize = pieces.iter().map(|piece| piece.len()).sum();
         let count = self.tag_count();
@@ -332,7 +328,7 @@ impl EditPage {
         self.set_free(self.free() - len - Tag::LEN)
     }
 
-    /// Replaces the line of a tag; its flags are kept. `pieces` are no part of the page.
+    /// Replaces the line of a tag; its flags stay. `pieces` are not part of the page.
     pub fn replace_tag(&mut self, index: usize, pieces: &[&[u8]]) -> Result<(), Fault> {
         let len = pieces.iter().map(|piece| piece.len()).sum();
         let flags = match index {
@@ -344,8 +340,7 @@ impl EditPage {
         self.write_line(index, offset, pieces, flags, len)
     }
 
-    /// Gives the line of a tag another length; its first `keep` bytes stay, the others are
-    /// undefined.
+    /// Changes the length of a tag's line; its first `keep` bytes stay, the others are undefined.
     pub fn resize_tag(&mut self, index: usize, len: usize, keep: usize) -> Result<(), Fault> {
         let tag = self.tag(index)?;
         let end = tag.offset + tag.len;
@@ -403,7 +398,7 @@ impl EditPage {
         Ok(())
     }
 
-    /// Moves the lines together and fills everything unused.
+    /// Moves the lines together and fills all unused bytes.
     pub fn overwrite_unused(&mut self, fill: u8) -> Result<(), Fault> {
         if self.tag_count() > 0 {
             self.move_lines_together()?;
@@ -416,7 +411,7 @@ impl EditPage {
         Ok(())
     }
 
-    /// Makes sure that `needed` bytes are free in one piece.
+    /// Makes `needed` contiguous bytes free.
     fn make_room(&mut self, needed: usize) -> Result<(), Fault> {
         if needed > self.free() {
             return Err(self.no_room(needed));
@@ -482,8 +477,7 @@ impl EditPage {
         }
     }
 
-    // --- bytes
-    // --------------------------------------------------------------------------------------------------
+    // --- bytes -----------------------------------------------------------------------------------
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let bytes = self.bytes.get(at..).and_then(|rest| rest.first_chunk());

@@ -1,23 +1,23 @@
-//! Changing the nodes of a page, as the engine's `node.cxx` does: a node is a key, of which a part
-//! may stand in the page's prefix, and data.
+//! Changes the nodes of a page, as the engine's `node.cxx` does: a node is a key, of which a part
+//! may be in the page's prefix, and data.
 
 use crate::page::{Fault, Key, NodeFlags};
 
 use super::EditPage;
 
-/// A common part of a key is stored in the page's prefix only if it is longer than what naming it
-/// costs.
+/// The common part of a key is stored in the page's prefix only if it is longer than the reference
+/// to it.
 const PREFIX_OVERHEAD: usize = 2;
 
 /// Key lengths share their bits with the flags of large pages.
 const LENGTH_MASK: u16 = 0x1fff;
 
-/// A node on its way to a page.
+/// A node outside a page, to be inserted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LooseNode<'a> {
     pub key: Key<'a>,
     pub data: &'a [u8],
-    /// [`NodeFlags::DELETED`], if set; the other flags do not belong to the node as such.
+    /// [`NodeFlags::DELETED`] or 0; the other flags depend on the page.
     pub flags: u8,
 }
 
@@ -31,13 +31,13 @@ impl<'a> LooseNode<'a> {
     }
 }
 
-/// Which lines are tags: the external header is tag 0.
+/// The tag of a line: the external header is tag 0.
 const fn tag_of(line: usize) -> usize {
     line + 1
 }
 
 impl EditPage {
-    /// Where in the line the data begins.
+    /// The start of the data within the line.
     fn data_start(&self, line: usize) -> Result<usize, Fault> {
         let tag = tag_of(line);
         let bytes = self.line(tag)?;
@@ -64,13 +64,13 @@ impl EditPage {
         Ok(&self.line(tag_of(line))?[start..])
     }
 
-    /// The data of a node, to be changed in place.
+    /// The mutable data of a node.
     pub fn node_data_mut(&mut self, line: usize) -> Result<&mut [u8], Fault> {
         let start = self.data_start(line)?;
         Ok(&mut self.line_mut(tag_of(line))?[start..])
     }
 
-    /// All nodes, to be put on other pages.
+    /// All nodes, to insert into other pages.
     pub fn loose_nodes(&self) -> Result<Vec<LooseNode<'_>>, Fault> {
         let view = self.view()?;
         let mut nodes = Vec::with_capacity(view.node_count());
@@ -85,7 +85,7 @@ impl EditPage {
         Ok(nodes)
     }
 
-    /// Inserts a node whose key is `prefix` (which the page's prefix begins with) and `suffix`.
+    /// Inserts a node whose key is `prefix` (the start of the page's prefix) and `suffix`.
     pub fn insert_divided(
         &mut self,
         line: usize,
@@ -110,8 +110,7 @@ impl EditPage {
         )
     }
 
-    /// Inserts a node; the part of its key that the page's prefix begins with is left out where
-    /// that pays.
+    /// Inserts a node; omits the part of its key in the page's prefix if that saves space.
     pub fn insert_node(&mut self, line: usize, node: &LooseNode<'_>) -> Result<(), Fault> {
         let prefix = self.view()?.prefix();
         let common = prefix.iter().zip(node.key.bytes());
@@ -159,7 +158,7 @@ impl EditPage {
         self.set_line_flags(tag, flags | mark)
     }
 
-    /// Clears the mark that a node may have versions.
+    /// Clears the mark of a node that may have versions.
     pub fn clear_versioned(&mut self, line: usize) -> Result<(), Fault> {
         let flags = self.line_flags(tag_of(line))?;
         self.set_line_flags(tag_of(line), flags & !NodeFlags::VERSIONED)
@@ -177,7 +176,7 @@ impl EditPage {
         Ok(())
     }
 
-    /// Gives a node another key; its data stays.
+    /// Changes the key of a node; its data stays.
     pub fn change_key(&mut self, line: usize, key: &[u8]) -> Result<(), Fault> {
         let data = self.node_data(line)?.to_vec();
         self.delete_node(line)?;
@@ -226,12 +225,12 @@ impl EditPage {
         Ok(())
     }
 
-    /// Replaces the external header as a whole.
+    /// Replaces the whole external header.
     pub fn set_external_header(&mut self, header: &[u8]) -> Result<(), Fault> {
         self.replace_tag(0, &[header])
     }
 
-    /// Throws away all nodes, sets the prefix and puts in `nodes` instead.
+    /// Removes all nodes, sets the prefix and inserts `nodes` instead.
     ///
     /// Roots keep their external header and have no prefix.
     pub fn rebuild(&mut self, prefix: &[u8], nodes: &[LooseNode<'_>]) -> Result<(), Fault> {
@@ -246,7 +245,7 @@ impl EditPage {
     }
 }
 
-/// Whether a key equals one in one piece.
+/// Whether a key equals `other`, which is in one piece.
 pub(crate) fn same_key(key: Key<'_>, other: &[u8]) -> bool {
     key.len() == other.len() && key.starts_with(other)
 }

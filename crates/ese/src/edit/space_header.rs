@@ -1,4 +1,4 @@
-//! Writing the space header of a tree's root (`SPACE_HEADER`).
+//! Writes the space header of a tree's root (`SPACE_HEADER`).
 
 use super::EditPage;
 use crate::page::{Fault, Pgno};
@@ -28,12 +28,12 @@ impl NewSpaceHeader {
 }
 
 impl EditPage {
-    /// Replaces the space header inside a root's external header, which may hold other fields after
+    /// Replaces the space header inside a root's external header, which may have other fields after
     /// it.
     pub fn set_space_header(&mut self, header: &[u8]) -> Result<(), Fault> {
         let start = match self.line(0)?.len() {
             16 => 0,
-            // A byte that says which fields follow.
+            // A byte of bits for the fields that follow.
             17.. => 1,
             len => {
                 let found = format!("{len} bytes");
@@ -49,7 +49,7 @@ impl EditPage {
         }
     }
 
-    /// Makes the space header of a root name the root of its owned extents.
+    /// Sets the root of the owned extents in the space header of a root.
     pub fn set_owned_root(&mut self, owned: Pgno) -> Result<(), Fault> {
         let mut header = match self.line(0)? {
             line if line.len() > 16 => line[1..].to_vec(),

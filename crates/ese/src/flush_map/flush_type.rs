@@ -1,11 +1,11 @@
-//! The type of a write, and a write that the disk lost.
+//! The type of a write, and a lost write.
 
-/// The kind of the last write of a page.
+/// The type of a page's last write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FlushType {
-    /// Not known; agrees with everything.
+    /// Unknown; equal to every type.
     Unknown,
-    /// The three kinds follow each other in a circle.
+    /// The first of the three types, which follow each other in a circle.
     Rock,
     /// After rock.
     Paper,
@@ -24,11 +24,11 @@ impl FlushType {
     }
 }
 
-/// A page that is older than the flush map says.
+/// A page that is older than in the flush map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LostFlush {
-    /// What the map says of the last write.
+    /// The type in the map.
     pub expected: FlushType,
-    /// What the page says; unknown for a page of zeros.
+    /// The type in the page; unknown for a page of zeros.
     pub found: FlushType,
 }

@@ -1,8 +1,9 @@
-//! The flush map (`.jfm`): which of three kinds of write each database page saw last.
+//! The flush map (`.jfm`): the type of each database page's last write, one of three.
 //!
-//! The engine gives each write of a page the next of three types and notes it in the page and here.
-//! A page whose type differs from the map's is older than it should be: the disk said that it wrote
-//! and did not, a lost flush. No checksum finds that, for the older page is sound.
+//! The engine gives each write of a page the next of three types and records it in the page and
+//! here. If a page's type differs from the map's, the page is older than it should be: the disk
+//! reported a write that it did not make, a lost flush. No checksum detects that, since the older
+//! page is sound.
 //!
 //! The file is a header page, then data pages 0, 1, 2 ..., all of 8 KiB. A data page has a header
 //! of 64 bytes and two bits for each of 32512 database pages. Source: the engine's `flushmap.hxx`
@@ -25,7 +26,7 @@ const DATABASE_PAGES_PER_PAGE: u32 = ((FLUSH_MAP_PAGE - PAGE_HEADER) * 4) as u32
 /// A larger map would be that of a database of more than 2 TiB.
 const LARGEST: usize = 64 << 20;
 
-/// A flush map, read whole (about 33 bytes for each MiB of a database with pages of 8 KiB).
+/// A flush map, read whole (about 33 bytes per MiB of a database with pages of 8 KiB).
 #[derive(Debug, Clone)]
 pub struct FlushMap {
     header: FlushMapHeader,
@@ -35,8 +36,8 @@ pub struct FlushMap {
 }
 
 impl FlushMap {
-    /// Reads a flush map's content. Damaged data pages are no error: they are in
-    /// [`FlushMap::findings`], and say nothing of the database's pages.
+    /// Parses a flush map's content. Damaged data pages are not an error: they are in
+    /// [`FlushMap::findings`], and are not used to check the database's pages.
     ///
     /// # Errors
     /// [`Fault`] for an unusable header, or a map that is too large.
@@ -97,9 +98,9 @@ impl FlushMap {
         &self.findings
     }
 
-    /// Whether what the map says of this database at rest must be true: it belongs to the database
-    /// as it is, by the engine's rule (one of the two signatures agrees), and was closed after its
-    /// last change.
+    /// Whether the map is valid for this database at rest: it belongs to the present state of the
+    /// database, by the engine's rule (one of the two signatures is equal), and was closed after
+    /// its last change.
     pub fn is_valid_for(&self, database: &DatabaseHeader) -> bool {
         let pairs = [
             (
@@ -117,7 +118,7 @@ impl FlushMap {
         belongs && self.header.is_clean()
     }
 
-    /// The kind of the last write of a database page.
+    /// The type of a database page's last write.
     pub fn flush_type(&self, number: Pgno) -> FlushType {
         let index = number % DATABASE_PAGES_PER_PAGE;
         let byte = self
@@ -128,8 +129,8 @@ impl FlushMap {
         })
     }
 
-    /// Whether a database page is older than the map says. Ask only where
-    /// [`FlushMap::is_valid_for`] the database.
+    /// Checks whether a database page is older than in the map. Call it only if the map [is
+    /// valid](FlushMap::is_valid_for) for the database.
     pub fn lost_flush(&self, page: &[u8], number: Pgno) -> Option<LostFlush> {
         let expected = self.flush_type(number);
         let dbtime = u64_at(page, 8)?;
@@ -140,12 +141,12 @@ impl FlushMap {
         if found == FlushType::Unknown {
             return is_zero(page).then_some(LostFlush { expected, found });
         }
-        // A page that is newer than everything in the map shows that the map itself is old.
+        // A page newer than everything in the map shows that the map itself is old.
         let newest = self.newest(number)?;
         (dbtime <= newest.get()).then_some(LostFlush { expected, found })
     }
 
-    /// The highest database time of the pages that the map's page for `number` stands for.
+    /// The highest DBTIME of the pages that the map's page for `number` covers.
     pub fn newest(&self, number: Pgno) -> Option<DbTime> {
         let page = self.page_of(number)?;
         u64_at(page, 8).map(DbTime::new)

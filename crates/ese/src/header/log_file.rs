@@ -51,7 +51,7 @@ pub struct LogHeader {
     pub checkpoint: Lgpos,
     /// The compatible part of the format revision.
     pub update_minor: U32,
-    /// Whether the disk's sector size differs from the log's.
+    /// The disk's sector size compared with the log's: 0 unknown, 1 equal, others the actual size.
     pub disk_sector_mismatch: u8,
     /// The accumulated checksum of all segments of the log before; 0 if unknown.
     pub previous_segments_checksum: U64,

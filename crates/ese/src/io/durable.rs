@@ -1,4 +1,4 @@
-//! Writing at a position, and making names durable.
+//! Writes at a position, and makes file names durable.
 
 use std::fs::File;
 use std::io;
@@ -41,7 +41,7 @@ pub(crate) fn sync_folder(file: &Path) -> Result<()> {
         .map_err(Error::write(folder))
 }
 
-/// A file beside `file`, whose name is longer by `ending`.
+/// The path beside `file` whose name is that of `file` with `ending` appended.
 pub(crate) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_os_string();
     name.push(ending);

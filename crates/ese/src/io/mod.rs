@@ -1,4 +1,4 @@
-//! Reading and writing files: at any position, only regular ones, durably.
+//! Reads and writes files: at any position, only regular ones, durably.
 
 mod durable;
 mod regular_file;

@@ -1,12 +1,12 @@
-//! Opening files that others name.
+//! Opens files at paths from users.
 
 use std::fs::{File, FileType, Metadata};
 use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Opens the file at `path` for reading, and tells its size. Pipes and devices are refused before
-/// they are opened: reading them may wait for ever, never end, or take what is meant for another.
+/// Opens the file at `path` for reading, and returns its size. Fails for pipes and devices without
+/// opening them: a read may block, never end, or take data meant for another reader.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let io = Error::io(path);
     check(path, &std::fs::metadata(path).map_err(&io)?)?;

@@ -1,4 +1,4 @@
-//! Where a database's bytes come from.
+//! Sources of a database's bytes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 
 /// A database's bytes, readable at any position from any thread.
 ///
-/// Files, bytes in memory and, through [`Seekable`], anything that reads and seeks are sources.
+/// Implemented for files, bytes in memory and, through [`Seekable`], any reader that can seek.
 pub trait Source: Send + Sync {
-    /// How many bytes there are.
+    /// The number of bytes.
     fn size(&self) -> io::Result<u64>;
 
-    /// Fills `buffer` with the bytes from `offset` on; an error where the source ends before.
+    /// Fills `buffer` with the bytes from `offset` on. Fails if the source ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// All bytes, where they lie in memory: pages are then read without a copy. Called anew for
-    /// each page.
+    /// All bytes, if they are in memory: pages are then read without a copy. Called again for each
+    /// page.
     fn as_bytes(&self) -> Option<&[u8]> {
         None
     }
@@ -83,12 +83,12 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     }
 }
 
-/// Makes a source of anything that reads and seeks; its readers wait for each other.
+/// Makes a source of any reader that can seek; reads from several threads wait for each other.
 #[derive(Debug)]
 pub struct Seekable<R>(Mutex<R>);
 
 impl<R: Read + Seek + Send> Seekable<R> {
-    /// The source that reads from `reader`.
+    /// A source that reads from `reader`.
     pub fn new(reader: R) -> Self {
         Self(Mutex::new(reader))
     }

@@ -109,7 +109,7 @@ impl OpenLog {
     /// before.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if no record starts at `from`.
+    /// [`Error::Damaged`] if a record before `from` in its segment cannot be read.
     pub fn records_from(&self, from: Lgpos) -> Result<Records<'_>> {
         let mut records = self.records();
         let target = self.byte_of(from);

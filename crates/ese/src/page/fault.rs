@@ -1,4 +1,4 @@
-//! What is wrong inside a page.
+//! Faults inside a page.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::path::Path;
 use super::{PageSize, Pgno};
 use crate::Error;
 
-/// A contradiction found inside one page: which page, where in it, what the format demands and what
-/// stands there.
+/// A contradiction inside one page: the page, the place in it, the content that the format requires
+/// and the actual content.
 ///
-/// It does not know the file; [`Fault::in_file`] makes the complete error of it.
+/// A fault has no file name; [`Fault::in_file`] converts it to the complete error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault(Box<Details>);
 
@@ -48,12 +48,12 @@ impl Fault {
         self
     }
 
-    /// The page it was found in.
+    /// The page.
     pub fn page(&self) -> Pgno {
         self.0.page
     }
 
-    /// The tag it was found in, where it is not the page as a whole.
+    /// The tag, if the fault is not that of the page as a whole.
     pub fn tag(&self) -> Option<usize> {
         self.0.tag
     }
@@ -63,17 +63,17 @@ impl Fault {
         self.0.what
     }
 
-    /// What the format demands.
+    /// The content that the format requires.
     pub fn expected(&self) -> &str {
         &self.0.expected
     }
 
-    /// What stands there.
+    /// The actual content.
     pub fn found(&self) -> &str {
         &self.0.found
     }
 
-    /// The error of this fault in `file`, whose pages have the size `size`.
+    /// The error for this fault in `file`, whose pages have the size `size`.
     #[cold]
     pub fn in_file(self, file: &Path, size: PageSize) -> Error {
         let Details {

@@ -7,7 +7,7 @@ use super::{PageSize, Pgno, u16_at, u32_at, u64_at};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PageFlags(pub u32);
 
-/// What the nodes of a page are.
+/// The content of a page's nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PageKind {
     /// Records of a table, in the order of its primary index.
@@ -45,7 +45,8 @@ impl PageFlags {
         self.has(Self::ROOT)
     }
 
-    /// The page holds the tree's data; every other page holds pointers to pages one level below.
+    /// The page is a leaf and holds the tree's data; every other page holds pointers to pages one
+    /// level below.
     pub fn is_leaf(self) -> bool {
         self.has(Self::LEAF)
     }
@@ -55,7 +56,7 @@ impl PageFlags {
         self.has(Self::PARENT_OF_LEAF)
     }
 
-    /// The page was given back to its tree's available space.
+    /// The page was returned to its tree's available space.
     pub fn is_empty(self) -> bool {
         self.has(Self::EMPTY)
     }
@@ -80,7 +81,7 @@ impl PageFlags {
         self.has(Self::LONG_VALUE)
     }
 
-    /// The tree's keys repeat, so that a node is identified by its key and its data together.
+    /// The tree may have duplicate keys, so a node is identified by its key and its data together.
     pub fn has_non_unique_keys(self) -> bool {
         self.has(Self::NON_UNIQUE_KEYS)
     }
@@ -107,18 +108,18 @@ impl PageFlags {
         self.has(Self::PRE_INIT)
     }
 
-    /// The page's tree was deleted and its pages could not be brought back by a revert.
+    /// The page's tree was deleted and its pages could not be restored by a revert.
     pub fn is_fdp_delete(self) -> bool {
         self.has(Self::FDP_DELETE)
     }
 
-    /// The flush type that a lost write is detected by: 1, 2 or 3; 0 where unknown.
+    /// The flush type, by which lost writes are detected: 1, 2 or 3; 0 if unknown.
     pub fn flush_type(self) -> u8 {
         (self.0 >> 15 & 3) as u8
     }
 
-    /// What the page's nodes are. The flags of a space tree also name the kind of tree that owns
-    /// the space.
+    /// The content of the page's nodes. The flags of a space tree also name the kind of tree that
+    /// owns the space.
     pub fn kind(self) -> PageKind {
         if self.is_space_tree() {
             PageKind::Space
@@ -144,7 +145,7 @@ pub struct PageHeader {
     /// The stored checksum: 64 bits in the new form. In the old form the low half is the checksum
     /// and the high half the page's number.
     pub checksum: u64,
-    /// DBTIME of the page's last change: a count of the database's changes.
+    /// The DBTIME of the page's last change.
     pub dbtime: u64,
     /// The page before this one on the same level of its tree, or 0.
     pub previous: Pgno,
@@ -152,26 +153,26 @@ pub struct PageHeader {
     pub next: Pgno,
     /// The object (FDP) that the page belongs to.
     pub objid: u32,
-    /// Free bytes, whether or not they lie together.
+    /// The number of free bytes, contiguous or not.
     pub free: u16,
-    /// Free bytes that a rollback may take back.
+    /// The number of free bytes that a rollback may need.
     pub uncommitted_free: u16,
-    /// Bytes from the end of the header to the end of the data, as the engine last set it.
+    /// The end of the data, in bytes from the end of the header, as the engine last set it.
     pub first_free: u16,
-    /// How many tags the page has.
+    /// The number of tags.
     pub tag_count: u16,
-    /// How many of the tags are reserved (the external header and what may follow it) and no nodes;
-    /// 1 where the page does not say.
+    /// The number of reserved tags (the external header and any that follow it), which are not
+    /// nodes; 1 if the page does not state it.
     pub reserved_tags: u16,
     /// The flags.
     pub flags: PageFlags,
-    /// The page's own number, where the header tells it: in large pages and in those with the old
+    /// The page's own number, if the header has it: in large pages and in those with the old
     /// checksum.
     pub number: Option<Pgno>,
 }
 
 impl PageHeader {
-    /// Reads the header of a page of the size `size`; `None` where `page` is shorter than a header.
+    /// Reads the header of a page of the size `size`; `None` if `page` is shorter than a header.
     pub fn read(page: &[u8], size: PageSize) -> Option<Self> {
         let header = page.get(..size.header_len())?;
         let checksum = u64_at(header, 0)?;

@@ -1,8 +1,8 @@
-//! Keys: byte strings, of which a node stores only what follows the page's common prefix.
+//! Keys: byte strings, of which a node stores only the part after the page's common prefix.
 
 use std::cmp::Ordering;
 
-/// The key of a node: the part shared through the page's prefix, and the node's own part.
+/// The key of a node: the part in the page's prefix, and the node's own part.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Key<'a> {
     /// The leading bytes, taken from the page's external header.
@@ -12,7 +12,7 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// A key that lies in one piece.
+    /// A key in one piece.
     pub fn whole(bytes: &'a [u8]) -> Self {
         Self {
             prefix: &[],
@@ -20,14 +20,13 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// In bytes.
+    /// The length in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.prefix.len() + self.suffix.len()
     }
 
-    /// Whether the key has no bytes: the null key, which in a branch page stands for "greater than
-    /// everything".
+    /// Whether the key has no bytes: the null key, which in a branch page is greater than all keys.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.prefix.is_empty() && self.suffix.is_empty()
@@ -65,8 +64,8 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// The order of this key against the concatenation of `pieces`, byte by byte; a shorter key
-    /// precedes its continuations.
+    /// Compares this key with the concatenation of `pieces`, byte by byte; a shorter key precedes
+    /// its continuations.
     pub fn cmp_pieces(&self, pieces: &[&[u8]]) -> Ordering {
         let (mut own, mut own_next) = (self.prefix, self.suffix);
         for piece in pieces {
@@ -122,7 +121,7 @@ impl PartialOrd for Key<'_> {
 impl Ord for Key<'_> {
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        // Nodes of a page share its prefix, so that it need not be compared.
+        // Nodes of a page share its prefix, so it need not be compared.
         if self.prefix.len() == other.prefix.len()
             && std::ptr::eq(self.prefix.as_ptr(), other.prefix.as_ptr())
         {
@@ -132,7 +131,7 @@ impl Ord for Key<'_> {
     }
 }
 
-/// The order of two byte strings; most differ in their first bytes.
+/// Compares two byte strings; most differ in their first bytes.
 #[inline]
 fn cmp_bytes(left: &[u8], right: &[u8]) -> Ordering {
     if let (Some(a), Some(b)) = (left.first_chunk(), right.first_chunk()) {

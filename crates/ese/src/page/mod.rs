@@ -1,9 +1,8 @@
-//! Pages: the unit in which a database is stored, as immutable views that never panic whatever the
-//! bytes are.
+//! Pages: the unit of storage of a database, as immutable views that never panic on any bytes.
 //!
 //! A page is a header, data that grows upwards from the header, and an array of tags that grows
 //! downwards from the page's end. Tag 0 is the external header: on the root of a tree it describes
-//! the tree's space, on every other page it holds the key prefix that the page's nodes share. Each
+//! the tree's space, on every other page it holds the common key prefix of the page's nodes. Each
 //! following tag is a node: a key, data and flags.
 //!
 //! ```
@@ -36,19 +35,19 @@ pub use size::{PageSize, Pgno};
 pub use tag::Tag;
 pub use view::{PageLayout, PageView};
 
-/// A little-endian 16-bit number at `offset`, where the bytes reach so far.
+/// The little-endian 16-bit number at `offset`, if within the bytes.
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
     let field = bytes.get(offset..)?.first_chunk()?;
     Some(u16::from_le_bytes(*field))
 }
 
-/// A little-endian 32-bit number at `offset`, where the bytes reach so far.
+/// The little-endian 32-bit number at `offset`, if within the bytes.
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     let field = bytes.get(offset..)?.first_chunk()?;
     Some(u32::from_le_bytes(*field))
 }
 
-/// A little-endian 64-bit number at `offset`, where the bytes reach so far.
+/// The little-endian 64-bit number at `offset`, if within the bytes.
 pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     let field = bytes.get(offset..)?.first_chunk()?;
     Some(u64::from_le_bytes(*field))

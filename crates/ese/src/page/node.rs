@@ -1,4 +1,4 @@
-//! Nodes: what the lines of a page hold (`node.hxx`).
+//! Nodes: the content of a page's lines (`node.hxx`).
 
 use super::{Fault, Key};
 
@@ -9,17 +9,17 @@ pub struct NodeFlags(pub u8);
 impl NodeFlags {
     /// The node may have older versions in the engine's memory.
     pub const VERSIONED: u8 = 1;
-    /// The node is deleted and waits for clean-up.
+    /// The node is deleted and awaits clean-up.
     pub const DELETED: u8 = 2;
     /// The node's key begins with a part of the page's prefix.
     pub const COMPRESSED: u8 = 4;
 
-    /// The node may have older versions in the engine's memory; on disk the flag means nothing.
+    /// The node may have older versions in the engine's memory; on disk the flag has no meaning.
     pub fn is_versioned(self) -> bool {
         self.0 & Self::VERSIONED != 0
     }
 
-    /// The node was deleted; it waits for clean-up and is no data.
+    /// The node was deleted; it awaits clean-up and is not data.
     pub fn is_deleted(self) -> bool {
         self.0 & Self::DELETED != 0
     }
@@ -87,7 +87,7 @@ fn take_length(line: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::from(u16::from_le_bytes(*length) & LENGTH_MASK), rest))
 }
 
-/// Why a line is no node.
+/// The reason why a line is not a node.
 pub(super) enum Problem {
     TooShort,
     Prefix(usize),

@@ -1,20 +1,20 @@
 //! The external header of a tree's root: its space (`SPACE_HEADER` in `space.hxx`), its highest
-//! auto-increment value, and on the roots of space trees the pages kept for their own growth
+//! auto-increment value, and on the roots of space trees the pages reserved for their own growth
 //! (`SPLIT_BUFFER` in `fcb.hxx`).
 
 use super::{Fault, Key, Pgno, u32_at, u64_at};
 
-/// A run of consecutive pages, named by its last page as the format does.
+/// A run of consecutive pages, identified by its last page as in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// The last page of the run.
     pub last: Pgno,
-    /// How many pages it has; 0 is an empty run.
+    /// The number of pages; 0 is an empty run.
     pub count: u32,
 }
 
 impl Extent {
-    /// The pages of the run; empty where it would begin before page 1.
+    /// The pages of the run; empty if it would begin before page 1.
     pub fn pages(self) -> std::ops::RangeInclusive<Pgno> {
         match self.last.checked_sub(self.count) {
             Some(before) if self.count > 0 => before + 1..=self.last,
@@ -34,14 +34,14 @@ pub struct ExtentNode {
 }
 
 impl ExtentNode {
-    /// The pool of runs that are kept together; an empty run marks a place in it.
+    /// The pool of runs that are kept together; an empty run is a marker in it.
     pub const CONTIGUOUS: u8 = 1;
-    /// The pool of pages that a file which is made smaller keeps out of use: they lie after its
-    /// end, or soon will.
+    /// The pool of pages that a shrinking file keeps out of use: they are after its end, or soon
+    /// will be.
     pub const SHELVED: u8 = 2;
 
-    /// Reads a node of the tree of available runs, or else of owned ones. An error says what is
-    /// expected there.
+    /// Reads a node of the tree of available runs, or else of owned ones. The error is the expected
+    /// content.
     pub fn read(key: &Key<'_>, data: &[u8], available: bool) -> Result<Self, &'static str> {
         const POOL: u8 = 0x80;
         let key = key.to_vec();
@@ -61,40 +61,40 @@ impl ExtentNode {
     }
 }
 
-/// The space of a tree: which pages it owns, and where its space trees are.
+/// The space of a tree: its first extent and the roots of its space trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceHeader {
-    /// How many pages the tree's first extent has, or after [`Self::is_version_2`] how many were
-    /// last allotted.
+    /// The size of the tree's first extent in pages, or, if [`Self::is_version_2`], of the last
+    /// allotment.
     pub primary_pages: u32,
     /// The root of the tree that the space came from: a table for its indices, 1 for a table, 0 for
     /// the database.
     pub parent: Pgno,
-    /// Whether the keys of the tree may repeat.
+    /// Whether the tree may have duplicate keys.
     pub non_unique: bool,
     /// Whether the first field counts the last allotment instead of the first extent.
     pub is_version_2: bool,
-    /// Where the tree's space is recorded.
+    /// The record of the tree's extents.
     pub extents: Extents,
 }
 
-/// Where a tree's space is recorded.
+/// The record of a tree's extents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extents {
-    /// One run from the root page on. Bit N of the number is set where the Nth page after the root
-    /// is available.
+    /// One run from the root page on. Bit N of the number is set if the Nth page after the root is
+    /// available.
     Single(u32),
     /// Two space trees: the owned extents with the root at this page, the available extents at the
     /// page after it.
     Trees(Pgno),
 }
 
-/// What the external header of a root page says.
+/// The external header of a root page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootHeader {
     /// The tree's space.
     pub space: SpaceHeader,
-    /// The highest auto-increment value given out, where the table keeps it here.
+    /// The highest auto-increment value in use, if the table keeps it here.
     pub auto_increment: Option<u64>,
 }
 
@@ -114,8 +114,8 @@ impl RootHeader {
                 auto_increment: None,
             });
         }
-        // Longer headers begin with a byte that says which fields follow: 1 the space header, 2 the
-        // auto-increment value.
+        // Longer headers begin with a byte of bits for the fields that follow: 1 the space header,
+        // 2 the auto-increment value.
         let (fields, rest) = match line.split_first() {
             Some((fields, rest)) if line.len() > Self::SPACE_LEN => (*fields, rest),
             _ => return Err(bad(format!("{} bytes", line.len()))),
@@ -159,15 +159,15 @@ impl SpaceHeader {
     }
 }
 
-/// The pages that a space tree keeps for its own growth, in the external header of its root.
+/// The pages that a space tree reserves for its own growth, in the external header of its root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SplitBuffers(pub [Extent; 2]);
 
 impl SplitBuffers {
-    /// Bytes of the structure.
+    /// The size of the structure in bytes.
     pub const LEN: usize = 16;
 
-    /// Reads tag 0 of the root of a space tree; `None` where it is too short, as in the oldest
+    /// Reads tag 0 of the root of a space tree; `None` if it is too short, as in the oldest
     /// databases.
     pub fn read(line: &[u8]) -> Option<Self> {
         let extent = |offset| {

@@ -1,14 +1,13 @@
-//! Tags: the array at the end of a page that says where each line lies (`CPAGE::TAG` in
-//! `cpage.hxx`).
+//! Tags: the array at the end of a page with the place of each line (`CPAGE::TAG` in `cpage.hxx`).
 
 use super::PageSize;
 
-/// One entry of the tag array: where a line lies, and on pages up to 8 KiB the node's flags.
+/// An entry of the tag array: the place of a line, and on pages up to 8 KiB the node's flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
-    /// Bytes from the end of the page header to the line.
+    /// The offset of the line from the end of the page header, in bytes.
     pub offset: usize,
-    /// Bytes of the line.
+    /// The length of the line in bytes.
     pub len: usize,
     /// The three flag bits. Pages of 16 and 32 KiB keep them in the line instead, so here they are
     /// 0.
@@ -16,13 +15,13 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Bytes of an entry.
+    /// The size of an entry in bytes.
     pub const LEN: usize = 4;
 
     const SMALL_MASK: u16 = 0x1fff;
     const LARGE_MASK: u16 = 0x7fff;
 
-    /// Reads entry `index`, counted from the page's end; `None` where the page is too short for it.
+    /// Reads entry `index`, counted from the page's end; `None` if the page is too short for it.
     #[inline]
     pub fn read(page: &[u8], size: PageSize, index: usize) -> Option<Self> {
         let end = page.len().checked_sub(index.checked_mul(Self::LEN)?)?;
@@ -51,7 +50,7 @@ impl Tag {
         }
     }
 
-    /// Encodes the entry; `None` where a field does not fit the page size's form.
+    /// Encodes the entry; `None` if a field does not fit the page size's form.
     pub fn encode(self, size: PageSize) -> Option<[u8; 4]> {
         let mask = if size.is_large() {
             Self::LARGE_MASK

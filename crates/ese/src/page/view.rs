@@ -1,4 +1,4 @@
-//! Reading a page without copying it.
+//! Reads a page without a copy.
 
 use std::cmp::Ordering;
 
@@ -6,21 +6,20 @@ use super::{
     Fault, Key, Node, NodeFlags, PageFlags, PageHeader, PageSize, Pgno, SplitBuffers, Tag,
 };
 
-/// What is needed to find the lines of a page, without the page's bytes: the part of a [`PageView`]
-/// that can be kept beside a page that something else owns.
+/// The layout of a page: the part of a [`PageView`] that can be kept without the page's bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLayout {
     number: Pgno,
     size: PageSize,
     header: PageHeader,
-    /// Where the prefix that nodes may share lies in the page; empty where they share none.
+    /// The range of the prefix that nodes may share; empty if there is none.
     prefix: (u16, u16),
 }
 
-/// A page, borrowed: header, tags and nodes.
+/// A borrowed page: header, tags and nodes.
 ///
-/// Making a view checks only that the bytes are as long as a page; every further access checks what
-/// it touches, so that any bytes at all can be viewed and damage is found where it is.
+/// A view can be made of any bytes with the length of a page. Every access checks the bytes that it
+/// reads, so damage is found at its place.
 #[derive(Debug, Clone, Copy)]
 pub struct PageView<'a> {
     bytes: &'a [u8],
@@ -50,8 +49,7 @@ impl PageLayout {
         Ok(layout)
     }
 
-    /// The view of the same page's bytes. Bytes of another page would be viewed wrongly, but
-    /// safely.
+    /// Views the bytes of the same page. Bytes of another page give wrong content, but no panic.
     #[inline]
     pub fn view<'a>(&self, bytes: &'a [u8]) -> PageView<'a> {
         PageView {
@@ -70,7 +68,7 @@ impl PageLayout {
         self.number
     }
 
-    /// How many nodes the page has.
+    /// The number of nodes.
     #[inline]
     pub fn node_count(&self) -> usize {
         usize::from(
@@ -101,7 +99,7 @@ impl PageLayout {
         Some((u16::try_from(start).ok()?, u16::try_from(end).ok()?))
     }
 
-    /// Where the tag array begins.
+    /// The start of the tag array.
     #[inline]
     fn data_end(&self, page_len: usize) -> usize {
         page_len.saturating_sub(usize::from(self.header.tag_count) * Tag::LEN)
@@ -140,12 +138,12 @@ impl<'a> PageView<'a> {
         self.layout.header.flags
     }
 
-    /// The layout, to be kept where the bytes are owned elsewhere.
+    /// The layout, to keep while the bytes are owned elsewhere.
     pub fn layout(&self) -> PageLayout {
         self.layout
     }
 
-    /// How many nodes the page has.
+    /// The number of nodes.
     #[inline]
     pub fn node_count(&self) -> usize {
         self.layout.node_count()
@@ -153,14 +151,13 @@ impl<'a> PageView<'a> {
 
     /// Whether every byte of the page is zero: the page was never written.
     pub fn is_blank(&self) -> bool {
-        // Word by word: a byte at a time takes several times as long, and a database can hold many
-        // such pages.
+        // By words: bytes take several times as long, and a database can hold many such pages.
         let (words, rest) = self.bytes.as_chunks();
         words.iter().all(|word| u64::from_ne_bytes(*word) == 0)
             && rest.iter().all(|byte| *byte == 0)
     }
 
-    /// The line of the tag `tag`, counted with the reserved tags; empty where its length is 0.
+    /// The line of the tag `tag`, counted with the reserved tags; empty if its length is 0.
     #[inline]
     pub fn line(&self, tag: usize) -> Result<&'a [u8], Fault> {
         self.tagged_line(tag).map(|(line, _)| line)
@@ -196,7 +193,7 @@ impl<'a> PageView<'a> {
         self.line(0)
     }
 
-    /// The external header of a root page that is no root of a space tree.
+    /// The external header of a root page that is not the root of a space tree.
     pub fn root_header(&self) -> Result<super::RootHeader, Fault> {
         super::RootHeader::read(self.layout.number, self.external_header()?)
     }
@@ -230,7 +227,7 @@ impl<'a> PageView<'a> {
         (0..self.node_count()).map(move |index| page.node(index))
     }
 
-    /// The page of the next lower level that the node `index` of a branch page points to.
+    /// The child page of the node `index` of a branch page.
     pub fn child(&self, index: usize) -> Result<Pgno, Fault> {
         let node = self.node(index)?;
         node.child().ok_or_else(|| {
@@ -245,10 +242,10 @@ impl<'a> PageView<'a> {
         })
     }
 
-    /// The first node that is not less than `key` followed by `data`, by binary search; the number
-    /// of nodes where all are less. In trees with unique keys, `data` is empty.
+    /// Finds the first node that is not less than `key` followed by `data`, by binary search;
+    /// returns the number of nodes if all are less. In trees with unique keys, `data` is empty.
     ///
-    /// The second value tells whether that node is equal.
+    /// The second value is whether that node is equal.
     pub fn seek(&self, key: &[u8], data: &[u8]) -> Result<(usize, bool), Fault> {
         let non_unique = !data.is_empty();
         let (mut low, mut high) = (0, self.node_count());
@@ -270,10 +267,10 @@ impl<'a> PageView<'a> {
         Ok((low, equal))
     }
 
-    /// The node of a branch page whose child holds, or would hold, `key` followed by `data`.
+    /// Finds the node of a branch page whose child holds, or would hold, `key` followed by `data`.
     ///
-    /// A separator is greater than everything below it; the null key at the end of a level stands
-    /// for infinity.
+    /// A separator is greater than everything below it; the null key at the end of a level means
+    /// infinity.
     pub fn seek_branch(&self, key: &[u8], data: &[u8]) -> Result<usize, Fault> {
         let (mut low, mut high) = (0, self.node_count().saturating_sub(1));
         while low < high {

@@ -1,8 +1,8 @@
-//! The pages of a database that is being changed: read from its file, changed in memory, never
-//! written back.
+//! The pages of a database during recovery: read from its file, changed in memory, never written
+//! back.
 //!
-//! Changed pages that do not fit in memory go to a side file. The database file stays as it was
-//! until all changes are made; then [`journal`](crate::journal) carries them over.
+//! Changed pages that do not fit in memory go to a side file. The database file stays unchanged
+//! until all changes are made; then [`journal`](crate::journal) writes them.
 
 mod page_map;
 pub(crate) mod prefetch;
@@ -22,14 +22,14 @@ use crate::page::{Fault, PageSize, Pgno};
 use crate::{Error, Result};
 use side_file::SideFile;
 
-/// What a page's content is worth.
+/// The state of a page's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PageState {
     /// A page of a tree.
     Sound,
-    /// Never written, given back to the file system, or beyond the end of the file.
+    /// Never written, returned to the file system, or beyond the end of the file.
     Blank,
-    /// The checksum is wrong; what it says.
+    /// The checksum is wrong; a description.
     Damaged(Box<str>),
 }
 
@@ -43,14 +43,14 @@ pub(crate) struct CachedPage {
 }
 
 impl CachedPage {
-    /// Notes that the page differs from the database file.
+    /// Records that the page differs from the database file.
     pub fn mark_changed(&mut self) {
         self.changed = true;
         self.state = PageState::Sound;
     }
 }
 
-/// The DBTIMEs that the engine gives pages which a shrinking or a reverting threw away.
+/// The DBTIMEs that the engine gives pages removed by a shrink or a revert.
 const DBTIME_SHRUNK: u64 = u64::MAX - 2;
 const DBTIME_REVERTED: u64 = u64::MAX - 3;
 
@@ -59,22 +59,22 @@ pub(crate) struct PageStore {
     file: PathBuf,
     base: File,
     size: PageSize,
-    /// Pages that may still be read from the file.
+    /// The number of pages that may still be read from the file.
     base_pages: u32,
-    /// Pages that the database has now.
+    /// The present number of pages.
     pages: u32,
     cached: PageMap<Box<CachedPage>>,
-    /// Pages in the order in which they may be evicted.
+    /// Pages in order of eviction.
     queue: VecDeque<Pgno>,
     capacity: usize,
     side: SideFile,
-    /// Pages that had a flipped bit.
+    /// Pages with a flipped bit.
     corrected: Vec<Pgno>,
 }
 
 impl PageStore {
-    /// The pages of the database `base` at `file`, of which there are `pages`. Overflow goes to
-    /// `side`, which is created when it is needed.
+    /// The `pages` pages of the database `base` at `file`. Overflow goes to `side`, which is
+    /// created when needed.
     pub fn new(
         file: &Path,
         base: File,
@@ -97,7 +97,7 @@ impl PageStore {
         }
     }
 
-    /// Pages that had a single flipped bit in the file; the first hundred.
+    /// Pages with a single flipped bit in the file; the first hundred.
     pub fn corrected(&self) -> &[Pgno] {
         &self.corrected
     }
@@ -106,18 +106,18 @@ impl PageStore {
         self.size
     }
 
-    /// How many pages the database has now.
+    /// The present number of pages.
     pub fn pages(&self) -> u32 {
         self.pages
     }
 
-    /// The error of a fault in a page.
+    /// The error for a fault in a page.
     #[cold]
     pub fn fault(&self, fault: Fault) -> Error {
         fault.in_file(&self.file, self.size)
     }
 
-    /// The page, to be read or changed. Pages beyond the end are blank.
+    /// The page, to read or change. Pages beyond the end are blank.
     pub fn page(&mut self, number: Pgno) -> Result<&mut CachedPage> {
         self.load(number)?;
         let Some(page) = self.cached.get_mut(&number) else {
@@ -127,7 +127,7 @@ impl PageStore {
         Ok(page)
     }
 
-    /// Notes that the database has at least `pages` pages.
+    /// Grows the database to at least `pages` pages.
     pub fn grow(&mut self, pages: u32) {
         self.pages = self.pages.max(pages);
     }
@@ -230,8 +230,8 @@ impl PageStore {
         Ok(cached)
     }
 
-    /// Flips bits back that the error-correcting code names, as the engine does; the page is
-    /// written anew.
+    /// Corrects the bits located by the error-correcting code, as the engine does; the page counts
+    /// as changed.
     fn correct(&mut self, cached: &mut CachedPage, bits: &[u32]) {
         const MOST: usize = 100;
         for bit in bits {
@@ -246,7 +246,7 @@ impl PageStore {
         }
     }
 
-    /// Frees a part of the memory: pages that were not used lately, in page order.
+    /// Evicts pages that were not used lately, in page order; changed ones go to the side file.
     fn evict(&mut self) -> Result<()> {
         let wanted = self.capacity / 8;
         let mut victims = Vec::with_capacity(wanted);
@@ -294,7 +294,7 @@ impl PageStore {
         changed
     }
 
-    /// Reads a changed page as it is to be written, without keeping it in memory.
+    /// Reads a changed page in its final form, without keeping it in memory.
     pub fn read_changed(&mut self, number: Pgno, into: &mut Vec<u8>) -> Result<()> {
         let start = into.len();
         if let Some(page) = self.cached.get_mut(&number) {
@@ -309,12 +309,12 @@ impl PageStore {
         }
     }
 
-    /// How many pages of the file are still what they were.
+    /// The number of pages whose content in the file may stay.
     pub fn base_pages(&self) -> u32 {
         self.base_pages
     }
 
-    /// Does something with the file as it was: its pages, of which there are so many.
+    /// Calls `read` with the unchanged file, its page size and its number of pages.
     pub fn with_base<T>(
         &self,
         read: impl FnOnce(&File, PageSize, u32) -> std::io::Result<T>,
@@ -323,7 +323,7 @@ impl PageStore {
     }
 
     /// Writes all changed pages to the side file. Returns the number of the page in each slot; 0
-    /// where there is none.
+    /// for an unused slot.
     pub fn write_all_to_side(&mut self) -> Result<Vec<Pgno>> {
         for number in self.changed() {
             if let Some(page) = self.cached.get_mut(&number) {
@@ -334,12 +334,12 @@ impl PageStore {
         Ok(self.side.numbers())
     }
 
-    /// Where the side file is, if it is needed.
+    /// The path of the side file.
     pub fn side_path(&self) -> &Path {
         self.side.path()
     }
 
-    /// Lets go of the side file, which became a journal.
+    /// Closes the side file, which became a journal.
     pub fn forget_side(&mut self) {
         self.side.close();
     }

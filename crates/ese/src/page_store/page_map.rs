@@ -1,14 +1,14 @@
-//! A map from page numbers.
+//! A map with page numbers as keys.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::page::Pgno;
 
-/// Something for each page.
+/// A value for each page.
 pub(crate) type PageMap<T> = HashMap<Pgno, T, BuildHasherDefault<NumberHasher>>;
 
-/// Spreads numbers by a multiplication, which is enough for numbers that count up.
+/// Spreads numbers by a multiplication, which is enough for consecutive numbers.
 #[derive(Default)]
 pub(crate) struct NumberHasher(u64);
 

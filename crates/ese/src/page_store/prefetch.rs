@@ -1,4 +1,4 @@
-//! Bringing pages from the disk into the system's cache before they are read.
+//! Loads pages from the disk into the system's cache before they are read.
 
 use std::fs::File;
 
@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use crate::io::Source;
 use crate::page::{PageSize, Pgno};
 
-/// The most that one read fetches, in bytes.
+/// The most bytes of one read.
 const RUN: usize = 256 << 10;
 
-/// Reads the pages, which are in order, and throws them away. An error comes up again when the page
-/// is read in earnest.
+/// Reads the pages, which are in order, and discards them. An error occurs again when the page is
+/// really read.
 pub(crate) fn fetch(database: &File, size: PageSize, pages: &[Pgno]) {
     let runs: Vec<&[Pgno]> = pages
         .chunk_by(|a, b| a + 1 == *b)

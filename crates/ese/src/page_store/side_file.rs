@@ -1,4 +1,4 @@
-//! The side file: changed pages that memory has no room for.
+//! The side file: changed pages that do not fit in memory.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,12 @@ impl SideFile {
         self.slots.contains_key(&number)
     }
 
-    /// The pages that it holds, in no order.
+    /// The pages in the file, in no order.
     pub fn pages(&self) -> impl Iterator<Item = Pgno> {
         self.slots.keys().copied()
     }
 
-    /// The page in each slot; 0 where there is none any more.
+    /// The page in each slot; 0 for an unused slot.
     pub fn numbers(&self) -> Vec<Pgno> {
         let mut numbers = vec![0; self.next as usize];
         for (number, slot) in &self.slots {
@@ -99,7 +99,7 @@ impl SideFile {
         Ok(())
     }
 
-    /// Closes the file, which stays.
+    /// Closes the file without deleting it.
     pub fn close(&mut self) {
         self.file = None;
     }

@@ -1,8 +1,8 @@
-//! The catalog: does it make sense by itself, and is its copy the same?
+//! Checks the catalog, and compares it with its copy.
 //!
-//! Follows what the engine's integrity check demands of the two (`ErrREPAIRCheckFixCatalogLogical`,
-//! `ErrREPAIRCompareCatalogs`). They are changed one after the other, and some things are set in
-//! each by itself, so that they need not be the same to the byte.
+//! Follows the rules of the engine's integrity check (`ErrREPAIRCheckFixCatalogLogical`,
+//! `ErrREPAIRCompareCatalogs`). The two catalogs are changed one after the other, and some fields
+//! are set in each separately, so they need not be equal in every byte.
 
 use super::report::{Reporter, Severity};
 use crate::Result;
@@ -13,13 +13,13 @@ use crate::tree::{TreeCursor, TreeId};
 
 const COPY: &str = "copy of the catalog";
 
-/// Checks both catalogs. Where a record cannot be read, the walk of its tree tells why.
+/// Checks both catalogs. Records that cannot be read are reported by the walk of the tree.
 pub(super) fn check(database: &Database, reporter: &Reporter<'_>) {
     for (tree, name) in [
         (CATALOG, "table MSysObjects"),
         (SHADOW_CATALOG, "table MSysObjectsShadow"),
     ] {
-        // An error is reported by the walk of the tree.
+        // The walk of the tree reports the error.
         let _ = check_records(database, tree, |fault| reporter.damage(name, fault));
     }
     let _ = compare(database, |severity, fault| {
@@ -50,7 +50,7 @@ impl<'db> Records<'db> {
         Ok(false)
     }
 
-    /// The record, and all of its bytes; `None` where it is none.
+    /// The record, and all of its bytes; `None` if it is not a record.
     fn row(&self) -> Result<Option<(CatalogRow<'_>, &[u8])>> {
         let (Some(page), Some(node)) = (self.cursor.page(), self.cursor.node()?) else {
             return Ok(None);
@@ -74,7 +74,7 @@ impl<'db> Records<'db> {
     }
 }
 
-/// What is known of the table whose records are being met.
+/// The facts of the table whose records are being read.
 #[derive(Default)]
 struct TableRecords {
     id: u32,
@@ -83,7 +83,7 @@ struct TableRecords {
     has_callback: bool,
 }
 
-/// A table has one record, which comes first, and at most one for its long values and one for its
+/// A table has one record, which is its first, and at most one for its long values and one for its
 /// callback.
 fn check_records(database: &Database, tree: TreeId, mut damage: impl FnMut(Fault)) -> Result<()> {
     const DATABASE: u32 = 1;
@@ -134,7 +134,7 @@ fn check_records(database: &Database, tree: TreeId, mut damage: impl FnMut(Fault
     Ok(())
 }
 
-/// A primary index is the table's own tree, any other has one of its own.
+/// A primary index is the table's own tree; any other index has its own.
 fn wrong_index(row: &CatalogRow<'_>, table: &TableRecords) -> Option<(&'static str, &'static str)> {
     const PRIMARY: u32 = 0x20;
     let is_primary = row.flags & PRIMARY != 0;
@@ -194,10 +194,10 @@ fn compare(database: &Database, mut report: impl FnMut(Severity, Fault)) -> Resu
     }
 }
 
-/// Whether two records describe the same object in the same way, as far as the engine's check
-/// looks.
+/// Whether two records describe the same object in the same way, by the fields of the engine's
+/// check.
 fn is_same(row: &CatalogRow<'_>, other: &CatalogRow<'_>) -> bool {
-    // What is NULL counts as zero, or as empty.
+    // NULL counts as zero, or as empty.
     let bytes = |value: Option<&[u8]>| {
         let value = value.unwrap_or_default();
         let zeros = value.iter().rev().take_while(|byte| **byte == 0).count();

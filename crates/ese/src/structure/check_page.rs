@@ -1,4 +1,4 @@
-//! The inside of a page: checksum, header, tags.
+//! Checks the inside of a page: checksum, header, tags.
 
 use crate::checksum::{PageVerdict, verify_page};
 use crate::page::{Fault, PageSize, PageView, Tag};
@@ -15,7 +15,7 @@ impl ByteMap {
         self.0[..len.div_ceil(64)].fill(0);
     }
 
-    /// Sets the bits of `start..end`, and says whether one of them was set.
+    /// Sets the bits of `start..end`, and returns whether one of them was already set.
     #[inline]
     fn take(&mut self, start: usize, end: usize) -> bool {
         let (first, last) = (start / 64, (end - 1) / 64);
@@ -39,7 +39,7 @@ impl ByteMap {
     }
 }
 
-/// What is wrong with the checksum of a page.
+/// Returns the fault of a page's checksum.
 pub(super) fn checksum(bytes: &[u8], number: u32) -> Option<Fault> {
     let fault = |expected: String, found: String| Some(Fault::new(number, "page", expected, found));
     match verify_page(bytes, number) {
@@ -55,8 +55,8 @@ pub(super) fn checksum(bytes: &[u8], number: u32) -> Option<Fault> {
     }
 }
 
-/// What is wrong with the header and the tags of a page, as far as that can be told without knowing
-/// its tree.
+/// Returns the fault of a page's header and tags, as far as the page's tree is not needed to find
+/// it.
 pub(super) fn inside(page: PageView<'_>, map: &mut ByteMap) -> Option<Fault> {
     let header = page.header();
     let fault = |what, expected: String, found: String| {

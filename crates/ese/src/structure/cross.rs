@@ -1,4 +1,4 @@
-//! A table together with its indices and its long values: what refers to what.
+//! Compares a table with its indices and its long values.
 
 use rayon::prelude::*;
 
@@ -73,20 +73,20 @@ pub(super) fn verify_table(work: &Work<'_>, number: ObjectNumber, table: &Table)
     summary
 }
 
-/// What is known of a table's rows when its indices and long values are walked.
+/// The results from a table's rows, for the walks of its indices and long values.
 struct TableSeen<'s> {
     table: &'s Table,
     rules: &'s Rules,
     rows: &'s RecordVisitor<'s>,
     references: &'s References,
-    /// Whether all rows were seen.
+    /// Whether all rows were read.
     complete: bool,
     /// Whether the bookmarks of all rows were kept.
     bookmarks_kept: bool,
 }
 
 impl TableSeen<'_> {
-    /// How bad it is where entries of an index do not fit the rows.
+    /// The severity of index entries that do not match the rows.
     fn of_entries(&self) -> Severity {
         match self.complete && self.rows.rows == 0 {
             true => Severity::Note,
@@ -94,7 +94,7 @@ impl TableSeen<'_> {
         }
     }
 
-    /// Whether a row has the bookmark; `None` where that is not known.
+    /// Whether a row has the bookmark; `None` if unknown.
     fn has_row(&self, work: &Work<'_>, bookmark: &[u8], hash: u64) -> Option<bool> {
         if !self.complete {
             return None;
@@ -109,14 +109,14 @@ impl TableSeen<'_> {
     }
 }
 
-/// By what the entries of an index are compared with the rows.
+/// The basis for comparing the entries of an index with the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Identity<'r> {
     /// Key and bookmark.
     Entry(&'r KeyPlan),
     /// The bookmark, which occurs once.
     Bookmark,
-    /// Nothing but that there is such a row.
+    /// Only the existence of the row.
     Row,
 }
 
@@ -129,7 +129,7 @@ impl<'r> Identity<'r> {
         }
     }
 
-    /// The hash by which an entry with the bookmark's hash `bookmark` is known.
+    /// The hash of an entry whose bookmark has the hash `bookmark`.
     #[inline]
     fn hash(self, work: &Work<'_>, key: &Key<'_>, bookmark: u64) -> u64 {
         match self {
@@ -139,7 +139,7 @@ impl<'r> Identity<'r> {
     }
 }
 
-/// Looks at the entries of a secondary index.
+/// The visitor of a secondary index's entries.
 struct EntryVisitor<'s> {
     object: ObjectNumber,
     seen: &'s TableSeen<'s>,
@@ -220,8 +220,8 @@ fn verify_index(
     }
 }
 
-/// Compares the entries of an index with the rows that it takes in. The engine's check leaves the
-/// indices of a table without rows alone.
+/// Compares the entries of an index with the rows that it includes. The engine's check ignores the
+/// indices of a table without rows.
 fn compare(
     work: &Work<'_>,
     object: &Object,
@@ -260,8 +260,8 @@ fn compare(
     }
 }
 
-/// Names the entries that lead to no row, or to a row that the index does not take in, and the rows
-/// without an entry.
+/// Reports the entries that lead to no row or to a row that the index does not include, and the
+/// rows without an entry.
 fn name_differences(
     work: &Work<'_>,
     object: &Object,
@@ -357,7 +357,7 @@ fn expected_entries(
             let row = (table, node.data, &values);
             match identity {
                 Identity::Entry(plan) => {
-                    // Where a key is not known, that was found before.
+                    // Unknown keys were already found in the first pass.
                     let _ = plan.entries((&mut key, &mut hashes), row, (work.seed, bookmark));
                 }
                 Identity::Bookmark | Identity::Row => hashes.push(bookmark),
@@ -371,7 +371,7 @@ fn expected_entries(
 
 fn verify_long_values(work: &Work<'_>, number: ObjectNumber, seen: &TableSeen<'_>) -> Summary {
     let object = work.object(number);
-    // References are only known where all rows were read.
+    // References are known only if all rows were read.
     let nothing = References::new(&mut super::numbers::Numbers {
         count: 1,
         ..Default::default()

@@ -7,7 +7,7 @@ pub(super) fn mix(number: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-/// The hash of a bookmark, given in pieces. The seed differs from run to run, so that no file can
+/// The hash of a bookmark, given in pieces. The seed is different in each run, so that no file can
 /// be made to collide.
 #[inline]
 pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
@@ -35,7 +35,7 @@ pub(super) fn hash(seed: u64, [head, tail]: [&[u8]; 2]) -> u64 {
 fn hash_whole(seed: u64, bytes: &[u8]) -> u64 {
     let mut state = mix(seed ^ bytes.len() as u64);
     let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    // The last 16 bytes, or what there is; what overlaps does no harm, as the length counts too.
+    // The last 16 bytes, or fewer; an overlap does no harm, since the length is hashed too.
     let (left, right) = match (bytes.first_chunk(), bytes.last_chunk()) {
         (Some(first), Some(last)) => match bytes.last_chunk::<16>() {
             Some(last) => {

@@ -1,4 +1,4 @@
-//! Which rows have entries in a secondary index, and which entries.
+//! The entries that a row has in a secondary index.
 
 use super::hash::{hash, mix};
 use super::row_values::RowValues;
@@ -6,7 +6,7 @@ use crate::catalog::{Column, ColumnId, Index, Table};
 use crate::keys::Progress;
 use crate::page::Key;
 
-/// What can be said about the entries of a secondary index.
+/// The rules for the entries of a secondary index.
 #[derive(Debug)]
 pub(super) struct IndexRule {
     /// The position of the index among the table's.
@@ -18,23 +18,23 @@ pub(super) struct IndexRule {
     allows_first_null: bool,
     allows_some_nulls: bool,
     pub expects: Expects,
-    /// How keys are made, where they can be.
+    /// The way to make its keys, if they can be known.
     pub keys: Option<KeyPlan>,
 }
 
-/// How the keys of an index are made from the values of a row.
+/// The way to make the keys of an index from the values of a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct KeyPlan {
     /// The position of the index among the table's.
     index: usize,
     /// The positions of the columns, and whether they are descending.
     parts: Vec<(usize, bool)>,
-    /// The part of which every value makes a key.
+    /// The part of which each value makes a key.
     multi_valued: Option<usize>,
 }
 
 impl KeyPlan {
-    /// `None` where the keys of `index` cannot be known.
+    /// `None` if the keys of `index` cannot be known.
     fn new(table: &Table, number: usize, index: &Index, expects: Expects) -> Option<Self> {
         if expects == Expects::Any {
             return None;
@@ -58,13 +58,13 @@ impl KeyPlan {
         })
     }
 
-    /// How many keys a row has, or more where some are equal.
+    /// The number of keys of a row, equal ones included.
     fn count(&self, values: &RowValues) -> u32 {
         let part = self.multi_valued.and_then(|part| self.parts.get(part));
         part.map_or(1, |(position, _)| values.count(*position).max(1))
     }
 
-    /// Makes the key number `number`, from 0, of a row. `None` where it cannot be known.
+    /// Makes the key number `number`, from 0, of a row. `None` if it cannot be known.
     #[inline]
     pub fn make<'k>(
         &self,
@@ -91,8 +91,8 @@ impl KeyPlan {
         Some(key)
     }
 
-    /// Appends the hashes of a row's entries in the index to `hashes`. `None` where its keys cannot
-    /// be known.
+    /// Appends the hashes of a row's entries in the index to `hashes`. `None` if its keys cannot be
+    /// known.
     pub fn entries(
         &self,
         (key, hashes): (&mut Vec<u8>, &mut Vec<u64>),
@@ -127,7 +127,7 @@ pub(super) fn entry_hash(seed: u64, key: &Key<'_>, bookmark: u64) -> u64 {
     mix(hash(seed, [key.prefix, key.suffix]) ^ bookmark.rotate_left(32))
 }
 
-/// How many entries a row has that the index takes in.
+/// The number of entries of a row that the index includes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expects {
     /// One.
@@ -144,11 +144,11 @@ pub(super) enum Expects {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub rules: Vec<IndexRule>,
-    /// By the position of a column: the rules that no row fulfils without that column.
+    /// By the position of a column: the rules that no row without that column satisfies.
     by_first_column: Vec<Vec<usize>>,
-    /// The rules that must be tried on every row.
+    /// The rules to try on every row.
     always: Vec<usize>,
-    /// How the keys of the rows themselves are made, where they can be.
+    /// The way to make the keys of the rows themselves, if they can be known.
     pub primary: Option<KeyPlan>,
 }
 
@@ -183,8 +183,8 @@ impl Rules {
         }
     }
 
-    /// Calls `visit` with each rule, and its position, that takes in a row with these values, and
-    /// with the greatest number of entries that it may have.
+    /// Calls `visit` for each rule that includes a row with these values: with its position, the
+    /// rule, and the most entries that the row may have.
     #[inline]
     pub fn apply(&self, values: &RowValues, mut visit: impl FnMut(usize, &IndexRule, u64)) {
         let touched =

@@ -1,5 +1,5 @@
-//! The long values of a table: each has a root, all its chunks, and as many references as rows
-//! refer to it.
+//! Checks the long values of a table: each has a root, all its chunks, and as many references as
+//! its count.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,11 +13,11 @@ use crate::compression::{self, Undecoded};
 use crate::long_value::{LongValueId, LongValueKey, LongValueRoot, LongValues};
 use crate::page::{Fault, Node, PageView, Pgno};
 
-/// The references of a table's rows to its long values, in order, and which of them led to a value.
+/// The references of a table's rows to its long values, in order, and whether each led to a value.
 pub(super) struct References {
     sorted: Vec<u64>,
     met: Vec<AtomicU64>,
-    /// Whether the references are complete: else values are only compared by their sum.
+    /// Whether all references are kept; if not, values are compared only by their sum.
     pub complete: bool,
 }
 
@@ -30,7 +30,7 @@ impl References {
         }
     }
 
-    /// The references to these ids, which are all that there are.
+    /// The references to these ids, if they are all references.
     pub fn of(mut ids: Vec<u64>) -> Self {
         ids.sort_unstable();
         Self {
@@ -42,7 +42,7 @@ impl References {
         }
     }
 
-    /// How many rows refer to `id`.
+    /// The number of rows that refer to `id`.
     fn count(&self, id: LongValueId) -> usize {
         let start = self.sorted.partition_point(|other| *other < id.0);
         let count = self.sorted[start..]
@@ -55,7 +55,7 @@ impl References {
         count
     }
 
-    /// The ids that rows refer to and that are no values.
+    /// The ids without a value to which rows refer.
     pub fn dangling(&self) -> Vec<LongValueId> {
         let is_met = |position: usize| {
             self.met[position / 64].load(Ordering::Relaxed) >> (position % 64) & 1 == 1
@@ -69,23 +69,23 @@ impl References {
     }
 }
 
-/// Looks at the long values of a table.
+/// The visitor of a table's long values.
 pub(super) struct LongValueVisitor<'t> {
     object: ObjectNumber,
     chunk_len: u32,
     references: &'t References,
-    /// Chunks at the start of this part of the tree, of a value whose root lies before it: the
-    /// value and their offset.
+    /// Chunks at the start of this part of the tree whose value has its root before it: the value
+    /// and their offset.
     head: Option<(LongValueId, u32, Pgno)>,
     open: Option<OpenValue>,
     decompressed: Vec<u8>,
     pub values: u64,
     pub orphans: u64,
-    /// The sum of the hashes of the values' ids, each as often as the value has references.
+    /// The sum of the hashes of the values' ids, each multiplied by the value's references.
     pub sum: u64,
 }
 
-/// A value of which not all chunks were met yet.
+/// A value whose chunks are not all read yet.
 #[derive(Debug, Clone, Copy)]
 struct OpenValue {
     id: LongValueId,
@@ -114,7 +114,7 @@ impl<'t> LongValueVisitor<'t> {
         work.reporter.damage(&work.object(self.object).name, fault);
     }
 
-    /// Says what is missing of the value that ends here.
+    /// Reports the missing chunks of the value that ends here.
     pub fn close(&mut self, work: &Work<'_>) {
         if let Some(open) = self.open.take()
             && open.next < open.root.len
@@ -178,7 +178,7 @@ impl<'t> LongValueVisitor<'t> {
         let number = page.number();
         let at_start = self.open.is_none() && self.head.is_none() && self.values == 0;
         if at_start {
-            // The part of the tree begins inside a value.
+            // This part of the tree begins inside a value.
             let object = work.object(self.object);
             let root = LongValues::new(work.database.pages(), object.tree, self.chunk_len).find(id);
             if let Ok(root) = root {
@@ -309,8 +309,8 @@ impl Visitor for LongValueVisitor<'_> {
 }
 
 /// Compares the count of a long value with the references of rows to it, and returns whether there
-/// are none. With a count too low the value is deleted while rows still refer to it; with one too
-/// high it is never deleted, and that is all.
+/// are none. If the count is too low, the engine deletes the value while rows still refer to it; if
+/// it is too high, the value is only never deleted.
 pub(super) fn compare_count(
     work: &Work<'_>,
     object: &Object,

@@ -1,16 +1,16 @@
-//! Which page is whose, and what for.
+//! The owner and the use of each page.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::page::{Fault, Pgno};
 
-/// Of every page its owner, by the space trees, and its use, by whoever refers to it.
+/// The owner of every page, by the space trees, and its use, by the references to it.
 pub(super) struct PageMap {
     owners: Vec<AtomicU32>,
     uses: Vec<AtomicU32>,
 }
 
-/// What a page is used for.
+/// The use of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// It holds nodes of the object's tree.
@@ -19,9 +19,9 @@ pub(super) enum Use {
     Space,
     /// It is available to the object.
     Available,
-    /// It is kept for the growth of the object's space trees.
+    /// It is reserved for the growth of the object's space trees.
     Reserve,
-    /// It is available or kept by a record that the engine's check does not read: the bits of a
+    /// It is available or reserved by a record that the engine's check does not read: the bits of a
     /// single extent, and the reserves of the database's own space trees.
     Spare,
 }
@@ -56,7 +56,7 @@ impl PageMap {
         owner.checked_sub(1)
     }
 
-    /// Hands the page from `from` over to `to`; else says whose it is.
+    /// Hands the page over from `from` to `to`, or returns its actual owner.
     pub fn hand_over(
         &self,
         page: Pgno,
@@ -77,8 +77,8 @@ impl PageMap {
         decode(self.uses.get(page as usize)?.load(Ordering::Relaxed))
     }
 
-    /// Notes a use of the page; else says what it is used for already. A spare page may be put to
-    /// another use: `Ok(Some(...))` says whose it was.
+    /// Records a use of the page, or returns its present use. A spare page may get another use:
+    /// `Ok(Some(...))` is its former owner.
     pub fn mark(
         &self,
         page: Pgno,
@@ -107,7 +107,7 @@ fn decode(mark: u32) -> Option<(ObjectNumber, Use)> {
 }
 
 impl Use {
-    /// The fault of a page with this use that is also spare, of the object named `of`.
+    /// The fault of a page with this use that is also a spare page of the object `of`.
     #[cold]
     pub fn of_spare(self, page: Pgno, of: &str) -> Fault {
         let (expected, found) = (

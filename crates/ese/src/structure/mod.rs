@@ -1,15 +1,15 @@
-//! Verification of a database's structure: everything that its pages, trees, space, catalog,
-//! records, long values and indices say about each other must agree.
+//! Verifies the structure of a database: its pages, trees, space, catalog, records, long values and
+//! indices must be consistent with each other.
 //!
-//! Every page is read once. Trees are walked from their roots, their parts side by side on all
-//! cores, and each page is noted with its owner and its use, so that no page serves two trees.
-//! Damage is reported where it is found and does not stop the scan; what depends on damaged pages
-//! is left out rather than reported again.
+//! Every page is read once. Trees are walked from their roots, with their parts in parallel on all
+//! cores, and each page is recorded with its owner and its use, so that no page serves two trees.
+//! Damage is reported where it is found and does not stop the scan; checks that depend on damaged
+//! pages are skipped, not reported again.
 //!
-//! What is damage and what is not follows the engine's integrity check (`repair.cxx`):
-//! docs/verification.md names the function behind each check.
+//! The line between damage and other findings is that of the engine's integrity check
+//! (`repair.cxx`): docs/verification.md names the function behind each check.
 //!
-//! Only a database that was shut down cleanly, or recovered, is bound to agree with itself.
+//! Only a database that was shut down cleanly, or recovered, must be consistent.
 
 mod catalog;
 mod check_page;
@@ -46,18 +46,18 @@ use walk::{TreeForm, Visitor};
 /// A tree of the database.
 #[derive(Debug)]
 struct Object {
-    /// How findings name it.
+    /// The name in findings.
     name: String,
     tree: TreeId,
-    /// The root of the tree that its space comes from, and that tree's object.
+    /// The root of the tree from which its space comes, and that tree's object.
     parent: Pgno,
     parent_object: Option<ObjectNumber>,
-    /// Whether keys repeat.
+    /// Whether the tree may have duplicate keys.
     non_unique: bool,
     role: Role,
 }
 
-/// What an object's tree is for.
+/// The role of an object's tree.
 #[derive(Debug)]
 enum Role {
     /// Only space.
@@ -69,15 +69,15 @@ enum Role {
     LongValues,
 }
 
-/// What all parts of the verification share.
+/// The state shared by all parts of the verification.
 struct Work<'w> {
     database: &'w Database,
     objects: &'w [Object],
     map: &'w PageMap,
     reporter: &'w Reporter<'w>,
-    /// Of the hashes by which bookmarks are compared.
+    /// The seed of the hashes by which bookmarks are compared.
     seed: u64,
-    /// Memory for what must be remembered of rows.
+    /// The memory for the facts of rows.
     budget: numbers::Budget,
 }
 
@@ -109,10 +109,10 @@ impl Object {
 }
 
 /// Verifies the structure of `database`, with the checksum of every page, and calls `on_finding`
-/// with all that is wrong, in no particular order.
+/// for each problem, in no particular order.
 ///
 /// # Errors
-/// Only where the file itself cannot be read; damage is a finding.
+/// Only if the file itself cannot be read; damage is a finding.
 ///
 /// ```
 /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -152,8 +152,8 @@ fn verify_within(
     };
     check_object_ids(&work);
 
-    // Space first: whose each page is. A tree's space comes from its parent's, so the order of the
-    // objects matters.
+    // Space first: the owner of each page. A tree's space comes from its parent's, so the order of
+    // the objects matters.
     let numbers = 0..objects.len() as ObjectNumber;
     let spaces: Vec<space::Space> = (numbers.clone().into_par_iter())
         .map(|number| space::read(&work, number))
@@ -170,7 +170,7 @@ fn verify_within(
         summary.deleted_nodes += space.deleted_nodes;
     }
 
-    // Then the tables with all that hangs on them, side by side.
+    // Then the tables with their indices and long values, in parallel.
     let totals: Vec<Summary> = (numbers.into_par_iter())
         .filter_map(|number| match &work.object(number).role {
             Role::Root => Some(walk_root(&work, number)),
@@ -192,8 +192,8 @@ fn random_seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-/// Object ids are given out once, and the header knows the highest; that the engine's check does
-/// not look at.
+/// Each object id is used once, and the header holds the highest; the engine's check does not cover
+/// this.
 fn check_object_ids(work: &Work<'_>) {
     let highest = work.database.headers().header.last_object_id.get();
     let mut seen = HashMap::new();
@@ -220,8 +220,7 @@ fn check_object_ids(work: &Work<'_>) {
     }
 }
 
-/// The tree of the database's root has no nodes. The engine's check does not look at what they
-/// hold.
+/// The tree of the database's root has no nodes. The engine's check ignores any content.
 fn walk_root(work: &Work<'_>, number: ObjectNumber) -> Summary {
     struct Nothing;
     impl Visitor for Nothing {
@@ -247,7 +246,7 @@ fn walk_root(work: &Work<'_>, number: ObjectNumber) -> Summary {
     }
 }
 
-/// Compares owner and use of every page, and reads the pages that no tree led to.
+/// Compares owner and use of every page, and reads the pages to which no tree led.
 fn sweep(work: &Work<'_>, spaces: &[space::Space], shelved: &HashSet<Pgno>, summary: &mut Summary) {
     let parts: Vec<Summary> = (1..=work.map.last())
         .into_par_iter()
@@ -286,7 +285,7 @@ fn sweep(work: &Work<'_>, spaces: &[space::Space], shelved: &HashSet<Pgno>, summ
     parts.iter().for_each(|part| summary.add(part));
 }
 
-/// A page without use keeps its checksum.
+/// An unused page must keep its checksum.
 fn check_unused(work: &Work<'_>, number: Pgno, object: ObjectNumber) {
     let Ok(page) = work.database.page(number) else {
         return;
@@ -337,7 +336,7 @@ mod tests {
         assert!(damaged > 5, "{damaged}");
     }
 
-    /// Where the data of a long value's root ends in the file, and how many references it counts.
+    /// The end of a long value's root in the file, and its count of references.
     fn root_of_a_long_value(bytes: &[u8]) -> (Pgno, usize) {
         use crate::long_value::LongValueKey;
         let database = Database::over(bytes.to_vec(), "ntds.dit").unwrap();

@@ -1,10 +1,10 @@
-//! Numbers by the million, within a budget of memory.
+//! Millions of numbers within a budget of memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::hash::mix;
 
-/// Memory for numbers, shared by all parts of a verification.
+/// The memory for numbers, shared by all parts of a verification.
 #[derive(Debug)]
 pub(super) struct Budget(AtomicUsize);
 
@@ -14,12 +14,12 @@ impl Budget {
         Self::of(12 << 20)
     }
 
-    /// Room for so many numbers.
+    /// A budget for this many numbers.
     pub fn of(numbers: usize) -> Self {
         Self(AtomicUsize::new(numbers))
     }
 
-    /// Takes room for up to `wanted` numbers.
+    /// Takes room for up to `wanted` numbers, and returns the room taken.
     fn take(&self, wanted: usize) -> usize {
         let mut taken = 0;
         let _ = self
@@ -36,20 +36,19 @@ impl Budget {
     }
 }
 
-/// Numbers of one kind: kept one by one as long as there is memory, and counted and summed in any
-/// case.
+/// Numbers of one kind: kept as long as the budget allows, and always counted and summed.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Numbers {
     pub kept: Vec<u64>,
     pub count: u64,
     /// The sum of the numbers' hashes.
     pub sum: u64,
-    /// Room that was taken from the budget, used or not.
+    /// The room taken from the budget, used or not.
     pub room: usize,
 }
 
 impl Numbers {
-    /// Room is taken from the budget for so many numbers at a time.
+    /// The room to take from the budget at a time.
     const STEP: usize = 1024;
 
     #[inline]

@@ -1,4 +1,4 @@
-//! The trees of a database, from its catalog.
+//! The trees of a database, by its catalog.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::tree::TreeId;
 /// The root of the database's own tree, which has no nodes, only space.
 pub(super) const DATABASE_ROOT: TreeId = TreeId { root: 1, objid: 1 };
 
-/// What is wrong with the catalog, found before there are objects to name: the object, how bad, and
-/// the fault.
+/// The problems of the catalog, found before there are objects: the object, the severity, and the
+/// fault.
 pub(super) type Problems = Vec<(String, Severity, Fault)>;
 
 /// Lists all trees: the database's root, then each table, followed by its indices and its long
@@ -78,7 +78,7 @@ pub(super) fn list(database: &Database, problems: &mut Problems) -> Vec<Object> 
 }
 
 /// Whether a revert to an older state of the database left only the root page of the table. The
-/// engine's check passes over it: nothing else of it is bound to be there.
+/// engine's check skips it: the rest of the table need not exist.
 fn was_deleted(database: &Database, tree: TreeId) -> bool {
     let page = database.page(tree.root);
     page.is_ok_and(|page| {
@@ -87,10 +87,10 @@ fn was_deleted(database: &Database, tree: TreeId) -> bool {
     })
 }
 
-/// Every column of an index must be there.
+/// Checks that every column of an index exists.
 fn check_index_columns(table: &Table, problems: &mut Problems) {
     let is_there = |index: &Index, id: ColumnId| {
-        // Indices of the old form do not say whose column it is: the table's own, or its
+        // Indices of the old form do not state whether a column is the table's own or its
         // template's.
         let other = ColumnId::new(id.fid(), !id.is_template());
         table.column_by_id(id).is_some()

@@ -1,4 +1,4 @@
-//! The rows of a table: every record must be one, and what depends on it is noted.
+//! Checks the rows of a table, and collects their values for the checks of indices and long values.
 
 use super::Work;
 use super::hash::hash;
@@ -14,12 +14,12 @@ use crate::record::{Malformed, Record};
 use crate::redacted::Redacted;
 use crate::rows::{Fields, Stored};
 
-/// What the catalog says about the form of a table's records.
+/// The form of a table's records by the catalog.
 #[derive(Debug)]
 pub(super) struct RecordShape {
     last: LastColumns,
-    /// By the number of the last fixed column of a record: where the data of its fixed columns
-    /// ends, where that is known.
+    /// By the number of a record's last fixed column: the end of the data of its fixed columns, if
+    /// known.
     fixed_ends: Vec<Option<usize>>,
 }
 
@@ -36,7 +36,8 @@ impl RecordShape {
         Self { last, fixed_ends }
     }
 
-    /// What contradicts the catalog. What the engine's check passes over is given to `odd`.
+    /// Checks a record against the catalog. Sets `odd` for contradictions that the engine's check
+    /// ignores.
     #[inline]
     fn check(&self, record: &Record<'_>, odd: &mut Option<Malformed>) -> Result<(), Malformed> {
         let malformed = |what, expected| Malformed {
@@ -64,19 +65,19 @@ impl RecordShape {
     }
 }
 
-/// What the rows of a table say about an index.
+/// The results from a table's rows for an index.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Eligible {
-    /// Rows that the index takes in.
+    /// Rows that the index includes.
     pub rows: u64,
-    /// The greatest number of entries that they may have.
+    /// The most entries that they may have.
     pub most: u64,
     /// The sum of the hashes of their bookmarks.
     pub bookmarks: u64,
-    /// The number of entries that they have, and the sum of their hashes, where all keys are known.
+    /// The number of their entries, and the sum of the entries' hashes, if all keys are known.
     pub entries: u64,
     pub sum: u64,
-    /// Whether the key of some row is not known.
+    /// Whether the key of some row is unknown.
     pub unknown_keys: bool,
 }
 
@@ -91,13 +92,13 @@ impl Eligible {
     }
 }
 
-/// Looks at the rows of a table.
+/// The visitor of a table's rows.
 pub(super) struct RecordVisitor<'t> {
     table: &'t Table,
     object: ObjectNumber,
     rules: &'t Rules,
     shape: &'t RecordShape,
-    /// Whether bookmarks must be kept, because some index can only be checked against them.
+    /// Whether to keep bookmarks, because some index can be checked only against them.
     keep_bookmarks: bool,
     values: RowValues,
     key: Vec<u8>,
@@ -105,9 +106,9 @@ pub(super) struct RecordVisitor<'t> {
     pub rows: u64,
     /// The hashes of all bookmarks.
     pub bookmarks: Numbers,
-    /// By rule.
+    /// By the position of the rule.
     pub eligible: Vec<Eligible>,
-    /// The ids of the long values that rows refer to, as often as they do.
+    /// The ids of the long values that rows refer to, one for each reference.
     pub references: Numbers,
 }
 
@@ -149,8 +150,7 @@ impl Visitor for RecordVisitor<'_> {
             values, references, ..
         } = self;
         let record = Record::new(node.data, page.size(), page.flags().has_new_record_format());
-        // What the engine's check of a record does not look at: it follows the places of the
-        // values, not their content.
+        // The engine's check of a record covers the places of the values, not their content.
         let mut odd = None;
         let visited = record.and_then(|record| {
             self.shape.check(&record, &mut odd)?;
@@ -224,7 +224,7 @@ impl Visitor for RecordVisitor<'_> {
 }
 
 impl RecordVisitor<'_> {
-    /// Takes in the entries of the row whose values were noted.
+    /// Adds the index entries of the row whose values were recorded.
     fn note_entries(&mut self, work: &Work<'_>, record: &[u8], bookmark: u64) {
         let Self {
             eligible,

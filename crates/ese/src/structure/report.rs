@@ -1,4 +1,4 @@
-//! What a structural verification reports.
+//! The findings and the summary of a structural verification.
 
 use std::fmt;
 use std::path::Path;
@@ -10,31 +10,29 @@ use crate::page::{Fault, PageSize, Pgno};
 /// A place where the structure of a database contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Bytes from the start of the file to the page.
+    /// The offset of the page in bytes from the start of the file.
     pub offset: u64,
-    /// What the page belongs to, such as `table datatable, index PDNT_index`.
+    /// The owner of the page, such as `table datatable, index PDNT_index`.
     pub object: String,
     /// How bad it is.
     pub severity: Severity,
-    /// Where in the page it is, what is expected there and what was found.
+    /// The place in the page, the expected and the actual content.
     pub fault: Fault,
 }
 
-/// How bad a finding is. The line between damage and the rest is the engine's: what its own
-/// integrity check rejects is damage, what it accepts is not (docs/verification.md says which of
-/// its checks each finding follows).
+/// The severity of a finding. The line between damage and the rest is the engine's: damage is what
+/// its own integrity check rejects (docs/verification.md names the check behind each finding).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Out of the ordinary, but the engine's integrity check accepts it.
+    /// Unusual, but the engine's integrity check accepts it.
     Note,
-    /// Something is lost that nothing needs: the engine warns of it, and reads and writes such a
-    /// database.
+    /// Something unneeded is lost: the engine warns of it, and reads and writes such a database.
     Leak,
     /// The engine's integrity check rejects the database.
     Damage,
 }
 
-/// What was seen and what was found.
+/// The counts of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Pages of the database, without headers.
@@ -43,7 +41,7 @@ pub struct Summary {
     pub used_pages: u64,
     /// Pages that hold nodes of space trees.
     pub space_pages: u64,
-    /// Pages that are available to a tree, or kept for the growth of space trees.
+    /// Pages available to a tree, or reserved for the growth of space trees.
     pub available_pages: u64,
     /// Pages that a tree owns but neither uses nor has available.
     pub leaked_pages: u64,
@@ -59,10 +57,9 @@ pub struct Summary {
     pub long_values: u64,
     /// Long values that no row refers to.
     pub orphaned_long_values: u64,
-    /// Nodes that were deleted and wait for clean-up.
+    /// Deleted nodes that await clean-up.
     pub deleted_nodes: u64,
-    /// Trees of which pages could not be read, so that what depends on all of their nodes was not
-    /// checked.
+    /// Trees with unreadable pages; checks that need all of their nodes were skipped.
     pub incomplete_trees: u64,
     /// Findings that are damage.
     pub damages: u64,
@@ -73,7 +70,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether the structure holds together.
+    /// Whether there is no damage.
     pub fn is_sound(&self) -> bool {
         self.damages == 0
     }
@@ -104,7 +101,7 @@ impl Summary {
 }
 
 impl Finding {
-    /// The error to show to a user.
+    /// Converts the finding to the error for users.
     pub fn in_file(&self, file: &Path, size: PageSize) -> Error {
         match self.fault.clone().in_file(file, size) {
             Error::Damaged {
@@ -146,7 +143,7 @@ struct Sink<'r> {
     counts: Counts,
 }
 
-/// How many findings of each severity were reported.
+/// The number of findings of each severity.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub damages: u64,
@@ -195,7 +192,7 @@ impl<'r> Reporter<'r> {
         (sink.on_finding)(finding);
     }
 
-    /// How many findings were reported.
+    /// The number of findings.
     pub fn counts(&self) -> Counts {
         let sink = self
             .sink

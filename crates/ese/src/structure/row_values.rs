@@ -1,4 +1,4 @@
-//! The values of a row, remembered while its index entries are worked out.
+//! The values of a row, for its index entries.
 
 use crate::catalog::Table;
 use crate::compression;
@@ -23,7 +23,7 @@ struct Values {
     first: u32,
 }
 
-/// Where a value is.
+/// The place of a value.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     InRecord {
@@ -35,7 +35,7 @@ enum Place {
         len: u32,
     },
     Default,
-    /// Elsewhere.
+    /// Outside the record.
     Unknown,
 }
 
@@ -55,11 +55,10 @@ impl RowValues {
         self.decompressed.clear();
     }
 
-    /// Takes in a value of the row that is stored in `record`.
+    /// Records a value of the row that is stored in `record`.
     ///
     /// # Errors
-    /// Where a compressed value cannot be decompressed although its form is known; it counts as one
-    /// that is not at hand.
+    /// If a compressed value of a known form cannot be decompressed; it counts as unknown.
     #[inline]
     pub fn note(
         &mut self,
@@ -69,7 +68,7 @@ impl RowValues {
         let mut undecoded = Ok(());
         let place = match value.stored {
             Stored::Plain(bytes) => {
-                // A value that is not inside the record is the column's default.
+                // A value outside the record is the column's default.
                 let start = (bytes.as_ptr() as usize).wrapping_sub(record.as_ptr() as usize);
                 if start <= record.len() && bytes.len() <= record.len() - start {
                     Place::InRecord {
@@ -104,7 +103,7 @@ impl RowValues {
         let start = self.decompressed.len();
         match compression::decompress(bytes, &mut self.decompressed) {
             Ok(()) => {
-                // No key is longer than that.
+                // No key is longer.
                 const KEPT: usize = 2048;
                 self.decompressed.truncate(start + KEPT);
                 Ok(Place::Decompressed {
@@ -128,14 +127,14 @@ impl RowValues {
         &self.touched
     }
 
-    /// How many values the column at `position` has.
+    /// The number of values of the column at `position`.
     #[inline]
     pub fn count(&self, position: usize) -> u32 {
         self.columns.get(position).map_or(0, |values| values.count)
     }
 
     /// The value `number`, from 0, of the column at `position`; `Some(None)` for NULL, and `None`
-    /// where the value is not at hand.
+    /// if the value is unknown.
     #[inline]
     pub fn value<'v>(
         &'v self,

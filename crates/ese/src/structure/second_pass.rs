@@ -1,4 +1,4 @@
-//! Rows read a second time, to name what the first pass only counted.
+//! Reads rows a second time, to report in detail what the first pass only counted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,11 +11,11 @@ use crate::page::{Fault, Node};
 use crate::record::{Malformed, Record};
 use crate::rows::{Fields, Stored};
 
-/// How many missing or dangling entries of one index, or long values of one table, are named one by
+/// The most missing or dangling entries of one index, or long values of one table, to report one by
 /// one.
 pub(super) const NAMED: usize = 1000;
 
-/// References that are kept at a time while they are counted again.
+/// The number of references kept at a time while they are counted again.
 const PART: u64 = 4 << 20;
 
 /// Calls `visit` with each row of `table`: page, tag, node, fields. Returns whether all rows could
@@ -46,9 +46,9 @@ pub(super) fn each_row(
     }
 }
 
-/// Compares the counts of a table's long values with the references of its rows, which were too
-/// many to be kept and whose sums differ: in parts, each of which is kept whole. Returns how many
-/// values no row refers to.
+/// Compares the counts of a table's long values with the references of its rows, if these were too
+/// many to keep and the sums differ: in parts, each of which is kept whole. Returns the number of
+/// values without a reference.
 pub(super) fn recount_references(
     work: &Work<'_>,
     object: &Object,
@@ -72,7 +72,7 @@ pub(super) fn recount_references(
                     Ok(())
                 },
             );
-            // Malformed records were reported when they were first met.
+            // Malformed records were reported in the first pass.
             let _ = visited;
         });
         let references = References::of(ids);
@@ -97,7 +97,7 @@ pub(super) fn recount_references(
     orphans
 }
 
-/// Names the rows that refer to long values which are not there.
+/// Reports the rows that refer to missing long values.
 pub(super) fn name_dangling(
     work: &Work<'_>,
     object: &Object,
@@ -127,7 +127,7 @@ pub(super) fn name_dangling(
                 Ok(())
             },
         );
-        // Malformed records were reported when they were first met.
+        // Malformed records were reported in the first pass.
         let _ = visited;
     });
     if !any.load(Ordering::Relaxed) {

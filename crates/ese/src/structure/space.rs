@@ -1,4 +1,4 @@
-//! Space: which pages a tree owns and which of them it has available.
+//! Space: the pages that a tree owns, and those of them that are available.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,22 +12,22 @@ use crate::page::{
     Extent, ExtentNode, Extents, Fault, Node, PageView, Pgno, RootHeader, SplitBuffers,
 };
 
-/// The space of a tree, as its root and its space trees tell it.
+/// The space of a tree, by its root and its space trees.
 #[derive(Debug, Default)]
 pub(super) struct Space {
-    /// What the root's external header says.
+    /// The root's external header.
     pub header: Option<RootHeader>,
     pub owned: Vec<Extent>,
     pub available: Vec<Extent>,
     pub reserves: Vec<Extent>,
-    /// Pages available after a single extent's root, which only its bits tell.
+    /// Available pages after a single extent's root, recorded only by its bits.
     pub spare: Vec<Extent>,
-    /// Pages that a file which is made smaller keeps out of use: after its end, or soon to be. Of
-    /// the database's own space only; whose they are stays as it was.
+    /// Pages that a shrinking file keeps out of use: after its end, or soon to be. Only in the
+    /// database's own space; their owner does not change.
     pub shelved: Vec<Pgno>,
     /// Whether all of it could be read.
     pub complete: bool,
-    /// Pages of the space trees, and nodes in them that were deleted.
+    /// Pages of the space trees, and their deleted nodes.
     pub pages: u64,
     pub deleted_nodes: u64,
 }
@@ -64,7 +64,7 @@ pub(super) fn read(work: &Work<'_>, number: ObjectNumber) -> Space {
     let bad_header = |expected: String, found: String| {
         damage(Fault::new(root, "space header", expected, found).at_tag(0));
     };
-    // These two the engine's check does not look at in the database's own space.
+    // The engine's check does not cover these two in the database's own space.
     let mismatch = |expected: String, found: String| {
         let fault = Fault::new(root, "space header", expected, found).at_tag(0);
         let severity = match number {
@@ -140,7 +140,7 @@ pub(super) fn read(work: &Work<'_>, number: ObjectNumber) -> Space {
     space
 }
 
-/// The tree of the available extents begins at the page after that of the owned ones.
+/// The root of the available extents is the page after that of the owned ones.
 fn header_available(header: RootHeader) -> Pgno {
     match header.space.extents {
         Extents::Trees(owned) => owned.saturating_add(1),
@@ -148,7 +148,7 @@ fn header_available(header: RootHeader) -> Pgno {
     }
 }
 
-/// The extents in the space tree with the root `root`; `None` where they could not all be read.
+/// The extents in the space tree with the root `root`; `None` if some could not be read.
 fn extents(
     work: &Work<'_>,
     number: ObjectNumber,
@@ -163,7 +163,7 @@ fn extents(
         root,
         objid: object.tree.objid,
         kind: object.kind(),
-        // Extents are told apart by their keys, whatever the tree that they belong to.
+        // Extents are distinguished by their keys, whatever tree they belong to.
         non_unique: false,
         usage: Use::Space,
     };
@@ -181,7 +181,7 @@ fn extents(
     walked.complete.then_some(walked.visitor.extents)
 }
 
-/// The pages that the space tree keeps for its own growth.
+/// The pages that the space tree reserves for its own growth.
 fn reserves(database: &Database, root: Pgno, object: &Object) -> Vec<Extent> {
     let Ok(page) = database.page(root) else {
         return Vec::new();
@@ -199,7 +199,7 @@ fn reserves(database: &Database, root: Pgno, object: &Object) -> Vec<Extent> {
 struct ExtentVisitor {
     object: ObjectNumber,
     available: bool,
-    /// The pool of the first extent of this part of the tree, and its first page.
+    /// The pool of the first extent of this part of the tree, its first page and its place.
     first: Option<(u8, Pgno, Place)>,
     /// The pool of the last extent, and its last page.
     last: Option<(u8, Pgno)>,
@@ -207,7 +207,7 @@ struct ExtentVisitor {
     shelved: Vec<Pgno>,
 }
 
-/// Where a node is: page and tag.
+/// The place of a node: page and tag.
 type Place = (Pgno, usize);
 
 impl ExtentVisitor {
@@ -222,7 +222,8 @@ impl ExtentVisitor {
         work.reporter.damage(&work.object(self.object).name, fault);
     }
 
-    /// The extents of a pool must not overlap. `next` is the pool and the first page of an extent.
+    /// Checks that the extents of a pool do not overlap. `next` is the pool, the first page and the
+    /// place of an extent.
     fn check_order(
         &self,
         work: &Work<'_>,
@@ -260,7 +261,7 @@ impl Visitor for ExtentVisitor {
         if pool > ExtentNode::SHELVED {
             return self.damage(work, place, "a pool from 0 to 2", found());
         }
-        // An empty run of the pool of contiguous ones marks a place.
+        // An empty run of the pool of contiguous ones is a marker.
         let is_marker = pool == ExtentNode::CONTIGUOUS && count == 0;
         if !is_marker && (last == 0 || last > LAST_PAGE || count > last) {
             return self.damage(work, place, "a run of pages", found());
@@ -294,9 +295,9 @@ impl Visitor for ExtentVisitor {
 /// The database's own space is the first of the objects.
 const DATABASE_SPACE: ObjectNumber = 0;
 
-/// Notes whose each page is. Trees come after the trees that their space comes from. `shelved` are
-/// the pages that a file which is made smaller keeps out of use: they may be whose they were
-/// before, and after the end of the file.
+/// Records the owner of each page. Trees come after the trees from which their space comes.
+/// `shelved` are the pages that a shrinking file keeps out of use: they may keep their former
+/// owner, and be after the end of the file.
 pub(super) fn hand_over(
     work: &Work<'_>,
     number: ObjectNumber,
@@ -322,13 +323,13 @@ pub(super) fn hand_over(
         // The engine's check does not read those of the database's own space trees.
         match number {
             DATABASE_SPACE => hand.use_for(*extent, Use::Spare),
-            // They may still be the parent's.
+            // The parent may still own them.
             _ => hand.owned_or_kept(*extent),
         }
     }
 }
 
-/// The space of one object, as it is handed over.
+/// The space of one object during the handover.
 struct Handover<'h, 'w> {
     work: &'h Work<'w>,
     number: ObjectNumber,
@@ -345,7 +346,7 @@ impl Handover<'_, '_> {
         self.number != DATABASE_SPACE && self.shelved.contains(&page)
     }
 
-    /// Whether the page lies in the file; reports one that lies after it without being shelved.
+    /// Whether the page is in the file. Reports a page after its end that is not shelved.
     fn is_in_file(&self, page: Pgno, what: &'static str, extent: Extent) -> Option<bool> {
         let last = self.work.map.last();
         if page <= last {
@@ -360,8 +361,8 @@ impl Handover<'_, '_> {
         None
     }
 
-    /// Takes a page over from the parent, or from the database where it is shelved; else says whose
-    /// it is.
+    /// Takes a page over from the parent, or, if it is shelved, from the database. Otherwise
+    /// returns the owner.
     fn take(&self, page: Pgno) -> Result<(), Option<ObjectNumber>> {
         let map = self.work.map;
         let from_parent = map.hand_over(page, self.object.parent_object, self.number);
@@ -390,7 +391,7 @@ impl Handover<'_, '_> {
                 Some(false) => continue,
                 None => break,
             }
-            // The first wrong page of an extent is named, the others follow from it.
+            // The first wrong page of an extent is reported; the others follow from it.
             if let Err(owner) = self.take(page) {
                 self.wrong_owner(page, owner);
                 for page in extent.pages().filter(|other| *other > page) {

@@ -1,5 +1,4 @@
-//! Walking a tree once, every page of it, in the order of its keys, with everything checked that
-//! the tree's form demands.
+//! Walks every page of a tree once, in key order, and checks it against the tree's form.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -14,25 +13,25 @@ use crate::page::{Fault, Key, Node, PageFlags, PageKind, PageView, Pgno};
 use crate::page_file::Page;
 use crate::redacted::Redacted;
 
-/// What looks at the leaves of a tree. Parts of a tree are visited by different visitors, which are
-/// joined in order.
+/// A visitor of a tree's leaves. Parts of a tree have different visitors, which are joined in
+/// order.
 pub(super) trait Visitor: Send + Sized {
-    /// A node of a leaf that was not deleted, in the order of the keys.
+    /// Visits a node of a leaf that is not deleted, in key order.
     fn node(&mut self, work: &Work<'_>, page: PageView<'_>, index: usize, node: &Node<'_>);
 
-    /// Takes over what `next` saw, which visited the part of the tree that follows.
+    /// Adds the results of `next`, which visited the following part of the tree.
     fn join(&mut self, work: &Work<'_>, next: Self);
 }
 
-/// What is known about a tree before its pages are read.
+/// The properties of a tree that are known before its pages are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TreeForm {
     pub object: ObjectNumber,
     pub root: Pgno,
     pub objid: u32,
-    /// The kind of the tree; the pages of its space trees tell it too.
+    /// The kind of the tree; the pages of its space trees state it too.
     pub kind: PageKind,
-    /// Whether keys repeat.
+    /// Whether the tree may have duplicate keys.
     pub non_unique: bool,
     pub usage: Use,
 }
@@ -44,16 +43,16 @@ pub(super) struct Walked<V> {
     pub complete: bool,
     pub pages: u64,
     pub deleted_nodes: u64,
-    /// The first and the last leaf with their links to what lies outside, where leaves were
-    /// reached; leaves alone are linked to each other.
+    /// The first and the last leaf with their links to pages outside the part, if leaves were
+    /// reached; only leaves are linked to each other.
     leaves: Option<Leaves>,
-    /// Whether something could not be read before the first of the leaves.
+    /// Whether something before the first of the leaves could not be read.
     front_missing: bool,
-    /// How many levels the part has; `None` where no leaf was reached.
+    /// The number of levels; `None` if no leaf was reached.
     depth: Option<usize>,
 }
 
-/// The links at the two ends of the leaves of a part of a tree; none where what lies beside could
+/// The links at the two ends of the leaves of a part of a tree; none if the neighbouring part could
 /// not be read.
 #[derive(Debug, Clone, Copy)]
 struct Leaves {
@@ -67,18 +66,18 @@ struct Link {
     to: Pgno,
 }
 
-/// The keys between which all keys of a page must lie: not less than the lower, less than the
-/// upper. An empty upper bound is none.
+/// The bounds of all keys of a page: not less than the lower, less than the upper. An empty upper
+/// bound means none.
 #[derive(Debug, Clone, Default)]
 struct Bounds {
     lower: Vec<u8>,
     upper: Vec<u8>,
 }
 
-/// Deeper trees cannot be built.
+/// Trees cannot be deeper.
 const MAX_DEPTH: usize = 32;
 
-/// Walks the tree `form`, making visitors with `visitor`.
+/// Walks the tree `form`, with visitors made by `visitor`.
 pub(super) fn walk<V: Visitor>(
     work: &Work<'_>,
     form: TreeForm,
@@ -147,7 +146,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         }
     }
 
-    /// A part of which nothing could be read.
+    /// A part that could not be read at all.
     fn nothing(&self) -> Walked<V> {
         Walked {
             visitor: (self.visitor)(),
@@ -160,8 +159,8 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         }
     }
 
-    /// Reads a page and checks what does not depend on its keys. `None` where the page cannot be
-    /// used.
+    /// Reads a page and checks everything that does not depend on its keys. `None` if the page is
+    /// unusable.
     fn enter(&self, number: Pgno, depth: usize, parent: Option<PageView<'_>>) -> Option<Page<'_>> {
         let fault = |what, expected: String, found: String| {
             self.damage(Fault::new(number, what, expected, found));
@@ -251,9 +250,8 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
         Some(page)
     }
 
-    /// What is wrong with the flags of a page. The engine's check demands the flags that a page of
-    /// the tree must have; of those that it has beside them, some never occur in a database that
-    /// was not repaired.
+    /// Checks the flags of a page. The engine's check requires the flags that a page of the tree
+    /// must have; of its other flags, some never occur in a database that was not repaired.
     fn wrong_flags(
         &self,
         flags: PageFlags,
@@ -283,7 +281,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             }
             Some(true) if !flags.is_leaf() => damage("a leaf"),
             Some(false) if flags.is_leaf() => damage("no leaf"),
-            // From here on the engine's check says nothing.
+            // The engine's check does not cover the flags from here on.
             _ if !is_root && flags.is_root() => note("no root"),
             _ if flags.is_empty() => note("a page in use"),
             _ if flags.is_space_tree() != is_space
@@ -292,7 +290,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             {
                 Some((Severity::Note, of_kind()))
             }
-            // The pages of space trees say it of the tree that the space is for.
+            // The flag on pages of space trees is that of the tree that owns the space.
             _ if is_space || flags.has_non_unique_keys() == self.form.non_unique => None,
             _ if self.form.non_unique => note("keys that repeat"),
             _ => note("keys that do not repeat"),
@@ -354,7 +352,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
             self.damage(Fault::new(page.number(), "node key", expected, found).at_tag(tag));
         };
         if node.key.prefix.len() == 1 {
-            // It takes two bytes to say that a key begins with the page's prefix.
+            // The reference to the page's prefix takes two bytes.
             fault(
                 "a key with none or several bytes of the page's prefix".into(),
                 "one byte of it".into(),
@@ -381,7 +379,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                 }
             }
             None => {
-                // For a separator may end in a part of the data.
+                // A separator may end in a part of the data.
                 let order = cmp_with_data(&node.key, node.data, &bounds.lower);
                 if order == Ordering::Less && !node.key.is_empty() {
                     let expected = format!(
@@ -509,7 +507,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                 }
             }
         }
-        // The children of the upper levels are many pages each: they are walked side by side.
+        // The children of the upper levels are many pages each, so they are walked in parallel.
         let walk_child =
             |(child, bounds): &(Pgno, Bounds)| self.page(*child, bounds, depth + 1, Some(page));
         let mut joined = self.nothing();
@@ -561,7 +559,7 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
                 }
                 own.last = next.last;
             }
-            // What follows could not be read.
+            // The following part could not be read.
             (Some(own), None) => own.last = None,
             (None, Some(next)) if walked.front_missing => {
                 walked.leaves = Some(Leaves {
@@ -585,14 +583,14 @@ thread_local! {
     static BYTE_MAP: std::cell::RefCell<ByteMap> = const { std::cell::RefCell::new(ByteMap::new()) };
 }
 
-/// The order of `key` followed by `data` against `bound`.
+/// Compares `key` followed by `data` with `bound`.
 fn cmp_with_data(key: &Key<'_>, data: &[u8], bound: &[u8]) -> Ordering {
     if bound.is_empty() {
         return Ordering::Greater;
     }
     let head = key.len().min(bound.len());
     match key.cmp_pieces(&[&bound[..head]]) {
-        // The key is as long as the part of the bound that it was compared with.
+        // The key is as long as the compared part of the bound.
         Ordering::Equal => data.cmp(&bound[head..]),
         order => order,
     }

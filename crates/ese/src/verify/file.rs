@@ -7,17 +7,17 @@ use crate::{Error, Result};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// Bytes read at a time.
+/// The size of a read in bytes.
 const BLOCK: usize = 4 << 20;
 
 /// Reads a database file from start to end, in large blocks, and checks every page on all cores.
 ///
-/// Where the database's flush map lies beside it (`.jfm`) and is valid for it, pages are held
-/// against that too; the summary tells. `on_finding` is called for each damaged place, in the order
-/// of the file; damage never stops the scan.
+/// If the database has a flush map beside it (`.jfm`) that is valid for it, pages are compared with
+/// it too; the summary reports this. Calls `on_finding` for each damaged place, in file order;
+/// damage never stops the scan.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be read, [`Error::NoRegularFile`].
+/// [`Error::Io`] if the file cannot be read, [`Error::NoRegularFile`].
 pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Result<Summary> {
     let io = Error::io(path);
     let (file, size) = io::open(path)?;

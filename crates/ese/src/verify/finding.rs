@@ -1,4 +1,4 @@
-//! Damage, and where it is.
+//! Damage and its place.
 
 use crate::Error;
 use crate::checksum::BadChecksum;
@@ -8,14 +8,14 @@ use crate::page::Pgno;
 use std::fmt;
 use std::path::Path;
 
-/// One damaged place in a database file.
+/// A damaged place in a database file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Bytes from the start of the file.
+    /// The offset in bytes from the start of the file.
     pub offset: u64,
-    /// What lies there.
+    /// The damaged part.
     pub place: Place,
-    /// What is wrong with it.
+    /// The damage.
     pub damage: Damage,
 }
 
@@ -28,40 +28,41 @@ pub enum Place {
     ShadowHeader,
     /// A page, by number.
     Page(Pgno),
-    /// What is left after the last whole page.
+    /// The rest after the last whole page.
     End,
 }
 
-/// What is wrong.
+/// The kinds of damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
     /// The header is unusable.
     Header(Fault),
     /// The page's checksum is wrong.
     Checksum(Box<BadChecksum>),
-    /// The checksum is right, but the page names another page number.
+    /// The checksum is right, but the page holds another page number.
     WrongNumber {
         /// The number in the page.
         stored: Pgno,
     },
-    /// The page is sound but older than the flush map says: a write never reached the disk.
+    /// The page is sound but older than in the flush map: a write never reached the disk.
     LostFlush(LostFlush),
-    /// The file ends within a page: it was cut short.
+    /// The file ends within a page: it was truncated.
     PartialPage {
-        /// Bytes of the piece.
+        /// The length of the rest in bytes.
         found: usize,
-        /// Bytes of a page.
+        /// The size of a page in bytes.
         expected: usize,
     },
 }
 
 impl Finding {
-    /// Whether the error-correcting code names the flipped bits, so that the page could be mended.
+    /// Whether the error-correcting code locates the flipped bits, so that the page could be
+    /// corrected.
     pub fn is_correctable(&self) -> bool {
         matches!(&self.damage, Damage::Checksum(bad) if !bad.correctable_bits.is_empty())
     }
 
-    /// The error to show to a user.
+    /// Converts the finding to the error for users.
     pub fn in_file(&self, file: &Path) -> Error {
         let (expected, found) = match &self.damage {
             Damage::Header(fault) => return fault.clone().in_file(file),
@@ -78,7 +79,7 @@ impl Finding {
 }
 
 impl Damage {
-    /// Expected and found.
+    /// The expected and the actual content.
     fn sides(&self) -> (String, String) {
         match self {
             Damage::Header(fault) => ("a sound header".into(), fault.to_string()),

@@ -1,10 +1,10 @@
-//! Checks every page of a database file, as its bytes pass by or from the file.
+//! Verifies every page of a database, from a stream or a file.
 //!
-//! A database file is the header, its shadow copy, then pages 1, 2, 3 ...: page N lies at (N + 1)
-//! times the page size. A copy made by a streaming backup ends with one page more, the patch page.
+//! A database file is the header, its shadow copy, then pages 1, 2, 3 ...: page N is at (N + 1)
+//! times the page size. The copy of a streaming backup ends with one more page, the patch page.
 //!
-//! [`PageVerifier`] is fed the file in pieces of any size and reports damage with its place;
-//! [`verify_database`] reads a whole file that way.
+//! [`PageVerifier`] takes the file in pieces of any size and reports damage with its place;
+//! [`verify_database`] reads a whole file this way.
 
 mod file;
 mod finding;

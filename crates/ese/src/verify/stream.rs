@@ -1,4 +1,4 @@
-//! Verification of a database file's bytes as they pass by.
+//! Verifies the bytes of a database file in a stream.
 
 use super::{Damage, Finding, Place};
 use crate::checksum::{PageVerdict, verify_page};
@@ -7,13 +7,13 @@ use crate::header::{DatabaseHeader, DatabaseHeaders, HeaderCopies, PatchHeader};
 use crate::page::{PageSize, Pgno};
 use rayon::prelude::*;
 
-/// Pages that one task checks at a time, when several cores work.
+/// The number of pages of one task, if several cores work.
 const PAGES_PER_TASK: usize = 32;
 
-/// Checks a database file that is fed to it piece by piece, from the start, in pieces of any size.
+/// Verifies a database file given in pieces of any size, from the start.
 ///
-/// Pages that lie whole in a piece are checked in place; only pages that straddle two pieces, and
-/// headers fed in small pieces, are copied. Memory: two pages, whatever the file's size.
+/// Pages within one piece are checked in place; only pages across two pieces, and headers in small
+/// pieces, are copied. Memory: two pages, for any size of file.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -30,23 +30,22 @@ const PAGES_PER_TASK: usize = 32;
 /// ```
 #[derive(Debug, Default)]
 pub struct PageVerifier {
-    /// Bytes fed so far.
+    /// The number of bytes received.
     position: u64,
-    /// The start of a page whose rest was not yet fed; before the layout is known, the start of the
-    /// file.
+    /// The received part of an incomplete page; before the layout is known, the start of the file.
     carried: Vec<u8>,
     layout: Layout,
-    /// A page that may be the patch page, if it turns out to be the last.
+    /// A page that is the patch page if it turns out to be the last.
     perhaps_patch: Option<(Finding, PatchHeader)>,
     parallel: bool,
-    /// Dropped where it turns out not to be valid for the database.
+    /// Dropped if it turns out not to be valid for the database.
     flush_map: Option<FlushMap>,
     summary: Summary,
 }
 
 #[derive(Debug, Default)]
 enum Layout {
-    /// Too little was fed.
+    /// Too few bytes received.
     #[default]
     Unknown,
     Known {
@@ -57,10 +56,10 @@ enum Layout {
     Unusable,
 }
 
-/// What was seen of a database file.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// Size of the file, in bytes.
+    /// The size of the file, in bytes.
     pub bytes: u64,
     /// The headers; `None` if neither copy is usable, and then no page was checked.
     pub headers: Option<DatabaseHeaders>,
@@ -68,43 +67,43 @@ pub struct Summary {
     pub pages: u64,
     /// Pages that were never written.
     pub uninitialised: u64,
-    /// Pages with a wrong checksum or number, or older than the flush map says.
+    /// Pages with a wrong checksum or number, or older than in the flush map.
     pub bad: u64,
-    /// Bad pages whose flipped bits the error-correcting code names.
+    /// Bad pages whose flipped bits the error-correcting code locates.
     pub correctable: u64,
-    /// The page that ends a streaming backup.
+    /// The last page of a streaming backup.
     pub patch: Option<PatchHeader>,
-    /// Whether pages were held against a flush map.
+    /// Whether pages were compared with a flush map.
     pub flush_map: FlushMapUse,
-    /// All damage found: bad pages, bad headers, a page cut short.
+    /// The number of findings: bad pages, bad headers, an incomplete page.
     pub findings: u64,
 }
 
-/// Whether a flush map could help to find lost writes.
+/// The use of a flush map to detect lost writes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum FlushMapUse {
     /// There was none.
     #[default]
     Absent,
-    /// It could not be read, and why.
+    /// It could not be read; the reason.
     Unusable(String),
     /// It belongs to another state of the database, or was not closed: normal after a crash and in
     /// backups.
     NotValid,
-    /// Every page was held against it.
+    /// Every page was compared with it.
     Checked {
-        /// Damaged places in the map itself, where it says nothing of the database.
+        /// Damaged pages of the map itself, which cannot be used to check the database.
         damaged_map_pages: usize,
     },
 }
 
 impl Summary {
-    /// Whether nothing is wrong.
+    /// Whether there is no finding.
     pub fn is_sound(&self) -> bool {
         self.findings == 0
     }
 
-    /// Whether the header says that a patch page ends the file, and there is none: the copy is not
+    /// Whether the header requires a patch page at the end, and there is none: the copy is not
     /// complete.
     pub fn lacks_patch(&self) -> bool {
         let header = self.headers.as_ref().map(|headers| &headers.header);
@@ -113,13 +112,13 @@ impl Summary {
 }
 
 impl PageVerifier {
-    /// A verifier for one file, working in the calling thread.
+    /// A verifier for one file, in the calling thread.
     pub fn new() -> PageVerifier {
         PageVerifier::default()
     }
 
-    /// A verifier that spreads the pages of each piece over rayon's threads. Worth it for pieces of
-    /// 1 MiB and more.
+    /// A verifier that spreads the pages of each piece over rayon's threads. Worthwhile for pieces
+    /// of 1 MiB and more.
     pub fn parallel() -> PageVerifier {
         PageVerifier {
             parallel: true,
@@ -127,20 +126,19 @@ impl PageVerifier {
         }
     }
 
-    /// Also finds pages that are older than the flush map says, if the map is valid for the
-    /// database.
+    /// Also detects pages older than in the flush map, if the map is valid for the database.
     pub fn with_flush_map(mut self, flush_map: FlushMap) -> PageVerifier {
         self.flush_map = Some(flush_map);
         self
     }
 
-    /// Notes in the summary that there is a flush map, but unusable.
+    /// Records in the summary that the flush map is unusable.
     pub(super) fn without_flush_map(mut self, reason: String) -> PageVerifier {
         self.summary.flush_map = FlushMapUse::Unusable(reason);
         self
     }
 
-    /// Takes the file's next bytes and returns the damage found in them, by place.
+    /// Takes the next bytes of the file and returns the damage in them, by place.
     pub fn feed(&mut self, mut piece: &[u8]) -> Vec<Finding> {
         let mut findings = Vec::new();
         self.summary.bytes += piece.len() as u64;
@@ -163,7 +161,7 @@ impl PageVerifier {
         self.count(findings)
     }
 
-    /// Ends the file: the last findings, and the summary.
+    /// Ends the file: returns the last findings and the summary.
     pub fn finish(mut self) -> (Vec<Finding>, Summary) {
         let mut findings = Vec::new();
         if matches!(self.layout, Layout::Unknown) {
@@ -191,7 +189,7 @@ impl PageVerifier {
         (findings, self.summary)
     }
 
-    /// Learns the layout from the start of the file.
+    /// Determines the layout from the start of the file.
     fn read_headers(&mut self, start: &[u8], findings: &mut Vec<Finding>) {
         match DatabaseHeaders::parse(start) {
             Ok(headers) => {
@@ -235,7 +233,7 @@ impl PageVerifier {
         }
     }
 
-    /// Checks what follows in the file.
+    /// Checks the next bytes of the file.
     fn check(&mut self, mut piece: &[u8], findings: &mut Vec<Finding>) {
         let Layout::Known { size, .. } = self.layout else {
             return;
@@ -259,7 +257,7 @@ impl PageVerifier {
         self.carried.extend_from_slice(rest);
     }
 
-    /// Checks whole pages, which follow in the file.
+    /// Checks the next whole pages of the file.
     fn check_pages(&mut self, pages: &[u8], findings: &mut Vec<Finding>) {
         let Layout::Known { size, header } = &self.layout else {
             return;
@@ -267,7 +265,7 @@ impl PageVerifier {
         let bytes = size.bytes();
         let first = self.position / bytes as u64;
         self.position += pages.len() as u64;
-        // The two headers were looked at when the layout was learnt.
+        // The two headers were checked with the layout.
         let headers = 2u64.saturating_sub(first) as usize;
         let pages = pages.get(headers * bytes..).unwrap_or_default();
         if pages.is_empty() {
@@ -309,13 +307,12 @@ impl PageVerifier {
     }
 }
 
-/// The number of the page that is `index` pages from the start of the file, the two headers
-/// counted.
+/// The number of the page at `index` pages from the start of the file, the two headers included.
 fn number_at(index: u64) -> Pgno {
     Pgno::try_from(index - 1).unwrap_or(Pgno::MAX)
 }
 
-/// The damage found, and how many pages were never written.
+/// The damage, and the number of pages never written.
 type Checked = (Vec<Finding>, u64);
 
 fn check_in_order(

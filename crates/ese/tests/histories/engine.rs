@@ -175,8 +175,7 @@ impl Engine {
         self.size.bytes() - self.size.header_len()
     }
 
-    // --- the log
-    // ------------------------------------------------------------------------------------------------
+    // --- the log ---------------------------------------------------------------------------------
 
     /// Writes a record.
     pub fn write(&mut self, record: Vec<u8>) -> Result<Lgpos> {
@@ -245,8 +244,7 @@ impl Engine {
         log
     }
 
-    // --- changes
-    // ------------------------------------------------------------------------------------------------
+    // --- changes ---------------------------------------------------------------------------------
 
     /// Makes a change. Now and then it is logged only after the next one of another session, whose
     /// DBTIME is later.
@@ -365,8 +363,7 @@ impl Engine {
         head
     }
 
-    // --- transactions
-    // -------------------------------------------------------------------------------------------
+    // --- transactions ----------------------------------------------------------------------------
 
     pub fn begin(&mut self, number: u16, levels: u8) -> Result {
         self.settle_session(number)?;

@@ -324,8 +324,7 @@ impl Engine {
         self.apply_one(session, record, page)
     }
 
-    // --- changes that no rollback takes back
-    // ----------------------------------------------------------------------
+    // --- changes that no rollback takes back -----------------------------------------------------
 
     pub fn replace_plain(
         &mut self,
