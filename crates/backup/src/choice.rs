@@ -1,6 +1,7 @@
 //! Which snapshots a repository may lose: a policy, or ids, and what stays whatever they say.
 //!
-//! Pure: snapshots with what is known of them go in, a decision on each comes out, with its reasons.
+//! Pure: snapshots with what is known of them go in, a decision on each comes out, with its
+//! reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -127,7 +128,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Decides on each of `subjects`, in their order. With `even_the_last`, ids go before what protects a snapshot.
+/// Decides on each of `subjects`, in their order. With `even_the_last`, ids go before what protects
+/// a snapshot.
 pub fn decide(subjects: &[Subject], wish: &Wish, even_the_last: bool) -> Vec<Decision> {
     let mut decisions: Vec<Decision> = match wish {
         Wish::Policy(policy, servers) => by_policy(subjects, policy, servers),
@@ -226,7 +228,8 @@ fn protect(subjects: &[Subject], backups: &[(usize, &Backup)], decisions: &mut [
             insist(&mut decisions[index], reason);
         }
     }
-    // From the newest back: what a kept backup of logs continues is kept, and what that continues in turn.
+    // From the newest back: what a kept backup of logs continues is kept, and what that continues
+    // in turn.
     for (position, (index, backup)) in backups.iter().enumerate().rev() {
         if !backup.logs_only || !decisions[*index].keep {
             continue;
@@ -355,7 +358,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_policy_takes_the_last(subjects in subjects(), policy in policy(), one in any::<bool>()) {
+        fn no_policy_takes_the_last(
+            subjects in subjects(),
+            policy in policy(),
+            one in any::<bool>(),
+        ) {
             let servers = if one { vec!["dc1".to_owned()] } else { Vec::new() };
             let decisions = decide(&subjects, &Wish::Policy(policy, servers), true);
             nothing_vital_goes(&subjects, &decisions);
@@ -367,7 +374,10 @@ mod tests {
         }
 
         #[test]
-        fn ids_take_what_they_name_and_the_last_only_when_told_so(subjects in subjects(), ids in proptest::collection::btree_set(0..25usize, 0..25)) {
+        fn ids_take_what_they_name_and_the_last_only_when_told_so(
+            subjects in subjects(),
+            ids in proptest::collection::btree_set(0..25usize, 0..25),
+        ) {
             let ids: BTreeSet<String> = ids.into_iter().map(|id| id.to_string()).collect();
             let wish = Wish::Ids(ids.clone());
             nothing_vital_goes(&subjects, &decide(&subjects, &wish, false));

@@ -1,7 +1,7 @@
-//! Drills: proves snapshots before they are needed. Each is restored into a scratch folder, its logs
-//! are replayed, and the database is verified as a whole; of a Samba domain controller, all databases, by Samba's own
-//! check too. What this machine lacks, such as Samba's tools or room on the disk, is no damage: the snapshot is then not
-//! proven.
+//! Drills: proves snapshots before they are needed. Each is restored into a scratch folder, its
+//! logs are replayed, and the database is verified as a whole; of a Samba domain controller, all
+//! databases, by Samba's own check too. What this machine lacks, such as Samba's tools or room on
+//! the disk, is no damage: the snapshot is then not proven.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -24,8 +24,8 @@ use crate::{PROGRAM, time};
 /// How many findings a verdict keeps in words.
 const FINDINGS: usize = 100;
 
-/// Moves verdicts that earlier releases stored as backups to where they count as none. What fails is only said: the
-/// command has done its work.
+/// Moves verdicts that earlier releases stored as backups to where they count as none. What fails
+/// is only said: the command has done its work.
 pub fn move_verdicts(repository: &Repository, lock: &Lock, report: &dyn Report) {
     if let Err(error) = crate::verdicts::move_over(repository, lock, PROGRAM) {
         report.warn(&format!(
@@ -37,8 +37,8 @@ pub fn move_verdicts(repository: &Repository, lock: &Lock, report: &dyn Report) 
 /// Which snapshots are drilled, and where.
 #[derive(Debug)]
 pub struct DrillRequest<'a> {
-    /// These, by the beginning of their ids, or [`LATEST`] for the newest of each server; where none is named all that
-    /// have no fresh verdict.
+    /// These, by the beginning of their ids, or [`LATEST`] for the newest of each server; where
+    /// none is named all that have no fresh verdict.
     pub snapshots: &'a [String],
     /// Those with a fresh verdict, too.
     pub all: bool,
@@ -107,8 +107,8 @@ pub fn drill(
 /// Proves one snapshot in a folder below `scratch`, and stores the verdict beside the others.
 ///
 /// # Errors
-/// When there is no scratch folder, or the verdict cannot be stored. A snapshot that does not pass, or of which this
-/// machine cannot tell, is a verdict.
+/// When there is no scratch folder, or the verdict cannot be stored. A snapshot that does not pass,
+/// or of which this machine cannot tell, is a verdict.
 pub fn prove(
     repository: &Repository,
     snapshot: &SnapshotInfo,
@@ -165,8 +165,8 @@ fn in_scratch_folder(
     Ok(verdict)
 }
 
-/// Whether a failure says something of the snapshot, and not of the machine that drills: a full disk, a missing
-/// privilege or tool, a network that is down.
+/// Whether a failure says something of the snapshot, and not of the machine that drills: a full
+/// disk, a missing privilege or tool, a network that is down.
 fn is_of_the_snapshot(failure: &Error) -> bool {
     match failure {
         Error::Io { .. } | Error::Refused(_) | Error::Contract { .. } => false,

@@ -49,6 +49,59 @@ pub enum Error {
     /// The repository holds no backup.
     #[error("the repository {0} holds no backup: nothing can be restored from it")]
     NoBackup(String),
+    /// No file of the engine, whatever it is called.
+    #[error(
+        "{}: no file of the storage engine: neither database, log, checkpoint nor flush map begins \
+         like this",
+        .0.display()
+    )]
+    NoEngineFile(PathBuf),
+    /// No folder as `ntdsutil ifm create` makes it.
+    #[error(
+        "{}: no IFM folder: expected a folder \"Active Directory\" in it, as `ntdsutil ifm create` \
+         makes",
+        .0.display()
+    )]
+    NoIfmFolder(PathBuf),
+    /// Snapshots that were named are protected; a list, in words.
+    #[error("nothing was removed: {0}")]
+    Protected(String),
+    /// The repository holds no snapshot of this server.
+    #[error("the repository holds no snapshot of the server {0}")]
+    UnknownServer(String),
+    /// The repository holds snapshots of other servers only.
+    #[error("the repository holds no snapshot of the server {server}, but of {others}")]
+    NoneOfServer {
+        /// The server.
+        server: String,
+        /// The others, in words.
+        others: String,
+    },
+    /// The snapshot is of another server.
+    #[error("snapshot {snapshot} is of the server {found}, and not of {expected}")]
+    OtherServer {
+        /// The beginning of its id.
+        snapshot: String,
+        /// Its server.
+        found: String,
+        /// The server that it should be of.
+        expected: String,
+    },
+    /// The newest snapshot may be that of any of several servers.
+    #[error(
+        "the repository holds snapshots of several servers ({0}), so `latest` may be any of them: \
+         name the server, or the snapshot by its id"
+    )]
+    SeveralServers(String),
+    /// A directory service would start from the restored files; nobody chose how it gets a new
+    /// invocation id.
+    #[error(
+        "{0}: the restored directory would start under its old invocation id, and its partners \
+         would ignore its changes (USN rollback). Nothing was touched. Choose how it gets a new \
+         one: by the registry value that is written beside the database, which you set before NTDS \
+         starts; or not at all, if it never replicates with another server again"
+    )]
+    InvocationIdNotChosen(String),
     /// Refused before anything was harmed.
     #[error("{0}")]
     Refused(String),
@@ -81,9 +134,6 @@ impl Error {
 fn unless_incomplete(error: &ese::recovery::Error) -> String {
     match error {
         ese::recovery::Error::Incomplete { .. } => String::new(),
-        ese::recovery::Error::OtherBaseName { found, .. } if !found.is_empty() => {
-            format!(" (--base-name {}); the database was not changed", found[0])
-        }
         _ => "; the database was not changed".into(),
     }
 }
@@ -92,7 +142,7 @@ fn unless_incomplete(error: &ese::recovery::Error) -> String {
 fn next_step(error: &ese::Error) -> &'static str {
     match error {
         ese::Error::Damaged { .. } => {
-            " (dsbackup verify-db lists all damage of a database; a restore brings a sound one back)"
+            " (a verification of the database lists all damage; a restore brings a sound one back)"
         }
         _ => "",
     }

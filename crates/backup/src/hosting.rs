@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use contract::ResultCode;
+use ese::header::FileKind;
 use ntdsbcli::Server;
-use service::{Configuration, Mode, Service, StoreConfiguration};
+use service::{Configuration, DirectoryConfiguration, Mode, Service, StoreConfiguration};
+use store::RestoreMarker;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
@@ -25,6 +27,87 @@ pub struct Hosting {
 struct Own {
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<contract::Result<()>>>,
+}
+
+/// A directory that this process hosts, if no service does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosted {
+    /// The database and logs in a folder.
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The database's file name; `ntds.dit` if absent.
+        database_name: Option<String>,
+    },
+    /// The database of an IFM folder, made by `ntdsutil ifm create`.
+    Ifm(PathBuf),
+    /// The Samba domain controller of this smb.conf.
+    Samba(PathBuf),
+}
+
+impl Hosted {
+    /// Hosts the directory, or uses the service `running` if that has it.
+    ///
+    /// # Errors
+    /// As [`Hosting::start`]; for a backup also for an unfinished restore, and for files that are no
+    /// directory.
+    pub fn start(&self, mode: Mode, running: Server, report: &dyn Report) -> Result<Hosting> {
+        let configuration = match self {
+            Self::Folder {
+                folder,
+                database_name,
+            } => of_folder(folder, database_name.as_deref(), mode)?,
+            Self::Ifm(folder) => {
+                report.warn(
+                    "of an IFM folder only the database is stored, not the registry and SYSVOL: \
+                     keep the folder",
+                );
+                of_folder(&database_folder_of_ifm(folder)?, None, mode)?
+            }
+            Self::Samba(smb_conf) => Configuration::for_samba(smb_conf),
+        };
+        Hosting::start(&configuration, mode, running, report)
+    }
+}
+
+fn of_folder(folder: &Path, database_name: Option<&str>, mode: Mode) -> Result<Configuration> {
+    let mut configuration = Configuration::for_folder(folder);
+    if let Some(directory) = configuration.directory_mut() {
+        if let Some(name) = database_name {
+            directory.database_file = name.to_owned();
+        }
+        // A backup changes nothing: the logs are in the snapshot, to be replayed after a restore.
+        directory.recover = false;
+        if mode == Mode::Normal {
+            check_before_hosting(directory)?;
+        }
+    }
+    Ok(configuration)
+}
+
+/// Refuses an unfinished restore, then a database that is no file of the engine.
+///
+/// # Errors
+/// With the restore marker, or the file.
+pub fn check_before_hosting(directory: &DirectoryConfiguration) -> Result<()> {
+    // An unfinished restore comes first: it explains any other file.
+    RestoreMarker::refuse(&directory.database_folder).map_err(Error::at("hosting"))?;
+    let database = directory.database_folder.join(&directory.database_file);
+    match FileKind::of_file(&database) {
+        Ok(FileKind::Unknown) => Err(Error::NoEngineFile(database)),
+        Err(error @ ese::Error::NoRegularFile { .. }) => Err(error.into()),
+        // All else that may be wrong with a directory the service says.
+        _ => Ok(()),
+    }
+}
+
+/// The folder of the database in an IFM folder.
+fn database_folder_of_ifm(folder: &Path) -> Result<PathBuf> {
+    let directory = folder.join("Active Directory");
+    match directory.is_dir() {
+        true => Ok(directory),
+        false => Err(Error::NoIfmFolder(folder.to_path_buf())),
+    }
 }
 
 impl Hosting {
@@ -133,8 +216,8 @@ pub(crate) fn check_directory<'a>(
     match databases.into_iter().find(|name| !is_within(name)) {
         None => Ok(()),
         Some(other) => Err(Error::Refused(format!(
-            "{} is in use, and the running service hosts another directory ({other}): name the socket \
-             of the service that hosts it, or stop what uses it",
+            "{} is in use, and the running service hosts another directory ({other}): name the \
+             socket of the service that hosts it, or stop what uses it",
             directory.display()
         ))),
     }

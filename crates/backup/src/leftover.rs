@@ -1,8 +1,16 @@
-//! Copies of a directory that are being made.
+//! Incomplete copies of a directory.
 //!
-//! A copy that nobody finishes holds every secret of a company, so it does not stay behind. Whoever
-//! makes one says so ([`Leftover`]). A program that a signal ends calls [`remove_all`] first, in a
-//! thread of its own: it lets the write that is under way end, and removes what was said.
+//! A copy holds every secret of a company, so an incomplete one must not stay. Whoever begins a copy
+//! registers it ([`Leftover`]). A program that handles signals calls [`remove_all`] in a thread of
+//! its own before it ends: that waits for the write that is under way, and removes the registered
+//! copies.
+//!
+//! The register belongs to the process, not to a caller, for three reasons: a signal ends the whole
+//! process, so its handler needs the copies of all callers; the handler must stop the writes of all
+//! threads before it removes anything; and [`remove_all`] never returns control to them. A register
+//! that callers pass along would have to be joined to one of the process again, and a caller that
+//! forgot it would leave secrets behind. A program that calls [`remove_all`] must therefore end
+//! afterwards; one that never calls it loses nothing by the register.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

@@ -1,19 +1,26 @@
-//! The backup application without its command line: it walks the nine steps of a backup and the seven of a restore,
-//! proves snapshots by drills, and says which of them a repository may lose.
+//! The backup application without its command line: the nine steps of a backup, the seven of a
+//! restore, drills, retention, and the care of repositories.
 //!
-//! Each piece of work is a function: what it works on and a request go in, a report comes out as a value, and a
-//! [`Report`] hears of it meanwhile. The crate knows no command line, prints nothing and waits for no signal; a program
-//! that is ended by one calls [`leftover::remove_all`] first.
+//! Each piece of work is a function. It takes what it works on and a request, returns a report, and
+//! tells a [`Report`] of its progress. The crate knows no command line, prints nothing and handles no
+//! signal; a program that is ended by one calls [`leftover::remove_all`] first.
 //!
 //! A service may run in the same program: [`hosting::Hosting`] starts one.
 #![deny(unsafe_code)]
 
 pub mod backup;
+pub mod check;
 pub mod choice;
+pub mod copy;
 pub mod drill;
 mod error;
+pub mod forget;
 pub mod hosting;
 pub mod leftover;
+pub mod list;
+pub mod lock;
+pub mod password;
+pub mod prune;
 mod report;
 pub mod restore;
 pub mod retention;

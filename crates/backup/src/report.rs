@@ -1,39 +1,42 @@
-//! How the work tells its caller what it does while it goes on. What came of it, it returns.
+//! Progress of the work, for its caller. Results are returned.
 
-/// Hears of the work while it goes on: a command line prints it, a job keeps it, a test counts it.
+/// Receives the progress of the work: a command line prints it, a test counts it.
 pub trait Report: Sync {
-    /// A step of a walk-through has been taken: its number of so many, and what it did.
+    /// A step of a walk-through is done: step `number` of `of`, and what it did.
     fn step(&self, number: u8, of: u8, text: &str);
 
     /// More about the step before.
     fn detail(&self, text: &str);
 
-    /// What is done now, where no walk-through counts.
+    /// The work that begins, outside a walk-through.
     fn note(&self, text: &str);
 
-    /// What the user must see.
+    /// A warning, which the user must see.
     fn warn(&self, text: &str);
 
-    /// Long work on `total` bytes begins. It ends when the value is dropped.
+    /// Long work on `total` bytes begins. It ends when the returned value is dropped.
     fn begin(&self, total: u64) -> Box<dyn Progress>;
 }
 
-/// Long work that is under way.
+/// Long work in progress.
 pub trait Progress: Send + Sync {
-    /// What is worked on now, such as a file's name.
+    /// The current item, such as a file's name.
     fn item(&self, name: &str);
 
-    /// So many bytes are done in all.
+    /// Sets the bytes done so far.
     fn set(&self, done: u64);
 
-    /// So many bytes more are done.
+    /// Adds to the bytes done.
     fn advance(&self, bytes: u64);
 
-    /// So many bytes more are to be done.
+    /// Adds to the total bytes.
     fn extend(&self, bytes: u64);
+
+    /// Sets the total bytes.
+    fn set_total(&self, bytes: u64);
 }
 
-/// Hears nothing.
+/// Ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -59,4 +62,6 @@ impl Progress for Silent {
     fn advance(&self, _: u64) {}
 
     fn extend(&self, _: u64) {}
+
+    fn set_total(&self, _: u64) {}
 }

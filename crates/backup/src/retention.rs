@@ -79,7 +79,8 @@ impl Policy {
         counts == [0; 6] && self.within.is_none() && self.tags.is_empty()
     }
 
-    /// The rules that keep each of `candidates`, which are in any order; none for those that may go.
+    /// The rules that keep each of `candidates`, which are in any order; none for those that may
+    /// go.
     pub fn apply(&self, candidates: &[Candidate<'_>]) -> Vec<Vec<Rule>> {
         let mut newest_first: Vec<usize> = (0..candidates.len()).collect();
         newest_first.sort_by_key(|&index| std::cmp::Reverse(candidates[index].time));
@@ -118,7 +119,8 @@ impl Policy {
             .any(|list| list.iter().all(|tag| tags.contains(tag)))
     }
 
-    /// Before the newest snapshot, not before today: where no backup is made any more, none must go.
+    /// Before the newest snapshot, not before today: where no backup is made any more, none must
+    /// go.
     fn limit(&self, candidates: &[Candidate<'_>]) -> Option<Timestamp> {
         let Within(span) = self.within?;
         let newest = candidates.iter().map(|candidate| candidate.time).max()?;
@@ -143,7 +145,8 @@ impl Period {
         }
     }
 
-    /// Whether the next older snapshot, in the period of this number, is the newest of a period that still counts.
+    /// Whether the next older snapshot, in the period of this number, is the newest of a period
+    /// that still counts.
     fn takes(&mut self, number: i64) -> bool {
         if self.left == 0 || self.last == Some(number) {
             return false;
@@ -272,15 +275,22 @@ mod tests {
         }
 
         #[test]
-        fn a_new_backup_takes_the_place_of_one_at_most_in_each_rule(policy in policy(), times in times()) {
+        fn a_new_backup_takes_the_place_of_one_at_most_in_each_rule(
+            policy in policy(),
+            times in times(),
+        ) {
             let tags = ["keep".to_owned()];
             let all = candidates(&times, &tags);
             let before = policy.apply(&all);
             let mut more = times.clone();
             more.push(times.last().unwrap_or(&0) + 1);
             let after = policy.apply(&candidates(&more, &tags));
-            for rule in [Rule::Last, Rule::Hourly, Rule::Daily, Rule::Weekly, Rule::Monthly, Rule::Yearly] {
-                let lost = before.iter().zip(&after).filter(|(b, a)| b.contains(&rule) && !a.contains(&rule));
+            let rules = [
+                Rule::Last, Rule::Hourly, Rule::Daily, Rule::Weekly, Rule::Monthly, Rule::Yearly,
+            ];
+            for rule in rules {
+                let lost = before.iter().zip(&after)
+                    .filter(|(before, after)| before.contains(&rule) && !after.contains(&rule));
                 prop_assert!(lost.count() <= 1);
             }
         }

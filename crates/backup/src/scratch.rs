@@ -1,5 +1,6 @@
-//! Folders for copies that are looked at and thrown away. They hold secrets: mode 0700, removed when
-//! the work ends, however it ends; what a process that was killed left is removed by the next one.
+//! Folders for copies that are looked at and thrown away. They hold secrets: mode 0700, removed
+//! when the work ends, however it ends; what a process that was killed left is removed by the next
+//! one.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -23,8 +24,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a folder within `parent`, which is made too where it is missing, and removes those that
-    /// nobody holds any more.
+    /// Makes a folder within `parent`, which is made too where it is missing, and removes those
+    /// that nobody holds any more.
     ///
     /// # Errors
     /// When others could replace what is in `parent`, or the folder cannot be made.

@@ -50,7 +50,7 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
         let snapshot = repository.snapshot(wanted)?;
         if holds_verdicts(&snapshot) || !is_ours(repository, &snapshot) {
             return Err(Error::Refused(format!(
-                "snapshot {}: not a backup of a directory ({}); dsbackup snapshots lists those",
+                "snapshot {}: not a backup of a directory ({})",
                 snapshot.short_id(),
                 match snapshot.program.as_str() {
                     "" => "another program made it",
@@ -59,13 +59,11 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
             )));
         }
         return match server {
-            Some(server) if !is_of(&snapshot, server) => Err(Error::Refused(format!(
-                "snapshot {} is of the server {}, and not of {server}; where it is meant all the same, say \
-                 --server-name {}",
-                snapshot.short_id(),
-                snapshot.host,
-                snapshot.host
-            ))),
+            Some(server) if !is_of(&snapshot, server) => Err(Error::OtherServer {
+                snapshot: snapshot.short_id().to_owned(),
+                found: snapshot.host,
+                expected: server.to_owned(),
+            }),
             _ => Ok(snapshot),
         };
     }
@@ -78,19 +76,16 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
         return match found {
             Some(position) => Ok(newest.swap_remove(position)),
             None if newest.is_empty() => Err(nothing(repository)),
-            None => Err(Error::Refused(format!(
-                "the repository holds no snapshot of the server {server}, but of {names}; where one of these is meant, \
-                 say --server-name NAME"
-            ))),
+            None => Err(Error::NoneOfServer {
+                server: server.to_owned(),
+                others: names,
+            }),
         };
     }
     match newest.len() {
         0 => Err(nothing(repository)),
         1 => Ok(newest.remove(0)),
-        _ => Err(Error::Refused(format!(
-            "the repository holds snapshots of several servers ({names}), so `latest` may be any of them: say \
-             --server-name NAME, or name the snapshot by its id"
-        ))),
+        _ => Err(Error::SeveralServers(names)),
     }
 }
 

@@ -41,6 +41,17 @@ impl Survey {
         snapshots.any(|snapshot| snapshot.host.eq_ignore_ascii_case(server))
     }
 
+    /// Refuses servers without a snapshot.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownServer`] with the first of them.
+    pub fn require_servers(&self, servers: &[String]) -> Result<(), crate::Error> {
+        match servers.iter().find(|server| !self.holds_server(server)) {
+            None => Ok(()),
+            Some(server) => Err(crate::Error::UnknownServer(server.clone())),
+        }
+    }
+
     /// What a choice must know of each of the snapshots, in their order.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! Verdicts of drills, kept in the repository beside the backups.
 //!
-//! One snapshot holds all of them. No retention policy takes it for a backup: it has a host, a path and a tag of its
-//! own, and it is dated 1970, so that where a policy puts all snapshots into one group it is the oldest and takes no
-//! backup's place; for the same reason it is never `latest`. `docs/repository.md` says why it is a snapshot at all.
+//! One snapshot holds all of them. No retention policy takes it for a backup: it has a host, a path
+//! and a tag of its own, and it is dated 1970, so that where a policy puts all snapshots into one
+//! group it is the oldest and takes no backup's place; for the same reason it is never `latest`.
+//! `docs/repository.md` says why it is a snapshot at all.
 //!
-//! Earlier releases stored each verdict as a snapshot of the server that it was about. [`Verdicts::store`] moves them
-//! over.
+//! Earlier releases stored each verdict as a snapshot of the server that it was about.
+//! [`Verdicts::store`] moves them over.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -49,13 +50,16 @@ pub struct Verdict {
     pub proven: bool,
     /// What is wrong with it, in words; the first hundred.
     pub findings: Vec<String>,
-    /// Why the machine that drilled could not tell: then the snapshot is neither proven nor known to be damaged.
+    /// Why the machine that drilled could not tell: then the snapshot is neither proven nor known
+    /// to be damaged.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub not_proven: Option<String>,
-    /// What was found and is no damage of the snapshot, such as what its source had too; the first hundred.
+    /// What was found and is no damage of the snapshot, such as what its source had too; the first
+    /// hundred.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
-    /// Flipped bits that recovery corrected, in words: the snapshot can be used, but a disk was not well.
+    /// Flipped bits that recovery corrected, in words: the snapshot can be used, but a disk was not
+    /// well.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub corrected: Vec<String>,
     /// The generations that were replayed.
@@ -75,7 +79,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether it says something of the snapshot, and is not older than `days`. A time in the future is not old.
+    /// Whether it says something of the snapshot, and is not older than `days`. A time in the
+    /// future is not old.
     pub fn is_fresh(&self, days: u32, now: SystemTime) -> bool {
         let age = jiff::Timestamp::try_from(now).ok().and_then(|now| {
             let drilled: jiff::Timestamp = self.time.parse().ok()?;
@@ -99,7 +104,8 @@ impl Verdict {
 /// All verdicts of a repository: the newest on each snapshot.
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    /// By the id of the snapshot. As stored: a verdict of a later release may say more, which is kept.
+    /// By the id of the snapshot. As stored: a verdict of a later release may say more, which is
+    /// kept.
     by_snapshot: BTreeMap<String, Value>,
     /// The snapshots that hold them now.
     holders: Vec<SnapshotInfo>,
@@ -146,7 +152,8 @@ impl Verdicts {
         verdicts
     }
 
-    /// The newest verdict on a snapshot. It stays true of a snapshot that restic or dsbackup copied or tagged.
+    /// The newest verdict on a snapshot. It stays true of a snapshot that restic or dsbackup copied
+    /// or tagged.
     pub fn of(&self, snapshot: &SnapshotInfo) -> Option<Verdict> {
         std::iter::once(&snapshot.id)
             .chain(&snapshot.original)
@@ -184,8 +191,9 @@ impl Verdicts {
         self.changed |= self.by_snapshot.len() < before;
     }
 
-    /// Inserts a verdict unless a newer one is there, or one that says more; returns whether it did. Times are whole
-    /// seconds: of two verdicts of the same second the one that is inserted later stays.
+    /// Inserts a verdict unless a newer one is there, or one that says more; returns whether it
+    /// did. Times are whole seconds: of two verdicts of the same second the one that is inserted
+    /// later stays.
     fn insert(&mut self, verdict: Value) -> bool {
         let Some(snapshot) = verdict.get("snapshot").and_then(Value::as_str) else {
             return false;
@@ -201,8 +209,9 @@ impl Verdicts {
         !stays
     }
 
-    /// Stores the verdicts in one snapshot, where anything changed or they lay elsewhere, and then removes the
-    /// snapshots that held them. After an interruption some verdicts are held twice, which does no harm.
+    /// Stores the verdicts in one snapshot, where anything changed or they lay elsewhere, and then
+    /// removes the snapshots that held them. After an interruption some verdicts are held twice,
+    /// which does no harm.
     ///
     /// # Errors
     /// When the repository cannot be written.

@@ -1,4 +1,5 @@
-//! The same policy over the same snapshots: what `restic forget` keeps and for which reasons, ours does.
+//! The same policy over the same snapshots: what `restic forget` keeps and for which reasons, ours
+//! does.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! A program that hosts a directory, backs it up, proves the snapshot and restores it, all by itself.
+//! A program that hosts a directory, backs it up, proves the snapshot and restores it, all by
+//! itself.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -34,7 +34,10 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
         tags: options.tags.clone(),
         directory: hosting.directory().map(Into::into),
     };
-    let done = backup::backup::backup(&repository, &lock, hosting.server(), &request, &report)?;
+    let mut done = backup::backup::backup(&repository, &lock, hosting.server(), &request, &report)?;
+    if done.kept_for_durability {
+        done.kept_because += "; --trust-store truncates all the same";
+    }
     let seconds = begin.elapsed().as_secs_f64();
     let summary = Summary { done, seconds };
     let written = report.result(&summary, || summary.in_words());

@@ -1,33 +1,20 @@
 //! `dsbackup check`: is the repository whole?
 
 use backup::Verdict;
-use backup::drill::{self, Drill, DrillRequest};
+use backup::check::{CheckReport, CheckRequest, check};
+use backup::drill::{Drill, DrillRequest};
 use backup::verdicts::holds_verdicts;
-use serde::Serialize;
 
 use crate::cli::CheckOptions;
 use crate::failure::{Outcome, Result};
 use crate::report::Report;
 use crate::{interrupt, lock};
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Summary {
-    sound: bool,
-    read_data: bool,
-    problems: Vec<String>,
-    notes: Vec<String>,
-    /// Snapshots that cannot be restored in full.
-    damaged_snapshots: Vec<String>,
-    /// What `--drill` found of each snapshot.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    drills: Vec<Drill>,
-}
-
 fn what_was_verified(verdict: &Verdict) -> String {
     if let Some(objects) = verdict.objects {
         return format!(
-            "all databases verified, samba-tool dbcheck finds no damage, {objects} objects in all partitions"
+            "all databases verified, samba-tool dbcheck finds no damage, {objects} objects in all \
+             partitions"
         );
     }
     let replayed = match &verdict.generations {
@@ -55,66 +42,42 @@ pub fn run(options: &CheckOptions, report: Report) -> Result<Outcome> {
     } else {
         "checking the repository's structure (--read-data checks its content as well)"
     });
-    let bar = report.progress(0);
-    bar.set_message("reading packs");
-    let found = repository.check(options.read_data, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let found = found?;
-    let drills = match options.drill {
-        true => {
-            interrupt::watch()?;
-            let request = DrillRequest {
-                snapshots: &options.snapshots,
-                all: options.all,
-                fresh_for: options.fresh_for,
-                scratch: &options.scratch,
-            };
-            drill::drill(&repository, &request, &report)?
-        }
-        false => Vec::new(),
-    };
-    let (failed, not_proven) = (
-        drills.iter().any(Drill::is_failed),
-        drills
-            .iter()
-            .any(|drill| drill.verdict.not_proven.is_some()),
-    );
-    let summary = Summary {
-        sound: found.is_sound() && !failed,
+    if options.drill {
+        interrupt::watch()?;
+    }
+    let request = CheckRequest {
         read_data: options.read_data,
-        problems: found.problems,
-        notes: found.notes,
-        damaged_snapshots: found.damaged_snapshots,
-        drills,
+        drill: options.drill.then_some(DrillRequest {
+            snapshots: &options.snapshots,
+            all: options.all,
+            fresh_for: options.fresh_for,
+            scratch: &options.scratch,
+        }),
     };
-    report.result(&summary, || summary.in_words())?;
+    let found = check(&repository, &request, &report)?;
+    report.result(&found, || found_in_words(&found))?;
     let backups = repository.snapshots()?;
     let holds_backups = backups.iter().any(|snapshot| !holds_verdicts(snapshot));
     Ok(
         match crate::outcome_of(&repository, holds_backups, report) {
-            Outcome::Done if !summary.sound => Outcome::DamageFound,
-            Outcome::Done if not_proven => Outcome::NotProven,
+            Outcome::Done if !found.sound => Outcome::DamageFound,
+            Outcome::Done if found.is_not_proven() => Outcome::NotProven,
             outcome => outcome,
         },
     )
 }
 
-impl Summary {
-    fn in_words(&self) -> String {
-        let mut lines = self.notes.clone();
-        lines.extend((self.problems.iter()).map(|problem| format!("damage: {problem}")));
-        lines.extend(self.drills.iter().flat_map(in_words));
-        lines.push(match self.problems.len() {
-            0 => "the repository is whole".into(),
-            count => format!(
-                "{count} problems were found: snapshots that need what is damaged cannot be restored"
-            ),
-        });
-        lines.join("\n")
-    }
+fn found_in_words(found: &CheckReport) -> String {
+    let mut lines = found.notes.clone();
+    lines.extend((found.problems.iter()).map(|problem| format!("damage: {problem}")));
+    lines.extend(found.drills.iter().flat_map(in_words));
+    lines.push(match found.problems.len() {
+        0 => "the repository is whole".into(),
+        count => format!(
+            "{count} problems were found: snapshots that need what is damaged cannot be restored"
+        ),
+    });
+    lines.join("\n")
 }
 
 /// What a drill found, a line for each thing.
@@ -123,7 +86,8 @@ fn in_words(drill: &Drill) -> Vec<String> {
     let id = &verdict.snapshot[..verdict.snapshot.len().min(8)];
     let flipped = |place| {
         format!(
-            "snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the disk"
+            "snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the \
+             disk"
         )
     };
     let mut lines: Vec<String> = verdict.corrected.iter().map(flipped).collect();

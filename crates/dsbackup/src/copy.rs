@@ -1,120 +1,38 @@
-//! `dsbackup copy`: snapshots into a second repository, without the directory that they were made of.
+//! `dsbackup copy`: snapshots into a second repository, without the directory that they were made
+//! of.
 
-use backup::PROGRAM;
-use backup::selection;
-use backup::survey::Survey;
-use backup::verdicts::Verdicts;
-use repository::SnapshotInfo;
-use serde::Serialize;
+use backup::copy::{CopyReport, CopyRequest, copy};
 
 use crate::cli::CopyOptions;
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Outcome, Result};
 use crate::report::{Report, bytes, count};
 use crate::{lock, password};
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Summary {
-    copied: Vec<Copied>,
-    /// Snapshots that the other repository had.
-    had: Vec<String>,
-    damaged: Vec<Damaged>,
-    stored_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Copied {
-    snapshot: String,
-    copy: String,
-    server: String,
-}
-
-#[derive(Serialize)]
-struct Damaged {
-    snapshot: String,
-    reason: String,
-}
 
 /// Copies snapshots.
 ///
 /// # Errors
-/// When one of the repositories cannot be opened, read or written. A damaged snapshot is an outcome, not an error.
+/// When one of the repositories cannot be opened, read or written. A damaged snapshot is an
+/// outcome, not an error.
 pub fn run(options: &CopyOptions, report: Report) -> Result<Outcome> {
     let from = crate::open_repository(&options.repository)?;
     let _reading = lock::for_reading(&from, options.lock, report)?;
     let to = crate::open_with(&options.to.as_repository(), password::OTHER_VARIABLE)?;
     let writing = lock::shared(&to, options.lock.retry)?;
-    let survey = Survey::of(&from)?;
-    for server in &options.servers {
-        if !survey.holds_server(server) {
-            let text = format!("the repository holds no snapshot of the server {server}");
-            return Err(Failure::NotFound(text));
-        }
-    }
-    let mut chosen = survey.snapshots.clone();
-    if !options.snapshots.is_empty() {
-        let ids = (options.snapshots.iter())
-            .map(|name| Ok(selection::find(&from, name, None)?.id))
-            .collect::<Result<Vec<_>>>()?;
-        chosen.retain(|snapshot| ids.contains(&snapshot.id));
-    }
-    if !options.servers.is_empty() {
-        let wanted = |snapshot: &SnapshotInfo| {
-            let mut servers = options.servers.iter();
-            servers.any(|server| server.eq_ignore_ascii_case(&snapshot.host))
-        };
-        chosen.retain(wanted);
-    }
-
-    report.step(format!(
-        "copying {} from {} to {}",
-        count(chosen.len(), "snapshot"),
-        from.location(),
-        to.location()
-    ));
-    let bar = report.progress(0);
-    bar.set_message("copying");
-    let copied = from.copy_to(&chosen, &to, &writing, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let copied = copied?;
-
-    let there = to.snapshots()?;
-    let mut verdicts = Verdicts::read(&to, &there);
-    verdicts.take_over(&survey.verdicts, &chosen);
-    verdicts.store(&to, &writing, PROGRAM)?;
-
-    let summary = Summary {
-        copied: (copied.copied.iter())
-            .map(|(old, new)| Copied {
-                snapshot: old.id.clone(),
-                copy: new.id.clone(),
-                server: old.host.clone(),
-            })
-            .collect(),
-        had: copied.had.iter().map(|had| had.id.clone()).collect(),
-        damaged: (copied.damaged.iter())
-            .map(|(snapshot, reason)| Damaged {
-                snapshot: snapshot.id.clone(),
-                reason: reason.clone(),
-            })
-            .collect(),
-        stored_bytes: copied.stored_bytes,
+    let request = CopyRequest {
+        snapshots: options.snapshots.clone(),
+        servers: options.servers.clone(),
     };
-    report.result(&summary, || in_words(&summary))?;
-    Ok(
-        match crate::outcome_of(&from, !survey.snapshots.is_empty(), report) {
-            Outcome::Done if !summary.damaged.is_empty() => Outcome::DamageFound,
-            outcome => outcome,
-        },
-    )
+    let done = copy(&from, &to, &writing, &request, &report)?;
+    report.result(&done, || in_words(&done))?;
+    Ok(match crate::outcome_of(&from, done.holds_backups, report) {
+        Outcome::Done if !done.damaged.is_empty() => Outcome::DamageFound,
+        outcome => outcome,
+    })
 }
 
-fn in_words(summary: &Summary) -> String {
+fn in_words(done: &CopyReport) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for copied in &summary.copied {
+    for copied in &done.copied {
         lines.push(format!(
             "snapshot {} of {} is {} there",
             &copied.snapshot[..8],
@@ -122,7 +40,7 @@ fn in_words(summary: &Summary) -> String {
             &copied.copy[..8]
         ));
     }
-    for damaged in &summary.damaged {
+    for damaged in &done.damaged {
         lines.push(format!(
             "snapshot {} is damaged and was not copied: {}",
             &damaged.snapshot[..8],
@@ -131,9 +49,9 @@ fn in_words(summary: &Summary) -> String {
     }
     lines.push(format!(
         "{} copied, {} there before; {} stored and read back",
-        count(summary.copied.len(), "snapshot"),
-        summary.had.len(),
-        bytes(summary.stored_bytes)
+        count(done.copied.len(), "snapshot"),
+        done.had.len(),
+        bytes(done.stored_bytes)
     ));
     lines.join("\n")
 }

@@ -57,7 +57,8 @@ pub fn open(path: &Path) -> Result<Database> {
         warn(&format!("{state}; it is read as far as it makes sense"));
     } else if !database.is_clean() {
         warn(&format!(
-            "{}: changes that only its logs hold are missing, changes that were never committed may show",
+            "{}: changes that only its logs hold are missing, changes that were never committed \
+             may show",
             header.state()
         ));
     }
@@ -69,8 +70,8 @@ pub fn open(path: &Path) -> Result<Database> {
     // Where neither can be read, whoever needs the catalog says so.
     if let Some(fault) = database.catalog().ok().and_then(Catalog::fault) {
         report::warn(format!(
-            "{}: the catalog is damaged ({fault}); its copy, MSysObjectsShadow, is read instead (dsbackup verify-db lists \
-             all damage)",
+            "{}: the catalog is damaged ({fault}); its copy, MSysObjectsShadow, is read instead \
+             (dsbackup verify-db lists all damage)",
             path.display()
         ));
     }

@@ -70,7 +70,8 @@ pub fn run(options: &DumpOptions) -> Result<Outcome> {
     Ok(Outcome::DamageFound)
 }
 
-/// The columns of a directory that hold secrets; none where only tables are asked for that hold none.
+/// The columns of a directory that hold secrets; none where only tables are asked for that hold
+/// none.
 fn secret_columns(database: &Database, options: &DumpOptions) -> Result<SecretColumns> {
     let is_other = |name: &str| !name.eq_ignore_ascii_case("datatable");
     if options.table.as_deref().is_some_and(is_other) {
@@ -79,9 +80,9 @@ fn secret_columns(database: &Database, options: &DumpOptions) -> Result<SecretCo
     let secrets = SecretColumns::of(database)?;
     if let Some(reason) = secrets.unread() {
         report::warn(format!(
-            "{}: the directory's schema cannot be read ({reason}): attributes that hold passwords or keys are told by the \
-             numbers that they have in every forest, and texts and binary values of all attributes that only this \
-             forest's schema knows are withheld",
+            "{}: the directory's schema cannot be read ({reason}): attributes that hold passwords \
+             or keys are told by the numbers that they have in every forest, and texts and binary \
+             values of all attributes that only this forest's schema knows are withheld",
             options.database.display()
         ));
     }

@@ -29,9 +29,10 @@ pub enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The work failed.
-    #[error(transparent)]
+    #[error("{0}{hint}", hint = options_for(.0))]
     Work(#[from] backup::Error),
-    /// Logs without which a database cannot be recovered are not there, and what is there beside them says why.
+    /// Logs without which a database cannot be recovered are not there, and what is there beside
+    /// them says why.
     #[error("{0}")]
     Missing(String),
     /// What was named is no database, so that nothing of it was read.
@@ -104,10 +105,7 @@ impl Failure {
 
     /// Of a file that is none of the engine's, whatever it is called.
     pub fn no_engine_file(path: &Path) -> Self {
-        Self::NoDatabase(format!(
-            "{}: no file of the storage engine: neither database, log, checkpoint nor flush map begins like this",
-            path.display()
-        ))
+        Self::Work(Error::NoEngineFile(path.to_path_buf()))
     }
 
     /// For `map_err` on calls of the contract.
@@ -122,6 +120,28 @@ impl Failure {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |error| Self::Work(Error::io(doing, path)(error))
+    }
+}
+
+/// The options that help against an error of the work, as the end of its message.
+fn options_for(error: &Error) -> String {
+    match error {
+        Error::Protected(_) => "; to remove even that, add --even-the-last".into(),
+        Error::OtherServer { found, .. } => {
+            format!("; where it is meant all the same, say --server-name {found}")
+        }
+        Error::NoneOfServer { .. } => {
+            "; where one of these is meant, say --server-name NAME".into()
+        }
+        Error::NoIfmFolder(_) => "; for a plain folder with ntds.dit use --directory".into(),
+        Error::SeveralServers(_) => " (--server-name NAME)".into(),
+        Error::InvocationIdNotChosen(_) => {
+            " (--new-invocation-id by-registry or --new-invocation-id keep)".into()
+        }
+        Error::Recovery(ese::recovery::Error::OtherBaseName { found, .. }) => {
+            (found.first()).map_or_else(String::new, |name| format!(" (--base-name {name})"))
+        }
+        _ => String::new(),
     }
 }
 
@@ -146,7 +166,14 @@ fn exit_code_of(error: &Error) -> u8 {
         Error::Database(error) => exit_code_of_engine(error),
         Error::Directory(ntds::Error::Engine(error)) => exit_code_of_engine(error),
         Error::Directory(ntds::Error::Inconsistent { .. }) => 3,
-        Error::Refused(_) => 4,
+        Error::NoEngineFile(_) => 2,
+        Error::Refused(_)
+        | Error::NoIfmFolder(_)
+        | Error::Protected(_)
+        | Error::NoneOfServer { .. }
+        | Error::OtherServer { .. }
+        | Error::SeveralServers(_)
+        | Error::InvocationIdNotChosen(_) => 4,
         Error::Damage(_) | Error::NoBackup(_) => 3,
         Error::Repository(
             repository::Error::Damaged { .. }
@@ -164,6 +191,7 @@ fn exit_code_of(error: &Error) -> u8 {
         | Error::Samba(_)
         | Error::Recovery(_)
         | Error::Manifest(_)
+        | Error::UnknownServer(_)
         | Error::Io { .. } => 1,
     }
 }

@@ -1,7 +1,8 @@
 //! SIGINT, SIGTERM and SIGHUP while copies of a directory are made.
 //!
-//! On a signal a thread of its own removes the copies that are not complete, and ends the process by
-//! that same signal. A signal that was ignored when the process began, as with nohup, stays ignored.
+//! On a signal a thread of its own removes the copies that are not complete, and ends the process
+//! by that same signal. A signal that was ignored when the process began, as with nohup, stays
+//! ignored.
 
 use std::sync::Once;
 

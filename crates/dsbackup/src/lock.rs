@@ -1,8 +1,9 @@
 //! The locks that commands take on a repository.
 
-use repository::{Error, Lock, LockKind, Repository};
 use std::sync::Once;
 
+use backup::lock;
+use repository::{Lock, Repository};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,8 +11,9 @@ use crate::cli::{LockOptions, RetryOptions};
 use crate::failure::Result;
 use crate::report::Report;
 
-/// `restic unlock` sends SIGHUP to the processes that locks name, to see which of them live. It must not end them.
-fn survive_questions() {
+/// `restic unlock` sends SIGHUP to the processes that locks name, to see which of them live. It
+/// must not end them.
+pub fn survive_questions() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let runtime = Builder::new_current_thread().enable_io().build();
@@ -29,20 +31,17 @@ fn survive_questions() {
 /// While another program has the repository for itself, and where a lock cannot be written.
 pub fn shared(repository: &Repository, options: RetryOptions) -> Result<Lock> {
     survive_questions();
-    Ok(repository.lock(LockKind::Shared, options.retry_lock)?)
+    Ok(lock::shared(repository, options.retry_lock)?)
 }
 
-/// For a command that removes from the repository, or with `dry_run` only shows what it would remove.
+/// For a command that removes from the repository, or with `dry_run` only shows what it would
+/// remove.
 ///
 /// # Errors
 /// While another program uses the repository, and where a lock cannot be written.
 pub fn to_remove(repository: &Repository, options: RetryOptions, dry_run: bool) -> Result<Lock> {
     survive_questions();
-    let kind = match dry_run {
-        true => LockKind::Shared,
-        false => LockKind::Exclusive,
-    };
-    Ok(repository.lock(kind, options.retry_lock)?)
+    Ok(lock::to_remove(repository, options.retry_lock, dry_run)?)
 }
 
 /// For a command that only reads. Where no lock can be written it goes on without, and warns.
@@ -58,14 +57,9 @@ pub fn for_reading(
         return Ok(None);
     }
     survive_questions();
-    match repository.lock(LockKind::Shared, options.retry.retry_lock) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(error @ Error::CannotLock { .. }) => {
-            report.warn(format!(
-                "{error}; going on without a lock (as with --no-lock): nobody may prune the repository meanwhile"
-            ));
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(lock::for_reading(
+        repository,
+        options.retry.retry_lock,
+        &report,
+    )?)
 }

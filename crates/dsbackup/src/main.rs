@@ -152,7 +152,8 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
     let result = serde_json::json!({ "repository": options.repository.repository });
     report.result(&result, || {
         format!(
-            "created the repository {}, encrypted with its password: without that nobody can read it, dsbackup included",
+            "created the repository {}, encrypted with its password: without that nobody can read \
+             it, dsbackup included",
             repository.location()
         )
     })?;
@@ -173,8 +174,8 @@ fn open_with(options: &RepositoryOptions, variable: &str) -> Result<Repository> 
     )?)
 }
 
-/// How a command ends that did its work: it names what of the repository it could not read, and says so if the
-/// repository holds no backup.
+/// How a command ends that did its work: it names what of the repository it could not read, and
+/// says so if the repository holds no backup.
 fn outcome_of(repository: &Repository, holds_backups: bool, report: Report) -> Outcome {
     let unreadable = repository.unreadable();
     for file in &unreadable {

@@ -1,26 +1,13 @@
 //! `dsbackup prune`: removes the content that no snapshot needs.
 
 use backup::drill;
+use backup::prune::{PruneReport, prune};
 use backup::survey::Survey;
-use repository::{Lock, PruneReport, Repository};
-use serde::Serialize;
 
 use crate::cli::PruneOptions;
 use crate::failure::{Outcome, Result};
 use crate::lock;
 use crate::report::{Report, bytes, count};
-
-/// What a prune did, for `--json`.
-#[derive(Serialize)]
-pub struct Pruned {
-    dry_run: bool,
-    removed_packs: usize,
-    rewritten_packs: usize,
-    kept_packs: usize,
-    freed_bytes: u64,
-    bytes_before: u64,
-    damaged: Vec<String>,
-}
 
 /// Prunes a repository.
 ///
@@ -32,9 +19,9 @@ pub fn run(options: &PruneOptions, report: Report) -> Result<Outcome> {
     if !options.dry_run {
         drill::move_verdicts(&repository, &lock, &report);
     }
-    let pruned = prune(&repository, &lock, options.dry_run, report)?;
+    let pruned = prune(&repository, &lock, options.dry_run, &report)?;
     let damaged = !pruned.damaged.is_empty();
-    report.result(&pruned, || pruned.in_words())?;
+    report.result(&pruned, || in_words(&pruned))?;
     for damage in &pruned.damaged {
         report.warn(format!("left as it is: {damage}"));
     }
@@ -47,60 +34,20 @@ pub fn run(options: &PruneOptions, report: Report) -> Result<Outcome> {
     )
 }
 
-/// Prunes an open repository.
-///
-/// # Errors
-/// See [`run`].
-pub fn prune(
-    repository: &Repository,
-    lock: &Lock,
-    dry_run: bool,
-    report: Report,
-) -> Result<Pruned> {
-    report.step("looking for content that no snapshot needs");
-    let bar = report.progress(0);
-    bar.set_message("rewriting packs");
-    let pruned = repository.prune(lock, dry_run, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let PruneReport {
-        removed_packs,
-        rewritten_packs,
-        kept_packs,
-        bytes_before,
-        freed_bytes,
-        damaged,
-        ..
-    } = pruned?;
-    Ok(Pruned {
-        dry_run,
-        removed_packs,
-        rewritten_packs,
-        kept_packs,
-        freed_bytes,
-        bytes_before,
-        damaged,
-    })
-}
-
-impl Pruned {
-    /// For people.
-    pub fn in_words(&self) -> String {
-        format!(
-            "{}: {} of {} {}; {} removed, {} written anew, {} kept",
-            if self.dry_run { "a prune" } else { "pruned" },
-            bytes(self.freed_bytes),
-            bytes(self.bytes_before),
-            if self.dry_run {
-                "would be freed"
-            } else {
-                "freed"
-            },
-            count(self.removed_packs, "pack"),
-            self.rewritten_packs,
-            self.kept_packs
-        )
-    }
+/// What a prune did, for people.
+pub fn in_words(pruned: &PruneReport) -> String {
+    format!(
+        "{}: {} of {} {}; {} removed, {} written anew, {} kept",
+        if pruned.dry_run { "a prune" } else { "pruned" },
+        bytes(pruned.freed_bytes),
+        bytes(pruned.bytes_before),
+        if pruned.dry_run {
+            "would be freed"
+        } else {
+            "freed"
+        },
+        count(pruned.removed_packs, "pack"),
+        pruned.rewritten_packs,
+        pruned.kept_packs
+    )
 }

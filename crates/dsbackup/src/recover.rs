@@ -116,7 +116,8 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
     }
     for bit in &result.corrected_log_bits {
         report.warn(format!(
-            "{bit} of the log had a flipped bit, which was corrected for the replay; look after the disk"
+            "{bit} of the log had a flipped bit, which was corrected for the replay; look after \
+             the disk"
         ));
     }
     for lost in &result.lost {
@@ -163,14 +164,16 @@ impl Place {
                 database: Some(name.to_owned()),
             }),
             _ => Err(Failure::NotFound(format!(
-                "{}: name the folder that holds the database; --database then chooses among several",
+                "{}: name the folder that holds the database; --database then chooses among \
+                 several",
                 named.display()
             ))),
         }
     }
 }
 
-/// The failure to show for an error of the recovery: what lies in the folder may say more than the error does.
+/// The failure to show for an error of the recovery: what lies in the folder may say more than the
+/// error does.
 fn explain(error: Error, options: &RecoverOptions) -> Failure {
     if let Error::Read(ese::Error::Damaged {
         file, structure, ..
@@ -201,9 +204,10 @@ fn explain(error: Error, options: &RecoverOptions) -> Failure {
         && set.of_sequence(sequence).next().is_none()
     {
         return Failure::Missing(format!(
-            "{}: no log of this database is in {}{}. --allow-loss does without the last logs, but the file holds changes that \
-             only generations {} complete. Name the folder that has them (--logs DIR, and --base-name where they are not \
-             called {}...), restore a backup, or read the file as it lies there: dsbackup dump, tables and verify-db do; the \
+            "{}: no log of this database is in {}{}. --allow-loss does without the last logs, but \
+             the file holds changes that only generations {} complete. Name the folder that has \
+             them (--logs DIR, and --base-name where they are not called {}...), restore a backup, \
+             or read the file as it lies there: dsbackup dump, tables and verify-db do; the \
              database was not changed",
             database.display(),
             folder.display(),
@@ -218,7 +222,8 @@ fn explain(error: Error, options: &RecoverOptions) -> Failure {
     }
 }
 
-/// `; edb.log (generation 0x18) there belongs to another sequence of logs (...), not to the database's (...)`
+/// `; edb.log (generation 0x18) there belongs to another sequence of logs (...), not to the
+/// database's (...)`
 fn foreign(set: &LogSet, sequence: &Signature) -> String {
     let logs: Vec<_> = set.foreign(sequence).collect();
     let Some(last) = logs.last() else {
@@ -283,11 +288,12 @@ fn engine_options(
 fn words(result: &Summary) -> String {
     let logs = match (&result.logs_set_aside, &result.logs_kept_for) {
         (Some(folder), _) => format!(
-            ". The logs and the checkpoint that it no longer needs, and over which the directory service would not start, are \
-             in {folder}; it begins new ones"
+            ". The logs and the checkpoint that it no longer needs, and over which the directory \
+             service would not start, are in {folder}; it begins new ones"
         ),
         (None, Some(other)) => format!(
-            ". The logs stay, since {other} still needs them; recover it too before the directory service starts"
+            ". The logs stay, since {other} still needs them; recover it too before the directory \
+             service starts"
         ),
         (None, None) => String::new(),
     };
@@ -305,8 +311,8 @@ fn words(result: &Summary) -> String {
         _ => "none".into(),
     };
     let mut text = format!(
-        "{}: clean. Generations {generations} ({} of log) replayed in {:.1} s: {} records, {} changes made again, {} \
-         were there already, {} of {} uncommitted transactions taken back",
+        "{}: clean. Generations {generations} ({} of log) replayed in {:.1} s: {} records, {} \
+         changes made again, {} were there already, {} of {} uncommitted transactions taken back",
         result.database,
         bytes(result.log_bytes),
         result.seconds,
@@ -331,7 +337,8 @@ fn in_words(range: &RangeInclusive<u32>) -> String {
 }
 
 impl Report {
-    /// A line that moves while something runs whose end is not known; hidden when standard error is no terminal.
+    /// A line that moves while something runs whose end is not known; hidden when standard error is
+    /// no terminal.
     fn spinner(&self) -> ProgressBar {
         let bar = self.progress(0);
         bar.set_style(

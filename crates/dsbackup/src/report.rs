@@ -105,6 +105,10 @@ impl Progress for Bar {
     fn extend(&self, bytes: u64) {
         self.0.inc_length(bytes);
     }
+
+    fn set_total(&self, bytes: u64) {
+        self.0.set_length(bytes);
+    }
 }
 
 impl Drop for Bar {
@@ -123,7 +127,8 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Writes a result to standard output. Only a reader that has gone away, such as `head`, is no failure.
+/// Writes a result to standard output. Only a reader that has gone away, such as `head`, is no
+/// failure.
 ///
 /// # Errors
 /// What `write` returns; [`Failure::Output`] when standard output takes no more.

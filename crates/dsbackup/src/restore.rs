@@ -14,7 +14,8 @@ use crate::report::{Report, bytes};
 /// Restores a snapshot.
 ///
 /// # Errors
-/// Before anything is touched: whatever is refused. After that the directory stays locked, and the message says so.
+/// Before anything is touched: whatever is refused. After that the directory stays locked, and the
+/// message says so.
 pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let _lock = crate::lock::for_reading(&repository, options.lock, report)?;

@@ -1,5 +1,5 @@
-//! What the commands that read files do with a database of Samba's: they know it, verify its structure, and name the
-//! tools that read it.
+//! What the commands that read files do with a database of Samba's: they know it, verify its
+//! structure, and name the tools that read it.
 
 use std::path::Path;
 
@@ -30,8 +30,8 @@ pub fn refuse(path: &Path) -> Result<()> {
     match DatabaseKind::of_file(path)? {
         None => Ok(()),
         Some(kind) => Err(Failure::NotFound(format!(
-            "{}: this is a {kind}, and this command reads databases of the ESE engine, such as ntds.dit; {} \
-             (dsbackup verify-db checks its structure)",
+            "{}: this is a {kind}, and this command reads databases of the ESE engine, such as \
+             ntds.dit; {} (dsbackup verify-db checks its structure)",
             path.display(),
             tools_for(path, kind)
         ))),
@@ -76,7 +76,8 @@ pub fn verify(path: &Path, kind: DatabaseKind, report: Report) -> Result<Outcome
         .collect();
     let value = json!({
         "file": path.display().to_string(),
-        "totals": { "sound": damage.is_none(), "damages": findings.len(), "kind": kind.to_string() },
+        "totals": { "sound": damage.is_none(), "damages": findings.len(), "kind":
+         kind.to_string() },
         "findings": findings,
     });
     report.result(&value, || match &damage {

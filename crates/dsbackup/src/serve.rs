@@ -1,10 +1,7 @@
 //! `dsbackup serve`: the backup service on a domain controller.
 
-use std::path::Path;
-
-use ese::header::FileKind;
+use backup::hosting;
 use service::{Configuration, DirectoryConfiguration, Mode, StoreConfiguration};
-use store::RestoreMarker;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
@@ -22,7 +19,7 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
         Mode::Normal
     };
     if let (Mode::Normal, StoreConfiguration::Folder(directory)) = (mode, &configuration.store) {
-        check_before_hosting(directory)?;
+        hosting::check_before_hosting(directory)?;
     }
     let failed = |doing| Failure::io(doing, "dsbackup serve");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -43,25 +40,6 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
             .map_err(Failure::at("dsbackup serve"))
     })?;
     Ok(Outcome::Done)
-}
-
-/// Refuses an unfinished restore, then a database that is no file of the engine.
-///
-/// # Errors
-/// With the restore marker, or the file.
-pub fn check_before_hosting(directory: &DirectoryConfiguration) -> Result<()> {
-    // An unfinished restore comes first: it explains any other file.
-    RestoreMarker::refuse(&directory.database_folder).map_err(Failure::at("dsbackup serve"))?;
-    refuse_other_files(&directory.database_folder.join(&directory.database_file))
-}
-
-/// Refuses to host a file that is none of the engine's. All else that may be wrong with a directory the service says.
-fn refuse_other_files(database: &Path) -> Result<()> {
-    match FileKind::of_file(database) {
-        Ok(FileKind::Unknown) => Err(Failure::no_engine_file(database)),
-        Err(error @ ese::Error::NoRegularFile { .. }) => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// What the file says, and before it what the command line says.

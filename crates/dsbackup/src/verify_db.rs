@@ -28,7 +28,8 @@ struct Finding {
     /// The table, index or tree that it belongs to, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<String>,
-    /// `damage`, `leak` for space that is lost and harms nobody, or `note` for what is unusual and that is all.
+    /// `damage`, `leak` for space that is lost and harms nobody, or `note` for what is unusual and
+    /// that is all.
     severity: &'static str,
     what: String,
     expected: String,
@@ -173,7 +174,8 @@ fn structure_of(path: &Path, checksums_only: bool) -> Result<Result<Database, St
     match Database::open(path) {
         Ok(database) if database.is_clean() => Ok(Ok(database)),
         Ok(database) => Ok(Err(format!(
-            "the database is in the state {}: only with its logs replayed do its pages agree with each other",
+            "the database is in the state {}: only with its logs replayed do its pages agree with \
+             each other",
             database.headers().header.state()
         ))),
         Err(ese::Error::Damaged { .. }) => Ok(Err("no usable header".into())),
@@ -394,7 +396,8 @@ impl Totals {
         );
         text += &match (&self.structure, &self.structure_not_checked) {
             (Some(seen), _) => format!(
-                "\nstructure: {} trees, {} rows, {} index entries, {} long values; pages: {} with nodes, {} with space \
+                "\nstructure: {} trees, {} rows, {} index entries, {} long values; pages: {} with \
+                 nodes, {} with space \
                  trees, {} available, {} leaked",
                 seen.trees,
                 seen.rows,

@@ -1,4 +1,5 @@
-//! A single flipped bit, wherever it is, is found and named; nothing that is damaged passes for a backup.
+//! A single flipped bit, wherever it is, is found and named; nothing that is damaged passes for a
+//! backup.
 
 mod lab;
 

@@ -19,7 +19,8 @@ fn dsbackup(arguments: &[&str]) -> String {
     run.stdout
 }
 
-/// All parts of all values of the secret columns. Parts of few different bytes stand elsewhere by chance.
+/// All parts of all values of the secret columns. Parts of few different bytes stand elsewhere by
+/// chance.
 fn secret_parts(database: &Path) -> HashSet<[u8; PART]> {
     let database = Database::open(database).unwrap();
     let secrets = SecretColumns::of(&database).unwrap();
@@ -48,8 +49,8 @@ fn is_telling(part: &[u8; PART]) -> bool {
     part.iter().collect::<HashSet<_>>().len() > PART / 2
 }
 
-/// What a reader may take out of `text`: its bytes as they are, and whatever it has in hexadecimal: in one piece, or parted by
-/// blanks, commas, colons or the marks of an escaped byte.
+/// What a reader may take out of `text`: its bytes as they are, and whatever it has in hexadecimal:
+/// in one piece, or parted by blanks, commas, colons or the marks of an escaped byte.
 fn readings(text: &str) -> impl Iterator<Item = [u8; PART]> {
     let as_written = parts_of(text.as_bytes());
     let marks: [&[&str]; 4] = [&[], &[" ", ",", ":", "-", "0x"], &["\\x", "%"], &["\\u00"]];

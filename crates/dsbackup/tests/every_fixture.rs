@@ -1,5 +1,5 @@
-//! Every directory at hand goes through the service into a repository and comes back byte for byte: through the
-//! restore walk-through, and into a plain folder.
+//! Every directory at hand goes through the service into a repository and comes back byte for byte:
+//! through the restore walk-through, and into a plain folder.
 
 mod lab;
 

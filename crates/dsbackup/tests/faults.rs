@@ -1,5 +1,6 @@
-//! Faults, by doing them: kill -9 at random points, full disks, a repository that disappears, two backups at once.
-//! Each ends with a clear error, no half snapshot, no lost log; and the next run works.
+//! Faults, by doing them: kill -9 at random points, full disks, a repository that disappears, two
+//! backups at once. Each ends with a clear error, no half snapshot, no lost log; and the next run
+//! works.
 
 mod lab;
 
@@ -46,7 +47,8 @@ fn lab() -> (Lab, Content) {
     (lab, original)
 }
 
-/// Logs may have been truncated by a backup that was killed after its snapshot was durable; nothing else may change.
+/// Logs may have been truncated by a backup that was killed after its snapshot was durable; nothing
+/// else may change.
 fn assert_no_lost_log(lab: &Lab, original: &Content, new_snapshots: usize) {
     let found = lab.content();
     if new_snapshots == 0 {
@@ -173,7 +175,8 @@ fn killed_at_random_points_of_a_restore() {
         if let Some(running) = running {
             running.stop();
         }
-        // Either the restore was complete, or the directory is as it was, or it refuses to start: nothing between.
+        // Either the restore was complete, or the directory is as it was, or it refuses to start:
+        // nothing between.
         let whole_again = lab.content() == original;
         let state = if whole_again {
             lab.serve(&[]).stop();

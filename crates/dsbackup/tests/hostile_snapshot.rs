@@ -64,15 +64,20 @@ fn no_listing_leads_a_restore_over_the_network_out_of_its_folder() {
     }
     let smb_conf = format!(
         "[global]\nnetbios name = DC1\nrealm = LAB.EXAMPLE.COM\nworkgroup = LAB\n\
-         server role = active directory domain controller\nprivate dir = {0}/private\nstate directory = {0}/state\n\
-         cache directory = {0}/cache\nlock directory = {0}/lock\npid directory = {0}/pid\nbinddns dir = {0}/dns\n\
-         ncalrpc dir = {0}/ncalrpc\n[sysvol]\npath = {0}/state/sysvol\n[netlogon]\npath = {0}/state/sysvol/scripts\n",
+         server role = active directory domain controller\nprivate dir = {0}/private\nstate \
+         directory = {0}/state\n\
+         cache directory = {0}/cache\nlock directory = {0}/lock\npid directory = {0}/pid\nbinddns \
+         dir = {0}/dns\n\
+         ncalrpc dir = {0}/ncalrpc\n[sysvol]\npath = {0}/state/sysvol\n[netlogon]\npath = \
+         {0}/state/sysvol/scripts\n",
         at("samba")
     );
     std::fs::write(lab.path("samba/etc/smb.conf"), smb_conf).expect("write");
     let configuration = format!(
-        "[samba]\nsmb_conf = {:?}\n[remote]\nlisten = [\"127.0.0.1:{port}\"]\ncertificate = {:?}\nkey = {:?}\n\
-         [[remote.client]]\nname = \"backup-host\"\nfingerprint = \"{client}\"\nbackup = true\nrestore = true\n",
+        "[samba]\nsmb_conf = {:?}\n[remote]\nlisten = [\"127.0.0.1:{port}\"]\ncertificate = \
+         {:?}\nkey = {:?}\n\
+         [[remote.client]]\nname = \"backup-host\"\nfingerprint = \"{client}\"\nbackup = \
+         true\nrestore = true\n",
         at("samba/etc/smb.conf"),
         at("service.pem"),
         at("service.key")

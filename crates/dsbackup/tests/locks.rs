@@ -22,7 +22,8 @@ fn restic(lab: &Lab, arguments: &[&str]) -> Option<Run> {
     }
 }
 
-/// Delays at system calls with which a backup changes the repository or looks at it, in milliseconds.
+/// Delays at system calls with which a backup changes the repository or looks at it, in
+/// milliseconds.
 const DELAYS: [(&str, u32); 4] = [
     ("rename:delay_enter", 500),
     ("rename:delay_exit", 500),
@@ -30,10 +31,12 @@ const DELAYS: [(&str, u32); 4] = [
     ("fsync:delay_exit", 400),
 ];
 
-/// On a busy machine a prune may take longer than the backup: then the delays are so many times as long.
+/// On a busy machine a prune may take longer than the backup: then the delays are so many times as
+/// long.
 const SLOWER: [u32; 3] = [1, 6, 36];
 
-/// What was stored and forgotten is what the next backup finds and relies on, and what prune removes.
+/// What was stored and forgotten is what the next backup finds and relies on, and what prune
+/// removes.
 #[test]
 fn a_prune_beside_a_slow_backup_removes_nothing_of_it() {
     let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));

@@ -1,4 +1,5 @@
-//! What becomes of a command whose output goes nowhere: a reader that has gone away is harmless, a full disk is not.
+//! What becomes of a command whose output goes nowhere: a reader that has gone away is harmless, a
+//! full disk is not.
 
 mod lab;
 
@@ -7,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use lab::{Lab, Run};
 
-/// Every command that ends by itself, each of which can be run again and again. `N` stands for a new name.
+/// Every command that ends by itself, each of which can be run again and again. `N` stands for a
+/// new name.
 const COMMANDS: [&[&str]; 28] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],

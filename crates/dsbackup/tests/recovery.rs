@@ -294,8 +294,8 @@ fn a_drill_proves_a_snapshot_and_finds_one_that_cannot_be_used() {
         );
     }
 
-    // A snapshot whose page is damaged was stored on request; the drill says what it is worth. A single bit would be
-    // corrected.
+    // A snapshot whose page is damaged was stored on request; the drill says what it is worth. A
+    // single bit would be corrected.
     flip_bit(&lab.directory().join("ntds.dit"), 41 * 8192 + 1234);
     flip_bit(&lab.directory().join("ntds.dit"), 41 * 8192 + 1301);
     let service = lab.serve(&[]);

@@ -1,4 +1,5 @@
-//! What is no database, or none in a state to be read: every command says so, and none waits or reads without end.
+//! What is no database, or none in a state to be read: every command says so, and none waits or
+//! reads without end.
 
 mod lab;
 

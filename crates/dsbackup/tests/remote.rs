@@ -1,4 +1,5 @@
-//! The commands over the network: back up from a service and restore into it as a client on another computer would.
+//! The commands over the network: back up from a service and restore into it as a client on another
+//! computer would.
 
 mod lab;
 
@@ -30,7 +31,8 @@ impl Remote {
         let at = |name: &str| lab.path(name).display().to_string();
         let configuration = format!(
             "[directory]\ndatabase_folder = {:?}\n[remote]\nlisten = [\"127.0.0.1:{port}\"]\n\
-             certificate = {:?}\nkey = {:?}\n[[remote.client]]\nname = \"backup-host\"\nfingerprint = \"{client}\"\n\
+             certificate = {:?}\nkey = {:?}\n[[remote.client]]\nname = \
+             \"backup-host\"\nfingerprint = \"{client}\"\n\
              backup = true\nrestore = true\n[audit]\nfile = {:?}\n",
             lab.directory(),
             at("service.pem"),

@@ -1,4 +1,5 @@
-//! Inputs after public reports, where the full set of test data is at hand. They are others' data, and stay there.
+//! Inputs after public reports, where the full set of test data is at hand. They are others' data,
+//! and stay there.
 
 mod lab;
 

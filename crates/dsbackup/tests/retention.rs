@@ -60,7 +60,8 @@ impl Source for Again {
     }
 }
 
-/// Stores a snapshot again as it would have been made of another server at another time; returns its id.
+/// Stores a snapshot again as it would have been made of another server at another time; returns
+/// its id.
 fn made(repository: &Repository, model: &str, host: &str, time: u64) -> String {
     let info = repository.snapshot(model).expect("a snapshot");
     let snapshot = repository.open_snapshot(&info).expect("readable");
@@ -83,7 +84,8 @@ fn made(repository: &Repository, model: &str, host: &str, time: u64) -> String {
     backup.expect("stored").snapshot.id
 }
 
-/// A repository with three days of backups of two servers, two a day, and nothing else; the ids by server, oldest first.
+/// A repository with three days of backups of two servers, two a day, and nothing else; the ids by
+/// server, oldest first.
 fn three_days(lab: &Lab) -> [Vec<String>; 2] {
     lab.succeed(&["init"]);
     let service = lab.serve(&[]);
@@ -418,7 +420,8 @@ fn a_bad_snapshot_file_is_named_and_the_rest_is_used() {
     assert_eq!(run.code, Some(3), "{run}");
     assert!(run.stdout.contains(&dc1[5]), "{run}");
 
-    // The policy counts what can be read, and leaves the rest alone; nothing is pruned until that is given up.
+    // The policy counts what can be read, and leaves the rest alone; nothing is pruned until that
+    // is given up.
     let run = lab.run(&["forget", "--keep-last", "1"]);
     assert_eq!(run.code, Some(3), "{run}");
     let run = lab.run(&["prune"]);
@@ -468,7 +471,8 @@ fn store_old_verdict(lab: &Lab, snapshot: &str) {
         }
         fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
             let verdict = serde_json::json!({
-                "snapshot": self.0, "time": "2026-11-20T10:00:00Z", "tool": "dsbackup 0.1.0", "proven": true,
+                "snapshot": self.0, "time": "2026-11-20T10:00:00Z", "tool": "dsbackup 0.1.0",
+                 "proven": true,
                 "findings": [], "generations": null, "records": 0, "rows": 7, "index_entries": 9,
             });
             Ok(vec![NewFile {

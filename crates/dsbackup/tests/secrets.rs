@@ -1,5 +1,5 @@
-//! The repository's password: not in arguments, in what children get, in memory once the repository is open, in logs, in
-//! a core, or in what a killed process leaves.
+//! The repository's password: not in arguments, in what children get, in memory once the repository
+//! is open, in logs, in a core, or in what a killed process leaves.
 
 mod lab;
 
@@ -73,7 +73,8 @@ fn a_running_and_a_killed_backup_show_it_nowhere() {
     let scene = Scene::new();
     let lab = &scene.lab;
     let service = lab.serve(&[]);
-    // The client opens the repository, and then waits for a service that does not answer for a while.
+    // The client opens the repository, and then waits for a service that does not answer for a
+    // while.
     signal(service.pid(), "-STOP");
     let said = File::create(lab.path("client.log")).unwrap();
     let client = scene.dsbackup(&["backup", "-vv"]);

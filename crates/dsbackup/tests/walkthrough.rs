@@ -1,4 +1,5 @@
-//! The two walk-throughs as a user sees them: what is said, what is refused, what scripts can rely on.
+//! The two walk-throughs as a user sees them: what is said, what is refused, what scripts can rely
+//! on.
 
 mod lab;
 
@@ -215,7 +216,8 @@ fn a_snapshot_says_whose_directory_it_holds_and_expires_by_the_directorys_own_ru
     for name in ["sample-forest/clean", "sample-forest/dirty"] {
         let lab = Lab::with(&testkit::find(name).expect("shipped"));
         lab.succeed(&["init"]);
-        // A directory that was not shut down is recovered before it goes online, and can then tell as well.
+        // A directory that was not shut down is recovered before it goes online, and can then tell
+        // as well.
         let service = lab.serve_recovering(&["--tombstone-lifetime", "30"]);
         lab.succeed(&["backup", "--keep-logs"]);
         service.stop();
@@ -247,7 +249,8 @@ fn a_snapshot_says_whose_directory_it_holds_and_expires_by_the_directorys_own_ru
     }
 }
 
-/// Each file of a backup leaves one audit line, and the backup itself a handful of lines in the service's own log.
+/// Each file of a backup leaves one audit line, and the backup itself a handful of lines in the
+/// service's own log.
 #[test]
 fn a_backup_does_not_drown_the_service_s_log() {
     let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));

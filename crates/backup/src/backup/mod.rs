@@ -58,6 +58,9 @@ pub struct BackupReport {
     pub truncated: Vec<String>,
     /// Why the other logs were kept.
     pub kept_because: String,
+    /// Whether logs were kept only because the store does not promise it, and is not trusted.
+    #[serde(skip)]
+    pub kept_for_durability: bool,
     /// Why the store does not promise it.
     #[serde(skip)]
     pub not_durable: Option<&'static str>,
@@ -120,12 +123,16 @@ pub fn backup(
 
     let keep = match durability {
         _ if damaged => Some("damage was found".to_owned()),
-        _ if request.keep_logs => Some("--keep-logs".to_owned()),
+        _ if request.keep_logs => Some("as requested".to_owned()),
         Durability::NotPromised(why) if !request.trust_store => Some(format!(
-            "{why}, so a power cut may take the snapshot away; --trust-store truncates all the same"
+            "{why}, so a power cut may take the snapshot away, and the store is not trusted"
         )),
         _ => None,
     };
+    let kept_for_durability = !damaged
+        && !request.keep_logs
+        && !request.trust_store
+        && durability != Durability::Promised;
     let (truncated, kept_because) = match keep {
         Some(why) => {
             report.step(6, 9, &format!("DsBackupTruncateLogs: left out ({why})"));
@@ -158,6 +165,7 @@ pub fn backup(
         durable: durability == Durability::Promised,
         truncated,
         kept_because,
+        kept_for_durability,
         not_durable: match durability {
             Durability::Promised => None,
             Durability::NotPromised(why) => Some(why),
@@ -175,14 +183,14 @@ fn check_online(server: &Server, report: &dyn Report) -> Result<()> {
         return Ok(());
     }
     Err(Error::Refused(
-        "the directory is offline (stopped, or in directory services restore mode), so it cannot be backed up: \
-         start it, and the service without --restore-mode"
+        "the directory is offline (stopped, or in directory services restore mode), so it cannot \
+         be backed up: start it, and the service in its normal mode"
             .into(),
     ))
 }
 
-/// Step 6. What may go is read back from the repository first, decrypted and compared with what the server gave: after
-/// this the repository has the last word on it.
+/// Step 6. What may go is read back from the repository first, decrypted and compared with what the
+/// server gave: after this the repository has the last word on it.
 fn truncate(
     repository: &Repository,
     lock: &Lock,

@@ -1,4 +1,5 @@
-//! The files of a backup as a source for the repository: databases first, then logs, then what says what they are.
+//! The files of a backup as a source for the repository: databases first, then logs, then what says
+//! what they are.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -141,7 +142,8 @@ impl Source for Walk<'_> {
     }
 }
 
-/// Where a file lies in the snapshot: where the service says, or else by the folder that it belongs into.
+/// Where a file lies in the snapshot: where the service says, or else by the folder that it belongs
+/// into.
 fn path_in_snapshot(file: &FileEntry) -> String {
     if let Some(place) = &file.place {
         return place.clone();
@@ -155,8 +157,9 @@ fn path_in_snapshot(file: &FileEntry) -> String {
     format!("{folder}/{}", file.base_name())
 }
 
-/// The size of the chunks that a file is cut into. Samba's databases compress well, and a changed object changes a few
-/// pages far apart: the figures are in `docs/samba.md`, those of other databases in `docs/repository.md`.
+/// The size of the chunks that a file is cut into. Samba's databases compress well, and a changed
+/// object changes a few pages far apart: the figures are in `docs/samba.md`, those of other
+/// databases in `docs/repository.md`.
 fn chunk_size(store_kind: &str, file_type: FileType) -> ChunkSize {
     match file_type {
         FileType::DATABASE if store_kind == samba::STORE_KIND => ChunkSize::Small,

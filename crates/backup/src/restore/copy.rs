@@ -16,8 +16,9 @@ use crate::report::Report;
 /// How much is written at once.
 const BLOCK: usize = 1 << 20;
 
-/// Deletes what is doomed and writes the snapshot's files, each verified against the SHA-256 of the backup and durable
-/// when this returns. Nothing is reached through a link beneath the folders of the plan.
+/// Deletes what is doomed and writes the snapshot's files, each verified against the SHA-256 of the
+/// backup and durable when this returns. Nothing is reached through a link beneath the folders of
+/// the plan.
 ///
 /// # Errors
 /// At the first file that cannot be deleted, read or written, or that is not what was backed up.
@@ -107,8 +108,8 @@ fn not_written(planned: &PlannedFile<'_>, doing: &'static str, error: NotWritten
         NotWritten::Differs { size, sha256 } => format!("{size} bytes with {sha256}"),
     };
     Error::Damage(format!(
-        "{path}: expected {size} bytes with SHA-256 {sha256}, the repository gave {found}: the snapshot cannot be \
-         trusted, restore another and run `dsbackup check --read-data`"
+        "{path}: expected {size} bytes with SHA-256 {sha256}, the repository gave {found}: the \
+         snapshot cannot be trusted; restore another, and check the content of the repository"
     ))
 }
 

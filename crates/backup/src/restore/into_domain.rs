@@ -11,10 +11,12 @@ use crate::report::Report;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 
-/// Restores beside the target, makes the new server's state of it in the target, and returns the target's name.
+/// Restores beside the target, makes the new server's state of it in the target, and returns the
+/// target's name.
 ///
 /// # Errors
-/// When the snapshot is not of a Samba domain controller, when the target is not empty, and what samba-tool says.
+/// When the snapshot is not of a Samba domain controller, when the target is not empty, and what
+/// samba-tool says.
 pub fn run(
     snapshot: &Snapshot,
     target: &Path,
@@ -23,8 +25,8 @@ pub fn run(
 ) -> Result<String> {
     if !snapshot.manifest.is_tree() {
         return Err(Error::Refused(format!(
-            "the snapshot is of the kind {}; the first domain controller of a recovered domain can be made of a Samba \
-             domain controller's snapshot only",
+            "the snapshot is of the kind {}; the first domain controller of a recovered domain can \
+             be made of a Samba domain controller's snapshot only",
             snapshot.manifest.store
         )));
     }

@@ -13,11 +13,12 @@ use crate::leftover::{self, Leftover};
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 
-/// Restores into the folder, and returns its name, and what is removed if the process is ended before the caller has finished.
+/// Restores into the folder, and returns its name, and what is removed if the process is ended
+/// before the caller has finished.
 ///
 /// # Errors
-/// When the folder holds anything but an incomplete restore, or is in use; when the token does not permit the restore.
-/// After that, an error leaves a folder from which no directory starts.
+/// When the folder holds anything but an incomplete restore, or is in use; when the token does not
+/// permit the restore. After that, an error leaves a folder from which no directory starts.
 pub fn run(
     snapshot: &Snapshot,
     target: &Path,
@@ -32,7 +33,7 @@ pub fn run(
     let target = &target
         .canonicalize()
         .map_err(Error::io("look at the folder", target))?;
-    let _lock = FolderLock::acquire(&[target]).map_err(Error::at("--target"))?;
+    let _lock = FolderLock::acquire(&[target]).map_err(Error::at("target folder"))?;
     check_empty(target)?;
     files::check_trusted(target, None)
         .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
@@ -72,7 +73,8 @@ pub fn run(
     Ok((target.display().to_string(), leftover))
 }
 
-/// Makes what a tree has beside its files. Only root can give files to others; who only looks at them need not.
+/// Makes what a tree has beside its files. Only root can give files to others; who only looks at
+/// them need not.
 fn shape(target: &Path, report: &dyn Report) -> Result<()> {
     let tree = samba::Tree::open(target)?;
     for withheld in tree.withheld() {

@@ -16,8 +16,8 @@ use crate::words::count;
 /// Restores into the service, and returns where to.
 ///
 /// # Errors
-/// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to start until a restore
-/// completes.
+/// Before DsRestoreRegister nothing is touched; after it, an error leaves the directory unable to
+/// start until a restore completes.
 pub fn run(
     snapshot: &Snapshot,
     server: &Server,
@@ -26,7 +26,8 @@ pub fn run(
 ) -> Result<String> {
     if ntdsbcli::is_ntds_online(server).map_err(Error::at("DsIsNTDSOnline"))? {
         return Err(Error::Refused(
-            "the directory is online, so it cannot be restored: stop it, and start the service with --restore-mode"
+            "the directory is online, so it cannot be restored: stop it, and start the service in \
+             restore mode"
                 .into(),
         ));
     }
@@ -101,7 +102,12 @@ pub fn run(
         return Err(failure);
     }
     completed.map_err(Error::at("DsRestoreRegisterComplete"))?;
-    report.step(6, 7, "DsRestoreRegisterComplete: the service has checked the restored files and unlocked the directory");
+    report.step(
+        6,
+        7,
+        "DsRestoreRegisterComplete: the service has checked the restored files and unlocked the \
+         directory",
+    );
     context.end().map_err(Error::at("DsRestoreEnd"))?;
     report.step(
         7,
@@ -109,8 +115,8 @@ pub fn run(
         match server.is_hosted() {
             true => "DsRestoreEnd: the directory can start again",
             false => {
-                "DsRestoreEnd: the directory can start again; start the service without \
-                 --restore-mode"
+                "DsRestoreEnd: the directory can start again; start the service in its \
+                 normal mode"
             }
         },
     );

@@ -2,19 +2,19 @@
 //! remember how far they have its changes.
 //!
 //! A directory that goes on under the id that it had at the backup gives new changes numbers (USNs)
-//! that its partners have seen, so they ignore them: a USN rollback, which Active Directory does not
-//! report. What each kind of restore does:
+//! that its partners have seen, so they ignore them: a USN rollback, which Active Directory does
+//! not report. What each kind of restore does:
 //!
 //! | restore | invocation id |
 //! | --- | --- |
 //! | Samba, in place | the service gives the directory a new one before it can start |
 //! | Samba, `--first-domain-controller` | samba-tool makes a new server with one of its own |
-//! | NTDS, in place or where an NTDS would start | the user says how it gets one; see [`NewInvocationId`] |
+//! | NTDS, in place or where an NTDS would start | the user chooses: [`NewInvocationId`] |
 //! | into any other folder | kept: to look at, not to start |
 //!
-//! NTDS takes a new one when it starts with the registry value "Database restored from backup" at 1,
-//! as Microsoft documents it. The value is written as a file beside the database, with what to do: by the service, or
-//! here where there is none.
+//! NTDS takes a new one when it starts with the registry value "Database restored from backup" at
+//! 1, as Microsoft documents it. The value is written as a file beside the database, with what to
+//! do: by the service, or here where there is none.
 
 use std::path::{Path, PathBuf};
 
@@ -59,12 +59,7 @@ pub fn check(snapshot: &Snapshot, how: Option<NewInvocationId>, place: &str) -> 
     if how.is_some() || !is_ntds(snapshot) {
         return Ok(());
     }
-    Err(Error::Refused(format!(
-        "{place}: the restored directory would start under its old invocation id, and its partners would ignore its \
-         changes (USN rollback). Say how it gets a new one: --new-invocation-id by-registry, if you will set the \
-         registry value that is written beside the database before NTDS starts; --new-invocation-id keep, if it never \
-         replicates with another server again. Nothing was touched"
-    )))
+    Err(Error::InvocationIdNotChosen(place.to_owned()))
 }
 
 /// Whether NTDS would start from the folder: the one of a Windows installation, mounted or not.
@@ -86,9 +81,9 @@ pub fn is_of_installed_ntds(folder: &Path) -> bool {
         })
 }
 
-/// What became of the id. `folder` is where the database of an NTDS lies, if that is on this computer: there the registry
-/// value and the instructions are, which a service writes itself (`by_service`); `is_new` says whether a Samba directory was
-/// given a new id.
+/// What became of the id. `folder` is where the database of an NTDS lies, if that is on this
+/// computer: there the registry value and the instructions are, which a service writes itself
+/// (`by_service`); `is_new` says whether a Samba directory was given a new id.
 ///
 /// # Errors
 /// When they cannot be written: the restore itself is complete.
@@ -125,22 +120,26 @@ pub fn conclude(
     let id = concluded.former.as_deref().unwrap_or("that of the backup");
     report.warn(&match (how, &concluded.registry_file) {
         (Some(NewInvocationId::Keep), _) => format!(
-            "the directory keeps its old invocation id ({id}): it must never replicate with another server again"
+            "the directory keeps its old invocation id ({id}): it must never replicate with \
+             another server again"
         ),
         (_, Some(file)) => format!(
-            "the directory still has its old invocation id ({id}). Before a directory service starts from it, in \
-             directory services restore mode: reg import {} (see {INSTRUCTIONS_FILE} beside it)",
+            "the directory still has its old invocation id ({id}). Before a directory service \
+             starts from it, in directory services restore mode: reg import {} (see \
+             {INSTRUCTIONS_FILE} beside it)",
             file.display()
         ),
         (_, None) => format!(
-            "the directory still has its old invocation id ({id}). Before NTDS starts, on the server, in directory \
-             services restore mode: reg add \"HKLM\\{REGISTRY_KEY}\" /v \"{REGISTRY_VALUE}\" /t REG_DWORD /d 1"
+            "the directory still has its old invocation id ({id}). Before NTDS starts, on the \
+             server, in directory services restore mode: reg add \"HKLM\\{REGISTRY_KEY}\" /v \
+             \"{REGISTRY_VALUE}\" /t REG_DWORD /d 1"
         ),
     });
     Ok(concluded)
 }
 
-/// Whether the snapshot is of an NTDS. A database that was not shut down does not tell; its name does.
+/// Whether the snapshot is of an NTDS. A database that was not shut down does not tell; its name
+/// does.
 fn is_ntds(snapshot: &Snapshot) -> bool {
     let manifest = &snapshot.manifest;
     let names = manifest.files.iter().map(|file| file.base_name());

@@ -26,8 +26,8 @@ use crate::snapshot::Snapshot;
 pub struct RestoreRequest<'a> {
     /// Where to.
     pub destination: Destination<'a>,
-    /// How the directory of an NTDS gets a new invocation id; needed where a directory service starts from what is
-    /// restored.
+    /// How the directory of an NTDS gets a new invocation id; needed where a directory service
+    /// starts from what is restored.
     pub new_invocation_id: Option<NewInvocationId>,
 }
 
@@ -45,10 +45,12 @@ pub enum Destination<'a> {
     Folder {
         /// The folder.
         path: &'a Path,
-        /// Whether a snapshot whose expiry token has run out is restored all the same, to look at it.
+        /// Whether a snapshot whose expiry token has run out is restored all the same, to look at
+        /// it.
         ignore_expiry: bool,
     },
-    /// Into such a folder as the first domain controller of a Samba domain that has lost all others.
+    /// Into such a folder as the first domain controller of a Samba domain that has lost all
+    /// others.
     NewDomain {
         /// The folder.
         path: &'a Path,
@@ -85,7 +87,8 @@ pub struct RestoreReport {
 /// Restores a snapshot.
 ///
 /// # Errors
-/// Before anything is touched: whatever is refused. After that the directory stays locked, and the message says so.
+/// Before anything is touched: whatever is refused. After that the directory stays locked, and the
+/// message says so.
 pub fn restore(
     snapshot: &Snapshot,
     request: &RestoreRequest<'_>,

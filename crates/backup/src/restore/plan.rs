@@ -14,7 +14,8 @@ use crate::words::bytes;
 /// The folders and the database path that a restore writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// The folder to which a tree's paths are relative; none where only a database and its logs can be restored.
+    /// The folder to which a tree's paths are relative; none where only a database and its logs can
+    /// be restored.
     pub tree: Option<PathBuf>,
     /// The database file.
     pub database: PathBuf,
@@ -82,8 +83,8 @@ impl Places {
             }
             file_type if file_type.belongs_to_log_directory() => Ok(self.logs.join(name)),
             _ => Err(Error::Refused(format!(
-                "the snapshot holds {} of type {:?}, and this release does not know where that goes: use the release \
-                 that made the snapshot, or restore it with restic",
+                "the snapshot holds {} of type {:?}, and this release does not know where that \
+                 goes: use the release that made the snapshot, or restore it with restic",
                 file.path, file.file_type
             ))),
         }
@@ -100,7 +101,8 @@ impl<'a> Plan<'a> {
             (Some(tree), true) => Self::of_tree(manifest, tree),
             (None, false) => Self::of_database(manifest, places),
             (tree, _) => Err(Error::Refused(format!(
-                "the snapshot is of the kind {}, and the service hosts {}: restore it into a service of its own kind",
+                "the snapshot is of the kind {}, and the service hosts {}: restore it into a \
+                 service of its own kind",
                 manifest.store,
                 if tree.is_some() {
                     "the state of a whole server"
@@ -186,7 +188,8 @@ impl<'a> Plan<'a> {
         match shortage {
             None => Ok(()),
             Some(disk) => Err(Error::Refused(format!(
-                "{}: not enough space: the restore needs {}, and {} would be free; nothing was touched",
+                "{}: not enough space: the restore needs {}, and {} would be free; nothing was \
+                 touched",
                 disk.folder.display(),
                 bytes(disk.needed),
                 bytes(disk.free)
@@ -214,8 +217,9 @@ pub fn generations(manifest: &Manifest) -> Generations {
         .map_or(Generations { low: 0, high: 0 }, Generations::from)
 }
 
-/// Whether a file in a destination folder is part of a directory, whatever its generation: logs, checkpoint, reserved
-/// logs, the database with its flush map and patch file. Anything else there is not ours to delete.
+/// Whether a file in a destination folder is part of a directory, whatever its generation: logs,
+/// checkpoint, reserved logs, the database with its flush map and patch file. Anything else there
+/// is not ours to delete.
 fn belongs_to_directory(path: &Path, places: &Places, log_base_name: &str) -> bool {
     if [
         places.database.clone(),

@@ -24,15 +24,16 @@ pub fn check_kind(manifest: &Manifest, service_has_tree: bool) -> Result<()> {
         .count();
     if service_has_tree != manifest.is_tree() || (!manifest.is_tree() && databases != 1) {
         return Err(Error::Refused(format!(
-            "the snapshot is of the kind {} with {databases} databases: restore it into a service of its own kind",
+            "the snapshot is of the kind {} with {databases} databases: restore it into a service \
+             of its own kind",
             manifest.store
         )));
     }
     Ok(())
 }
 
-/// Has the service delete what lies in the places, and sends every file, whose SHA-256 the service checks. Returns how
-/// many files were deleted.
+/// Has the service delete what lies in the places, and sends every file, whose SHA-256 the service
+/// checks. Returns how many files were deleted.
 ///
 /// # Errors
 /// At the first file that cannot be read, or that the service does not take.

@@ -3,8 +3,8 @@
 use ese::header::Field;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// The fields in their order. In JSON one object, with an object inside for every section; a name that a section has
-/// twice has an array.
+/// The fields in their order. In JSON one object, with an object inside for every section; a name
+/// that a section has twice has an array.
 #[derive(Debug, Default)]
 pub struct Fields(pub Vec<Field>);
 

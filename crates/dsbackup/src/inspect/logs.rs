@@ -48,7 +48,8 @@ struct PresentLog {
 }
 
 impl LogNeeds {
-    /// What the database at `path` needs, and what of it lies in `folder`, or else beside it; `None` for a clean one.
+    /// What the database at `path` needs, and what of it lies in `folder`, or else beside it;
+    /// `None` for a clean one.
     ///
     /// # Errors
     /// Where the folder cannot be read, or the patch page is of another backup.
@@ -109,13 +110,15 @@ impl LogNeeds {
     pub fn verdict(&self, state: &str) -> String {
         let Some(complete) = self.complete else {
             return format!(
-                "{state}: it names no log that it requires, so it was never brought to a consistent state"
+                "{state}: it names no log that it requires, so it was never brought to a \
+                 consistent state"
             );
         };
         let all = in_words(&complete);
         if self.missing.is_empty() {
             return format!(
-                "{state}: consistent once the logs of generation {all} are replayed, and all of them are there"
+                "{state}: consistent once the logs of generation {all} are replayed, and all of \
+                 them are there"
             );
         }
         let missing: Vec<String> = self.missing.iter().map(in_words).collect();
@@ -212,7 +215,8 @@ impl LogNeeds {
     }
 }
 
-/// The logs of this sequence in the folder, and their base name; where there are none, those of the likeliest name.
+/// The logs of this sequence in the folder, and their base name; where there are none, those of the
+/// likeliest name.
 fn logs_of(folder: &Path, sequence: &Signature) -> Result<(Option<String>, LogSet)> {
     let found = LogSet::by_base_name(folder, sequence)?.into_iter();
     let (mut own, mut others): (Vec<_>, Vec<_>) = found.partition(|(_, set)| {

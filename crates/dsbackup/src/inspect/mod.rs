@@ -90,7 +90,8 @@ pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
                     .into();
         }
         FileKind::PatchFile => {
-            found.verdict = "pages that old engines set aside while a streaming backup ran; newer ones end the \
+            found.verdict = "pages that old engines set aside while a streaming backup ran; newer \
+                             ones end the \
                              database's copy with a patch page instead"
                 .into();
         }
@@ -105,7 +106,8 @@ pub fn run(options: &InspectOptions, report: Report) -> Result<Outcome> {
     })
 }
 
-/// What the name of a log makes of it: the one in use may end in a torn write, a finished one must be whole.
+/// What the name of a log makes of it: the one in use may end in a torn write, a finished one must
+/// be whole.
 fn kind_of_log(path: &Path) -> LogKind {
     let name = path.file_name().and_then(|name| name.to_str());
     let base = name.and_then(|name| base_names(name).into_iter().next());
@@ -144,25 +146,29 @@ impl Inspection {
         match headers.copies {
             HeaderCopies::Identical => {}
             HeaderCopies::Differ => self.notes.push(
-                "the two copies of the header differ: the engine was stopped between the two writes, or a backup \
-                 stamped the first; the first counts"
+                "the two copies of the header differ: the engine was stopped between the two \
+                 writes, or a backup stamped the first; the first counts"
                     .into(),
             ),
             HeaderCopies::ShadowBad | HeaderCopies::PrimaryBad => {
                 self.damaged = true;
                 let which = match headers.copies {
-                    HeaderCopies::PrimaryBad => "the first copy of the header is damaged, its shadow counts",
+                    HeaderCopies::PrimaryBad => {
+                        "the first copy of the header is damaged, its shadow counts"
+                    }
                     _ => "the shadow copy of the header is damaged",
                 };
                 let fault = headers.fault.as_ref().map(|fault| format!(": {fault}"));
-                self.notes.push(format!("{which}{}", fault.unwrap_or_default()));
+                self.notes
+                    .push(format!("{which}{}", fault.unwrap_or_default()));
             }
         }
         let header = &headers.header;
         self.notes.extend(header.newer_format());
         if header.is_temporary() {
             self.verdict = format!(
-                "{}: a temporary database of the engine, which throws it away when it starts; nothing to recover",
+                "{}: a temporary database of the engine, which throws it away when it starts; \
+                 nothing to recover",
                 header.state()
             );
             return Ok(());
@@ -198,8 +204,8 @@ impl Inspection {
             Err(fault) => {
                 self.damaged = true;
                 self.notes.push(format!(
-                    "this is the copy of a streaming backup, and the page that must end it is not there ({fault}): \
-                     the copy was cut short"
+                    "this is the copy of a streaming backup, and the page that must end it is not \
+                     there ({fault}): the copy was cut short"
                 ));
                 Ok(None)
             }
@@ -222,7 +228,8 @@ impl Inspection {
                         format!("sound, written up to segment {sector:#x}")
                     }
                     Tail::Torn { sector } => format!(
-                        "sound; the last write, of segment {sector:#x}, was torn by a crash, which recovery mends"
+                        "sound; the last write, of segment {sector:#x}, was torn by a crash, \
+                         which recovery mends"
                     ),
                 };
             }

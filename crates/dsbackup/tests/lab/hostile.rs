@@ -17,7 +17,8 @@ use super::{Lab, PASSWORD};
 pub fn entry(path: &str, kind: &str, target: Option<&Path>) -> Value {
     let attributes = json!({
         "mode": 0o6777, "uid": 65534, "gid": 65534, "modified": 1, "modified_ns": 0,
-        "extended": { "security.capability": "0100000200000000000000000000000000000000", "user.planted": "01" },
+        "extended": { "security.capability": "0100000200000000000000000000000000000000",
+         "user.planted": "01" },
     });
     match target {
         Some(target) => {
@@ -101,7 +102,8 @@ pub fn store(lab: &Lab, entries: &[Value]) {
             "invocation_id": "02020202-0202-0202-0202-020202020202",
         },
         "usn_before": 1, "pinned_from_us": 1, "pinned_to_us": 2, "tombstone_lifetime_days": 180,
-        "naming_contexts": [], "samba_version": "4.17.12", "roots": [], "entries": all, "left_out": [],
+        "naming_contexts": [], "samba_version": "4.17.12", "roots": [], "entries": all,
+         "left_out": [],
     });
     let mut signature = [1; 28];
     signature[16..].copy_from_slice(&[1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
@@ -137,7 +139,8 @@ pub fn store(lab: &Lab, entries: &[Value]) {
         "expires": "2036-01-01T00:00:00Z", "tombstone_lifetime_days": 180,
         "server": "dc1.lab.example.com", "store": "samba",
         "database": {
-            "signature": "01".repeat(28), "state": "Clean Shutdown", "page_size": 0, "required": null,
+            "signature": "01".repeat(28), "state": "Clean Shutdown", "page_size": 0, "required":
+             null,
         },
         "log_base_name": "edb", "logs": null, "files": files, "damaged": false,
     });

@@ -1,4 +1,5 @@
-//! A lab for one test: a folder with a directory, the real service, the real commands, all gone at the end.
+//! A lab for one test: a folder with a directory, the real service, the real commands, all gone at
+//! the end.
 #![allow(dead_code, reason = "every test file uses its own part of the lab")]
 
 pub mod set;
@@ -110,7 +111,8 @@ impl Lab {
         self.serve_recovering(&[arguments, &["--as-is"]].concat())
     }
 
-    /// Starts the service, which recovers the directory where that is needed, and waits until it answers.
+    /// Starts the service, which recovers the directory where that is needed, and waits until it
+    /// answers.
     pub fn serve_recovering(&self, arguments: &[&str]) -> Service {
         let mut command = self.serve_command(arguments);
         let log = std::fs::File::options()
@@ -242,7 +244,8 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -{name} {pid}: {status}");
 }
 
-/// A folder's files by name, those of folders in it by their path; without what a restore says of them.
+/// A folder's files by name, those of folders in it by their path; without what a restore says of
+/// them.
 pub type Content = BTreeMap<String, Vec<u8>>;
 
 /// Reads all files of a folder.
@@ -408,7 +411,8 @@ fn renumber(page: &mut [u8], number: u32) {
 pub fn certificate(lab: &Lab, name: &str) -> (String, String) {
     let script = format!(
         "umask 077
-         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN={name} \
+         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj \
+         /CN={name} \
              -keyout {name}.key -out {name}.pem 2> {name}.said || exit 1
          openssl x509 -in {name}.pem -outform der | sha256sum
          openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der | sha256sum"

@@ -1,0 +1,127 @@
+//! Copies of snapshots in a second repository, made without the directory.
+
+use repository::{Lock, Repository, SnapshotInfo};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::report::Report;
+use crate::survey::Survey;
+use crate::verdicts::Verdicts;
+use crate::words::count;
+use crate::{PROGRAM, selection};
+
+/// Which snapshots are copied.
+#[derive(Debug, Clone, Default)]
+pub struct CopyRequest {
+    /// These, by their ids, the beginnings of these, or `latest`; all if none is named.
+    pub snapshots: Vec<String>,
+    /// Only those of these servers; of all if none is named.
+    pub servers: Vec<String>,
+}
+
+/// What was copied.
+#[derive(Debug, Serialize)]
+pub struct CopyReport {
+    /// The snapshots that were copied.
+    pub copied: Vec<Copied>,
+    /// Snapshots that the other repository had.
+    pub had: Vec<String>,
+    /// Snapshots that were not copied, because they are damaged.
+    pub damaged: Vec<Damaged>,
+    /// Bytes that the other repository grew by.
+    pub stored_bytes: u64,
+    /// Whether the first repository holds any snapshot.
+    #[serde(skip)]
+    pub holds_backups: bool,
+}
+
+/// A snapshot that was copied.
+#[derive(Debug, Serialize)]
+pub struct Copied {
+    /// Its id.
+    pub snapshot: String,
+    /// The id of the copy.
+    pub copy: String,
+    /// The server that it is of.
+    pub server: String,
+}
+
+/// A snapshot that was not copied.
+#[derive(Debug, Serialize)]
+pub struct Damaged {
+    /// Its id.
+    pub snapshot: String,
+    /// What is damaged.
+    pub reason: String,
+}
+
+/// Copies snapshots and the verdicts on them. `lock` is a lock on `to`.
+///
+/// # Errors
+/// If one of the repositories cannot be read or written. A damaged snapshot is in the report.
+pub fn copy(
+    from: &Repository,
+    to: &Repository,
+    lock: &Lock,
+    request: &CopyRequest,
+    report: &dyn Report,
+) -> Result<CopyReport> {
+    let survey = Survey::of(from)?;
+    survey.require_servers(&request.servers)?;
+    let chosen = choose(from, &survey, request)?;
+    report.note(&format!(
+        "copying {} from {} to {}",
+        count(chosen.len(), "snapshot"),
+        from.location(),
+        to.location()
+    ));
+    let bar = report.begin(0);
+    bar.item("copying");
+    let copied = from.copy_to(&chosen, to, lock, &mut |done, total| {
+        bar.set_total(total);
+        bar.set(done);
+    });
+    drop(bar);
+    let copied = copied?;
+
+    let there = to.snapshots()?;
+    let mut verdicts = Verdicts::read(to, &there);
+    verdicts.take_over(&survey.verdicts, &chosen);
+    verdicts.store(to, lock, PROGRAM)?;
+
+    Ok(CopyReport {
+        copied: (copied.copied.into_iter())
+            .map(|(old, new)| Copied {
+                snapshot: old.id,
+                copy: new.id,
+                server: old.host,
+            })
+            .collect(),
+        had: copied.had.into_iter().map(|had| had.id).collect(),
+        damaged: (copied.damaged.into_iter())
+            .map(|(snapshot, reason)| Damaged {
+                snapshot: snapshot.id,
+                reason,
+            })
+            .collect(),
+        stored_bytes: copied.stored_bytes,
+        holds_backups: !survey.snapshots.is_empty(),
+    })
+}
+
+fn choose(from: &Repository, survey: &Survey, request: &CopyRequest) -> Result<Vec<SnapshotInfo>> {
+    let mut chosen = survey.snapshots.clone();
+    if !request.snapshots.is_empty() {
+        let ids = (request.snapshots.iter())
+            .map(|name| Ok(selection::find(from, name, None)?.id))
+            .collect::<Result<Vec<_>>>()?;
+        chosen.retain(|snapshot| ids.contains(&snapshot.id));
+    }
+    if !request.servers.is_empty() {
+        chosen.retain(|snapshot| {
+            let mut servers = request.servers.iter();
+            servers.any(|server| server.eq_ignore_ascii_case(&snapshot.host))
+        });
+    }
+    Ok(chosen)
+}
