@@ -288,8 +288,7 @@ pub struct CheckOptions {
         value_name = "DIR",
         env = "DSBACKUP_SCRATCH",
         default_value_os_t = backup::scratch::default_parent(),
-        hide_default_value = true,
-        requires = "drill"
+        hide_default_value = true
     )]
     pub scratch: PathBuf,
     #[command(flatten)]

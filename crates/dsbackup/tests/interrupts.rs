@@ -109,6 +109,10 @@ fn an_interrupted_drill_leaves_no_copy() {
     );
     let mode = scratch.metadata().expect("made").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+    // The variable may be set for commands that need no scratch folder.
+    let mut check = lab.dsbackup(&["check"]);
+    let run = lab::Run::of(check.env("DSBACKUP_SCRATCH", &scratch));
+    assert_eq!(run.code, Some(0), "{run}");
 }
 
 #[test]

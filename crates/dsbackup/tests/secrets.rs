@@ -36,7 +36,7 @@ impl Scene {
             secret: secret(),
             elsewhere: tempfile::tempdir().unwrap(),
         };
-        std::fs::write(scene.password_file(), format!("{}\n", scene.secret)).unwrap();
+        lab::write_secret(&scene.password_file(), &format!("{}\n", scene.secret));
         let run = lab::Run::of(&mut scene.dsbackup(&["init"]));
         assert_eq!(run.code, Some(0), "{run}");
         scene

@@ -117,7 +117,7 @@ fn without_a_service_the_message_says_what_to_do() {
 fn the_password_comes_from_file_command_or_environment() {
     let lab = lab("sample-forest/clean");
     let file = lab.path("password");
-    std::fs::write(&file, format!("{PASSWORD}\n")).expect("write");
+    lab::write_secret(&file, &format!("{PASSWORD}\n"));
     let file = file.to_str().expect("plain");
     let command = format!("cat {file}");
     let run = |arguments: &[&str]| Run::of(lab.dsbackup(arguments).env_remove("DSBACKUP_PASSWORD"));
@@ -133,6 +133,14 @@ fn the_password_comes_from_file_command_or_environment() {
     let wrong = run(&["snapshots", "--password-file", file]);
     assert_eq!(wrong.code, Some(1), "{wrong}");
     assert!(wrong.stderr.contains("password"), "{wrong}");
+
+    for (mode, refused) in [(0o644, true), (0o620, true), (0o640, false), (0o400, false)] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(file, permissions).expect("chmod");
+        let run = run(&["snapshots", "--password-file", file]);
+        assert_eq!(run.stderr.contains("chmod 600"), refused, "{mode:o}: {run}");
+        assert_eq!(run.code, Some(if refused { 4 } else { 1 }), "{run}");
+    }
     let argument = run(&["snapshots", "--password", PASSWORD]);
     assert_eq!(argument.code, Some(2), "there is no such argument");
 }

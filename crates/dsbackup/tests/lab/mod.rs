@@ -248,6 +248,13 @@ pub fn signal(pid: u32, name: &str) {
 /// them.
 pub type Content = BTreeMap<String, Vec<u8>>;
 
+/// Writes a file that only its owner can read.
+pub fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).expect("write the secret");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("chmod");
+}
+
 /// Reads all files of a folder.
 pub fn content(folder: &Path) -> Content {
     let mut found = Content::new();
