@@ -22,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Repository(#[from] repository::Error),
     /// A database, or another file of the engine, cannot be read.
-    #[error("{0}{hint}", hint = next_step(.0))]
+    #[error(transparent)]
     Database(#[from] ese::Error),
     /// The database cannot be recovered.
     #[error("{0}{note}", note = unless_incomplete(.0))]
@@ -135,15 +135,5 @@ fn unless_incomplete(error: &ese::recovery::Error) -> String {
     match error {
         ese::recovery::Error::Incomplete { .. } => String::new(),
         _ => "; the database was not changed".into(),
-    }
-}
-
-/// What a user can do about a file that cannot be read.
-fn next_step(error: &ese::Error) -> &'static str {
-    match error {
-        ese::Error::Damaged { .. } => {
-            " (a verification of the database lists all damage; a restore brings a sound one back)"
-        }
-        _ => "",
     }
 }

@@ -134,6 +134,11 @@ fn options_for(error: &Error) -> String {
             "; where one of these is meant, say --server-name NAME".into()
         }
         Error::NoIfmFolder(_) => "; for a plain folder with ntds.dit use --directory".into(),
+        Error::Database(ese::Error::Damaged { .. }) => {
+            " (dsbackup verify-db lists all damage of a database; a restore brings a sound one \
+             back)"
+                .into()
+        }
         Error::SeveralServers(_) => " (--server-name NAME)".into(),
         Error::InvocationIdNotChosen(_) => {
             " (--new-invocation-id by-registry or --new-invocation-id keep)".into()
