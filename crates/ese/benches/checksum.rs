@@ -1,10 +1,10 @@
-//! How fast pages are checked on one core, beside reading the same memory and adding it up.
+//! The speed of page checks on one core, compared with a plain read and sum of the same memory.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ese::checksum::{NEW_CHECKSUM_FLAG, PageVerdict, seal_page, verify_page};
 use std::hint::black_box;
 
-/// More than the caches hold, as a backup's stream of fresh pages does.
+/// More than the caches hold, like a backup's stream of fresh pages.
 const SIZE: usize = 256 << 20;
 
 fn checksums(criterion: &mut Criterion) {

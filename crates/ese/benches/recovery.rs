@@ -1,10 +1,10 @@
-//! How fast logs are replayed: megabytes and records a second for one, two and four parts of the
-//! same logs, so that it shows whether time grows with the logs and nothing else.
+//! The speed of replay: megabytes and records per second for one, two and four parts of the same
+//! logs, to show that time grows only with the logs.
 //!
-//! The database is emptied first, so that every change since its creation is made again: each
-//! record costs page work, and the result is written as a new file. The largest set of the full
-//! fixtures is used where it is at hand, else a small one that ships with the project. Prints a
-//! table; the best of several runs counts.
+//! The database is emptied first, so that every change since its creation is redone: each record
+//! causes page work, and the result is written as a new file. Uses the largest set of the full
+//! fixtures if present, else a small one of the project. Prints a table; the best of several runs
+//! counts.
 
 use ese::header::{DatabaseHeaders, DbTime, Lgpos};
 use ese::recovery::{Options, Stop, Summary, recover};
@@ -43,7 +43,7 @@ fn main() {
     }
 }
 
-/// The fastest of the runs: what was done, seconds, and seconds of processor time.
+/// The fastest of the runs: the summary, seconds, and seconds of processor time.
 fn best(folder: &Path, generations: u32) -> (Summary, f64, f64) {
     let runs = (0..RUNS).map(|_| {
         let out = tempfile::tempdir().expect("a temporary folder");
@@ -60,7 +60,7 @@ fn best(folder: &Path, generations: u32) -> (Summary, f64, f64) {
         .expect("there is a run")
 }
 
-/// User and system time of this process with all its threads, where the system tells it (`/proc`).
+/// User and system time of this process with all its threads, if the system reports it (`/proc`).
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = text.rsplit(") ").next().unwrap_or_default();
@@ -70,7 +70,7 @@ fn processor_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// The most memory that this process ever had, where the system tells it.
+/// The peak memory of this process, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -78,8 +78,7 @@ fn peak_memory() -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// Leaves nothing of the database but a header that calls for all logs. Returns the last
-/// generation.
+/// Reduces the database to a header that requires all logs. Returns the last generation.
 fn empty_database(folder: &Path) -> u32 {
     let files = std::fs::read_dir(folder).expect("list the folder");
     let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();

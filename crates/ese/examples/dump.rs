@@ -1,4 +1,4 @@
-//! Writes everything that a database holds as JSON lines.
+//! Writes the contents of a database as JSON lines.
 //!
 //! `cargo run --release -p ese --example dump -- DATABASE`
 

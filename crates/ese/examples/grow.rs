@@ -1,12 +1,12 @@
-//! Makes large databases out of small ones, for measurements.
+//! Makes large databases from small ones, for measurements.
 //!
 //! ```text
 //! grow to DATABASE MIB          repeats the pages, under new page numbers, until the file has that size
 //! grow change DATABASE PERCENT  changes so many of its pages here and there, a different set each time
 //! ```
 //!
-//! Every page carries its right checksum. The result is no working database: its trees know nothing
-//! of the new pages.
+//! Every page has its right checksum. The result is not a working database: its trees do not
+//! include the new pages.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -18,7 +18,7 @@ use ese::header::DatabaseHeaders;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The two copies of the header, which are no numbered pages.
+/// The two copies of the header, which are not numbered pages.
 const HEADERS: usize = 2;
 
 fn main() -> Result<()> {
@@ -71,7 +71,7 @@ fn change(database: &Path, percent: f64) -> Result<()> {
         if changed[place] || is_zero(&page) {
             continue;
         }
-        // As much as an update of a few attributes writes, in the middle of the page.
+        // The size of an update of a few attributes, in the middle of the page.
         for word in page[page_size / 2..][..256].chunks_exact_mut(8) {
             word.copy_from_slice(&random.next().to_le_bytes());
         }

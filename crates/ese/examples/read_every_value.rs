@@ -1,4 +1,4 @@
-//! Reads every value of every row of every table, and says how fast that went.
+//! Reads every value of every row of every table, and prints the speed.
 //!
 //! `cargo run --release -p ese --example read_every_value -- [--threads N] [--repeat N] DATABASE`
 
@@ -11,7 +11,7 @@ use ese::catalog::Table;
 use ese::compression;
 use ese::rows::{KeyRange, Stored};
 
-/// What was read.
+/// The counts.
 #[derive(Default)]
 struct Totals {
     rows: AtomicU64,

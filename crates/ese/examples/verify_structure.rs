@@ -1,7 +1,7 @@
-//! Verifies the structure of databases, and says how fast that went.
+//! Verifies the structure of databases, and prints the speed.
 //!
-//! `cargo run --release -p ese --example verify_structure -- [--threads N] [--repeat N]
-//! DATABASE...`
+//! `cargo run --release -p ese --example verify_structure -- [OPTION]... DATABASE...`; the options
+//! are `--threads N` and `--repeat N`.
 
 use std::time::Instant;
 

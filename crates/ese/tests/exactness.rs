@@ -1,4 +1,4 @@
-//! What the reader finds in a clean database is, line for line, what the real engine finds in it.
+//! The reader's dump of a clean database equals, line for line, that of the real engine.
 
 use ese::dump::Dump;
 use ese::structure::verify_structure;

@@ -1,4 +1,4 @@
-//! Flush maps of every fixture, and writes that a disk lost.
+//! The flush maps of every fixture, and lost writes.
 
 use ese::checksum::seal_page;
 use ese::flush_map::{FlushMap, FlushType};
@@ -87,7 +87,7 @@ fn a_lost_write_is_found_though_the_page_is_sound() {
         (FlushType::Paper, FlushType::Rock)
     );
 
-    // A page that was never written at all, though the map knows of a write.
+    // A page that was never written, although the map has a write of it.
     let mut blank = content;
     blank[at..at + 8192].fill(0);
     let findings = verify(&blank);

@@ -1,4 +1,4 @@
-//! Headers of every fixture against the engine's own dumps of them.
+//! The headers of every fixture, compared with the engine's own dumps.
 
 use ese::header::{
     Checkpoint, DatabaseHeader, DatabaseHeaders, Field, FileKind, HeaderCopies, LogHeader,
@@ -83,8 +83,8 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
             patch.check_belongs_to(header).unwrap();
             patch
         });
-        // The dump of this set was made before the recovery that was killed; since then the header
-        // was written again.
+        // The dump of this set was made before the recovery that was killed; the header was written
+        // again since.
         let not_comparable: &[&str] = match fixture.name.as_str() {
             "ese/p8192-killed-in-recovery" => &[
                 "Checksum",
@@ -93,8 +93,8 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
                 "Extend Count",
                 "Extend Date",
             ],
-            // The engine's dump reads the patch page into the header's place and then goes on to
-            // print the header.
+            // The engine's dump reads the patch page into the header's buffer and then prints the
+            // header.
             _ if patch.is_some() => &[
                 "Database Header Flush Signature",
                 "Flush Map Header Flush Signature",
@@ -109,7 +109,7 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
                     "Fields" | "DATABASE HEADER" => (String::new(), name, value),
                     _ => (section, name, value),
                 })
-                // What the dump tells of the engine that made it, not of the file.
+                // Lines about the engine that made the dump, not about the file.
                 .filter(|(section, name, _)| {
                     section != "Checksum Information"
                         && !name.starts_with("Engine ul")
@@ -126,7 +126,7 @@ fn every_field_of_every_database_header_is_as_the_engine_dumps_it() {
             assert_eq!(ours, engine, "{}", fixture.name);
         }
         assert_eq!(listed.len(), dumped.len(), "{}", fixture.name);
-        // For the same reason, it compares the shadow with the patch page, where there is one.
+        // For the same reason, it compares the shadow with the patch page, if there is one.
         let differ = text.contains("primary header and shadow header are not identical");
         if patch.is_none() {
             let identical = headers.copies == HeaderCopies::Identical;
@@ -238,7 +238,7 @@ fn kinds_of_files_are_told_by_their_content() {
                 "chk" => FileKind::Checkpoint,
                 "jfm" => FileKind::FlushMap,
                 "jrs" => FileKind::ReservedLog,
-                // What an incremental reseed left, as text.
+                // The text file of an incremental reseed.
                 "RAW" => FileKind::Unknown,
                 "log" if path.ends_with("edbtmp.log") => FileKind::TemporaryLog,
                 _ => FileKind::Log,
@@ -304,7 +304,7 @@ proptest::proptest! {
             FileKind::of(bytes);
         };
         parse(&bytes);
-        // Behind a right checksum and the right marks, too.
+        // Also with a right checksum and the right marks.
         if bytes.len() >= 8192 {
             for (file_type, size) in [(1u32, 8192), (3, 4096), (4, 4096)] {
                 bytes[667..671].copy_from_slice(&file_type.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Keys computed from the values of rows are those that the engine stored.
+//! Keys computed from the values of rows equal those that the engine stored.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,8 @@ use ese::rows::{KeyRange, Row};
 
 mod clean;
 
-/// The key of as many leading columns as have keys, for one choice of the values; and whether these
-/// are all columns.
+/// The key of as many leading columns as can have keys, for one choice of the values; and whether
+/// these are all columns.
 fn key(table: &Table, index: &Index, values: &[Option<&[u8]>]) -> (Vec<u8>, bool) {
     let mut builder = table.key(index);
     for value in values {
@@ -164,7 +164,7 @@ fn a_range_is_walked_from_both_ends_and_has_exactly_its_keys() {
                         (Included(&*low), Unbounded),
                         (Unbounded, Excluded(&*high)),
                     ] {
-                        // As a bound, a key stands for all that begin with it.
+                        // As a bound, a key means all keys that begin with it.
                         let inside = |key: &[u8]| {
                             let cut = |bound: &[u8]| key[..key.len().min(bound.len())].to_vec();
                             (match range.0 {

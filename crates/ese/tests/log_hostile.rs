@@ -1,4 +1,4 @@
-//! Whatever bytes a log holds: an answer or an error, never a panic.
+//! Any bytes in a log give a result or an error, never a panic.
 
 use ese::header::Lgpos;
 use ese::log::record::Record;

@@ -1,4 +1,4 @@
-//! Every record of every log, compared with the real engine's own listing where a fixture has one.
+//! Every record of every log, compared with the real engine's own listing if the fixture has one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ese::log::record::Record;
 use ese::log::{ListedRecord, LogKind, LogReader, OpenLog};
 
-/// The engine's listing of one log file: name, and one entry a record (its lines joined).
+/// The engine's listing of one log file: name, and one entry per record (its lines joined).
 fn listed(text: &str) -> Vec<(String, Vec<String>)> {
     let mut logs: Vec<(String, Vec<String>)> = Vec::new();
     for line in text.lines() {
@@ -26,14 +26,14 @@ fn listed(text: &str) -> Vec<(String, Vec<String>)> {
     logs
 }
 
-/// The lines that follow an Init record.
+/// Whether the line is one of those after an Init record.
 fn is_setting(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with("Env SystemPath:C") || line.starts_with("Env OpenLogPath:C")
 }
 
-/// Single spaces between words; how many bytes a difference spends on its lengths (1B, 2B) and the
-/// word for a signature without a computer's name are left out.
+/// Normalises a line: single spaces between words, without the size of a difference's lengths (1B,
+/// 2B) and the word for a signature without a computer's name.
 fn normal(line: &str) -> String {
     let words = line
         .split_whitespace()
@@ -42,8 +42,8 @@ fn normal(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The listing of a record with the first bytes of its content, which the engine shows and we do
-/// not: read from the record, they show that it was taken apart as the engine does.
+/// The listing of a record with the first bytes of its content, which the engine shows and ours
+/// does not: they prove that the record was parsed as the engine does.
 fn with_first_bytes(mut text: String, record: &Record) -> String {
     let mut contents: Vec<Vec<u8>> = vec![match record {
         Record::PrepareCommit(prepare) => prepare.data.to_vec(),

@@ -1,4 +1,4 @@
-//! Which logs a database needs, and which of them lie beside it.
+//! The logs that a database needs, and those in its folder.
 
 use ese::header::{Checkpoint, DatabaseHeaders};
 use ese::log_set::{LogSet, RequiredLogs};
@@ -51,7 +51,7 @@ fn every_database_has_the_logs_that_it_needs() {
                 .is_empty()
         );
 
-        // Take the last one away, then the first.
+        // Remove the last one, then the first.
         let last = logs.get(required.committed, &required.sequence).unwrap();
         fs::remove_file(&last.path).unwrap();
         let logs = LogSet::in_folder(folder.path(), "edb").unwrap();

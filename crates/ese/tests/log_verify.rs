@@ -1,12 +1,12 @@
-//! Every log of every fixture is sound, and damage to one never passes.
+//! Every log of every fixture is sound, and damage to one is always detected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ese::log::{FlippedBit, LogKind, LogStream, OpenLog, SoundLog, Tail, verify};
 
-/// The log files of an unpacked fixture, with the rules each must meet; `edbtmp.log` is a file
-/// still being prepared.
+/// The log files of an unpacked fixture, with the rules for each; without `edbtmp.log`, which is
+/// still in preparation.
 fn logs(folder: &Path) -> Vec<(PathBuf, LogKind)> {
     let mut logs: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -123,7 +123,7 @@ fn damage_amid_the_current_log_is_not_taken_for_a_torn_tail() {
         );
         damaged[bit / 8] ^= 1 << (bit % 8);
     }
-    // A lost write: a segment that is empty though later ones are not.
+    // A lost write: an empty segment before written ones.
     damaged[5 * 4096..6 * 4096].fill(0);
     let error = check(&path, LogKind::Current, &damaged)
         .unwrap_err()
@@ -154,13 +154,13 @@ fn a_torn_last_write_is_replaced_by_its_shadow_in_the_current_log_only() {
     assert_eq!(torn.end_sector, sound.end_sector);
     assert_eq!(torn.segments_checksum, sound.segments_checksum);
     assert!(check(&path, LogKind::Numbered, &bytes).is_err());
-    // Without the shadow nothing replaces it.
+    // Nothing replaces it without the shadow.
     bytes[(last as usize + 1) * 4096..][..4096].fill(0);
     assert!(check(&path, LogKind::Current, &bytes).is_err());
 }
 
-/// The spare copy of the last segment, and segments left over from the generation whose file this
-/// was.
+/// Tests the spare copy of the last segment, and segments left over from the generation whose file
+/// this was.
 #[test]
 fn a_flipped_bit_that_no_record_needs_is_told_by_the_reader_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn a_flipped_bit_that_no_record_needs_is_told_by_the_reader_too() {
             let sound = fs::read(&path).unwrap();
             let log = check(&path, kind, &sound).unwrap();
             if log.identity.previous_segments_checksum.is_none() {
-                continue; // Version 7 has no code that names a flipped bit.
+                continue; // Version 7 has no code that locates a flipped bit.
             }
             // Two segments of each log are enough: the first after the written part, and the last.
             let written = |segment: &u32| sound[*segment as usize * 4096..][..4096] != [0; 4096];

@@ -1,9 +1,9 @@
-//! Reading a large database takes little memory: no more pages are kept than a bounded number.
+//! A large database is read in little memory: the number of cached pages is bounded.
 #![cfg(target_os = "linux")]
 
 use ese::Database;
 
-/// The most memory that this process ever held, in MiB.
+/// The peak memory of this process, in MiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));

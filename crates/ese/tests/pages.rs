@@ -1,4 +1,4 @@
-//! Every page that the real engine wrote can be taken apart, whatever its size.
+//! Every page that the real engine wrote can be parsed, in every page size.
 
 use ese::page::{PageKind, PageSize, PageView};
 

@@ -1,4 +1,4 @@
-//! After recovery a database holds, line for line, what the real engine's own recovery found in it.
+//! A recovered database equals, line for line, the result of the real engine's own recovery.
 
 mod common;
 
@@ -9,15 +9,15 @@ use common::{back_to_creation, contents, databases_in, dump, options, unpacked};
 use ese::recovery::{Options, Summary, recover};
 use testkit::Fixture;
 
-/// Rows of `escrow` whose count fell to zero are deleted by a task of the engine that may or may
-/// not have run.
+/// Whether the line may be missing: rows of `escrow` whose count fell to zero are deleted by a task
+/// of the engine that may or may not have run.
 fn is_optional(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     (line.starts_with(r#"{"t":"row","table":"escrow""#) && line.contains(r#""ref":["00000000"]"#))
         || line.starts_with(r#"{"t":"rowcount","table":"escrow""#)
 }
 
-/// How many lines differ; the first few are printed.
+/// The number of different lines; prints the first few.
 fn differences(name: &str, expected: &[u8], found: &[u8]) -> usize {
     let keep = |line: &&[u8]| !line.is_empty() && !is_optional(line);
     let mut expected = expected.split(|byte| *byte == b'\n').filter(keep);
@@ -94,7 +94,7 @@ fn every_set_is_as_the_engine_recovers_it() {
             summary.elapsed
         );
         let found = dump(&summary.database);
-        // In place the same pages come about.
+        // Recovery in place gives the same pages.
         let in_place = recover(options(folder.path())).unwrap().database;
         let [copy, in_place] = [&summary.database, &in_place].map(|path| pages(path));
         assert!(copy == in_place, "{}", fixture.name);
@@ -165,7 +165,7 @@ fn column(line: &str, name: &str) -> Option<u64> {
     Some(u64::from_le_bytes(number))
 }
 
-/// Compares rows of the directory with what was written into it: number, parent, naming context,
+/// Compares rows of the directory with the objects written to it: number, parent, naming context,
 /// references, both USNs.
 fn directory_differences(name: &str, objects: &[u8], dump: &[u8]) -> usize {
     let text = |bytes| std::str::from_utf8(bytes).unwrap();
@@ -192,7 +192,7 @@ fn directory_differences(name: &str, objects: &[u8], dump: &[u8]) -> usize {
         let dnt = number("dnt").unwrap();
         let found = rows.remove(&dnt);
         count += 1;
-        // The objects file tells less of the first three rows.
+        // The objects file has fewer fields of the first three rows.
         let agrees = |found: [Option<u64>; 5]| {
             let mut pairs = expected.iter().zip(found);
             pairs.all(|(expected, found)| expected.is_none() || *expected == found)
@@ -211,7 +211,7 @@ fn directory_differences(name: &str, objects: &[u8], dump: &[u8]) -> usize {
     different + rows.len()
 }
 
-/// The lines of a header dump that do not depend on when and by whom recovery was done.
+/// The lines of a header dump that do not depend on the time and the program of the recovery.
 fn essential(text: &str) -> Vec<String> {
     const NAMES: &[&str] = &[
         "cbDbPage",
@@ -240,7 +240,7 @@ fn essential(text: &str) -> Vec<String> {
         .filter_map(|line| {
             let (name, value) = line.split_once(':')?;
             let name = name.trim();
-            // Beside a position stands the time at which that recovery passed it.
+            // The position is followed by the time at which that recovery reached it.
             let value = match name {
                 "Last Attach" => value.split(')').next()?,
                 _ => value,
@@ -307,7 +307,7 @@ fn failed_to_recover(fixture: &Fixture, folder: &Path, what: &str) -> bool {
 }
 
 /// The strictest test of redo: the database file is emptied, so that every change since its
-/// creation is made again, and any that does not fit the one before is noticed.
+/// creation is redone, and any that does not fit the one before is detected.
 #[test]
 fn a_database_is_rebuilt_from_its_first_log_on() {
     let mut failed = Vec::new();
@@ -327,8 +327,8 @@ fn a_database_is_rebuilt_from_its_first_log_on() {
     assert!(compared > 0);
 }
 
-/// Where the creation itself was interrupted the engine throws the file away and creates the
-/// database anew.
+/// If the creation itself was interrupted, the engine deletes the file and creates the database
+/// again.
 #[test]
 fn a_database_that_was_just_created_is_created_anew() {
     const JUST_CREATED: u32 = 1;
@@ -343,7 +343,7 @@ fn a_database_that_was_just_created_is_created_anew() {
         header.last_attach = ese::header::Lgpos::MIN;
         header.min_required = 0.into();
         let page = header.to_page();
-        // Pages that were written without anyone's knowledge count for nothing.
+        // Unrecorded content of the file must not matter.
         let stale = std::fs::read(&database).unwrap();
         let file = [
             &page[..],
@@ -354,7 +354,7 @@ fn a_database_that_was_just_created_is_created_anew() {
         std::fs::write(&database, &file).unwrap();
         assert!(!failed_to_recover(&fixture, folder.path(), "just created"));
 
-        // Without the logs there is nothing to be had.
+        // Recovery fails without the logs.
         let set = ese::log_set::LogSet::in_folder(folder.path(), "edb").unwrap();
         std::fs::remove_file(&set.get(1, &header.log_signature).unwrap().path).unwrap();
         let out = tempfile::tempdir().unwrap();
@@ -365,9 +365,9 @@ fn a_database_that_was_just_created_is_created_anew() {
     assert!(compared > 0);
 }
 
-/// The engine writes pages back in any order. Here an arbitrary part of them was never written
-/// since the database was created, while the others are as they were when the engine died: then
-/// splits, merges and moves find one of their pages done and the other not.
+/// The engine writes pages in any order. Here an arbitrary part of them was never written since the
+/// database was created, while the others are in their state of the crash: splits, merges and moves
+/// find one of their pages done and the other not.
 #[test]
 fn pages_may_have_been_written_in_any_order() {
     let mut failed = Vec::new();
@@ -380,7 +380,8 @@ fn pages_may_have_been_written_in_any_order() {
         random
     };
     for fixture in testkit::every() {
-        // What a clean shutdown or a backup left may be newer or older than the logs' own end.
+        // The state after a clean shutdown or a backup may be newer or older than the logs' own
+        // end.
         let folder = unpacked(&fixture);
         let headers = ese::header::DatabaseHeaders::read;
         let dirty = (contents(folder.path()).into_keys())

@@ -1,9 +1,8 @@
-//! A recovered database meets what the engine demands of a file that it attaches: a clean one,
-//! without logs.
+//! A recovered database meets the engine's requirements for a file to attach: clean, without logs.
 //!
-//! What it demands is told by its source: `ErrDBReadHeaderCheckConsistency`,
-//! `DBISetHeaderAfterAttach` and `ErrDBSetLastPage` (`db.cxx`), `ErrLGSoftStart` (`logredo.cxx`),
-//! `ErrValidateFmHdr_` (`flushmap.cxx`).
+//! The requirements are in its source: `ErrDBReadHeaderCheckConsistency`, `DBISetHeaderAfterAttach`
+//! and `ErrDBSetLastPage` (`db.cxx`), `ErrLGSoftStart` (`logredo.cxx`), `ErrValidateFmHdr_`
+//! (`flushmap.cxx`).
 
 mod common;
 
@@ -30,7 +29,7 @@ fn every_recovered_database_can_be_attached() {
         let headers = DatabaseHeaders::read(&summary.database).unwrap();
         let header = &headers.header;
         assert_eq!(headers.copies, HeaderCopies::Identical, "{name}");
-        // Anything else is JET_errDatabaseInconsistent, with the mark of a backup
+        // Any other state is JET_errDatabaseInconsistent, and with the mark of a backup
         // JET_errSoftRecoveryOnBackupDatabase.
         assert_eq!(header.state(), DatabaseState::CleanShutdown, "{name}");
         assert_eq!(header.current_full_backup.low, 0, "{name}");
@@ -58,7 +57,7 @@ fn every_recovered_database_can_be_attached() {
             resized == Lgpos::MIN || resized == header.last_consistent,
             "{name}: {resized}"
         );
-        // New pages and objects get numbers that nothing has yet.
+        // New pages and objects get unused numbers.
         let database = Database::open(&summary.database).unwrap();
         let file = std::fs::read(&summary.database).unwrap();
         let size = database.page_size();
@@ -83,7 +82,7 @@ fn every_recovered_database_can_be_attached() {
             "{name}"
         );
         // A flush map is used only if one of two signatures matches and is set; these are not, so
-        // it is made anew.
+        // the engine makes a new one.
         assert_eq!(
             header.header_flush_signature,
             Signature::default(),
@@ -147,7 +146,7 @@ fn replayed_logs_and_checkpoint_are_set_aside() {
             assert_eq!(contents(&aside)[&moved], content, "nothing is lost");
         }
     }
-    // Clean and without logs: there is nothing left to do.
+    // The database is clean and has no logs: there is nothing to do.
     let again = recover(Options::new(folder.path()).archive_logs(true)).unwrap();
     assert!(again.was_clean && again.logs_archived.is_none());
 }
@@ -263,7 +262,7 @@ fn logs_that_the_engine_ended_with_a_shutdown_stay() {
             "{name}"
         );
         assert_eq!(names(folder.path()), logs, "{name}");
-        // The engine finds the file where its own shutdown left it.
+        // The file is in the state of the engine's own shutdown.
         let header = DatabaseHeaders::read(&database).unwrap().header;
         assert_eq!(
             header.last_consistent, expected.header.last_consistent,
@@ -277,7 +276,7 @@ fn logs_that_the_engine_ended_with_a_shutdown_stay() {
 fn logs_in_the_way_of_a_clean_database_are_set_aside() {
     let fixture = testkit::find("sample-forest/dirty").unwrap();
     let folder = fixture.unpack();
-    // As after the restore of a backup that was taken when the logs had been replayed.
+    // As after the restore of a backup that was taken after the replay of the logs.
     let summary = recover(Options::new(folder.path())).unwrap();
     assert!(summary.logs_archived.is_none());
     let before = contents(folder.path());
@@ -292,7 +291,7 @@ fn logs_in_the_way_of_a_clean_database_are_set_aside() {
 
 #[test]
 fn logs_beyond_the_place_to_stop_are_set_aside() {
-    // The engine would replay them after all.
+    // The engine would replay them.
     let clean = testkit::find("sample-forest/clean").unwrap().unpack();
     let dirty = testkit::find("sample-forest/dirty").unwrap().unpack();
     copy(dirty.path(), clean.path(), is_of_logs);
@@ -331,7 +330,7 @@ fn an_old_clean_copy_beside_newer_logs_is_refused() {
     let clean = testkit::find("sample-forest/clean").unwrap().unpack();
     let dirty = testkit::find("sample-forest/dirty").unwrap().unpack();
     copy(dirty.path(), clean.path(), is_of_logs);
-    // It was attached again in the log that is missing.
+    // It was attached again in the missing log.
     std::fs::remove_file(clean.path().join("edb00005.log")).unwrap();
     let before = contents(clean.path());
     let out = tempfile::tempdir().unwrap();

@@ -1,5 +1,4 @@
-//! A last log that was cut off anywhere: recovery refuses, or ends in a state that follows from the
-//! logs.
+//! A last log cut off at any place: recovery fails, or ends in a state that follows from the logs.
 
 mod attempt;
 mod common;

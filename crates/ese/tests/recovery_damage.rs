@@ -1,5 +1,5 @@
-//! Logs that are missing, foreign, mixed up or damaged: recovery refuses and names the generation,
-//! or ends in a state that follows from the logs.
+//! Missing, foreign, mixed-up or damaged logs: recovery fails and names the generation, or ends in
+//! a state that follows from the logs.
 
 mod attempt;
 mod common;

@@ -1,4 +1,4 @@
-//! Recovery in place on a disk that is too small: nothing is left half done. Mounts a small tmpfs,
+//! Recovery in place on a disk that is too small leaves nothing half done. Mounts a small tmpfs,
 //! which needs root.
 #![cfg(target_os = "linux")]
 
@@ -42,7 +42,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_leaves_the_database_as_it_was_or_a_journal_that_completes_it() {
-    // Everything since the creation is to be replayed, so the file grows to its whole size.
+    // Everything since the creation must be replayed, so the file grows to its whole size.
     let source = testkit::find("sample-forest/dirty").unwrap().unpack();
     let (database, page) = back_to_creation(source.path(), 0).unwrap();
     std::fs::write(&database, [&page[..], &page[..]].concat()).unwrap();

@@ -1,5 +1,5 @@
-//! What no set holds: logs of version 7, logs that several databases share, generations beyond
-//! 0xFFFFF, records of unknown types. The records are those of a real set, laid out anew.
+//! Formats that no set has: logs of version 7, logs of several databases, generations beyond
+//! 0xFFFFF, records of unknown types. The records are those of a real set, in a new layout.
 
 mod common;
 
@@ -33,7 +33,7 @@ fn logs_of_version_7_are_replayed() {
     as_version_7(folder.path(), 6, |entry| vec![entry.bytes.to_vec()]);
     assert!(recovered(folder.path()).unwrap() == expected());
 
-    // They have no code that corrects a flipped bit.
+    // These logs have no code that corrects a flipped bit.
     let log = folder.path().join("edb00006.log");
     let mut bytes = std::fs::read(&log).unwrap();
     bytes[HEADER + 10_000] ^= 4;
@@ -43,7 +43,8 @@ fn logs_of_version_7_are_replayed() {
     assert!(is_named, "{error}");
 }
 
-/// Records that say nothing of a database but belong to a session, which their bytes 1 and 2 name.
+/// Whether the record is about no database but belongs to a session, whose number is in its bytes 1
+/// and 2.
 fn is_of_a_session(record: &Record<'_>) -> bool {
     matches!(
         record,
@@ -67,7 +68,7 @@ fn changes_of_another_database_in_the_same_logs_are_passed_over() {
         if !is_change && !is_of_a_session(&entry.record) {
             return vec![other];
         }
-        // Sessions of its own, which make the same changes to pages of the same numbers.
+        // Other sessions that make the same changes to pages of the same numbers.
         let session = u16::from_le_bytes([other[1], other[2]]) ^ 0x100;
         other[1..3].copy_from_slice(&session.to_le_bytes());
         if is_change {
@@ -126,7 +127,7 @@ fn generations_beyond_five_digits_are_replayed() {
         seal_header(&mut bytes);
         for (number, segment) in bytes.chunks_mut(SEGMENT).enumerate().skip(1) {
             let stored = u64::from_le_bytes(segment[..8].try_into().unwrap());
-            // In its own place, or as the spare copy of the one before.
+            // At its own place, or as the spare copy of the one before.
             let places = [number as u32, number as u32 - 1];
             let is_sealed_for = |place: &u32| ecc(segment, *place, true) == stored;
             let Some(place) = places.into_iter().find(is_sealed_for) else {

@@ -1,5 +1,5 @@
-//! A recovery in place can be killed at any moment: the next one brings the same result, and no
-//! file that it left behind claims to be clean.
+//! A recovery in place can be killed at any moment: the next one gives the same result, and no file
+//! left behind is marked clean.
 
 mod common;
 
@@ -11,7 +11,7 @@ use common::{contents, database_in, dump, unpacked};
 use ese::header::DatabaseHeaders;
 use ese::recovery::{Options, recover};
 
-/// Names the folder that the child process is to recover.
+/// The folder for the child process to recover.
 const FOLDER: &str = "ESE_TEST_RECOVER_IN_PLACE";
 
 /// Little memory, so that pages move to the side file and back.
@@ -19,7 +19,7 @@ fn options(folder: &Path) -> Options {
     Options::new(folder).cache_bytes(1 << 20).archive_logs(true)
 }
 
-/// Not a test by itself: what the process does that is killed.
+/// Not a test by itself: the work of the process to kill.
 #[test]
 fn child_that_is_killed() {
     if let Some(folder) = std::env::var_os(FOLDER) {

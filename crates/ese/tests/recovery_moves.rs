@@ -1,9 +1,8 @@
-//! Redo of moves, which no set holds: of a page, and of a table's root with its space trees.
+//! Redo of moves, which no set has: of a page, and of a table's root with its space trees.
 //!
-//! The records are made here, as `logapi.hxx` lays them out, and stand after the last one of a real
-//! set's logs. What they must lead to is what the engine's source does with them:
-//! `BTPerformPageMove` (`bt.cxx`), `NDEmptyPage` (`node.hxx`) and `SHKPerformRootMove`
-//! (`dbshrink.cxx`).
+//! The records are made here, in the layout of `logapi.hxx`, and follow the last one of a real
+//! set's logs. The expected result is that of the engine's source: `BTPerformPageMove` (`bt.cxx`),
+//! `NDEmptyPage` (`node.hxx`) and `SHKPerformRootMove` (`dbshrink.cxx`).
 
 mod common;
 mod scene;
@@ -23,7 +22,8 @@ const SET_EXTERNAL_HEADER: u8 = 38;
 const PAGE_MOVE: u8 = 65;
 const ROOT_PAGE_MOVE: u8 = 96;
 
-/// A leaf amid a tree, its siblings, its parent and its place there; the undo changes none of them.
+/// A leaf within a tree, its siblings, its parent and its place there; the undo changes none of
+/// them.
 fn leaf_to_move(scene: &Scene) -> Option<(Pgno, Pgno, Pgno, Pgno, usize)> {
     let file = &scene.recovered;
     let used = scene.used();
@@ -81,7 +81,7 @@ fn a_moved_page_is_found_at_its_new_place_whatever_was_written_before_the_crash(
 
     let (moved, dumped) = scene.recover().unwrap();
     assert!(dumped == scene.expected, "every row is still found");
-    // The content is that of the source; nobody reads what lies between lines and tags.
+    // The content is that of the source; the bytes between lines and tags are not read.
     let (old, new) = (before.view(source), moved.view(target));
     assert_eq!(new.header().dbtime, dbtime);
     assert_eq!(new.header().objid, old.header().objid);
@@ -99,8 +99,8 @@ fn a_moved_page_is_found_at_its_new_place_whatever_was_written_before_the_crash(
         assert_eq!(moved.view(page).header().dbtime, dbtime);
     }
 
-    // Some of the five pages reached the disk before the crash: without the source's old content,
-    // the record has it.
+    // Some of the five pages reached the disk before the crash: if the source's old content is
+    // lost, the record has it.
     let crashed = File::read(&database_in(scene.folder.path()));
     for written in 0..1_u32 << pages.len() {
         for (at, page) in pages.iter().enumerate() {
@@ -130,17 +130,15 @@ fn a_moved_page_is_found_at_its_new_place_whatever_was_written_before_the_crash(
 struct Table {
     /// Its root, and those of its owned and its available extents.
     roots: [Pgno; 3],
-    /// Where they go: the last two are neighbours.
+    /// The destinations: the last two are neighbours.
     targets: [Pgno; 3],
-    /// Roots of its indices and long values, which know the table's root as their parent.
+    /// Roots of its indices and long values, whose parent is the table's root.
     children: Vec<Pgno>,
-    /// Rows of the catalog and its copy that name the root, of which two share a page: page, line,
-    /// data.
+    /// Rows of the catalog and its copy with the root, of which two share a page: page, line, data.
     rows: Vec<(Pgno, usize, Vec<u8>)>,
 }
 
-/// The first table with an index of its own, of which the undo leaves all alone that its move
-/// changes.
+/// The first table with its own index such that the undo changes no page of its move.
 fn table_to_move(scene: &Scene) -> Option<Table> {
     let file = &scene.recovered;
     let database = Database::over(file.bytes.clone(), "recovered").unwrap();

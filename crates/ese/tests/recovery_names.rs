@@ -1,4 +1,4 @@
-//! Files may be named as any product and any copy names them; what counts is what they hold.
+//! Files may have the names of any product or copy; only their content counts.
 
 mod common;
 
@@ -9,7 +9,7 @@ use ese::log_set::LogName;
 use ese::recovery::{Error, Options, recover};
 use tempfile::TempDir;
 
-/// Whatever ships in both digits' lengths: five (domain controllers) and eight.
+/// Sets with both lengths of generation numbers: five digits (domain controllers) and eight.
 const SETS: [&str; 3] = [
     "sample-forest/dirty",
     "ese/ad2016-ntds",
@@ -58,7 +58,7 @@ fn names_do_not_matter() {
                 let style = |name: &str| styled(name, "edb", digits, log, checkpoint);
                 let other = renamed(folder.path(), style);
                 assert!(recovered(other.path(), |options| options).unwrap() == expected);
-                // In place, all of them are set aside.
+                // In place, all of them are archived.
                 let options = Options::new(other.path()).archive_logs(true);
                 assert!(recover(options).unwrap().logs_archived.is_some());
                 let left = contents(other.path()).into_keys().filter(|path| {
@@ -73,7 +73,7 @@ fn names_do_not_matter() {
         let base = renamed(folder.path(), |name| styled(name, "V01", 8, "log", "chk"));
         let found = recovered(base.path(), |options| options.log_base_name("V01"));
         assert!(found.unwrap() == expected);
-        // Named by nothing that is known, the database is known by its header.
+        // Without a known extension, the database is found by its header.
         let unusual = renamed(folder.path(), |name| match name.rsplit_once('.') {
             Some((stem, "edb" | "dit")) => format!("{stem}.dat"),
             _ => name.into(),
@@ -147,7 +147,7 @@ fn what_else_lies_in_the_folder_does_not_matter() {
     let folder = fixture.unpack();
     let expected = recovered(folder.path(), |options| options).unwrap();
 
-    // Logs of an earlier installation, under names of their own.
+    // The logs of an earlier installation, with their own names.
     let stranger = testkit::find("ese/ad2016-ntds").unwrap().unpack();
     for path in contents(stranger.path()).into_keys() {
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -162,7 +162,7 @@ fn what_else_lies_in_the_folder_does_not_matter() {
     }
     assert!(recovered(folder.path(), |options| options).unwrap() == expected);
 
-    // Another database of its own.
+    // Another, independent database.
     let other = folder.path().join("other.edb");
     std::fs::copy(common::database_in(stranger.path()), &other).unwrap();
     let error = recovered(folder.path(), |options| options).unwrap_err();
@@ -175,7 +175,7 @@ fn what_else_lies_in_the_folder_does_not_matter() {
     assert!(recovered(folder.path(), |options| options).unwrap() == expected);
     std::fs::rename(folder.path().join("temp.edb"), &other).unwrap();
 
-    // Folders with the names of files, empty files, and files that are no database.
+    // Folders with the names of files, empty files, and files that are not databases.
     std::fs::create_dir(folder.path().join("edb0002A.log")).unwrap();
     std::fs::create_dir(folder.path().join("backup.dit")).unwrap();
     std::fs::write(folder.path().join("notes.txt"), "").unwrap();

@@ -1,5 +1,5 @@
-//! Pages that are newer than what was replayed: which are so rightly, and which tell that a part of
-//! the logs is gone.
+//! Pages newer than the replayed logs: those that are valid, and those that show that a part of the
+//! logs is missing.
 
 mod common;
 mod scene;
@@ -20,9 +20,9 @@ const DELETE: u8 = 35;
 const SET_EXTERNAL_HEADER: u8 = 38;
 const FREE_TREE: u8 = 74;
 
-/// A page split shortly before the last of several attachments in one log (a real computer's
-/// database): its pages are newer than the log's own account of the database's DBTIME, and the
-/// split is not replayed, since the file was clean after it.
+/// A page split shortly before the last of several attachments in one log (from a real computer's
+/// database): its pages are newer than the database's DBTIME in the log's header, and the split is
+/// not replayed, since the file was clean after it.
 #[test]
 fn a_split_before_the_last_attachment_explains_its_pages() {
     let Some(folder) = testkit::full_set() else {
@@ -54,7 +54,7 @@ fn a_split_before_the_last_attachment_explains_its_pages() {
         .header
         .page_size();
     let pages = size.offset_of(1) as usize;
-    // What the database does not own at the end of its file is cut off.
+    // Unowned pages at the end of the file are cut off.
     assert!(after.len() > pages && before.len() >= after.len());
     assert!(
         before[pages..after.len()] == after[pages..],
@@ -62,7 +62,7 @@ fn a_split_before_the_last_attachment_explains_its_pages() {
     );
 }
 
-/// A page like those that a tree gets and gives back at once, if what they were for fails.
+/// A page like those that a tree takes and returns at once if the operation fails.
 fn new_page(file: &scene::File, number: Pgno, dbtime: u64) -> Vec<u8> {
     const TAG_COUNT: usize = 34;
     const FREE: usize = 28;
@@ -118,7 +118,7 @@ fn a_new_page_without_content_needs_a_record_only_where_there_are_such() {
     }
 }
 
-/// The header tells of an attachment that the logs do not: their end is gone, even if no page is
+/// The header has an attachment that the logs do not: their end is missing, even if no page is
 /// newer.
 #[test]
 fn logs_that_end_before_the_attachment_are_refused() {
@@ -152,9 +152,9 @@ fn index_of_one_page(scene: &Scene) -> Option<Pgno> {
     })
 }
 
-/// The creation of an index is rolled back while another session has added to it and goes on: these
-/// additions are void, and no record says so, but the one that frees the tree. The engine forgets
-/// them then.
+/// The creation of an index is rolled back while another session has added to it and continues:
+/// these additions are void, and the only record of it is the one that frees the tree. The engine
+/// then forgets them.
 #[test]
 fn changes_to_a_tree_that_was_freed_are_not_taken_back() {
     const VERSIONED: u8 = 1;
@@ -203,7 +203,7 @@ fn unused_pages(scene: &Scene) -> Option<(Pgno, Pgno)> {
     unused.next().zip(unused.next())
 }
 
-/// Makes the headers of all logs say whether they were written with circular logging.
+/// Sets or clears circular logging in the headers of all logs.
 fn set_circular(folder: &std::path::Path, is_circular: bool) {
     let at = std::mem::offset_of!(ese::header::LogHeader, flags);
     for log in ese::log_set::LogSet::in_folder(folder, "edb").unwrap().logs {
@@ -214,8 +214,8 @@ fn set_circular(folder: &std::path::Path, is_circular: bool) {
     }
 }
 
-/// With circular logging the engine builds the index of a large table without records: it logs that
-/// the tree is created, and, when all its pages are written, a change of its root.
+/// With circular logging the engine builds the index of a large table without records: it logs the
+/// creation of the tree and, when all its pages are written, a change of its root.
 #[test]
 fn pages_of_an_index_may_change_without_a_record_while_it_is_built() {
     const OBJECT: u32 = 0x7000;

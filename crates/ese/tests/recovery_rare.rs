@@ -1,9 +1,9 @@
-//! Redo of records that no set holds: pages scrubbed, trimmed and cut off, trees that became empty.
+//! Redo of records that no set has: scrubbed, trimmed and cut-off pages, emptied trees.
 //!
-//! The records are made here, as `logapi.hxx` lays them out, and stand after the last one of a real
-//! set's logs. What they must lead to is what the engine's source does with them:
-//! `NDScrubOneUsedPage` and `NDScrubOneUnusedPage` (`node.cxx`), `NDEmptyPage` and `NDSetEmptyTree`
-//! (`node.hxx`), `ErrLGRIRedoShrinkDB` and `ErrLGRIRedoTrimDB` (`logredo.cxx`).
+//! The records are made here, in the layout of `logapi.hxx`, and follow the last one of a real
+//! set's logs. The expected result is that of the engine's source: `NDScrubOneUsedPage` and
+//! `NDScrubOneUnusedPage` (`node.cxx`), `NDEmptyPage` and `NDSetEmptyTree` (`node.hxx`),
+//! `ErrLGRIRedoShrinkDB` and `ErrLGRIRedoTrimDB` (`logredo.cxx`).
 
 mod common;
 mod scene;
@@ -94,8 +94,8 @@ fn a_scrubbed_unused_page_holds_nothing() {
     assert!(file.page(page)[end..tags].iter().all(|byte| *byte == b'U'));
 }
 
-/// A secondary index that the undo leaves alone: how its entries begin in the dump, and its pages,
-/// the root first.
+/// A secondary index that the undo does not change: the start of its entries in the dump, and its
+/// pages, the root first.
 fn index_of_two_levels(scene: &Scene) -> Option<(String, Vec<Pgno>)> {
     let file = &scene.recovered;
     let database = Database::over(file.bytes.clone(), "recovered").unwrap();
@@ -162,7 +162,7 @@ fn a_tree_that_became_empty_is_one_empty_leaf() {
     }
 }
 
-/// A node inserted into a page that is not there.
+/// The insertion of a node into a missing page.
 fn insert(scene: &mut Scene, page: Pgno) -> Vec<u8> {
     let (mut record, _) = scene.node_head(INSERT, page, 77, 0);
     for size in [4_u16, 0, 4] {
@@ -179,8 +179,8 @@ enum When {
     After,
 }
 
-/// Recovers with a change to a page without content, and a record that says that the page was given
-/// back.
+/// Recovers with a change to a page without content, and a record that returns the page to the
+/// system.
 fn with_lost_page(
     page: impl Fn(&Scene) -> Option<Pgno>,
     when: When,
@@ -226,7 +226,7 @@ fn a_page_that_a_shrink_cut_off_later_is_not_missed() {
     }
 }
 
-/// A page that nothing was ever written to.
+/// A page that was never written.
 fn blank_page(scene: &Scene) -> Option<Pgno> {
     (1..=scene.recovered.pages()).find(|page| scene.recovered.view(*page).is_blank())
 }

@@ -1,4 +1,4 @@
-//! Where replay stops: at a gap of the logs, at a generation, at a time.
+//! The end of replay: at a gap of the logs, at a generation, at a time.
 
 mod attempt;
 mod common;

@@ -1,4 +1,4 @@
-//! Where other readers of the format are known to go wrong.
+//! Known errors of other readers of the format.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ fn each_database(mut check: impl FnMut(&str, &Database)) {
 #[test]
 fn deleted_nodes_are_no_rows() {
     let mut hidden = 0;
-    // Dirty databases have them. If pages of such a database do not fit together, the rows end.
+    // Dirty databases have them. If the pages of such a database do not match, the rows end.
     each_database(|name, database| {
         for entry in database.tables().unwrap_or_default() {
             let Ok(Some(table)) = database.table(&entry.name) else {
@@ -171,7 +171,7 @@ fn every_entry_of_every_index_is_found_by_its_key_and_leads_to_its_row() {
                         assert!(row.is_some(), "{name}: {}.{}", entry.name, index.name);
                     }
                 }
-                // Backwards there are as many nodes.
+                // There are as many nodes backwards.
                 let (mut forwards, mut backwards) = (0, 0);
                 let mut cursor = database.nodes(index.tree);
                 while cursor.advance().expect("a node") {
@@ -240,12 +240,12 @@ fn dirty_databases_are_read_without_a_panic() {
             Ok(()) => println!("{name}: {} bytes", lines.0),
             Err(error) => println!("{name}: {} bytes, then {error}", lines.0),
         }
-        // The catalog was flushed before the crash, whatever recovery will make of the rest.
+        // The catalog was flushed before the crash, so it is readable without recovery.
         assert!(lines.0 > 0, "{name}");
     });
 }
 
-/// Counts what is written to it.
+/// Counts the bytes written to it.
 struct Counter(u64);
 
 impl std::io::Write for Counter {

@@ -21,7 +21,7 @@ fn databases(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Feeds the file in pieces of the given sizes, over and over.
+/// Feeds the file in pieces of the given sizes, repeatedly.
 fn feed(
     mut verifier: PageVerifier,
     mut content: &[u8],
@@ -67,7 +67,7 @@ fn no_false_alarm_in_any_database() {
             );
 
             let content = fs::read(&path).unwrap();
-            summary.flush_map = FlushMapUse::Absent; // the bytes alone come without one
+            summary.flush_map = FlushMapUse::Absent; // the stream alone has no flush map
             for pieces in [
                 &[1 << 20][..],
                 &[content.len()],

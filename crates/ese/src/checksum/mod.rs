@@ -2,7 +2,7 @@
 //!
 //! | what | checksum |
 //! | --- | --- |
-//! | headers of databases, logs, checkpoints; patch pages | [`header_checksum`]: 32-bit exclusive-or |
+//! | headers of databases, logs, checkpoints; patch pages | [`header_checksum`]: exclusive-or |
 //! | pages of old formats ([`NEW_CHECKSUM_FLAG`] not set) | the same, then the page number |
 //! | pages of 2, 4 and 8 KiB | exclusive-or and error-correcting code over the page ([`ecc`]) |
 //! | pages of 16 and 32 KiB | four of those, one for each quarter of the page |

@@ -37,7 +37,7 @@ pub(super) fn decompress(data: &[u8], out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// A length of four bits, continued in bytes where all four are set.
+/// A length of four bits, continued in bytes if all four are set.
 fn length(nibble: usize, packed: &mut &[u8]) -> Option<usize> {
     let mut length = nibble;
     if nibble == 15 {

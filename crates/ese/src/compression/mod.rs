@@ -1,7 +1,7 @@
-//! The ways in which the engine compresses long values (`compression.cxx`).
+//! The engine's compression of long values (`compression.cxx`).
 //!
-//! Compressed data begins with a byte whose upper five bits name the scheme. Nothing else marks it:
-//! whether a value is compressed follows from where it is stored.
+//! Compressed data begins with a byte whose upper five bits are the scheme. Nothing else marks it:
+//! whether a value is compressed follows from its place.
 
 mod lz4;
 mod seven_bit;
@@ -9,16 +9,16 @@ mod xpress;
 
 use std::fmt;
 
-/// How a value is compressed.
+/// A compression scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Seven bits a byte, for ASCII.
+    /// Seven bits per byte, for ASCII.
     SevenBitAscii,
-    /// Seven bits a UTF-16 unit, for ASCII in UTF-16.
+    /// Seven bits per UTF-16 unit, for ASCII in UTF-16.
     SevenBitUnicode,
     /// XPRESS, the plain LZ77 form.
     Xpress,
-    /// No compression: the value was overwritten on purpose and is gone.
+    /// No compression: the value was overwritten on purpose and is lost.
     Scrubbed,
     /// XPRESS9.
     Xpress9,
@@ -30,19 +30,19 @@ pub enum Scheme {
     Unknown(u8),
 }
 
-/// Why compressed data could not be decoded.
+/// The reason why compressed data could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Undecoded {
-    /// This reader does not know how to decode the scheme.
+    /// The scheme is not supported.
     Unsupported(Scheme),
     /// The data contradicts its scheme.
     Corrupt(Scheme),
-    /// The value was overwritten on purpose and is gone.
+    /// The value was overwritten on purpose and is lost.
     Scrubbed,
 }
 
 impl Scheme {
-    /// The scheme that the first byte of compressed data names.
+    /// The scheme in the first byte of compressed data.
     pub fn of(first_byte: u8) -> Self {
         match first_byte >> 3 {
             1 => Self::SevenBitAscii,
@@ -84,10 +84,10 @@ impl fmt::Display for Undecoded {
 
 impl std::error::Error for Undecoded {}
 
-/// Appends what the compressed `data` stands for to `out`; on failure `out` is as before.
+/// Appends the decompressed `data` to `out`; on failure `out` is unchanged.
 ///
-/// Whatever `data` claims, at most 64 KiB or eight bytes for each of its bytes are written,
-/// whichever is more.
+/// Writes at most 64 KiB or eight bytes for each byte of `data`, whichever is more, whatever `data`
+/// claims.
 pub fn decompress(data: &[u8], out: &mut Vec<u8>) -> Result<(), Undecoded> {
     let Some(first) = data.first() else {
         return Err(Undecoded::Corrupt(Scheme::Unknown(0)));
@@ -110,7 +110,7 @@ pub fn decompress(data: &[u8], out: &mut Vec<u8>) -> Result<(), Undecoded> {
     })
 }
 
-/// How many bytes the compressed `data` stands for, as far as that can be told without decoding it.
+/// The decompressed length of `data`, if it can be determined without decoding.
 pub fn decompressed_len(data: &[u8]) -> Option<usize> {
     match Scheme::of(*data.first()?) {
         Scheme::SevenBitAscii => seven_bit::symbols(data),
@@ -122,9 +122,8 @@ pub fn decompressed_len(data: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends `len` bytes that lie `distance` bytes before the end of `out`, which may overlap what is
-/// being written. `start` is where the decoded value begins; `None` where the distance reaches
-/// before it.
+/// Appends `len` bytes from `distance` bytes before the end of `out`, which may overlap the written
+/// bytes. `start` is the start of the decoded value; `None` if the distance reaches before it.
 fn copy_back(out: &mut Vec<u8>, start: usize, distance: usize, len: usize) -> Option<()> {
     let from = out
         .len()

@@ -1,14 +1,14 @@
-//! Text whose characters are all ASCII, packed into seven bits each, the lowest bits first.
+//! ASCII text, packed into seven bits per character, the lowest bits first.
 
-/// How many characters are packed: the header's lower three bits are the number of bits used in the
-/// last byte, less one.
+/// The number of packed characters: the header's lower three bits are the number of bits used in
+/// the last byte, less one.
 pub(super) fn symbols(data: &[u8]) -> Option<usize> {
     let (header, packed) = data.split_first()?;
     let bits = packed.len().checked_sub(1)? * 8 + usize::from(header & 7) + 1;
     Some(bits / 7)
 }
 
-/// One byte a character.
+/// Unpacks to one byte per character.
 pub(super) fn ascii(data: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let count = symbols(data)?;
     let packed = data.get(1..)?;
@@ -21,7 +21,7 @@ pub(super) fn ascii(data: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Two bytes a character.
+/// Unpacks to two bytes per character.
 pub(super) fn unicode(data: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let count = symbols(data)?;
     let packed = data.get(1..)?;

@@ -3,7 +3,7 @@
 use super::copy_back;
 use crate::page::u16_at;
 
-/// The lengths that a match's own three bits, its half byte and its byte reach.
+/// The limits of a match's length in its own three bits, its half byte and its byte.
 const SHORT: usize = 7;
 const HALF_BYTE: usize = 15;
 const BYTE: usize = 255;

@@ -1,4 +1,4 @@
-//! A table as CSV: a line with the names of the columns, then a line a row.
+//! A table as CSV: a line with the names of the columns, then one line per row.
 
 use std::io::Write;
 
@@ -15,10 +15,10 @@ use crate::rows::{Stored, Value};
 impl Dump<'_> {
     /// Writes the rows of one table as CSV (RFC 4180, UTF-8, lines that end with a line feed).
     ///
-    /// Numbers are decimal, binary values hexadecimal, GUIDs in their usual form, points in time as
+    /// Numbers are decimal, binary values hexadecimal, GUIDs in their usual form, times in the form
     /// `2026-11-26 14:05:59.25`; a text field is in one pair of quotation marks. NULL is an empty
-    /// field. In columns that may hold several values these are parted by `;`, and in texts `;` and
-    /// `\` inside of a value follow a `\`.
+    /// field. In columns that may hold several values these are separated by `;`, and `;` and `\`
+    /// inside texts are escaped by `\`.
     pub fn write_csv(
         &self,
         database: &Database,
@@ -57,7 +57,7 @@ impl Dump<'_> {
                 Err(error) => break Err(error.into()),
             }
         };
-        // What was read before damage was met is written too.
+        // Lines read before the damage are written too.
         line.finish()?;
         done
     }
@@ -73,8 +73,8 @@ fn write_row(
     line.begin();
     let mut field = 0;
     let row = values.row;
-    // What ends the field that was begun: a text field has one pair of quotation marks, however
-    // many values it has.
+    // The end of the current field: a text field has one pair of quotation marks, for any number of
+    // values.
     let mut end = "";
     row.visit(|value| {
         while order
@@ -134,7 +134,7 @@ fn write_row(
     Ok(())
 }
 
-/// A value that lies in memory.
+/// Writes a value in memory.
 fn whole(line: &mut Line<'_>, column: &Column, several: bool, bytes: &[u8]) {
     let Some(value) = Value::new(column, bytes.into()) else {
         line.hex(bytes);
@@ -167,15 +167,15 @@ fn whole(line: &mut Line<'_>, column: &Column, several: bool, bytes: &[u8]) {
     }
 }
 
-/// A point in time: the days since 1899-12-30, as the engine means it; or the 100 ns since 1601,
-/// which some applications keep in such columns, and whose bits are no number of days that any
-/// calendar has. Other numbers stay as they are.
+/// A time: the days since 1899-12-30, as in the engine; or the 100 ns since 1601, which some
+/// applications keep in such columns, and whose bits are not a number of days in any calendar.
+/// Other numbers stay unchanged.
 fn date_time(stored: f64) -> String {
     /// 9999-12-31.
     const LAST_DAY: f64 = 2_958_465.0;
     const SECONDS_OF_DAY: i64 = 86_400;
     const TICKS: i64 = 10_000_000;
-    /// Days are kept to a millisecond.
+    /// Days have a precision of a millisecond.
     const MILLISECONDS_OF_DAY: f64 = 86_400_000.0;
     let at = |epoch: Date, seconds: i64, nanoseconds: i64| {
         let span = SignedDuration::new(seconds, nanoseconds as i32);
@@ -184,7 +184,7 @@ fn date_time(stored: f64) -> String {
     let bits = stored.to_bits() as i64;
     let is_days = stored == 0.0 || stored.abs() >= 1.0 / MILLISECONDS_OF_DAY;
     let time = if is_days && stored.abs() <= LAST_DAY {
-        // The part of a day counts forward, also before the first.
+        // The fraction of a day counts forward, also before the first day.
         let milliseconds = (stored.fract().abs() * MILLISECONDS_OF_DAY).round() as i64;
         let seconds = stored.trunc() as i64 * SECONDS_OF_DAY + milliseconds / 1000;
         let first = jiff::civil::date(1899, 12, 30);
@@ -231,7 +231,7 @@ fn quoted(line: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
     line.raw("\"");
 }
 
-/// Text inside quotation marks; in a column of several values `;` and `\` are marked.
+/// Writes text inside quotation marks; escapes `;` and `\` in a column of several values.
 fn escape(line: &mut Line<'_>, text: &str, several: bool) {
     let mut rest = text;
     let is_special = |character| character == '"' || several && matches!(character, ';' | '\\');
@@ -244,7 +244,7 @@ fn escape(line: &mut Line<'_>, text: &str, several: bool) {
     line.raw(rest);
 }
 
-/// Text that comes in pieces, which may end in the middle of a character.
+/// Text in pieces, which may end within a character.
 struct TextPieces {
     is_utf_16: bool,
     carried: Vec<u8>,
@@ -258,7 +258,7 @@ impl TextPieces {
         }
     }
 
-    /// The text up to the last whole character.
+    /// The text up to the last complete character.
     fn next(&mut self, piece: &[u8]) -> String {
         if !self.is_utf_16 {
             return decode_1252(piece);
@@ -274,7 +274,7 @@ impl TextPieces {
         String::from_utf16_lossy(&units)
     }
 
-    /// What stands for the rest, which is no character.
+    /// The replacement for an incomplete character at the end.
     fn end(&self) -> &'static str {
         if self.carried.is_empty() {
             ""

@@ -1,4 +1,4 @@
-//! Writing lines of JSON.
+//! Writes lines of JSON.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use super::BUFFER;
 pub(super) struct Line<'o> {
     out: &'o mut dyn Write,
     buffer: Vec<u8>,
-    /// Where in the buffer the line begins that is not ended yet.
+    /// The start of the unfinished line in the buffer.
     open: Option<usize>,
 }
 
@@ -47,13 +47,13 @@ impl<'o> Line<'o> {
         Ok(())
     }
 
-    /// Whether it is time to write.
+    /// Whether the buffer is full enough to write.
     pub fn is_long(&self) -> bool {
         self.buffer.len() >= BUFFER
     }
 
-    /// Writes what was collected, also of a line that is not ended: what follows of it must then be
-    /// sure to come.
+    /// Writes the buffer, with the unfinished line if any: the rest of that line must then be
+    /// certain to follow.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.write_all(&self.buffer)?;
         self.buffer.clear();
@@ -61,24 +61,24 @@ impl<'o> Line<'o> {
         Ok(())
     }
 
-    /// How much was collected.
+    /// The length of the buffer.
     pub fn mark(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Forgets what was collected since a mark; nothing was written since.
+    /// Discards the buffer from a mark on; nothing was written since.
     pub fn rewind(&mut self, mark: usize) {
         self.buffer.truncate(mark);
     }
 
-    /// Writes the whole lines that were collected, and forgets the one that was not ended.
+    /// Writes the complete lines, and discards the unfinished one.
     pub fn finish(&mut self) -> io::Result<()> {
         self.buffer
             .truncate(self.open.take().unwrap_or(self.buffer.len()));
         self.flush()
     }
 
-    /// The name of a further field.
+    /// Writes the name of another field.
     pub fn field(&mut self, name: &str) -> &mut Self {
         self.raw(",\"").raw(name).raw("\":")
     }
@@ -116,7 +116,7 @@ impl<'o> Line<'o> {
         self.raw("]")
     }
 
-    /// A string, in pieces.
+    /// Writes a string, given in pieces.
     pub fn text(&mut self, pieces: &[&str]) -> &mut Self {
         self.raw("\"");
         for piece in pieces {

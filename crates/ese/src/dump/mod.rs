@@ -1,9 +1,9 @@
-//! The canonical dump: everything that a database holds, as JSON lines that are equal where two
-//! databases hold the same.
+//! The canonical dump: the contents of a database as JSON lines, equal for databases with equal
+//! contents.
 //!
-//! Tables by name; of each table its columns by number, its indices by name, its rows in the order
-//! of the primary index with all values in hexadecimal, their number, and on demand the entries of
-//! the secondary indices.
+//! Tables by name; for each table its columns by number, its indices by name, its rows in the order
+//! of the primary index with all values in hexadecimal, the number of rows, and on demand the
+//! entries of the secondary indices.
 //!
 //! One table can also be dumped as CSV, for people and spreadsheets.
 
@@ -21,7 +21,7 @@ use json::Line;
 use unread::RowValues;
 pub use unread::{MISSING, Notice, UNDECODED, Unread};
 
-/// What to dump.
+/// The options of a dump.
 #[derive(Clone, Copy, Default)]
 pub struct Dump<'w> {
     indexes: bool,
@@ -29,13 +29,13 @@ pub struct Dump<'w> {
     notice: Option<&'w Notice<'w>>,
 }
 
-/// Says of a column of the table with this name that its values are not to be written.
+/// Whether to withhold the values of this column of the table with this name.
 pub type Withheld<'w> = dyn Fn(&str, &Column) -> bool + 'w;
 
-/// What stands in the place of a value that is not to be written. It is no hexadecimal number.
+/// Written in place of a withheld value. It is not a hexadecimal number.
 pub const WITHHELD: &str = "(withheld)";
 
-/// Why a dump ended early.
+/// The reason why a dump ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
     /// The database could not be read.
@@ -46,8 +46,7 @@ pub enum DumpError {
     Write(#[from] io::Error),
 }
 
-/// A dump's lines are collected to this many bytes, so that the longest value is written in pieces
-/// of this size.
+/// The size of the buffer in bytes; longer values are written in pieces of this size.
 const BUFFER: usize = 256 << 10;
 
 impl<'w> Dump<'w> {
@@ -56,34 +55,34 @@ impl<'w> Dump<'w> {
         Self::default()
     }
 
-    /// Also dump the entries of the secondary indices.
+    /// Sets whether to dump the entries of the secondary indices.
     pub fn with_indexes(mut self, indexes: bool) -> Self {
         self.indexes = indexes;
         self
     }
 
-    /// Write [`WITHHELD`] in the place of every value, and of every key that contains a value, of
-    /// the columns that `withheld` names.
+    /// Writes [`WITHHELD`] in place of every value, and of every key with a value, of the columns
+    /// for which `withheld` is true.
     pub fn withholding(mut self, withheld: &'w Withheld<'w>) -> Self {
         self.withheld = Some(withheld);
         self
     }
 
-    /// Go on where a long value cannot be read: [`MISSING`] stands in its place, and `notice` is
-    /// told of it. It is also told of values that cannot be decompressed.
+    /// Continues after a long value that cannot be read: writes [`MISSING`] in its place, and calls
+    /// `notice` for it. Also calls `notice` for values that cannot be decompressed.
     pub fn noting(mut self, notice: &'w Notice<'w>) -> Self {
         self.notice = Some(notice);
         self
     }
 
-    /// Which of the table's columns are withheld, by their positions.
+    /// The table's withheld columns, by position.
     fn withheld_columns(&self, table: &Table) -> Vec<bool> {
         let is_withheld =
             |column| (self.withheld).is_some_and(|withheld| withheld(&table.name, column));
         table.columns().iter().map(is_withheld).collect()
     }
 
-    /// Writes the dump of the whole of `database` to `out`.
+    /// Writes the dump of all of `database` to `out`.
     ///
     /// ```
     /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -98,7 +97,7 @@ impl<'w> Dump<'w> {
         let mut line = Line::new(out);
         let tables = database.tables()?;
         let done = (tables.iter()).try_for_each(|entry| self.table(database, entry, &mut line));
-        // What was read before damage was met is written too.
+        // Lines read before the damage are written too.
         line.finish()?;
         done
     }
@@ -277,7 +276,7 @@ fn key_field(line: &mut Line<'_>, name: &str, pieces: &[&[u8]], withheld: bool) 
     };
 }
 
-/// The values of a row, to the end of its line.
+/// Writes the values of a row, to the end of its line.
 fn write_values(
     mut values: RowValues<'_, '_>,
     withheld: &[bool],

@@ -1,5 +1,5 @@
-//! Values that a dump cannot write as they are: long values that are gone, and values that cannot
-//! be decompressed.
+//! Values that a dump cannot write as they are: missing long values, and values that cannot be
+//! decompressed.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,10 @@ use crate::long_value::{LongValueId, ValueState};
 use crate::rows::{Row, Stored, StoredValue};
 use crate::{Error, Result, compression};
 
-/// What stands in the place of a long value that cannot be read. It is no hexadecimal number.
+/// Written in place of a long value that cannot be read. It is not a hexadecimal number.
 pub const MISSING: &str = "(missing)";
 
-/// What follows the bytes of a value that could not be decompressed, which are those that are
-/// stored.
+/// Written after the stored bytes of a value that could not be decompressed.
 pub const UNDECODED: &str = "(undecoded)";
 
 /// A value that a dump could not write as it is.
@@ -21,33 +20,33 @@ pub const UNDECODED: &str = "(undecoded)";
 pub struct Unread<'a> {
     /// The table's name.
     pub table: &'a str,
-    /// How many rows of the table stand before its row in the dump.
+    /// The number of the table's rows before its row in the dump.
     pub row: u64,
     /// The column's name.
     pub column: &'a str,
-    /// Which of the column's values it is, from 1.
+    /// The number of the value among the column's, from 1.
     pub sequence: u32,
-    /// What is wrong: the value is [`MISSING`], or [`UNDECODED`].
+    /// The reason why the value is [`MISSING`] or [`UNDECODED`].
     pub reason: String,
 }
 
-/// Is told of values that cannot be written as they are. Without it the first that is missing ends
-/// a dump.
+/// Called for values that cannot be written as they are. Without it the first missing value ends a
+/// dump.
 pub type Notice<'w> = dyn Fn(&Unread<'_>) + 'w;
 
-/// The values of one row on their way into its line.
+/// The values of one row, to be written to its line.
 ///
-/// A part of a line may only be written when the rest of it is sure to follow: so of a row that
-/// fills the buffer all long values are first read to their end.
+/// A part of a line may be written only if the rest is certain to follow: so if a row fills the
+/// buffer, all its long values are first read to their end.
 pub(super) struct RowValues<'r, 'w> {
     pub(super) row: &'r Row<'r>,
     pub(super) table: &'r str,
-    /// How many rows stand before it.
+    /// The number of rows before it.
     pub(super) number: u64,
     pub(super) notice: Option<&'w Notice<'w>>,
-    /// Long values that cannot be read, once that is known.
+    /// The long values that cannot be read, once they are known.
     unreadable: Option<HashMap<LongValueId, Error>>,
-    /// Why no more can be written.
+    /// The error that ended the writing.
     pub(super) failed: Option<DumpError>,
 }
 
@@ -80,8 +79,7 @@ impl<'r, 'w> RowValues<'r, 'w> {
         }
     }
 
-    /// Writes the pieces of a long value, each by `write`; in the place of one that cannot be read,
-    /// [`MISSING`].
+    /// Writes the pieces of a long value by `write`, or [`MISSING`] if it cannot be read.
     pub(super) fn long_value(
         &mut self,
         value: &StoredValue<'_>,
@@ -132,8 +130,7 @@ impl<'r, 'w> RowValues<'r, 'w> {
         }
     }
 
-    /// Writes what was collected of the row's line, where that is much, in the middle of the long
-    /// value `id`.
+    /// Writes the buffered part of the row's line, if long enough, within the long value `id`.
     fn flush(&mut self, id: LongValueId, line: &mut Line<'_>) -> Result<()> {
         if !line.is_long() {
             return Ok(());

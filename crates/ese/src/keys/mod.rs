@@ -1,9 +1,9 @@
-//! Keys from values: what to seek in an index.
+//! Makes keys from values, to seek in an index.
 //!
 //! A key is the normalised forms of its columns' values one after the other, so that keys are in
-//! the order of their bytes. Every type can be normalised except Unicode text, whose order is that
-//! of a version of Windows and its locales: a key can hold such a column only as NULL or as empty
-//! text. A key of the first columns alone leads to all entries that begin with it.
+//! byte order. Every type can be normalised except Unicode text, whose order depends on the version
+//! of Windows and its locales: a key can hold such a column only as NULL or as empty text. A key of
+//! the first columns alone leads to all entries that begin with it.
 //!
 //! ```
 //! # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -30,7 +30,7 @@ mod segment;
 use crate::catalog::{Column, ColumnType, Index, KeyColumn, Table};
 use crate::rows::Value;
 
-/// Why a key cannot be made.
+/// The reason why a key cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -39,7 +39,7 @@ pub enum KeyError {
     NoColumn {
         /// The index.
         index: String,
-        /// How many columns its keys have.
+        /// The number of its columns.
         columns: usize,
     },
     /// The value is not of the column's type.
@@ -49,7 +49,7 @@ pub enum KeyError {
         column: String,
         /// Its type.
         expected: ColumnType,
-        /// The type that was given.
+        /// The type of the given value.
         found: String,
     },
     /// The column is Unicode text, whose order only Windows knows.
@@ -68,7 +68,7 @@ pub enum KeyError {
     },
 }
 
-/// A key in the making: one value for each column of the index, or for the first few.
+/// A key under construction: one value for each column of the index, or for the first few.
 #[derive(Debug, Clone)]
 pub struct KeyBuilder<'t> {
     table: &'t Table,
@@ -77,16 +77,16 @@ pub struct KeyBuilder<'t> {
     progress: Progress,
 }
 
-/// How far a key is.
+/// The progress of a key.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Progress {
     columns: usize,
-    /// Nothing follows a part that was cut.
+    /// Nothing follows a cut part.
     is_cut: bool,
 }
 
 impl Progress {
-    /// Appends to `key`, a key of `index`, the part of its next column, which is `column`.
+    /// Appends the part of the next column, `column`, to `key`, a key of `index`.
     #[inline]
     pub fn push(
         &mut self,
@@ -101,7 +101,7 @@ impl Progress {
         let cut = if room == 0 {
             true
         } else if self.is_cut {
-            // Where a part was cut, nothing follows, even if it left room.
+            // Nothing follows a cut part, even if it left room.
             false
         } else {
             segment::append(key, column, index, value, room, self.columns == 0)?
@@ -159,7 +159,7 @@ impl<'t> KeyBuilder<'t> {
         self.push_stored(bytes.as_deref())
     }
 
-    /// Appends for the next column the value that a row stores as `bytes`, or else NULL.
+    /// Appends the stored `bytes` of a row's value, or NULL, for the next column.
     pub fn push_stored(&mut self, bytes: Option<&[u8]>) -> Result<(), KeyError> {
         let (part, column) = self.next_column()?;
         let Self {
@@ -186,7 +186,7 @@ impl<'t> KeyBuilder<'t> {
         self.progress.is_cut
     }
 
-    /// Makes room for the next key of the same index.
+    /// Clears the key, for the next key of the same index.
     pub fn clear(&mut self) {
         self.key.clear();
         self.progress = Progress::default();

@@ -3,28 +3,26 @@
 use super::KeyError;
 use crate::catalog::{Column, ColumnType, Index, IndexFlags};
 
-/// What a part begins with.
+/// The first bytes of a part.
 const NULL: u8 = 0x00;
 const EMPTY: u8 = 0x40;
 const DATA: u8 = 0x7f;
 const NULL_HIGH: u8 = 0xc0;
 
-/// Binary data is cut into chunks, each of which is followed by a byte that says how much of it is
-/// data.
+/// Binary data is divided into chunks, each followed by a byte with the length of its data.
 const CHUNK: usize = 8;
 
-/// The limit of keys of the oldest form, for which the engine looks at no more of a value than
-/// that.
+/// The limit of keys of the oldest form; the engine uses no more of a value than that.
 const OLD_KEY_MOST: usize = 255;
 
-/// How long a part may be.
+/// The limits of a part's length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// What is left of the whole key's limit.
+    /// The rest of the whole key's limit.
     room: usize,
     /// The limit of a part; parts cut by it do not count as cut.
     segment: Option<usize>,
-    /// How much of a value counts.
+    /// The number of bytes of a value that count.
     value: usize,
 }
 
@@ -46,15 +44,16 @@ impl Limits {
         }
     }
 
-    /// How many bytes a part of `wanted` bytes may have, and whether the key's limit cuts it.
+    /// Returns the length to which a part of `wanted` bytes is cut, and whether the key's limit
+    /// cuts it.
     fn fit(&self, wanted: usize) -> (usize, bool) {
         let fits = wanted.min(self.segment.unwrap_or(wanted));
         (fits.min(self.room), fits > self.room)
     }
 }
 
-/// Appends the part that `value` makes in a key of `index` in which `room` bytes are left. Returns
-/// whether that limit cut it.
+/// Appends the part of `value` to a key of `index` with `room` bytes left. Returns whether that
+/// limit cut it.
 #[inline]
 pub(super) fn append(
     key: &mut Vec<u8>,
@@ -108,7 +107,7 @@ pub(super) fn append(
     })
 }
 
-/// The part that a value of a type of fixed length makes; what follows that length has no meaning.
+/// The part of a value of a type of fixed length; bytes after that length have no meaning.
 #[inline]
 fn fixed(kind: ColumnType, flags: IndexFlags, value: &[u8]) -> [u8; 17] {
     const SIGN: u64 = 1 << 63;
@@ -152,7 +151,7 @@ fn fixed(kind: ColumnType, flags: IndexFlags, value: &[u8]) -> [u8; 17] {
     part
 }
 
-/// Text of a code page: up to its first NUL, in upper case as far as it is ASCII, and a NUL.
+/// Appends text of a code page: up to its first NUL, with ASCII letters in upper case, and a NUL.
 fn append_text(key: &mut Vec<u8>, value: &[u8], limits: Limits) -> bool {
     let most = limits.room.min(limits.segment.unwrap_or(usize::MAX)) - 1;
     key.push(DATA);
@@ -166,12 +165,12 @@ fn append_text(key: &mut Vec<u8>, value: &[u8], limits: Limits) -> bool {
         return false;
     }
     key.extend(text[..most_text].iter().map(u8::to_ascii_uppercase));
-    // The last byte that fits is always made upper case, be it a letter or not.
+    // The engine always converts the last byte that fits to upper case, letter or not.
     key.push(text[most_text].wrapping_sub(b'a' - b'A'));
     limits.segment.is_none_or(|segment| most < segment - 1)
 }
 
-/// Binary data in chunks.
+/// Appends binary data in chunks.
 fn append_binary(key: &mut Vec<u8>, value: &[u8], limits: Limits) -> bool {
     let chunks = value.len().div_ceil(CHUNK);
     let (len, cut) = limits.fit(chunks * (CHUNK + 1) + 1);
@@ -182,7 +181,7 @@ fn append_binary(key: &mut Vec<u8>, value: &[u8], limits: Limits) -> bool {
         left -= 1;
         key.extend_from_slice(chunk);
         key.resize(key.len() + CHUNK - chunk.len(), 0);
-        // What a cut leaves does not reach the last chunk's count.
+        // The rest of a cut part does not reach the last chunk's count.
         key.push(if left == 0 { chunk.len() } else { CHUNK + 1 } as u8);
         if key.len() >= end {
             break;
@@ -262,8 +261,7 @@ mod tests {
             for id in [FIXED, TAGGED] {
                 let whole = |value: &[u8]| part(ColumnType::LongBinary, id, value, (255, 255)).0;
                 prop_assert_eq!(whole(&a).cmp(&whole(&b)), a.cmp(&b));
-                // A limit cuts keys, and where it does, says so; a limit of the part alone is no
-                // cut.
+                // A limit that cuts a key reports it; a limit of the part alone is not a cut.
                 let (cut, was_cut) = part(ColumnType::LongBinary, id, &a, (most, most));
                 prop_assert_eq!(was_cut, whole(&a).len() > usize::from(most));
                 prop_assert_eq!(cut.len(), whole(&a).len().min(usize::from(most)));

@@ -1,4 +1,4 @@
-//! Reading long values, one chunk at a time.
+//! Reads long values, one chunk at a time.
 
 use super::{LongValueId, LongValueKey, LongValueRoot, ValueState};
 use crate::compression;
@@ -7,7 +7,7 @@ use crate::page_file::PageFile;
 use crate::tree::{TreeCursor, TreeId};
 use crate::{Error, Result};
 
-/// Reads the long values of a table. Values are often read in the order of their ids, which costs
+/// A reader of a table's long values. Values are often read in the order of their ids, which needs
 /// no search.
 pub struct LongValues<'db> {
     cursor: TreeCursor<'db>,
@@ -16,7 +16,7 @@ pub struct LongValues<'db> {
 }
 
 impl<'db> LongValues<'db> {
-    /// A reader of the values in `tree`, whose chunks stand for `chunk_len` bytes each.
+    /// A reader of the values in `tree`, with chunks of `chunk_len` bytes each.
     pub fn new(pages: &'db PageFile, tree: TreeId, chunk_len: u32) -> Self {
         Self {
             cursor: TreeCursor::new(pages, tree),
@@ -33,7 +33,7 @@ impl<'db> LongValues<'db> {
         })
     }
 
-    /// Calls `sink` with the value `id`, piece by piece, so that the longest value needs no more
+    /// Calls `sink` with the pieces of the value `id`, so that the longest value needs no more
     /// memory than a chunk.
     pub fn visit(
         &mut self,
@@ -91,7 +91,7 @@ impl<'db> LongValues<'db> {
         Ok(state)
     }
 
-    /// The root of the value `id`; the cursor then stands on it.
+    /// Finds the root of the value `id`, and moves the cursor to it.
     pub fn find(&mut self, id: LongValueId) -> Result<LongValueRoot> {
         // The next value often follows the last one.
         let next = self.cursor.node()?.is_some() && self.cursor.advance()?;
@@ -109,8 +109,8 @@ impl<'db> LongValues<'db> {
         }
     }
 
-    /// The root of `id` where the cursor stands on it: the inner value is `None` where the node's
-    /// data is no root.
+    /// The root of `id` if the cursor is at it: the inner value is `None` if the node's data is not
+    /// a root.
     fn root_at_cursor(&self, id: LongValueId) -> Result<Option<Option<LongValueRoot>>> {
         let Some(node) = self.cursor.node()? else {
             return Ok(None);

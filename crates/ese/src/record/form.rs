@@ -1,9 +1,9 @@
-//! How values of tagged columns are stored.
+//! The forms of values of tagged columns.
 
-/// How a value of a tagged column is stored.
+/// The form of a stored value of a tagged column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueForm {
-    /// As it is.
+    /// Plain.
     Plain,
     /// Compressed: see [`crate::compression`].
     Compressed,

@@ -1,8 +1,8 @@
-//! Records: how the values of a row lie in the data of a node (`rec.hxx`, `tagfld.hxx`).
+//! Records: the layout of a row's values in the data of a node (`rec.hxx`, `tagfld.hxx`).
 //!
-//! A record is a header, the fixed columns at offsets that the catalog knows, a bit for each of
-//! them that says NULL, the variable columns with an array of their ends, and the tagged columns,
-//! which name themselves.
+//! A record is a header, the fixed columns at the catalog's offsets, a NULL bit for each of them,
+//! the variable columns with an array of their ends, and the tagged columns, which carry their
+//! numbers.
 
 mod form;
 mod tagged;
@@ -29,18 +29,18 @@ pub struct Record<'a> {
     new_format: bool,
     last_fixed: Fid,
     last_variable: Fid,
-    /// Where the bits of NULL fixed columns, the ends of the variable columns, their data, and the
-    /// tagged columns begin.
+    /// The starts of the NULL bits of fixed columns, of the ends of the variable columns, of their
+    /// data, and of the tagged columns.
     nulls: usize,
     ends: usize,
     variable: usize,
     tagged: usize,
 }
 
-/// What a record says about a column.
+/// The content of a record for a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot<'a> {
-    /// Nothing: the column was added after the record was written, so its default stands.
+    /// No content: the column was added after the record was written, so its default applies.
     Missing,
     /// NULL.
     Null,
@@ -48,14 +48,14 @@ pub enum Slot<'a> {
     Value(&'a [u8]),
 }
 
-/// Why bytes are no record: what is wrong, and of which column.
+/// The reason why bytes are not a record, and the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed {
-    /// The part of the record that contradicts the format.
+    /// The invalid part of the record.
     pub what: &'static str,
-    /// What the format demands there.
+    /// The content that the format requires.
     pub expected: &'static str,
-    /// The column, where it is one column's part.
+    /// The column, if the part is that of one column.
     pub column: Option<Fid>,
 }
 
@@ -89,7 +89,7 @@ impl std::fmt::Display for Malformed {
 impl<'a> Record<'a> {
     const HEADER_LEN: usize = 4;
 
-    /// Takes `data`, the data of a node of a table's primary tree, as a record.
+    /// Reads `data`, the data of a node of a table's primary tree, as a record.
     ///
     /// `size` is the database's page size, `new_format` the page's flag for records with an array
     /// of tagged columns.
@@ -153,22 +153,22 @@ impl<'a> Record<'a> {
         self.data
     }
 
-    /// The highest fixed column that the record has a place for; 0 where there is none.
+    /// The highest fixed column in the record; 0 if there is none.
     pub fn last_fixed(&self) -> Fid {
         self.last_fixed
     }
 
-    /// The highest variable column that the record has a place for; 127 where there is none.
+    /// The highest variable column in the record; 127 if there is none.
     pub fn last_variable(&self) -> Fid {
         self.last_variable
     }
 
-    /// Where the fixed columns' data ends, in bytes from the record's start.
+    /// The end of the fixed columns' data, in bytes from the record's start.
     pub fn fixed_end(&self) -> usize {
         self.nulls
     }
 
-    /// The fixed column `fid`, which lies at `offset` from the record's start and has `len` bytes.
+    /// The fixed column `fid`, of `len` bytes at `offset` from the record's start.
     pub fn fixed(&self, fid: Fid, offset: usize, len: usize) -> Result<Slot<'a>, Malformed> {
         if fid > self.last_fixed || fid == 0 {
             return Ok(Slot::Missing);

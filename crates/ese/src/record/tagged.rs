@@ -5,7 +5,7 @@ use super::tagged_old::{self, OldEntry};
 use super::{FIRST_TAGGED, Fid, Malformed, ValueForm};
 use crate::page::u16_at;
 
-/// The tagged columns of a record, which know their number and can be iterated from any place.
+/// The tagged columns of a record, found by number or iterated from any place.
 #[derive(Debug, Clone, Copy)]
 pub struct TaggedFields<'a> {
     data: &'a [u8],
@@ -27,16 +27,16 @@ pub struct TaggedField<'a> {
     pub fid: Fid,
     /// Whether it is a column of the table's template.
     pub derived: bool,
-    /// What the record holds.
+    /// The content.
     pub content: Tagged<'a>,
 }
 
-/// What a record holds for a tagged column.
+/// The content of a record for a tagged column.
 #[derive(Debug, Clone, Copy)]
 pub enum Tagged<'a> {
-    /// NULL, which is stored only where the column has a default.
+    /// NULL, stored only if the column has a default.
     Null,
-    /// One value or more.
+    /// One or more values.
     Values(TaggedValues<'a>),
 }
 
@@ -52,7 +52,7 @@ pub struct TaggedValues<'a> {
 enum Layout {
     /// One value, or none left.
     Single(Option<ValueForm>),
-    /// Two values of a column that is no long value: the length of the first, then both.
+    /// Two values of a column that is not a long value: the length of the first, then both.
     Two { next: u8 },
     /// Any number: an array of offsets, then the values. Only the first can be compressed.
     Many {
@@ -127,7 +127,7 @@ impl<'a> TaggedFields<'a> {
         }
     }
 
-    /// The column `fid`; `None` where the record does not hold it.
+    /// The column `fid`; `None` if the record does not hold it.
     pub fn find(&self, fid: Fid, derived: bool) -> Result<Option<TaggedField<'a>>, Malformed> {
         if let Form::Array { count, large_page } = self.form {
             // Entries are sorted: columns of a template first, then by number.
@@ -154,12 +154,12 @@ impl<'a> TaggedFields<'a> {
         Ok(None)
     }
 
-    /// Whether the columns stand in ascending order, those of a template first, none above the
-    /// number `last`.
+    /// Whether the columns are in ascending order, those of a template first, none above the number
+    /// `last`.
     pub(crate) fn are_in_order(&self, last: Fid) -> Result<bool, Malformed> {
         let mut before = 0;
         let mut rises = |fid: Fid, derived: bool| {
-            // One more than the place of the column in the order.
+            // One more than the column's place in the order.
             let place = (u32::from(!derived) << 16 | u32::from(fid)) + 1;
             fid <= last && std::mem::replace(&mut before, place) < place
         };

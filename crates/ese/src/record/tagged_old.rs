@@ -1,6 +1,5 @@
-//! Tagged columns as format revision 0x620,2 wrote them (`TAGFLD_OLD` in `tagfld.hxx`): one value
-//! after the other, each with its column and length; several values of one column stand side by
-//! side.
+//! Tagged columns in the form of format revision 0x620,2 (`TAGFLD_OLD` in `tagfld.hxx`): one value
+//! after the other, each with its column and length; the values of one column are adjacent.
 
 use super::{FIRST_TAGGED, Fid, Malformed, ValueForm};
 use crate::page::u16_at;
@@ -19,11 +18,11 @@ const DERIVED: u16 = 0x2000;
 const NULL: u16 = 0x4000;
 const LONG_VALUE: u16 = 0x8000;
 
-/// In the first byte of a long value: what follows is its id.
+/// In the first byte of a long value: the id of a separated value follows.
 const SEPARATED: u8 = 1;
 
 impl<'a> OldEntry<'a> {
-    /// Reads the value at the start of `bytes`, and says how many bytes it takes.
+    /// Reads the value at the start of `bytes`, and returns its length with it.
     pub fn read(bytes: &'a [u8]) -> Result<(Self, usize), Malformed> {
         let bad = Malformed::new("tagged column", "a value inside the record");
         let fid = u16_at(bytes, 0).ok_or(bad)?;
@@ -55,7 +54,7 @@ impl<'a> OldEntry<'a> {
     }
 }
 
-/// The first value at the start of `bytes`, and how many bytes all values of its column take.
+/// Returns the first value at the start of `bytes`, and the length of all values of its column.
 pub(super) fn group(bytes: &[u8]) -> Result<(OldEntry<'_>, usize), Malformed> {
     let (first, mut len) = OldEntry::read(bytes)?;
     while let Some(rest) = bytes.get(len..).filter(|rest| !rest.is_empty()) {

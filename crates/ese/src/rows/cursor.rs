@@ -1,4 +1,4 @@
-//! Moving through the rows of a table.
+//! A cursor over the rows of a table.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::page::Fault;
 use crate::record::Record;
 use crate::tree::TreeCursor;
 
-/// The rows of a table in the order of its primary index, or where it has none, of their insertion.
+/// The rows of a table in the order of its primary index, or of their insertion if it has none.
 pub struct Rows<'db> {
     cursor: TreeCursor<'db>,
     table: Arc<Table>,
@@ -36,13 +36,13 @@ impl Database {
 }
 
 impl<'db> Rows<'db> {
-    /// Also meet rows that the engine deleted but did not clean up yet.
+    /// Includes rows that the engine deleted but has not cleaned up yet.
     pub fn include_deleted(mut self) -> Self {
         self.include_deleted = true;
         self
     }
 
-    /// Meet only the rows whose keys are inside `range`.
+    /// Limits the cursor to the rows whose keys are in `range`.
     pub fn within(mut self, range: KeyRange) -> Self {
         self.range = range;
         self.cursor.reset();
@@ -65,7 +65,7 @@ impl<'db> Rows<'db> {
         Ok(None)
     }
 
-    /// Moves to the row before: the last, on a new cursor. `None` at the start.
+    /// Moves to the previous row: the last, on a new cursor. `None` at the start.
     pub fn previous(&mut self) -> Result<Option<Row<'_>>> {
         while self.range.retreat(&mut self.cursor)? {
             if self.is_visible()? {
@@ -75,7 +75,7 @@ impl<'db> Rows<'db> {
         Ok(None)
     }
 
-    /// Moves to the first row whose key is not less than `key`. `None` where there is none.
+    /// Moves to the first row whose key is not less than `key`. `None` if there is none.
     pub fn seek(&mut self, key: &[u8]) -> Result<Option<Row<'_>>> {
         let mut found = self.range.seek(&mut self.cursor, key)?;
         while found && !self.is_visible()? {
@@ -84,7 +84,7 @@ impl<'db> Rows<'db> {
         if found { self.here() } else { Ok(None) }
     }
 
-    /// Moves to the row with exactly the key `bookmark`. `None` where there is none.
+    /// Moves to the row with exactly the key `bookmark`. `None` if there is none.
     pub fn find(&mut self, bookmark: &[u8]) -> Result<Option<Row<'_>>> {
         if self.cursor.seek(bookmark, &[])? && self.is_visible()? {
             return self.row();
@@ -92,7 +92,7 @@ impl<'db> Rows<'db> {
         Ok(None)
     }
 
-    /// The row that the cursor stands on.
+    /// The row at the cursor.
     pub fn row(&self) -> Result<Option<Row<'_>>> {
         if self.range.holds_cursor(&self.cursor)? {
             self.here()

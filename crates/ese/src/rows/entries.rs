@@ -1,4 +1,4 @@
-//! Moving through the entries of a secondary index.
+//! A cursor over the entries of a secondary index.
 
 use super::KeyRange;
 use crate::Result;
@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::page::Key;
 use crate::tree::TreeCursor;
 
-/// The entries of a secondary index in the order of their keys.
+/// The entries of a secondary index in key order.
 pub struct Entries<'db> {
     cursor: TreeCursor<'db>,
     include_deleted: bool,
@@ -21,7 +21,7 @@ pub struct Entry<'e> {
     pub key: Key<'e>,
     /// The key of the row in the table's tree.
     pub bookmark: &'e [u8],
-    /// Whether the entry was deleted and waits for clean-up; such entries are met only on demand.
+    /// Whether the entry was deleted and awaits clean-up; such entries are included only on demand.
     pub is_deleted: bool,
 }
 
@@ -38,13 +38,13 @@ impl Database {
 }
 
 impl Entries<'_> {
-    /// Also meet entries that the engine deleted but did not clean up yet.
+    /// Includes entries that the engine deleted but has not cleaned up yet.
     pub fn include_deleted(mut self) -> Self {
         self.include_deleted = true;
         self
     }
 
-    /// Meet only the entries whose keys are inside `range`.
+    /// Limits the cursor to the entries whose keys are in `range`.
     pub fn within(mut self, range: KeyRange) -> Self {
         self.range = range;
         self.cursor.reset();
@@ -62,7 +62,7 @@ impl Entries<'_> {
         Ok(None)
     }
 
-    /// Moves to the entry before: the last, on a new cursor. `None` at the start.
+    /// Moves to the previous entry: the last, on a new cursor. `None` at the start.
     pub fn previous(&mut self) -> Result<Option<Entry<'_>>> {
         while self.range.retreat(&mut self.cursor)? {
             if self.is_visible()? {
@@ -72,7 +72,7 @@ impl Entries<'_> {
         Ok(None)
     }
 
-    /// Moves to the first entry whose key is not less than `key`. `None` where there is none.
+    /// Moves to the first entry whose key is not less than `key`. `None` if there is none.
     pub fn seek(&mut self, key: &[u8]) -> Result<Option<Entry<'_>>> {
         let mut found = self.range.seek(&mut self.cursor, key)?;
         while found && !self.is_visible()? {
@@ -81,7 +81,7 @@ impl Entries<'_> {
         if found { self.here() } else { Ok(None) }
     }
 
-    /// The entry that the cursor stands on.
+    /// The entry at the cursor.
     pub fn entry(&self) -> Result<Option<Entry<'_>>> {
         if self.range.holds_cursor(&self.cursor)? {
             self.here()

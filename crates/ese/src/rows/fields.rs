@@ -4,10 +4,10 @@ use crate::catalog::{Column, ColumnId, Section, Table};
 use crate::long_value::LongValueId;
 use crate::record::{Malformed, Record, Slot, Tagged, TaggedField, TaggedFields, ValueForm};
 
-/// How a value is stored.
+/// The stored form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored<'r> {
-    /// As it is, in the record or as the column's default.
+    /// Plain, in the record or as the column's default.
     Plain(&'r [u8]),
     /// Compressed, in the record.
     Compressed(&'r [u8]),
@@ -17,7 +17,7 @@ pub enum Stored<'r> {
     Separated(LongValueId),
 }
 
-/// A value that a row holds.
+/// A value of a row.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredValue<'r> {
     /// The column.
@@ -42,8 +42,8 @@ impl<'r> Fields<'r> {
         Self { table, record }
     }
 
-    /// Calls `visit` with every value that is not NULL, in the order of the columns; `error` makes
-    /// an error of what contradicts the format.
+    /// Calls `visit` with every value that is not NULL, in the order of the columns; `error`
+    /// converts contradictions of the format.
     pub fn visit<E>(
         &self,
         error: impl Fn(Malformed) -> E + Copy,
@@ -72,8 +72,8 @@ impl<'r> Fields<'r> {
         Ok(())
     }
 
-    /// The tagged columns of a section: those that the record holds, and between them the defaults
-    /// of the others.
+    /// The tagged columns of a section: those in the record, and between them the defaults of the
+    /// others.
     fn visit_tagged<E>(
         &self,
         section: &'r Section,

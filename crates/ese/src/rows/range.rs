@@ -7,12 +7,12 @@ use crate::Result;
 use crate::page::Key;
 use crate::tree::TreeCursor;
 
-/// A range of keys. As a bound, a key stands for all keys that begin with it.
+/// A range of keys. As a bound, a key means all keys that begin with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRange {
-    /// The least byte string inside.
+    /// The least byte string in the range.
     low: Vec<u8>,
-    /// The least byte string beyond the range; `None` where there is none.
+    /// The least byte string beyond the range; `None` if there is none.
     high: Option<Vec<u8>>,
 }
 
@@ -49,7 +49,7 @@ impl KeyRange {
         }
     }
 
-    /// Whether `key` is inside.
+    /// Whether `key` is in the range.
     pub fn contains(&self, key: &Key<'_>) -> bool {
         !self.is_below(key) && !self.is_beyond(key)
     }
@@ -62,7 +62,7 @@ impl KeyRange {
         (self.high.as_ref()).is_some_and(|high| key.cmp(&Key::whole(high)) != Ordering::Less)
     }
 
-    /// Moves `cursor` to the next node inside; `false` at the end of the range.
+    /// Moves `cursor` to the next node in the range; `false` at its end.
     #[inline]
     pub(super) fn advance(&self, cursor: &mut TreeCursor<'_>) -> Result<bool> {
         if self.low.is_empty() && self.high.is_none() {
@@ -78,7 +78,7 @@ impl KeyRange {
         Self::holds(cursor, |key| !self.is_beyond(key))
     }
 
-    /// Moves `cursor` to the node before; `false` at the start of the range.
+    /// Moves `cursor` to the previous node; `false` at the start of the range.
     pub(super) fn retreat(&self, cursor: &mut TreeCursor<'_>) -> Result<bool> {
         if self.low.is_empty() && self.high.is_none() {
             return cursor.retreat();
@@ -94,14 +94,14 @@ impl KeyRange {
         Self::holds(cursor, |key| !self.is_below(key))
     }
 
-    /// Moves `cursor` to the first node inside whose key is not less than `key`; `false` where
+    /// Moves `cursor` to the first node in the range whose key is not less than `key`; `false` if
     /// there is none.
     pub(super) fn seek(&self, cursor: &mut TreeCursor<'_>, key: &[u8]) -> Result<bool> {
         cursor.seek(key.max(&self.low), &[])?;
         Self::holds(cursor, |key| !self.is_beyond(key))
     }
 
-    /// Whether `cursor` stands on a node inside.
+    /// Whether `cursor` is at a node in the range.
     pub(super) fn holds_cursor(&self, cursor: &TreeCursor<'_>) -> Result<bool> {
         Self::holds(cursor, |key| self.contains(key))
     }

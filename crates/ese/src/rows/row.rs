@@ -13,7 +13,7 @@ use crate::page_file::PageFile;
 use crate::record::{Malformed, Record};
 use crate::{Error, Result};
 
-/// A row of a table, borrowed from the cursor that stands on it.
+/// A row of a table, borrowed from its cursor.
 #[derive(Clone, Copy)]
 pub struct Row<'r> {
     pub(super) pages: &'r PageFile,
@@ -27,7 +27,7 @@ pub struct Row<'r> {
 
 /// The reader of long values that the rows of a cursor share.
 pub(super) trait LongValueReader {
-    /// Calls `sink` with the value piece by piece; `None` where the reader is already in use.
+    /// Calls `sink` with the pieces of the value; `None` if the reader is already in use.
     fn visit(
         &self,
         id: LongValueId,
@@ -51,17 +51,17 @@ impl<'r> Row<'r> {
         self.node.key
     }
 
-    /// The node that holds the row.
+    /// The node of the row.
     pub fn node(&self) -> &Node<'r> {
         &self.node
     }
 
-    /// The page that holds the row, and the row's tag in it.
+    /// The page of the row, and the row's tag in it.
     pub fn place(&self) -> (Pgno, usize) {
         (self.page, self.tag)
     }
 
-    /// Whether the row was deleted and waits for clean-up; such rows are met only on demand.
+    /// Whether the row was deleted and awaits clean-up; such rows are included only on demand.
     pub fn is_deleted(&self) -> bool {
         self.node.flags.is_deleted()
     }
@@ -71,7 +71,7 @@ impl<'r> Row<'r> {
         &self.record
     }
 
-    /// The first value of `column` in bytes; `None` where it is NULL.
+    /// The first value of `column` in bytes; `None` if it is NULL.
     pub fn value(&self, column: &Column) -> Result<Option<Cow<'r, [u8]>>> {
         let stored = self.stored(column, 1)?;
         stored.map(|stored| Ok(self.decode(stored)?.0)).transpose()
@@ -101,7 +101,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// The value `sequence` of `column` as it is stored; `None` where it is NULL. The first value
+    /// The stored form of the value `sequence` of `column`; `None` if it is NULL. The first value
     /// has the number 1.
     pub fn stored(&self, column: &Column, sequence: u32) -> Result<Option<Stored<'r>>> {
         let mut found = None;
@@ -137,7 +137,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// Calls `sink` with the long value `id` piece by piece.
+    /// Calls `sink` with the pieces of the long value `id`.
     pub fn visit_long_value(
         &self,
         id: LongValueId,
@@ -151,16 +151,16 @@ impl<'r> Row<'r> {
         if let Some(read) = long_values.visit(id, &mut sink) {
             return read;
         }
-        // A long value inside the reading of another: a reader of its own serves it.
+        // During the read of another long value: use a separate reader.
         match self.table.long_values {
             Some(tree) => LongValues::new(self.pages, tree, self.table.chunk_len).visit(id, sink),
             None => Ok(ValueState::Decoded),
         }
     }
 
-    /// Calls `visit` with every value of the row: column by column in the order of
-    /// [`Table::columns`], values of a column in the order of their sequence, NULL left out,
-    /// defaults where the row has no value of its own.
+    /// Calls `visit` for every value of the row: column by column in the order of
+    /// [`Table::columns`], the values of a column in the order of their sequence, without NULL,
+    /// with defaults if the row has no value of its own.
     pub fn visit(&self, visit: impl FnMut(StoredValue<'r>) -> Result<()>) -> Result<()> {
         self.fields()
             .visit(|malformed| self.malformed(malformed), visit)

@@ -1,4 +1,4 @@
-//! Dividing a table among threads.
+//! Divides a table among threads.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use crate::catalog::Table;
 use crate::database::Database;
 use crate::page::Pgno;
 
-/// Branch pages looked at: a level of a sane tree has far fewer before there are enough separators.
+/// The most branch pages to read: a level of a sane tree has far fewer before there are enough
+/// separators.
 const BRANCH_PAGES: usize = 4096;
 
 impl Database {
-    /// Ranges of keys that together hold every row of `table` once, in order, for as many threads
-    /// to read at the same time. About `parts` of them and of like size; fewer where the table is
-    /// small.
+    /// Ranges of keys that together hold every row of `table` once, in order, for parallel reads.
+    /// About `parts` of them, of similar size; fewer if the table is small.
     ///
     /// ```
     /// # let folder = testkit::find("sample-forest/clean").unwrap().unpack();
@@ -36,7 +36,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// Where pages cannot be read or are no branch pages of the table.
+    /// If pages cannot be read or are not branch pages of the table.
     pub fn row_ranges(&self, table: &Arc<Table>, parts: usize) -> Result<Vec<KeyRange>> {
         let mut level = vec![table.tree.root];
         let mut separators: Vec<Vec<u8>> = Vec::new();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::catalog::{Column, ColumnType, decode_1252, encode_1252};
 
-/// A value as its column's type has it.
+/// A value of its column's type.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Value<'a> {
@@ -18,12 +18,12 @@ pub enum Value<'a> {
     Currency(i64),
     IeeeSingle(f32),
     IeeeDouble(f64),
-    /// Days since 30 December 1899 as a fraction, or whatever the application keeps there: many
-    /// store a FILETIME.
+    /// Days since 30 December 1899, with fractions, or other content of the application: many store
+    /// a FILETIME.
     DateTime(f64),
     Binary(Cow<'a, [u8]>),
-    /// Text, from UTF-16 or code page 1252. Where it is not valid UTF-16, the replacement character
-    /// stands for the parts that are not.
+    /// Text, from UTF-16 or code page 1252. Invalid parts of UTF-16 are replaced by the replacement
+    /// character.
     Text(String),
     UnsignedLong(u32),
     LongLong(i64),
@@ -56,8 +56,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value that `bytes` stand for in `column`; `None` where their number is not that of the
-    /// column's type.
+    /// The value of `bytes` in `column`; `None` if their number is not that of the column's type.
     pub fn new(column: &Column, bytes: Cow<'a, [u8]>) -> Option<Self> {
         fn exactly<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
             bytes.try_into().ok()
@@ -86,8 +85,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The bytes that stand for the value in `column`, `Some(None)` for NULL; `None` where the
-    /// column is of another type.
+    /// The bytes of the value in `column`, `Some(None)` for NULL; `None` if the column is of
+    /// another type.
     pub fn to_bytes(&self, column: &Column) -> Option<Option<Cow<'_, [u8]>>> {
         fn owned<'v, const N: usize>(bytes: [u8; N]) -> Cow<'v, [u8]> {
             Cow::Owned(bytes.to_vec())

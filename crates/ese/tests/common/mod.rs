@@ -1,4 +1,4 @@
-//! What the tests of recovery share.
+//! Shared parts of the recovery tests.
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod version_7;
@@ -24,7 +24,7 @@ pub fn dump(path: &Path) -> Vec<u8> {
     lines
 }
 
-/// A folder with the set's files; of a chain, those of this backup and of all before it.
+/// A folder with the set's files; for a chain, those of this backup and of all before it.
 pub fn unpacked(fixture: &Fixture) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (set, part) = match fixture.name.split_once(":backup-") {
@@ -57,7 +57,7 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, u64> {
         .collect()
 }
 
-/// Where the log record lies that created the database, if the logs are all there.
+/// The position of the record that created the database, if all logs are there.
 pub fn creation(
     folder: &Path,
     database: &ese::header::DatabaseHeader,
@@ -81,9 +81,8 @@ pub fn creation(
     None
 }
 
-/// Turns the database in the folder into one that was created but never written to since, except
-/// for its header: every change since its creation is still to be made. `None` if the logs do not
-/// reach back that far.
+/// Resets the database in the folder to its state right after the creation, except for its header:
+/// every later change must be redone. `None` if the logs do not reach back that far.
 pub fn back_to_creation(folder: &Path, max_required: u32) -> Option<(PathBuf, Vec<u8>)> {
     use ese::header::{DatabaseHeaders, DbTime, Lgpos};
     let database = contents(folder).into_keys().find(|path| {
@@ -105,12 +104,12 @@ pub fn back_to_creation(folder: &Path, max_required: u32) -> Option<(PathBuf, Ve
     Some((database, header.to_page()))
 }
 
-/// The database of a folder; of several, the one that the set is about.
+/// The database of a folder; of several, the one named for the set.
 pub fn database_in(folder: &Path) -> PathBuf {
     databases_in(folder).remove(0)
 }
 
-/// All databases of a folder; the one that the set is about comes first.
+/// All databases of a folder, the one named for the set first.
 pub fn databases_in(folder: &Path) -> Vec<PathBuf> {
     let is_database = |path: &PathBuf| {
         let kind = path.extension();
@@ -119,7 +118,7 @@ pub fn databases_in(folder: &Path) -> Vec<PathBuf> {
     contents(folder).into_keys().filter(is_database).collect()
 }
 
-/// What recovers the folder's database; of several, the one that the set is about.
+/// The options to recover the folder's database; of several, the one named for the set.
 pub fn options(folder: &Path) -> Options {
     let database = database_in(folder);
     let name = database.file_name().unwrap().to_str().unwrap();

@@ -1,5 +1,4 @@
-//! Logs of version 7 made of the records of others. Their layout is simple enough to put records
-//! anywhere.
+//! Logs of version 7 with the records of others. Their simple layout allows records anywhere.
 
 use std::path::Path;
 
@@ -12,8 +11,8 @@ const SECTOR: usize = 512;
 pub const HEADER: usize = 4096;
 
 /// Rewrites the logs from the generation `first` on as logs of version 7 (Windows Server 2008 R2):
-/// records in one stretch across sectors of 512 bytes, behind one checksum record. `records` gives
-/// what is to be written for each record.
+/// one stream of records across sectors of 512 bytes, behind one checksum record. `records` returns
+/// the records to write for each record.
 pub fn as_version_7(
     folder: &Path,
     first: u32,
@@ -80,7 +79,7 @@ pub fn seal_header(file: &mut [u8]) {
     file[..4].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// Puts records after the last one of logs that are of version 7 already.
+/// Appends records to logs that are already of version 7.
 pub fn append_records(folder: &Path, records: &[Vec<u8>]) {
     let set = LogSet::in_folder(folder, "edb").unwrap();
     let last = set.logs.last().unwrap().generation();
@@ -93,7 +92,7 @@ pub fn append_records(folder: &Path, records: &[Vec<u8>]) {
     as_version_7(folder, last, |entry| {
         left -= 1;
         let mut all = match entry.record {
-            // They get new ones.
+            // The new log gets new ones.
             Record::Checksum(_) => Vec::new(),
             _ => vec![entry.bytes.to_vec()],
         };

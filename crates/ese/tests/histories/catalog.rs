@@ -1,10 +1,10 @@
-//! The catalog and tables: rows of MSysObjects and its copy, a table with its secondary index, and
-//! work on its rows.
+//! The catalog and tables: rows of MSysObjects and its copy, tables with a secondary index, and
+//! operations on their rows.
 
 use super::engine::{COUNTER, Engine, Result};
 use super::page::{INDEX, NON_UNIQUE};
 
-/// The catalog and its copy among the trees.
+/// The positions of the catalog and its copy among the trees.
 const CATALOG: usize = 0;
 const SHADOW: usize = 1;
 
@@ -17,14 +17,14 @@ const TABLE: u16 = 1;
 const COLUMN: u16 = 2;
 const KEY: u16 = 3;
 
-/// Bits of an index: unique, primary, and that rows with NULL in its columns have entries.
+/// The bits of an index: unique, primary, and entries for rows with NULL in its columns.
 const UNIQUE_KEYS: u32 = 0x01;
 const PRIMARY: u32 = 0x20;
 const NULLS: u32 = 0x0e;
-/// The bit of a column that several sessions may add to at a time.
+/// The bit of a column to which several sessions may add at a time.
 const ESCROW: u32 = 0x20;
 
-/// A table among the trees.
+/// The trees of a table, by their positions.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     pub rows: usize,
@@ -32,7 +32,7 @@ pub struct Table {
     pub tags: usize,
 }
 
-/// What an application does to a row.
+/// An application's operation on a row.
 enum Operation {
     Insert,
     Replace,
@@ -112,7 +112,7 @@ const CATALOG_COLUMNS: [Column; 12] = [
 ];
 
 impl Engine {
-    /// The catalog and its copy, where every engine puts them.
+    /// Creates the catalog and its copy, at the places of every engine.
     pub fn create_catalog(&mut self, session: u16) -> Result {
         self.create_tree(session, None, 20, true, 0)?;
         self.create_tree(session, None, 5, true, 0)?;
@@ -123,7 +123,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A table of three fixed columns and a variable one.
+    /// Creates a table of three fixed columns and a variable one.
     pub fn create_table(&mut self, session: u16) -> Result {
         let rows = self.trees.len();
         let pages = self.random.between(4, 40) as u32;
@@ -160,7 +160,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Drops a table that nobody works on; whether there was one. Its pages go back to the
+    /// Drops a table that no session uses; returns whether there was one. Its pages go back to the
     /// database.
     pub fn drop_table(&mut self, session: u16) -> Result<bool> {
         let Some(at) = self
@@ -202,7 +202,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Enters a table, its columns with their flags, and its primary index into the catalog.
+    /// Adds a table, its columns with their flags, and its primary index to the catalog.
     fn describe(
         &mut self,
         session: u16,
@@ -339,7 +339,7 @@ impl Engine {
     }
 }
 
-/// A number as a part of a key: not NULL, the greatest byte first.
+/// The part of a number in a key: not NULL, the highest byte first.
 fn row_key(number: u32) -> Vec<u8> {
     [&[0x7f][..], &(number ^ 0x8000_0000).to_be_bytes()].concat()
 }

@@ -1,5 +1,5 @@
-//! What is on the disk: which states of a page were written, and the header; and the files that a
-//! power cut leaves.
+//! The disk: the states of pages that were written, and the header; and the files after a power
+//! cut.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use zerocopy::FromZeros;
 use super::page::Page;
 use super::random::Random;
 
-/// The header as it was last written.
+/// The last written header.
 #[derive(Debug, Clone)]
 pub struct Header {
     pub clean: bool,
@@ -18,16 +18,16 @@ pub struct Header {
     pub last_object: u32,
     pub consistent: Lgpos,
     pub attach: Lgpos,
-    /// When the file was last resized or attached; older formats do not note it.
+    /// The position of the last resize or attachment; older formats do not record it.
     pub resize: Lgpos,
 }
 
-/// A moment at which a page was written, or at which it was changed in memory.
+/// A write of a page, or a change of it in memory.
 #[derive(Debug, Clone)]
 enum Event {
     Written(Page),
-    /// A record made a change: where it stands (the last of a macro), where its transaction begins,
-    /// and its number among all records.
+    /// A change by a record: the record's position (the last of a macro), the beginning of its
+    /// transaction, and its number among all records.
     Changed {
         position: Lgpos,
         begun: Lgpos,
@@ -42,7 +42,7 @@ pub struct Disk {
     pub sequence: Signature,
     pub format: (u32, u32),
     pub header: Header,
-    /// Pages of the file.
+    /// The number of pages of the file.
     pub last_page: Pgno,
     events: BTreeMap<Pgno, Vec<Event>>,
 }
@@ -55,10 +55,10 @@ pub struct File {
     pub last_record: Option<usize>,
 }
 
-/// Where the logs stand when the power is cut.
+/// The state of the logs at the power cut.
 pub struct Moment {
     pub position: Lgpos,
-    /// Where the oldest of the transactions begins that are open.
+    /// The beginning of the oldest open transaction.
     pub oldest: Option<Lgpos>,
     pub first_generation: u32,
 }
@@ -88,7 +88,7 @@ impl Disk {
         }
     }
 
-    /// The page was changed in memory.
+    /// Records a change of the page in memory.
     pub fn changed(&mut self, page: Pgno, position: Lgpos, begun: Lgpos, record: usize) {
         let events = self.events.entry(page).or_default();
         events.push(Event::Changed {
@@ -98,13 +98,13 @@ impl Disk {
         });
     }
 
-    /// The file is longer, and the header notes when it became so.
+    /// Extends the file, and records the position in the header.
     pub fn extend(&mut self, last_page: Pgno, position: Lgpos) {
         self.last_page = last_page;
         self.resized(position);
     }
 
-    /// The file is shorter: what was beyond its end is gone.
+    /// Shrinks the file, without the pages beyond its end.
     pub fn shrink(&mut self, last_page: Pgno, position: Lgpos) {
         self.last_page = last_page;
         self.events.retain(|page, _| *page <= last_page);
@@ -117,13 +117,13 @@ impl Disk {
         }
     }
 
-    /// The page is written.
+    /// Writes the page.
     pub fn write(&mut self, page: &Page) {
         let events = self.events.entry(page.number).or_default();
         events.push(Event::Written(page.clone()));
     }
 
-    /// All pages are on disk for certain: what was before cannot come back.
+    /// Makes all pages durable: no earlier state can come back.
     pub fn settle<'a>(&mut self, pages: impl Iterator<Item = &'a Page>) {
         self.events.clear();
         for page in pages {
@@ -137,11 +137,11 @@ impl Disk {
         matches!(last, Some(Event::Changed { .. }))
     }
 
-    /// The file when the power is cut: each page in one of the states that were written, the header
-    /// with what that demands.
+    /// The file after the power cut: each page in one of its written states, with a matching
+    /// header.
     pub fn cut(&self, random: &mut Random, moment: &Moment) -> File {
         let mut states: BTreeMap<Pgno, Option<&Page>> = BTreeMap::new();
-        // The first change that is in the logs only, and the last that is on disk.
+        // The first change that is only in the logs, and the last that is on disk.
         let mut first_missing = moment.position;
         let mut last_present: Option<Lgpos> = None;
         let mut last_record = None;
@@ -151,8 +151,8 @@ impl Disk {
                 .filter(|(_, event)| matches!(event, Event::Written(_)))
                 .map(|(index, _)| index)
                 .collect();
-            // A page that is new since the last shutdown may never have been written; others are
-            // there at least as then.
+            // A page that is new since the last shutdown may never have been written; others have
+            // at least their state of then.
             let is_old = matches!(events.first(), Some(Event::Written(_)));
             let choices = written.len() + usize::from(!is_old);
             let choice = match newest {
@@ -165,7 +165,7 @@ impl Disk {
             };
             let (before, after) = events.split_at(index.map_or(0, |index| index + 1));
             for event in after {
-                // Its transaction must be replayed from its beginning on.
+                // Its transaction must be replayed from its beginning.
                 if let Event::Changed { begun, .. } = event {
                     first_missing = first_missing.min(*begun);
                 }
@@ -230,7 +230,7 @@ impl Disk {
         let oldest = first_missing.min(moment.oldest.unwrap_or(moment.position));
         let attach = self.header.attach.generation();
         let needed = oldest.generation().max(attach);
-        // The header lags behind what is written.
+        // The header lags behind the written pages.
         let lowest = attach.max(moment.first_generation);
         let low = match random.once_in(3) {
             true => random.between(lowest as usize, needed as usize) as u32,

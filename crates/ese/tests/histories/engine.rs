@@ -1,5 +1,4 @@
-//! The engine in memory: pages, sessions with their transactions, and the logs that tell of all
-//! changes.
+//! The engine in memory: pages, sessions with their transactions, and the logs of all changes.
 
 use std::collections::BTreeMap;
 
@@ -17,24 +16,24 @@ use super::page::Page;
 use super::random::Random;
 use super::tree::Tree;
 
-/// The power is gone: nothing that comes now leaves a trace.
+/// The power is off: later operations have no effect.
 #[derive(Debug)]
 pub struct PowerCut;
 
 pub type Result<T = ()> = std::result::Result<T, PowerCut>;
 
-/// What a tree holds: data by key and, where keys repeat, data.
+/// The content of a tree: data by key and, if keys repeat, data.
 pub type Content = BTreeMap<(Vec<u8>, Vec<u8>), Vec<u8>>;
 
 /// The number of the database in log records.
 pub const DATABASE: u8 = 1;
 
-/// How a change is taken back.
+/// The way to roll a change back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Before {
     Inserted,
     Replaced(Vec<u8>),
-    /// The data that the deleted node keeps.
+    /// The data of the deleted node.
     Deleted(Vec<u8>),
     Added(i32),
 }
@@ -46,11 +45,10 @@ pub struct Version {
     pub level: u8,
     pub tree: usize,
     pub key: Vec<u8>,
-    /// The node's data, where keys repeat.
+    /// The node's data if keys repeat.
     pub data: Vec<u8>,
     pub before: Before,
-    /// The page whose writing must be preceded by a record of what was before; 0 where there is
-    /// none.
+    /// The page whose write requires an undo-info record first; 0 if there is none.
     pub page: Pgno,
 }
 
@@ -58,25 +56,25 @@ pub struct Version {
 pub struct Session {
     pub level: u8,
     pub transaction: u32,
-    /// Where its transaction begins.
+    /// The beginning of its transaction.
     pub begun: Lgpos,
     pub versions: Vec<Version>,
 }
 
-/// Records and the pages as they leave them. All of them take effect together.
+/// Records and the resulting pages. All of them take effect together.
 #[derive(Debug, Default)]
 pub struct Change {
     pub records: Vec<Vec<u8>>,
     pub pages: Vec<Page>,
 }
 
-/// A change that has its DBTIME but is not logged yet.
+/// A change with a DBTIME that is not logged yet.
 struct Held {
     session: u16,
     change: Change,
 }
 
-/// The node that an operation is about, and who asks for it.
+/// The session of an operation, and the kind of its change.
 #[derive(Clone, Copy)]
 pub struct Actor {
     pub session: u16,
@@ -95,27 +93,27 @@ pub struct Engine {
     pub objects: u32,
     pub trees: Vec<Tree>,
     pub tables: Vec<Table>,
-    /// How many rows a table may have.
+    /// The most rows of a table.
     pub rows: usize,
     /// Whether there are more insertions than deletions.
     pub grows: bool,
     /// Whether rows are mostly added after the last.
     pub in_order: bool,
     pub sessions: BTreeMap<u16, Session>,
-    /// What each tree holds.
+    /// The content of each tree.
     pub content: Vec<Content>,
     pub log: LogWriter,
     pub disk: Disk,
     pub attached: bool,
-    /// The records so far, and how many there may be.
+    /// The records so far, and their maximum.
     pub records: Vec<(Lgpos, Vec<u8>)>,
     pub power: usize,
-    /// How many records precede the generation in use.
+    /// The number of records before the current generation.
     pub before_last_log: usize,
     held: Option<Held>,
-    /// Newer formats note when a page is taken.
+    /// Newer formats log it when a page is taken.
     pub notes_new_pages: bool,
-    /// Whether it also gives up macros and sets external headers.
+    /// Whether it also aborts macros and sets external headers.
     pub knows_more: bool,
     pub first_generation: u32,
 }
@@ -170,7 +168,7 @@ impl Engine {
         self.pages.get(&number).expect("a page that was made")
     }
 
-    /// Bytes for tags and lines on a page.
+    /// The number of bytes for tags and lines on a page.
     pub fn area(&self) -> usize {
         self.size.bytes() - self.size.header_len()
     }
@@ -207,7 +205,7 @@ impl Engine {
         self.log.begin(generation, attachments, Lgpos::MIN);
     }
 
-    /// The database in the list of those in use that a log begins with.
+    /// The database's entry in the list of attachments at the start of a log.
     fn attachment(&self) -> Vec<u8> {
         const NAME: &[u8] = b"C:\\model\\test.edb\0";
         let header = &self.disk.header;
@@ -225,7 +223,7 @@ impl Engine {
         .concat()
     }
 
-    /// A new generation begins although the one before is not full.
+    /// Begins a new generation although the one before is not full.
     pub fn roll(&mut self) -> Result {
         self.settle()?;
         if self.records.len() < self.power && !self.log.logs.is_empty() {
@@ -234,7 +232,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The logs with the first `left` records only; what is lost is of the generation in use.
+    /// The logs with the first `left` records only; the lost ones are of the current generation.
     pub fn without_tail(&self, left: usize) -> LogWriter {
         let mut log = self.log.clone();
         log.clear_current();
@@ -246,7 +244,7 @@ impl Engine {
 
     // --- changes ---------------------------------------------------------------------------------
 
-    /// Makes a change. Now and then it is logged only after the next one of another session, whose
+    /// Makes a change. Some changes are logged only after the next one of another session, whose
     /// DBTIME is later.
     pub fn apply(&mut self, session: u16, change: Change) -> Result {
         let numbers = |change: &Change| -> Vec<Pgno> {
@@ -282,7 +280,7 @@ impl Engine {
 
     fn log_change(&mut self, session: u16, change: Change) -> Result {
         let mut begun = self.begun(session);
-        // The last record of a macro only notes its pages.
+        // The last record of a macro only lists its pages.
         let record = self.records.len() + change.records.len().saturating_sub(2);
         for bytes in change.records {
             begun = begun.min(self.write(bytes)?);
@@ -295,14 +293,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Where a session's transaction begins.
+    /// The beginning of a session's transaction.
     pub fn begun(&self, session: u16) -> Lgpos {
         self.sessions
             .get(&session)
             .map_or(Lgpos::MAX, |session| session.begun)
     }
 
-    /// Logs what is waiting for it.
+    /// Logs the waiting change.
     pub fn settle(&mut self) -> Result {
         match self.held.take() {
             Some(held) => self.log_change(held.session, held.change),
@@ -310,7 +308,7 @@ impl Engine {
         }
     }
 
-    /// Before a session logs a record of its own, its changes must be in the log.
+    /// Logs the waiting change of the session, which must precede the session's other records.
     fn settle_session(&mut self, session: u16) -> Result {
         match self
             .held
@@ -322,7 +320,7 @@ impl Engine {
         }
     }
 
-    /// What every record about a node begins with.
+    /// The head of every record about a node.
     pub fn node_head(
         &self,
         actor: Actor,
@@ -433,7 +431,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes one change back, with a record of that.
+    /// Rolls one change back, with a record.
     fn undo(&mut self, number: u16, version: &Version) -> Result {
         if version.page != 0 {
             self.log_undo_info(number, version)?;
@@ -472,13 +470,13 @@ impl Engine {
         self.apply(number, change)
     }
 
-    /// The content is as it was before the change.
+    /// Restores the content before the change.
     fn forget(&mut self, version: &Version) {
         let place = (version.key.clone(), version.data.clone());
         undo_in(&mut self.content[version.tree], place, version);
     }
 
-    /// What the trees hold once all open transactions are rolled back.
+    /// The content of the trees after rollback of all open transactions.
     pub fn committed(&self) -> Vec<Content> {
         let mut content = self.content.clone();
         for session in self.sessions.values() {
@@ -490,8 +488,8 @@ impl Engine {
         content
     }
 
-    /// Whether another session has changed the node and not committed it; additions do not exclude
-    /// each other.
+    /// Whether another session has an uncommitted change of the node; additions do not exclude each
+    /// other.
     pub fn is_locked(&self, number: u16, tree: usize, key: &[u8], data: &[u8], adds: bool) -> bool {
         self.sessions.iter().any(|(session, state)| {
             let mut versions = state.versions.iter();
@@ -519,7 +517,7 @@ impl Engine {
 }
 
 impl Version {
-    /// Its kind, as records number it.
+    /// The number of its kind in records.
     pub fn operation(&self) -> u16 {
         match self.before {
             Before::Inserted => 1,
@@ -530,7 +528,7 @@ impl Version {
     }
 }
 
-/// Where in a row's data its counter stands.
+/// The offset of the counter in a row's data.
 pub const COUNTER: usize = 8;
 
 /// Adds to a row's counter.

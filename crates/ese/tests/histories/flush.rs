@@ -1,4 +1,4 @@
-//! Writing pages to disk, after the records that a rollback of what they hold may need.
+//! Writes pages to disk, after the records that a rollback of their changes may need.
 
 use ese::header::Lgpos;
 use ese::log::record::{DBTIME_NIL, NodeHead, PageHead, Record, RecordType as T, UndoInfo};
@@ -48,7 +48,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes a page to disk, after what its rollback may need is in the log.
+    /// Writes a page to disk, after the records that its rollback may need.
     pub fn flush(&mut self, number: Pgno) -> Result {
         self.settle()?;
         let waiting: Vec<(u16, Version)> = (self.sessions.iter())
@@ -70,7 +70,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the oldest open transaction begins.
+    /// The end of the logs, and the beginning of the oldest open transaction.
     pub fn moment(&self) -> Moment {
         Moment {
             position: match self.log.logs.is_empty() {

@@ -1,4 +1,4 @@
-//! A random history: sessions at work on some trees, pages written now and then, starts and stops,
+//! A random history: sessions work on some trees, pages are written, the engine starts and stops,
 //! until the power is cut.
 
 use ese::header::Lgpos;
@@ -9,15 +9,15 @@ use super::engine::{Engine, PowerCut, Result};
 use super::log::{Style, signature};
 use super::random::Random;
 
-/// Sessions of applications, and one of the engine's own.
+/// The sessions of applications, and one of the engine's own.
 const SESSIONS: [u16; 4] = [5, 6, 7, 8];
 const SYSTEM: u16 = 3;
 
-/// Histories from this seed on also have macros that are given up, and external headers that are
-/// set. Those of lower seeds stay as they were when some of them found a fault.
+/// Histories from this seed on also abort macros and set external headers. Those of lower seeds
+/// stay the same as when some of them found a fault.
 const FIRST_OF_MORE: u64 = 1_000_000;
 
-/// The engine when the power is cut.
+/// The engine at the power cut.
 pub fn until_power_cut(seed: u64) -> Engine {
     let mut random = Random::new(seed);
     let bytes = random.pick(&[4096, 4096, 4096, 8192, 8192, 16384, 32768]);
@@ -48,7 +48,7 @@ pub fn until_power_cut(seed: u64) -> Engine {
     engine
 }
 
-/// The database as it was shut down before the logs begin.
+/// Makes the database in its state of the shutdown before the logs begin.
 fn prepare(engine: &mut Engine) {
     let consistent = Lgpos::new(engine.first_generation, 1, 0x200);
     engine.make_database(64);
@@ -149,8 +149,8 @@ fn step(engine: &mut Engine) -> Result {
     }
 }
 
-/// All transactions end, and the database goes out of use and comes back, with the engine or
-/// without it.
+/// Ends all transactions, detaches the database and attaches it again, with or without a restart of
+/// the engine.
 fn restart(engine: &mut Engine) -> Result {
     let open: Vec<u16> = engine.sessions.keys().copied().collect();
     for session in open {
@@ -173,7 +173,7 @@ fn end_level(engine: &mut Engine, session: u16) -> Result {
     }
 }
 
-/// A step of an application.
+/// Does a step of an application.
 fn work(engine: &mut Engine) -> Result {
     let session = engine.random.pick(&SESSIONS);
     let level = engine

@@ -1,5 +1,5 @@
-//! The engine starts and stops, and the database comes in and out of use; and its own recovery
-//! after a power cut.
+//! Starts and stops of the engine, attachments and detachments of the database, and the engine's
+//! own recovery after a power cut.
 
 use ese::header::{EngineParameters, LogTime};
 use ese::log::record::{
@@ -46,7 +46,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the header is written before the power is cut, if it is cut now.
+    /// Whether the header is still written if the power is cut now.
     pub fn has_time(&mut self) -> bool {
         self.records.len() < self.power || self.random.once_in(2)
     }
@@ -79,7 +79,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes all pages that were changed.
+    /// Writes all changed pages.
     pub fn flush_all(&mut self) -> Result {
         self.settle()?;
         let dirty: Vec<Pgno> = (self.pages.keys().copied())
@@ -91,7 +91,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The database goes out of use; no transaction is open.
+    /// Detaches the database; no transaction is open.
     pub fn detach(&mut self) -> Result {
         self.flush_all()?;
         let mut head = DetachDatabaseHead::new_zeroed();
@@ -121,8 +121,8 @@ impl Engine {
         header.last_object = self.objects;
     }
 
-    /// The power was cut, and the engine starts again: it has replayed the logs, rolls back what is
-    /// open, and goes on.
+    /// Recovers after a power cut: the engine has replayed the logs, rolls back open transactions,
+    /// and continues.
     pub fn recover(&mut self) -> Result {
         self.settle()?;
         let time = Some(LogTime::default());

@@ -1,4 +1,4 @@
-//! Logs: records on their way into segments and generations, as an engine of version 8 writes them.
+//! Logs: writes records into segments and generations like an engine of version 8.
 
 use ese::checksum::{ecc, header_checksum};
 use ese::header::{Lgpos, LogHeader, LogTime, Signature};
@@ -9,11 +9,11 @@ const SEGMENT_HEADER: usize = 40;
 const FLAG_ECC: u32 = 0x2000;
 /// From this version on a header holds the checksum of all segments of the log before.
 const LINKED_BY_CHECKSUM: u32 = 13;
-/// What a record's first part costs, and each further one.
+/// The overhead of a record's first part, and of each further one.
 const FRAGMENT_BEGIN: usize = 7;
 const FRAGMENT: usize = 3;
 
-/// What all logs of a sequence have in common.
+/// The common properties of a sequence's logs.
 #[derive(Debug, Clone)]
 pub struct Style {
     pub page_size: u32,
@@ -21,18 +21,18 @@ pub struct Style {
     pub version: (u32, u32),
     pub sectors: u16,
     pub signature: Signature,
-    /// Digits of a generation in a log's name.
+    /// The number of digits of a generation in a log's name.
     pub digits: usize,
 }
 
-/// A log under way, or complete.
+/// A current or finished log.
 #[derive(Debug, Clone)]
 pub struct Log {
     pub generation: u32,
     created: LogTime,
     attachments: Vec<u8>,
     checkpoint: Lgpos,
-    /// Segments after the header, the last of them as far as it is filled.
+    /// The segments after the header; the last may be partly filled.
     body: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl LogWriter {
         });
     }
 
-    /// Whether the generation in use has room for a record of this length.
+    /// Whether the current generation has room for a record of this length.
     pub fn has_room(&self, len: usize) -> bool {
         let per_segment = SEGMENT - SEGMENT_HEADER - FRAGMENT_BEGIN;
         let segments = len.div_ceil(per_segment) + 1;
@@ -70,7 +70,7 @@ impl LogWriter {
         used + segments + 2 <= self.style.sectors.into()
     }
 
-    /// Takes all records out of the generation in use.
+    /// Removes all records from the current generation.
     pub fn clear_current(&mut self) {
         self.logs
             .last_mut()
@@ -83,7 +83,7 @@ impl LogWriter {
         self.logs.last().expect("a log")
     }
 
-    /// Where the last record ends, and the next will begin.
+    /// The end of the last record, and the start of the next.
     pub fn end(&self) -> Lgpos {
         let log = self.current();
         let (segment, byte) = match log.body.len() % SEGMENT {
@@ -93,7 +93,7 @@ impl LogWriter {
         Lgpos::new(log.generation, segment as u16 + 1, byte as u16)
     }
 
-    /// Appends a record, for which there is room; gives its position.
+    /// Appends a record, for which there is room; returns its position.
     pub fn append(&mut self, record: &[u8]) -> Lgpos {
         let position = self.end();
         let body = &mut self.logs.last_mut().expect("a log").body;
@@ -205,7 +205,7 @@ impl LogWriter {
     }
 }
 
-/// A moment for each generation.
+/// A time for each generation.
 fn time(generation: u32) -> LogTime {
     let seconds = generation % 60;
     let minutes = generation / 60 % 60;

@@ -1,9 +1,9 @@
-//! Random histories of a model of the engine, cut off by a power cut and recovered.
+//! Random histories of a model of the engine that end in a power cut and a recovery.
 //!
-//! The model has what matters to recovery: trees in pages, transactions of several sessions, the
-//! records that tell of each change, and a disk that holds any states of its pages that writing
-//! ahead to the log permits. What recovery makes of logs and file is compared with what the model
-//! had committed. A seed makes the same history again.
+//! The model has everything that matters to recovery: trees in pages, transactions of several
+//! sessions, the records of each change, and a disk with any states of its pages that write-ahead
+//! logging permits. The result of a recovery is compared with the committed content of the model.
+//! The same seed makes the same history.
 
 mod catalog;
 mod disk;
@@ -31,7 +31,7 @@ use ese::structure::{Severity, verify_structure};
 use log::LogWriter;
 use tree::Tree;
 
-/// What is wrong after a recovery, if anything.
+/// The fault of a recovery, if any.
 fn fault_of(seed: u64) -> Option<String> {
     let mut engine = history::until_power_cut(seed);
     let moment = engine.moment();
@@ -74,7 +74,7 @@ fn fault_of(seed: u64) -> Option<String> {
     damage
 }
 
-/// What is wrong if the end of the logs is lost though a page of the file tells of it, and whether
+/// The fault, if the end of the logs is lost although a page of the file shows it, and whether
 /// there is such a page.
 fn fault_of_lost_tail(seed: u64) -> (Option<String>, bool) {
     let mut engine = history::until_power_cut(seed);
@@ -100,7 +100,7 @@ fn fault_of_lost_tail(seed: u64) -> (Option<String>, bool) {
     (fault, true)
 }
 
-/// Leaves the files of a history where `DSBACKUP_TEST_KEEP` says, for a look at them.
+/// Keeps the files of a history in the folder `DSBACKUP_TEST_KEEP`, for inspection.
 fn keep(seed: u64, folder: &Path) {
     let Some(target) = std::env::var_os("DSBACKUP_TEST_KEEP") else {
         return;
@@ -134,7 +134,7 @@ fn difference(expected: &Content, found: &Content) -> String {
     format!("{other:?} should not be there")
 }
 
-/// What a tree holds in the file.
+/// The content of a tree in the file.
 fn content(bytes: &[u8], size: PageSize, tree: &Tree) -> Result<Content, String> {
     let view = |number: Pgno| -> Result<PageView<'_>, String> {
         let start = size.offset_of(number) as usize;
@@ -209,9 +209,9 @@ fn run(check: impl Fn(u64) -> Option<String>) {
     );
 }
 
-/// Seeds of histories that were refused, or came out wrong, before a fault was mended, with what it
-/// was. A change of the model changes what its seeds make; then others are to be found, with the
-/// recovery of before.
+/// Seeds of histories whose recovery failed or had a wrong result before a fault was fixed, with
+/// the fault. A change of the model changes the histories of its seeds; then others must be found,
+/// with the recovery of before the fix.
 const FOUND: [(u64, &str); 3] = [
     (
         7,

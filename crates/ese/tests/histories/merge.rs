@@ -1,4 +1,4 @@
-//! Merges and moves of leaves: pages that became empty or small leave the tree, pages go elsewhere.
+//! Merges and moves of leaves: empty or small pages leave the tree, pages move elsewhere.
 
 use ese::log::record::{
     BeforeImage, Macro, Merge, MergeHead, PageMove, PageMoveHead, Record, RecordType as T,
@@ -18,7 +18,7 @@ const PARTIAL_RIGHT: u8 = 3;
 const FULL_LEFT: u8 = 5;
 const PARTIAL_LEFT: u8 = 6;
 
-/// A leaf with its surroundings.
+/// A leaf with its siblings and its parent.
 struct Place {
     leaf: Page,
     left: Option<Page>,
@@ -44,8 +44,8 @@ impl Engine {
         })
     }
 
-    /// Merges a leaf with one beside it below the same parent, or takes it out of the tree if it is
-    /// empty; whether it could.
+    /// Merges a leaf with a sibling below the same parent, or removes it from the tree if it is
+    /// empty; returns whether it could.
     pub fn merge(&mut self, session: u16, index: usize) -> Result<bool> {
         let tree = self.trees[index].clone();
         let Some(place) = self.place(&tree) else {
@@ -59,7 +59,7 @@ impl Engine {
             line,
         } = place;
         let nodes = leaf.all_loose();
-        // A node that somebody may bring back to life moves nowhere.
+        // A node that a session may make valid again does not move.
         let is_dead =
             |engine: &Engine, node: &Loose| node.deleted && !engine.has_versions(index, node);
         if nodes
@@ -264,7 +264,7 @@ impl Engine {
         self.apply(session, change)
     }
 
-    /// Moves a leaf to another page of its tree; whether it could.
+    /// Moves a leaf to another page of its tree; returns whether it could.
     pub fn move_leaf(&mut self, session: u16, index: usize) -> Result<bool> {
         let tree = self.trees[index].clone();
         let Some(place) = self.place(&tree).filter(|place| !place.leaf.is(ROOT)) else {
@@ -331,7 +331,8 @@ impl Engine {
     }
 }
 
-/// The last pointer of a level has the null key: if it goes, the one before inherits it.
+/// Deletes a page pointer. The last pointer of a level has the null key; if it is deleted, the one
+/// before inherits the null key.
 fn delete_pointer(parent: &mut Page, line: usize) {
     let had_null_key = parent.key(line).is_empty();
     parent.nodes.remove(line);

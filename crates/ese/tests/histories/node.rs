@@ -1,5 +1,5 @@
-//! What applications do to nodes: insert, replace, delete, add; and what the engine does with
-//! deleted nodes later.
+//! The operations of applications on nodes: insert, replace, delete, add; and the engine's later
+//! work on deleted nodes.
 
 use ese::log::record::{
     Delta, FlagInsert, FlagInsertReplace, Insert, Record, RecordType as T, Replace, Scrub,
@@ -22,7 +22,7 @@ impl Engine {
         state.versions.push(version);
     }
 
-    /// Inserts a node; whether it was new.
+    /// Inserts a node; returns whether it was new.
     pub fn insert(&mut self, session: u16, index: usize, key: &[u8], data: &[u8]) -> Result<bool> {
         let tree = self.trees[index].clone();
         let bookmark: &[u8] = if tree.unique { &[] } else { data };
@@ -57,7 +57,7 @@ impl Engine {
                 (record, 0, Operation::None)
             } else if found {
                 let replace_version = *replace_id.get_or_insert_with(|| {
-                    // Number after number, as the engine gives them.
+                    // Consecutive numbers, as in the engine.
                     id.wrapping_add(2)
                 });
                 let insert = FlagInsertReplace {
@@ -128,14 +128,14 @@ impl Engine {
         }
     }
 
-    /// Replaces a node's data, in trees whose keys do not repeat; whether it could.
+    /// Replaces a node's data, in trees with unique keys; returns whether it could.
     pub fn replace(&mut self, session: u16, index: usize, key: &[u8], data: &[u8]) -> Result<bool> {
         let tree = self.trees[index].clone();
         if self.is_locked(session, index, key, &[], false) {
             return Ok(false);
         }
-        // Who has added to a number does not replace the row that holds it, nor the other way
-        // round.
+        // A session that has added to a number does not replace the row that holds it, nor the
+        // other way round.
         if self.has_additions(index, key) {
             return Ok(false);
         }
@@ -151,7 +151,7 @@ impl Engine {
             let dbtime = self.dbtime + 1;
             let head = self.node_head(Self::actor(session), &tree, &page, line, dbtime, id);
             page.nodes[line].data = data.to_vec();
-            // What the rollback needs is what was there before.
+            // A rollback needs the space of the former data.
             let rollback = old.len().saturating_sub(data.len());
             let needed = page.used() + self.reserved(index, &page.all_loose()) + rollback;
             let at = if needed <= self.area() {
@@ -188,7 +188,7 @@ impl Engine {
             .any(|version| matches!(version.before, Before::Added(_)))
     }
 
-    /// The whole new data, or what differs.
+    /// The record with the whole new data, or with the differences.
     fn replacement(
         &mut self,
         head: &ese::log::record::NodeHead,
@@ -231,7 +231,7 @@ impl Engine {
         record.expect("a record")
     }
 
-    /// Marks a node as deleted; whether it could.
+    /// Marks a node as deleted; returns whether it could.
     pub fn delete(&mut self, session: u16, index: usize, key: &[u8], data: &[u8]) -> Result<bool> {
         let tree = self.trees[index].clone();
         let bookmark: &[u8] = if tree.unique { &[] } else { data };
@@ -269,7 +269,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Adds to a row's counter, which several sessions may do at a time; whether it could.
+    /// Adds to a row's counter, which several sessions may do at a time; returns whether it could.
     pub fn add(&mut self, session: u16, index: usize, key: &[u8], delta: i32) -> Result<bool> {
         let tree = self.trees[index].clone();
         let is_replaced = self
@@ -313,7 +313,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Takes a deleted node that nobody needs any more off its page; whether there was one.
+    /// Removes a deleted node that no session needs from its page; returns whether there was one.
     pub fn clean_up(&mut self, session: u16, index: usize) -> Result<bool> {
         let tree = self.trees[index].clone();
         let mut candidates = Vec::new();
@@ -349,7 +349,7 @@ impl Engine {
         self.versions_of(index, &node.key, data).next().is_some()
     }
 
-    /// Overwrites what a leaf no longer uses.
+    /// Overwrites the unused parts of a leaf.
     pub fn scrub(&mut self, session: u16, index: usize) -> Result {
         let tree = self.trees[index].clone();
         let leaves = self.leaves(&tree);

@@ -1,4 +1,4 @@
-//! A page as the engine has it in memory, node by node, and as it goes to disk.
+//! A page in the engine's memory, node by node, and its form on disk.
 
 use ese::checksum::seal_page;
 use ese::page::{NodeFlags, PageSize, Pgno, Tag};
@@ -15,13 +15,13 @@ const NEW_CHECKSUM: u32 = 0x2000;
 const SCRUBBED: u32 = 0x4000;
 const PRE_INIT: u32 = 0x2_0000;
 
-/// A common part of a key is left to the page's prefix only where it is longer than what naming it
-/// costs.
+/// The common part of a key is stored in the page's prefix only if it is longer than the reference
+/// to it.
 const PREFIX_OVERHEAD: usize = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// The part of the key that the page's prefix begins with and the node leaves out.
+    /// The length of the key's part in the page's prefix, which the node omits.
     pub shared: usize,
     pub suffix: Vec<u8>,
     pub data: Vec<u8>,
@@ -29,14 +29,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// Bytes that it takes on its page, its tag included.
+    /// The size on its page in bytes, with its tag.
     pub fn size(&self) -> usize {
         let shared = if self.shared > 0 { 2 } else { 0 };
         Tag::LEN + shared + 2 + self.suffix.len() + self.data.len()
     }
 }
 
-/// A node that is on no page.
+/// A node outside a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loose {
     pub key: Vec<u8>,
@@ -52,7 +52,7 @@ pub struct Page {
     pub next: Pgno,
     pub object: u32,
     pub flags: u32,
-    /// Tag 0; `None` where the page has no tags yet.
+    /// Tag 0; `None` if the page has no tags yet.
     pub header: Option<Vec<u8>>,
     pub nodes: Vec<Node>,
 }
@@ -72,7 +72,7 @@ impl Page {
         }
     }
 
-    /// A page that a tree has taken, without content.
+    /// A page taken by a tree, without content.
     pub fn taken(number: Pgno, object: u32) -> Self {
         Page {
             header: None,
@@ -84,7 +84,7 @@ impl Page {
         self.flags & flag != 0
     }
 
-    /// The prefix that nodes may share; the header of a root is no such prefix.
+    /// The prefix that nodes may share; the header of a root is not a prefix.
     pub fn prefix(&self) -> &[u8] {
         match (&self.header, self.is(ROOT)) {
             (Some(header), false) => header,
@@ -115,7 +115,7 @@ impl Page {
         u32::from_le_bytes(number.expect("a page number"))
     }
 
-    /// The node as it would stand on this page.
+    /// The form of the node on this page.
     pub fn fitted(&self, node: &Loose) -> Node {
         let common = (self.prefix().iter().zip(&node.key))
             .take_while(|(a, b)| a == b)
@@ -134,7 +134,7 @@ impl Page {
         self.nodes.insert(line, node);
     }
 
-    /// Throws away all nodes, sets the prefix (but of a root) and puts in others.
+    /// Removes all nodes, sets the prefix (except of a root) and inserts others.
     pub fn rebuild(&mut self, prefix: &[u8], nodes: &[Loose]) {
         self.nodes.clear();
         if !self.is(ROOT) {
@@ -151,7 +151,7 @@ impl Page {
         self.flags |= EMPTY;
     }
 
-    /// A change at this DBTIME: what was scrubbed no longer counts as that.
+    /// Records a change at this DBTIME, which clears the mark of scrubbed pages.
     pub fn touch(&mut self, dbtime: u64) {
         self.dbtime = dbtime;
         self.flags &= !SCRUBBED;
@@ -161,7 +161,7 @@ impl Page {
         self.flags |= SCRUBBED;
     }
 
-    /// Bytes of tags and lines.
+    /// The number of bytes of tags and lines.
     pub fn used(&self) -> usize {
         let header = self
             .header
@@ -170,7 +170,7 @@ impl Page {
         header + self.nodes.iter().map(Node::size).sum::<usize>()
     }
 
-    /// The page as it goes to disk.
+    /// The page in its form on disk.
     pub fn to_bytes(&self, size: PageSize) -> Vec<u8> {
         let mut bytes = vec![0; size.bytes()];
         let area = size.bytes() - size.header_len();

@@ -1,4 +1,4 @@
-//! Numbers from a seed: the same seed makes the same history on every machine.
+//! Numbers from a seed: the same seed gives the same history on every machine.
 
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -17,7 +17,7 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `end`; 0 where there is none.
+    /// A number below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % (end.max(1) as u64)) as usize
     }
@@ -27,7 +27,7 @@ impl Random {
         low + self.below(high + 1 - low)
     }
 
-    /// True once in `times`.
+    /// True once in `times` calls on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -1,5 +1,5 @@
-//! Space: which pages a tree owns and has available, how it takes one and gives one back, and how
-//! trees are made.
+//! Space: the owned and available pages of a tree, how it takes and returns pages, and how trees
+//! are created.
 
 use ese::log::record::{
     CreateMultipleExtent, ExtendDatabase, FlagInsertReplace, FreeTree, Insert, NewPage, PageHead,
@@ -12,7 +12,7 @@ use super::engine::{Actor, Change, DATABASE, Engine, Result};
 use super::page::{EMPTY, LEAF, Loose, Page, ROOT, SPACE_TREE};
 use super::tree::Tree;
 
-/// Pages that a tree gets at a time.
+/// The number of pages that a tree gets at a time.
 const EXTENT: u32 = 16;
 
 /// The tree that owns the whole database.
@@ -40,7 +40,7 @@ fn space_header(pages: u32, parent: Pgno, unique: bool, owned: Pgno) -> [u8; 16]
 }
 
 impl Engine {
-    /// Takes `count` pages in a row out of a tree's available space; `None` where it has none.
+    /// Takes `count` consecutive pages from a tree's available space; `None` if it has none.
     fn take(&mut self, session: u16, tree: &Tree, count: u32) -> Result<Option<Pgno>> {
         let available = tree.available();
         let page = self.page(available.root);
@@ -66,7 +66,7 @@ impl Engine {
         Ok(Some(last - pages + 1))
     }
 
-    /// A page for the tree.
+    /// Takes a page for the tree.
     pub fn take_page(&mut self, session: u16, tree: &Tree) -> Result<Pgno> {
         let page = self.take_extent(session, tree, 1)?;
         self.note_taken(session, tree, page)
@@ -94,7 +94,7 @@ impl Engine {
         Ok(number)
     }
 
-    /// Pages of a tree's space, which gets more where it has too little.
+    /// Takes pages of a tree's space, which gets more if it has too little.
     fn take_extent(&mut self, session: u16, tree: &Tree, count: u32) -> Result<Pgno> {
         if let Some(first) = self.take(session, tree, count)? {
             return Ok(first);
@@ -119,7 +119,7 @@ impl Engine {
             .map_or(system(), |parent| self.trees[parent].clone())
     }
 
-    /// All space of a table's tree goes back to the database.
+    /// Returns all space of a table's tree to the database.
     pub fn free_tree(&mut self, session: u16, tree: &Tree) -> Result {
         let mut free = FreeTree::new_zeroed();
         free.database = DATABASE;
@@ -134,14 +134,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The file grows ahead of need.
+    /// Extends the file ahead of need.
     pub fn grow(&mut self, session: u16) -> Result {
         let last = self.extend(EXTENT)?.to_be_bytes();
         self.insert_plain(session, &system().owned(), &last, &EXTENT.to_le_bytes())?;
         self.insert_plain(session, &system().available(), &last, &EXTENT.to_le_bytes())
     }
 
-    /// The file loses its last extent, if all of it is available; whether it was.
+    /// Removes the file's last extent, if all of it is available; returns whether it was.
     pub fn shrink(&mut self, session: u16) -> Result<bool> {
         let key = self.last_page.to_be_bytes();
         let (owned, available) = (system().owned(), system().available());
@@ -185,7 +185,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// The file grows; gives its last page.
+    /// Extends the file; returns its last page.
     fn extend(&mut self, pages: u32) -> Result<Pgno> {
         self.settle()?;
         let last = self.last_page + pages;
@@ -200,7 +200,7 @@ impl Engine {
         Ok(last)
     }
 
-    /// A page goes back to its tree's available space.
+    /// Returns a page to its tree's available space.
     pub fn give_back(&mut self, session: u16, tree: &Tree, number: Pgno) -> Result {
         let available = tree.available();
         let page = self.page(available.root);
@@ -222,7 +222,7 @@ impl Engine {
         }
     }
 
-    /// The database with nothing but its own space, of which no log tells.
+    /// Makes the database with only its own space, without log records.
     pub fn make_database(&mut self, pages: u32) {
         self.objects = 1;
         self.last_page = pages;
@@ -230,8 +230,8 @@ impl Engine {
         self.make_roots(&system(), 0, pages);
     }
 
-    /// A new tree with `pages` pages of the space of another, or of the database's, at the end of
-    /// the list of trees.
+    /// Creates a tree with `pages` pages of the space of another, or of the database's, at the end
+    /// of the list of trees.
     pub fn create_tree(
         &mut self,
         session: u16,
@@ -302,7 +302,7 @@ impl Engine {
         }
     }
 
-    /// Writes the external header of a tree's root anew, as it is.
+    /// Writes the external header of a tree's root again, unchanged.
     pub fn set_external_header(&mut self, session: u16, index: usize) -> Result {
         let tree = self.trees[index].clone();
         let mut page = self.page(tree.root).clone();
@@ -378,7 +378,7 @@ impl Engine {
         self.apply_one(session, record, page)
     }
 
-    /// Takes a deleted node off its page.
+    /// Removes a deleted node from its page.
     pub fn delete_plain(&mut self, session: u16, tree: &Tree, number: Pgno, line: usize) -> Result {
         let dbtime = self.tick();
         let mut page = self.page(number).clone();
@@ -393,8 +393,8 @@ impl Engine {
         self.apply_one(session, record, page)
     }
 
-    /// Inserts into a tree of one page; where there is no room, it is left out, and the pages are
-    /// lost to their tree.
+    /// Inserts into a tree of one page. If there is no room, omits the node, and the pages are lost
+    /// to their tree.
     fn insert_plain(&mut self, session: u16, tree: &Tree, key: &[u8], data: &[u8]) -> Result {
         let (number, line, found) = self.find(tree, key, &[]);
         let mut page = self.page(number).clone();

@@ -1,4 +1,4 @@
-//! Splits: the records of a macro, one a level from the top down, and the pages as they leave them.
+//! Splits: the records of a macro, one per level from the top down, and the resulting pages.
 
 use ese::log::record::{
     BeforeImage, DBTIME_NIL, FlagInsertReplace, Insert, Macro, MacroInfo, Record, RecordType as T,
@@ -17,7 +17,7 @@ const RIGHT: u8 = 1;
 const APPEND: u8 = 2;
 const SCRUBBED: u32 = 0x4000;
 
-/// What does not fit the page.
+/// The operation whose node does not fit the page.
 #[derive(Clone)]
 pub enum Operation {
     None,
@@ -37,7 +37,7 @@ impl Operation {
         }
     }
 
-    /// The nodes with the operation done.
+    /// The nodes after the operation.
     fn done(&self, mut nodes: Vec<Loose>, line: usize) -> Vec<Loose> {
         match self {
             Operation::None => {}
@@ -49,7 +49,7 @@ impl Operation {
     }
 }
 
-/// A level of the tree that changes.
+/// A changed level of the tree.
 struct Level {
     before: Page,
     after: Page,
@@ -57,15 +57,15 @@ struct Level {
     right: Option<Page>,
     head: SplitHead,
     prefix: Vec<u8>,
-    /// What the parent gets.
+    /// The separator that the parent gets.
     separator: Vec<u8>,
-    /// Nodes of the page go to the new one.
+    /// Whether nodes of the page go to the new one.
     needs_image: bool,
 }
 
 impl Engine {
-    /// Splits the leaf that the path leads to, and does the operation. The page to which the change
-    /// belongs; `None` where the operation is left out, so that it must be tried again.
+    /// Splits the leaf at the end of the path, and does the operation. Returns the page of the
+    /// change; `None` if the operation was omitted, so that it must be tried again.
     pub fn split(
         &mut self,
         session: u16,
@@ -86,7 +86,7 @@ impl Engine {
                 plan.expect("a page that can be divided")
             }
         };
-        // What a rollback needs belongs to the page on which the node ends up.
+        // The rollback data belongs to the page on which the node ends up.
         let place = match &plan.new {
             Some(new) if line >= plan.head.split_line.get().into() => new.number,
             _ => leaf,
@@ -137,8 +137,8 @@ impl Engine {
         Ok((is_done && operation.number() != 0).then_some(place))
     }
 
-    /// How a page is divided with the operation at `line`; `None` where the operation does not fit
-    /// either part.
+    /// Plans the division of a page with the operation at `line`; `None` if the operation does not
+    /// fit either part.
     #[allow(clippy::too_many_arguments)]
     fn plan(
         &mut self,
@@ -228,7 +228,7 @@ impl Engine {
             if lines.is_empty() {
                 return Ok(None);
             }
-            // Mostly near the middle, else trees grow without need.
+            // Mostly near the middle, otherwise trees grow without need.
             match self.random.once_in(4) {
                 true => self.random.pick(&lines),
                 false => lines[lines.len() / 2],
@@ -289,7 +289,7 @@ impl Engine {
         }))
     }
 
-    /// What a rollback of the operation itself needs.
+    /// The space that a rollback of the operation itself needs.
     fn own_rollback(&self, operation: &Operation, before: &Page, line: usize) -> usize {
         let new = match operation {
             Operation::Replace(data) => data.len(),
@@ -299,8 +299,7 @@ impl Engine {
         before.nodes[line].data.len().saturating_sub(new)
     }
 
-    /// Whether the split was done: else it was given up in the middle of its records, and changed
-    /// nothing.
+    /// Returns whether the split was done; otherwise its macro was aborted, and nothing changed.
     #[allow(clippy::too_many_arguments)]
     fn log_split(
         &mut self,
@@ -440,7 +439,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// The note of a macro's pages.
+    /// The record of a macro's pages.
     pub fn macro_info(&self, pages: &[Page]) -> Vec<u8> {
         let pages: Vec<U32> = pages.iter().map(|page| page.number.into()).collect();
         let info = MacroInfo {
@@ -455,7 +454,7 @@ impl Engine {
         Record::MacroInfo(info).encode(kind).expect("a record")
     }
 
-    /// The page as a record carries it: whole, or without the gap between lines and tags.
+    /// The image of the page in a record: whole, or without the gap between lines and tags.
     pub fn image(&mut self, page: &Page) -> (Vec<u8>, u32) {
         const FREE: usize = 28;
         let bytes = page.to_bytes(self.size);
@@ -473,7 +472,7 @@ impl Engine {
 }
 
 impl Level {
-    /// The node after the separator leads to the new page of the level below.
+    /// Makes the node after the separator lead to the new page of the level below.
     fn lead_to(&mut self, line: usize, child: Pgno) {
         let split_line = usize::from(self.head.split_line.get());
         let data = child.to_le_bytes().to_vec();
@@ -487,7 +486,8 @@ impl Level {
     }
 }
 
-/// The shortest key that is greater than all that stays and not greater than what moves.
+/// The shortest key that is greater than all nodes that stay and not greater than the nodes that
+/// move.
 pub fn separator(tree: &Tree, last: &Loose, first: &Loose) -> Vec<u8> {
     let bookmark = |node: &Loose| match tree.unique {
         true => node.key.clone(),

@@ -1,22 +1,22 @@
-//! Trees: their pages from the root to the leaves, and what lies where.
+//! Trees: their pages from the root to the leaves, and the places of nodes.
 
 use ese::page::Pgno;
 
 use super::engine::{Before, Engine};
 use super::page::{LEAF, Loose, SPACE_TREE};
 
-/// A tree, or one of the two that keep account of a tree's space.
+/// A tree, or one of the two space trees of a tree.
 #[derive(Debug, Clone)]
 pub struct Tree {
     pub root: Pgno,
     pub object: u32,
     pub unique: bool,
-    /// Flags of all its pages.
+    /// The flags of all its pages.
     pub flags: u32,
-    /// The tree that its space comes from, by its number among the trees; `None` for the database's
-    /// own.
+    /// The tree from which its space comes, by its position among the trees; `None` for the
+    /// database's own.
     pub parent: Option<usize>,
-    /// Its table was dropped, and its pages may be others'.
+    /// Whether its table was dropped; its pages may then be others'.
     pub is_dropped: bool,
 }
 
@@ -44,8 +44,8 @@ impl Tree {
 }
 
 impl Engine {
-    /// The pages and lines from the root down to the leaf that holds, or would hold, the key; the
-    /// line there, and whether the node is there, deleted or not.
+    /// The pages and lines from the root down to the leaf that holds, or would hold, the key; and
+    /// whether the node exists, deleted or not.
     pub fn path(&self, tree: &Tree, key: &[u8], data: &[u8]) -> (Vec<(Pgno, usize)>, bool) {
         let mut path = Vec::new();
         let mut number = tree.root;
@@ -108,7 +108,7 @@ impl Engine {
         leaves
     }
 
-    /// Bytes on a page that rollbacks may need back.
+    /// The number of bytes on a page that rollbacks may need.
     pub fn reserved(&self, tree: usize, nodes: &[Loose]) -> usize {
         let unique = self.trees[tree].unique;
         let need = |node: &Loose| {

@@ -1,4 +1,4 @@
-//! A crashed directory whose logs go on with records made by a test.
+//! A crashed directory whose logs are continued with records made by a test.
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::collections::BTreeSet;
@@ -24,11 +24,11 @@ const CRASHED: [&str; 3] = [
 const BEGIN: u8 = 8;
 const COMMIT: u8 = 9;
 
-/// A session that the logs know nothing of, and its transaction.
+/// A session that is not in the logs, and its transaction.
 pub const SESSION: u16 = 0x777;
 const TRANSACTION: u32 = 0x7000_0000;
 
-/// A crashed directory, and what it becomes without further records.
+/// A crashed directory, and its recovered state without further records.
 pub struct Scene {
     pub folder: TempDir,
     /// The engine's own dump after recovery.
@@ -86,7 +86,7 @@ impl File {
         pages
     }
 
-    /// Where lines end, and where the tags begin.
+    /// The end of the lines, and the start of the tags.
     pub fn lines(&self, number: Pgno) -> (usize, usize) {
         let view = self.view(number);
         let count = usize::from(view.header().tag_count);
@@ -95,7 +95,7 @@ impl File {
         (start, self.size.bytes() - count * Tag::LEN)
     }
 
-    /// Whether no gap lies between the page's lines.
+    /// Whether there is no gap between the page's lines.
     pub fn is_compact(&self, number: Pgno) -> bool {
         let count = usize::from(self.view(number).header().tag_count);
         let ends = (0..count).map(|tag| {
@@ -107,12 +107,12 @@ impl File {
 }
 
 impl Scene {
-    /// The first set with a place of the kind that is looked for, and the place.
+    /// The first set with a place for which `find` returns `Some`, and the place.
     pub fn with<T>(find: impl Fn(&Scene) -> Option<T>) -> (Self, T) {
         Self::find(find).expect("a set with such a place")
     }
 
-    /// The same; `None` where no set at hand has such a place.
+    /// The same; `None` if no available set has such a place.
     pub fn find<T>(find: impl Fn(&Scene) -> Option<T>) -> Option<(Self, T)> {
         let sets = CRASHED.into_iter().filter_map(testkit::find);
         let mut found = sets.filter_map(|fixture| {
@@ -136,7 +136,7 @@ impl Scene {
             }
             vec![entry.bytes.to_vec()]
         });
-        // The records now stand elsewhere.
+        // The creation record now has another position.
         if let Some(position) = creation(folder.path(), &header).filter(|_| created_here) {
             header.last_attach = position;
             let page = header.to_page();
@@ -166,7 +166,7 @@ impl Scene {
         }
     }
 
-    /// Whether the page is, where the logs end, as it is in the recovered file.
+    /// Whether the page at the end of the logs is the same as in the recovered file.
     pub fn is_settled(&self, page: Pgno) -> bool {
         let dbtime = self.recovered.view(page).header().dbtime;
         dbtime > 0 && dbtime <= self.logged
@@ -187,7 +187,7 @@ impl Scene {
         pages
     }
 
-    /// A page that was given back to its tree.
+    /// A page that was returned to its tree.
     pub fn empty_page(&self) -> Option<Pgno> {
         let used = self.used();
         let is_empty = |page: &Pgno| {
@@ -198,7 +198,7 @@ impl Scene {
         (1..=self.recovered.pages()).find(is_empty)
     }
 
-    /// What a record that changes a page begins with: type and LRPAGE_.
+    /// The head of a record that changes a page: type and LRPAGE_.
     pub fn page_head(&mut self, kind: u8, page: Pgno, before: u64, line: u16) -> Vec<u8> {
         let dbtime = self.next;
         self.next += 1;
@@ -215,8 +215,7 @@ impl Scene {
         head
     }
 
-    /// The same for a record that changes a node: LRNODE_. Gives the DBTIME that the page gets,
-    /// too.
+    /// The same for a record that changes a node: LRNODE_. Also returns the new DBTIME of the page.
     pub fn node_head(&mut self, kind: u8, page: Pgno, before: u64, line: u16) -> (Vec<u8>, u64) {
         let object = match page <= self.recovered.pages() {
             true => self.recovered.view(page).header().objid,
