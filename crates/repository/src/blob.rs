@@ -85,7 +85,7 @@ impl Opener {
         storage
             .cipher
             .open(sealed, &mut self.compressed)
-            .ok_or_else(|| damaged("it is not what was written (wrong authentication tag)"))?;
+            .ok_or_else(|| damaged("it is damaged (wrong authentication tag)"))?;
         let start = out.len();
         match place.uncompressed {
             None => out.extend_from_slice(&self.compressed),
@@ -101,7 +101,7 @@ impl Opener {
                     .decompress(&self.compressed, length as usize)
                     .map_err(|error| damaged(&format!("it cannot be decompressed: {error}")))?;
                 if plain.len() != length as usize {
-                    return Err(damaged("it has another length than the index says"));
+                    return Err(damaged("its length differs from the one in the index"));
                 }
                 out.extend_from_slice(&plain);
             }

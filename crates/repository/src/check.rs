@@ -59,7 +59,7 @@ impl Repository {
                     packs.insert(pack.id, pack);
                 }
                 Some(size) => {
-                    let text = format!("has {size} bytes, the index says {}", pack.size);
+                    let text = format!("has {size} bytes; expected from the index: {}", pack.size);
                     odd.insert(pack.id, format!("pack {} {text}", name.as_str()));
                 }
                 None if pack.marked => {}
@@ -75,7 +75,7 @@ impl Repository {
         let unindexed = unindexed.count();
         if unindexed > 0 {
             report.notes.push(format!(
-                "{unindexed} packs are in no index: of a backup that was cut short, or that runs \
+                "{unindexed} packs are in no index: of a backup that was interrupted, or runs \
                  now; `dsbackup prune` removes them"
             ));
         }
@@ -198,12 +198,12 @@ fn read_pack(
     match &content {
         None => Some(format!("pack {} cannot be read: {reason}", name.as_str())),
         Some(content) if Id::new(sha256(content)) != pack.id => Some(format!(
-            "pack {} is not what was written: {count} of {} blobs in it are damaged",
+            "pack {} is damaged: {count} of its {} blobs do not open",
             name.as_str(),
             pack.entries.len()
         )),
         Some(_) if count > 0 => Some(format!(
-            "pack {}: {count} of {} blobs are not where the index says",
+            "pack {}: {count} of {} blobs are not at their positions in the index",
             name.as_str(),
             pack.entries.len()
         )),

@@ -129,7 +129,7 @@ pub enum Error {
     },
     /// It cannot be determined which blobs the snapshots need, so nothing can be removed.
     #[error(
-        "nothing was removed, because it is not known what is needed: {reason}; if `dsbackup \
+        "nothing was removed, because the needed content is unknown: {reason}; if `dsbackup \
          repair index` does not help, remove the damaged snapshot (`dsbackup forget ID`) and prune \
          again"
     )]

@@ -73,10 +73,7 @@ impl Storage {
             return Err("it is empty".to_string());
         }
         if Id::new(sha256(&content)) != *id {
-            return Err(format!(
-                "its {} bytes are not what was written",
-                content.len()
-            ));
+            return Err(format!("its {} bytes are damaged", content.len()));
         }
         let json = self
             .open(&content)

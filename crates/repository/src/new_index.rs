@@ -66,7 +66,7 @@ impl State {
         }
         Err(Error::Storage {
             doing: "writing a new index".to_string(),
-            reason: "another program wrote into it meanwhile, without heeding the lock; no pack \
+            reason: "another program wrote into it meanwhile, ignoring the lock; no pack \
                      was removed, run the command again when that program is done"
                 .to_string(),
         })

@@ -136,14 +136,14 @@ impl Storage {
             .map_err(|_| damaged("it is too short for a pack"))?;
         let start = end
             .checked_sub(length)
-            .ok_or_else(|| damaged("its end is not what was written"))?;
+            .ok_or_else(|| damaged("its end is damaged"))?;
         let sealed = self.read_pack(pack, start, length)?;
         let mut header = Vec::new();
         self.cipher
             .open(&sealed, &mut header)
             .and_then(|()| parse_header(&header))
             .filter(|entries| size_of_pack(entries) == size)
-            .ok_or_else(|| damaged("its list of content is not what was written"))
+            .ok_or_else(|| damaged("its header is damaged"))
     }
 
     /// Every existing pack, with its size in bytes.

@@ -55,7 +55,7 @@ impl DatabaseKind {
         match verified {
             Err(Error::Damaged { .. }) if changed()? != before => Err(Error::Running(format!(
                 "{}: it was written to while it was verified; stop the domain controller, or \
-                 verify what a restore of a backup gives",
+                 verify a restored backup",
                 path.display()
             ))),
             verified => verified,

@@ -105,7 +105,7 @@ impl Registration {
             tracing::warn!("{withheld}");
         }
         for warning in &tree.listing().warnings {
-            tracing::warn!("said when the backup was made: {warning}");
+            tracing::warn!("a warning of the backup: {warning}");
         }
         tree.verify().map_err(code)?;
         tree.shape().map_err(code)?;

@@ -33,7 +33,7 @@ impl FileWriter {
             ErrorKind::AlreadyExists => Error::new(
                 ResultCode::INVALID_PATH,
                 format!(
-                    "{}: a file lies there; clear the places of the restore first",
+                    "{}: the file exists; clear the destinations of the restore first",
                     place.path().display()
                 ),
             ),

@@ -63,7 +63,7 @@ pub struct Ace {
 
 /// The error for malformed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("security descriptor: {what} at offset {offset} is cut short or contradicts itself")]
+#[error("security descriptor: {what} at offset {offset} is truncated or contradicts itself")]
 pub struct Malformed {
     /// The malformed part.
     pub what: &'static str,

@@ -71,7 +71,7 @@ impl Index {
                 .components()
                 .all(|part| matches!(part, std::path::Component::Normal(_)));
             if !is_inside {
-                return Err(wrong("its file does not lie beneath sam.ldb"));
+                return Err(wrong("its file is not beneath sam.ldb"));
             }
             let path = folder.join(relative);
             let name = dn::fold(name).ok_or_else(|| wrong("no distinguished name"))?;

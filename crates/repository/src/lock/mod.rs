@@ -188,8 +188,8 @@ impl Lock {
         }
         match self.storage.store.read_lock(&held.id) {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => lost("somebody removed it (`unlock`?)".into()),
-            Err(error) => lost(format!("it cannot be looked at: {error}")),
+            Ok(None) => lost("it was removed (`unlock`?)".into()),
+            Err(error) => lost(format!("it cannot be read: {error}")),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Session {
                     "" => io::Error::new(error.kind(), format!("no SFTP server answers: {error}")),
                     said => io::Error::new(
                         error.kind(),
-                        format!("no SFTP server answers; ssh says: {said}"),
+                        format!("no SFTP server answers; ssh reports: {said}"),
                     ),
                 });
             }

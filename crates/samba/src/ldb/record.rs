@@ -33,7 +33,7 @@ pub struct Element<'r> {
 
 /// The error for malformed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("record: {what} at offset {offset} is cut short or contradicts itself")]
+#[error("record: {what} at offset {offset} is truncated or contradicts itself")]
 pub struct Malformed {
     /// The malformed part.
     pub what: &'static str,

@@ -85,7 +85,7 @@ impl Meta {
     /// # Errors
     /// Returns what is wrong, in words.
     pub fn parse(page: &[u8]) -> Result<Self, String> {
-        let short = || "the meta page is cut short".to_owned();
+        let short = || "the meta page is truncated".to_owned();
         let number = |at| u32_at(page, at).ok_or_else(short);
         let long = |at| u64_at(page, at).ok_or_else(short);
         if number(16)? != MAGIC || u16_at(page, 10).ok_or_else(short)? & META == 0 {

@@ -53,14 +53,14 @@ impl StatePages {
             Meta::parse(&page).map_err(|reason| damaged(format!("page {number}: {reason}")))?;
         if meta.page_size != page_size {
             return Err(damaged(format!(
-                "page {number}: it says pages of {} bytes, and page 0 of {page_size} bytes",
+                "page {number}: it has a page size of {} bytes, and page 0 of {page_size} bytes",
                 meta.page_size
             )));
         }
         // Pages that one transaction took and freed may never have been written.
         if meta.last_page > length / u64::from(page_size) + NEVER_WRITTEN {
             return Err(damaged(format!(
-                "page {number}: it says that page {} is in use, in a file of {length} bytes",
+                "page {number}: its last page in use is {}, in a file of {length} bytes",
                 meta.last_page
             )));
         }
@@ -85,10 +85,10 @@ impl StatePages {
     pub(super) fn read_pages(&self, first: u64, buffer: &mut [u8]) -> Result<()> {
         let at = first
             .checked_mul(u64::from(self.meta.page_size))
-            .ok_or_else(|| self.damaged(first, "it lies beyond the largest file"))?;
+            .ok_or_else(|| self.damaged(first, "it is beyond the largest file"))?;
         match self.file.read_exact_at(buffer, at) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(self.damaged(first, "it is in use, and lies beyond the end of the file"))
+                Err(self.damaged(first, "it is in use, but beyond the end of the file"))
             }
             read => read.map_err(Error::io("read", &self.path)),
         }

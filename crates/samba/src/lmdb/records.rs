@@ -55,7 +55,7 @@ impl Records {
             let page = Page::new(&bytes);
             let nodes = self.nodes(page, number)?;
             let flags = page.flags().unwrap_or(0);
-            let beyond = || self.pages.damaged(number, "a node lies beyond its end");
+            let beyond = || self.pages.damaged(number, "a node is beyond its end");
             if flags & format::BRANCH != 0 && levels > 1 {
                 for index in (0..nodes).rev() {
                     waiting.push((page.child(index).ok_or_else(beyond)?, levels - 1));
@@ -96,7 +96,7 @@ impl Records {
             .ok()
             .filter(|nodes| (place.index as usize) < *nodes)
             .and_then(|_| page.leaf(place.index as usize))
-            .ok_or_else(|| self.pages.damaged(place.page, "a node lies beyond its end"))?;
+            .ok_or_else(|| self.pages.damaged(place.page, "a node is beyond its end"))?;
         match leaf.flags & format::BIG {
             0 => Ok(leaf.value.to_vec()),
             _ => self.overflow(leaf),
@@ -111,7 +111,7 @@ impl Records {
         }
         let beyond = || {
             self.pages
-                .damaged(number, "its pointers lie beyond its end")
+                .damaged(number, "its pointers are beyond its end")
         };
         page.nodes().ok_or_else(beyond)
     }

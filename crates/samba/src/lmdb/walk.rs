@@ -57,7 +57,7 @@ impl Walk<'_> {
             .filter(|end| *end <= self.used.pages());
         let end = end.ok_or_else(|| {
             self.pages
-                .damaged(first, "it lies beyond the last page in use")
+                .damaged(first, "it is beyond the last page in use")
         })?;
         match (first..end).find(|page| !self.used.add(*page)) {
             None => Ok(()),
@@ -95,7 +95,7 @@ impl Walk<'_> {
         ] {
             if found != expected {
                 let reason =
-                    format!("the tree below it has {found} {what}, and its root says {expected}");
+                    format!("the tree below it has {found} {what}; its root records {expected}");
                 return Err(self.pages.damaged(tree.root, &reason));
             }
         }
@@ -106,14 +106,14 @@ impl Walk<'_> {
         let page = Page::new(bytes);
         let pages = self.pages;
         let damaged = |reason: &str| pages.damaged(number, reason);
-        let beyond = || damaged("a node lies beyond its end");
+        let beyond = || damaged("a node is beyond its end");
         if page.number() != Some(number) {
             return Err(damaged("it carries another page's number"));
         }
         let flags = page.flags().unwrap_or(0);
         let nodes = page
             .nodes()
-            .ok_or_else(|| damaged("its pointers lie beyond its end"))?;
+            .ok_or_else(|| damaged("its pointers are beyond its end"))?;
         if flags & format::BRANCH != 0 && levels > 1 {
             walk.branch_pages += 1;
             for index in 0..nodes {
@@ -144,10 +144,10 @@ impl Walk<'_> {
             };
             if walk.is_free_list {
                 self.free_pages(value)
-                    .ok_or_else(|| damaged("a record of the free list is cut short"))?;
+                    .ok_or_else(|| damaged("a record of the free list is truncated"))?;
             } else if leaf.flags & format::TREE != 0 {
                 let tree = Tree::parse(value)
-                    .ok_or_else(|| damaged("the root of an inner tree is cut short"))?;
+                    .ok_or_else(|| damaged("the root of an inner tree is truncated"))?;
                 self.trees.push(tree);
             }
         }

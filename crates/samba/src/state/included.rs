@@ -62,7 +62,7 @@ impl Includes {
                 Ok(text) => text,
                 Err(reason) => {
                     warn(format!(
-                        "{}: {reason}, so it is not known which files it includes",
+                        "{}: {reason}, so the files that it includes are unknown",
                         file.display()
                     ));
                     continue;
@@ -74,13 +74,13 @@ impl Includes {
                 match meant(&parameter) {
                     Meant::Nothing => {}
                     Meant::Registry => warn(format!(
-                        "{by}: what the registry says is in the snapshot (registry.tdb), but not \
-                         the files which that includes in turn"
+                        "{by}: the registry is in the snapshot (registry.tdb), but not the files \
+                         that it includes in turn"
                     )),
                     Meant::File(named, instead) => {
                         if instead {
                             warn(format!(
-                                "{by}: smbd reads that file instead, and dsbackup goes by {}: \
+                                "{by}: smbd reads that file instead, but dsbackup reads {}: \
                                  folders and shares that differ there are not in the snapshot",
                                 smb_conf.display()
                             ));
@@ -98,8 +98,8 @@ impl Includes {
                 }
                 if depth >= DEEPEST || includes.files.len() >= MOST {
                     warn(format!(
-                        "{}: dsbackup follows {MOST} files, and {DEEPEST} of which each includes \
-                         the next; this one may not be in the snapshot",
+                        "{}: dsbackup follows at most {MOST} files and {DEEPEST} nested ones; this \
+                         one may not be in the snapshot",
                         file.by
                     ));
                     continue;
@@ -157,30 +157,30 @@ fn line(file: &Path, parameter: &Parameter) -> String {
 
 /// The path of a named file, with links resolved.
 fn locate(named: &Path) -> Result<PathBuf, String> {
-    let unknown = "it is in the snapshot only if it lies in one of the folders that are backed up";
+    let unknown = "it is in the snapshot only if it is in one of the backed-up folders";
     if named.as_os_str().as_bytes().contains(&b'%') {
         return Err(format!(
-            "the name has a variable, so it is not known which files Samba reads; each: {unknown}"
+            "the name has a variable, so the files that Samba reads are unknown; each: {unknown}"
         ));
     }
     if !named.is_absolute() {
         return Err(format!(
-            "a relative path, which Samba looks for in the folder where it was started; {unknown}. \
-             Name the whole path"
+            "a relative path, which Samba resolves in the folder where it was started; {unknown}. \
+             Use an absolute path"
         ));
     }
     let path = named.canonicalize().map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
-            "there is no such file, and Samba passes over it".to_owned()
+            "there is no such file, and Samba skips it".to_owned()
         }
-        _ => format!("it cannot be looked at ({error}), and may not be in the snapshot"),
+        _ => format!("its attributes are unreadable ({error}), and it may not be in the snapshot"),
     })?;
     if path.to_str().is_none() {
         return Err("its name is not Unicode: it is not in the snapshot".to_owned());
     }
-    look(&path).map(|()| path).map_err(|reason| {
-        format!("{reason}; it is not looked into, and may not be in the snapshot")
-    })
+    look(&path)
+        .map(|()| path)
+        .map_err(|reason| format!("{reason}; it is not read, and may not be in the snapshot"))
 }
 
 /// Whether a path can be a configuration file. Does not open it: that could block, or have side
@@ -188,7 +188,7 @@ fn locate(named: &Path) -> Result<PathBuf, String> {
 fn look(path: &Path) -> Result<(), String> {
     let metadata = path
         .metadata()
-        .map_err(|error| format!("it cannot be looked at: {error}"))?;
+        .map_err(|error| format!("its attributes are unreadable: {error}"))?;
     match metadata.is_file() {
         false => Err("it is no file".to_owned()),
         true if metadata.len() > LARGEST => Err(format!(

@@ -171,7 +171,7 @@ impl Listing {
                 return refused(path, "which is no plain path");
             }
             if path.split('/').any(|part| part.starts_with(OWN_PREFIX)) || path == LISTING_PATH {
-                return refused(path, "which is a name that dsbackup keeps for itself");
+                return refused(path, "which is a name reserved for dsbackup");
             }
             if (entry.kind == ListedKind::Link) != entry.target.is_some() {
                 return refused(
@@ -349,10 +349,7 @@ mod tests {
             LISTING_PATH,
         ] {
             let error = Listing::from_json(&listing(own).to_json()).unwrap_err();
-            assert!(
-                error.to_string().contains("keeps for itself"),
-                "{own}: {error}"
-            );
+            assert!(error.to_string().contains("reserved"), "{own}: {error}");
         }
         let error = Listing::from_json(br#"{"version": 2}"#).unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");

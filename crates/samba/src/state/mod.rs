@@ -121,9 +121,9 @@ impl State {
                 let metadata = std::fs::symlink_metadata(&file.path)
                     .map_err(Error::io("look at it", &file.path))?;
                 self.warnings.push(format!(
-                    "{}: it lies outside of the folders that are backed up. It is in the snapshot \
-                     as {name}, but a restore does not put it back: do that by hand before the \
-                     domain controller is started",
+                    "{}: it is outside the backed-up folders. It is in the snapshot as {name}, but \
+                     a restore does not write it: restore it by hand before the domain controller \
+                     is started",
                     file.by
                 ));
                 self.entries.push(Entry {
@@ -138,8 +138,8 @@ impl State {
                 });
             } else if file.named != file.path && !self.roots.iter().any(is_below) {
                 self.warnings.push(format!(
-                    "{}: a link that lies outside of the folders that are backed up. What it \
-                     points to, {}, is in the snapshot, the link is not",
+                    "{}: a link outside the backed-up folders. Its target, {}, is in the snapshot, \
+                     the link is not",
                     file.by,
                     file.path.display()
                 ));
@@ -179,8 +179,8 @@ impl State {
                 let target = entry.original.canonicalize().ok()?;
                 (!self.has(&target)).then(|| {
                     format!(
-                        "{}: a link to {}, which lies outside of the folders that are backed up: \
-                         the link is in the snapshot, what it points to is not",
+                        "{}: a link to {}, which is outside the backed-up folders: the link is in \
+                         the snapshot, its target is not",
                         entry.original.display(),
                         target.display()
                     )
@@ -469,7 +469,7 @@ mod tests {
             ),
             (
                 "/etc/link.conf: a link to /srv/linked.conf",
-                "what it points to is not".into(),
+                "its target is not".into(),
             ),
         ] {
             assert!(

@@ -93,7 +93,7 @@ impl Header {
         if version != VERSION {
             return Err(Error::damaged(
                 path,
-                format!("its TDB header says version {version:#x}; expected {VERSION:#x}"),
+                format!("its TDB header has version {version:#x}; expected {VERSION:#x}"),
             ));
         }
         let features = match integer(start, 40) {
