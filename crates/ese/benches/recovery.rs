@@ -24,7 +24,8 @@ fn main() {
 
     println!("{}: best of {RUNS} runs", fixture.name);
     println!(
-        "| logs | MB | records | pages written | seconds | CPU seconds | MB/s | records/s | peak memory |"
+        "| logs | MB | records | pages written | seconds | CPU seconds | MB/s | records/s | peak \
+         memory |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     // From few to many, since the peak is that of the process so far.
@@ -33,7 +34,8 @@ fn main() {
         let (summary, seconds, cpu) = best(folder.path(), generations);
         let megabytes = summary.log_bytes as f64 / 1e6;
         println!(
-            "| {parts}x | {megabytes:.1} | {} | {} | {seconds:.3} | {cpu:.2} | {:.0} | {:.0} | {} |",
+            "| {parts}x | {megabytes:.1} | {} | {} | {seconds:.3} | {cpu:.2} | {:.0} | {:.0} | {} \
+             |",
             summary.counts.records,
             summary.pages_written,
             megabytes / seconds,

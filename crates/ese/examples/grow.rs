@@ -1,8 +1,8 @@
 //! Makes large databases from small ones, for measurements.
 //!
 //! ```text
-//! grow to DATABASE MIB          repeats the pages, under new page numbers, until the file has that size
-//! grow change DATABASE PERCENT  changes so many of its pages here and there, a different set each time
+//! grow to DATABASE MIB          repeats the pages, with new page numbers, up to that file size
+//! grow change DATABASE PERCENT  changes that share of its pages, a different set each time
 //! ```
 //!
 //! Every page has its right checksum. The result is not a working database: its trees do not

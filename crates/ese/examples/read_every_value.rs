@@ -71,7 +71,8 @@ fn main() -> ese::Result<()> {
                 .map(|total| total.load(Ordering::Relaxed));
             let file = std::fs::metadata(&path).map_or(0, |file| file.len());
             println!(
-                "{path}: {rows} rows, {values} values, {bytes} bytes in {seconds:.4} s: {:.0} values/s, {:.0} MiB/s of the file",
+                "{path}: {rows} rows, {values} values, {bytes} bytes in {seconds:.4} s: {:.0} \
+                 values/s, {:.0} MiB/s of the file",
                 values as f64 / seconds,
                 file as f64 / seconds / f64::from(1 << 20),
             );

@@ -34,7 +34,10 @@ pub enum Error {
         what: &'static str,
     },
     /// The bytes contradict the format: damage, or a file of another kind.
-    #[error("{}: offset {offset:#x}: {structure}: expected {expected}, found {found}", file.display())]
+    #[error(
+        "{}: offset {offset:#x}: {structure}: expected {expected}, found {found}",
+        file.display()
+    )]
     Damaged {
         /// The file.
         file: PathBuf,

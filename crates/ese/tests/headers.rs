@@ -295,7 +295,9 @@ fn a_torn_primary_header_is_replaced_by_the_shadow() {
 
 proptest::proptest! {
     #[test]
-    fn any_bytes_are_parsed_or_refused(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..70_000)) {
+    fn any_bytes_are_parsed_or_refused(
+        mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..70_000)
+    ) {
         let parse = |bytes: &[u8]| {
             let _ = DatabaseHeaders::parse(bytes).map(|headers| headers.header.listing(None));
             let _ = LogHeader::parse(bytes).map(|header| (header.attachments(), header.listing()));
@@ -309,7 +311,8 @@ proptest::proptest! {
             for (file_type, size) in [(1u32, 8192), (3, 4096), (4, 4096)] {
                 bytes[667..671].copy_from_slice(&file_type.to_le_bytes());
                 if file_type == 1 {
-                    bytes[4..16].copy_from_slice(&[0xef, 0xcd, 0xab, 0x89, 0x20, 6, 0, 0, 0, 0, 0, 0]);
+                    bytes[4..16]
+                        .copy_from_slice(&[0xef, 0xcd, 0xab, 0x89, 0x20, 6, 0, 0, 0, 0, 0, 0]);
                     bytes[236..240].copy_from_slice(&8192u32.to_le_bytes());
                 } else if file_type == 3 {
                     bytes[8..14].copy_from_slice(&[0, 16, 1, 0, 0, 1]);

@@ -21,7 +21,10 @@ proptest! {
     }
 
     #[test]
-    fn a_record_cut_short_is_refused(bytes in proptest::collection::vec(any::<u8>(), 1..900), kind in 0u8..110) {
+    fn a_record_cut_short_is_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 1..900),
+        kind in 0u8..110
+    ) {
         let mut bytes = bytes;
         bytes[0] = kind;
         if let Ok((_, kind, size)) = Record::parse(&bytes) {

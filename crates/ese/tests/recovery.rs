@@ -83,7 +83,8 @@ fn every_set_is_as_the_engine_recovers_it() {
             }
         };
         println!(
-            "{}: {} records, {} changes redone, {} present, {} undone in {} transactions, {:.1} MB of log in {:?}",
+            "{}: {} records, {} changes redone, {} present, {} undone in {} transactions, {:.1} MB \
+             of log in {:?}",
             fixture.name,
             summary.counts.records,
             summary.counts.redone,
@@ -287,7 +288,8 @@ fn failed_to_recover(fixture: &Fixture, folder: &Path, what: &str) -> bool {
         }
     };
     println!(
-        "{} {what}: {} records, {} changes redone, {} present, {} undone in {} transactions, {:.1} MB of log in {:?}",
+        "{} {what}: {} records, {} changes redone, {} present, {} undone in {} transactions, {:.1} \
+         MB of log in {:?}",
         fixture.name,
         summary.counts.records,
         summary.counts.redone,

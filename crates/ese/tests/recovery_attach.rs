@@ -104,8 +104,8 @@ fn every_recovered_database_can_be_attached() {
             "{name}: the file is as long as its space"
         );
         println!(
-            "{name}: clean at {}, DBTIME {:#x}, {pages} pages; verify-db: {} trees, {} rows, {} index entries sound, {} \
-             leaked pages",
+            "{name}: clean at {}, DBTIME {:#x}, {pages} pages; verify-db: {} trees, {} rows, {} \
+             index entries sound, {} leaked pages",
             header.last_consistent,
             header.dbtime.get(),
             structure.trees,

@@ -51,13 +51,19 @@ proptest! {
     }
 
     #[test]
-    fn every_instruction_set_gives_the_portable_result(bytes in prop::collection::vec(any::<u8>(), 0..20_000)) {
+    fn every_instruction_set_gives_the_portable_result(
+        bytes in prop::collection::vec(any::<u8>(), 0..20_000)
+    ) {
         prop_assert_eq!(simd::sums(&bytes), Sums::of(&bytes));
         prop_assert_eq!(simd::xor(&bytes), sums::xor_of(&bytes));
     }
 
     #[test]
-    fn sealed_pages_are_sound_and_at_no_other_place(mut page in page(), number in 1u32.., other in 1u32..) {
+    fn sealed_pages_are_sound_and_at_no_other_place(
+        mut page in page(),
+        number in 1u32..,
+        other in 1u32..
+    ) {
         seal_page(&mut page, number);
         prop_assert_eq!(verify_page(&page, number), PageVerdict::Sound);
         prop_assume!(other != number);
@@ -68,7 +74,11 @@ proptest! {
     }
 
     #[test]
-    fn each_flipped_bit_is_found_and_named(mut page in page(), number in 1u32.., bit: prop::sample::Index) {
+    fn each_flipped_bit_is_found_and_named(
+        mut page in page(),
+        number in 1u32..,
+        bit: prop::sample::Index
+    ) {
         seal_page(&mut page, number);
         let bit = bit.index(page.len() * 8);
         page[bit / 8] ^= 1 << (bit % 8);

@@ -374,7 +374,8 @@ impl DatabaseHeader {
         let update = self.update_major.get();
         (update > NEWEST_UPDATE_MAJOR).then(|| {
             format!(
-                "format {:#x},{update}, newer than the newest known here ({VERSION:#x},{NEWEST_UPDATE_MAJOR})",
+                "format {:#x},{update}, newer than the newest known here \
+                 ({VERSION:#x},{NEWEST_UPDATE_MAJOR})",
                 self.version
             )
         })

@@ -255,7 +255,8 @@ mod tests {
 
         #[test]
         fn binary_data_is_in_the_order_of_its_bytes(
-            a in prop::collection::vec(any::<u8>(), 0..60), b in prop::collection::vec(any::<u8>(), 0..60),
+            a in prop::collection::vec(any::<u8>(), 0..60),
+            b in prop::collection::vec(any::<u8>(), 0..60),
             most in 4u16..60,
         ) {
             for id in [FIXED, TAGGED] {
@@ -270,8 +271,13 @@ mod tests {
         }
 
         #[test]
-        fn text_is_in_the_order_of_its_capitals(a in "[a-zA-Z0-9 ~]{0,40}", b in "[a-zA-Z0-9 ~]{0,40}", most in 4u16..30) {
-            let key = |value: &str, limits| part(ColumnType::Text, TAGGED, value.as_bytes(), limits);
+        fn text_is_in_the_order_of_its_capitals(
+            a in "[a-zA-Z0-9 ~]{0,40}",
+            b in "[a-zA-Z0-9 ~]{0,40}",
+            most in 4u16..30
+        ) {
+            let key =
+                |value: &str, limits| part(ColumnType::Text, TAGGED, value.as_bytes(), limits);
             let (left, right) = (a.to_ascii_uppercase(), b.to_ascii_uppercase());
             prop_assert_eq!(key(&a, (255, 255)).0.cmp(&key(&b, (255, 255)).0), left.cmp(&right));
             let (cut, was_cut) = key(&a, (most, most));

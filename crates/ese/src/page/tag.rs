@@ -81,7 +81,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn encoding_and_decoding_agree(offset in 0usize..0x1fff, len in 0usize..0x1fff, flags in 0u8..8) {
+        fn encoding_and_decoding_agree(
+            offset in 0usize..0x1fff,
+            len in 0usize..0x1fff,
+            flags in 0u8..8
+        ) {
             let small = PageSize::new(8192).unwrap();
             let tag = Tag { offset, len, flags };
             prop_assert_eq!(Tag::decode(tag.encode(small).unwrap(), small), tag);

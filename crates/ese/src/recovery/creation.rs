@@ -25,8 +25,9 @@ pub(super) fn start_over(
     let Some((position, number)) = find(header, set)? else {
         return Err(Error::Unrecoverable {
             database: database.to_path_buf(),
-            what: "state Just Created: its creation was never completed, and the logs here do not hold it, so the file \
-                   holds nothing; find the logs, or delete it and let the application create it again"
+            what: "state Just Created: its creation was never completed, and the logs here do not \
+                   hold it, so the file holds nothing; find the logs, or delete it and let the \
+                   application create it again"
                 .into(),
         });
     };

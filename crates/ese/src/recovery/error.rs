@@ -27,8 +27,8 @@ pub enum Error {
     },
     /// The recovery is complete, but its result could not be fully written to the database.
     #[error(
-        "{source}. The result is whole in a journal beside {}; see to it that it can be written, and recover in place once more \
-         to complete it",
+        "{source}. The result is whole in a journal beside {}; see to it that it can be written, \
+         and recover in place once more to complete it",
         database.display()
     )]
     Incomplete {
@@ -44,7 +44,10 @@ pub enum Error {
         folder: PathBuf,
     },
     /// There are several databases in the folder, and none was chosen.
-    #[error("{}: several databases here ({}); choose one by its name", folder.display(), names.join(", "))]
+    #[error(
+        "{}: several databases here ({}); choose one by its name",
+        folder.display(), names.join(", ")
+    )]
     SeveralDatabases {
         /// The folder.
         folder: PathBuf,
@@ -53,7 +56,8 @@ pub enum Error {
     },
     /// The folder has no log of the database under the given base name, but some under others.
     #[error(
-        "{}: none of its logs in {} has the base name {asked}, but some have {}. Name that base name and recover again",
+        "{}: none of its logs in {} has the base name {asked}, but some have {}. Name that base \
+         name and recover again",
         database.display(), folder.display(), found.join(", or ")
     )]
     OtherBaseName {
@@ -68,9 +72,12 @@ pub enum Error {
     },
     /// Logs are missing that the database needs to be consistent.
     #[error(
-        "{}: required logs are missing: {}; the database needs {}. Put them into {} and recover again; or allow loss \
-         explicitly, which does if the file holds nothing of them yet",
-        database.display(), Generations(missing), Generations(std::slice::from_ref(required)), folder.display()
+        "{}: required logs are missing: {}; the database needs {}. Put them into {} and recover \
+         again; or allow loss explicitly, which does if the file holds nothing of them yet",
+        database.display(),
+        Generations(missing),
+        Generations(std::slice::from_ref(required)),
+        folder.display()
     )]
     MissingRequiredLogs {
         /// The database.
@@ -85,8 +92,8 @@ pub enum Error {
     /// Logs with committed changes are missing. Without them the database can be made consistent,
     /// but loses these changes.
     #[error(
-        "{}: logs with committed changes are missing: {}; the database had reached {:#x}. Put them into {}, or allow \
-         loss explicitly to end at generation {last:#x}",
+        "{}: logs with committed changes are missing: {}; the database had reached {:#x}. Put them \
+         into {}, or allow loss explicitly to end at generation {last:#x}",
         database.display(), Generations(missing), committed, folder.display()
     )]
     MissingCommittedLogs {
@@ -103,9 +110,9 @@ pub enum Error {
     },
     /// The database is clean, but older than the logs beside it.
     #[error(
-        "{}: it was shut down cleanly at {consistent}, but the logs go on from a later state of it, which they attached at \
-         {attached}: this is an old copy. Put the newest copy here, or the logs that lead to it; or allow loss explicitly \
-         to keep the copy as it is",
+        "{}: it was shut down cleanly at {consistent}, but the logs go on from a later state of \
+         it, which they attached at {attached}: this is an old copy. Put the newest copy here, or \
+         the logs that lead to it; or allow loss explicitly to keep the copy as it is",
         database.display()
     )]
     OlderThanLogs {
@@ -126,8 +133,8 @@ pub enum Error {
     },
     /// A needed log exists only from another sequence of logs.
     #[error(
-        "{}: generation {generation:#x} of another sequence of logs ({found}); the database belongs to {expected}. Put \
-         its own logs there",
+        "{}: generation {generation:#x} of another sequence of logs ({found}); the database \
+         belongs to {expected}. Put its own logs there",
         file.display()
     )]
     ForeignLog {
@@ -142,8 +149,8 @@ pub enum Error {
     },
     /// A log exists twice.
     #[error(
-        "{}: generation {generation:#x} is there twice: {} and {}. Remove the one that is not the continuation of the \
-         other logs",
+        "{}: generation {generation:#x} is there twice: {} and {}. Remove the one that is not the \
+         continuation of the other logs",
         folder.display(), files[0].display(), files[1].display()
     )]
     DuplicateLog {
@@ -156,8 +163,8 @@ pub enum Error {
     },
     /// The place to stop is before changes that the database file already holds.
     #[error(
-        "{}: cannot stop at {stop}: the file already holds changes up to generation {required:#x}. Stop there or later, \
-         or start from an older backup",
+        "{}: cannot stop at {stop}: the file already holds changes up to generation {required:#x}. \
+         Stop there or later, or start from an older backup",
         database.display()
     )]
     StopTooEarly {
@@ -179,8 +186,9 @@ pub enum Error {
     /// A page does not have the DBTIME that the log record expects: a write was lost, or the logs
     /// do not belong to the file.
     #[error(
-        "{}: page {page}: the log record at {position} takes it from DBTIME {before:#x} to {after:#x}, but it has \
-         {found:#x}. The file lacks a change, or is newer than its header says; restore it from a backup",
+        "{}: page {page}: the log record at {position} takes it from DBTIME {before:#x} to \
+         {after:#x}, but it has {found:#x}. The file lacks a change, or is newer than its header \
+         says; restore it from a backup",
         database.display()
     )]
     Gap {
@@ -200,9 +208,9 @@ pub enum Error {
     /// The file holds changes that the logs do not: the end of the logs or a part of them is
     /// missing.
     #[error(
-        "{}: page {page} was changed at DBTIME {found:#x}, but no record tells of that; the logs end at {end} with DBTIME \
-         {last:#x}. A part of them is missing, and without it what the file holds cannot be completed or taken back; find the \
-         log, or restore a backup",
+        "{}: page {page} was changed at DBTIME {found:#x}, but no record tells of that; the logs \
+         end at {end} with DBTIME {last:#x}. A part of them is missing, and without it what the \
+         file holds cannot be completed or taken back; find the log, or restore a backup",
         database.display()
     )]
     NewerThanLogs {
@@ -219,8 +227,8 @@ pub enum Error {
     },
     /// The database was attached after the end of the logs: a part of them is missing.
     #[error(
-        "{}: it was attached at {attached}, but the logs end at {end}: their end is missing, and with it what was changed since. \
-         Find the log, or restore a backup",
+        "{}: it was attached at {attached}, but the logs end at {end}: their end is missing, and \
+         with it what was changed since. Find the log, or restore a backup",
         database.display()
     )]
     LogsEndTooEarly {
@@ -233,7 +241,8 @@ pub enum Error {
     },
     /// A page that a log record changes cannot be read.
     #[error(
-        "{}: page {page}: the log record at {position} changes it, but {why}. Restore the file from a backup",
+        "{}: page {page}: the log record at {position} changes it, but {why}. Restore the file \
+         from a backup",
         database.display()
     )]
     LostPage {
@@ -255,7 +264,10 @@ pub enum Error {
         what: String,
     },
     /// An uncommitted change could not be rolled back.
-    #[error("{}: cannot roll back a change to the tree with root {root}: {what}", database.display())]
+    #[error(
+        "{}: cannot roll back a change to the tree with root {root}: {what}",
+        database.display()
+    )]
     Undo {
         /// The database.
         database: PathBuf,

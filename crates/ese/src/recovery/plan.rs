@@ -89,7 +89,9 @@ impl Plan {
         if needed.lowest == 0 {
             return Err(Error::Unrecoverable {
                 database: database.to_path_buf(),
-                what: "the header calls for recovery but names no logs; restore the database from a backup".into(),
+                what: "the header calls for recovery but names no logs; restore the database from \
+                       a backup"
+                    .into(),
             });
         }
         let run = contiguous(set, needed.lowest, sequence, folder)?;
@@ -244,10 +246,12 @@ fn check_state(database: &Path, header: &DatabaseHeader) -> Result<()> {
         | DatabaseState::DirtyAndPatchedShutdown
         | DatabaseState::JustCreated => return Ok(()),
         DatabaseState::IncrementalReseedInProgress => {
-            "pages of another copy were being taken over when that was interrupted; complete it, or restore a backup"
+            "pages of another copy were being taken over when that was interrupted; complete it, \
+             or restore a backup"
         }
         DatabaseState::RevertInProgress => {
-            "it was being taken back to an earlier time when that was interrupted; complete it, or restore a backup"
+            "it was being taken back to an earlier time when that was interrupted; complete it, or \
+             restore a backup"
         }
         _ => "its header holds no state that can be recovered; restore a backup",
     };

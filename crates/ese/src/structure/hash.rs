@@ -81,7 +81,9 @@ mod tests {
     proptest! {
         #[test]
         fn the_hash_of_a_bookmark_does_not_depend_on_where_it_is_cut(
-            bytes in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..41, other in prop::collection::vec(any::<u8>(), 0..40),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            cut in 0usize..41,
+            other in prop::collection::vec(any::<u8>(), 0..40),
         ) {
             let (head, tail) = bytes.split_at(cut.min(bytes.len()));
             prop_assert_eq!(hash(7, [head, tail]), hash(7, [&bytes, &[]]));

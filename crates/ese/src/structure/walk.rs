@@ -580,7 +580,8 @@ impl<V: Visitor, F: Fn() -> V + Sync> Walker<'_, '_, F> {
 }
 
 thread_local! {
-    static BYTE_MAP: std::cell::RefCell<ByteMap> = const { std::cell::RefCell::new(ByteMap::new()) };
+    static BYTE_MAP: std::cell::RefCell<ByteMap> =
+        const { std::cell::RefCell::new(ByteMap::new()) };
 }
 
 /// Compares `key` followed by `data` with `bound`.

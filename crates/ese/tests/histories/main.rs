@@ -224,7 +224,8 @@ const FOUND: [(u64, &str); 3] = [
 /// The same for logs without their end.
 const FOUND_OF_LOST_TAILS: [(u64, &str); 1] = [(
     105,
-    "pages of a new tree passed for those of an index built without records, although there was no circular logging",
+    "pages of a new tree passed for those of an index built without records, although there was no \
+     circular logging",
 )];
 
 #[test]

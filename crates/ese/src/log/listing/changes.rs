@@ -11,7 +11,8 @@ pub(super) fn write_tree_details(out: &mut String, record: &Record) -> fmt::Resu
             let (page, database) = (&create.page, create.page.database);
             write!(
                 out,
-                " {:x},{:x}:{}({:x},FDP:[{database}:{}],OE:[{database}:{}],AE:[{database}:{}],FDPParent:[{database}:{}],objid:[{database}:{}],PageFlags:[0x{:x}],{},{}:{})",
+                " {:x},{:x}:{}({:x},FDP:[{database}:{}],OE:[{database}:{}],AE:[{database}:{}],\
+                 FDPParent:[{database}:{}],objid:[{database}:{}],PageFlags:[0x{:x}],{},{}:{})",
                 page.dbtime,
                 page.transaction,
                 page.level,
@@ -31,7 +32,8 @@ pub(super) fn write_tree_details(out: &mut String, record: &Record) -> fmt::Resu
             let (page, database) = (&create.page, create.page.database);
             write!(
                 out,
-                " {:x},{:x}:{}({:x},[{database}:{}],[{database}:{}],[{}],PageFlags:[0x{:x}]{},{}:{})",
+                " {:x},{:x}:{}({:x},[{database}:{}],[{database}:{}],[{}],PageFlags:[0x{:x}]{},\
+                 {}:{})",
                 page.dbtime,
                 page.transaction,
                 page.level,
@@ -90,7 +92,8 @@ pub(super) fn write_tree_details(out: &mut String, record: &Record) -> fmt::Resu
             write_change(out, page)?;
             write!(
                 out,
-                "merge:[{database}:{}:{}],right:{:x},[{database}:{}],left:{:x},[{database}:{}],parent:{:x},[{database}:{}],{}:{}:{}:{}:{}:{}:{},size:{},maxsize:{},uncfree:{},",
+                "merge:[{database}:{}:{}],right:{:x},[{database}:{}],left:{:x},[{database}:{}],\
+                 parent:{:x},[{database}:{}],{}:{}:{}:{}:{}:{}:{},size:{},maxsize:{},uncfree:{},",
                 page.page,
                 head.merge_line,
                 shown_time(head.right_page.get(), head.right_dbtime_before.get()),
@@ -138,7 +141,9 @@ pub(super) fn write_tree_details(out: &mut String, record: &Record) -> fmt::Resu
             write_change(out, page)?;
             write!(
                 out,
-                "source:[{database}:{}],destination:[{database}:{}],right:{:x},[{database}:{}],left:{:x},[{database}:{}],parent:{:x},[{database}:{}:{}],header:{},trailer:{},objid:[{database}:{}],flags:{:x}, {})",
+                "source:[{database}:{}],destination:[{database}:{}],right:{:x},[{database}:{}],\
+                 left:{:x},[{database}:{}],parent:{:x},[{database}:{}:{}],header:{},trailer:{},\
+                 objid:[{database}:{}],flags:{:x}, {})",
                 page.page,
                 head.destination,
                 shown_time(head.right_page.get(), head.right_dbtime_before.get()),
@@ -369,7 +374,9 @@ fn write_split(out: &mut String, split: &Split) -> fmt::Result {
     let operations = ["None", "Insert", "Replace", "FlagInsertAndReplaceData"];
     write!(
         out,
-        "split:[{database}:{}:{}],oper/last:[{}/{last}],new:[{database}:{}],parent:{:x},[{database}:{}],right:{:x},[{database}:{}], objid:[{database}:{}], {}:{}:{}:{}, splitoper:{}, ",
+        "split:[{database}:{}:{}],oper/last:[{}/{last}],new:[{database}:{}],parent:{:x},\
+         [{database}:{}],right:{:x},[{database}:{}], objid:[{database}:{}], {}:{}:{}:{}, \
+         splitoper:{}, ",
         page.page,
         head.split_line,
         head.operation_line,

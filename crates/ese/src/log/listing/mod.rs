@@ -56,7 +56,8 @@ impl ListedRecord<'_> {
             // Writing to a string cannot fail.
             let _ = write!(
                 json,
-                ",\"session\":{},\"database\":{},\"page\":{},\"dbtime\":{},\"transaction\":{},\"level\":{}",
+                ",\"session\":{},\"database\":{},\"page\":{},\"dbtime\":{},\"transaction\":{},\
+                 \"level\":{}",
                 page.session, page.database, page.page, page.dbtime, page.transaction, page.level
             );
             // Later records of a macro have no DBTIME before.
@@ -107,7 +108,9 @@ fn write_details(out: &mut String, record: &Record) -> fmt::Result {
             let settings = init.settings;
             write!(
                 out,
-                "\n      Env SystemPath:{}\n      Env LogFilePath:{}\n      Env (CircLog,Session,Opentbl,VerPage,Cursors,LogBufs,LogFile,Buffers)\n          ({},{:7},{:7},{:7},{:7},{:7},{:7},{:7})\n",
+                "\n      Env SystemPath:{}\n      Env LogFilePath:{}\n      Env \
+                 (CircLog,Session,Opentbl,VerPage,Cursors,LogBufs,LogFile,Buffers)\n          \
+                 ({},{:7},{:7},{:7},{:7},{:7},{:7},{:7})\n",
                 settings.system_path(),
                 settings.log_path(),
                 if settings.is_circular() {

@@ -9,7 +9,10 @@ pub struct RecordType(pub u8);
 /// Declares the types: constant, number, name in dumps.
 macro_rules! record_types {
     ($($constant:ident = $number:literal, $name:literal;)*) => {
-        #[allow(missing_docs, reason = "each is described at the variant of Record with the same name")]
+        #[allow(
+            missing_docs,
+            reason = "each is described at the variant of Record with the same name"
+        )]
         impl RecordType {
             $(pub const $constant: RecordType = RecordType($number);)*
 

@@ -143,8 +143,8 @@ impl DatabaseRedo {
         let is_ours = create.head.signature == self.header.database_signature;
         if is_ours && pages.position() > self.header.last_attach {
             let what = format!(
-                "the logs create this database anew at {}, after the state that the file is in; recover from a backup \
-                 that was made later",
+                "the logs create this database anew at {}, after the state that the file is in; \
+                 recover from a backup that was made later",
                 pages.position()
             );
             return Err(Error::Unrecoverable {
@@ -175,8 +175,8 @@ impl DatabaseRedo {
                 false => Err(Error::Unrecoverable {
                     database: pages.file().to_path_buf(),
                     what: format!(
-                        "the database was attached at {} in a state (of {}) other than that of {} in which the logs \
-                         left it; recover from a newer backup",
+                        "the database was attached at {} in a state (of {}) other than that of {} \
+                         in which the logs left it; recover from a newer backup",
                         pages.position(),
                         head.consistent,
                         self.header.last_consistent

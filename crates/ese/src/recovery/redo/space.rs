@@ -116,7 +116,8 @@ impl SpaceRedo<'_> {
     pub fn convert(&mut self, convert: &Convert<'_>) -> Result<()> {
         let head = convert.head;
         let Some(tail) = convert.tail else {
-            let what = "the older record for a tree that gets space trees, which the engine does not replay either";
+            let what = "the older record for a tree that gets space trees, which the engine does \
+                        not replay either";
             return Err(self.pages.contradiction(what.into()));
         };
         let (root, dbtime) = (head.page.page.get(), head.page.dbtime.get());
