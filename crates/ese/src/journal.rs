@@ -27,7 +27,7 @@ struct Footer {
     magic: [u8; 8],
     page_size: U32,
     slots: U32,
-    /// The number of pages whose content in the file may stay; the others are made anew.
+    /// The number of pages whose content in the file may stay; the others are created again.
     kept: U32,
     /// The number of pages of the resulting database.
     pages: U32,

@@ -184,7 +184,7 @@ impl LogSet {
     /// of its own.
     ///
     /// # Errors
-    /// Those of [`in_folder`](Self::in_folder).
+    /// The errors of [`in_folder`](Self::in_folder).
     pub fn by_base_name(folder: &Path, sequence: &Signature) -> Result<Vec<(String, LogSet)>> {
         let io = Error::io(folder);
         let mut bases: Vec<String> = Vec::new();

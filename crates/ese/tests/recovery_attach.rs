@@ -210,7 +210,7 @@ fn logs_stay_while_another_database_needs_them() {
     assert!(!names(folder.path()).iter().any(|name| is_of_logs(name)));
 }
 
-/// Puts files of one set beside those of another.
+/// Copies files of one set to those of another.
 fn copy(from: &Path, to: &Path, which: impl Fn(&str) -> bool) {
     for name in names(from).iter().filter(|name| which(name)) {
         std::fs::copy(from.join(name), to.join(name)).unwrap();

@@ -9,7 +9,7 @@ use attempt::{CRASHED, attempt};
 use common::back_to_creation;
 use ese::recovery::Error;
 
-/// How a log loses its end.
+/// The way in which a log loses its end.
 #[derive(Debug, Clone, Copy)]
 enum Cut {
     /// The file ends there.

@@ -96,7 +96,7 @@ fn a_flipped_bit_of_a_page_is_corrected_and_larger_damage_is_named() {
             .collect();
         let expected = attempt(folder.path(), |options| options).unwrap().dump;
 
-        // Which pages does recovery read?
+        // Find the pages that recovery reads.
         flip(&database, &sound, &written, &[1234]);
         let out = tempfile::tempdir().unwrap();
         let read = recover(Options::new(folder.path()).into_folder(out.path()))
@@ -132,7 +132,7 @@ fn a_flipped_bit_of_a_page_is_corrected_and_larger_damage_is_named() {
                 }
             }
         }
-        // With all logs since the creation, every page is made anew.
+        // With all logs since the creation, every page is created again.
         assert!(refused > 0 || name != CRASHED);
     }
 }

@@ -164,7 +164,7 @@ fn a_source_that_ends_early_gives_an_error_that_names_it() {
             let read = || -> ese::Result<()> {
                 let database = Database::over(short, NAME)?;
                 (1..=database.page_count()).try_for_each(|number| match database.page(number) {
-                    // A page that was never written is no error of the source.
+                    // A page that was never written is not an error of the source.
                     Err(Error::Damaged { found, .. }) if found != "the end of the file" => Ok(()),
                     read => read.map(drop),
                 })

@@ -155,7 +155,7 @@ const _: () = assert!(std::mem::offset_of!(DatabaseHeader, file_type) == FILE_TY
 
 /// The state of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // named as the engine names them
+#[allow(missing_docs)] // the engine's names
 pub enum DatabaseState {
     JustCreated,
     /// Attached, or left without a shutdown: needs recovery with the required logs.
@@ -206,7 +206,7 @@ pub enum HeaderCopies {
 pub struct DatabaseHeaders {
     /// The primary, or the shadow if the primary is damaged.
     pub header: DatabaseHeader,
-    /// Which copies are sound.
+    /// The sound copies.
     pub copies: HeaderCopies,
     /// The fault of the damaged copy, if any.
     pub fault: Option<Fault>,

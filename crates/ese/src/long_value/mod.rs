@@ -2,8 +2,8 @@
 //! `lv.cxx`).
 //!
 //! A value has a root node, whose key is the value's id, and chunks, whose keys are the id and the
-//! chunk's offset. All chunks but the last stand for the same number of bytes. Nothing marks a
-//! compressed chunk: it is one that is shorter than the part of the value that it stands for.
+//! chunk's offset. All chunks except the last represent the same number of bytes. Nothing marks a
+//! compressed chunk: it is shorter than the part of the value that it represents.
 
 mod reader;
 
@@ -18,11 +18,11 @@ use crate::page::{Key, u32_at, u64_at};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LongValueId(pub u64);
 
-/// What the root node of a long value says.
+/// The content of a long value's root node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongValueRoot {
-    /// How many values of records refer to it; 0 where it waits for clean-up,
-    /// [`Self::PARTLY_DELETED`] during that.
+    /// The number of values of records that refer to it; 0 if it awaits clean-up,
+    /// [`Self::PARTLY_DELETED`] during the clean-up.
     pub references: u32,
     /// The value's length in bytes.
     pub len: u32,
@@ -30,7 +30,7 @@ pub struct LongValueRoot {
     pub encrypted: bool,
 }
 
-/// What a key of the tree of long values stands for.
+/// The meaning of a key of the tree of long values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LongValueKey {
     /// The root of a value.
@@ -39,29 +39,29 @@ pub enum LongValueKey {
     Chunk(LongValueId, u32),
 }
 
-/// How complete a value is that was read.
+/// The form of a read value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValueState {
     /// The value itself.
     #[default]
     Decoded,
-    /// The value as the application encrypted it.
+    /// The value in the application's encryption.
     Encrypted,
-    /// The value, or a part of it, as stored, because it could not be decompressed.
+    /// The value, or a part of it, in its stored form, since it could not be decompressed.
     Undecoded(Undecoded),
 }
 
 impl LongValueId {
     const IS_64_BIT: u64 = 1 << 63;
 
-    /// Reads an id as a record holds it: little-endian, four or eight bytes.
+    /// Reads an id in its form in a record: little-endian, four or eight bytes.
     pub fn read(stored: &[u8]) -> Option<Self> {
         let id = match stored.len() {
             4 => Self(u64::from(u32_at(stored, 0)?)),
             8 => Self(u64_at(stored, 0)?),
             _ => return None,
         };
-        // The length must be that of the id's kind, and 0 is no id.
+        // The length must be that of the id's kind, and 0 is not an id.
         (id.0 != 0
             && id.is_64_bit() == (stored.len() == 8)
             && (id.is_64_bit() || id.0 <= 0x7fff_ffff))
@@ -90,11 +90,10 @@ impl fmt::Display for LongValueId {
 }
 
 impl LongValueRoot {
-    /// The count of references of a value that is being deleted.
+    /// The count of references of a value during its deletion.
     pub const PARTLY_DELETED: u32 = u32::MAX;
 
-    /// Whether nothing refers to the value any more, so that its chunks may be gone before its root
-    /// is.
+    /// Whether nothing refers to the value, so that its chunks may be deleted before its root.
     pub fn awaits_cleanup(&self) -> bool {
         matches!(self.references, 0 | Self::PARTLY_DELETED)
     }
@@ -112,7 +111,8 @@ impl LongValueRoot {
 }
 
 impl LongValueKey {
-    /// Reads a key: 4 bytes are a root, 12 a chunk, 8 either, told apart by the id's highest bit.
+    /// Reads a key: 4 bytes are a root, 12 a chunk, 8 either, distinguished by the id's highest
+    /// bit.
     #[inline]
     pub fn read(key: &Key<'_>) -> Option<Self> {
         let mut buffer = [0; 12];
@@ -134,7 +134,7 @@ impl LongValueKey {
         })
     }
 
-    /// The value that the node belongs to.
+    /// The id of the node's value.
     pub fn id(self) -> LongValueId {
         match self {
             Self::Root(id) | Self::Chunk(id, _) => id,

@@ -9,7 +9,7 @@ use crate::edit::EditPage;
 use crate::page::{Fault, Key};
 use crate::page_store::NumberHasher;
 
-/// How a change is rolled back.
+/// The rollback of a change.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
     /// Marks the node as deleted.

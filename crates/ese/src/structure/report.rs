@@ -7,14 +7,14 @@ use std::sync::Mutex;
 use crate::Error;
 use crate::page::{Fault, PageSize, Pgno};
 
-/// A place where the structure of a database contradicts itself.
+/// A contradiction in the structure of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The offset of the page in bytes from the start of the file.
     pub offset: u64,
     /// The owner of the page, such as `table datatable, index PDNT_index`.
     pub object: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The place in the page, the expected and the actual content.
     pub fault: Fault,

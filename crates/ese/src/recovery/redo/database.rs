@@ -384,7 +384,7 @@ impl DatabaseRedo {
     }
 }
 
-/// Clears pages that were cut off, except those made anew since.
+/// Clears pages that were cut off, except those created again since.
 fn clear_older_pages(pages: &mut Pages, first: Pgno, last: Pgno, dbtime: u64) -> Result<()> {
     for number in pages.store.existing(first..=last) {
         let cached = pages.store.page(number)?;
