@@ -27,7 +27,7 @@ pub(super) fn attached_at_end(
     }
 }
 
-/// Returns the position at which the database was attached that is attached at the log's end.
+/// Returns the position of the attachment that is in effect at the log's end.
 fn attached_after(log: &LogFile, database: &Signature) -> crate::Result<Option<Lgpos>> {
     let mut attached = (log.header.attachment_of(database))
         .map(|attachment| (attachment.database_id, attachment.attach));
