@@ -1,4 +1,5 @@
-//! The catalog of a real database, changed at will: the database is read and verified to the end or refused.
+//! The catalog of a real database with random changes: the database is read and verified to the
+//! end, or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

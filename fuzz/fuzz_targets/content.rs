@@ -1,5 +1,5 @@
-//! A file on its way from a service that sends whatever it likes: the reader says the same however the bytes are cut, and
-//! of messages as gRPC libraries write them what those libraries read.
+//! A file from a service that sends anything: the reader's result does not depend on how the bytes
+//! are divided, and equals that of gRPC libraries for messages as they write them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ use prost::bytes::{Buf, Bytes};
 use wire::content::{Reader, parts};
 use wire::v1::{FileContent, FileEnd};
 
-/// What a reader makes of an answer: the file, its ends, and whether it was refused.
+/// The result of reading an answer: the file, its ends, and whether it was refused.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     data: Vec<u8>,
@@ -37,7 +37,7 @@ fn read(mut answer: Bytes, cut: usize) -> Outcome {
     outcome
 }
 
-/// The same in the general way, for whole messages that are written as any library would: each field once, in order.
+/// A general parser, for whole messages in the usual form: each field once, in order.
 fn collect(mut answer: &[u8]) -> Option<Outcome> {
     let mut outcome = Outcome::default();
     while answer.len() >= 5 && answer.get_u8() == 0 {
@@ -68,7 +68,7 @@ fuzz_target!(|input: &[u8]| {
     }
     if outcome.whole {
         assert_eq!(outcome, at_once);
-        // What was understood is sent again, and understood again.
+        // A message that was understood is sent again, and understood again.
         let end = outcome.ends.first().cloned();
         let data = Bytes::copy_from_slice(&outcome.data);
         let again: Vec<u8> = parts(FileContent {

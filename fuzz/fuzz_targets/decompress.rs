@@ -1,4 +1,4 @@
-//! Any bytes are decompressed or refused; the result has the length that was told before.
+//! Any bytes are decompressed or refused; the result has the predicted length.
 #![no_main]
 
 use ese::compression::{decompress, decompressed_len};

@@ -1,4 +1,4 @@
-//! Expiry tokens, which travel with backups and come back from anywhere.
+//! Expiry tokens, which travel with backups and may come from anywhere.
 #![no_main]
 
 use std::time::SystemTime;

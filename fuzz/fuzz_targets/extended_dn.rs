@@ -1,4 +1,4 @@
-//! Names with GUID, SID and the stamps of a link, as values of Samba's databases have them.
+//! Names with GUID, SID and replication metadata of a link, as in values of Samba's databases.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -7,7 +7,7 @@ use samba::ldb::Record;
 fuzz_target!(|data: &[u8]| {
     if let Ok(record) = Record::parse(data) {
         let values = record.elements.iter().flat_map(|element| &element.values);
-        // Each value lies in the record, and none in another.
+        // Each value is inside the record, and outside the others.
         assert!(values.map(|value| value.len() + 1).sum::<usize>() <= data.len());
     }
 });

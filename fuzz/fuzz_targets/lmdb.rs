@@ -1,4 +1,4 @@
-//! An LMDB database: whatever its pages say, the walk through its trees comes to an end.
+//! An LMDB database: the walk through its trees ends, whatever is in its pages.
 #![no_main]
 
 use fuzz::files::{database, in_a_file};
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 const SOUND: &[u8] = include_bytes!("../sound/small.mdb.zst");
 
-/// The same holds for the walk through its records.
+/// So does the walk through its records.
 fn records(path: &std::path::Path) {
     let Ok(records) = samba::lmdb::Records::open(path) else {
         return;

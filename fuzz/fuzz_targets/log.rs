@@ -1,5 +1,5 @@
-//! A log file: verified in pieces and read record by record, as it is, and with its header's and segments' checksums put
-//! right.
+//! A log file: verified in pieces and read record by record, unchanged, and with valid checksums of
+//! its header and segments.
 #![no_main]
 
 use ese::header::LogHeader;
@@ -24,7 +24,7 @@ fn read(bytes: &[u8], piece: usize) {
             assert!(streamed.is_err(), "pieces make no difference");
             continue;
         };
-        // A reader corrects flipped bits, which the stream calls damage.
+        // A reader corrects flipped bits, which are damage for the stream.
         if log.sound().flipped_bits.is_empty() {
             assert_eq!(Some(log.sound()), streamed.as_ref().ok());
         }
@@ -54,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     let piece = usize::from(u16::from_le_bytes([low, high])).max(97);
     read(data, piece);
     let mut sealed = data.to_vec();
-    // The header names the length that there is.
+    // Makes the length in the header match the file.
     let at = offset_of!(LogHeader, file_sectors);
     if let Some(place) = sealed.get_mut(at..at + 2) {
         place.copy_from_slice(&((data.len() / SEGMENT) as u16).to_le_bytes());
@@ -63,7 +63,7 @@ fuzz_target!(|data: &[u8]| {
     seal_header(&mut sealed);
     read(&sealed, piece);
     for segment in 1..sealed.len() / SEGMENT {
-        // Segments never written stay so.
+        // Unwritten segments stay so.
         let start = segment * SEGMENT;
         if sealed[start..start + SEGMENT].iter().any(|byte| *byte != 0) {
             seal_segment(&mut sealed, segment);

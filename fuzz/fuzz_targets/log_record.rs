@@ -1,4 +1,4 @@
-//! One log record: whatever the bytes, it is decoded and listed, or refused.
+//! A log record: any bytes are decoded and listed, or refused.
 #![no_main]
 
 use ese::header::Lgpos;
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let (_, again, same) =
         Record::parse(&data[..size]).expect("a record does not need what follows it");
     assert_eq!((again, same), (kind, size));
-    // Written and read again, it stays the same; only what has no meaning is not kept.
+    // Encoded and decoded again, it is the same, except for meaningless bytes.
     let written = record
         .encode(kind)
         .expect("a record that was read can be written");

@@ -1,4 +1,4 @@
-//! What a ticket says of its owner's groups, and SIDs as directories return them.
+//! The groups in a ticket, and SIDs as directories return them.
 #![no_main]
 
 use ids::{DomainSid, Guid, Sid};
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let _ = LogonInfo::from_bytes(data);
-    // The same with the headers that every one has.
+    // The same with the usual headers.
     let headed = [&[1, 0x10, 8, 0, 0xcc, 0xcc, 0xcc, 0xcc], data].concat();
     let _ = LogonInfo::from_bytes(&headed);
     if let Some(sid) = Sid::from_bytes(data) {

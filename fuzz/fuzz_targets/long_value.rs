@@ -1,4 +1,5 @@
-//! The trees of long values of a real database, changed at will: the database is read and verified to the end or refused.
+//! The long-value trees of a real database with random changes: the database is read and verified
+//! to the end, or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

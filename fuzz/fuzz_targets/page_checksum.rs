@@ -1,4 +1,4 @@
-//! Any page is judged; a sealed page is sound, and not sound with a bit flipped.
+//! Any page gets a verdict; a sealed page is sound, and not sound with a flipped bit.
 #![no_main]
 
 use ese::checksum::{NEW_CHECKSUM_FLAG, PageVerdict, seal_page, verify_page};
@@ -24,7 +24,8 @@ fuzz_target!(|data: &[u8]| {
     page[bit / 8] ^= 1 << (bit % 8);
     match verify_page(&page, number) {
         PageVerdict::Bad(_) => {}
-        // An empty page of the old form whose only set bits are the checksum's may lose its last bit.
+        // An empty page of the old form whose only set bits are the checksum's may lose its last
+        // bit.
         PageVerdict::Uninitialised => assert!(page.iter().all(|byte| *byte == 0)),
         other => panic!("bit {bit}: {other:?}"),
     }

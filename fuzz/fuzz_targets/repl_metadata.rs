@@ -1,4 +1,4 @@
-//! Replication metadata, and the table of prefixes that tells what its numbers stand for.
+//! Replication metadata, and the table of prefixes for its numbers.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Recovery of a crashed directory with logs that were changed at will, their checksums put right: it ends with a clean
-//! database or with an error, and then leaves nothing behind.
+//! Recovery of a crashed directory with randomly changed logs and valid checksums: it ends with a
+//! clean database, or with an error and no files left behind.
 #![no_main]
 
 use ese::header::{DatabaseHeaders, DbTime, Lgpos};
@@ -37,7 +37,7 @@ static CRASHED: LazyLock<Crashed> = LazyLock::new(|| {
     }
 });
 
-/// The database as it was when it had been created: everything since is still to be made.
+/// The database just after its creation: all later changes are to be redone.
 fn back_to_creation(database: &[u8], max_required: u32) -> Vec<u8> {
     let mut header = DatabaseHeaders::parse(database)
         .expect("a sound header")
@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let crashed = &*CRASHED;
-    // What to start from, and how far to go: the crashed directory; nothing; or some pages of it.
+    // The start and the end of the replay: the crashed directory, nothing, or some of its pages.
     let (mut file, until) = match start % 4 {
         0 | 1 => (crashed.database.clone(), 7),
         2 => {

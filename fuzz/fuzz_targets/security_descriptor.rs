@@ -1,4 +1,4 @@
-//! Security descriptors, which objects of a directory hold.
+//! Security descriptors of a directory's objects.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

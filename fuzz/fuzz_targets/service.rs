@@ -1,8 +1,9 @@
-//! The running service, with whatever clients may send it: calls in any order with any messages, handles that are one's own,
-//! somebody else's or invented, bytes that are no HTTP/2. The real server is behind real sockets; the input is a list of steps.
+//! The running service, with arbitrary clients: calls in any order with any messages, handles of
+//! their own, of others or invented, bytes that are no HTTP/2. The real server is behind real
+//! sockets; the input is a list of steps.
 //!
-//! What must hold, beside that no thread of it panics: a handle counts on the connection only that made it, who has no
-//! privilege is denied everything, and no file appears or vanishes outside the directory.
+//! Besides the absence of panics: a handle is valid only on the connection that made it, a client
+//! without privileges is denied everything, and no file outside the directory appears or vanishes.
 #![no_main]
 
 use std::cell::RefCell;
@@ -26,7 +27,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
 use wire::v1;
 
-/// How long anything may take that a step waits for.
+/// The time limit of a wait in a step.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The calls. The last three take or give streams.
@@ -52,15 +53,15 @@ const CALLS: [&str; 19] = [
     "ad_restore/HrRRestoreWriteFile",
 ];
 
-/// The calls that want no handle, by their places in `CALLS`.
+/// The calls without a handle, by their positions in `CALLS`.
 const WITHOUT_HANDLE: [usize; 5] = [0, 8, 9, 15, 16];
 
-/// Whose connection a step goes over.
+/// The peer of a step.
 const PEERS: usize = 3;
-/// The one of them that has no privilege.
+/// The peer without privileges.
 const STRANGER: usize = 2;
 
-/// Messages as they are.
+/// Messages as raw bytes.
 #[derive(Clone, Copy, Default)]
 struct Raw;
 
@@ -98,7 +99,7 @@ impl Decoder for Raw {
     }
 }
 
-/// The input, taken from its front; zeros behind its end.
+/// The input, consumed from its front; zeros after its end.
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
@@ -132,12 +133,12 @@ struct Hosted {
     ended: tokio::task::JoinHandle<contract::Result<()>>,
 }
 
-/// What does not change from input to input.
+/// The state that all inputs share.
 struct World {
     runtime: Runtime,
     trust: Arc<rustls::ClientConfig>,
     certificates: tempfile::TempDir,
-    /// A token with which a restore may begin.
+    /// A token that permits a restore.
     token: Vec<u8>,
     normal: Option<Hosted>,
     restore: Option<Hosted>,
@@ -147,7 +148,8 @@ impl World {
     fn new() -> Self {
         let runtime = Runtime::new().expect("threads");
         {
-            // As in every Rust program, but for fuzzers: a broken connection is an error, not this signal.
+            // As in every Rust program but fuzzers: a broken connection is an error, not this
+            // signal.
             let _inside = runtime.enter();
             drop(
                 tokio::signal::unix::signal(tokio::signal::unix::SignalKind::pipe())
@@ -264,7 +266,7 @@ async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> C
         .expect("the service takes the connection")
 }
 
-/// Makes a call and returns its first answer, which must come.
+/// Makes a call and returns its first answer, which is required.
 async fn call(channel: &Channel, number: usize, message: Vec<u8>) -> Result<Bytes, ResultCode> {
     let mut client = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(64 << 20);
     let path = format!("/dsbackup.v1.{}", CALLS[number])
@@ -382,7 +384,7 @@ fn message(
     }
 }
 
-/// The connections of one input, and the handles that were given out: by which peer each.
+/// The connections of one input, and the handles by peer.
 struct Scene<'a> {
     hosted: &'a Hosted,
     trust: &'a Arc<rustls::ClientConfig>,
@@ -430,7 +432,7 @@ impl Scene<'_> {
             },
         };
         let mut message = message(number, handle, world, directory, input);
-        // Then some bytes of it are others.
+        // Then some of its bytes are changed.
         let changes = input.byte();
         for _ in 0..changes % 16 {
             let place = usize::from(input.byte());
@@ -443,7 +445,7 @@ impl Scene<'_> {
         if peer == STRANGER {
             match answer {
                 Err(ResultCode::ACCESS_DENIED) => {}
-                // After too many of them, or for a message that is none, the connection or the call ends.
+                // After too many of them, or a malformed message, the connection or the call ends.
                 Err(ResultCode::COMMUNICATION_ERROR) => self.channels[STRANGER] = None,
                 other => panic!("{} for a stranger: {other:?}", CALLS[number]),
             }
@@ -481,7 +483,7 @@ impl Scene<'_> {
     }
 }
 
-/// What lies beside the directory and must stay as it is.
+/// Files beside the directory, which must not change.
 fn beside(hosted: &Hosted) -> BTreeSet<String> {
     let list = |folder: &Path| -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("the folder");
@@ -538,7 +540,7 @@ fuzz_target!(|data: &[u8]| {
             beside(&hosted),
             "something happened outside the directory"
         );
-        // Whoever began a restore may have taken the directory away, or left it locked.
+        // A restore that was begun may have removed the directory, or left it locked.
         let changed = restoring
             && (directory.join("dsbackup.restore-incomplete.json").exists()
                 || !directory.join("ntds.dit").exists());

@@ -1,4 +1,4 @@
-//! smb.conf and what it includes: any lines are followed to their end.
+//! smb.conf and its includes: any lines are followed to their end.
 #![no_main]
 
 use fuzz::files::in_a_file;

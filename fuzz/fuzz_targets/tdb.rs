@@ -1,5 +1,5 @@
-//! A TDB database: whatever its records say, the walk through them comes to an end, and what nobody reads any more can be
-//! blanked without another verdict.
+//! A TDB database: the walk through its records ends, whatever is in them, and dead bytes can be
+//! zeroed without a change of the verdict.
 #![no_main]
 
 use fuzz::files::{database, in_a_file};
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 const SOUND: &[u8] = include_bytes!("../sound/small.tdb.zst");
 
-/// The same holds for the walk through its records.
+/// So does the walk for reading its records.
 fn records(path: &std::path::Path) {
     let Ok(records) = samba::tdb::Records::open(path) else {
         return;

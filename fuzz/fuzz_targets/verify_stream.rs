@@ -1,4 +1,4 @@
-//! A database file fed in pieces of any size gives what it gives in one piece.
+//! A database file in pieces of any size gives the same result as in one piece.
 #![no_main]
 
 use ese::verify::{Finding, PageVerifier, Summary};
@@ -13,7 +13,8 @@ fn verify<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Finding>, Summary)
 }
 
 fuzz_target!(|data: &[u8]| {
-    // The last bytes choose the size of the pieces and of the header to seal, so that seeds are plain files.
+    // The last bytes choose the size of the pieces and of the header to seal, so that seeds are
+    // plain files.
     let Some((data, &[low, high, header])) = data.split_last_chunk() else {
         return;
     };

@@ -1,9 +1,9 @@
-//! Files of a Samba domain controller: any bytes, or a sound database with some of them changed.
+//! Files of a Samba domain controller: arbitrary bytes, or a sound database with changes.
 
 use std::fs::File;
 use std::path::Path;
 
-/// Has `look` look at a file with these bytes.
+/// Calls `look` on a file with these bytes.
 pub fn in_a_file(bytes: &[u8], look: impl FnOnce(&Path, &File)) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
@@ -11,8 +11,9 @@ pub fn in_a_file(bytes: &[u8], look: impl FnOnce(&Path, &File)) {
     look(&path, &File::open(&path).expect("the file"));
 }
 
-/// What `data` makes of a sound database, which comes compressed. The first byte says how: 0 means the bytes that follow by
-/// themselves, anything else changes, each of five bytes: an offset, the new value, and how often it stands there.
+/// Applies `data` to a sound database, which is stored compressed. A first byte of 0 means that the
+/// following bytes are the file. Any other means changes of five bytes each: an offset, the new
+/// value, and its number of repetitions.
 pub fn database(compressed: &[u8], data: &[u8]) -> Vec<u8> {
     let Some((&how, data)) = data.split_first() else {
         return Vec::new();
@@ -27,7 +28,7 @@ pub fn database(compressed: &[u8], data: &[u8]) -> Vec<u8> {
         let end = (at + usize::from(often % 16) + 1).min(bytes.len());
         bytes[at..end].fill(value);
     }
-    // Cut short now and then.
+    // Truncated now and then.
     let length = match how {
         1..=8 => bytes.len() * usize::from(how) / 9,
         _ => bytes.len(),

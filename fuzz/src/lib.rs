@@ -1,11 +1,11 @@
-//! What the fuzz targets share.
+//! Helpers for the fuzz targets.
 
 #[cfg(feature = "samba")]
 pub mod files;
 pub mod logs;
 
-/// The bytes as they are, then with the header checksum of the first `length` bytes put right, so that what lies behind
-/// the checksum is reached as well.
+/// Parses the bytes unchanged, then with a valid checksum of the header in the first `length`
+/// bytes, to reach the code behind the checksum.
 pub fn with_and_without_checksum(data: &[u8], length: usize, mut parse: impl FnMut(&[u8])) {
     parse(data);
     let mut sealed = data.to_vec();
@@ -18,7 +18,7 @@ pub fn with_and_without_checksum(data: &[u8], length: usize, mut parse: impl FnM
     }
 }
 
-/// What a target may change: all pages, or those of one kind.
+/// The pages that a target may change: all, or those of one kind.
 #[derive(Clone, Copy)]
 pub enum Pages {
     All,
@@ -26,7 +26,7 @@ pub enum Pages {
     LongValues,
 }
 
-/// A sound database, and which of its pages a target may change.
+/// A sound database, and the pages of it that a target may change.
 struct Sound {
     bytes: &'static [u8],
     pages: Vec<u32>,
@@ -38,7 +38,7 @@ impl Sound {
             .expect("a fixture that ships")
             .unpack();
         let bytes = std::fs::read(folder.path().join(file)).expect("read the fixture");
-        // Once a process: it is wanted to the end.
+        // Once per process: it is needed to the end.
         let bytes: &'static [u8] = bytes.leak();
         let database = ese::Database::over(bytes, fixture).expect("a sound database");
         let fits = |number: &u32| {
@@ -56,10 +56,11 @@ impl Sound {
     }
 }
 
-/// A real database with changes that `data` describes, at pages of the kind `pages`, its checksums put right: it is
-/// dumped and verified, whatever comes of it.
+/// Applies the changes in `data` to pages of the kind `pages` in a real database, with valid
+/// checksums, then dumps and verifies it. Any outcome but a panic is fine.
 ///
-/// The first byte chooses the database, each change is five bytes: which of the pages, an offset, the new byte.
+/// The first byte chooses the database. Each change has five bytes: the page, an offset, the new
+/// byte.
 pub fn edited_database(data: &[u8], pages: Pages) {
     static SOUND: std::sync::OnceLock<[Sound; 2]> = std::sync::OnceLock::new();
     let [small, directory] = SOUND.get_or_init(|| {

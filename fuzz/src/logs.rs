@@ -1,15 +1,15 @@
-//! Logs that were changed but keep right checksums, so that what lies behind the checksums is reached.
+//! Logs that are changed but keep valid checksums, to reach the code behind the checksums.
 
 use ese::checksum::{ecc, header_checksum};
 use ese::header::LogHeader;
 use std::mem::offset_of;
 
-/// Bytes of a segment, and of a log's header.
+/// Size of a segment, and of a log's header.
 pub const SEGMENT: usize = 4096;
-/// Where records begin in a segment.
+/// Start of the records in a segment.
 const RECORDS: usize = 40;
 
-/// Puts the checksum of the header right.
+/// Corrects the checksum of the header.
 pub fn seal_header(log: &mut [u8]) {
     if let Some(header) = log.get_mut(..SEGMENT) {
         let checksum = header_checksum(header);
@@ -17,7 +17,7 @@ pub fn seal_header(log: &mut [u8]) {
     }
 }
 
-/// Puts the checksum of the segment with this number right; returns by which bits it changed.
+/// Corrects the checksum of the segment with this number. Returns the changed bits.
 pub fn seal_segment(log: &mut [u8], number: usize) -> u64 {
     let Some(segment) = log.get_mut(number * SEGMENT..(number + 1) * SEGMENT) else {
         return 0;
@@ -38,8 +38,8 @@ pub fn written(log: &[u8]) -> Vec<usize> {
     (1..=count).collect()
 }
 
-/// Makes the changes that `data` describes, four bytes each: which of the logs and of its segments, where in it, the new
-/// byte. The logs follow each other and still do so afterwards. Returns which of them changed.
+/// Applies the changes in `data`, four bytes each: the log, its segment, the position, the new
+/// byte. The logs still follow each other. Returns the changed logs.
 pub fn change(logs: &mut [Vec<u8>], data: &[u8]) -> Vec<usize> {
     let segments: Vec<(usize, usize)> = (logs.iter().enumerate())
         .flat_map(|(log, bytes)| {
@@ -62,7 +62,7 @@ pub fn change(logs: &mut [Vec<u8>], data: &[u8]) -> Vec<usize> {
     for (log, segment) in touched {
         let difference = seal_segment(&mut logs[log], segment);
         changed.push(log);
-        // The next log repeats the sum of all segments.
+        // The next log repeats the checksum of all segments.
         if let Some(next) = logs.get_mut(log + 1) {
             let at = offset_of!(LogHeader, previous_segments_checksum);
             for (byte, bits) in next[at..at + 8].iter_mut().zip(difference.to_le_bytes()) {

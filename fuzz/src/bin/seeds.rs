@@ -1,4 +1,4 @@
-//! Writes a small seed corpus from the fixtures: `seeds FOLDER`, one folder for each target below it.
+//! Writes a small seed corpus from the fixtures: `seeds FOLDER`, a folder for each target in it.
 
 use ese::header::DatabaseHeaders;
 use ese::log::{LogKind, OpenLog};
@@ -63,7 +63,7 @@ fn main() {
     println!("{written} seeds in {}", folder.display());
 }
 
-/// A sound database each, which the targets know themselves, and an smb.conf.
+/// A sound database each, which the targets contain, and an smb.conf.
 fn samba(folder: &Path) -> usize {
     let smb_conf: &[u8] =
         b"[global]\nin clude = /etc/%m.conf\n; x\nconfig file = \\\n /etc/x\ninclude = registry\n";
@@ -80,7 +80,7 @@ fn samba(folder: &Path) -> usize {
     seeds.len()
 }
 
-/// What a ticket says of a user: two groups, an extra SID, a resource group.
+/// A user in a ticket: two groups, an extra SID, a resource group.
 fn logon_info() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut numbers = |numbers: &[u32]| {
@@ -108,7 +108,8 @@ fn logon_info() -> Vec<u8> {
     bytes
 }
 
-/// Walks through the service: steps of the target `service`, each a call, a peer, a handle and what the call wants.
+/// Sessions with the service: steps of the target `service`, each with a call, a peer, a handle and
+/// the call's arguments.
 fn steps(folder: &Path) -> usize {
     let plain = |call: u8| vec![call, 0, 0, 0];
     let backup: [Vec<u8>; 9] = [
@@ -159,8 +160,8 @@ fn steps(folder: &Path) -> usize {
     walks.len()
 }
 
-/// For the targets that change a whole database: one change to each field of a page's header and to the tags behind it.
-/// Returns how many seeds were written.
+/// For the targets that change a whole database: a change of each field of a page's header and of
+/// the tags after it. Returns the number of seeds.
 fn edits(folder: &Path) -> usize {
     let fields: &[u16] = &[8, 16, 20, 24, 28, 30, 32, 34, 36, 38, 40, 44, 60, 80, 100];
     let from_the_end = [1u16, 2, 4, 5, 6, 8, 12, 16, 40];
@@ -184,7 +185,7 @@ fn edits(folder: &Path) -> usize {
     written
 }
 
-/// The targets that this file feeds, and the part of it that they read.
+/// The targets for this file, and the part of it that they read.
 fn seeds<'a>(file: &str, content: &'a [u8]) -> Vec<(&'static str, &'a [u8])> {
     let start = |length: usize| &content[..length.min(content.len())];
     match file.rsplit_once('.') {

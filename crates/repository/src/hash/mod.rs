@@ -26,7 +26,7 @@ const START: [u32; 8] = [
 /// Hashes a file while it is divided into chunks.
 pub(crate) struct FileHasher {
     chunk: usize,
-    /// The file's state after all whole blocks so far, and the number of bytes in them.
+    /// The state of the file's hash after all whole blocks so far, and the number of bytes so far.
     state: [u32; 8],
     length: u64,
     /// The bytes after the last whole block of the last chunk.
