@@ -17,8 +17,10 @@ base = directory.domain_dn()
 directory.create_ou(f"OU=Zürich\\, External,{base}")
 for number in range(30):
     directory.newuser(
-        f"user{number}", "Passw0rd-lab", surname=f"Møller {number}", givenname="Zoë", mailaddress=f"user{number}@lab.example",
-        description="a, b\\c" if number % 2 else "x" * 1000, userou="OU=Zürich\\, External" if number % 3 else None,
+        f"user{number}", "Passw0rd-lab", surname=f"Møller {number}", givenname="Zoë",
+        mailaddress=f"user{number}@lab.example",
+        description="a, b\\c" if number % 2 else "x" * 1000,
+        userou="OU=Zürich\\, External" if number % 3 else None,
     )
 for name in "inner", "outer", "emptied":
     directory.newgroup(name)
@@ -36,8 +38,10 @@ def dn_of(account):
 
 for number in range(1, 10):
     change = ldb.Message(dn_of(f"user{number}"))
-    change["manager"] = ldb.MessageElement(str(dn_of(f"user{number - 1}")), ldb.FLAG_MOD_REPLACE, "manager")
-    change["jpegPhoto"] = ldb.MessageElement(bytes(range(256)) * number, ldb.FLAG_MOD_REPLACE, "jpegPhoto")
+    change["manager"] = ldb.MessageElement(
+        str(dn_of(f"user{number - 1}")), ldb.FLAG_MOD_REPLACE, "manager")
+    change["jpegPhoto"] = ldb.MessageElement(
+        bytes(range(256)) * number, ldb.FLAG_MOD_REPLACE, "jpegPhoto")
     directory.modify(change)
 for account in "user3", "user4", "inner":
     old = dn_of(account)

@@ -22,4 +22,6 @@ for line in sys.stdin:
         if acl and same:
             acl.revision = same.revision
     if ndr_pack(found) != ndr_pack(expected):
-        print(f"{text}: Samba makes {found.as_sddl(domain)} of it, and {expected.as_sddl(domain)} of the bytes")
+        print(
+            f"{text}: Samba makes {found.as_sddl(domain)} of it, "
+            f"and {expected.as_sddl(domain)} of the bytes")
