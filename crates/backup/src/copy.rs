@@ -3,6 +3,7 @@
 use repository::{Lock, Repository, SnapshotInfo};
 use serde::Serialize;
 
+use crate::chain::Chain;
 use crate::error::Result;
 use crate::report::Report;
 use crate::survey::Survey;
@@ -13,7 +14,8 @@ use crate::{PROGRAM, selection};
 /// Which snapshots are copied.
 #[derive(Debug, Clone, Default)]
 pub struct CopyRequest {
-    /// These, by their ids, the beginnings of these, or `latest`; all if none is named.
+    /// These, by their ids, the beginnings of these, or `latest`, with what they continue; all if
+    /// none is named.
     pub snapshots: Vec<String>,
     /// Only those of these servers; of all if none is named.
     pub servers: Vec<String>,
@@ -112,9 +114,15 @@ pub fn copy(
 fn choose(from: &Repository, survey: &Survey, request: &CopyRequest) -> Result<Vec<SnapshotInfo>> {
     let mut chosen = survey.snapshots.clone();
     if !request.snapshots.is_empty() {
-        let ids = (request.snapshots.iter())
-            .map(|name| Ok(selection::find(from, name, None)?.id))
-            .collect::<Result<Vec<_>>>()?;
+        let mut ids = Vec::new();
+        for name in &request.snapshots {
+            let snapshot = selection::find(from, name, None)?;
+            // Logs alone are of no use. What is missing or damaged is reported by the copying.
+            if let Ok(chain) = Chain::ending_with(from, &snapshot) {
+                ids.extend(chain.ids().map(str::to_owned));
+            }
+            ids.push(snapshot.id);
+        }
         chosen.retain(|snapshot| ids.contains(&snapshot.id));
     }
     if !request.servers.is_empty() {

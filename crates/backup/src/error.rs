@@ -102,6 +102,19 @@ pub enum Error {
          starts; or not at all, if it never replicates with another server again"
     )]
     InvocationIdNotChosen(String),
+    /// A snapshot of logs alone whose chain is not complete.
+    #[error(
+        "snapshot {snapshot} holds the logs of generation {logs} only, which continue {continued}: \
+         nothing can be restored from it; restore an earlier snapshot, and take a full backup"
+    )]
+    BrokenChain {
+        /// The beginning of its id.
+        snapshot: String,
+        /// Its generations.
+        logs: String,
+        /// What it continues.
+        continued: String,
+    },
     /// Refused before anything was harmed.
     #[error("{0}")]
     Refused(String),

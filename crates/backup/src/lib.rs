@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod backup;
+pub mod chain;
 pub mod check;
 pub mod choice;
 pub mod copy;
@@ -34,7 +35,7 @@ pub mod words;
 
 pub use error::{Error, Result};
 pub use report::{Progress, Report, Silent};
-pub use snapshot::Snapshot;
+pub use snapshot::{Part, Snapshot};
 pub use verdicts::{Verdict, Verdicts};
 
 /// The program and its version, as snapshots name them.

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::report::Report;
-use crate::snapshot::Snapshot;
+use crate::snapshot::Part;
 use crate::survey::Survey;
-use crate::time;
 use crate::verdicts::Verdict;
+use crate::{chain, time};
 
 /// A snapshot in a list. All but the first four fields are unknown if it is unusable.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,9 @@ pub struct Listed {
     pub bytes: Option<u64>,
     /// Why it cannot be restored.
     pub unusable: Option<String>,
+    /// Of a backup of logs alone: the snapshot that it continues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// The database's state, such as `Clean Shutdown`.
     pub state: Option<String>,
     /// The generations of its logs.
@@ -59,11 +62,28 @@ pub fn list(repository: &Repository, report: &dyn Report) -> Result<Vec<Listed>>
     }
     survey.snapshots.sort_by_key(|snapshot| snapshot.time);
     Ok((survey.snapshots.iter())
-        .map(|snapshot| Listed {
-            drill: survey.verdicts.of(snapshot),
-            ..listed(repository, snapshot)
+        .map(|snapshot| {
+            let mut listed = listed(repository, snapshot);
+            listed.drill = survey.verdicts.of(snapshot);
+            link(&mut listed, &survey.snapshots);
+            listed
         })
         .collect())
+}
+
+/// Names the snapshot that the listed one continues by the id that it has in this repository.
+fn link(listed: &mut Listed, snapshots: &[SnapshotInfo]) {
+    let Some(id) = listed.continues.take() else {
+        return;
+    };
+    match chain::named(snapshots, &id) {
+        Some(found) => listed.continues = Some(found.id.clone()),
+        None => {
+            let short = &id[..id.len().min(8)];
+            listed.unusable = Some(format!("continues {short}, which is gone"));
+            listed.continues = Some(id);
+        }
+    }
 }
 
 fn listed(repository: &Repository, snapshot: &SnapshotInfo) -> Listed {
@@ -75,6 +95,7 @@ fn listed(repository: &Repository, snapshot: &SnapshotInfo) -> Listed {
         bytes: snapshot.bytes,
         directory: None,
         unusable: None,
+        continues: None,
         state: None,
         logs: None,
         required: None,
@@ -83,11 +104,12 @@ fn listed(repository: &Repository, snapshot: &SnapshotInfo) -> Listed {
         damaged: None,
         drill: None,
     };
-    match Snapshot::open(repository, snapshot) {
+    match Part::open(repository, snapshot) {
         Err(error) => listed.unusable = Some(error.to_string()),
-        Ok(Snapshot {
+        Ok(Part {
             manifest, token, ..
         }) => {
+            listed.continues = manifest.continues;
             listed.bytes = Some(manifest.files.iter().map(|file| file.size).sum());
             listed.expired = ExpiryToken::from_bytes(&token)
                 .ok()

@@ -1,20 +1,24 @@
 //! A backup in a repository, opened: its files, its manifest and its expiry token.
 
+use std::collections::BTreeMap;
+use std::io::Read;
+
 use contract::FileType;
 use model::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
-use repository::{OpenSnapshot, Repository, SnapshotInfo};
+use repository::{FileReader, OpenSnapshot, Repository, SnapshotInfo};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The longest manifest or token that is read.
 const SMALL_FILE_LIMIT: u64 = 64 << 20;
 
-/// A snapshot of a directory, or of a whole Samba domain controller.
+/// A snapshot of a directory, or of a whole Samba domain controller. A snapshot of logs alone counts
+/// with what it continues.
 pub struct Snapshot {
     /// Its whole id.
     pub id: String,
     /// Its files.
-    pub content: OpenSnapshot,
+    pub content: Content,
     /// What it says of itself.
     pub manifest: Manifest,
     /// The bytes of its expiry token.
@@ -22,20 +26,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Opens a snapshot of a repository.
-    ///
-    /// # Errors
-    /// When it is damaged, or no backup of a directory.
-    pub fn open(repository: &Repository, snapshot: &SnapshotInfo) -> Result<Self> {
-        let content = repository.open_snapshot(snapshot)?;
-        Ok(Self {
-            id: snapshot.id.clone(),
-            manifest: Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?,
-            token: content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?,
-            content,
-        })
-    }
-
     /// The beginning of its id, which people use.
     pub fn short_id(&self) -> &str {
         &self.id[..self.id.len().min(8)]
@@ -59,5 +49,83 @@ impl Snapshot {
             manifest.server,
             manifest.created
         )
+    }
+}
+
+/// A snapshot as it was stored, without what it continues.
+pub struct Part {
+    /// Its whole id.
+    pub id: String,
+    /// Its files.
+    pub content: OpenSnapshot,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The bytes of its expiry token.
+    pub token: Vec<u8>,
+}
+
+impl Part {
+    /// Opens a snapshot of a repository.
+    ///
+    /// # Errors
+    /// When it is damaged, or no backup of a directory.
+    pub fn open(repository: &Repository, snapshot: &SnapshotInfo) -> Result<Self> {
+        let content = repository.open_snapshot(snapshot)?;
+        Ok(Self {
+            id: snapshot.id.clone(),
+            manifest: Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?,
+            token: content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?,
+            content,
+        })
+    }
+
+    /// The first bytes of a file, at most `length`.
+    ///
+    /// # Errors
+    /// As [`OpenSnapshot::open`].
+    pub fn start_of(&self, path: &str, length: usize) -> Result<Vec<u8>> {
+        let mut start = Vec::new();
+        (self
+            .content
+            .open(path)?
+            .take(length as u64)
+            .read_to_end(&mut start))
+        .map_err(|error| reading_failed(error, path))?;
+        Ok(start)
+    }
+}
+
+/// The files of one or more snapshots: of those with the same path the last one added.
+#[derive(Default)]
+pub struct Content {
+    parts: Vec<OpenSnapshot>,
+    /// The position of the snapshot that holds the file of this path.
+    holders: BTreeMap<String, usize>,
+}
+
+impl Content {
+    /// Adds a snapshot, whose files replace earlier ones.
+    pub fn add(&mut self, part: OpenSnapshot) {
+        let position = self.parts.len();
+        self.holders
+            .extend(part.files().map(|file| (file.path, position)));
+        self.parts.push(part);
+    }
+
+    /// Streams a file.
+    ///
+    /// # Errors
+    /// As [`OpenSnapshot::open`].
+    pub fn open(&self, path: &str) -> Result<FileReader, repository::Error> {
+        let position = self.holders.get(path).copied().unwrap_or_default();
+        self.parts[position].open(path)
+    }
+}
+
+/// The repository's own error, where the reader wrapped one.
+pub fn reading_failed(error: std::io::Error, path: &str) -> Error {
+    match error.downcast::<repository::Error>() {
+        Ok(error) => Error::Repository(error),
+        Err(error) => Error::io("read from the repository", path)(error),
     }
 }

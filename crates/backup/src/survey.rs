@@ -1,6 +1,5 @@
 //! What is known of all snapshots of a repository, read once.
 
-use contract::FileType;
 use jiff::Timestamp;
 use model::Manifest;
 use model::manifest::MANIFEST_PATH;
@@ -81,16 +80,10 @@ impl Survey {
             Ok(manifest) => Content::Backup(Backup {
                 proven: (self.verdicts.of(snapshot)).is_some_and(|verdict| verdict.proven),
                 damaged: manifest.damaged,
-                logs_only: is_logs_only(&manifest),
+                logs_only: manifest.is_logs_only(),
                 signature: manifest.database.signature,
             }),
             Err(reason) => Content::Unreadable(reason),
         }
     }
-}
-
-/// Whether it is no backup by itself: it holds logs, and no database and no server's state.
-fn is_logs_only(manifest: &Manifest) -> bool {
-    let has = |kind: FileType| manifest.files.iter().any(|file| file.file_type() == kind);
-    has(FileType::LOG) && !has(FileType::DATABASE) && !manifest.is_tree()
 }

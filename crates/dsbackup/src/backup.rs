@@ -29,6 +29,7 @@ pub fn run(options: &BackupOptions, report: Report) -> Result<Outcome> {
     let hosting = source::of_backup(options, report)?;
     let request = BackupRequest {
         allow_corrupt: options.allow_corrupt,
+        logs_only: options.logs_only,
         keep_logs: options.keep_logs,
         trust_store: options.trust_store,
         tags: options.tags.clone(),

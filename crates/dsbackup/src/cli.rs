@@ -9,6 +9,7 @@ mod upkeep;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ese::recovery::Stop;
 
 pub use self::connection::{HostedOptions, ServerOptions};
 pub use self::database::{
@@ -217,6 +218,7 @@ Examples:
   dsbackup backup --repository /srv/backup --password-file /etc/dsbackup.password
   dsbackup backup --samba ...                 # without a service
   dsbackup backup --directory /var/lib/ntds ...
+  dsbackup backup --logs-only ...             # between full backups
   dsbackup backup --server dc01.example --ca-file ca.pem \\
     --client-certificate me.pem --client-key me.key ...
 
@@ -230,6 +232,9 @@ pub struct BackupOptions {
     /// Store damaged pages and logs and mark the snapshot, instead of stopping at the first
     #[arg(long)]
     pub allow_corrupt: bool,
+    /// Back up only the logs since the newest snapshot of the server, which the new one continues
+    #[arg(long, conflicts_with = "ifm")]
+    pub logs_only: bool,
     /// Keep all logs on the server (skip step 6)
     #[arg(long)]
     pub keep_logs: bool,
@@ -303,6 +308,7 @@ pub struct CheckOptions {
 Examples:
   dsbackup restore latest --new-invocation-id by-registry -r /srv/backup ...
   dsbackup restore 3f9a1c2b --target /srv/forensics -r /srv/backup ...
+  dsbackup restore latest --target /srv/friday --until 2026-11-20T08:00:00Z -r ...
   dsbackup restore latest --target /srv/new --first-domain-controller DC9 -r ...
 
 Without --target, --directory and --samba the service must run in restore mode
@@ -331,6 +337,16 @@ pub struct RestoreOptions {
     /// Restore to this folder instead of into a service; it must be empty or not exist
     #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "directory", "samba"])]
     pub target: Option<PathBuf>,
+    /// With --target: replay the logs up to this point, and no further: a generation (7 or 0x7), or
+    /// a time in UTC (2026-11-22T10:00:00Z). With `latest` the snapshot is chosen by it
+    #[arg(
+        long,
+        value_name = "TIME|GENERATION",
+        requires = "target",
+        conflicts_with = "first_domain_controller",
+        value_parser = crate::arguments::stop
+    )]
+    pub until: Option<Stop>,
     /// With --target: restore a snapshot whose expiry token has expired, for examination. Such a
     /// directory must never go online again
     #[arg(long, requires = "target", conflicts_with = "first_domain_controller")]

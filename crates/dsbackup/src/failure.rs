@@ -179,7 +179,7 @@ fn exit_code_of(error: &Error) -> u8 {
         | Error::OtherServer { .. }
         | Error::SeveralServers(_)
         | Error::InvocationIdNotChosen(_) => 4,
-        Error::Damage(_) | Error::NoBackup(_) => 3,
+        Error::Damage(_) | Error::NoBackup(_) | Error::BrokenChain { .. } => 3,
         Error::Repository(
             repository::Error::Damaged { .. }
             | repository::Error::NotPrunable { .. }

@@ -2,7 +2,7 @@
 
 use backup::hosting::Hosting;
 use backup::restore::{self, Destination, RestoreRequest};
-use backup::{Snapshot, selection};
+use backup::{Snapshot, chain, selection};
 use samba::NewServer;
 use service::Mode;
 
@@ -29,7 +29,12 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
         Some(_) => None,
     };
     let server = options.server_name.as_deref().or(own.as_deref());
-    let snapshot = selection::find(&repository, &options.snapshot, server)?;
+    let snapshot = match options.until {
+        Some(stop) if options.snapshot == selection::LATEST => {
+            chain::until(&repository, server, stop)?
+        }
+        _ => selection::find(&repository, &options.snapshot, server)?,
+    };
     let snapshot = Snapshot::open(&repository, &snapshot)?;
     report.step(snapshot.in_words());
     let new = &options.new_server;
@@ -41,6 +46,7 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
         (Some(path), None) => Destination::Folder {
             path,
             ignore_expiry: options.ignore_expiry,
+            until: options.until,
         },
         (Some(path), Some(name)) => Destination::NewDomain {
             path,
@@ -61,11 +67,15 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let done = restore::restore(&snapshot, &request, &report)?;
     report.result(&done, || {
         format!(
-            "restored {} files ({}) of snapshot {} to {}; every file has the SHA-256 of the backup",
+            "restored {} files ({}) of snapshot {} to {}; every file has the SHA-256 of the backup{}",
             done.files,
             bytes(done.bytes),
             snapshot.short_id(),
-            done.restored_to
+            done.restored_to,
+            match &done.replayed {
+                Some(generations) => format!("; replayed generations {generations}"),
+                None => String::new(),
+            }
         )
     })?;
     Ok(crate::outcome_of(&repository, true, report))

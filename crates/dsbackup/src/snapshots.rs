@@ -36,6 +36,9 @@ fn in_words(lines: &[Listed]) -> String {
     );
     for line in lines {
         let mut remarks = line.tags.clone();
+        if let (Some(id), None) = (&line.continues, &line.unusable) {
+            remarks.push(format!("logs, continues {}", &id[..id.len().min(8)]));
+        }
         if line.damaged == Some(true) {
             remarks.push("DAMAGED".into());
         }

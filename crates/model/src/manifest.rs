@@ -49,6 +49,9 @@ pub struct Manifest {
     pub files: Vec<File>,
     /// Whether the snapshot holds damage that the backup allowed.
     pub damaged: bool,
+    /// Of a backup of logs alone: the id of the snapshot that its logs continue.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub continues: Option<String>,
 }
 
 /// The facts in the database's header.
@@ -165,6 +168,19 @@ impl Manifest {
             .any(|file| file.file_type() == FileType::LISTING)
     }
 
+    /// Whether the snapshot is no backup by itself: it holds logs, and no database or server state.
+    pub fn is_logs_only(&self) -> bool {
+        let has = |kind: FileType| self.files.iter().any(|file| file.file_type() == kind);
+        has(FileType::LOG) && !has(FileType::DATABASE) && !self.is_tree()
+    }
+
+    /// The log of the highest generation.
+    pub fn newest_log(&self) -> Option<&File> {
+        (self.files.iter())
+            .filter(|file| file.file_type() == FileType::LOG)
+            .max_by_key(|file| file.generation)
+    }
+
     /// The paths of the logs that recovery of this database does not require. Only these may be
     /// truncated.
     pub fn logs_below_the_required(&self) -> impl Iterator<Item = &str> {
@@ -258,6 +274,7 @@ mod tests {
                 more: BTreeMap::new(),
             }],
             damaged: false,
+            continues: None,
         }
     }
 

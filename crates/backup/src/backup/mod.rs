@@ -13,6 +13,7 @@ use repository::{Durability, Lock, Repository};
 use serde::Serialize;
 
 use self::source::Walk;
+use crate::chain::Tip;
 use crate::error::{Error, Result};
 use crate::report::Report;
 use crate::words::count;
@@ -27,6 +28,8 @@ pub struct BackupRequest {
     pub keep_logs: bool,
     /// Truncate logs although the store does not promise that the snapshot survives a power cut.
     pub trust_store: bool,
+    /// Back up only the logs since the newest snapshot of the server.
+    pub logs_only: bool,
     /// Words to find the snapshot by.
     pub tags: Vec<String>,
     /// Refuse a service whose databases are not within this folder (symbolic links resolved).
@@ -40,6 +43,9 @@ pub struct BackupReport {
     pub snapshot: String,
     /// The server that was backed up.
     pub server: String,
+    /// Of a backup of logs alone: the snapshot that it continues, its whole id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// The database's state.
     pub state: String,
     /// Files in the snapshot.
@@ -81,11 +87,19 @@ pub fn backup(
     report: &dyn Report,
 ) -> Result<BackupReport> {
     check_online(server, report)?;
+    let continued = match request.logs_only {
+        true => Some(begin_after_newest(repository, server, report)?),
+        false => None,
+    };
+    let kind = match continued {
+        Some(_) => ntdsbcli::BackupOptions::logs_only(),
+        None => ntdsbcli::BackupOptions::full(),
+    };
     let mut context = BackupContext::prepare(
         server,
         ntdsbcli::BackupOptions {
             allow_corrupt: request.allow_corrupt,
-            ..ntdsbcli::BackupOptions::full()
+            ..kind
         },
     )
     .map_err(Error::at("DsBackupPrepare"))?;
@@ -107,7 +121,10 @@ pub fn backup(
         report.warn(warning);
     }
 
-    let stored = store(repository, lock, &mut context, request, report)?;
+    if let Some(tip) = &continued {
+        tip.check_database(&hex::encode(&facts.database_signature))?;
+    }
+    let stored = store(repository, lock, &mut context, continued, request, report)?;
     let damaged = stored.manifest.damaged;
     let id = stored.backup.snapshot.id.clone();
     let durability = repository.durability();
@@ -156,6 +173,7 @@ pub fn backup(
     Ok(BackupReport {
         snapshot: id,
         server: facts.server,
+        continues: stored.manifest.continues.clone(),
         state: facts.state,
         files: files.len(),
         bytes: files.iter().map(|file| file.size).sum(),
@@ -175,6 +193,32 @@ pub fn backup(
             .flat_map(|damage| damage.first.clone())
             .collect(),
     })
+}
+
+/// The snapshot that a backup of logs continues. The service is told to begin with its newest log,
+/// as another repository may have got the logs since.
+fn begin_after_newest(
+    repository: &Repository,
+    server: &Server,
+    report: &dyn Report,
+) -> Result<Tip> {
+    let name = ntdsbcli::server_name(server).map_err(Error::at("DsIsNTDSOnline"))?;
+    let Some(name) = name else {
+        return Err(Error::Refused(
+            "the service does not say which server it is, so the snapshot to continue is unknown: \
+             take a full backup, or update the service"
+                .into(),
+        ));
+    };
+    let tip = Tip::of(repository, &name)?;
+    ntdsbcli::set_current_backup_log(server, tip.generation)
+        .map_err(Error::at("DsSetCurrentBackupLog"))?;
+    report.detail(&format!(
+        "logs from generation {:#x} on, which continue snapshot {}",
+        tip.generation,
+        tip.short_id()
+    ));
+    Ok(tip)
 }
 
 fn check_online(server: &Server, report: &dyn Report) -> Result<()> {
@@ -235,6 +279,7 @@ fn store(
     repository: &Repository,
     lock: &Lock,
     context: &mut BackupContext,
+    continued: Option<Tip>,
     request: &BackupRequest,
     report: &dyn Report,
 ) -> Result<Stored> {
@@ -261,6 +306,7 @@ fn store(
         logs: facts.logs.map(Into::into),
         files: Vec::new(),
         damaged: false,
+        continues: continued.as_ref().map(|tip| tip.id.clone()),
     };
     let files = context
         .database_names()
@@ -280,7 +326,7 @@ fn store(
         ),
     );
     let bar = report.begin(files.iter().map(|file| file.size).sum());
-    let mut walk = Walk::new(context, files, draft, report, &*bar);
+    let mut walk = Walk::new(context, files, draft, continued, report, &*bar);
     let snapshot = repository::BackupRequest {
         host: facts.server,
         path: repository::WHOLE.to_owned(),
@@ -298,7 +344,10 @@ fn store(
                 step: "reading the directory; no snapshot was made",
                 source: *source,
             },
-            Err(source) => Error::Repository(repository::Error::Source(source)),
+            Err(source) => match source.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(source) => Error::Repository(repository::Error::Source(source)),
+            },
         },
         error => Error::Repository(error),
     })?;

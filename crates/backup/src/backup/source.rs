@@ -11,6 +11,7 @@ use model::{Damage, FileEntry};
 use ntdsbcli::BackupContext;
 use repository::{BoxError, ChunkSize, NewFile, Source, SourceFile, StoredFile};
 
+use crate::chain::{LOG_HEADER, Tip};
 use crate::report::{Progress, Report};
 use crate::time;
 use crate::words::{bytes, count};
@@ -26,6 +27,10 @@ pub(super) struct Walk<'a> {
     /// The files that were read, with the damage found in them.
     read: Vec<(FileEntry, Damage)>,
     manifest: Manifest,
+    /// What a backup of logs continues.
+    continued: Option<Tip>,
+    /// The beginning of the first log.
+    first_log: Vec<u8>,
     report: &'a dyn Report,
     bar: &'a dyn Progress,
 }
@@ -36,6 +41,7 @@ impl<'a> Walk<'a> {
         context: &'a mut BackupContext,
         databases: Vec<FileEntry>,
         manifest: Manifest,
+        continued: Option<Tip>,
         report: &'a dyn Report,
         bar: &'a dyn Progress,
     ) -> Self {
@@ -45,6 +51,8 @@ impl<'a> Walk<'a> {
             logs_listed: false,
             read: Vec::new(),
             manifest,
+            continued,
+            first_log: Vec::new(),
             report,
             bar,
         }
@@ -93,11 +101,17 @@ impl Source for Walk<'_> {
         let (path, modified) = (path_in_snapshot(&file), file.modified);
         let chunk_size = chunk_size(&self.manifest.store, file.file_type);
         let prove = file.file_type == FileType::LOG;
+        let first_log = prove && self.first_log.is_empty();
         self.read.push((file, Damage::default()));
         let (_, damage) = self.read.last_mut().expect("just pushed");
         let content = FileContent {
             context: self.context,
             damage,
+            start: &mut self.first_log,
+            wanted_start: match first_log {
+                true => LOG_HEADER,
+                false => 0,
+            },
             buffer: Vec::new(),
             taken: 0,
         };
@@ -112,6 +126,14 @@ impl Source for Walk<'_> {
     }
 
     fn finish(&mut self, stored: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
+        if let Some(tip) = &self.continued {
+            let first = self
+                .read
+                .iter()
+                .find(|(file, _)| file.file_type == FileType::LOG);
+            let name = first.map_or("the first log", |(file, _)| file.base_name());
+            tip.check_continued(name, &self.first_log)?;
+        }
         self.manifest.files = self
             .read
             .iter()
@@ -171,6 +193,10 @@ fn chunk_size(store_kind: &str, file_type: FileType) -> ChunkSize {
 struct FileContent<'a> {
     context: &'a mut BackupContext,
     damage: &'a mut Damage,
+    /// Its first bytes.
+    start: &'a mut Vec<u8>,
+    /// How many of them are kept.
+    wanted_start: usize,
     /// Bytes that did not fit into a small buffer of the reader's.
     buffer: Vec<u8>,
     taken: usize,
@@ -195,6 +221,15 @@ impl FileContent<'_> {
 
 impl Read for FileContent<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.read_on(into)?;
+        let missing = self.wanted_start.saturating_sub(self.start.len());
+        self.start.extend_from_slice(&into[..length.min(missing)]);
+        Ok(length)
+    }
+}
+
+impl FileContent<'_> {
+    fn read_on(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         if self.taken == self.buffer.len() {
             if into.len() >= READ_SIZE_MINIMUM as usize {
                 let units = into.len() - into.len() % READ_SIZE_UNIT as usize;

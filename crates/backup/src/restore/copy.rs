@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use files::{Announced, Folder, NewFile, NotWritten};
 use model::manifest::File;
-use repository::OpenSnapshot;
 
 use super::plan::{Plan, PlannedFile};
 use crate::error::{Error, Result};
 use crate::leftover;
 use crate::report::Report;
+use crate::snapshot::{Content, reading_failed};
 
 /// How much is written at once.
 const BLOCK: usize = 1 << 20;
@@ -22,7 +22,7 @@ const BLOCK: usize = 1 << 20;
 ///
 /// # Errors
 /// At the first file that cannot be deleted, read or written, or that is not what was backed up.
-pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: &dyn Report) -> Result<()> {
+pub fn carry_out(plan: &Plan<'_>, content: &Content, report: &dyn Report) -> Result<()> {
     for place in &plan.doomed {
         // The service may have cleared its folder since the plan was made.
         let _writing = leftover::writing();
@@ -47,7 +47,7 @@ pub fn carry_out(plan: &Plan<'_>, content: &OpenSnapshot, report: &dyn Report) -
 /// Writes a file, and returns the folder that it is in.
 fn write(
     planned: &PlannedFile<'_>,
-    content: &OpenSnapshot,
+    content: &Content,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Folder> {
     let place = &planned.place;
@@ -111,12 +111,4 @@ fn not_written(planned: &PlannedFile<'_>, doing: &'static str, error: NotWritten
         "{path}: expected {size} bytes with SHA-256 {sha256}, the repository gave {found}: the \
          snapshot cannot be trusted; restore another, and check the content of the repository"
     ))
-}
-
-/// The repository's own error, where the reader wrapped one.
-pub fn reading_failed(error: std::io::Error, path: &str) -> Error {
-    match error.downcast::<repository::Error>() {
-        Ok(error) => Error::Repository(error),
-        Err(error) => Error::io("read from the repository", path)(error),
-    }
 }

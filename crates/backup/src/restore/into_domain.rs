@@ -39,7 +39,7 @@ pub fn run(
     }
     let scratch = Scratch::within(parent_of(target))?;
     let folder = scratch.path().join("snapshot");
-    drop(into_folder::run(snapshot, &folder, false, report)?);
+    drop(into_folder::run(snapshot, &folder, false, None, report)?);
     // samba-tool makes the folder, or finds it empty.
     let made = match target.exists() {
         true => Leftover::content(target)?,

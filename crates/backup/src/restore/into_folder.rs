@@ -3,18 +3,30 @@
 use std::path::Path;
 
 use contract::{ExpiryToken, ResultCode};
+use ese::recovery::{Options, Stop, recover};
+use model::Manifest;
 use store::FolderLock;
 use store::restore_marker::{RESTORE_MARKER, RestoreMarker};
 
 use super::plan::{Places, Plan};
 use super::{copy, plan};
+use crate::chain;
 use crate::error::{Error, Result};
 use crate::leftover::{self, Leftover};
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 
-/// Restores into the folder, and returns its name, and what is removed if the process is ended
-/// before the caller has finished.
+/// A folder with a restored snapshot.
+pub struct Done {
+    /// Its name.
+    pub folder: String,
+    /// The generations that were replayed, if that was asked for.
+    pub replayed: Option<String>,
+    /// Removes the folder's content if the process ends before the caller has finished.
+    pub leftover: Leftover,
+}
+
+/// Restores into the folder, and replays the logs up to a point where one is given.
 ///
 /// # Errors
 /// When the folder holds anything but an incomplete restore, or is in use; when the token does not
@@ -23,8 +35,16 @@ pub fn run(
     snapshot: &Snapshot,
     target: &Path,
     ignore_expiry: bool,
+    until: Option<Stop>,
     report: &dyn Report,
-) -> Result<(String, Leftover)> {
+) -> Result<Done> {
+    if until.is_some() && snapshot.manifest.is_tree() {
+        return Err(Error::Refused(
+            "the snapshot is of a Samba domain controller, which has no transaction logs: a restore \
+             is possible to the time of each snapshot only"
+                .into(),
+        ));
+    }
     let token = check_token(snapshot, ignore_expiry, report)?;
     let made = match target.exists() {
         true => None,
@@ -66,11 +86,42 @@ pub fn run(
     if snapshot.manifest.is_tree() {
         shape(target, report)?;
     }
+    let replayed = match until {
+        Some(stop) => Some(replay(&snapshot.manifest, target, stop, report)?),
+        None => None,
+    };
     {
         let _writing = leftover::writing();
         RestoreMarker::clear(target).map_err(Error::at("restore marker"))?;
     }
-    Ok((target.display().to_string(), leftover))
+    Ok(Done {
+        folder: target.display().to_string(),
+        replayed,
+        leftover,
+    })
+}
+
+/// Replays the logs of a restored database, and returns the generations.
+fn replay(manifest: &Manifest, target: &Path, stop: Stop, report: &dyn Report) -> Result<String> {
+    report.note(&format!(
+        "replaying the logs until {}",
+        chain::in_words(stop)
+    ));
+    let database = plan::database_name(manifest);
+    let summary = recover(
+        Options::new(target)
+            .database(database)
+            .log_base_name(&manifest.log_base_name)
+            .archive_logs(true)
+            .until(stop),
+    )?;
+    Ok(match summary.generations {
+        Some(range) => {
+            let (low, high) = (*range.start(), *range.end());
+            contract::Generations { low, high }.to_string()
+        }
+        None => "none".into(),
+    })
 }
 
 /// Makes what a tree has beside its files. Only root can give files to others; who only looks at

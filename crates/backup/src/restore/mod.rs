@@ -10,6 +10,7 @@ mod send;
 
 use std::path::Path;
 
+use ese::recovery::Stop;
 use model::DirectoryIdentity;
 use ntdsbcli::Server;
 use samba::NewServer;
@@ -48,6 +49,8 @@ pub enum Destination<'a> {
         /// Whether a snapshot whose expiry token has run out is restored all the same, to look at
         /// it.
         ignore_expiry: bool,
+        /// Replay the logs up to this point; without it the database needs them still.
+        until: Option<Stop>,
     },
     /// Into such a folder as the first domain controller of a Samba domain that has lost all
     /// others.
@@ -78,6 +81,9 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// The database's state at the backup.
     pub state: String,
+    /// The generations that were replayed, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<String>,
     /// Whether the backup stored damage, which was restored with it.
     pub damaged: bool,
     /// What became of the invocation id.
@@ -104,6 +110,7 @@ pub fn restore(
             }
         }
     }
+    let mut replayed = None;
     let restored_to = match &request.destination {
         Destination::Service { server, directory } => {
             into_service::run(snapshot, server, *directory, report)?
@@ -114,10 +121,12 @@ pub fn restore(
         Destination::Folder {
             path,
             ignore_expiry,
+            until,
         } => {
-            let (name, leftover) = into_folder::run(snapshot, path, *ignore_expiry, report)?;
-            leftover.finished();
-            name
+            let done = into_folder::run(snapshot, path, *ignore_expiry, *until, report)?;
+            done.leftover.finished();
+            replayed = done.replayed;
+            done.folder
         }
     };
     let here = match &request.destination {
@@ -141,6 +150,7 @@ pub fn restore(
         state: manifest.database.state.clone(),
         damaged: manifest.damaged,
         restored_to,
+        replayed,
         invocation_id,
     })
 }

@@ -46,14 +46,9 @@ pub struct Plan<'a> {
 impl Places {
     /// Everything in one folder, the database under the name that it had.
     pub fn in_one_folder(manifest: &Manifest, folder: &Path) -> Self {
-        let database_name = manifest
-            .files
-            .iter()
-            .find(|file| file.file_type() == FileType::DATABASE)
-            .map_or("ntds.dit", |file| file.base_name());
         Self {
             tree: manifest.is_tree().then(|| folder.to_path_buf()),
-            database: folder.join(database_name),
+            database: folder.join(database_name(manifest)),
             logs: folder.to_path_buf(),
             checkpoint: folder.to_path_buf(),
         }
@@ -196,6 +191,13 @@ impl<'a> Plan<'a> {
             ))),
         }
     }
+}
+
+/// The database's file name.
+pub fn database_name(manifest: &Manifest) -> &str {
+    (manifest.files.iter())
+        .find(|file| file.file_type() == FileType::DATABASE)
+        .map_or("ntds.dit", |file| file.base_name())
 }
 
 /// A file must not take another's place.

@@ -7,10 +7,10 @@ use contract::FileType;
 use model::manifest::{File, Manifest};
 use ntdsbcli::{RestoreContext, RestoredFile, SendError};
 
-use super::copy::{announced, reading_failed};
+use super::copy::announced;
 use crate::error::{Error, Result};
 use crate::report::{Progress, Report};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, reading_failed};
 
 /// Whether the snapshot is of the kind that the service hosts.
 ///

@@ -159,7 +159,8 @@ the first snapshot appears there. Damaged snapshots are named and skipped.
 
 A copied snapshot gets a new id, and keeps the verdict of its drill.")]
 pub struct CopyOptions {
-    /// Copy these snapshots (ids, their beginnings, or `latest`) [default: all]
+    /// Copy these snapshots (ids, their beginnings, or `latest`), with those that they continue
+    /// [default: all]
     #[arg(value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
     /// Copy the snapshots of this server only (may be repeated)
