@@ -88,6 +88,7 @@ fn one_program_backs_up_proves_and_restores_without_a_socket() {
         destination: Destination::Folder {
             path: &target,
             ignore_expiry: false,
+            until: None,
         },
         new_invocation_id: None,
     };
