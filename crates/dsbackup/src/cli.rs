@@ -2,6 +2,7 @@
 
 mod connection;
 mod database;
+mod jobs;
 mod objects;
 mod repository;
 mod upkeep;
@@ -15,6 +16,7 @@ pub use self::connection::{HostedOptions, ServerOptions};
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
+pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, StatusOptions};
 pub use self::objects::{
     DiffOptions, ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions,
 };
@@ -37,13 +39,17 @@ Exit codes:
      missing, token expired or tampered with
   5  check --drill: no damage found, but this computer could not prove a
      snapshot; the message says why
-  6  diff --exit-code: the directories differ";
+  6  diff --exit-code: the directories differ
+
+status has those of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown.";
 
 /// Backs up and restores Active Directory servers.
 ///
 /// A service on the domain controller hosts the directory (`dsbackup serve`). `dsbackup backup`
 /// walks the nine steps of Microsoft's walk-through into an encrypted, deduplicated repository in
 /// restic's format; `dsbackup restore` walks back while the service runs in restore mode.
+///
+/// The options of the repository (-r and others) may stand before the command, too.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -73,6 +79,15 @@ pub struct OutputOptions {
 pub enum Command {
     /// Host a directory: the backup service on a domain controller
     Serve(ServeOptions),
+    /// Set up a nightly job: repository, password, configuration, timer, first backup
+    Setup(SetupOptions),
+    /// Run backup jobs of the configuration
+    Run(RunOptions),
+    /// Show whether all jobs do what they promise, for people and monitoring
+    Status(StatusOptions),
+    /// Check the configuration of jobs, or print a sample
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Create a repository for backups
     Init(InitOptions),
     /// Back up the directory of a service into a repository

@@ -19,6 +19,10 @@ pub enum Outcome {
     NoBackup,
     /// Exit code 1: `verify-db` found damage.
     DatabaseDamaged,
+    /// Exit code 1: a step of a job failed.
+    JobFailed,
+    /// The exit code of a monitoring plugin.
+    Monitored(jobs::status::State),
     /// Exit code 5: no damage was found, but this machine could not prove a snapshot.
     NotProven,
     /// Exit code 6: `diff --exit-code` found differences.
@@ -31,6 +35,9 @@ pub enum Failure {
     /// The work failed.
     #[error("{0}{hint}", hint = options_for(.0))]
     Work(#[from] backup::Error),
+    /// A job, or the configuration of jobs.
+    #[error(transparent)]
+    Job(jobs::Error),
     /// Logs without which a database cannot be recovered are not there, and what is there beside
     /// them says why.
     #[error("{0}")]
@@ -68,6 +75,15 @@ of_the_work!(
     ntds::Error,
 );
 
+impl From<jobs::Error> for Failure {
+    fn from(error: jobs::Error) -> Self {
+        match error {
+            jobs::Error::Work(error) => Self::Work(error),
+            error => Self::Job(error),
+        }
+    }
+}
+
 impl From<objects::Error> for Failure {
     fn from(error: objects::Error) -> Self {
         Self::Work(match error {
@@ -94,7 +110,7 @@ impl Failure {
         match self {
             Self::Work(error) => exit_code_of(error),
             Self::NoDatabase(_) | Self::NotVerified(_) => 2,
-            Self::Output(_) | Self::Missing(_) | Self::NotFound(_) => 1,
+            Self::Job(_) | Self::Output(_) | Self::Missing(_) | Self::NotFound(_) => 1,
         }
     }
 

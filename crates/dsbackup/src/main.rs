@@ -14,6 +14,7 @@ mod failure;
 mod forget;
 mod inspect;
 mod interrupt;
+mod jobs;
 mod lock;
 mod objects;
 mod password;
@@ -46,7 +47,7 @@ use crate::report::Report;
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments::repository_options_behind(std::env::args_os())) {
         Ok(cli) => cli,
         Err(help_or_mistake) => return explain(&help_or_mistake),
     };
@@ -56,6 +57,10 @@ fn main() -> ExitCode {
     let report = Report::new(cli.output);
     let result = match &cli.command {
         Command::Serve(options) => serve::run(options),
+        Command::Setup(options) => jobs::setup::run(options, report),
+        Command::Run(options) => jobs::run::run(options, report),
+        Command::Status(options) => jobs::status::run(options, report),
+        Command::Config(command) => jobs::config::run(command, report),
         Command::Init(options) => init(options, report),
         Command::Backup(options) => backup::run(options, report),
         Command::Snapshots(options) => snapshots::run(options, report),
@@ -84,12 +89,17 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DamageFound | Outcome::NoBackup) => ExitCode::from(3),
-        Ok(Outcome::DatabaseDamaged) => ExitCode::from(1),
+        Ok(Outcome::DatabaseDamaged | Outcome::JobFailed) => ExitCode::from(1),
+        Ok(Outcome::Monitored(state)) => ExitCode::from(state as u8),
         Ok(Outcome::NotProven) => ExitCode::from(5),
         Ok(Outcome::Different) => ExitCode::from(6),
         Err(failure) => {
             report::say(&format!("error: {failure}"));
-            ExitCode::from(failure.exit_code())
+            ExitCode::from(match &cli.command {
+                // Its exit codes are those of monitoring plugins.
+                Command::Status(_) => ::jobs::status::State::Unknown as u8,
+                _ => failure.exit_code(),
+            })
         }
     }
 }

@@ -10,7 +10,7 @@ use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 29] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -42,6 +42,7 @@ const COMMANDS: [&[&str]; 28] = [
     &["search", "restored", "(objectClass=user)"],
     &["show", "restored", "Administrator", "--metadata"],
     &["export", "restored", "--ldif"],
+    &["config", "sample"],
     &["--help"],
     &["backup", "--help"],
     &["--version"],

@@ -286,3 +286,13 @@ fn a_backup_does_not_drown_the_service_s_log() {
         .filter(|line| !line.contains("HrRBackupRead"));
     assert!(others.count() <= 12, "{audited:#?}");
 }
+
+#[test]
+fn the_repository_may_be_named_before_the_command() {
+    let lab = lab("sample-forest/clean");
+    let repository = lab.repository().display().to_string();
+    let mut command = lab.dsbackup(&["-r", &repository, "--quiet", "snapshots"]);
+    let run = Run::of(command.env_remove("DSBACKUP_REPOSITORY"));
+    assert_eq!(run.code, Some(3), "an empty repository: {run}");
+    assert!(run.stderr.contains("holds no backup"), "{run}");
+}

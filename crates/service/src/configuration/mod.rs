@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{Error, Result, ResultCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use store::unusable;
 
 use self::remote::RemoteConfiguration;
@@ -51,6 +52,11 @@ struct Tables {
     remote: Option<RemoteConfiguration>,
     #[serde(default)]
     audit: AuditConfiguration,
+    // Those of backup jobs, in the same file; the service does not use them.
+    #[serde(rename = "repository")]
+    _repository: Option<IgnoredAny>,
+    #[serde(rename = "job")]
+    _job: Option<IgnoredAny>,
 }
 
 impl TryFrom<Tables> for Configuration {

@@ -1,0 +1,150 @@
+//! `dsbackup status`: is everything backed up as promised?
+
+use backup::words::bytes;
+use jobs::record::StateFolder;
+use jobs::span::age;
+use jobs::status::{JobStatus, SnapshotStatus, State, Status, short, status};
+use jobs::{Configuration, metrics};
+
+use crate::cli::StatusOptions;
+use crate::failure::{Outcome, Result};
+use crate::lock;
+use crate::report::{self, Report};
+
+/// Prints the status of the jobs.
+///
+/// # Errors
+/// If it cannot be written. A configuration that cannot be used is the state `unknown`.
+pub fn run(options: &StatusOptions, report: Report) -> Result<Outcome> {
+    lock::survive_questions();
+    let state = StateFolder::at(&options.jobs.state_folder);
+    let found = Configuration::read(&options.jobs.config.config)
+        .and_then(|configuration| status(&configuration, &options.names, &state, &report));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            report::say(&format!("error: {error}"));
+            // A plugin's first line is on standard output. Its newlines end.
+            let line = error.to_string().replace(['\n', '|'], " ");
+            let words = || format!("DSBACKUP UNKNOWN - {line}");
+            report.result(
+                &serde_json::json!({ "state": "unknown", "error": line }),
+                words,
+            )?;
+            return Ok(Outcome::Monitored(State::Unknown));
+        }
+    };
+    if let Some(file) = &options.prometheus {
+        metrics::write(&found, file)?;
+    }
+    report.result(&found, || in_words(&found))?;
+    Ok(Outcome::Monitored(found.state))
+}
+
+fn in_words(found: &Status) -> String {
+    let mut lines = vec![plugin_line(found)];
+    lines.extend(found.jobs.iter().flat_map(details));
+    lines.join("\n")
+}
+
+/// `DSBACKUP STATE - what | values`, as monitoring plugins print it.
+fn plugin_line(found: &Status) -> String {
+    let problems = found.jobs.iter().flat_map(|job| {
+        let problems = job
+            .problems
+            .iter()
+            .filter(|problem| problem.state == found.state);
+        problems.map(|problem| format!("{}/{}: {}", job.job, job.repository, problem.text))
+    });
+    let problems: Vec<String> = problems.collect();
+    let what = match problems.is_empty() {
+        false => problems.join("; "),
+        true if found.jobs.is_empty() => "the configuration has no jobs".into(),
+        true => {
+            let ages = found.jobs.iter().filter_map(|job| {
+                let newest = job.newest.as_ref()?;
+                let age = age(newest.age_seconds);
+                Some(format!("{}/{}: {age} old", job.job, job.repository))
+            });
+            ages.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let values = found.jobs.iter().filter_map(|job| {
+        let (age, limit) = (job.newest.as_ref()?.age_seconds, job.max_age_seconds);
+        Some(format!(
+            "'{}/{} age'={age}s;;{limit};0",
+            job.job, job.repository
+        ))
+    });
+    let values: Vec<String> = values.collect();
+    let what = what.replace(['\n', '|'], " ");
+    match values.is_empty() {
+        true => format!("DSBACKUP {} - {what}", found.state),
+        false => format!("DSBACKUP {} - {what} | {}", found.state, values.join(" ")),
+    }
+}
+
+fn details(job: &JobStatus) -> Vec<String> {
+    let server = job.server.as_deref().unwrap_or("server not known yet");
+    let mut lines = vec![format!(
+        "{:8} {}/{} ({server}): {}",
+        job.state.to_string(),
+        job.job,
+        job.repository,
+        match job.snapshots {
+            1 => "1 snapshot".into(),
+            number => format!("{number} snapshots"),
+        }
+    )];
+    let mut add = |name: &str, text: String| lines.push(format!("         {name:10} {text}"));
+    for problem in &job.problems {
+        add(
+            &problem.state.to_string().to_lowercase(),
+            problem.text.clone(),
+        );
+    }
+    add("newest", in_a_line(job.newest.as_ref()));
+    add("proven", in_a_line(job.proven.as_ref()));
+    if let Some(run) = &job.last_run {
+        let how = match run.succeeded() {
+            true => format!(
+                "done in {:.1} s, {} stored",
+                run.seconds,
+                bytes(run.stored_bytes)
+            ),
+            false => match &job.last_success {
+                Some(time) => format!("failed; the last that did not: {time}"),
+                None => "failed, like all before".into(),
+            },
+        };
+        add("last run", format!("{}, {how}", run.time));
+    }
+    if let Some(counts) = job.objects {
+        let change = match job.change {
+            Some(change) => format!(
+                " ({:+} and {:+} since the snapshot before)",
+                change.objects, change.deleted_objects
+            ),
+            None => String::new(),
+        };
+        let (objects, deleted) = (counts.objects, counts.deleted_objects);
+        add(
+            "objects",
+            format!("{objects}, and {deleted} deleted{change}"),
+        );
+    }
+    lines
+}
+
+fn in_a_line(snapshot: Option<&SnapshotStatus>) -> String {
+    match snapshot {
+        None => "none".into(),
+        Some(snapshot) => format!(
+            "{} of {}, {} old{}",
+            short(&snapshot.snapshot),
+            snapshot.time,
+            age(snapshot.age_seconds),
+            (snapshot.bytes).map_or_else(String::new, |size| format!(", {}", bytes(size)))
+        ),
+    }
+}

@@ -1,0 +1,262 @@
+//! The durable record of a job: what came of its last runs, for each repository.
+//!
+//! One JSON file for each job in the state folder. It is written to a new file, made durable and
+//! renamed, so that a crash leaves the old record or the new one.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The format that this release writes, and the highest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// The runs that are kept for each repository.
+const RUNS: usize = 60;
+
+/// The longest record that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// The state folder if nothing else is named.
+pub const DEFAULT_FOLDER: &str = "/var/lib/dsbackup-jobs";
+
+/// The runs of a job.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// By the repository's name.
+    pub repositories: BTreeMap<String, RepositoryRecord>,
+}
+
+/// The runs of a job into one repository.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryRecord {
+    /// The server that was backed up last.
+    pub server: Option<String>,
+    /// When the last sound check began, RFC 3339, UTC.
+    pub last_check: Option<String>,
+    /// The runs, oldest first; the last [`RUNS`].
+    pub runs: Vec<Run>,
+}
+
+/// One run into one repository.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// When it began, RFC 3339, UTC.
+    pub time: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// What failed, in words; empty if all was done.
+    pub errors: Vec<String>,
+    /// Damage that was found, in words.
+    pub damage: Vec<String>,
+    /// Why a drill could not prove the snapshot.
+    pub not_proven: Option<String>,
+    /// The new snapshot, its whole id.
+    pub snapshot: Option<String>,
+    /// The bytes of its files.
+    pub bytes: u64,
+    /// The bytes that the repository grew by.
+    pub stored_bytes: u64,
+    /// Whether the snapshot was drilled and proven.
+    pub proven: bool,
+}
+
+impl Run {
+    /// Whether all was done, and nothing is damaged.
+    pub fn succeeded(&self) -> bool {
+        self.errors.is_empty() && self.damage.is_empty()
+    }
+}
+
+impl RepositoryRecord {
+    /// The last run.
+    pub fn last(&self) -> Option<&Run> {
+        self.runs.last()
+    }
+
+    /// Adds a run, and forgets the oldest beyond the limit.
+    pub fn add(&mut self, run: Run) {
+        self.runs.push(run);
+        let surplus = self.runs.len().saturating_sub(RUNS);
+        self.runs.drain(..surplus);
+    }
+}
+
+/// The folder of the records.
+#[derive(Debug, Clone)]
+pub struct StateFolder(PathBuf);
+
+impl StateFolder {
+    /// At this path. It is made when a record is written.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    fn path_of(&self, job: &str) -> PathBuf {
+        self.0.join(format!("{job}.json"))
+    }
+
+    /// The record of a job; an empty one if it never ran.
+    ///
+    /// # Errors
+    /// If it cannot be read or understood.
+    pub fn read(&self, job: &str) -> Result<Record> {
+        let path = self.path_of(job);
+        let mut text = String::new();
+        let read = File::open(&path).and_then(|file| file.take(LIMIT).read_to_string(&mut text));
+        match read {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Record {
+                    format: FORMAT,
+                    ..Record::default()
+                });
+            }
+            read => read.map_err(Error::io("read the job's record", &path))?,
+        };
+        parse(&path, &text)
+    }
+
+    /// Writes the record of a job, durably.
+    ///
+    /// # Errors
+    /// If it cannot be written; then the one before is still there.
+    pub fn write(&self, job: &str, record: &Record) -> Result<()> {
+        let path = self.path_of(job);
+        let json = serde_json::to_vec_pretty(record).expect("strings and numbers become JSON");
+        self.make()?;
+        let failed = |error| Error::io("write the job's record", &path)(error);
+        replace(&path, &json, 0o600).map_err(failed)
+    }
+
+    /// Keeps other processes from running the job while the value lives.
+    ///
+    /// # Errors
+    /// [`Error::Running`].
+    pub fn lock(&self, job: &str) -> Result<File> {
+        self.make()?;
+        let path = self.0.join(format!("{job}.lock"));
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(Error::io("open the job's lock", &path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running(job.to_owned())),
+            Err(error) => Err(Error::io("lock the job", &path)(error.into())),
+        }
+    }
+
+    fn make(&self) -> Result<()> {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0);
+        made.map_err(Error::io("make the state folder", &self.0))
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Record> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let wrong = |error: serde_json::Error| Error::Record {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    };
+    let Format { format } = serde_json::from_str(text).map_err(wrong)?;
+    if format > FORMAT {
+        return Err(Error::Newer {
+            path: path.to_path_buf(),
+            found: format,
+            known: FORMAT,
+        });
+    }
+    serde_json::from_str(text).map_err(wrong)
+}
+
+/// Replaces a file, so that after a crash it has the old content or the new one. It keeps its owner,
+/// group and mode; a new file gets `mode`.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    let old = std::fs::metadata(path).ok();
+    if let Some(old) = &old {
+        std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+    }
+    let mode = old.map_or(mode, |old| old.mode() & 0o7777);
+    file.as_file()
+        .set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_only_one_process_runs_a_job() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = StateFolder::at(folder.path().join("state"));
+        let mut record = state.read("nightly").expect("never ran");
+        assert!(record.repositories.is_empty());
+        let local = record.repositories.entry("local".into()).or_default();
+        for number in 0..RUNS + 3 {
+            local.add(Run {
+                bytes: number as u64,
+                ..Run::default()
+            });
+        }
+        assert_eq!((local.runs.len(), local.runs[0].bytes), (RUNS, 3));
+        state.write("nightly", &record).expect("written");
+        assert_eq!(state.read("nightly").expect("read"), record);
+
+        let lock = state.lock("nightly").expect("free");
+        assert!(matches!(state.lock("nightly"), Err(Error::Running(_))));
+        state.lock("weekly").expect("another job");
+        drop(lock);
+        state.lock("nightly").expect("free again");
+    }
+
+    #[test]
+    fn records_of_this_and_later_releases() {
+        let path = Path::new("nightly.json");
+        let first = r#"{"format":1,"repositories":{"local":{"server":"DC1","last_check":null,
+            "runs":[{"time":"2026-11-26T22:00:00Z","seconds":1.5,"errors":[],"damage":[],
+            "not_proven":null,"snapshot":"00","bytes":1,"stored_bytes":2,"proven":true}]}}}"#;
+        let record = parse(path, first).expect("format 1");
+        assert!(record.repositories["local"].runs[0].succeeded());
+        assert!(matches!(
+            parse(path, r#"{"format":2}"#),
+            Err(Error::Newer { found: 2, .. })
+        ));
+        assert!(matches!(parse(path, "{"), Err(Error::Record { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_record_or_refused(text: String) {
+            let _ = parse(Path::new("x"), &text);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The state of the jobs: what they promise, compared with their records and repositories.
+//!
+//! `docs/monitoring.md` describes the rules.
+
+use std::fmt;
+
+use backup::Report;
+use backup::list::{Listed, list};
+use jiff::Timestamp;
+use model::DirectoryIdentity;
+use serde::Serialize;
+
+use crate::configuration::{Configuration, JobConfiguration};
+use crate::error::Result;
+use crate::record::{RepositoryRecord, Run, StateFolder};
+use crate::span::age;
+
+/// The states of monitoring plugins; the number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Everything is as promised.
+    Ok = 0,
+    /// Somebody should look at it.
+    Warning = 1,
+    /// There is no backup as promised, or it could be lost.
+    Critical = 2,
+    /// The state could not be determined.
+    Unknown = 3,
+}
+
+impl State {
+    /// The worse of two: critical before unknown before warning.
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |state| match state {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Unknown => 2,
+            Self::Critical => 3,
+        };
+        match rank(other) > rank(self) {
+            true => other,
+            false => self,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        })
+    }
+}
+
+/// The state of all jobs.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The worst of all.
+    pub state: State,
+    /// When it was determined, seconds since 1970.
+    pub time: i64,
+    /// Each job into each of its repositories.
+    pub jobs: Vec<JobStatus>,
+}
+
+/// The state of a job into one repository.
+#[derive(Debug, Serialize)]
+pub struct JobStatus {
+    /// The job.
+    pub job: String,
+    /// The repository's name.
+    pub repository: String,
+    /// The worst of the problems.
+    pub state: State,
+    /// What is not as promised.
+    pub problems: Vec<Problem>,
+    /// Whether the repository could be read.
+    pub reachable: bool,
+    /// The server.
+    pub server: Option<String>,
+    /// The newest snapshot without damage.
+    pub newest: Option<SnapshotStatus>,
+    /// The newest snapshot that a drill proved.
+    pub proven: Option<SnapshotStatus>,
+    /// The number of the server's snapshots.
+    pub snapshots: usize,
+    /// The promise: the highest age of the newest snapshot, in seconds.
+    pub max_age_seconds: u64,
+    /// The last run.
+    pub last_run: Option<Run>,
+    /// When the last run without a failure began, RFC 3339, UTC.
+    pub last_success: Option<String>,
+    /// The counts of the directory's objects in the newest snapshot, if known.
+    pub objects: Option<Counts>,
+    /// How they differ from those of the snapshot before.
+    pub change: Option<Change>,
+}
+
+/// What is not as promised.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub state: State,
+    /// In words.
+    pub text: String,
+}
+
+/// A snapshot and its age.
+#[derive(Debug, Clone, Serialize)]
+pub struct SnapshotStatus {
+    /// Its whole id.
+    pub snapshot: String,
+    /// When the backup began, RFC 3339, UTC.
+    pub time: String,
+    /// The same, seconds since 1970.
+    pub timestamp: i64,
+    /// Its age in seconds; 0 for a time in the future.
+    pub age_seconds: u64,
+    /// The bytes of its files.
+    pub bytes: Option<u64>,
+    /// The end of the time in which it may be restored, seconds since 1970.
+    pub expires: Option<i64>,
+}
+
+/// Counts of a directory's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Objects that are not deleted.
+    pub objects: u64,
+    /// Objects that are deleted and not yet removed.
+    pub deleted_objects: u64,
+}
+
+/// The difference of counts, newer less older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Of objects that are not deleted.
+    pub objects: i64,
+    /// Of objects that are deleted and not yet removed.
+    pub deleted_objects: i64,
+}
+
+/// Determines the state of all jobs, or of those named. Each repository is read once for each job.
+///
+/// # Errors
+/// If the configuration has no job of a name.
+pub fn status(
+    configuration: &Configuration,
+    names: &[String],
+    state: &StateFolder,
+    report: &dyn Report,
+) -> Result<Status> {
+    let names: Vec<&String> = match names.is_empty() {
+        true => configuration.jobs.keys().collect(),
+        false => names.iter().collect(),
+    };
+    let now = Timestamp::now();
+    let mut jobs = Vec::new();
+    for name in names {
+        let job = configuration.job(name)?;
+        let record = state.read(name);
+        for repository in &job.repositories {
+            let (record, unreadable) = match &record {
+                Ok(record) => (record.repositories.get(repository).cloned(), None),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            let listed = (configuration.repository(repository))
+                .and_then(|repository| repository.open())
+                .and_then(|repository| Ok(list(&repository, report)?))
+                .map_err(|error| error.to_string());
+            let mut status = judge(job, record.unwrap_or_default(), listed, now);
+            if let Some(text) = unreadable {
+                status.add(State::Unknown, text);
+            }
+            jobs.push(JobStatus {
+                job: name.clone(),
+                repository: repository.clone(),
+                ..status
+            });
+        }
+    }
+    let mut worst = jobs
+        .iter()
+        .map(|job| job.state)
+        .fold(State::Ok, State::worse);
+    if jobs.is_empty() {
+        worst = State::Unknown;
+    }
+    Ok(Status {
+        state: worst,
+        time: now.as_second(),
+        jobs,
+    })
+}
+
+impl JobStatus {
+    fn add(&mut self, state: State, text: String) {
+        self.state = self.state.worse(state);
+        self.problems.push(Problem { state, text });
+    }
+}
+
+/// Compares what is there with what the job promises.
+fn judge(
+    job: &JobConfiguration,
+    record: RepositoryRecord,
+    listed: Result<Vec<Listed>, String>,
+    now: Timestamp,
+) -> JobStatus {
+    let mut status = JobStatus {
+        job: String::new(),
+        repository: String::new(),
+        state: State::Ok,
+        problems: Vec::new(),
+        reachable: listed.is_ok(),
+        server: record.server.clone(),
+        newest: None,
+        proven: None,
+        snapshots: 0,
+        max_age_seconds: job.max_age.0,
+        last_success: (record.runs.iter().rev())
+            .find(|run| run.succeeded())
+            .map(|run| run.time.clone()),
+        last_run: record.last().cloned(),
+        objects: None,
+        change: None,
+    };
+    match listed {
+        Err(error) => status.add(State::Critical, format!("cannot be read: {error}")),
+        Ok(listed) => judge_snapshots(&mut status, job, &listed, now),
+    }
+    match &status.last_run {
+        None => status.add(State::Warning, "the job never ran".into()),
+        Some(run) if !run.damage.is_empty() => {
+            let text = format!("the last run found damage: {}", run.damage[0]);
+            status.add(State::Critical, text);
+        }
+        Some(run) if !run.errors.is_empty() => {
+            let text = format!("the last run failed: {}", run.errors[0]);
+            status.add(State::Warning, text);
+        }
+        Some(_) => {}
+    }
+    status
+}
+
+fn judge_snapshots(
+    status: &mut JobStatus,
+    job: &JobConfiguration,
+    listed: &[Listed],
+    now: Timestamp,
+) {
+    let usable = listed.iter().filter(|listed| listed.unusable.is_none());
+    let mine: Vec<&Listed> = match &status.server {
+        Some(server) => usable
+            .filter(|listed| listed.server.eq_ignore_ascii_case(server))
+            .collect(),
+        // The record is lost, or the job never ran: the repository may tell.
+        None => usable.collect(),
+    };
+    status.snapshots = mine.len();
+    let good = |listed: &&&Listed| listed.damaged != Some(true) && !has_failed(listed);
+    let newest = mine.iter().rev().find(good);
+    let proven =
+        (mine.iter().rev()).find(|listed| listed.drill.as_ref().is_some_and(|drill| drill.proven));
+    status.newest = newest.map(|listed| snapshot(listed, now));
+    status.proven = proven.map(|listed| snapshot(listed, now));
+    let mut counted = mine.iter().rev().filter_map(|listed| counts(listed));
+    status.objects = counted.next();
+    status.change = (status.objects.zip(counted.next())).map(|(new, old)| Change {
+        objects: difference(new.objects, old.objects),
+        deleted_objects: difference(new.deleted_objects, old.deleted_objects),
+    });
+
+    let Some(newest) = status.newest.clone() else {
+        return status.add(State::Critical, "no snapshot without damage".into());
+    };
+    if newest.age_seconds > job.max_age.0 {
+        let text = format!(
+            "the newest snapshot is {} old, promised are {}",
+            age(newest.age_seconds),
+            job.max_age
+        );
+        status.add(State::Critical, text);
+    }
+    if let Some(expires) = newest.expires {
+        let lifetime = expires.saturating_sub(newest.timestamp).max(0) as u64;
+        let text = match newest.age_seconds {
+            old if old >= lifetime => "the newest snapshot is older than the tombstone lifetime",
+            old if old >= lifetime / 2 => {
+                "the newest snapshot is older than half of the tombstone lifetime"
+            }
+            _ => "",
+        };
+        if !text.is_empty() {
+            status.add(State::Critical, text.into());
+        }
+    }
+    if let Some(failed) = mine.last().filter(|listed| has_failed(listed)) {
+        let text = format!("snapshot {} failed its drill", short(&failed.snapshot));
+        status.add(State::Critical, text);
+    }
+    if let Some(rule) = &job.drill {
+        // The drill of a run proves the snapshot of that run.
+        let limit = rule.every.0.saturating_add(job.max_age.0);
+        match &status.proven {
+            None => status.add(State::Warning, "no snapshot is proven by a drill".into()),
+            Some(proven) if proven.age_seconds > limit => {
+                let text = format!(
+                    "the newest proven snapshot is {} old, drills are due every {}",
+                    age(proven.age_seconds),
+                    rule.every
+                );
+                status.add(State::Warning, text);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn has_failed(listed: &Listed) -> bool {
+    let drill = listed.drill.as_ref();
+    drill.is_some_and(|drill| !drill.proven && drill.not_proven.is_none())
+}
+
+fn snapshot(listed: &Listed, now: Timestamp) -> SnapshotStatus {
+    let seconds = |time: &str| time.parse::<Timestamp>().ok().map(Timestamp::as_second);
+    let timestamp = seconds(&listed.time).unwrap_or(0);
+    SnapshotStatus {
+        snapshot: listed.snapshot.clone(),
+        time: listed.time.clone(),
+        timestamp,
+        age_seconds: u64::try_from(now.as_second().saturating_sub(timestamp)).unwrap_or(0),
+        bytes: listed.bytes,
+        expires: listed.expires.as_deref().and_then(seconds),
+    }
+}
+
+/// From the backup, or if that could not read them, from the recovered copy of a drill.
+fn counts(listed: &Listed) -> Option<Counts> {
+    let drilled = || listed.drill.as_ref()?.directory.as_ref();
+    let directory: &DirectoryIdentity = listed.directory.as_ref().or_else(drilled)?;
+    Some(Counts {
+        objects: directory.objects,
+        deleted_objects: directory.deleted_objects,
+    })
+}
+
+fn difference(new: u64, old: u64) -> i64 {
+    i64::try_from(i128::from(new) - i128::from(old)).unwrap_or(i64::MAX)
+}
+
+/// The beginning of an id.
+pub fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
