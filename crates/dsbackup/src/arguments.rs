@@ -84,8 +84,14 @@ mod tests {
         for (given, parsed) in [
             ("d -r /a snapshots", "d snapshots -r /a"),
             ("d --json -r/a -q forget x", "d --json -q forget x -r/a"),
-            ("d --repository=/a --password-file f ls", "d ls --repository=/a --password-file f"),
-            ("d -r /a repair index -n -- x", "d repair index -n -r /a -- x"),
+            (
+                "d --repository=/a --password-file f ls",
+                "d ls --repository=/a --password-file f",
+            ),
+            (
+                "d -r /a repair index -n -- x",
+                "d repair index -n -r /a -- x",
+            ),
             ("d snapshots -r /a", "d snapshots -r /a"),
             ("d --help", "d --help"),
             ("d -r", "d -r"),

@@ -117,7 +117,11 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
     let full = std::fs::File::options().write(true).open("/dev/full");
     let mut unwritten = command(&lab, &["status"]);
     let unwritten = Run::of(unwritten.stdout(full.expect("/dev/full")));
-    assert_eq!(unwritten.code, Some(3), "unknown, not a warning: {unwritten}");
+    assert_eq!(
+        unwritten.code,
+        Some(3),
+        "unknown, not a warning: {unwritten}"
+    );
 
     // The same again is refused, and changes nothing.
     let again = run(&lab, &setup);
@@ -344,4 +348,108 @@ fn the_record_survives_kill_and_two_runs_exclude_each_other() {
     let second = run(&lab, &["run", "nightly"]);
     assert_eq!(second.code, Some(1), "{second}");
     assert!(second.stderr.contains("runs already"), "{second}");
+}
+
+/// Takes one request on loopback, and returns it after an answer with this status.
+fn web_hook(status: &'static str) -> (String, std::thread::JoinHandle<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!(
+        "http://{}/hook/token",
+        listener.local_addr().expect("bound")
+    );
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut request = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&request).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = (head.lines()).find_map(|line| {
+                    line.to_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse()
+                        .ok()
+                });
+                if body.len() >= length.unwrap_or(0usize) {
+                    break;
+                }
+            }
+            let count = stream.read(&mut piece).expect("read");
+            assert_ne!(count, 0, "a whole request: {text}");
+            request.extend_from_slice(&piece[..count]);
+        }
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").expect("answer");
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    (address, served)
+}
+
+#[test]
+fn web_hooks_and_commands_hear_of_failures_and_mass_deletions() {
+    let lab = lab();
+    let told = lab.path("told");
+    let with = |events: &str, address: &str, format: &str| {
+        write_secret(&lab.path("hook"), &format!("{address}\n"));
+        let settings = format!(
+            "notify = [\"chat\", \"admin\"]\nalarm = {{ deleted_objects = 100 }}\n\
+             [notify.chat]\non = [{events}]\nwebhook_file = {:?}\nformat = \"{format}\"\n\
+             [notify.admin]\non = [\"start\", \"success\"]\ncommand = \"cat >> {}\"",
+            lab.path("hook"),
+            told.display()
+        );
+        configure(&lab, &["local"], &settings);
+    };
+    // No repository yet: the failure is told, and the command hears of the begin alone.
+    let (address, hook) = web_hook("200 OK");
+    with("\"failure\"", &address, "slack");
+    let failed = run(&lab, &["run", "nightly"]);
+    assert_eq!(failed.code, Some(1), "{failed}");
+    let request = hook.join().expect("told");
+    assert!(request.starts_with("POST /hook/token "), "{request}");
+    assert!(
+        request.contains("job nightly on") && request.contains("FAILED"),
+        "{request}"
+    );
+    let begin: Value =
+        serde_json::from_slice(&std::fs::read(&told).expect("told")).expect("one message");
+    assert_eq!(begin["event"], "start", "{begin}");
+
+    init(&lab, "local");
+    succeed(&lab, &["run", "nightly"]);
+    // As if the backup before had found a thousand objects more.
+    let path = lab.path("state/nightly.json");
+    let mut record: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("a record")).expect("a record");
+    let runs = record["repositories"]["local"]["runs"]
+        .as_array_mut()
+        .expect("runs");
+    let objects = &mut runs.last_mut().expect("a run")["objects"]["objects"];
+    *objects = (objects.as_u64().expect("counted") + 1000).into();
+    std::fs::write(&path, record.to_string()).expect("write");
+    let (address, hook) = web_hook("204 No Content");
+    with("\"alarm\"", &address, "ntfy");
+    succeed(&lab, &["run", "nightly"]);
+    let request = hook.join().expect("told");
+    assert!(request.contains("1000 fewer are there"), "{request}");
+    assert!(
+        request.to_lowercase().contains("priority: high"),
+        "{request}"
+    );
+    let status = run(&lab, &["status"]);
+    assert_eq!(status.code, Some(1), "{status}");
+    assert!(status.stdout.contains("mass deletion"), "{status}");
+
+    // A web hook that refuses is a failure, and its address stays secret.
+    let (address, hook) = web_hook("403 Forbidden");
+    with("\"success\"", &address, "teams");
+    let refused = run(&lab, &["run", "nightly"]);
+    hook.join().expect("told");
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("notification of chat"), "{refused}");
+    assert!(refused.stderr.contains("403"), "{refused}");
+    with("\"success\"", "http://127.0.0.1:1/token", "json");
+    let unreachable = run(&lab, &["run", "nightly"]);
+    assert_eq!(unreachable.code, Some(1), "{unreachable}");
+    assert!(!unreachable.stderr.contains("/token"), "{unreachable}");
 }

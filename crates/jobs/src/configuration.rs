@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
+use crate::notify::NotifyConfiguration;
 use crate::record;
 use crate::span::Span;
 
@@ -32,6 +33,8 @@ pub struct Configuration {
     pub repositories: BTreeMap<String, RepositoryConfiguration>,
     /// The jobs.
     pub jobs: BTreeMap<String, JobConfiguration>,
+    /// Who is notified.
+    pub notify: BTreeMap<String, NotifyConfiguration>,
 }
 
 /// The form of the file.
@@ -42,6 +45,8 @@ struct Tables {
     repository: BTreeMap<String, RepositoryConfiguration>,
     #[serde(default)]
     job: BTreeMap<String, JobConfiguration>,
+    #[serde(default)]
+    notify: BTreeMap<String, NotifyConfiguration>,
     // The service's.
     #[serde(rename = "directory")]
     _directory: Option<IgnoredAny>,
@@ -61,6 +66,7 @@ impl From<Tables> for Configuration {
             path: PathBuf::new(),
             repositories: tables.repository,
             jobs: tables.job,
+            notify: tables.notify,
         }
     }
 }
@@ -113,6 +119,11 @@ pub struct JobConfiguration {
     pub before: Option<String>,
     /// The command that runs after them, whatever came of them.
     pub after: Option<String>,
+    /// The names of those who are notified.
+    #[serde(default)]
+    pub notify: Vec<String>,
+    /// The changes of the directory that are an alarm; none if absent.
+    pub alarm: Option<AlarmRule>,
 }
 
 /// A day, and two hours for a backup that takes longer than the one before.
@@ -192,6 +203,15 @@ pub struct DrillRule {
     pub scratch: Option<PathBuf>,
 }
 
+/// Changes between two backups that are an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmRule {
+    /// More objects than this were deleted: the count of deleted ones grew, or that of the others
+    /// shrank.
+    pub deleted_objects: u64,
+}
+
 impl Configuration {
     /// Reads the file and checks that its parts fit together.
     ///
@@ -219,8 +239,12 @@ impl Configuration {
             let check = check_name(name).and_then(|()| repository.check());
             check.map_err(|reason| wrong(format!("[repository.{name}]: {reason}")))?;
         }
+        for (name, notify) in &configuration.notify {
+            let check = check_name(name).and_then(|()| notify.check());
+            check.map_err(|reason| wrong(format!("[notify.{name}]: {reason}")))?;
+        }
         for (name, job) in &configuration.jobs {
-            let check = check_name(name).and_then(|()| job.check(&configuration.repositories));
+            let check = check_name(name).and_then(|()| job.check(&configuration));
             check.map_err(|reason| wrong(format!("[job.{name}]: {reason}")))?;
         }
         Ok(configuration)
@@ -317,20 +341,22 @@ impl RepositoryConfiguration {
 }
 
 impl JobConfiguration {
-    fn check(
-        &self,
-        repositories: &BTreeMap<String, RepositoryConfiguration>,
-    ) -> Result<(), String> {
+    fn check(&self, configuration: &Configuration) -> Result<(), String> {
         self.source.kind()?;
         if self.repositories.is_empty() {
             return Err("repositories is empty".into());
         }
         for (index, name) in self.repositories.iter().enumerate() {
-            if !repositories.contains_key(name) {
+            if !configuration.repositories.contains_key(name) {
                 return Err(format!("there is no [repository.{name}]"));
             }
             if self.repositories[..index].contains(name) {
                 return Err(format!("the repository {name} is named twice"));
+            }
+        }
+        for name in &self.notify {
+            if !configuration.notify.contains_key(name) {
+                return Err(format!("there is no [notify.{name}]"));
             }
         }
         if let Some(keep) = &self.keep {

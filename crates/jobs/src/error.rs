@@ -37,6 +37,9 @@ pub enum Error {
         /// Its exit status, in words.
         status: String,
     },
+    /// A notification could not be sent.
+    #[error("{0}")]
+    Notify(String),
     /// A record was written by a later release.
     #[error(
         "{}: a record of format {found}, this release knows up to {known}: use a newer dsbackup",

@@ -11,6 +11,7 @@ pub mod configuration;
 mod error;
 mod hook;
 pub mod metrics;
+pub mod notify;
 pub mod record;
 pub mod run;
 pub mod span;

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use model::DirectoryIdentity;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,28 @@ pub struct Run {
     pub stored_bytes: u64,
     /// Whether the snapshot was drilled and proven.
     pub proven: bool,
+    /// The counts of the directory's objects, if known.
+    pub objects: Option<Counts>,
+    /// Changes of the directory that are an alarm, in words.
+    pub alarms: Vec<String>,
+}
+
+/// Counts of a directory's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Objects that are not deleted.
+    pub objects: u64,
+    /// Objects that are deleted and not yet removed.
+    pub deleted_objects: u64,
+}
+
+impl From<&DirectoryIdentity> for Counts {
+    fn from(directory: &DirectoryIdentity) -> Self {
+        Self {
+            objects: directory.objects,
+            deleted_objects: directory.deleted_objects,
+        }
+    }
 }
 
 impl Run {

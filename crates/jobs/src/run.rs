@@ -10,7 +10,7 @@ use backup::drill::{DrillRequest, drill};
 use backup::forget::{ForgetRequest, Forgotten, forget};
 use backup::hosting::Hosting;
 use backup::survey::Survey;
-use backup::{Report, lock, scratch, time};
+use backup::{Report, Snapshot, lock, scratch, time};
 use jiff::Timestamp;
 use ntdsbcli::Server;
 use repository::Repository;
@@ -20,7 +20,8 @@ use service::Mode;
 use crate::configuration::{Configuration, JobConfiguration, RepositoryConfiguration, SourceKind};
 use crate::error::Result;
 use crate::hook;
-use crate::record::{RepositoryRecord, Run, StateFolder};
+use crate::notify::{Event, Message};
+use crate::record::{Counts, RepositoryRecord, Run, StateFolder};
 use crate::span::Span;
 
 /// What came of a job.
@@ -83,6 +84,7 @@ pub fn run(
         errors: Vec::new(),
         repositories: Vec::new(),
     };
+    notify(configuration, job, &mut done, Event::Start, report);
     let before = match &job.before {
         Some(command) => hook::run(command, &[("DSBACKUP_JOB", name)]),
         None => Ok(()),
@@ -101,7 +103,8 @@ pub fn run(
             },
             None => into_one(configuration, job, repository, entry, report),
         };
-        for error in run.errors.iter().chain(&run.damage).chain(&run.not_proven) {
+        let problems = run.errors.iter().chain(&run.damage).chain(&run.not_proven);
+        for error in problems.chain(&run.alarms) {
             report.warn(&format!("job {name}, repository {repository}: {error}"));
         }
         entry.add(run.clone());
@@ -123,7 +126,73 @@ pub fn run(
             done.errors.push(error.to_string());
         }
     }
+    let event = match done.failed() || done.found_damage() {
+        true => Event::Failure,
+        false => Event::Success,
+    };
+    notify(configuration, job, &mut done, event, report);
+    if done
+        .repositories
+        .iter()
+        .any(|run| !run.run.alarms.is_empty())
+    {
+        notify(configuration, job, &mut done, Event::Alarm, report);
+    }
     Ok(done)
+}
+
+/// Tells everybody who wants to know of an event. What fails is a warning and in the report.
+fn notify(
+    configuration: &Configuration,
+    job: &JobConfiguration,
+    done: &mut JobReport,
+    event: Event,
+    report: &dyn Report,
+) {
+    let message = message(done, event);
+    for name in &job.notify {
+        let Some(receiver) = configuration.notify.get(name) else {
+            continue;
+        };
+        if !receiver.on.contains(&event) {
+            continue;
+        }
+        if let Err(error) = receiver.send(&message) {
+            let text = format!("notification of {name}: {error}");
+            report.warn(&text);
+            done.errors.push(text);
+        }
+    }
+}
+
+fn message(done: &JobReport, event: Event) -> Message {
+    let host = (rustix::system::uname().nodename().to_string_lossy()).into_owned();
+    let what = match event {
+        Event::Start => "begins",
+        Event::Success => "succeeded",
+        Event::Failure => "FAILED",
+        Event::Alarm => "found many changes",
+    };
+    let lines = done.repositories.iter().flat_map(|run| {
+        let name = &run.repository;
+        let run = &run.run;
+        let problems = run.errors.iter().chain(&run.damage).chain(&run.not_proven);
+        let problems = problems.chain(&run.alarms);
+        let snapshot = match &run.snapshot {
+            Some(snapshot) => format!("{name}: snapshot {}", crate::status::short(snapshot)),
+            None => format!("{name}: no snapshot"),
+        };
+        std::iter::once(snapshot).chain(problems.map(move |problem| format!("{name}: {problem}")))
+    });
+    let lines: Vec<String> = lines.chain(done.errors.iter().cloned()).collect();
+    Message {
+        event,
+        title: format!("dsbackup: job {} on {host} {what}", done.job),
+        job: done.job.clone(),
+        host,
+        time: time::from_system(SystemTime::now()),
+        text: lines.join("\n"),
+    }
 }
 
 /// All steps into one repository.
@@ -167,6 +236,7 @@ fn steps(
     run.bytes = done.bytes;
     run.stored_bytes = done.stored_bytes;
     record.server = Some(done.server.clone());
+    run.objects = counts(repository, &done.snapshot);
     if let Err(error) = prune_by_rules(job, repository, &done.server, run, report) {
         run.errors.push(format!("forget: {error}"));
     }
@@ -175,6 +245,35 @@ fn steps(
     }
     if let Err(error) = drill_when_due(job, repository, &done, run, report) {
         run.errors.push(format!("drill: {error}"));
+    }
+    raise_alarm(job, record, run);
+}
+
+/// The counts in the new snapshot's manifest, if the backup could read them.
+fn counts(repository: &Repository, id: &str) -> Option<Counts> {
+    let info = repository.snapshot(id).ok()?;
+    let snapshot = Snapshot::open(repository, &info).ok()?;
+    snapshot.manifest.directory.as_ref().map(Counts::from)
+}
+
+/// Compares the counts with those of the last run that knew them.
+fn raise_alarm(job: &JobConfiguration, record: &RepositoryRecord, run: &mut Run) {
+    let (Some(rule), Some(new)) = (&job.alarm, run.objects) else {
+        return;
+    };
+    let Some((time, old)) =
+        (record.runs.iter().rev()).find_map(|run| Some((&run.time, run.objects?)))
+    else {
+        return;
+    };
+    let gone = old.objects.saturating_sub(new.objects);
+    let deleted = new.deleted_objects.saturating_sub(old.deleted_objects);
+    if gone.max(deleted) > rule.deleted_objects {
+        run.alarms.push(format!(
+            "mass deletion: since the backup of {time} {deleted} objects were deleted, and {gone} \
+             fewer are there; the alarm is set to {}",
+            rule.deleted_objects
+        ));
     }
 }
 
@@ -298,6 +397,13 @@ fn drill_when_due(
         run.proven = drill.verdict.proven;
         run.damage.extend(drill.verdict.findings);
         run.not_proven = drill.verdict.not_proven;
+        // A database in use tells its counts only after recovery.
+        run.objects = drill
+            .verdict
+            .directory
+            .as_ref()
+            .map(Counts::from)
+            .or(run.objects);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::configuration::{Configuration, JobConfiguration};
 use crate::error::Result;
-use crate::record::{RepositoryRecord, Run, StateFolder};
+use crate::record::{Counts, RepositoryRecord, Run, StateFolder};
 use crate::span::age;
 
 /// The states of monitoring plugins; the number is the exit code.
@@ -126,15 +126,6 @@ pub struct SnapshotStatus {
     pub expires: Option<i64>,
 }
 
-/// Counts of a directory's objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Objects that are not deleted.
-    pub objects: u64,
-    /// Objects that are deleted and not yet removed.
-    pub deleted_objects: u64,
-}
-
 /// The difference of counts, newer less older.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Change {
@@ -243,6 +234,10 @@ fn judge(
             let text = format!("the last run failed: {}", run.errors[0]);
             status.add(State::Warning, text);
         }
+        Some(run) if !run.alarms.is_empty() => {
+            let text = run.alarms[0].clone();
+            status.add(State::Warning, text);
+        }
         Some(_) => {}
     }
     status
@@ -344,10 +339,7 @@ fn snapshot(listed: &Listed, now: Timestamp) -> SnapshotStatus {
 fn counts(listed: &Listed) -> Option<Counts> {
     let drilled = || listed.drill.as_ref()?.directory.as_ref();
     let directory: &DirectoryIdentity = listed.directory.as_ref().or_else(drilled)?;
-    Some(Counts {
-        objects: directory.objects,
-        deleted_objects: directory.deleted_objects,
-    })
+    Some(directory.into())
 }
 
 fn difference(new: u64, old: u64) -> i64 {

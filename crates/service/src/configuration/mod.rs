@@ -57,6 +57,8 @@ struct Tables {
     _repository: Option<IgnoredAny>,
     #[serde(rename = "job")]
     _job: Option<IgnoredAny>,
+    #[serde(rename = "notify")]
+    _notify: Option<IgnoredAny>,
 }
 
 impl TryFrom<Tables> for Configuration {
