@@ -210,8 +210,8 @@ fn parse(path: &Path, text: &str) -> Result<Record> {
     serde_json::from_str(text).map_err(wrong)
 }
 
-/// Replaces a file, so that after a crash it has the old content or the new one. It keeps its owner,
-/// group and mode; a new file gets `mode`.
+/// Replaces a file, so that after a crash it has the old content or the new one. It keeps its
+/// owner, group and mode; a new file gets `mode`.
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
