@@ -89,8 +89,8 @@ pub enum Error {
     },
     /// The newest snapshot may be that of any of several servers.
     #[error(
-        "the repository holds snapshots of several servers ({0}), so `latest` may be any of them: \
-         name the server, or the snapshot by its id"
+        "the repository holds snapshots of several servers ({0}), so the newest may be of any \
+         of them: name the server, or the snapshot by its id"
     )]
     SeveralServers(String),
     /// A directory service would start from the restored files; nobody chose how it gets a new
@@ -121,6 +121,17 @@ pub enum Error {
     /// What was read is not what was stored.
     #[error("{0}")]
     Damage(String),
+}
+
+impl From<objects::Error> for Error {
+    fn from(error: objects::Error) -> Self {
+        match error {
+            objects::Error::Ntds(error) => error.into(),
+            objects::Error::Engine(error) => error.into(),
+            objects::Error::Samba(error) => error.into(),
+            error => Self::Damage(error.to_string()),
+        }
+    }
 }
 
 impl Error {

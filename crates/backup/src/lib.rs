@@ -31,12 +31,14 @@ mod snapshot;
 pub mod survey;
 pub mod time;
 pub mod verdicts;
+pub mod view;
 pub mod words;
 
 pub use error::{Error, Result};
 pub use report::{Progress, Report, Silent};
 pub use snapshot::{Part, Snapshot};
 pub use verdicts::{Verdict, Verdicts};
+pub use view::View;
 
 /// The program and its version, as snapshots name them.
 pub const PROGRAM: &str = concat!("dsbackup ", env!("CARGO_PKG_VERSION"));

@@ -20,7 +20,8 @@ const PREFIX: &str = "dsbackup-scratch-";
 pub struct Scratch {
     path: PathBuf,
     _leftover: Leftover,
-    _lock: File,
+    /// `None` once the folder has another name.
+    lock: Option<File>,
 }
 
 impl Scratch {
@@ -31,16 +32,8 @@ impl Scratch {
     /// When others could replace what is in `parent`, or the folder cannot be made.
     pub fn within(parent: &Path) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(Error::io("make the scratch folder", parent))?;
-        files::check_trusted(parent, None)
-            .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
         // Between its making and its lock nobody may take a folder for a stale one.
-        let all = lock(parent, FlockOperation::LockExclusive)?;
-        remove_stale(parent)?;
+        let all = tidied(parent)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         let leftover = Leftover::folder(&path);
@@ -52,9 +45,20 @@ impl Scratch {
         drop(all);
         Ok(Self {
             _leftover: leftover,
-            _lock: lock,
+            lock: Some(lock),
             path,
         })
+    }
+
+    /// Gives the folder another name, under which it stays, and returns its lock.
+    ///
+    /// # Errors
+    /// Fails if the folder cannot be renamed; it is then removed.
+    pub(crate) fn rename(mut self, path: &Path) -> Result<File> {
+        std::fs::rename(&self.path, path)
+            .map_err(Error::io("rename the scratch folder to", path))?;
+        let lock = self.lock.take();
+        Ok(lock.expect("the lock is taken only here, where the value ends"))
     }
 
     /// The folder.
@@ -66,6 +70,9 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         leftover::wait_if_stopping();
+        if self.lock.is_none() {
+            return;
+        }
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
             tracing::warn!(
                 %error,
@@ -98,11 +105,34 @@ pub fn default_parent() -> PathBuf {
     cache.join("dsbackup")
 }
 
-fn lock(folder: &Path, operation: FlockOperation) -> Result<File> {
+/// Makes the folder `parent` where it is missing, and removes the scratch folders in it that nobody
+/// holds any more. Until the returned lock is dropped, no other process makes or removes folders.
+///
+/// # Errors
+/// Fails if others could replace files in `parent`, or if a folder cannot be made or removed.
+pub(crate) fn tidied(parent: &Path) -> Result<File> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)
+        .map_err(Error::io("make the scratch folder", parent))?;
+    files::check_trusted(parent, None)
+        .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
+    let all = lock(parent, FlockOperation::LockExclusive)?;
+    remove_stale(parent)?;
+    Ok(all)
+}
+
+/// Opens and locks a folder.
+pub(crate) fn lock(folder: &Path, operation: FlockOperation) -> Result<File> {
     let file = File::open(folder).map_err(Error::io("open the scratch folder", folder))?;
-    let locked = flock(&file, operation).map_err(std::io::Error::from);
-    locked.map_err(Error::io("lock the scratch folder", folder))?;
+    relock(&file, operation).map_err(Error::io("lock the scratch folder", folder))?;
     Ok(file)
+}
+
+/// Changes the lock of an open folder.
+pub(crate) fn relock(folder: &File, operation: FlockOperation) -> std::io::Result<()> {
+    Ok(flock(folder, operation)?)
 }
 
 /// Removes the scratch folders of processes that were killed.

@@ -1,12 +1,14 @@
-//! Which snapshot is meant: `latest`, or an id; of which server. Snapshots of other programs, and
+//! Which snapshot is meant: `latest`, a time, or an id; of which server. Snapshots of other programs, and
 //! those that hold verdicts, are passed over.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use model::manifest::MANIFEST_PATH;
 use repository::{Repository, SnapshotInfo};
 
 use crate::error::{Error, Result};
+use crate::time;
 use crate::verdicts::holds_verdicts;
 
 /// The word for the newest snapshot of a server.
@@ -32,11 +34,15 @@ pub fn backups(repository: &Repository) -> Result<Vec<SnapshotInfo>> {
 /// # Errors
 /// As [`backups`].
 pub fn latest_of_each_server(repository: &Repository) -> Result<Vec<SnapshotInfo>> {
-    let newest: BTreeMap<String, SnapshotInfo> = backups(repository)?
+    Ok(newest_of_each(backups(repository)?))
+}
+
+fn newest_of_each(backups: Vec<SnapshotInfo>) -> Vec<SnapshotInfo> {
+    let newest: BTreeMap<String, SnapshotInfo> = backups
         .into_iter()
         .map(|snapshot| (snapshot.host.to_lowercase(), snapshot))
         .collect();
-    Ok(newest.into_values().collect())
+    newest.into_values().collect()
 }
 
 /// The backup that `wanted` names: [`LATEST`], or the beginning of an id; of that server, where one
@@ -45,7 +51,6 @@ pub fn latest_of_each_server(repository: &Repository) -> Result<Vec<SnapshotInfo
 /// # Errors
 /// When there is none, when it is of another server, and when `latest` could be of several.
 pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Result<SnapshotInfo> {
-    let is_of = |snapshot: &SnapshotInfo, server: &str| snapshot.host.eq_ignore_ascii_case(server);
     if wanted != LATEST {
         let snapshot = repository.snapshot(wanted)?;
         if holds_verdicts(&snapshot) || !is_ours(repository, &snapshot) {
@@ -67,7 +72,47 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
             _ => Ok(snapshot),
         };
     }
-    let mut newest = latest_of_each_server(repository)?;
+    let newest = latest_of_each_server(repository)?;
+    of_server(repository, newest, server)
+}
+
+/// The newest backup that is not newer than `time`; of that server, where one is given.
+///
+/// # Errors
+/// When there is none, and when it could be of several servers.
+pub fn find_at(
+    repository: &Repository,
+    time: SystemTime,
+    server: Option<&str>,
+) -> Result<SnapshotInfo> {
+    let mut backups = backups(repository)?;
+    let oldest = (backups.iter())
+        .filter(|snapshot| server.is_none_or(|server| is_of(snapshot, server)))
+        .map(|snapshot| snapshot.time)
+        .min();
+    if let Some(oldest) = oldest
+        && oldest > time
+    {
+        return Err(Error::Refused(format!(
+            "no snapshot is as old as {}; the oldest is of {}",
+            time::from_system(time),
+            time::from_system(oldest)
+        )));
+    }
+    backups.retain(|snapshot| snapshot.time <= time);
+    of_server(repository, newest_of_each(backups), server)
+}
+
+fn is_of(snapshot: &SnapshotInfo, server: &str) -> bool {
+    snapshot.host.eq_ignore_ascii_case(server)
+}
+
+/// The one of `server`, or the only one.
+fn of_server(
+    repository: &Repository,
+    mut newest: Vec<SnapshotInfo>,
+    server: Option<&str>,
+) -> Result<SnapshotInfo> {
     let names = (newest.iter().map(|snapshot| snapshot.host.as_str()))
         .collect::<Vec<_>>()
         .join(", ");

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use contract::FileType;
 use model::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
-use repository::{FileReader, OpenSnapshot, Repository, SnapshotInfo};
+use repository::{FileReader, OpenSnapshot, Repository, SnapshotFile, SnapshotInfo};
 
 use crate::error::{Error, Result};
 
@@ -119,6 +119,20 @@ impl Content {
     pub fn open(&self, path: &str) -> Result<FileReader, repository::Error> {
         let position = self.holders.get(path).copied().unwrap_or_default();
         self.parts[position].open(path)
+    }
+
+    /// Opens a file for random access.
+    ///
+    /// # Errors
+    /// As [`OpenSnapshot::random_access`].
+    pub fn random_access(&self, path: &str) -> Result<SnapshotFile, repository::Error> {
+        let position = self.holders.get(path).copied().unwrap_or_default();
+        self.parts[position].random_access(path)
+    }
+
+    /// Whether the files are those of several snapshots: a database, and logs that continue it.
+    pub fn is_chain(&self) -> bool {
+        self.parts.len() > 1
     }
 }
 

@@ -19,6 +19,7 @@ pub use self::database::{
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, StatusOptions};
 pub use self::objects::{
     DiffOptions, ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions,
+    SourceOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::upkeep::{

@@ -73,6 +73,7 @@ of_the_work!(
     ese::recovery::Error,
     samba::Error,
     ntds::Error,
+    objects::Error,
 );
 
 impl From<jobs::Error> for Failure {
@@ -81,17 +82,6 @@ impl From<jobs::Error> for Failure {
             jobs::Error::Work(error) => Self::Work(error),
             error => Self::Job(error),
         }
-    }
-}
-
-impl From<objects::Error> for Failure {
-    fn from(error: objects::Error) -> Self {
-        Self::Work(match error {
-            objects::Error::Ntds(error) => error.into(),
-            objects::Error::Engine(error) => error.into(),
-            objects::Error::Samba(error) => error.into(),
-            error => Error::Damage(error.to_string()),
-        })
     }
 }
 
@@ -196,11 +186,7 @@ fn exit_code_of(error: &Error) -> u8 {
         | Error::SeveralServers(_)
         | Error::InvocationIdNotChosen(_) => 4,
         Error::Damage(_) | Error::NoBackup(_) | Error::BrokenChain { .. } => 3,
-        Error::Repository(
-            repository::Error::Damaged { .. }
-            | repository::Error::NotPrunable { .. }
-            | repository::Error::Unproven { .. },
-        ) => 3,
+        Error::Repository(error) => exit_code_of_repository(error),
         Error::Samba(samba::Error::Damaged { .. }) => 3,
         Error::Samba(samba::Error::Refused(_)) => 4,
         Error::Recovery(ese::recovery::Error::Read(error)) => match exit_code_of_engine(error) {
@@ -208,7 +194,6 @@ fn exit_code_of(error: &Error) -> u8 {
             _ => 1,
         },
         Error::Directory(_)
-        | Error::Repository(_)
         | Error::Samba(_)
         | Error::Recovery(_)
         | Error::Manifest(_)
@@ -217,10 +202,24 @@ fn exit_code_of(error: &Error) -> u8 {
     }
 }
 
+fn exit_code_of_repository(error: &repository::Error) -> u8 {
+    match error {
+        repository::Error::Damaged { .. }
+        | repository::Error::NotPrunable { .. }
+        | repository::Error::Unproven { .. } => 3,
+        _ => 1,
+    }
+}
+
 fn exit_code_of_engine(error: &ese::Error) -> u8 {
     match error {
         ese::Error::Damaged { .. } => 3,
         ese::Error::NoRegularFile { .. } => 2,
+        // Of a database in a repository.
+        ese::Error::Io { source, .. } => {
+            let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
+            inner.map_or(1, exit_code_of_repository)
+        }
         _ => 1,
     }
 }

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
         Command::Ls(options) => objects::ls::run(options, report),
         Command::Search(options) => objects::search::run(options, report),
         Command::Show(options) => objects::show::run(options, report),
-        Command::Export(options) => objects::export::run(options),
+        Command::Export(options) => objects::export::run(options, report),
         Command::Diff(options) => objects::diff::run(options, report),
         Command::VerifyDb(options) => verify_db::run(options, report),
     };
@@ -157,7 +157,7 @@ fn init(options: &InitOptions, report: Report) -> Result<Outcome> {
         &Location::parse(&repository.repository)?,
         &password::find(repository, password::VARIABLE)?,
         &new,
-        &repository.store_options.iter().cloned().collect(),
+        &repository.access.store_options.iter().cloned().collect(),
     )?;
     let result = serde_json::json!({ "repository": options.repository.repository });
     report.result(&result, || {
@@ -180,7 +180,7 @@ fn open_with(options: &RepositoryOptions, variable: &str) -> Result<Repository> 
     Ok(Repository::open(
         &Location::parse(&options.repository)?,
         &password::find(options, variable)?,
-        &options.store_options.iter().cloned().collect(),
+        &options.access.store_options.iter().cloned().collect(),
     )?)
 }
 

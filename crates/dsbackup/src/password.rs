@@ -17,10 +17,10 @@ pub const OTHER_VARIABLE: &str = "DSBACKUP_TO_PASSWORD";
 /// # Errors
 /// When the file or command does not give one, when others can read the file, or when none is named.
 pub fn find(options: &RepositoryOptions, variable: &str) -> Result<Password> {
-    if let Some(path) = &options.password_file {
+    if let Some(path) = &options.access.password_file {
         return Ok(password::from_file(path)?);
     }
-    if let Some(command) = &options.password_command {
+    if let Some(command) = &options.access.password_command {
         return Ok(password::from_command(
             command,
             &[VARIABLE, OTHER_VARIABLE],

@@ -223,18 +223,10 @@ impl OpenSnapshot {
     /// [`Error::NoSuchFile`]; [`Error::Damaged`] at once if a part of it is in no pack, or from the
     /// reader (as the inner error of its `io::Error`) if a pack is missing or damaged.
     pub fn open(&self, path: &str) -> Result<FileReader, Error> {
-        let file = self.files.get(path).ok_or_else(|| Error::NoSuchFile {
-            snapshot: self.info.short_id().to_string(),
-            path: path.to_string(),
-        })?;
+        let (size, content) = self.parts(path)?;
         let mut runs: VecDeque<Run> = VecDeque::new();
-        for id in &file.content {
-            let place = *self.places.first(id).ok_or_else(|| Error::Damaged {
-                what: format!(
-                    "part {} of {path} is in no pack that the index names",
-                    id.to_hex().as_str()
-                ),
-            })?;
+        for id in content {
+            let place = self.place(id, path)?;
             place.not_too_large()?;
             match runs.back_mut() {
                 Some(run) if run.continues(&place) => run.add(*id, place),
@@ -243,11 +235,41 @@ impl OpenSnapshot {
         }
         Ok(FileReader::new(
             path.to_string(),
-            file.size,
+            size,
             self.storage.clone(),
             self.places.clone(),
             runs,
         ))
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<Storage> {
+        &self.storage
+    }
+
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
+    /// The size of a file, and its parts in order.
+    pub(crate) fn parts(&self, path: &str) -> Result<(u64, &[Id]), Error> {
+        match self.files.get(path) {
+            Some(file) => Ok((file.size, &file.content)),
+            None => Err(Error::NoSuchFile {
+                snapshot: self.info.short_id().to_string(),
+                path: path.to_string(),
+            }),
+        }
+    }
+
+    /// The position to try first of a part of the file `path`.
+    pub(crate) fn place(&self, part: &Id, path: &str) -> Result<Place, Error> {
+        let place = self.places.first(part).ok_or_else(|| Error::Damaged {
+            what: format!(
+                "part {} of {path} is in no pack that the index names",
+                part.to_hex().as_str()
+            ),
+        })?;
+        Ok(*place)
     }
 
     /// Reads a whole small file.
@@ -275,7 +297,7 @@ impl OpenSnapshot {
 }
 
 /// Blobs that are adjacent in a file and in a pack.
-struct Run {
+pub(crate) struct Run {
     pack: Id,
     offset: u32,
     length: u32,
@@ -284,7 +306,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(id: Id, place: Place) -> Self {
+    pub(crate) fn new(id: Id, place: Place) -> Self {
         Self {
             pack: place.pack,
             offset: place.offset,
@@ -294,21 +316,26 @@ impl Run {
         }
     }
 
-    fn continues(&self, place: &Place) -> bool {
+    pub(crate) fn continues(&self, place: &Place) -> bool {
         place.pack == self.pack
             && self.offset.checked_add(self.length) == Some(place.offset)
             && self.length.checked_add(place.length).is_some()
             && self.plain < RUN
     }
 
-    fn add(&mut self, id: Id, place: Place) {
+    pub(crate) fn add(&mut self, id: Id, place: Place) {
         self.length += place.length;
         self.plain += u64::from(place.uncompressed.unwrap_or(place.length));
         self.blobs.push((id, place));
     }
 
+    /// The number of blobs.
+    pub(crate) fn len(&self) -> usize {
+        self.blobs.len()
+    }
+
     /// Reads all blobs at once; if that fails, each by itself from any sound copy.
-    fn read(
+    pub(crate) fn read(
         &self,
         storage: &Storage,
         places: &Places,

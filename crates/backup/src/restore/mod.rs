@@ -12,6 +12,7 @@ use std::path::Path;
 
 use ese::recovery::Stop;
 use model::DirectoryIdentity;
+use model::manifest::File;
 use ntdsbcli::Server;
 use samba::NewServer;
 use serde::Serialize;
@@ -162,6 +163,26 @@ pub fn restore(
 pub(crate) fn copy_into(snapshot: &Snapshot, folder: &Path, report: &dyn Report) -> Result<()> {
     let places = Places::in_one_folder(&snapshot.manifest, folder);
     let plan = Plan::new(&snapshot.manifest, &places)?;
+    plan.check_space()?;
+    copy::carry_out(&plan, &snapshot.content, report)
+}
+
+/// Writes some files of a snapshot of a tree into an empty folder, each verified against the SHA-256
+/// of the backup.
+///
+/// # Errors
+/// As [`copy_into`].
+pub(crate) fn copy_some_into(
+    snapshot: &Snapshot,
+    is_wanted: impl Fn(&File) -> bool,
+    folder: &Path,
+    report: &dyn Report,
+) -> Result<()> {
+    let mut plan = Plan::new(
+        &snapshot.manifest,
+        &Places::in_one_folder(&snapshot.manifest, folder),
+    )?;
+    plan.files.retain(|planned| is_wanted(planned.file));
     plan.check_space()?;
     copy::carry_out(&plan, &snapshot.content, report)
 }

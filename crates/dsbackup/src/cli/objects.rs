@@ -4,12 +4,48 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::repository::{LockOptions, MaybeRepositoryOptions};
+
 /// What a SOURCE is, for `--help`.
 const SOURCES: &str = "\
-SOURCE is an ntds.dit that was shut down or recovered, a folder with one (a
-restored directory, or IFM with \"Active Directory/ntds.dit\"), or the folder of a
-Samba domain controller's databases (private/). Nobody may write to it meanwhile.
+SOURCE is one of, in this order:
+  - the path of an ntds.dit that was shut down or recovered, of a folder with one
+    (a restored directory, or IFM with \"Active Directory/ntds.dit\"), or of the
+    folder of a Samba domain controller's databases (private/). Nobody may write
+    to it meanwhile
+  - latest: the newest snapshot in the repository
+  - a time, \"2026-11-20 08:00\" (local) or RFC 3339: the newest snapshot that is
+    not newer
+  - a snapshot's id, or the beginning of one
+
 Passwords and keys are withheld.";
+
+/// Where the snapshots are that a SOURCE may name, and where copies of them are made.
+#[derive(Debug, Args)]
+pub struct SourceOptions {
+    /// Server of the snapshot, as `snapshots` shows it [default: the only one in the repository]
+    #[arg(long, value_name = "NAME", help_heading = "Repository")]
+    pub server_name: Option<String>,
+    #[command(flatten)]
+    pub repository: MaybeRepositoryOptions,
+    #[command(flatten)]
+    pub lock: LockOptions,
+    /// Folder of copies of snapshots whose database was in use, and of Samba's. They have mode 0700
+    /// and are removed a day after their last use, and earlier if they exceed 16 GiB [default:
+    /// systemd's CACHE_DIRECTORY, /var/cache/dsbackup for root, the user's cache folder for others]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DSBACKUP_CACHE",
+        default_value_os_t = backup::scratch::default_parent(),
+        hide_default_value = true,
+        help_heading = "Cache"
+    )]
+    pub cache: PathBuf,
+    /// Remove the copy when the command ends
+    #[arg(long, help_heading = "Cache")]
+    pub no_cache: bool,
+}
 
 /// `dsbackup ls`.
 #[derive(Debug, Args)]
@@ -21,6 +57,8 @@ pub struct LsOptions {
     /// The object whose children are listed [default: the naming contexts]
     #[arg(value_name = "DN")]
     pub dn: Option<String>,
+    #[command(flatten)]
+    pub sources: SourceOptions,
 }
 
 /// `dsbackup search`.
@@ -40,6 +78,8 @@ pub struct SearchOptions {
     pub attributes: Vec<String>,
     #[command(flatten)]
     pub place: PlaceOptions,
+    #[command(flatten)]
+    pub sources: SourceOptions,
 }
 
 /// Where in a directory.
@@ -80,6 +120,8 @@ pub struct ShowOptions {
     /// Also who changed each attribute last, when and where, and the links that are gone
     #[arg(long)]
     pub metadata: bool,
+    #[command(flatten)]
+    pub sources: SourceOptions,
 }
 
 /// `dsbackup export`.
@@ -107,6 +149,8 @@ pub struct ExportOptions {
     pub filter: Option<String>,
     #[command(flatten)]
     pub place: PlaceOptions,
+    #[command(flatten)]
+    pub sources: SourceOptions,
 }
 
 /// `dsbackup diff`.
@@ -141,4 +185,6 @@ pub struct DiffOptions {
     /// End with exit code 6 where the directories differ
     #[arg(long)]
     pub exit_code: bool,
+    #[command(flatten)]
+    pub sources: SourceOptions,
 }

@@ -13,6 +13,36 @@ pub struct RepositoryOptions {
     /// rest:https://HOST/
     #[arg(long, short, value_name = "LOCATION", env = "DSBACKUP_REPOSITORY")]
     pub repository: String,
+    #[command(flatten)]
+    pub access: AccessOptions,
+}
+
+/// Where the repository is, for commands that can do without.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Repository")]
+pub struct MaybeRepositoryOptions {
+    /// Repository of the snapshots that SOURCE may name: a folder, s3:https://HOST/BUCKET/PREFIX,
+    /// sftp:USER@HOST:/PATH or rest:https://HOST/
+    #[arg(long, short, value_name = "LOCATION", env = "DSBACKUP_REPOSITORY")]
+    pub repository: Option<String>,
+    #[command(flatten)]
+    pub access: AccessOptions,
+}
+
+impl MaybeRepositoryOptions {
+    /// As the options of a repository; `None` if none is named.
+    pub fn as_repository(&self) -> Option<RepositoryOptions> {
+        Some(RepositoryOptions {
+            repository: self.repository.clone()?,
+            access: self.access.clone(),
+        })
+    }
+}
+
+/// What opens a repository.
+#[derive(Debug, Args, Clone)]
+#[command(next_help_heading = "Repository")]
+pub struct AccessOptions {
     /// Read the password from the first line of this file
     #[arg(long, value_name = "FILE", env = "DSBACKUP_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
@@ -61,9 +91,11 @@ impl OtherRepositoryOptions {
     pub fn as_repository(&self) -> RepositoryOptions {
         RepositoryOptions {
             repository: self.to.clone(),
-            password_file: self.to_password_file.clone(),
-            password_command: self.to_password_command.clone(),
-            store_options: self.to_store_options.clone(),
+            access: AccessOptions {
+                password_file: self.to_password_file.clone(),
+                password_command: self.to_password_command.clone(),
+                store_options: self.to_store_options.clone(),
+            },
         }
     }
 }

@@ -6,17 +6,19 @@ use std::io::Write;
 use objects::Source;
 
 use super::selection::Selection;
-use super::{csv, json, ldif, source};
+use super::source::Sources;
+use super::{csv, json, ldif};
 use crate::cli::ExportOptions;
 use crate::failure::{Failure, Outcome, Result};
-use crate::report;
+use crate::report::{self, Report};
 
 /// Writes the objects of a directory to standard output, each as soon as it is read.
 ///
 /// # Errors
 /// For a filter that is none, a base that is not there, and a directory that cannot be read.
-pub fn run(options: &ExportOptions) -> Result<Outcome> {
-    let source = source::open(&options.source)?;
+pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
+    let sources = Sources::new(&options.sources, report);
+    let source = sources.open(&options.source)?;
     let filter = options.filter.as_deref();
     let selection = Selection::new(&*source, &options.place, filter, &options.attributes, true)?;
     report::stream(|out| {

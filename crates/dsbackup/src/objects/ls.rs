@@ -3,7 +3,8 @@
 use objects::{Entry, Scope, Wanted, dn};
 use serde::Serialize;
 
-use super::{source, table, words};
+use super::source::{self, Sources};
+use super::{table, words};
 use crate::cli::LsOptions;
 use crate::failure::{Outcome, Result};
 use crate::report::Report;
@@ -22,7 +23,8 @@ struct Line {
 /// # Errors
 /// Where there is no such object, or the directory cannot be read.
 pub fn run(options: &LsOptions, report: Report) -> Result<Outcome> {
-    let source = source::open(&options.source)?;
+    let sources = Sources::new(&options.sources, report);
+    let source = sources.open(&options.source)?;
     let wanted = Wanted::only(["objectClass"]);
     let mut lines = Vec::new();
     match &options.dn {

@@ -3,7 +3,8 @@
 use objects::Source;
 
 use super::selection::Selection;
-use super::{json, source, table, words};
+use super::source::Sources;
+use super::{json, table, words};
 use crate::cli::SearchOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Report};
@@ -13,7 +14,8 @@ use crate::report::{self, Report};
 /// # Errors
 /// For a filter that is none, a base that is not there, and a directory that cannot be read.
 pub fn run(options: &SearchOptions, report: Report) -> Result<Outcome> {
-    let source = source::open(&options.source)?;
+    let sources = Sources::new(&options.sources, report);
+    let source = sources.open(&options.source)?;
     let selection = Selection::new(
         &*source,
         &options.place,

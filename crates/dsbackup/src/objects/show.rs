@@ -8,7 +8,8 @@ use objects::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{json, source, table, words};
+use super::source::Sources;
+use super::{json, table, words};
 use crate::cli::ShowOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
@@ -18,7 +19,8 @@ use crate::report::Report;
 /// # Errors
 /// Where no object fits, or several do, and where the directory cannot be read.
 pub fn run(options: &ShowOptions, report: Report) -> Result<Outcome> {
-    let source = source::open(&options.source)?;
+    let sources = Sources::new(&options.sources, report);
+    let source = sources.open(&options.source)?;
     let id = find(&*source, &options.object)?;
     let wanted = Wanted::everything();
     let entry = source.entry(id, &wanted)?;

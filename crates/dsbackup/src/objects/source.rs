@@ -1,20 +1,170 @@
 //! What a SOURCE on the command line names.
 
+use std::cell::OnceCell;
+use std::ops::Deref;
 use std::path::Path;
+use std::time::SystemTime;
 
+use backup::selection::{self, LATEST};
+use backup::view::{Cache, Limits};
+use backup::{Snapshot, View, time};
 use ese::Database;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use objects::ntds::{Ntds, database_at};
 use objects::samba::{Samba, is_samba};
 use objects::{Lookup, ObjectId, Source};
+use repository::{Lock, Repository, SnapshotInfo};
 
-use crate::database;
+use crate::cli::SourceOptions;
 use crate::failure::{Failure, Result};
+use crate::report::Report;
+use crate::{database, interrupt, lock};
 
-/// Opens the directory at a path.
-///
-/// # Errors
-/// Where there is none, where it was not shut down, and where it is damaged.
-pub fn open(path: &Path) -> Result<Box<dyn Source>> {
+/// What opens the sources of a command. Must live as long as they are read: it holds the lock on
+/// the repository.
+pub struct Sources<'o> {
+    options: &'o SourceOptions,
+    report: Report,
+    /// The repository, once a source in it was named.
+    repository: OnceCell<(Repository, Option<Lock>)>,
+}
+
+/// A directory, open for reading.
+pub struct Opened {
+    /// The path, or the snapshot with its server and time.
+    pub name: String,
+    directory: Directory,
+}
+
+enum Directory {
+    AtPath(Box<dyn Source>),
+    InSnapshot(View),
+}
+
+impl Deref for Opened {
+    type Target = dyn Source;
+
+    fn deref(&self) -> &Self::Target {
+        match &self.directory {
+            Directory::AtPath(source) => &**source,
+            Directory::InSnapshot(view) => &**view,
+        }
+    }
+}
+
+impl<'o> Sources<'o> {
+    /// From the command line.
+    pub fn new(options: &'o SourceOptions, report: Report) -> Self {
+        Self {
+            options,
+            report,
+            repository: OnceCell::new(),
+        }
+    }
+
+    /// Opens the directory at a path or, if nothing exists there, in a snapshot.
+    ///
+    /// # Errors
+    /// Where there is none, where the one at the path was not shut down, and where it is damaged.
+    pub fn open(&self, source: &Path) -> Result<Opened> {
+        if source.symlink_metadata().is_ok() {
+            return Ok(Opened {
+                name: source.display().to_string(),
+                directory: Directory::AtPath(at_path(source)?),
+            });
+        }
+        let wanted = Wanted::parse(source).ok_or_else(|| {
+            Failure::NotFound(format!(
+                "{}: there is no file or folder of this name, and it is neither `latest`, nor a \
+                 time such as \"2026-11-20 08:00\", nor the beginning of a snapshot's id",
+                source.display()
+            ))
+        })?;
+        let repository = self.repository(source)?;
+        let server = self.options.server_name.as_deref();
+        let snapshot = match wanted {
+            Wanted::Named(name) => selection::find(repository, name, server)?,
+            Wanted::At(time) => selection::find_at(repository, time, server)?,
+        };
+        self.open_snapshot(repository, &snapshot)
+    }
+
+    fn open_snapshot(&self, repository: &Repository, info: &SnapshotInfo) -> Result<Opened> {
+        let name = format!(
+            "snapshot {} of {}, {}",
+            info.short_id(),
+            info.host,
+            time::from_system(info.time)
+        );
+        self.report.step(&name);
+        let snapshot = Snapshot::open(repository, info)?;
+        for file in repository.unreadable() {
+            self.report.warn(file.to_string());
+        }
+        if snapshot.manifest.damaged {
+            self.report
+                .warn(format!("{name}: it was stored with damage in it"));
+        }
+        interrupt::watch()?;
+        let cache = Cache {
+            folder: self.options.cache.clone(),
+            limits: (!self.options.no_cache).then(Limits::default),
+        };
+        let view = View::open(&snapshot, &cache, &self.report)?;
+        Ok(Opened {
+            name,
+            directory: Directory::InSnapshot(view),
+        })
+    }
+
+    /// The repository, opened and locked once.
+    fn repository(&self, source: &Path) -> Result<&Repository> {
+        if let Some((repository, _)) = self.repository.get() {
+            return Ok(repository);
+        }
+        let Some(options) = self.options.repository.as_repository() else {
+            return Err(Failure::NotFound(format!(
+                "{}: there is no file or folder of this name; where a snapshot is meant, say \
+                 --repository",
+                source.display()
+            )));
+        };
+        let repository = crate::open_repository(&options)?;
+        let lock = lock::for_reading(&repository, self.options.lock, self.report)?;
+        Ok(&self.repository.get_or_init(|| (repository, lock)).0)
+    }
+}
+
+/// A snapshot, as a SOURCE names it.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted<'s> {
+    /// `latest`, or the beginning of an id.
+    Named(&'s str),
+    /// The newest that is not newer.
+    At(SystemTime),
+}
+
+impl<'s> Wanted<'s> {
+    fn parse(source: &'s Path) -> Option<Self> {
+        let text = source.to_str()?;
+        let is_id = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text == LATEST || is_id && !text.is_empty() {
+            return Some(Self::Named(text));
+        }
+        let time = match text.parse::<Timestamp>() {
+            Ok(time) => time,
+            Err(_) => {
+                let local = text.parse::<DateTime>().ok()?;
+                local.to_zoned(TimeZone::system()).ok()?.timestamp()
+            }
+        };
+        Some(Self::At(time.into()))
+    }
+}
+
+fn at_path(path: &Path) -> Result<Box<dyn Source>> {
     if is_samba(path) {
         return Ok(Box::new(Samba::open(path)?));
     }
@@ -39,4 +189,40 @@ pub fn at(source: &dyn Source, dn: &str) -> Result<ObjectId> {
         .first()
         .copied()
         .ok_or_else(|| Failure::NotFound(format!("{dn}: the directory has no object of this name")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<Wanted<'_>> {
+        Wanted::parse(Path::new(text))
+    }
+
+    #[test]
+    fn a_source_is_latest_an_id_or_a_time() {
+        assert_eq!(parsed("latest"), Some(Wanted::Named("latest")));
+        assert_eq!(parsed("3f9a1c2b"), Some(Wanted::Named("3f9a1c2b")));
+        let utc = |text: &str| Some(Wanted::At(text.parse::<Timestamp>().unwrap().into()));
+        let morning = "2026-11-20T08:00:00Z";
+        assert_eq!(parsed(morning), utc(morning));
+        assert_eq!(parsed("2026-11-20T09:00:00+01:00"), utc(morning));
+        let local = |text: &str| {
+            let local: DateTime = text.parse().unwrap();
+            let zoned = local.to_zoned(TimeZone::system()).unwrap();
+            Some(Wanted::At(zoned.timestamp().into()))
+        };
+        assert_eq!(parsed("2026-11-20 08:00"), local("2026-11-20T08:00:00"));
+        assert_eq!(parsed("2026-11-20 08:00:30"), local("2026-11-20T08:00:30"));
+        assert_eq!(parsed("2026-11-20"), local("2026-11-20T00:00:00"));
+        for wrong in [
+            "",
+            "yesterday",
+            "folder/ntds.dit",
+            "2026-13-20 08:00",
+            "08:00",
+        ] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::html::Page;
 use self::shown::Describe;
 use self::who::Servers;
-use super::source;
+use super::source::Sources;
 use crate::cli::DiffOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Report};
@@ -44,27 +44,23 @@ struct Totals {
 /// Where one cannot be read, for names of attributes, classes and objects that neither has, and
 /// where the page cannot be written.
 pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
-    let before = source::open(&options.before)?;
-    let after = source::open(&options.after)?;
+    let opener = Sources::new(&options.sources, report);
+    let before = opener.open(&options.before)?;
+    let after = opener.open(&options.after)?;
+    let names = [&before, &after].map(|opened| opened.name.clone());
     let sources = [&*before, &*after];
     check_names(options, sources)?;
     let comparison = Comparison::new(&*before, &*after, chosen(options))?;
-    for (count, path) in comparison
-        .without_guid()
-        .into_iter()
-        .zip([&options.before, &options.after])
-    {
+    for (count, name) in comparison.without_guid().into_iter().zip(&names) {
         if count > 0 {
             report.warn(format!(
-                "{}: {} without objectGUID could not be compared",
-                path.display(),
+                "{name}: {} without objectGUID could not be compared",
                 report::count(count, "object")
             ));
         }
     }
     let servers = Servers::of(sources)?;
     let describe = Describe::new(sources, &servers, !options.attributes.is_empty());
-    let names = [&options.before, &options.after].map(|path| path.display().to_string());
     let mut page = match &options.html {
         Some(file) => Some(Page::begin(file, &names)?),
         None => None,

@@ -1,0 +1,150 @@
+//! A directory in a snapshot, open for reading its objects.
+//!
+//! ```text
+//!              clean ntds.dit ──────────────▶ random access in the repository ─┐
+//! snapshot ─┬─ dirty ntds.dit ─▶ cache: restored, logs replayed ───────────────┼─▶ objects::Source
+//!           └─ Samba's sam.ldb ─▶ cache: only sam.ldb and sam.ldb.d restored ──┘
+//! ```
+
+mod cache;
+mod snapshot_source;
+
+use std::ops::Deref;
+use std::path::Path;
+
+use contract::FileType;
+use ese::Database;
+use ese::recovery::{Options, recover};
+use model::manifest::{File, Manifest};
+use objects::Source;
+use objects::ntds::Ntds;
+use objects::samba::Samba;
+
+use self::cache::Copy;
+pub use self::cache::{Cache, Limits};
+use self::snapshot_source::SnapshotSource;
+use crate::error::{Error, Result};
+use crate::report::Report;
+use crate::restore;
+use crate::snapshot::Snapshot;
+
+/// The folder of Samba's databases in a snapshot.
+const SAMBA_FOLDER: &str = "private";
+
+/// A directory in a snapshot. Its files stay as long as this value lives.
+pub struct View {
+    // Dropped before the files that it reads.
+    source: Box<dyn Source>,
+    _copy: Option<Copy>,
+}
+
+impl View {
+    /// Opens the directory of a snapshot. An expired snapshot is opened, too.
+    ///
+    /// # Errors
+    /// Fails if the snapshot is damaged or has no directory, if its logs cannot be replayed, and if
+    /// the cache has no room for a copy that is needed.
+    pub fn open(snapshot: &Snapshot, cache: &Cache, report: &dyn Report) -> Result<Self> {
+        if snapshot.manifest.is_tree() {
+            return Self::of_samba(snapshot, cache, report);
+        }
+        let file = database_of(snapshot)?;
+        let database = SnapshotSource(snapshot.content.random_access(&file.path)?);
+        let name = database.0.name().to_owned();
+        let database = Database::over(database, name)?.verifying_checksums();
+        // Later logs of a chain hold changes that even a clean database lacks.
+        if database.is_clean() && !snapshot.content.is_chain() {
+            let source = Box::new(Ntds::over(database)?);
+            let _copy = None;
+            return Ok(Self { source, _copy });
+        }
+        drop(database);
+        Self::of_dirty(snapshot, file.base_name(), cache, report)
+    }
+
+    fn of_dirty(
+        snapshot: &Snapshot,
+        database: &str,
+        cache: &Cache,
+        report: &dyn Report,
+    ) -> Result<Self> {
+        let copy = cache.copy(&snapshot.id, |folder| {
+            report.note(&format!(
+                "snapshot {}: its database is restored into {} and its logs are replayed",
+                snapshot.short_id(),
+                cache.place()
+            ));
+            restore::copy_into(snapshot, folder, report)?;
+            let base_name = &snapshot.manifest.log_base_name;
+            recover(
+                Options::new(folder)
+                    .database(database)
+                    .log_base_name(base_name),
+            )?;
+            keep_only(folder, database)
+        })?;
+        let database = Database::open(copy.path().join(database))?.verifying_checksums();
+        Ok(Self {
+            source: Box::new(Ntds::over(database)?),
+            _copy: Some(copy),
+        })
+    }
+
+    fn of_samba(snapshot: &Snapshot, cache: &Cache, report: &dyn Report) -> Result<Self> {
+        let copy = cache.copy(&snapshot.id, |folder| {
+            report.note(&format!(
+                "snapshot {}: Samba's databases are restored into {}",
+                snapshot.short_id(),
+                cache.place()
+            ));
+            restore::copy_some_into(snapshot, is_of_samba, folder, report)
+        })?;
+        let source = Box::new(Samba::open(&copy.path().join(SAMBA_FOLDER))?);
+        let _copy = Some(copy);
+        Ok(Self { source, _copy })
+    }
+}
+
+impl Deref for View {
+    type Target = dyn Source;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.source
+    }
+}
+
+/// The database file of a snapshot.
+fn database_of(snapshot: &Snapshot) -> Result<&File> {
+    let Manifest { files, .. } = &snapshot.manifest;
+    let mut databases = (files.iter()).filter(|file| file.file_type() == FileType::DATABASE);
+    match (databases.next(), databases.next()) {
+        (Some(file), None) => Ok(file),
+        (None, _) => Err(Error::Refused(format!(
+            "snapshot {}: it holds no database",
+            snapshot.short_id()
+        ))),
+        (Some(_), Some(_)) => Err(Error::Refused(format!(
+            "snapshot {}: it holds several databases; a directory has exactly one",
+            snapshot.short_id()
+        ))),
+    }
+}
+
+/// Whether a file of a Samba snapshot is the directory, or a partition of it.
+fn is_of_samba(file: &File) -> bool {
+    let path = file.path.strip_prefix(SAMBA_FOLDER);
+    path.is_some_and(|path| path == "/sam.ldb" || path.starts_with("/sam.ldb.d/"))
+}
+
+/// Removes the logs and all else beside the recovered database.
+fn keep_only(folder: &Path, database: &str) -> Result<()> {
+    let list = |error| Error::io("list the folder", folder)(error);
+    for entry in std::fs::read_dir(folder).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        if entry.file_name() != database {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(Error::io("remove", path))?;
+        }
+    }
+    Ok(())
+}
