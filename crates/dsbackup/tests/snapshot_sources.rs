@@ -165,6 +165,54 @@ fn what_a_killed_command_left_is_removed_by_the_next() {
 }
 
 #[test]
+fn history_shows_what_became_of_an_object() {
+    let lab = backed_up("sample-forest/clean");
+    // Later the directory is another state of the same forest.
+    let later = testkit::find("sample-forest/dirty").expect("shipped");
+    std::fs::remove_dir_all(lab.directory()).expect("remove it");
+    std::fs::create_dir(lab.directory()).expect("make it");
+    later.unpack_into(&lab.directory());
+    let folder = lab.directory();
+    let folder = folder.to_str().expect("plain");
+    lab.succeed(&["backup", "--keep-logs", "--directory", folder]);
+    let snapshots = lab.json(&["snapshots"]);
+    let ids = [0, 1].map(|number| snapshots[number]["snapshot"].as_str().expect("an id"));
+    let json = |arguments: &[&str]| -> Value {
+        let run = run(&lab, &[arguments, &["--json"]].concat());
+        assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
+        serde_json::from_str(&run.stdout).expect("JSON")
+    };
+    let differences = json(&["diff", ids[0], ids[1]]);
+    let changes = differences["changes"].as_array().expect("changes");
+    let mut followed = 0;
+    for kind in ["added", "deleted", "changed"] {
+        let Some(change) = changes.iter().find(|change| change["kind"] == kind) else {
+            continue;
+        };
+        let guid = change["guid"].as_str().expect("a GUID");
+        // An object without trace in the newest is found in the oldest.
+        let source = if change["after"].is_null() {
+            ids[0]
+        } else {
+            ids[1]
+        };
+        let history = json(&["show", source, guid, "--history"]);
+        assert_eq!(history[0]["snapshot"], ids[0]);
+        assert_eq!(history[0]["dn"], change["before"]["dn"]);
+        assert!(history[0]["change"].is_null());
+        assert_eq!(history[1]["snapshot"], ids[1]);
+        assert_eq!(history[1]["change"], *change);
+        let text = run(&lab, &["show", source, guid, "--history"]);
+        assert_eq!(text.code, Some(0), "{text}");
+        assert!(text.stdout.contains(&format!("{kind}: ")), "{text}");
+        followed += 1;
+    }
+    assert!(followed > 1, "{differences}");
+    let at_path = run(&lab, &["show", folder, "Administrator", "--history"]);
+    assert_ne!(at_path.code, Some(0), "{at_path}");
+}
+
+#[test]
 fn a_path_that_exists_wins_and_what_is_missing_is_named() {
     let lab = backed_up("sample-forest/clean");
     let work = lab.path("work");

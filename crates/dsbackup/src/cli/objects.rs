@@ -120,6 +120,10 @@ pub struct ShowOptions {
     /// Also who changed each attribute last, when and where, and the links that are gone
     #[arg(long)]
     pub metadata: bool,
+    /// What became of the object in all snapshots of the server of SOURCE, which is a snapshot:
+    /// each one with its differences from the one before
+    #[arg(long, conflicts_with = "metadata")]
+    pub history: bool,
     #[command(flatten)]
     pub sources: SourceOptions,
 }

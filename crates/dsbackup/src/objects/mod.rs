@@ -3,6 +3,7 @@
 mod csv;
 pub mod diff;
 pub mod export;
+mod history;
 mod json;
 mod ldif;
 pub mod ls;

@@ -9,7 +9,7 @@ use objects::{
 use serde_json::{Value as Json, json};
 
 use super::source::Sources;
-use super::{json, table, words};
+use super::{history, json, table, words};
 use crate::cli::ShowOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
@@ -25,6 +25,12 @@ pub fn run(options: &ShowOptions, report: Report) -> Result<Outcome> {
     let wanted = Wanted::everything();
     let entry = source.entry(id, &wanted)?;
     let entry = entry.ok_or_else(|| nothing(&options.object))?;
+    if options.history {
+        let guid = entry.guid.ok_or_else(|| {
+            Failure::NotFound(format!("{}: it has no objectGUID to follow", entry.dn))
+        })?;
+        return history::run(&sources, &source, guid, report);
+    }
     let servers = match options.metadata {
         true => objects::servers::names(&*source)?,
         false => HashMap::new(),

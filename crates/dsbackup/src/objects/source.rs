@@ -35,6 +35,8 @@ pub struct Sources<'o> {
 pub struct Opened {
     /// The path, or the snapshot with its server and time.
     pub name: String,
+    /// The server of the snapshot; `None` at a path.
+    server: Option<String>,
     directory: Directory,
 }
 
@@ -72,6 +74,7 @@ impl<'o> Sources<'o> {
         if source.symlink_metadata().is_ok() {
             return Ok(Opened {
                 name: source.display().to_string(),
+                server: None,
                 directory: Directory::AtPath(at_path(source)?),
             });
         }
@@ -89,6 +92,31 @@ impl<'o> Sources<'o> {
             Wanted::At(time) => selection::find_at(repository, time, server)?,
         };
         self.open_snapshot(repository, &snapshot)
+    }
+
+    /// Calls `visit` with each snapshot of the server of `named`, oldest first, opened. One that
+    /// cannot be opened comes as its failure.
+    ///
+    /// # Errors
+    /// Where `named` is no snapshot, and those of `visit`.
+    pub fn visit_same_server(
+        &self,
+        named: &Opened,
+        mut visit: impl FnMut(&SnapshotInfo, Result<Opened>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(server) = &named.server else {
+            return Err(Failure::NotFound(format!(
+                "{}: this is no snapshot; name one, such as `latest`",
+                named.name
+            )));
+        };
+        let repository = self.repository(Path::new(&named.name))?;
+        for info in selection::backups(repository)? {
+            if info.host.eq_ignore_ascii_case(server) {
+                visit(&info, self.open_snapshot(repository, &info))?;
+            }
+        }
+        Ok(())
     }
 
     fn open_snapshot(&self, repository: &Repository, info: &SnapshotInfo) -> Result<Opened> {
@@ -115,6 +143,7 @@ impl<'o> Sources<'o> {
         let view = View::open(&snapshot, &cache, &self.report)?;
         Ok(Opened {
             name,
+            server: Some(info.host.clone()),
             directory: Directory::InSnapshot(view),
         })
     }

@@ -18,8 +18,10 @@ use objects::Source;
 use serde::Serialize;
 
 use self::html::Page;
-use self::shown::Describe;
-use self::who::Servers;
+pub use self::json::change as as_json;
+pub use self::shown::Describe;
+pub use self::text::write as as_text;
+pub use self::who::Servers;
 use super::source::Sources;
 use crate::cli::DiffOptions;
 use crate::failure::{Failure, Outcome, Result};
