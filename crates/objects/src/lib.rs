@@ -49,6 +49,7 @@ pub mod filter;
 mod id;
 pub mod metadata;
 pub mod ntds;
+mod part;
 pub mod prefix;
 pub mod samba;
 pub mod schema;
@@ -61,6 +62,7 @@ pub use entry::{AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkS
 pub use error::{Error, Result};
 pub use id::ObjectId;
 pub use ids::{Guid, Sid};
+pub use part::is_within;
 pub use source::{Entries, Facts, Lookup, NamingContext, Scope, Source, Wanted};
 pub use time::Time;
 pub use value::{Reference, Value};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use objects::filter::{Filter, Matcher};
 use objects::ntds::Ntds;
-use objects::{Source, Wanted};
+use objects::{Scope, Source, Wanted, is_within};
 use serde_json::Value as Json;
 
 fn names(values: &Json) -> impl Iterator<Item = &str> {
@@ -138,4 +138,152 @@ fn filters_find_what_the_maker_put_in() {
         assert_eq!(find(&chain), all, "{group}");
     }
     assert!(nested > 0, "a group inside of a group");
+}
+
+/// The value as a filter writes it.
+fn escaped(value: &[u8]) -> String {
+    value.iter().map(|byte| format!("\\{byte:02x}")).collect()
+}
+
+/// The same objects as a scan finds, with the filter's own candidates.
+fn found_by_identity(directory: &Ntds, text: &str) -> Option<BTreeSet<String>> {
+    let filter: Filter = text.parse().expect("a filter");
+    let attributes = filter.attributes();
+    let wanted = Wanted {
+        deleted: true,
+        ..Wanted::only(attributes.iter().map(String::as_str))
+    };
+    let matcher = Matcher::new(directory);
+    let fits = |entry: &objects::Entry| matcher.matches(&filter, entry).expect("an answer");
+    let candidates = filter.candidates(directory).expect("a lookup")?;
+    let entries = candidates.iter().filter_map(|id| {
+        let entry = directory.entry(*id, &wanted).expect("an entry");
+        entry.filter(&fits)
+    });
+    let found: BTreeSet<String> = entries.map(|entry| entry.dn.to_string()).collect();
+    let scanned = directory.all(&wanted).expect("a scan");
+    let scanned = scanned.map(|entry| entry.expect("an entry"));
+    let scanned: BTreeSet<String> = (scanned.filter(fits))
+        .map(|entry| entry.dn.to_string())
+        .collect();
+    assert_eq!(found, scanned, "{text}");
+    Some(found)
+}
+
+#[test]
+fn identities_are_found_without_a_scan() {
+    let folder = testkit::find("sample-forest/clean")
+        .expect("shipped")
+        .unpack();
+    let directory = Ntds::open(folder.path()).expect("a directory");
+    let wanted = Wanted {
+        deleted: true,
+        ..Wanted::only(["sAMAccountName", "userPrincipalName"])
+    };
+    let entries: Vec<_> = (directory.all(&wanted).expect("a scan"))
+        .map(|entry| entry.expect("an entry"))
+        .collect();
+    let mut conditions = Vec::new();
+    for entry in entries.iter().step_by(29) {
+        let name = escaped(entry.dn.as_bytes());
+        conditions.push(format!("(distinguishedName={name})"));
+        if let Some(guid) = entry.guid {
+            conditions.push(format!("(objectGUID={guid})"));
+            conditions.push(format!("(objectGUID={})", escaped(&guid.0)));
+            conditions.push(format!("(distinguishedName=<GUID={guid}>)"));
+        }
+    }
+    let principals = entries.iter().filter(|entry| entry.sid.is_some());
+    for entry in principals.step_by(5) {
+        let sid = entry.sid.as_ref().expect("filtered");
+        conditions.push(format!("(objectSid={sid})"));
+        conditions.push(format!("(objectSid={})", escaped(&sid.to_bytes())));
+        conditions.push(format!("(distinguishedName=<SID={sid}>)"));
+        for name in ["sAMAccountName", "userPrincipalName"] {
+            for value in entry.values(name) {
+                let text = value.to_ldap().expect("text");
+                let upper = String::from_utf8_lossy(&text).to_uppercase();
+                conditions.push(format!("({name}={})", escaped(upper.as_bytes())));
+            }
+        }
+    }
+    assert!(conditions.len() > 100, "{}", conditions.len());
+    for condition in &conditions {
+        let found = found_by_identity(&directory, condition).expect("an identity");
+        assert!(!found.is_empty(), "{condition}");
+    }
+    for pair in conditions.windows(2).step_by(9) {
+        let [one, other] = pair else { continue };
+        let found = found_by_identity(&directory, &format!("(|{one}{other})")).expect("both");
+        assert!(!found.is_empty(), "{one} {other}");
+        for both in [
+            format!("(&{one}{other})"),
+            format!("(&(objectClass=user){one})"),
+            format!("(|(&{one}(!{other})){other})"),
+        ] {
+            assert!(found_by_identity(&directory, &both).is_some(), "{both}");
+        }
+        for scan in [
+            format!("(!{one})"),
+            format!("(|{one}(cn=a*))"),
+            "(sAMAccountName=a*)".into(),
+            "(cn=a)".into(),
+        ] {
+            assert!(found_by_identity(&directory, &scan).is_none(), "{scan}");
+        }
+    }
+    for nothing in [
+        "(objectGUID=00000000-0000-0000-0000-000000000001)",
+        "(objectSid=no SID)",
+        "(sAMAccountName=\\ff\\fe)",
+        "(distinguishedName=<GUID=none>)",
+        "(distinguishedName=CN=Nobody,DC=corp,DC=example)",
+    ] {
+        let found = found_by_identity(&directory, nothing);
+        assert_eq!(found, Some(BTreeSet::new()), "{nothing}");
+    }
+}
+
+#[test]
+fn an_object_is_within_exactly_the_scans_that_give_it() {
+    let folder = testkit::find("sample-forest/clean")
+        .expect("shipped")
+        .unpack();
+    let directory = Ntds::open(folder.path()).expect("a directory");
+    let wanted = Wanted {
+        deleted: true,
+        ..Wanted::names()
+    };
+    let entries: Vec<_> = (directory.all(&wanted).expect("a scan"))
+        .map(|entry| entry.expect("an entry"))
+        .collect();
+    let mut bases: Vec<_> = (directory.facts().naming_contexts.iter())
+        .map(|context| context.id)
+        .collect();
+    let parents: BTreeSet<_> = entries.iter().filter_map(|entry| entry.parent).collect();
+    bases.extend(parents.into_iter().step_by(29));
+    for base in bases {
+        if directory.entry(base, &wanted).expect("readable").is_none() {
+            continue;
+        }
+        for scope in [
+            Scope::Base,
+            Scope::OneLevel,
+            Scope::Subtree,
+            Scope::Children,
+        ] {
+            let scanned: BTreeSet<_> = (directory.scan(base, scope, &wanted).expect("a scan"))
+                .map(|entry| entry.expect("an entry").id)
+                .collect();
+            for entry in &entries {
+                let within = is_within(&directory, entry, base, scope).expect("readable");
+                assert_eq!(
+                    within,
+                    scanned.contains(&entry.id),
+                    "{}, {scope:?} of {base:?}",
+                    entry.dn
+                );
+            }
+        }
+    }
 }

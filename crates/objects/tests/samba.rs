@@ -234,6 +234,40 @@ fn check_directory(backend: &str) {
     check_searches(&directory);
 }
 
+/// What a filter on an identity matches is found without a scan.
+fn check_identities(directory: &Samba) {
+    let wanted = Wanted {
+        deleted: true,
+        ..Wanted::only(["objectSid", "sAMAccountName"])
+    };
+    let entries: Vec<Entry> = (directory.all(&wanted).expect("a scan"))
+        .map(|entry| entry.expect("an entry"))
+        .collect();
+    for entry in entries.iter().filter(|entry| entry.sid.is_some()) {
+        let sid = entry.sid.as_ref().expect("filtered");
+        let guid = entry.guid.expect("every object has one");
+        let mut filters = vec![format!("(objectSid={sid})"), format!("(objectGUID={guid})")];
+        if let Some(name) = entry.text("sAMAccountName") {
+            filters.push(format!("(&(objectClass=*)(sAMAccountName={name}))"));
+        }
+        for text in filters {
+            let filter: Filter = text.parse().expect("a filter");
+            let found = filter.candidates(directory).expect("a lookup");
+            let matcher = Matcher::new(directory);
+            let matching = |entry: &&Entry| match &filter {
+                Filter::And(parts) => matcher.matches(&parts[1], entry).expect("an answer"),
+                Filter::Equal(name, _) if name == "objectGUID" => entry.guid == Some(guid),
+                filter => matcher.matches(filter, entry).expect("an answer"),
+            };
+            let mut scanned: Vec<_> = (entries.iter().filter(matching))
+                .map(|entry| entry.id)
+                .collect();
+            scanned.sort();
+            assert_eq!(found, Some(scanned), "{text}");
+        }
+    }
+}
+
 fn check_searches(directory: &Samba) {
     let facts = directory.facts();
     assert_eq!(facts.dns_host_name.as_deref(), Some("dc1.lab.example"));
@@ -275,6 +309,7 @@ fn check_searches(directory: &Samba) {
                  (memberOf:1.2.840.113556.1.4.1941:=CN=outer,CN=Users,DC=lab,DC=example))";
     assert_eq!(find(chain).len(), 19);
     assert_eq!(find("(sAMAccountName=user25)"), [""; 0]);
+    check_identities(directory);
     let wanted = Wanted {
         deleted: true,
         ..Wanted::only(["lastKnownParent"])

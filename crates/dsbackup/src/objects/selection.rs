@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use objects::filter::{Filter, Matcher};
-use objects::{Entry, Scope, Source, Wanted};
+use objects::{Entry, ObjectId, Scope, Source, Wanted, dn, is_within};
 
 use super::source;
 use crate::cli::{PlaceOptions, ScopeOption};
@@ -101,22 +101,62 @@ impl<'o> Selection<'o> {
                 .map(|context| context.id)
                 .collect(),
         };
+        let mut visit_if_it_fits = |mut entry: Entry| -> Result<()> {
+            let fits = match &self.filter {
+                Some(filter) => matcher.matches(filter, &entry)?,
+                None => true,
+            };
+            if fits {
+                entry
+                    .attributes
+                    .retain(|attribute| self.has(&attribute.schema.name));
+                visit(entry)?;
+            }
+            Ok(())
+        };
+        if let Some(entries) = self.by_identity(source, &bases, scope)? {
+            return entries.into_iter().try_for_each(visit_if_it_fits);
+        }
         for base in bases {
             for entry in source.scan(base, scope, &self.wanted)? {
-                let mut entry = entry?;
-                let fits = match &self.filter {
-                    Some(filter) => matcher.matches(filter, &entry)?,
-                    None => true,
-                };
-                if fits {
-                    entry
-                        .attributes
-                        .retain(|attribute| self.has(&attribute.schema.name));
-                    visit(entry)?;
-                }
+                visit_if_it_fits(entry?)?;
             }
         }
         Ok(())
+    }
+
+    /// The entries at and beneath `bases` that may fit, parents before their children, if the
+    /// filter demands an identity.
+    fn by_identity(
+        &self,
+        source: &dyn Source,
+        bases: &[ObjectId],
+        scope: Scope,
+    ) -> Result<Option<Vec<Entry>>> {
+        let candidates = match &self.filter {
+            Some(filter) => filter.candidates(source)?,
+            None => None,
+        };
+        let Some(candidates) = candidates else {
+            return Ok(None);
+        };
+        let mut entries = Vec::new();
+        for id in candidates {
+            let Some(entry) = source.entry(id, &self.wanted)? else {
+                continue;
+            };
+            if entry.state.is_deleted() && !self.wanted.deleted && scope != Scope::Base {
+                continue;
+            }
+            for base in bases {
+                if is_within(source, &entry, *base, scope)? {
+                    entries.push(entry);
+                    break;
+                }
+            }
+        }
+        entries.sort_by_key(|entry| dn::parse(&entry.dn).map_or(0, |parts| parts.len()));
+        Ok(Some(entries))
     }
 
     /// Whether an attribute is to be shown.

@@ -9,6 +9,7 @@
 //! # Ok::<(), objects::filter::ParseError>(())
 //! ```
 
+mod candidates;
 mod compare;
 mod evaluate;
 mod parse;

@@ -36,7 +36,7 @@ pub struct Index {
     objects: Vec<Object>,
     names: HashMap<Box<str>, Number>,
     guids: HashMap<Guid, Number>,
-    sids: HashMap<Sid, Number>,
+    sids: HashMap<Sid, Vec<Number>>,
     accounts: HashMap<Box<str>, Vec<Number>>,
     principals: HashMap<Box<str>, Vec<Number>>,
     children: HashMap<Number, Vec<Number>>,
@@ -147,7 +147,7 @@ impl Index {
             self.guids.insert(guid, number);
         }
         if let Some(sid) = &object.sid {
-            self.sids.insert(sid.clone(), number);
+            self.sids.entry(sid.clone()).or_default().push(number);
         }
         for (map, text) in [
             (&mut self.accounts, account),
@@ -232,7 +232,7 @@ impl Index {
         match what {
             Lookup::Dn(name) => one(dn::fold(name).and_then(|name| self.names.get(name.as_str()))),
             Lookup::Guid(guid) => one(self.guids.get(guid)),
-            Lookup::Sid(sid) => one(self.sids.get(sid)),
+            Lookup::Sid(sid) => self.sids.get(sid).cloned().unwrap_or_default(),
             Lookup::Account(name) => all(&self.accounts, name),
             Lookup::PrincipalName(name) => all(&self.principals, name),
         }
