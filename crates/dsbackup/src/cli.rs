@@ -18,8 +18,8 @@ pub use self::database::{
 };
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, StatusOptions};
 pub use self::objects::{
-    DiffOptions, ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions,
-    SourceOptions,
+    BrowseOptions, DiffOptions, ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions,
+    ShowOptions, SourceOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::upkeep::{
@@ -130,6 +130,8 @@ pub enum Command {
     Show(ShowOptions),
     /// Write the objects of a directory as LDIF, CSV or JSON lines
     Export(ExportOptions),
+    /// Serve a directory over LDAP, read-only, to ldapsearch, Apache Directory Studio and others
+    Browse(BrowseOptions),
     /// Compare two directories: objects by GUID, attributes value by value
     Diff(DiffOptions),
     /// Check every page of a database, and the structures that they form

@@ -56,6 +56,15 @@ fn main() {
         let seed = [start, 40, 1, 0, 100, 0, 7, 9, 1, 20, 3, 9];
         fs::write(replays.join(format!("start-{start}")), seed).expect("write the seed");
     }
+    let messages = folder.join("ldap_message");
+    fs::create_dir_all(&messages).expect("create the corpus");
+    for scope in 0..3 {
+        // A search for (cn=*) with an empty base.
+        let start = [0x30, 28, 2, 1, 2, 0x63, 23, 4, 0, 10, 1, scope, 10, 1, 0];
+        let end = [2, 1, 0, 2, 1, 0, 1, 1, 0, 0x87, 2, b'c', b'n', 0x30, 0];
+        let seed = [start, end].concat();
+        fs::write(messages.join(format!("scope-{scope}")), seed).expect("write the seed");
+    }
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");

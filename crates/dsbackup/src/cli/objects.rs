@@ -1,5 +1,6 @@
 //! Options of the commands that look into a directory.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -153,6 +154,26 @@ pub struct ExportOptions {
     pub filter: Option<String>,
     #[command(flatten)]
     pub place: PlaceOptions,
+    #[command(flatten)]
+    pub sources: SourceOptions,
+}
+
+/// `dsbackup browse`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+pub struct BrowseOptions {
+    /// The directory
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The address and port to listen on; one that other machines reach needs --certificate
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3389")]
+    pub listen: SocketAddr,
+    /// The certificate for TLS (ldaps and StartTLS, both on the same port), with its chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
     #[command(flatten)]
     pub sources: SourceOptions,
 }

@@ -1,5 +1,6 @@
-//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`.
+//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`, `browse`.
 
+pub mod browse;
 mod csv;
 pub mod diff;
 pub mod export;
