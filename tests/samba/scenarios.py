@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 
+import diff
 import drill
 import faults
 import in_place
@@ -23,6 +24,7 @@ SCENARIOS = {
     "faults": faults.run,
     "recovered-domain": recovered_domain.run,
     "remote": remote.run,
+    "diff": diff.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.
@@ -35,6 +37,7 @@ def main():
     parser.add_argument("--folder", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--full", action="store_true", help="10,000 users and twenty backups in a row, as in the README")
     parser.add_argument("--backend", choices=BACKENDS, action="append", help="only this one (default: both)")
+    parser.add_argument("--seed", type=int, help="of the random changes of diff (default: another one each time)")
     parser.add_argument("scenario", nargs="*", metavar="SCENARIO", 
         help=f"of {', '.join([*SCENARIOS, *SHORT])} (default: all but short)")
     options = parser.parse_args()

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 
 /// The longest password that is read, in bytes.
-const LIMIT: u64 = 64 << 10;
+pub const LIMIT: u64 = 64 << 10;
 
 /// The permissions that a password file must not have: reading and writing for all, writing for its
 /// group.
@@ -22,8 +22,16 @@ const TOO_OPEN: u32 = 0o026;
 /// Reads the first line of a file.
 ///
 /// # Errors
-/// If it cannot be read, is empty, or can be read by all users or written by others than its owner.
+/// If it is empty, and as [`line_of`].
 pub fn from_file(path: &Path) -> Result<Password> {
+    accept(&line_of(path)?)
+}
+
+/// The first line of a file that holds a password.
+///
+/// # Errors
+/// If it cannot be read, or can be read by all users or written by others than its owner.
+pub fn line_of(path: &Path) -> Result<Zeroizing<String>> {
     let file = File::open(path).map_err(Error::io("open the password file", path))?;
     let metadata = (file.metadata()).map_err(Error::io("open the password file", path))?;
     // Only a file has permissions that decide who reads the password; a pipe is read once.
@@ -35,8 +43,7 @@ pub fn from_file(path: &Path) -> Result<Password> {
             metadata.mode() & 0o7777
         )));
     }
-    let line = first_line(file).map_err(Error::io("read the password file", path))?;
-    accept(&line)
+    first_line(file).map_err(Error::io("read the password file", path))
 }
 
 /// Runs a command by `/bin/sh -c` without the environment variables `secrets`, and reads the first

@@ -12,6 +12,9 @@ use objects::{AttributeValues, Entry, Link, LinkDirection, LinkState, Value, dn}
 use crate::change::{AttributeChange, Change, Identity, Kind, ObjectChange, Stamp, ValueChange};
 use crate::{Options, acl};
 
+/// The attribute that every object has, though not everybody may read it.
+pub const DESCRIPTOR: &str = "nTSecurityDescriptor";
+
 /// An object as one directory has it.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'e> {
@@ -162,6 +165,13 @@ fn attributes(
     let mut changes: BTreeMap<&str, AttributeChange> = BTreeMap::new();
     for name in names {
         let (one, other) = (ones.get(name).copied(), others.get(name).copied());
+        let is_unreadable = before.is_some()
+            && after.is_some()
+            && (one.is_none() || other.is_none())
+            && name.eq_ignore_ascii_case(DESCRIPTOR);
+        if is_unreadable {
+            continue;
+        }
         let Some(attribute) = other.or(one).map(|values| values.schema.clone()) else {
             continue;
         };

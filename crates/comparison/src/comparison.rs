@@ -24,6 +24,7 @@ struct Side<'s> {
     /// Objects compared.
     objects: usize,
     without_guid: usize,
+    without_descriptor: usize,
 }
 
 /// An object that may differ.
@@ -50,6 +51,7 @@ impl<'s> Comparison<'s> {
             wanted: options.wanted(source.schema()),
             objects: 0,
             without_guid: 0,
+            without_descriptor: 0,
         };
         let [mut before, mut after] = [before, after].map(side);
         let fingerprints = Fingerprints::new(&options);
@@ -86,6 +88,15 @@ impl<'s> Comparison<'s> {
     /// with them.
     pub fn without_guid(&self) -> [usize; 2] {
         [self.before.without_guid, self.after.without_guid]
+    }
+
+    /// How many objects of each directory show no security descriptor, so that it was not compared:
+    /// a server shows them only to some accounts.
+    pub fn without_descriptor(&self) -> [usize; 2] {
+        [
+            self.before.without_descriptor,
+            self.after.without_descriptor,
+        ]
     }
 
     /// The changes, in the order of the tree, parents before their children. Each is found when it
@@ -149,9 +160,11 @@ impl Side<'_> {
         let pass = pass.unwrap_or(Pass {
             met: Vec::new(),
             without_guid: 0,
+            without_descriptor: 0,
         });
         self.objects = pass.met.len();
         self.without_guid = pass.without_guid;
+        self.without_descriptor = pass.without_descriptor;
         pass.met
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ids::Guid;
 use objects::{Entry, Lookup, ObjectId, Scope, Source, State, Wanted};
 
+use crate::compare::DESCRIPTOR;
 use crate::fingerprint::Fingerprints;
 use crate::{Options, Result};
 
@@ -25,6 +26,8 @@ pub struct Pass {
     pub met: Vec<Met>,
     /// Objects without objectGUID, which nothing can be compared with.
     pub without_guid: usize,
+    /// Objects whose security descriptor cannot be read: each object has one.
+    pub without_descriptor: usize,
 }
 
 /// Passes over a directory; `None` where it has no object of the base's name.
@@ -44,11 +47,15 @@ pub fn over(
     let mut pass = Pass {
         met: Vec::new(),
         without_guid: 0,
+        without_descriptor: 0,
     };
     for entry in entries {
         let entry = entry?;
         if !options.has_class(&entry) {
             continue;
+        }
+        if wanted.descriptor && entry.value(DESCRIPTOR).is_none() {
+            pass.without_descriptor += 1;
         }
         match met(&entry, source, fingerprints) {
             Some(met) => pass.met.push(met),

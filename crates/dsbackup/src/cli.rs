@@ -18,8 +18,8 @@ pub use self::database::{
 };
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, StatusOptions};
 pub use self::objects::{
-    BrowseOptions, DiffOptions, ExportOptions, LsOptions, PlaceOptions, ScopeOption, SearchOptions,
-    ShowOptions, SourceOptions,
+    BrowseOptions, DiffOptions, ExportOptions, LiveOptions, LsOptions, PlaceOptions, ScopeOption,
+    SearchOptions, ShowOptions, SourceOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::upkeep::{

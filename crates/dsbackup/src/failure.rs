@@ -54,6 +54,9 @@ pub enum Failure {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// A directory server could not be asked.
+    #[error("{0}")]
+    Server(String),
 }
 
 /// The errors that the work passes on as they are.
@@ -73,7 +76,6 @@ of_the_work!(
     ese::recovery::Error,
     samba::Error,
     ntds::Error,
-    objects::Error,
 );
 
 impl From<jobs::Error> for Failure {
@@ -81,6 +83,15 @@ impl From<jobs::Error> for Failure {
         match error {
             jobs::Error::Work(error) => Self::Work(error),
             error => Self::Job(error),
+        }
+    }
+}
+
+impl From<objects::Error> for Failure {
+    fn from(error: objects::Error) -> Self {
+        match error {
+            error @ objects::Error::Server { .. } => Self::Server(error.to_string()),
+            error => Self::Work(error.into()),
         }
     }
 }
@@ -100,7 +111,11 @@ impl Failure {
         match self {
             Self::Work(error) => exit_code_of(error),
             Self::NoDatabase(_) | Self::NotVerified(_) => 2,
-            Self::Job(_) | Self::Output(_) | Self::Missing(_) | Self::NotFound(_) => 1,
+            Self::Job(_)
+            | Self::Output(_)
+            | Self::Missing(_)
+            | Self::NotFound(_)
+            | Self::Server(_) => 1,
         }
     }
 

@@ -1,7 +1,11 @@
-//! The repository's password: from a file, a command or the environment, never from an argument.
+//! Passwords: from a file, a command, the environment or the terminal, never from an argument.
+
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
 
 use backup::password;
 use repository::Password;
+use zeroize::Zeroizing;
 
 use crate::cli::RepositoryOptions;
 use crate::failure::{Failure, Result};
@@ -35,4 +39,47 @@ pub fn find(options: &RepositoryOptions, variable: &str) -> Result<Password> {
             options.repository
         ))),
     }
+}
+
+/// The password of a user of a running directory server: from a file, the environment variable, or
+/// the terminal.
+///
+/// # Errors
+/// When none of them gives one.
+pub fn of_user(user: &str, file: Option<&Path>, variable: &str) -> Result<Zeroizing<String>> {
+    if let Some(path) = file {
+        return Ok(password::line_of(path)?);
+    }
+    match std::env::var(variable) {
+        Ok(password) => Ok(Zeroizing::new(password)),
+        Err(_) => from_terminal(user).map_err(|error| {
+            Failure::refused(format!(
+                "the password of {user} is not known ({error}): name --ldap-password-file, set \
+                 {variable}, or use a terminal"
+            ))
+        }),
+    }
+}
+
+/// Asks on the terminal, which shows nothing of the answer.
+fn from_terminal(user: &str) -> std::io::Result<Zeroizing<String>> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let mut terminal = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    write!(terminal, "Password of {user}: ")?;
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+    let mut line = Zeroizing::new(String::new());
+    let reader = terminal.try_clone().map(std::io::BufReader::new);
+    let read = reader.and_then(|reader| reader.take(password::LIMIT).read_line(&mut line));
+    tcsetattr(&terminal, OptionalActions::Flush, &before)?;
+    writeln!(terminal)?;
+    read?;
+    Ok(Zeroizing::new(
+        line.trim_end_matches(['\r', '\n']).to_owned(),
+    ))
 }

@@ -30,7 +30,8 @@ pub struct Initiator {
     context: Context,
     credential: Option<Credential>,
     service: Name,
-    channel: Vec<u8>,
+    /// None where the exchange seals its messages itself.
+    channel: Option<Vec<u8>>,
 }
 
 impl Initiator {
@@ -56,8 +57,39 @@ impl Initiator {
             context: gss.context(),
             credential,
             service: gss.service(SERVICE, host)?,
-            channel: channel.to_vec(),
+            channel: Some(channel.to_vec()),
         })
+    }
+
+    /// Prepares an exchange with a service of another kind, such as `ldap`, with the tickets of the
+    /// process's own cache. Its messages are sealed, so that it needs no other channel.
+    ///
+    /// # Errors
+    /// If the library is missing.
+    pub fn sealing(service: &str, host: &str) -> Result<Self> {
+        let gss = gss()?;
+        Ok(Self {
+            context: gss.context(),
+            credential: None,
+            service: gss.service(service, host)?,
+            channel: None,
+        })
+    }
+
+    /// Seals a message for the service, once the exchange is done.
+    ///
+    /// # Errors
+    /// If the exchange is not done, or was not to seal.
+    pub fn seal(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        self.context.seal(message)
+    }
+
+    /// Opens a message of the service.
+    ///
+    /// # Errors
+    /// If the message is none of the service's, was changed, or is not sealed.
+    pub fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        self.context.open(message)
     }
 
     /// Processes the service's last token (empty at first).
@@ -68,7 +100,7 @@ impl Initiator {
         let step = self.context.initiate(
             self.credential.as_ref(),
             &self.service,
-            &self.channel,
+            self.channel.as_deref(),
             input,
         )?;
         if step.done && !step.mutual {

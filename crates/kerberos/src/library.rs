@@ -74,6 +74,8 @@ const CONTINUE_NEEDED: u32 = 1;
 const MUTUAL: u32 = 2;
 /// The flag that our and the peer's channel bindings match (GSS_C_CHANNEL_BOUND_FLAG).
 const CHANNEL_BOUND: u32 = 0x800;
+/// Messages are confidential, signed, in order, and none comes twice.
+const SEALED: u32 = 0x10 | 0x20 | 0x8 | 0x4;
 const ERRORS: u32 = 0xffff_0000;
 
 type Handle = *mut c_void;
@@ -138,6 +140,23 @@ pub(crate) struct Gss {
         *mut u32,
         *mut Handle,
     ) -> u32,
+    wrap: unsafe extern "C" fn(
+        *mut u32,
+        Handle,
+        c_int,
+        u32,
+        *const Buffer,
+        *mut c_int,
+        *mut Buffer,
+    ) -> u32,
+    unwrap: unsafe extern "C" fn(
+        *mut u32,
+        Handle,
+        *const Buffer,
+        *mut Buffer,
+        *mut c_int,
+        *mut u32,
+    ) -> u32,
     delete_context: unsafe extern "C" fn(*mut u32, *mut Handle, *mut Buffer) -> u32,
     release_buffer: unsafe extern "C" fn(*mut u32, *mut Buffer) -> u32,
     display_status:
@@ -192,6 +211,8 @@ fn load() -> Result<Gss> {
             release_credential: function!("gss_release_cred"),
             initiate: function!("gss_init_sec_context"),
             accept: function!("gss_accept_sec_context"),
+            wrap: function!("gss_wrap"),
+            unwrap: function!("gss_unwrap"),
             delete_context: function!("gss_delete_sec_context"),
             release_buffer: function!("gss_release_buffer"),
             display_status: function!("gss_display_status"),
@@ -467,15 +488,66 @@ pub(crate) struct AcceptedStep {
 }
 
 impl Context {
-    /// A step of the client's side. Without a credential the default cache's tickets count.
+    /// Seals a message for the other side.
+    pub(crate) fn seal(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        let (mut minor, mut sealed, mut output) = (0, 0, empty());
+        // SAFETY: all pointers are to living values.
+        let major = unsafe {
+            (self.gss.wrap)(
+                &mut minor,
+                self.context,
+                1,
+                0,
+                &buffer(message),
+                &mut sealed,
+                &mut output,
+            )
+        };
+        let bytes = self.gss.take(output);
+        self.gss.check("seal a message", major, minor)?;
+        match sealed {
+            0 => Err(Error("messages to the service cannot be sealed".into())),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Opens a message of the other side.
+    pub(crate) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        let (mut minor, mut sealed, mut quality, mut output) = (0, 0, 0, empty());
+        // SAFETY: all pointers are to living values.
+        let major = unsafe {
+            (self.gss.unwrap)(
+                &mut minor,
+                self.context,
+                &buffer(message),
+                &mut output,
+                &mut sealed,
+                &mut quality,
+            )
+        };
+        let bytes = self.gss.take(output);
+        self.gss.check("open a message", major, minor)?;
+        match sealed {
+            0 => Err(Error("a message of the service is not sealed".into())),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// A step of the client's side. Without a credential the default cache's tickets count. Without
+    /// a channel, messages are sealed.
     pub(crate) fn initiate(
         &mut self,
         credential: Option<&Credential>,
         service: &Name,
-        channel: &[u8],
+        channel: Option<&[u8]>,
         input: &[u8],
     ) -> Result<Initiated> {
         let (mut minor, mut flags, mut output) = (0, 0, empty());
+        let bindings = channel.map(bindings);
+        let wanted = match channel {
+            Some(_) => CHANNEL_BOUND,
+            None => SEALED,
+        };
         // SAFETY: all pointers are to living values, or absent where the function allows that.
         let major = unsafe {
             (self.gss.initiate)(
@@ -484,9 +556,9 @@ impl Context {
                 &mut self.context,
                 service.name,
                 &raw const SPNEGO,
-                MUTUAL | CHANNEL_BOUND,
+                MUTUAL | wanted,
                 0,
-                &bindings(channel),
+                bindings.as_ref().map_or(ptr::null(), ptr::from_ref),
                 &buffer(input),
                 ptr::null_mut(),
                 &mut output,

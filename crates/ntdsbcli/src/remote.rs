@@ -7,16 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use wire::known_server::KnownServer;
 use wire::tls::{self, Fingerprint};
 
 use crate::local::{self, NetworkStream};
@@ -121,7 +117,7 @@ impl Remote {
             .with_protocol_versions(tls::VERSIONS)
             .map_err(|error| Error::new(ResultCode::ERROR, error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(KnownService::new(self)?));
+            .with_custom_certificate_verifier(Arc::new(self.known_server()?));
         let mut configuration = match (&self.tls.client_certificate, &self.tls.client_key) {
             (Some(certificate), Some(key)) => builder
                 .with_client_auth_cert(
@@ -153,6 +149,23 @@ impl Remote {
     }
 }
 
+impl Remote {
+    fn known_server(&self) -> Result<KnownServer> {
+        let TlsOptions { ca_file, pin, .. } = &self.tls;
+        if ca_file.is_none() && pin.is_none() {
+            return Err(Error::new(
+                ResultCode::COULD_NOT_CONNECT,
+                format!(
+                    "nothing authenticates the service on {self}: name the file of its \
+                     certification authority (--ca-file, {CA_FILE_VARIABLE}) or the SHA-256 of its \
+                     key (--pin, {PIN_VARIABLE})"
+                ),
+            ));
+        }
+        KnownServer::new(ca_file.as_deref(), *pin)
+    }
+}
+
 impl Prepared {
     /// Connects, and authenticates the service.
     pub(crate) async fn connect(&self) -> io::Result<TlsStream<NetworkStream>> {
@@ -166,107 +179,5 @@ impl Prepared {
         tokio::time::timeout(CONNECT, connect)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-/// Verifies the service's certificate by authority, key, or both.
-#[derive(Debug)]
-struct KnownService {
-    authority: Option<Arc<WebPkiServerVerifier>>,
-    pin: Option<Fingerprint>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl KnownService {
-    fn new(remote: &Remote) -> Result<Self> {
-        let TlsOptions { ca_file, pin, .. } = &remote.tls;
-        if ca_file.is_none() && pin.is_none() {
-            return Err(Error::new(
-                ResultCode::COULD_NOT_CONNECT,
-                format!(
-                    "nothing authenticates the service on {remote}: name the file of its \
-                     certification authority (--ca-file, {CA_FILE_VARIABLE}) or the SHA-256 of its \
-                     key (--pin, {PIN_VARIABLE})"
-                ),
-            ));
-        }
-        let provider = tls::provider();
-        let authority = ca_file
-            .as_ref()
-            .map(|file| {
-                let unusable = |reason: &dyn fmt::Display| {
-                    Error::new(
-                        ResultCode::INVALID_PARAM,
-                        format!("{}: {reason}", file.display()),
-                    )
-                };
-                let mut roots = RootCertStore::empty();
-                for certificate in tls::read_certificates(file)? {
-                    roots.add(certificate).map_err(|error| unusable(&error))?;
-                }
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                    .build()
-                    .map_err(|error| unusable(&error))
-            })
-            .transpose()?;
-        Ok(Self {
-            authority,
-            pin: *pin,
-            provider,
-        })
-    }
-}
-
-impl ServerCertVerifier for KnownService {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        if let Some(authority) = &self.authority {
-            authority.verify_server_cert(certificate, intermediates, name, ocsp, now)?;
-        }
-        if let Some(pin) = self.pin {
-            let found = Fingerprint::of_public_key(certificate)
-                .map_err(|_| CertificateError::BadEncoding)?;
-            if found != pin {
-                return Err(rustls::Error::General(format!(
-                    "the service's public key is not the pinned one: expected {pin}, found {found}"
-                )));
-            }
-        }
-        if self.authority.is_none() && self.pin.is_none() {
-            return Err(CertificateError::UnknownIssuer.into());
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }

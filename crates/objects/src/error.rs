@@ -18,6 +18,14 @@ pub enum Error {
     /// Samba's databases could not be read.
     #[error(transparent)]
     Samba(#[from] ::samba::Error),
+    /// A server did not answer, or not as it should.
+    #[error("{server}: {reason}")]
+    Server {
+        /// Its URL.
+        server: String,
+        /// What was asked and what came of it.
+        reason: String,
+    },
     /// The directory is incomplete or inconsistent.
     #[error("{}: {object}: expected {expected}, found {found}", file.display())]
     Inconsistent {

@@ -28,6 +28,7 @@
 //! | [`filter`] | search filters (RFC 4515) |
 //! | [`metadata`] | the last change of each attribute: server, time, USN |
 //! | [`servers`] | names of the servers that made changes |
+//! | [`ldap`] | values and schema as LDAP writes them |
 //! | [`ntds`] | the reader of `ntds.dit` |
 //! | [`samba`] | the reader of Samba's databases |
 //!
@@ -47,6 +48,7 @@ mod entry;
 mod error;
 pub mod filter;
 mod id;
+pub mod ldap;
 pub mod metadata;
 pub mod ntds;
 mod part;
@@ -58,7 +60,9 @@ mod source;
 mod time;
 mod value;
 
-pub use entry::{AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkState, State};
+pub use entry::{
+    AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkState, Marks, State,
+};
 pub use error::{Error, Result};
 pub use id::ObjectId;
 pub use ids::{Guid, Sid};

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod content;
+pub mod known_server;
 pub mod tls;
 
 use contract::{Error, ResultCode};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ntdsbcli::Fingerprint;
 
 use super::repository::{LockOptions, MaybeRepositoryOptions};
 
@@ -178,9 +179,15 @@ pub struct BrowseOptions {
     pub sources: SourceOptions,
 }
 
+/// A running server as a SOURCE, for `--help`.
+const SERVERS: &str = "\
+SOURCE may also be a running server: ldap://HOST[:PORT] with Kerberos tickets
+(kinit), ldap:// (StartTLS) or ldaps:// with --ldap-user, or ldapi://SOCKET, such
+as ldapi:///var/lib/samba/private/ldap_priv/ldapi, as the system.";
+
 /// `dsbackup diff`.
 #[derive(Debug, Args)]
-#[command(after_help = SOURCES)]
+#[command(after_help = format!("{SOURCES}\n\n{SERVERS}"))]
 pub struct DiffOptions {
     /// The directory before
     #[arg(value_name = "SOURCE")]
@@ -212,4 +219,25 @@ pub struct DiffOptions {
     pub exit_code: bool,
     #[command(flatten)]
     pub sources: SourceOptions,
+    #[command(flatten)]
+    pub live: LiveOptions,
+}
+
+/// Access to a running server.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running servers")]
+pub struct LiveOptions {
+    /// The user who asks: a distinguished name, DOMAIN\user or user@domain. The password is read
+    /// from --ldap-password-file, DSBACKUP_LDAP_PASSWORD, or the terminal
+    #[arg(long, value_name = "USER", env = "DSBACKUP_LDAP_USER")]
+    pub ldap_user: Option<String>,
+    /// The first line of this file is the user's password
+    #[arg(long, value_name = "FILE", requires = "ldap_user")]
+    pub ldap_password_file: Option<PathBuf>,
+    /// With --ldap-user: certificates of the authority that signed the server's certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "DSBACKUP_LDAP_CA_FILE")]
+    pub ldap_ca_file: Option<PathBuf>,
+    /// With --ldap-user: SHA-256 of the server's public key
+    #[arg(long, value_name = "SHA256", env = "DSBACKUP_LDAP_PIN")]
+    pub ldap_pin: Option<Fingerprint>,
 }

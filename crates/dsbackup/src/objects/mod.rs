@@ -7,6 +7,7 @@ pub mod export;
 mod history;
 mod json;
 mod ldif;
+mod live;
 pub mod ls;
 pub mod search;
 mod selection;

@@ -33,7 +33,7 @@ pub struct Sources<'o> {
 
 /// A directory, open for reading.
 pub struct Opened {
-    /// The path, or the snapshot with its server and time.
+    /// The path or URL, or the snapshot with its server and time.
     pub name: String,
     /// The server of the snapshot; `None` at a path.
     server: Option<String>,
@@ -41,7 +41,7 @@ pub struct Opened {
 }
 
 enum Directory {
-    AtPath(Box<dyn Source>),
+    Alone(Box<dyn Source>),
     InSnapshot(View),
 }
 
@@ -50,8 +50,19 @@ impl Deref for Opened {
 
     fn deref(&self) -> &Self::Target {
         match &self.directory {
-            Directory::AtPath(source) => &**source,
+            Directory::Alone(source) => &**source,
             Directory::InSnapshot(view) => &**view,
+        }
+    }
+}
+
+impl Opened {
+    /// A directory that is in no snapshot.
+    pub fn alone(name: String, source: Box<dyn Source>) -> Self {
+        Self {
+            name,
+            server: None,
+            directory: Directory::Alone(source),
         }
     }
 }
@@ -72,11 +83,8 @@ impl<'o> Sources<'o> {
     /// Where there is none, where the one at the path was not shut down, and where it is damaged.
     pub fn open(&self, source: &Path) -> Result<Opened> {
         if source.symlink_metadata().is_ok() {
-            return Ok(Opened {
-                name: source.display().to_string(),
-                server: None,
-                directory: Directory::AtPath(at_path(source)?),
-            });
+            let name = source.display().to_string();
+            return Ok(Opened::alone(name, at_path(source)?));
         }
         let wanted = Wanted::parse(source).ok_or_else(|| {
             Failure::NotFound(format!(

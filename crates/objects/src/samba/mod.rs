@@ -8,7 +8,6 @@
 
 mod facts;
 mod index;
-mod prefix_map;
 mod schema;
 mod values;
 

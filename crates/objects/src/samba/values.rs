@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use ::samba::ldb::{Element, ExtendedDn, LinkStamp, Record};
-use ids::Sid;
+use ::samba::ldb::{Element, ExtendedDn, Record};
 
 use super::index::Index;
-use crate::schema::{AttributeNumber, AttributeSchema, Schema, Syntax};
+use crate::ldap::{decode, stamp, unknown};
+use crate::schema::{AttributeSchema, Schema, Syntax};
 use crate::{
-    AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkState, Lookup, Reference, Time,
-    Value, Wanted, metadata,
+    AttributeValues, Entry, Link, LinkDirection, LinkState, Lookup, Reference, Time, Value, Wanted,
+    metadata,
 };
 
 /// Fills an entry with the requested part of its record. The error says what is wrong with the
@@ -42,7 +42,7 @@ pub fn fill(
             None => {
                 let values = element.values.iter();
                 values
-                    .map(|value| decode(value, &attribute, index))
+                    .map(|value| decode(value, &attribute, &|name| reference(name, index)))
                     .collect()
             }
         };
@@ -67,24 +67,6 @@ pub fn fill(
         });
     }
     Ok(())
-}
-
-/// An attribute that is not in the schema, so that the form of its values is unknown.
-fn unknown(name: &str) -> Arc<AttributeSchema> {
-    let number = ::ntds::attribute::Attribute(u32::MAX);
-    Arc::new(AttributeSchema {
-        name: name.into(),
-        oid: name.into(),
-        number: AttributeNumber(u32::MAX),
-        syntax: Syntax::Octets,
-        is_single_valued: false,
-        link_id: None,
-        search_flags: 0,
-        system_flags: 0,
-        guid: None,
-        is_defunct: false,
-        is_secret: ::ntds::secrets::protection_of(name, number).is_some(),
-    })
 }
 
 /// Adds the links of an attribute to the entry, and returns the present ones as values.
@@ -123,22 +105,11 @@ fn links(
             metadata: name.stamp.map(stamp),
         };
         if link.state() == LinkState::Present {
-            values.push(decode(bytes, attribute, index));
+            values.push(decode(bytes, attribute, &|name| reference(name, index)));
         }
         entry.links.push(link);
     }
     values
-}
-
-fn stamp(stamp: LinkStamp) -> LinkMetadata {
-    LinkMetadata {
-        created: Time::from_filetime(stamp.created),
-        version: stamp.version,
-        changed: Time::from_filetime(stamp.changed),
-        invocation_id: stamp.invocation_id,
-        originating_usn: stamp.originating_usn,
-        local_usn: stamp.local_usn,
-    }
 }
 
 /// The object that a value refers to, by its GUID, because the name may be an old one.
@@ -160,62 +131,5 @@ pub fn reference(name: &ExtendedDn<'_>, index: &Index) -> Reference {
             sid: name.sid.clone(),
             is_phantom: true,
         },
-    }
-}
-
-/// Decodes a value of an attribute. Bytes that do not fit its syntax stay bytes.
-fn decode(bytes: &[u8], attribute: &AttributeSchema, index: &Index) -> Value {
-    if attribute.is_secret {
-        return Value::Withheld(bytes.len());
-    }
-    let plain = || Value::Bytes(bytes.to_vec());
-    let text = std::str::from_utf8(bytes).ok();
-    let name = || ExtendedDn::parse(bytes);
-    match attribute.syntax {
-        Syntax::Integer | Syntax::LargeInteger => {
-            let number = text.and_then(|text| text.parse().ok());
-            number.map_or_else(plain, Value::Integer)
-        }
-        Syntax::Boolean => match bytes {
-            b"TRUE" => Value::Boolean(true),
-            b"FALSE" => Value::Boolean(false),
-            _ => plain(),
-        },
-        Syntax::GeneralizedTime => text.and_then(Time::parse).map_or_else(plain, Value::Time),
-        Syntax::UtcTime => text
-            .and_then(Time::parse)
-            .map_or_else(plain, Value::UtcTime),
-        Syntax::Oid => text.map_or_else(plain, |text| Value::Oid(text.into())),
-        Syntax::Sid => Sid::from_bytes(bytes).map_or_else(plain, Value::Sid),
-        Syntax::Dn => name().map_or_else(plain, |name| Value::Name(reference(&name, index))),
-        Syntax::DnBinary => match name() {
-            Some(name) => with_data(&name, index, Value::BytesAndName),
-            None => plain(),
-        },
-        Syntax::DnText => match name() {
-            Some(name) => with_data(&name, index, |data, reference| {
-                Value::TextAndName(String::from_utf8_lossy(&data).into_owned(), reference)
-            }),
-            None => plain(),
-        },
-        Syntax::Descriptor => Value::Descriptor(bytes.into()),
-        Syntax::Octets | Syntax::PresentationAddress => plain(),
-        Syntax::CaseExactText
-        | Syntax::CaseIgnoreText
-        | Syntax::PrintableText
-        | Syntax::NumericText
-        | Syntax::Unicode => text.map_or_else(plain, |text| Value::Text(text.to_owned())),
-    }
-}
-
-fn with_data(
-    name: &ExtendedDn<'_>,
-    index: &Index,
-    both: impl FnOnce(Vec<u8>, Reference) -> Value,
-) -> Value {
-    let reference = reference(name, index);
-    match &name.data {
-        Some(data) => both(data.to_vec(), reference),
-        None => Value::Name(reference),
     }
 }

@@ -22,6 +22,7 @@ pub use self::json::change as as_json;
 pub use self::shown::Describe;
 pub use self::text::write as as_text;
 pub use self::who::Servers;
+use super::live;
 use super::source::Sources;
 use crate::cli::DiffOptions;
 use crate::failure::{Failure, Outcome, Result};
@@ -47,20 +48,13 @@ struct Totals {
 /// where the page cannot be written.
 pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
     let opener = Sources::new(&options.sources, report);
-    let before = opener.open(&options.before)?;
-    let after = opener.open(&options.after)?;
+    let before = live::open(&options.before, &options.live, &opener)?;
+    let after = live::open(&options.after, &options.live, &opener)?;
     let names = [&before, &after].map(|opened| opened.name.clone());
     let sources = [&*before, &*after];
     check_names(options, sources)?;
     let comparison = Comparison::new(&*before, &*after, chosen(options))?;
-    for (count, name) in comparison.without_guid().into_iter().zip(&names) {
-        if count > 0 {
-            report.warn(format!(
-                "{name}: {} without objectGUID could not be compared",
-                report::count(count, "object")
-            ));
-        }
-    }
+    warn(&comparison, &names, report);
     let servers = Servers::of(sources)?;
     let describe = Describe::new(sources, &servers, !options.attributes.is_empty());
     let mut page = match &options.html {
@@ -104,6 +98,28 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         true => Outcome::Different,
         false => Outcome::Done,
     })
+}
+
+/// Says what could not be compared.
+fn warn(comparison: &Comparison<'_>, names: &[String; 2], report: Report) {
+    let lacks = [
+        (
+            comparison.without_guid(),
+            "without objectGUID could not be compared",
+        ),
+        (
+            comparison.without_descriptor(),
+            "show no security descriptor to this account; it was not compared",
+        ),
+    ];
+    for (counts, what) in lacks {
+        for (count, name) in counts.into_iter().zip(names) {
+            if count > 0 {
+                let objects = report::count(count, "object");
+                report.warn(format!("{name}: {objects} {what}"));
+            }
+        }
+    }
 }
 
 fn chosen(options: &DiffOptions) -> Options {

@@ -1,0 +1,79 @@
+//! How a search is asked for more than its filter says. Source: \[MS-ADTS\] 3.1.1.3.4.1, RFC 2696.
+
+use rasn::prelude::*;
+use rasn_ldap::Control;
+
+const PAGED: &[u8] = b"1.2.840.113556.1.4.319";
+const EXTENDED_NAMES: &[u8] = b"1.2.840.113556.1.4.529";
+const SHOW_DELETED: &[u8] = b"1.2.840.113556.1.4.417";
+const SHOW_RECYCLED: &[u8] = b"1.2.840.113556.1.4.2064";
+const DESCRIPTOR_PARTS: &[u8] = b"1.2.840.113556.1.4.801";
+
+/// Owner, group, DACL and SACL.
+const ALL_PARTS: i32 = 15;
+
+/// GUIDs and SIDs as text.
+const AS_TEXT: i32 = 1;
+
+#[derive(AsnType, Encode, Decode, Debug, Clone)]
+struct Number {
+    value: i32,
+}
+
+#[derive(AsnType, Encode, Decode, Debug, Clone)]
+struct Page {
+    size: i32,
+    cookie: OctetString,
+}
+
+/// Names with GUIDs and SIDs.
+pub fn extended_names() -> Control {
+    control(
+        EXTENDED_NAMES,
+        true,
+        Some(encoded(&Number { value: AS_TEXT })),
+    )
+}
+
+/// Deleted objects as well.
+pub fn deleted() -> [Control; 2] {
+    [SHOW_DELETED, SHOW_RECYCLED].map(|kind| control(kind, false, None))
+}
+
+/// All parts of security descriptors.
+pub fn whole_descriptors() -> Control {
+    control(
+        DESCRIPTOR_PARTS,
+        true,
+        Some(encoded(&Number { value: ALL_PARTS })),
+    )
+}
+
+/// So many entries, from where the cookie says.
+pub fn page(size: i32, cookie: &[u8]) -> Control {
+    let page = Page {
+        size,
+        cookie: cookie.to_vec().into(),
+    };
+    control(PAGED, true, Some(encoded(&page)))
+}
+
+/// The cookie for the next page; empty where there is none.
+pub fn cookie(controls: Option<&[Control]>) -> Result<Vec<u8>, String> {
+    let mut controls = controls.unwrap_or_default().iter();
+    let Some(control) = controls.find(|control| control.control_type.as_ref() == PAGED) else {
+        return Ok(Vec::new());
+    };
+    let value = control.control_value.as_deref().unwrap_or_default();
+    let page: Page =
+        rasn::ber::decode(value).map_err(|error| format!("a malformed page ({error})"))?;
+    Ok(page.cookie.to_vec())
+}
+
+fn control(kind: &'static [u8], is_critical: bool, value: Option<Vec<u8>>) -> Control {
+    Control::new(kind.to_vec().into(), is_critical, value.map(Into::into))
+}
+
+fn encoded(value: &impl Encode) -> Vec<u8> {
+    rasn::ber::encode(value).unwrap_or_default()
+}

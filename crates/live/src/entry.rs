@@ -1,0 +1,207 @@
+//! Entries from what a server sends.
+
+use std::sync::Arc;
+
+use objects::ldap::{ExtendedDn, decode, unknown};
+use objects::schema::{AttributeSchema, Syntax};
+use objects::{
+    AttributeValues, Entry, Link, LinkDirection, Marks, Reference, State, Value, Wanted, dn,
+    metadata,
+};
+
+use crate::connection::Sent;
+use crate::directory::Live;
+use crate::facts::reference;
+
+/// What the state of an object depends on.
+const MARKS: [&str; 4] = ["isDeleted", "isRecycled", "msDS-LastKnownRDN", "name"];
+
+/// What to ask for.
+pub fn attributes(wanted: &Wanted) -> Vec<String> {
+    let mut names: Vec<String> = match &wanted.attributes {
+        Some(names) => names
+            .iter()
+            .cloned()
+            .chain(MARKS.map(str::to_owned))
+            .collect(),
+        None => vec!["*".to_owned()],
+    };
+    if wanted.descriptor && wanted.attributes.is_none() {
+        names.push("nTSecurityDescriptor".into());
+    }
+    if wanted.metadata || wanted.attributes.is_none() {
+        names.push("replPropertyMetaData".into());
+    }
+    names
+}
+
+/// The part of a multi-valued attribute that was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Range<'n> {
+    /// The attribute.
+    pub name: &'n str,
+    /// Where the next part begins; `None` after the last one.
+    pub next: Option<u64>,
+}
+
+/// Reads an attribute's name with its options, such as `member;range=0-1499`. Source: \[MS-ADTS\]
+/// 3.1.1.3.1.3.3.
+pub fn range(description: &str) -> Range<'_> {
+    let (name, options) = description.split_once(';').unwrap_or((description, ""));
+    let range = options.split(';').find_map(|option| {
+        let start = option.get(..6)?;
+        start
+            .eq_ignore_ascii_case("range=")
+            .then(|| option.get(6..))
+            .flatten()
+    });
+    let last = range
+        .and_then(|range| range.split_once('-'))
+        .map(|(_, last)| last);
+    let last: Option<u64> = last.and_then(|last| last.parse().ok());
+    Range {
+        name,
+        next: last.and_then(|last| last.checked_add(1)),
+    }
+}
+
+impl Live {
+    /// The entry that was sent.
+    pub(crate) fn entry_of(&self, sent: Sent, wanted: &Wanted) -> objects::Result<Entry> {
+        let malformed = |found: String| objects::Error::Server {
+            server: self.server().to_owned(),
+            reason: format!("{}: {found}", sent.dn),
+        };
+        let name = ExtendedDn::parse(sent.dn.as_bytes())
+            .ok_or_else(|| malformed("not a distinguished name".into()))?;
+        let own = reference(&name);
+        let mut entry = Entry {
+            id: self.met(own.guid, &own.dn),
+            dn: own.dn.clone(),
+            guid: own.guid,
+            sid: own.sid.clone(),
+            parent: self.above(&own.dn),
+            naming_context: self.naming_context(&own.dn),
+            state: State::Live,
+            attributes: Vec::new(),
+            links: Vec::new(),
+            metadata: Vec::new(),
+        };
+        let mut marks = Marks::default();
+        for (description, values) in &sent.attributes {
+            let range = range(description);
+            let mut values = values.clone();
+            if let Some(next) = range.next {
+                self.rest(&own, range.name, next, &mut values)?;
+            }
+            let first = values.first().map(Vec::as_slice).unwrap_or_default();
+            match range.name.to_ascii_lowercase().as_str() {
+                "isdeleted" => marks.is_deleted = first == b"TRUE",
+                "isrecycled" => marks.is_recycled = first == b"TRUE",
+                "msds-lastknownrdn" => marks.has_last_known_name = true,
+                "name" => {
+                    marks.has_name_of_deleted =
+                        String::from_utf8_lossy(first).contains(dn::DELETED_MARK);
+                }
+                "replpropertymetadata" if wanted.metadata => {
+                    entry.metadata = metadata::parse(first)
+                        .map_err(|malformed_by| malformed(malformed_by.to_string()))?;
+                }
+                _ => {}
+            }
+            self.add(&mut entry, range.name, &values, wanted);
+        }
+        entry.state = State::of(marks, self.has_recycle_bin());
+        self.add_own_name(&mut entry, own, wanted);
+        Ok(entry)
+    }
+
+    fn add(&self, entry: &mut Entry, name: &str, values: &[Vec<u8>], wanted: &Wanted) {
+        let is_own_name = name.eq_ignore_ascii_case("distinguishedName");
+        if !wanted.has(name) || is_own_name || values.is_empty() {
+            return;
+        }
+        let attribute = match self.attribute(name) {
+            Some(attribute) => attribute,
+            None => unknown(name),
+        };
+        let is_unwanted = attribute.syntax == Syntax::Descriptor && !wanted.descriptor
+            || attribute.is_forward_link() && !wanted.links
+            || attribute.is_back_link() && !wanted.back_links;
+        if is_unwanted {
+            return;
+        }
+        let decoded = values
+            .iter()
+            .map(|value| decode(value, &attribute, &reference));
+        let values: Vec<Value> = decoded.collect();
+        if attribute.link_id.is_some() {
+            entry
+                .links
+                .extend(values.iter().filter_map(|value| link(&attribute, value)));
+        }
+        entry.attributes.push(AttributeValues {
+            schema: attribute,
+            values,
+        });
+    }
+
+    fn add_own_name(&self, entry: &mut Entry, own: Reference, wanted: &Wanted) {
+        if let Some(attribute) = self.attribute("distinguishedName")
+            && wanted.has(&attribute.name)
+        {
+            entry.attributes.push(AttributeValues {
+                schema: attribute,
+                values: vec![Value::Name(own)],
+            });
+        }
+    }
+}
+
+/// A value of a linked attribute as a link. Servers send those that are present, without times.
+fn link(attribute: &Arc<AttributeSchema>, value: &Value) -> Option<Link> {
+    let data = match value {
+        Value::BytesAndName(data, _) => Some(data.clone()),
+        Value::TextAndName(data, _) => Some(data.clone().into_bytes()),
+        _ => None,
+    };
+    Some(Link {
+        attribute: attribute.clone(),
+        direction: match attribute.is_forward_link() {
+            true => LinkDirection::Forward,
+            false => LinkDirection::Back,
+        },
+        other: value.reference()?.clone(),
+        data,
+        removed: None,
+        deactivated: None,
+        metadata: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_values() {
+        let range = |text| {
+            let range = range(text);
+            (range.name, range.next)
+        };
+        assert_eq!(range("member"), ("member", None));
+        assert_eq!(range("member;range=0-1499"), ("member", Some(1500)));
+        assert_eq!(
+            range("member;binary;Range=1500-2999"),
+            ("member", Some(3000))
+        );
+        assert_eq!(range("member;range=3000-*"), ("member", None));
+        for odd in [
+            "member;range=",
+            "member;range=0-",
+            "member;range=0-18446744073709551615",
+        ] {
+            assert_eq!(range(odd), ("member", None), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Values and schema as LDAP writes them: what Samba's databases and servers have in common.
+
+pub mod prefix_map;
+mod schema;
+mod values;
+
+pub use ::samba::ldb::ExtendedDn;
+
+pub use schema::SchemaObject;
+pub use values::{decode, stamp, unknown};
