@@ -147,6 +147,17 @@ fn each_snapshot_of_a_chain_is_drilled_with_what_it_continues() {
             .all(|drill| drill["proven"] == true && drill["rows"] == drills[0]["rows"]),
         "{drilled:#}"
     );
+    let cache = lab.path("cache").display().to_string();
+    let exported = |snapshot: &Value| {
+        let id = snapshot["snapshot"].as_str().expect("an id");
+        lab.succeed(&["export", id, "--jsonl", "--cache", &cache])
+            .stdout
+    };
+    assert!(exported(&drills[1]).lines().count() > 100, "its objects");
+    assert!(
+        exported(&drills[0]) == exported(&drills[1]),
+        "nothing changed"
+    );
     lab.succeed(&["forget", "--keep-last", "1"]);
     assert_eq!(lab.snapshot_count(), 2, "the newest continues the other");
 }

@@ -8,8 +8,8 @@ use objects::schema::{AttributeSchema, Schema};
 use objects::{Entries, Entry, Facts, Lookup, ObjectId, Reference, Scope, Source, Wanted, dn};
 use rasn_ldap::{AttributeValueAssertion, Filter, ResultCode, SearchRequestScope};
 
+use crate::attributes::{attributes, range};
 use crate::connection::{Connection, Page, Search, Sent};
-use crate::entry::{attributes, range};
 use crate::facts::Root;
 use crate::known::Known;
 use crate::{Access, Address, Error, Result, controls, facts, schema};

@@ -26,11 +26,12 @@
 //! | [`Live`] | the directory, as [`objects::Source`] |
 //!
 //! A connection over TCP is always protected: by TLS (`ldap://` begins with StartTLS), or by the
-//! exchange of Kerberos tickets. Either authenticates the server. What a server sends is limited and checked; it can make a command fail,
-//! nothing else.
+//! exchange of Kerberos tickets. Either authenticates the server. What a server sends is limited and
+//! checked; it can make a command fail, nothing else.
 #![forbid(unsafe_code)]
 
 mod address;
+mod attributes;
 mod connection;
 mod controls;
 mod directory;
