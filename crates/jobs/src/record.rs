@@ -44,7 +44,7 @@ pub struct RepositoryRecord {
     pub server: Option<String>,
     /// When the last sound check began, RFC 3339, UTC.
     pub last_check: Option<String>,
-    /// The runs, oldest first; the last [`RUNS`].
+    /// The last runs, a bounded number of them, oldest first.
     pub runs: Vec<Run>,
 }
 
