@@ -15,6 +15,7 @@ use repository::{Repository, SnapshotInfo};
 use crate::error::{Error, Result};
 use crate::selection;
 use crate::snapshot::{Content, Part, Snapshot};
+use crate::words::short_id;
 
 impl Snapshot {
     /// Opens a snapshot of a repository, with all that it continues.
@@ -35,9 +36,13 @@ impl Chain {
     /// # Errors
     /// [`Error::BrokenChain`] if a snapshot or a generation is missing.
     pub fn ending_with(repository: &Repository, snapshot: &SnapshotInfo) -> Result<Self> {
-        let mut parts = vec![Part::open(repository, snapshot)?];
+        Self::ending_with_part(repository, Part::open(repository, snapshot)?)
+    }
+
+    fn ending_with_part(repository: &Repository, newest: Part) -> Result<Self> {
+        let mut passed = BTreeSet::from([newest.id.clone()]);
+        let mut parts = vec![newest];
         let mut others = None;
-        let mut passed = BTreeSet::from([snapshot.id.clone()]);
         loop {
             let newest = parts.last().expect("one at least");
             if !newest.manifest.is_logs_only() {
@@ -55,7 +60,7 @@ impl Chain {
                     newest,
                     match wanted {
                         Some(id) => {
-                            format!("snapshot {}, which is not in the repository", short(id))
+                            format!("snapshot {}, which is not in the repository", short_id(id))
                         }
                         None => "a snapshot that it does not name".into(),
                     },
@@ -135,26 +140,25 @@ impl Tip {
     /// If there is none, and as [`Chain::ending_with`]: a full backup is needed.
     pub fn of(repository: &Repository, server: &str) -> Result<Self> {
         let mut newest = None;
-        for snapshot in selection::backups(repository)?.into_iter().rev() {
-            if snapshot.host.eq_ignore_ascii_case(server) {
-                let part = Part::open(repository, &snapshot)?;
+        for snapshot in selection::backups(repository)?.iter().rev() {
+            if snapshot.is_of(server) {
+                let part = Part::open(repository, snapshot)?;
                 if !part.manifest.damaged {
-                    newest = Some((snapshot, part));
+                    newest = Some(part);
                     break;
                 }
             }
         }
-        let Some((snapshot, part)) = newest else {
+        let Some(newest) = newest else {
             return Err(full_backup_needed(&format!(
                 "the repository holds no undamaged snapshot of the server {server}"
             )));
         };
-        Chain::ending_with(repository, &snapshot)?;
-        let name = snapshot.short_id();
-        let log = part.manifest.newest_log().cloned();
-        let Some((log, generation)) = log
-            .and_then(|log| Some((log.generation?, log)))
-            .map(|(g, l)| (l, g))
+        let Chain(mut parts) = Chain::ending_with_part(repository, newest)?;
+        let part = parts.pop().expect("one at least");
+        let name = short_id(&part.id);
+        let newest_log = part.manifest.newest_log();
+        let Some((log, generation)) = newest_log.and_then(|log| Some((log, log.generation?)))
         else {
             return Err(full_backup_needed(&format!(
                 "snapshot {name}, the newest of the server {server}, holds no logs"
@@ -173,7 +177,7 @@ impl Tip {
 
     /// The beginning of its id.
     pub fn short_id(&self) -> &str {
-        short(&self.id)
+        short_id(&self.id)
     }
 
     /// Checks that the snapshot is of the database with this signature, in hex.
@@ -210,7 +214,7 @@ impl Tip {
             false => Err(full_backup_needed(&format!(
                 "{file} does not continue the logs of snapshot {}: the directory began another \
                  sequence of logs since",
-                short(&self.id)
+                short_id(&self.id)
             ))),
         }
     }
@@ -228,7 +232,7 @@ pub fn until(repository: &Repository, server: Option<&str>, stop: Stop) -> Resul
     let newest = selection::find(repository, selection::LATEST, server)?;
     let mut snapshots = Vec::new();
     for snapshot in selection::backups(repository)? {
-        if snapshot.host.eq_ignore_ascii_case(&newest.host) {
+        if snapshot.is_of(&newest.host) {
             let manifest = Part::open(repository, &snapshot)?.manifest;
             snapshots.push((snapshot, manifest));
         }
@@ -264,20 +268,16 @@ pub fn until(repository: &Repository, server: Option<&str>, stop: Stop) -> Resul
     };
     let base = &snapshots[position];
     let signature = &base.1.database.signature;
-    let chain = snapshots[position..]
-        .iter()
-        .enumerate()
-        .filter(|(index, entry)| {
-            *index == 0 || (entry.1.is_logs_only() && entry.1.database.signature == *signature)
-        });
-    let mut last = &base.0;
-    for (_, entry) in chain {
-        last = &entry.0;
-        if reaches(entry) {
+    let continuing = (snapshots[position + 1..].iter())
+        .filter(|entry| entry.1.is_logs_only() && entry.1.database.signature == *signature);
+    let mut last = base;
+    for entry in continuing {
+        if reaches(last) {
             break;
         }
+        last = entry;
     }
-    Ok(last.clone())
+    Ok(last.0.clone())
 }
 
 /// A point in time, for people.
@@ -309,7 +309,7 @@ fn check_continued(previous: &Part, next: &Part) -> Result<()> {
             next,
             format!(
                 "snapshot {}, which is of another database",
-                short(&previous.id)
+                short_id(&previous.id)
             ),
         ));
     }
@@ -319,7 +319,7 @@ fn check_continued(previous: &Part, next: &Part) -> Result<()> {
             next,
             format!(
                 "snapshot {}, which ends at generation {}",
-                short(&previous.id),
+                short_id(&previous.id),
                 reached
                     .and_then(|log| log.generation)
                     .map_or("none".into(), |end| format!("{end:#x}"))
@@ -330,7 +330,7 @@ fn check_continued(previous: &Part, next: &Part) -> Result<()> {
 
 fn broken(part: &Part, continued: String) -> Error {
     Error::BrokenChain {
-        snapshot: short(&part.id).to_owned(),
+        snapshot: short_id(&part.id).to_owned(),
         logs: part
             .manifest
             .logs
@@ -342,8 +342,4 @@ fn broken(part: &Part, continued: String) -> Error {
 
 fn full_backup_needed(why: &str) -> Error {
     Error::Refused(format!("{why}: take a full backup"))
-}
-
-fn short(id: &str) -> &str {
-    &id[..id.len().min(8)]
 }

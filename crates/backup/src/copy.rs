@@ -128,7 +128,7 @@ fn choose(from: &Repository, survey: &Survey, request: &CopyRequest) -> Result<V
     if !request.servers.is_empty() {
         chosen.retain(|snapshot| {
             let mut servers = request.servers.iter();
-            servers.any(|server| server.eq_ignore_ascii_case(&snapshot.host))
+            servers.any(|server| snapshot.is_of(server))
         });
     }
     Ok(chosen)

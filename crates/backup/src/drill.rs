@@ -6,8 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use contract::FileType;
-use ese::recovery::{self, Options, recover};
+use ese::recovery::{self, recover};
 use model::DirectoryIdentity;
 use repository::{Lock, LockKind, Repository, SnapshotInfo};
 use serde::Serialize;
@@ -212,16 +211,7 @@ fn restore_and_verify(
         verdict.objects = Some(drill.entries);
         return Ok(());
     }
-    let database = manifest
-        .files
-        .iter()
-        .find(|file| file.file_type() == FileType::DATABASE)
-        .map_or("", |file| file.base_name());
-    let summary = recover(
-        Options::new(folder)
-            .database(database)
-            .log_base_name(&manifest.log_base_name),
-    )?;
+    let summary = recover(restore::recovery(manifest, folder))?;
     verdict.generations = summary.generations.as_ref().map(|range| {
         let (low, high) = (*range.start(), *range.end());
         contract::Generations { low, high }.to_string()

@@ -13,6 +13,7 @@ use crate::report::Report;
 use crate::snapshot::Part;
 use crate::survey::Survey;
 use crate::verdicts::Verdict;
+use crate::words::short_id;
 use crate::{chain, time};
 
 /// A snapshot in a list. All but the first four fields are unknown if it is unusable.
@@ -79,7 +80,7 @@ fn link(listed: &mut Listed, snapshots: &[SnapshotInfo]) {
     match chain::named(snapshots, &id) {
         Some(found) => listed.continues = Some(found.id.clone()),
         None => {
-            let short = &id[..id.len().min(8)];
+            let short = short_id(&id);
             listed.unusable = Some(format!("continues {short}, which is gone"));
             listed.continues = Some(id);
         }

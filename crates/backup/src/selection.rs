@@ -64,7 +64,7 @@ pub fn find(repository: &Repository, wanted: &str, server: Option<&str>) -> Resu
             )));
         }
         return match server {
-            Some(server) if !is_of(&snapshot, server) => Err(Error::OtherServer {
+            Some(server) if !snapshot.is_of(server) => Err(Error::OtherServer {
                 snapshot: snapshot.short_id().to_owned(),
                 found: snapshot.host,
                 expected: server.to_owned(),
@@ -87,7 +87,7 @@ pub fn find_at(
 ) -> Result<SnapshotInfo> {
     let mut backups = backups(repository)?;
     let oldest = (backups.iter())
-        .filter(|snapshot| server.is_none_or(|server| is_of(snapshot, server)))
+        .filter(|snapshot| server.is_none_or(|server| snapshot.is_of(server)))
         .map(|snapshot| snapshot.time)
         .min();
     if let Some(oldest) = oldest
@@ -103,10 +103,6 @@ pub fn find_at(
     of_server(repository, newest_of_each(backups), server)
 }
 
-fn is_of(snapshot: &SnapshotInfo, server: &str) -> bool {
-    snapshot.host.eq_ignore_ascii_case(server)
-}
-
 /// The one of `server`, or the only one.
 fn of_server(
     repository: &Repository,
@@ -117,7 +113,7 @@ fn of_server(
         .collect::<Vec<_>>()
         .join(", ");
     if let Some(server) = server {
-        let found = newest.iter().position(|snapshot| is_of(snapshot, server));
+        let found = newest.iter().position(|snapshot| snapshot.is_of(server));
         return match found {
             Some(position) => Ok(newest.swap_remove(position)),
             None if newest.is_empty() => Err(nothing(repository)),

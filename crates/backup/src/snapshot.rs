@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use contract::FileType;
 use model::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
 use repository::{FileReader, OpenSnapshot, Repository, SnapshotFile, SnapshotInfo};
 
 use crate::error::{Error, Result};
+use crate::words::short_id;
 
 /// The longest manifest or token that is read.
 const SMALL_FILE_LIMIT: u64 = 64 << 20;
@@ -28,7 +28,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The beginning of its id, which people use.
     pub fn short_id(&self) -> &str {
-        &self.id[..self.id.len().min(8)]
+        short_id(&self.id)
     }
 
     /// Server, directory and time of the snapshot, in a line.
@@ -39,8 +39,7 @@ impl Snapshot {
                 "domain controller {} of {}",
                 directory.server, directory.domain
             ),
-            None => (manifest.files.iter())
-                .find(|file| file.file_type() == FileType::DATABASE)
+            None => (manifest.databases().next())
                 .map_or("a directory".into(), |file| file.original.clone()),
         };
         format!(

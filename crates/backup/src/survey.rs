@@ -37,7 +37,7 @@ impl Survey {
     /// Whether any snapshot is of this server, whatever the case of its name.
     pub fn holds_server(&self, server: &str) -> bool {
         let mut snapshots = self.snapshots.iter();
-        snapshots.any(|snapshot| snapshot.host.eq_ignore_ascii_case(server))
+        snapshots.any(|snapshot| snapshot.is_of(server))
     }
 
     /// Refuses servers without a snapshot.

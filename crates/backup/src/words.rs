@@ -5,6 +5,11 @@ pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// The beginning of a snapshot's id, by which people name it.
+pub fn short_id(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
 /// Bytes: `1.50 MiB`.
 pub fn bytes(count: u64) -> String {
     let mut value = count as f64;

@@ -31,18 +31,7 @@ const PAIRS: [[&str; 2]; 4] = [
 
 /// The directory of a set, after recovery where it was not shut down.
 fn directory_of(fixture: &Fixture) -> Ntds {
-    let folder = match fixture.name.split_once(":backup-") {
-        None => fixture.unpack(),
-        Some((set, number)) => {
-            let full = testkit::find(&format!("{set}:backup-0")).expect("the full backup");
-            let folder = full.unpack();
-            for later in 1..=number.parse().expect("a number") {
-                let logs = testkit::find(&format!("{set}:backup-{later}"));
-                logs.expect("the chain is whole").unpack_into(folder.path());
-            }
-            folder
-        }
-    };
+    let folder = fixture.unpack_chain();
     recover(Recovery::new(folder.path())).expect("recovery");
     let bytes = std::fs::read(folder.path().join("ntds.dit")).expect("read");
     Ntds::over(Database::over(bytes, "ntds.dit").expect("open")).expect("a directory")
@@ -57,21 +46,13 @@ struct Truth {
 
 impl Truth {
     fn of(fixture: &Fixture) -> Self {
-        let file = match fixture.name.split_once(":backup-") {
-            None => "objects.jsonl.zst".to_owned(),
-            Some((_, number)) => format!("objects-{number}.jsonl.zst"),
-        };
-        let text = fixture.companion(&file).expect("ground truth");
         let mut truth = Self {
             objects: HashMap::new(),
             guids_by_row: HashMap::new(),
             guids_by_name: HashMap::new(),
         };
-        for line in text
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
-            let object: Json = serde_json::from_slice(line).expect("JSON");
+        for line in fixture.listed_objects().expect("ground truth") {
+            let object: Json = serde_json::from_slice(&line).expect("JSON");
             let Some(guid) = object["objectGUID"].as_str().map(str::to_owned) else {
                 continue;
             };

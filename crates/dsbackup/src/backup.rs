@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::BackupOptions;
 use crate::failure::{Outcome, Result};
-use crate::report::{Report, bytes, count};
+use crate::report::{Report, bytes, count, short_id};
 use crate::{lock, source};
 
 /// What `--json` prints.
@@ -59,7 +59,7 @@ impl Summary {
         let done = &self.done;
         format!(
             "snapshot {} of {}: {}, {}; {} new, {} stored, {:.1} s{}",
-            &done.snapshot[..done.snapshot.len().min(8)],
+            short_id(&done.snapshot),
             done.server,
             count(done.files, "file"),
             bytes(done.bytes),

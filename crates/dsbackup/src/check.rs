@@ -7,7 +7,7 @@ use backup::verdicts::holds_verdicts;
 
 use crate::cli::CheckOptions;
 use crate::failure::{Outcome, Result};
-use crate::report::Report;
+use crate::report::{Report, short_id};
 use crate::{interrupt, lock};
 
 fn what_was_verified(verdict: &Verdict) -> String {
@@ -83,7 +83,7 @@ fn found_in_words(found: &CheckReport) -> String {
 /// What a drill found, a line for each thing.
 fn in_words(drill: &Drill) -> Vec<String> {
     let verdict = &drill.verdict;
-    let id = &verdict.snapshot[..verdict.snapshot.len().min(8)];
+    let id = short_id(&verdict.snapshot);
     let flipped = |place| {
         format!(
             "snapshot {id}: {place} had a flipped bit, which recovery corrected; look after the \

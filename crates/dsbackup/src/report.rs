@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
 use backup::Progress;
-pub use backup::words::{bytes, count};
+pub use backup::words::{bytes, count, short_id};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 

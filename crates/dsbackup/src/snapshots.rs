@@ -5,7 +5,7 @@ use backup::list::{Listed, list};
 
 use crate::cli::SnapshotsOptions;
 use crate::failure::{Outcome, Result};
-use crate::report::{Report, bytes};
+use crate::report::{Report, bytes, short_id};
 
 /// Lists the snapshots, oldest first.
 ///
@@ -37,7 +37,7 @@ fn in_words(lines: &[Listed]) -> String {
     for line in lines {
         let mut remarks = line.tags.clone();
         if let (Some(id), None) = (&line.continues, &line.unusable) {
-            remarks.push(format!("logs, continues {}", &id[..id.len().min(8)]));
+            remarks.push(format!("logs, continues {}", short_id(id)));
         }
         if line.damaged == Some(true) {
             remarks.push("DAMAGED".into());
@@ -49,7 +49,7 @@ fn in_words(lines: &[Listed]) -> String {
         remarks.extend(line.unusable.clone());
         text += &format!(
             "\n{:8}  {:20}  {:16}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
-            &line.snapshot[..line.snapshot.len().min(8)],
+            short_id(&line.snapshot),
             line.time,
             line.server,
             line.directory

@@ -3,23 +3,9 @@
 mod lab;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 
-use lab::Run;
+use lab::{dsbackup, succeed};
 use serde_json::Value as Json;
-
-fn dsbackup(folder: &Path, arguments: &[&str]) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dsbackup"));
-    command.current_dir(folder);
-    Run::of(command.args(arguments))
-}
-
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
-    let run = dsbackup(folder, arguments);
-    assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
-    run.stdout
-}
 
 /// A folder with the forest before (`a`) and after (`b`).
 fn forests() -> tempfile::TempDir {
@@ -35,13 +21,8 @@ fn forests() -> tempfile::TempDir {
 /// The objects that live, by GUID.
 fn truth(name: &str) -> BTreeMap<String, Json> {
     let fixture = testkit::find(name).expect("shipped");
-    let text = fixture
-        .companion("objects.jsonl.zst")
-        .expect("ground truth");
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let objects = lines.map(|line| serde_json::from_slice::<Json>(line).expect("JSON"));
+    let lines = fixture.listed_objects().expect("ground truth").into_iter();
+    let objects = lines.map(|line| serde_json::from_slice::<Json>(&line).expect("JSON"));
     let living = objects.filter(|object| object["isDeleted"] == false);
     let pairs =
         living.filter_map(|object| Some((object["objectGUID"].as_str()?.to_owned(), object)));

@@ -3,33 +3,14 @@
 mod lab;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 
-use lab::Run;
+use lab::{dsbackup, succeed};
 use serde_json::Value as Json;
-
-fn dsbackup(folder: &Path, arguments: &[&str]) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dsbackup"));
-    command.current_dir(folder);
-    Run::of(command.args(arguments))
-}
-
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
-    let run = dsbackup(folder, arguments);
-    assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
-    run.stdout
-}
 
 fn forest() -> (tempfile::TempDir, Vec<Json>) {
     let fixture = testkit::find("sample-forest/clean").expect("shipped");
-    let text = fixture
-        .companion("objects.jsonl.zst")
-        .expect("ground truth");
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let objects = lines.map(|line| serde_json::from_slice::<Json>(line).expect("JSON"));
+    let lines = fixture.listed_objects().expect("ground truth").into_iter();
+    let objects = lines.map(|line| serde_json::from_slice::<Json>(&line).expect("JSON"));
     let objects = objects.filter(|object| !object["objectGUID"].is_null());
     (fixture.unpack(), objects.collect())
 }

@@ -194,15 +194,9 @@ fn secrets_in_clear_are_never_written_and_encrypted_ones_not_on_demand() {
         return;
     };
     let set = Set::of(&fixture).expect("a database");
-    let objects = fixture
-        .companion("objects.jsonl.zst")
-        .expect("ground truth");
     let mut secrets = Vec::new();
-    for object in objects
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
-        let object: Value = serde_json::from_slice(object).expect("JSON");
+    for object in fixture.listed_objects().expect("ground truth") {
+        let object: Value = serde_json::from_slice(&object).expect("JSON");
         for name in ["ms-Mcs-AdmPwd", "msFVE-RecoveryPassword"] {
             let values = object["attributes"].get(name).and_then(Value::as_array);
             secrets.extend(

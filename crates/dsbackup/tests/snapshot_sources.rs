@@ -8,13 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use lab::made_snapshot::MadeSnapshot;
 use lab::{Lab, Run};
-use repository::{
-    BackupRequest, BoxError, Location, LockKind, NewFile, Password, Repository, Source, SourceFile,
-    StoredFile,
-};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
 /// A lab whose directory was backed up.
 fn backed_up(fixture: &str) -> Lab {
@@ -283,19 +279,6 @@ fn provision(lab: &Lab, backend: &str) -> Option<()> {
     Some(())
 }
 
-/// Only files that are made here.
-struct Made(Vec<NewFile>);
-
-impl Source for Made {
-    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
-        Ok(None)
-    }
-
-    fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
-        Ok(std::mem::take(&mut self.0))
-    }
-}
-
 /// Stores the databases of a provisioned domain controller, as a backup of a running one does.
 fn store(lab: &Lab, private: &Path) {
     let mut paths = vec!["sam.ldb".to_owned(), "secrets.ldb".into()];
@@ -307,55 +290,14 @@ fn store(lab: &Lab, private: &Path) {
         let content = std::fs::read(private.join(&path)).expect("readable");
         made.push((format!("private/{path}"), "database", content));
     }
-    let files: Vec<Value> = (made.iter())
-        .map(|(path, file_type, content)| {
-            let sha256: String = (Sha256::digest(content).iter())
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            json!({
-                "type": file_type, "path": path, "original": format!("/var/lib/samba/{path}"),
-                "size": content.len(), "sha256": sha256, "modified": "2026-01-01T00:00:00Z",
-            })
-        })
-        .collect();
-    let manifest = json!({
-        "format": 1, "tool": "dsbackup 0.1.0", "created": "2026-01-01T00:00:00Z",
-        "expires": "2036-01-01T00:00:00Z", "tombstone_lifetime_days": 180,
-        "server": "dc1.lab.example", "store": "samba",
-        "database": {
-            "signature": "01".repeat(28), "state": "Clean Shutdown", "page_size": 0,
-            "required": null,
-        },
-        "log_base_name": "edb", "logs": null, "files": files, "damaged": false,
-    });
-    let mut made: Vec<NewFile> = (made.into_iter())
-        .map(|(path, _, content)| NewFile { path, content })
-        .collect();
-    let manifest = serde_json::to_vec(&manifest).expect("JSON");
-    let own = [
-        ("expiry-token", b"none".to_vec()),
-        ("manifest.json", manifest),
-    ];
-    made.extend(own.map(|(path, content)| NewFile {
-        path: path.into(),
-        content,
-    }));
-    let location = Location::parse(lab.repository().to_str().expect("plain")).expect("a location");
-    let password = Password::new(lab::PASSWORD);
-    let repository = Repository::open(&location, &password, &Default::default());
-    let repository = repository.expect("the repository");
-    let request = BackupRequest {
-        host: "dc1.lab.example".into(),
-        path: repository::WHOLE.into(),
-        label: "dsbackup".into(),
-        tags: Vec::new(),
+    let snapshot = MadeSnapshot {
+        server: "dc1.lab.example",
+        tool: "dsbackup 0.1.0",
         time: SystemTime::now(),
-        program: "dsbackup 0.1.0".into(),
+        token: b"none".to_vec(),
+        files: made,
     };
-    let lock = repository.lock(LockKind::Shared, Duration::ZERO);
-    let lock = lock.map_err(|error| error.to_string()).expect("a lock");
-    let stored = repository.backup(&lock, &request, &mut Made(made), &mut |_| ());
-    stored.map_err(|error| error.to_string()).expect("stored");
+    snapshot.store(lab);
 }
 
 #[test]

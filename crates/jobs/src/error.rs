@@ -64,17 +64,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The operating system refused.
-    #[error("{}: {doing}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// To which file or folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The backup, or other work on a repository, failed.
+    /// The operating system refused, or the backup or other work on a repository failed.
     #[error(transparent)]
     Work(#[from] backup::Error),
 }
@@ -85,12 +75,8 @@ impl Error {
         doing: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io {
-            doing,
-            path,
-            source,
-        }
+        let failed = backup::Error::io(doing, path);
+        move |source| Self::Work(failed(source))
     }
 }
 

@@ -10,6 +10,7 @@ use backup::drill::{DrillRequest, drill};
 use backup::forget::{ForgetRequest, Forgotten, forget};
 use backup::hosting::Hosting;
 use backup::survey::Survey;
+use backup::words::short_id;
 use backup::{Report, Snapshot, lock, scratch, time};
 use jiff::Timestamp;
 use ntdsbcli::Server;
@@ -179,7 +180,7 @@ fn message(done: &JobReport, event: Event) -> Message {
         let problems = run.errors.iter().chain(&run.damage).chain(&run.not_proven);
         let problems = problems.chain(&run.alarms);
         let snapshot = match &run.snapshot {
-            Some(snapshot) => format!("{name}: snapshot {}", crate::status::short(snapshot)),
+            Some(snapshot) => format!("{name}: snapshot {}", short_id(snapshot)),
             None => format!("{name}: no snapshot"),
         };
         std::iter::once(snapshot).chain(problems.map(move |problem| format!("{name}: {problem}")))
@@ -378,7 +379,7 @@ fn drill_when_due(
     };
     let survey = Survey::of(repository)?;
     let newest_proof = (survey.snapshots.iter())
-        .filter(|snapshot| snapshot.host.eq_ignore_ascii_case(&done.server))
+        .filter(|snapshot| snapshot.is_of(&done.server))
         .filter_map(|snapshot| survey.verdicts.of(snapshot))
         .filter(|verdict| verdict.proven)
         .map(|verdict| verdict.time)

@@ -6,6 +6,7 @@ use std::fmt;
 
 use backup::Report;
 use backup::list::{Listed, list};
+use backup::words::short_id;
 use jiff::Timestamp;
 use model::DirectoryIdentity;
 use serde::Serialize;
@@ -296,7 +297,7 @@ fn judge_snapshots(
         }
     }
     if let Some(failed) = mine.last().filter(|listed| has_failed(listed)) {
-        let text = format!("snapshot {} failed its drill", short(&failed.snapshot));
+        let text = format!("snapshot {} failed its drill", short_id(&failed.snapshot));
         status.add(State::Critical, text);
     }
     if let Some(rule) = &job.drill {
@@ -344,9 +345,4 @@ fn counts(listed: &Listed) -> Option<Counts> {
 
 fn difference(new: u64, old: u64) -> i64 {
     i64::try_from(i128::from(new) - i128::from(old)).unwrap_or(i64::MAX)
-}
-
-/// The beginning of an id.
-pub fn short(id: &str) -> &str {
-    id.get(..8).unwrap_or(id)
 }

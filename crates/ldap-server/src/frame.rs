@@ -1,8 +1,6 @@
 //! One message from a stream of bytes.
-//!
-//! A message of LDAP is a BER SEQUENCE of definite length (RFC 4511, 5.1): the octet 0x30, the
-//! length, the content. A length below 128 is one octet; otherwise the first octet is 0x80 plus
-//! the number of octets of the length, most significant first.
+
+use objects::ldap::frame::{Header, header};
 
 /// The start of a stream of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,33 +13,14 @@ pub enum Framed {
     Malformed,
 }
 
-const SEQUENCE: u8 = 0x30;
-
 /// Finds the message at the start of `bytes`, of at most `limit` bytes.
 pub fn frame(bytes: &[u8], limit: usize) -> Framed {
-    let Some((tag, rest)) = bytes.split_first() else {
-        return Framed::Incomplete;
+    let Header { length, content } = match header(bytes) {
+        Ok(Some(header)) => header,
+        Ok(None) => return Framed::Incomplete,
+        Err(_) => return Framed::Malformed,
     };
-    if *tag != SEQUENCE {
-        return Framed::Malformed;
-    }
-    let Some((first, rest)) = rest.split_first() else {
-        return Framed::Incomplete;
-    };
-    let (header, content) = match *first {
-        short @ 0..=0x7f => (2, usize::from(short)),
-        // Four octets are enough for any limit.
-        long @ 0x81..=0x84 => {
-            let count = usize::from(long - 0x80);
-            let Some(octets) = rest.get(..count) else {
-                return Framed::Incomplete;
-            };
-            let length = (octets.iter()).fold(0, |all, octet| all << 8 | u64::from(*octet));
-            (2 + count, usize::try_from(length).unwrap_or(usize::MAX))
-        }
-        _ => return Framed::Malformed,
-    };
-    let whole = content.saturating_add(header);
+    let whole = content.saturating_add(length);
     if whole > limit {
         return Framed::Malformed;
     }
@@ -70,7 +49,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_message_is_found_however_its_bytes_arrive(content: Vec<u8>, after: Vec<u8>) {
-            let mut bytes = vec![SEQUENCE, 0x82];
+            let mut bytes = vec![0x30, 0x82];
             bytes.extend((content.len() as u16).to_be_bytes());
             bytes.extend(&content);
             let whole = bytes.len();

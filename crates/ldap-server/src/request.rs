@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use objects::Wanted;
 use objects::filter::Filter;
+use objects::ldap::oid;
 use objects::schema::Schema;
 use rasn::prelude::*;
 use rasn_ldap::{Control, ResultCode, SearchRequest, SearchRequestScope};
@@ -12,33 +13,19 @@ use crate::answer::Refusal;
 use crate::{descriptor, filter};
 
 /// The controls that the server knows.
-pub mod oid {
-    #![allow(missing_docs)]
-    pub const PAGED: &str = "1.2.840.113556.1.4.319";
-    pub const DELETED: &str = "1.2.840.113556.1.4.417";
-    pub const SORT: &str = "1.2.840.113556.1.4.473";
-    pub const SORTED: &str = "1.2.840.113556.1.4.474";
-    pub const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
-    pub const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
-    pub const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
-    pub const SEARCH_OPTIONS: &str = "1.2.840.113556.1.4.1340";
-    pub const ATTRIBUTE_SCOPED: &str = "1.2.840.113556.1.4.1504";
-    pub const RECYCLED: &str = "1.2.840.113556.1.4.2064";
-    pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
-    pub const ALL: [&str; 11] = [
-        PAGED,
-        DELETED,
-        SORT,
-        SORTED,
-        EXTENDED_DN,
-        SD_FLAGS,
-        DOMAIN_SCOPE,
-        SEARCH_OPTIONS,
-        ATTRIBUTE_SCOPED,
-        RECYCLED,
-        MANAGE_DSA_IT,
-    ];
-}
+pub const CONTROLS: [&str; 11] = [
+    oid::PAGED,
+    oid::SHOW_DELETED,
+    oid::SORT,
+    oid::SORTED,
+    oid::EXTENDED_DN,
+    oid::SD_FLAGS,
+    oid::DOMAIN_SCOPE,
+    oid::SEARCH_OPTIONS,
+    oid::ATTRIBUTE_SCOPED,
+    oid::SHOW_RECYCLED,
+    oid::MANAGE_DSA_IT,
+];
 
 /// A page of a search.
 #[derive(AsnType, Encode, Decode, Debug, Clone)]
@@ -202,8 +189,8 @@ impl Request {
                     _ => NameForm::Digits,
                 };
             }
-            oid::DELETED => self.deleted = true,
-            oid::RECYCLED => self.recycled = true,
+            oid::SHOW_DELETED => self.deleted = true,
+            oid::SHOW_RECYCLED => self.recycled = true,
             oid::ATTRIBUTE_SCOPED => {
                 let name = parse::<Name>(value, &kind)?.value;
                 self.through = Some(String::from_utf8_lossy(&name).into_owned());

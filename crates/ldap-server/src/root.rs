@@ -4,7 +4,7 @@ use objects::{Lookup, Reference, Source, Time, Value, Wanted};
 
 use crate::answer::{START_TLS, WHO_AM_I};
 use crate::render::Attribute;
-use crate::request::{Request, oid};
+use crate::request::{CONTROLS, Request};
 
 /// The requested attributes of the rootDSE.
 ///
@@ -62,7 +62,7 @@ pub fn attributes(
     all.extend(now.map(|now| Attribute::text("currentTime", [now.generalized()])));
     all.push(Attribute::text("isSynchronized", ["TRUE"]));
     all.push(Attribute::text("supportedLDAPVersion", ["3"]));
-    all.push(Attribute::text("supportedControl", oid::ALL));
+    all.push(Attribute::text("supportedControl", CONTROLS));
     // Active Directory, of Windows 2000, 2003, 2008.
     let capabilities = [
         "1.2.840.113556.1.4.800",

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use objects::filter::Matcher;
+use objects::ldap::oid;
 use objects::{Entry, Lookup, ObjectId, Scope, Source, State, Value, Wanted};
 use rasn::prelude::*;
 use rasn_ldap::{Control, ProtocolOp, ResultCode, SearchRequestScope, SearchResultDone};
@@ -14,7 +15,7 @@ use rasn_ldap::{Control, ProtocolOp, ResultCode, SearchRequestScope, SearchResul
 use crate::answer::{self, Refusal};
 use crate::limits::Limits;
 use crate::render;
-use crate::request::{Page, Request, oid};
+use crate::request::{Page, Request};
 use crate::subschema;
 
 /// The rest of paged searches, of one connection.

@@ -1,13 +1,8 @@
 //! How a search is asked for more than its filter says. Source: \[MS-ADTS\] 3.1.1.3.4.1, RFC 2696.
 
+use objects::ldap::oid;
 use rasn::prelude::*;
 use rasn_ldap::Control;
-
-const PAGED: &[u8] = b"1.2.840.113556.1.4.319";
-const EXTENDED_NAMES: &[u8] = b"1.2.840.113556.1.4.529";
-const SHOW_DELETED: &[u8] = b"1.2.840.113556.1.4.417";
-const SHOW_RECYCLED: &[u8] = b"1.2.840.113556.1.4.2064";
-const DESCRIPTOR_PARTS: &[u8] = b"1.2.840.113556.1.4.801";
 
 /// Owner, group, DACL and SACL.
 const ALL_PARTS: i32 = 15;
@@ -29,7 +24,7 @@ struct Page {
 /// Names with GUIDs and SIDs.
 pub fn extended_names() -> Control {
     control(
-        EXTENDED_NAMES,
+        oid::EXTENDED_DN,
         true,
         Some(encoded(&Number { value: AS_TEXT })),
     )
@@ -37,13 +32,13 @@ pub fn extended_names() -> Control {
 
 /// Deleted objects as well.
 pub fn deleted() -> [Control; 2] {
-    [SHOW_DELETED, SHOW_RECYCLED].map(|kind| control(kind, false, None))
+    [oid::SHOW_DELETED, oid::SHOW_RECYCLED].map(|kind| control(kind, false, None))
 }
 
 /// All parts of security descriptors.
 pub fn whole_descriptors() -> Control {
     control(
-        DESCRIPTOR_PARTS,
+        oid::SD_FLAGS,
         true,
         Some(encoded(&Number { value: ALL_PARTS })),
     )
@@ -55,13 +50,15 @@ pub fn page(size: i32, cookie: &[u8]) -> Control {
         size,
         cookie: cookie.to_vec().into(),
     };
-    control(PAGED, true, Some(encoded(&page)))
+    control(oid::PAGED, true, Some(encoded(&page)))
 }
 
 /// The cookie for the next page; empty where there is none.
 pub fn cookie(controls: Option<&[Control]>) -> Result<Vec<u8>, String> {
     let mut controls = controls.unwrap_or_default().iter();
-    let Some(control) = controls.find(|control| control.control_type.as_ref() == PAGED) else {
+    let Some(control) =
+        controls.find(|control| control.control_type.as_ref() == oid::PAGED.as_bytes())
+    else {
         return Ok(Vec::new());
     };
     let value = control.control_value.as_deref().unwrap_or_default();
@@ -70,8 +67,12 @@ pub fn cookie(controls: Option<&[Control]>) -> Result<Vec<u8>, String> {
     Ok(page.cookie.to_vec())
 }
 
-fn control(kind: &'static [u8], is_critical: bool, value: Option<Vec<u8>>) -> Control {
-    Control::new(kind.to_vec().into(), is_critical, value.map(Into::into))
+fn control(kind: &str, is_critical: bool, value: Option<Vec<u8>>) -> Control {
+    Control::new(
+        kind.as_bytes().to_vec().into(),
+        is_critical,
+        value.map(Into::into),
+    )
 }
 
 fn encoded(value: &impl Encode) -> Vec<u8> {

@@ -1,14 +1,11 @@
 //! Where a message ends, and whether it is one that a client expects.
 
+use objects::ldap::frame::{Header, NotAMessage, header};
 use rasn_ldap::LdapMessage;
 
 /// The largest message that is read, in bytes: an object with all its values.
 pub const LARGEST: usize = 64 << 20;
 
-/// The most bytes before a message's content.
-pub const HEADER: usize = 6;
-
-const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 /// Answers to bind and search, references, and answers to extended operations. Requests, whose
 /// filters may be nested without end, are none.
@@ -20,28 +17,20 @@ const ANSWERS: [u8; 5] = [0x61, 0x64, 0x65, 0x73, 0x78];
 /// # Errors
 /// In words, where it is no message, or one that is too large.
 pub fn length(start: &[u8]) -> Result<Option<usize>, String> {
-    let [tag, first, rest @ ..] = start else {
-        return Ok(None);
+    let header = match header(start) {
+        Ok(Some(header)) => header,
+        Ok(None) => return Ok(None),
+        Err(NotAMessage::Tag(tag)) => {
+            return Err(format!("something that begins with {tag:#04x}"));
+        }
+        Err(NotAMessage::LengthOf(count)) => {
+            return Err(format!("a message whose length has {count} bytes"));
+        }
     };
-    if *tag != SEQUENCE {
-        return Err(format!("something that begins with {tag:#04x}"));
-    }
-    if *first < 0x80 {
-        return Ok(Some(2 + usize::from(*first)));
-    }
-    let count = usize::from(first & 0x7f);
-    if count == 0 || count > HEADER - 2 {
-        return Err(format!("a message whose length has {count} bytes"));
-    }
-    let Some(bytes) = rest.get(..count) else {
-        return Ok(None);
-    };
-    let length = bytes
-        .iter()
-        .fold(0usize, |length, byte| length << 8 | usize::from(*byte));
-    match length > LARGEST {
-        true => Err(format!("a message of {length} bytes, more than {LARGEST}")),
-        false => Ok(Some(2 + count + length)),
+    let Header { length, content } = header;
+    match content > LARGEST {
+        true => Err(format!("a message of {content} bytes, more than {LARGEST}")),
+        false => Ok(Some(length + content)),
     }
 }
 
@@ -60,10 +49,7 @@ pub fn message(bytes: &[u8]) -> Result<LdapMessage, String> {
 
 /// The tag of the operation, behind the message's number.
 fn operation(bytes: &[u8]) -> Option<u8> {
-    let header = match bytes.get(1)? {
-        short if *short < 0x80 => 2,
-        long => 2 + usize::from(long & 0x7f),
-    };
+    let header = header(bytes).ok()??.length;
     let [INTEGER, length, rest @ ..] = bytes.get(header..)? else {
         return None;
     };

@@ -168,10 +168,16 @@ impl Manifest {
             .any(|file| file.file_type() == FileType::LISTING)
     }
 
+    /// The database files.
+    pub fn databases(&self) -> impl Iterator<Item = &File> {
+        self.files
+            .iter()
+            .filter(|file| file.file_type() == FileType::DATABASE)
+    }
+
     /// Whether the snapshot is no backup by itself: it holds logs, and no database or server state.
     pub fn is_logs_only(&self) -> bool {
-        let has = |kind: FileType| self.files.iter().any(|file| file.file_type() == kind);
-        has(FileType::LOG) && !has(FileType::DATABASE) && !self.is_tree()
+        self.newest_log().is_some() && self.databases().next().is_none() && !self.is_tree()
     }
 
     /// The log of the highest generation.

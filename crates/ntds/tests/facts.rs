@@ -11,19 +11,7 @@ use testkit::Fixture;
 /// The facts of a set, after recovery of a dirty one; for a backup in a chain with the logs of all
 /// earlier ones.
 fn facts_of(fixture: &Fixture) -> Facts {
-    let folder = match fixture.name.split_once(":backup-") {
-        None => fixture.unpack(),
-        Some((set, number)) => {
-            let full = testkit::find(&format!("{set}:backup-0")).expect("the full backup");
-            let folder = full.unpack();
-            for later in 1..=number.parse().expect("a number") {
-                let name = format!("{set}:backup-{later}");
-                let logs = testkit::find(&name).expect("the chain is whole");
-                logs.unpack_into(folder.path());
-            }
-            folder
-        }
-    };
+    let folder = fixture.unpack_chain();
     recover(Options::new(folder.path())).expect("recovery");
     let database = Database::open(folder.path().join("ntds.dit")).expect("open");
     let directory = Directory::of(&database).expect("a directory");
@@ -38,16 +26,9 @@ struct Truth(Vec<Value>);
 
 impl Truth {
     fn of(fixture: &Fixture) -> Self {
-        let file = match fixture.name.split_once(":backup-") {
-            None => "objects.jsonl.zst".to_owned(),
-            Some((_, number)) => format!("objects-{number}.jsonl.zst"),
-        };
-        let text = fixture.companion(&file).expect("ground truth");
-        let lines = text
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
+        let lines = fixture.listed_objects().expect("ground truth");
         Self(
-            lines
+            (lines.iter())
                 .map(|line| serde_json::from_slice(line).expect("JSON"))
                 .collect(),
         )

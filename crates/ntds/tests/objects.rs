@@ -86,16 +86,9 @@ fn found(database: &Database) -> BTreeMap<i64, Object> {
 }
 
 fn expected(fixture: &Fixture) -> Option<BTreeMap<i64, Object>> {
-    let file = match fixture.name.split_once(":backup-") {
-        None => "objects.jsonl.zst".to_owned(),
-        Some((_, number)) => format!("objects-{number}.jsonl.zst"),
-    };
-    let text = fixture.companion(&file)?;
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = fixture.listed_objects()?.into_iter();
     let objects = lines.map(|line| {
-        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
         let number = |name: &str| line[name].as_i64();
         let text = |name: &str| line[name].as_str().map(str::to_owned);
         let object = Object {

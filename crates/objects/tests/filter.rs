@@ -20,13 +20,8 @@ fn filters_find_what_the_maker_put_in() {
     let fixture = testkit::find("sample-forest/clean").expect("shipped");
     let folder = fixture.unpack();
     let directory = Ntds::open(folder.path()).expect("a directory");
-    let text = fixture
-        .companion("objects.jsonl.zst")
-        .expect("ground truth");
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let truth: Vec<Json> = lines
+    let lines = fixture.listed_objects().expect("ground truth");
+    let truth: Vec<Json> = (lines.iter())
         .map(|line| serde_json::from_slice(line).expect("JSON"))
         .collect();
     let live = || truth.iter().filter(|object| object["isDeleted"] == false);

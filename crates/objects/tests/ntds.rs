@@ -25,18 +25,7 @@ const SETS: [&str; 7] = [
 
 /// The directory of a set, after recovery of a dirty one.
 fn directory_of(fixture: &Fixture) -> Ntds {
-    let folder = match fixture.name.split_once(":backup-") {
-        None => fixture.unpack(),
-        Some((set, number)) => {
-            let full = testkit::find(&format!("{set}:backup-0")).expect("the full backup");
-            let folder = full.unpack();
-            for later in 1..=number.parse().expect("a number") {
-                let logs = testkit::find(&format!("{set}:backup-{later}"));
-                logs.expect("the chain is whole").unpack_into(folder.path());
-            }
-            folder
-        }
-    };
+    let folder = fixture.unpack_chain();
     recover(Options::new(folder.path())).expect("recovery");
     let bytes = std::fs::read(folder.path().join("ntds.dit")).expect("read");
     Ntds::over(Database::over(bytes, "ntds.dit").expect("open")).expect("a directory")
@@ -44,15 +33,8 @@ fn directory_of(fixture: &Fixture) -> Ntds {
 
 /// The directory's objects by objectGUID, as listed by its maker.
 fn truth_of(fixture: &Fixture) -> HashMap<String, Json> {
-    let file = match fixture.name.split_once(":backup-") {
-        None => "objects.jsonl.zst".to_owned(),
-        Some((_, number)) => format!("objects-{number}.jsonl.zst"),
-    };
-    let text = fixture.companion(&file).expect("ground truth");
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let objects = lines.map(|line| serde_json::from_slice::<Json>(line).expect("JSON"));
+    let lines = fixture.listed_objects().expect("ground truth").into_iter();
+    let objects = lines.map(|line| serde_json::from_slice::<Json>(&line).expect("JSON"));
     let objects = objects.filter_map(|object| {
         let guid = object.get("objectGUID")?.as_str()?.to_owned();
         Some((guid, object))

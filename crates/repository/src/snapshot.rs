@@ -47,6 +47,11 @@ impl SnapshotInfo {
         }
     }
 
+    /// Whether its data is of this computer, whatever the case of its name.
+    pub fn is_of(&self, host: &str) -> bool {
+        self.host.eq_ignore_ascii_case(host)
+    }
+
     /// The first eight digits of the id.
     pub fn short_id(&self) -> &str {
         self.id.get(..8).unwrap_or(&self.id)

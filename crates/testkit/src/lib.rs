@@ -52,6 +52,34 @@ impl Fixture {
         folder
     }
 
+    /// As [`Fixture::unpack`]; for a backup in a chain, such as `ese/chain-ad2016:backup-2`, over the
+    /// files of all earlier ones.
+    pub fn unpack_chain(&self) -> tempfile::TempDir {
+        let Some((set, number)) = self.name.split_once(":backup-") else {
+            return self.unpack();
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for part in 0..=number.parse().expect("a number") {
+            let part: u32 = part;
+            let earlier = find(&format!("{set}:backup-{part}")).expect("the chain is whole");
+            earlier.unpack_into(folder.path());
+        }
+        folder
+    }
+
+    /// The directory's objects as their maker listed them, one JSON document each; `None` if the
+    /// set lacks the list.
+    pub fn listed_objects(&self) -> Option<Vec<Vec<u8>>> {
+        let file = match self.name.split_once(":backup-") {
+            None => "objects.jsonl.zst".to_owned(),
+            Some((_, number)) => format!("objects-{number}.jsonl.zst"),
+        };
+        let text = self.companion(&file)?;
+        let lines = text.split(|byte| *byte == b'\n');
+        let lines = lines.filter(|line| !line.is_empty());
+        Some(lines.map(<[u8]>::to_vec).collect())
+    }
+
     /// A text or `.zst` file beside the archive, decompressed; `None` if the set lacks the file.
     pub fn companion(&self, file_name: &str) -> Option<Vec<u8>> {
         let path = self.folder().join(file_name);

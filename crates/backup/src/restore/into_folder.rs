@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use contract::{ExpiryToken, ResultCode};
-use ese::recovery::{Options, Stop, recover};
+use ese::recovery::{Stop, recover};
 use model::Manifest;
 use store::FolderLock;
 use store::restore_marker::{RESTORE_MARKER, RestoreMarker};
@@ -107,14 +107,8 @@ fn replay(manifest: &Manifest, target: &Path, stop: Stop, report: &dyn Report) -
         "replaying the logs until {}",
         chain::in_words(stop)
     ));
-    let database = plan::database_name(manifest);
-    let summary = recover(
-        Options::new(target)
-            .database(database)
-            .log_base_name(&manifest.log_base_name)
-            .archive_logs(true)
-            .until(stop),
-    )?;
+    let recovery = super::recovery(manifest, target);
+    let summary = recover(recovery.archive_logs(true).until(stop))?;
     Ok(match summary.generations {
         Some(range) => {
             let (low, high) = (*range.start(), *range.end());

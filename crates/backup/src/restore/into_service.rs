@@ -151,11 +151,7 @@ fn places(locations: &[TypedName]) -> Result<Places> {
 
 fn registration(snapshot: &Snapshot, places: &Places) -> Registration {
     let text = |path: &PathBuf| path.display().to_string();
-    let databases = snapshot
-        .manifest
-        .files
-        .iter()
-        .filter(|file| file.file_type() == FileType::DATABASE)
+    let databases = (snapshot.manifest.databases())
         .map(|file| DatabaseMap {
             old_path: file.original.clone(),
             new_path: match &places.tree {

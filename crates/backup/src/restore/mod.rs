@@ -10,9 +10,9 @@ mod send;
 
 use std::path::Path;
 
-use ese::recovery::Stop;
-use model::DirectoryIdentity;
+use ese::recovery::{Options, Stop};
 use model::manifest::File;
+use model::{DirectoryIdentity, Manifest};
 use ntdsbcli::Server;
 use samba::NewServer;
 use serde::Serialize;
@@ -154,6 +154,13 @@ pub fn restore(
         replayed,
         invocation_id,
     })
+}
+
+/// The recovery of the database that was restored into one folder with its logs.
+pub(crate) fn recovery(manifest: &Manifest, folder: &Path) -> Options {
+    Options::new(folder)
+        .database(plan::database_name(manifest))
+        .log_base_name(&manifest.log_base_name)
 }
 
 /// Writes all files into one empty folder, each verified against the SHA-256 of the backup.

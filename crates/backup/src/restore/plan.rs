@@ -129,11 +129,7 @@ impl<'a> Plan<'a> {
     }
 
     fn of_database(manifest: &'a Manifest, places: &Places) -> Result<Self> {
-        let databases = manifest
-            .files
-            .iter()
-            .filter(|file| file.file_type() == FileType::DATABASE)
-            .count();
+        let databases = manifest.databases().count();
         if databases != 1 {
             return Err(Error::Refused(format!(
                 "the snapshot holds {databases} databases; a directory has exactly one"
@@ -195,9 +191,7 @@ impl<'a> Plan<'a> {
 
 /// The database's file name.
 pub fn database_name(manifest: &Manifest) -> &str {
-    (manifest.files.iter())
-        .find(|file| file.file_type() == FileType::DATABASE)
-        .map_or("ntds.dit", |file| file.base_name())
+    (manifest.databases().next()).map_or("ntds.dit", |file| file.base_name())
 }
 
 /// A file must not take another's place.

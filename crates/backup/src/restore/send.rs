@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::time::SystemTime;
 
-use contract::FileType;
 use model::manifest::{File, Manifest};
 use ntdsbcli::{RestoreContext, RestoredFile, SendError};
 
@@ -17,11 +16,7 @@ use crate::snapshot::{Snapshot, reading_failed};
 /// # Errors
 /// When it is not.
 pub fn check_kind(manifest: &Manifest, service_has_tree: bool) -> Result<()> {
-    let databases = manifest
-        .files
-        .iter()
-        .filter(|file| file.file_type() == FileType::DATABASE)
-        .count();
+    let databases = manifest.databases().count();
     if service_has_tree != manifest.is_tree() || (!manifest.is_tree() && databases != 1) {
         return Err(Error::Refused(format!(
             "the snapshot is of the kind {} with {databases} databases: restore it into a service \

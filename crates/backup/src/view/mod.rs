@@ -12,10 +12,9 @@ mod snapshot_source;
 use std::ops::Deref;
 use std::path::Path;
 
-use contract::FileType;
 use ese::Database;
-use ese::recovery::{Options, recover};
-use model::manifest::{File, Manifest};
+use ese::recovery::recover;
+use model::manifest::File;
 use objects::Source;
 use objects::ntds::Ntds;
 use objects::samba::Samba;
@@ -75,12 +74,7 @@ impl View {
                 cache.place()
             ));
             restore::copy_into(snapshot, folder, report)?;
-            let base_name = &snapshot.manifest.log_base_name;
-            recover(
-                Options::new(folder)
-                    .database(database)
-                    .log_base_name(base_name),
-            )?;
+            recover(restore::recovery(&snapshot.manifest, folder))?;
             keep_only(folder, database)
         })?;
         let database = Database::open(copy.path().join(database))?.verifying_checksums();
@@ -115,8 +109,7 @@ impl Deref for View {
 
 /// The database file of a snapshot.
 fn database_of(snapshot: &Snapshot) -> Result<&File> {
-    let Manifest { files, .. } = &snapshot.manifest;
-    let mut databases = (files.iter()).filter(|file| file.file_type() == FileType::DATABASE);
+    let mut databases = snapshot.manifest.databases();
     match (databases.next(), databases.next()) {
         (Some(file), None) => Ok(file),
         (None, _) => Err(Error::Refused(format!(

@@ -4,11 +4,10 @@ use backup::words::bytes;
 use jobs::Configuration;
 use jobs::record::StateFolder;
 use jobs::run::{JobReport, RepositoryRun, run as run_job};
-use jobs::status::short;
 
 use crate::cli::RunOptions;
 use crate::failure::{Failure, Outcome, Result};
-use crate::report::Report;
+use crate::report::{Report, short_id};
 use crate::{interrupt, lock};
 
 /// Runs jobs.
@@ -90,7 +89,7 @@ fn of_run(run: &RepositoryRun) -> String {
         None => "no snapshot".to_owned(),
         Some(snapshot) => format!(
             "snapshot {}{}, {}, {} stored, {:.1} s",
-            short(snapshot),
+            short_id(snapshot),
             if run.proven { " (proven)" } else { "" },
             bytes(run.bytes),
             bytes(run.stored_bytes),

@@ -3,13 +3,13 @@
 use backup::words::bytes;
 use jobs::record::StateFolder;
 use jobs::span::age;
-use jobs::status::{JobStatus, SnapshotStatus, State, Status, short, status};
+use jobs::status::{JobStatus, SnapshotStatus, State, Status, status};
 use jobs::{Configuration, metrics};
 
 use crate::cli::StatusOptions;
 use crate::failure::{Outcome, Result};
 use crate::lock;
-use crate::report::{self, Report};
+use crate::report::{self, Report, short_id};
 
 /// Prints the status of the jobs.
 ///
@@ -141,7 +141,7 @@ fn in_a_line(snapshot: Option<&SnapshotStatus>) -> String {
         None => "none".into(),
         Some(snapshot) => format!(
             "{} of {}, {} old{}",
-            short(&snapshot.snapshot),
+            short_id(&snapshot.snapshot),
             snapshot.time,
             age(snapshot.age_seconds),
             (snapshot.bytes).map_or_else(String::new, |size| format!(", {}", bytes(size)))

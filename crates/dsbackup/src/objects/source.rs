@@ -120,7 +120,7 @@ impl<'o> Sources<'o> {
         };
         let repository = self.repository(Path::new(&named.name))?;
         for info in selection::backups(repository)? {
-            if info.host.eq_ignore_ascii_case(server) {
+            if info.is_of(server) {
                 visit(&info, self.open_snapshot(repository, &info))?;
             }
         }

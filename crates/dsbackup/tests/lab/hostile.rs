@@ -1,17 +1,12 @@
 //! Snapshots of a Samba domain controller whose listing was made by an enemy who can write into the
 //! repository.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use repository::{
-    BackupRequest, BoxError, Location, LockKind, NewFile, Password, Repository, Source, SourceFile,
-    StoredFile,
-};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{Lab, PASSWORD};
+use super::Lab;
+use super::made_snapshot::MadeSnapshot;
 
 /// One entry of a listing.
 pub fn entry(path: &str, kind: &str, target: Option<&Path>) -> Value {
@@ -69,19 +64,6 @@ pub fn listings(outside: &Path) -> Vec<(&'static str, Vec<Value>)> {
     ]
 }
 
-/// Only files that are made here.
-struct Made(Vec<NewFile>);
-
-impl Source for Made {
-    fn next(&mut self) -> Result<Option<SourceFile<'_>>, BoxError> {
-        Ok(None)
-    }
-
-    fn finish(&mut self, _: &[StoredFile]) -> Result<Vec<NewFile>, BoxError> {
-        Ok(std::mem::take(&mut self.0))
-    }
-}
-
 /// Stores a snapshot of the server dc1.lab.example.com with such a listing, as the newest.
 pub fn store(lab: &Lab, entries: &[Value]) {
     let databases = [
@@ -117,65 +99,20 @@ pub fn store(lab: &Lab, entries: &[Value]) {
         tombstone_lifetime_days: 180,
         signature,
     };
-    let mut contents: BTreeMap<&str, (&str, Vec<u8>)> = databases
-        .into_iter()
-        .map(|path| (path, ("database", b"not what is looked at".to_vec())))
-        .collect();
     let listing = serde_json::to_vec(&listing).expect("JSON");
-    contents.insert("samba-state.json", ("listing", listing));
-    let files: Vec<Value> = (contents.iter())
-        .map(|(path, (file_type, content))| {
-            let sha256: String = (Sha256::digest(content).iter())
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            json!({
-                "type": file_type, "path": path, "original": format!("/var/lib/samba/{path}"),
-                "size": content.len(), "sha256": sha256, "modified": "2026-01-01T00:00:00Z",
-            })
-        })
-        .collect();
-    let manifest = json!({
-        "format": 1, "tool": "an enemy's", "created": "2026-01-01T00:00:00Z",
-        "expires": "2036-01-01T00:00:00Z", "tombstone_lifetime_days": 180,
-        "server": "dc1.lab.example.com", "store": "samba",
-        "database": {
-            "signature": "01".repeat(28), "state": "Clean Shutdown", "page_size": 0, "required":
-             null,
-        },
-        "log_base_name": "edb", "logs": null, "files": files, "damaged": false,
-    });
-    let mut made: Vec<NewFile> = contents
-        .into_iter()
-        .map(|(path, (_, content))| NewFile {
-            path: path.into(),
-            content,
-        })
-        .collect();
-    made.push(NewFile {
-        path: "expiry-token".into(),
-        content: token.to_bytes(),
-    });
-    let manifest = serde_json::to_vec(&manifest).expect("JSON");
-    made.push(NewFile {
-        path: "manifest.json".into(),
-        content: manifest,
-    });
-
-    let location = Location::parse(lab.repository().to_str().expect("plain")).expect("a location");
-    let repository = Repository::open(&location, &Password::new(PASSWORD), &Default::default())
-        .expect("the repository");
-    let request = BackupRequest {
-        host: "dc1.lab.example.com".into(),
-        path: repository::WHOLE.into(),
-        label: "dsbackup".into(),
-        tags: Vec::new(),
+    let content = b"not what is looked at".to_vec();
+    let mut files = databases
+        .map(|path| (path.to_owned(), "database", content.clone()))
+        .to_vec();
+    files.push(("samba-state.json".into(), "listing", listing));
+    let snapshot = MadeSnapshot {
+        server: "dc1.lab.example.com",
+        tool: "an enemy's",
         time: now,
-        program: "dsbackup 0.1.0".into(),
+        token: token.to_bytes(),
+        files,
     };
-    let lock = (repository.lock(LockKind::Shared, std::time::Duration::ZERO)).expect("a lock");
-    repository
-        .backup(&lock, &request, &mut Made(made), &mut |_| ())
-        .expect("stored");
+    snapshot.store(lab);
 }
 
 /// A folder that nothing may reach, with what it is to be afterwards.

@@ -2,9 +2,9 @@
 //! the end.
 #![allow(dead_code, reason = "every test file uses its own part of the lab")]
 
-pub mod set;
-
 pub mod hostile;
+pub mod made_snapshot;
+pub mod set;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,6 +181,20 @@ impl Run {
     pub fn of(command: &mut Command) -> Self {
         Self::from(command.output().expect("run the command"))
     }
+}
+
+/// Runs a command in a folder, without a lab.
+pub fn dsbackup(folder: &Path, arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dsbackup"));
+    command.current_dir(folder);
+    Run::of(command.args(arguments))
+}
+
+/// As [`dsbackup`], for a command that must succeed; returns its standard output.
+pub fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let run = dsbackup(folder, arguments);
+    assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
+    run.stdout
 }
 
 impl From<Output> for Run {

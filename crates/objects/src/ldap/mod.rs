@@ -1,5 +1,8 @@
-//! Values and schema as LDAP writes them: what Samba's databases and servers have in common.
+//! Values and schema as LDAP writes them: what Samba's databases and servers have in common; and what
+//! clients and servers share of LDAP's messages.
 
+pub mod frame;
+pub mod oid;
 pub mod prefix_map;
 mod schema;
 mod values;
