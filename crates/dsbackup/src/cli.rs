@@ -2,6 +2,8 @@
 
 mod connection;
 mod database;
+#[cfg(test)]
+mod documents;
 mod jobs;
 mod objects;
 mod repository;
@@ -136,6 +138,17 @@ pub enum Command {
     Diff(DiffOptions),
     /// Check every page of a database, and the structures that they form
     VerifyDb(VerifyDbOptions),
+    /// Write the man pages and shell completions, for packages
+    #[command(hide = true)]
+    Manual(ManualOptions),
+}
+
+/// `dsbackup manual`.
+#[derive(Debug, Args)]
+pub struct ManualOptions {
+    /// Folder in which man1, bash, zsh and fish are written
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// `dsbackup serve`.

@@ -16,6 +16,7 @@ mod inspect;
 mod interrupt;
 mod jobs;
 mod lock;
+mod manual;
 mod objects;
 mod password;
 mod prune;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         Command::Browse(options) => objects::browse::run(options, report),
         Command::Diff(options) => objects::diff::run(options, report),
         Command::VerifyDb(options) => verify_db::run(options, report),
+        Command::Manual(options) => manual::run(options, report),
     };
     // A signal's own end of the process goes before what it made fail.
     ::backup::leftover::wait_if_stopping();

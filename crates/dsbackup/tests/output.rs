@@ -10,7 +10,7 @@ use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
-const COMMANDS: [&[&str]; 29] = [
+const COMMANDS: [&[&str]; 30] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -43,6 +43,7 @@ const COMMANDS: [&[&str]; 29] = [
     &["show", "restored", "Administrator", "--metadata"],
     &["export", "restored", "--ldif"],
     &["config", "sample"],
+    &["manual", "N"],
     &["--help"],
     &["backup", "--help"],
     &["--version"],
