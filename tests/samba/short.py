@@ -37,6 +37,7 @@ def run(lab, backend, options):
         say(f"  writes: {figures(writes)}; reads: {figures(reads)}")
         say(f"  commits waited for a backup: at most {max(commits_waited(dsbackup)):.1f} ms")
         check_content(lab, dsbackup, snapshots[-1:], writes)
+        look_into(dc1, dsbackup)
         drill = dsbackup.run("check", "--drill", "--snapshot", "latest")
         say("  " + drill.out.strip().splitlines()[0])
 
@@ -72,3 +73,25 @@ def include_from_elsewhere(controller):
     conf = controller.folder / "etc" / "smb.conf"
     conf.write_text(f"{conf.read_text()}include = {file}\n")
     return file, len(conf.read_text().splitlines())
+
+
+def look_into(controller, dsbackup):
+    """The facts and files of the newest snapshot, and the facts of the running controller's own databases."""
+    cache = ["--json", "--cache", str(controller.folder / "cache")]
+    listed = dsbackup.run("snapshots", "--json").json()[-1]["directory"]
+    facts = dsbackup.run("facts", "latest", *cache).json()
+    running = dsbackup.run("facts", "/var/lib/samba/private", *cache).json()
+    for name in ("domain", "users", "group_policies"):
+        say(f"  {name}: {listed.get(name) or listed['classes'][name]}")
+    expect("the domain in the manifest", listed["domain"], "lab.example.com")
+    expect("the controller in the manifest", listed["dsa_guid"], facts["dsa_guid"])
+    counts = facts["counts"]
+    classes = {name: counts[name] for name in listed["classes"]}
+    expect("the objects in the manifest", (listed["objects"], listed["classes"]), (counts["objects"], classes))
+    expect("the domain of the running controller", running["domain"], facts["domain"])
+    script = "sysvol/lab.example.com/scripts/logon.bat"
+    expect("a file of the snapshot", dsbackup.run("cat", "latest", script).out, "echo hello\n")
+    [file] = dsbackup.run("files", "latest", script, "--json").json()
+    expect("its access rights", file["sddl"].startswith("O:"), True)
+    refused = dsbackup.refused("cat", "latest", "private/secrets.ldb", because="not shown")
+    say("  " + refused)

@@ -243,7 +243,7 @@ fn restore_and_verify(
     verdict.index_entries = structure.index_entries;
     match ntds::Directory::of(&database).and_then(|directory| directory.facts()) {
         Ok(facts) => {
-            let found = store_ese::identity(&facts);
+            let found = store::identity(&facts);
             if let Some(recorded) = &manifest.directory {
                 verdict.findings.extend(differences(recorded, &found));
             }

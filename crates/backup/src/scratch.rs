@@ -105,6 +105,15 @@ pub fn default_parent() -> PathBuf {
     cache.join("dsbackup")
 }
 
+/// Makes the folder `parent` where it is missing, for files of this process without a name.
+///
+/// # Errors
+/// Fails if others could replace files in it, or if it cannot be made.
+pub fn folder(parent: &Path) -> Result<PathBuf> {
+    tidied(parent)?;
+    Ok(parent.to_path_buf())
+}
+
 /// Makes the folder `parent` where it is missing, and removes the scratch folders in it that nobody
 /// holds any more. Until the returned lock is dropped, no other process makes or removes folders.
 ///

@@ -20,8 +20,8 @@ pub use self::database::{
 };
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, StatusOptions};
 pub use self::objects::{
-    BrowseOptions, DiffOptions, ExportOptions, LiveOptions, LsOptions, PlaceOptions, ScopeOption,
-    SearchOptions, ShowOptions, SourceOptions,
+    BrowseOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions, LsOptions,
+    PlaceOptions, ScopeOption, SearchOptions, ShowOptions, SourceOptions, StoredOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::upkeep::{
@@ -116,14 +116,14 @@ pub enum Command {
     Recover(RecoverOptions),
     /// Show what a database, log, checkpoint or flush map is, and what it needs
     Inspect(InspectOptions),
-    /// List the tables of a database
-    Tables(DatabaseOptions),
+    /// List the tables of a database, or the partitions of a Samba directory
+    Tables(StoredOptions),
     /// Write the content of a database to standard output, as JSON lines or CSV
     Dump(DumpOptions),
     /// Show the space that each table of a database takes
     Space(DatabaseOptions),
     /// Show a directory's identity, its progress (USN) and its counts of objects
-    Facts(DatabaseOptions),
+    Facts(StoredOptions),
     /// List the objects of a directory, level by level
     Ls(LsOptions),
     /// Find the objects of a directory that fit a filter
@@ -132,6 +132,10 @@ pub enum Command {
     Show(ShowOptions),
     /// Write the objects of a directory as LDIF, CSV or JSON lines
     Export(ExportOptions),
+    /// List the files of a directory server: SYSVOL and others
+    Files(FilesOptions),
+    /// Write a file of a directory server to standard output
+    Cat(CatOptions),
     /// Serve a directory over LDAP, read-only, to ldapsearch, Apache Directory Studio and others
     Browse(BrowseOptions),
     /// Compare two directories: objects by GUID, attributes value by value

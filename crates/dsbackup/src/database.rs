@@ -1,6 +1,6 @@
 //! What the commands that read a database have in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ese::Database;
 use ese::catalog::{Catalog, TableEntry};
@@ -9,6 +9,15 @@ use ese::header::{DatabaseHeaders, FileKind};
 use crate::failure::{Failure, Result};
 use crate::report;
 use crate::samba_file;
+
+/// The database of the storage engine at a path: the file, or the one in a folder. `None` if nothing
+/// is there, or a directory in Samba's databases.
+pub fn at(source: &Path) -> Option<PathBuf> {
+    match source.symlink_metadata().is_ok() && !objects::samba::is_samba(source) {
+        true => objects::ntds::database_at(source),
+        false => None,
+    }
+}
 
 /// Refuses what is no database. `doing` is what cannot be done with a temporary one.
 ///

@@ -1,19 +1,25 @@
-//! `dsbackup facts`: who the directory in a database is, how far it got, and how much it holds.
+//! `dsbackup facts`: who a directory is, how far it got, and how much it holds.
 
 use ntds::{Directory, Facts};
 
-use crate::cli::DatabaseOptions;
+use crate::cli::StoredOptions;
 use crate::database;
 use crate::failure::{Outcome, Result};
+use crate::objects::source::Sources;
 use crate::report::Report;
 
 /// Tells the facts of a directory.
 ///
 /// # Errors
-/// For a database that holds no directory, was not shut down, or is damaged.
-pub fn run(options: &DatabaseOptions, report: Report) -> Result<Outcome> {
-    let database = database::open(&options.database)?;
-    let facts = Directory::of(&database)?.facts()?;
+/// Where there is no directory, or it was not shut down, or is damaged.
+pub fn run(options: &StoredOptions, report: Report) -> Result<Outcome> {
+    let facts = match database::at(&options.source) {
+        Some(file) => Directory::of(&database::open(&file)?)?.facts()?,
+        None => {
+            let sources = Sources::new(&options.sources, report);
+            sources.open(&options.source)?.stored()?.census()?
+        }
+    };
     report.result(&facts, || in_words(&facts))?;
     Ok(Outcome::Done)
 }
@@ -72,8 +78,13 @@ fn in_words(facts: &Facts) -> String {
     lines.push((
         "objects",
         format!(
-            "{}, among them {} users, {} groups, {} computers, {} contacts",
-            counts.objects, counts.users, counts.groups, counts.computers, counts.contacts
+            "{}, among them {} users, {} groups, {} computers, {} contacts, {} group policies",
+            counts.objects,
+            counts.users,
+            counts.groups,
+            counts.computers,
+            counts.contacts,
+            counts.group_policies
         ),
     ));
     let deleted = &counts.deleted;

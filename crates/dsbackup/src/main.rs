@@ -82,6 +82,8 @@ fn main() -> ExitCode {
         Command::Search(options) => objects::search::run(options, report),
         Command::Show(options) => objects::show::run(options, report),
         Command::Export(options) => objects::export::run(options, report),
+        Command::Files(options) => objects::file::list(options, report),
+        Command::Cat(options) => objects::file::cat(options, report),
         Command::Browse(options) => objects::browse::run(options, report),
         Command::Diff(options) => objects::diff::run(options, report),
         Command::VerifyDb(options) => verify_db::run(options, report),

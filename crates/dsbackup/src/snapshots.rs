@@ -5,6 +5,7 @@ use backup::list::{Listed, list};
 
 use crate::cli::SnapshotsOptions;
 use crate::failure::{Outcome, Result};
+use crate::objects::{table, words};
 use crate::report::{Report, bytes, short_id};
 
 /// Lists the snapshots, oldest first.
@@ -22,8 +23,8 @@ fn in_words(lines: &[Listed]) -> String {
     if lines.is_empty() {
         return "no snapshots".into();
     }
-    let mut text = format!(
-        "{:8}  {:20}  {:16}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    let heading = [
         "snapshot",
         "time",
         "server",
@@ -32,37 +33,44 @@ fn in_words(lines: &[Listed]) -> String {
         "generations",
         "size",
         "restorable until",
-        "remarks"
-    );
-    for line in lines {
-        let mut remarks = line.tags.clone();
-        if let (Some(id), None) = (&line.continues, &line.unusable) {
-            remarks.push(format!("logs, continues {}", short_id(id)));
-        }
-        if line.damaged == Some(true) {
-            remarks.push("DAMAGED".into());
-        }
-        remarks.extend(line.drill.as_ref().map(Verdict::in_words));
-        if line.expired == Some(true) {
-            remarks.push("expired".into());
-        }
-        remarks.extend(line.unusable.clone());
-        text += &format!(
-            "\n{:8}  {:20}  {:16}  {:16}  {:14}  {:11}  {:>10}  {:20}  {}",
-            short_id(&line.snapshot),
-            line.time,
-            line.server,
-            line.directory
-                .as_ref()
-                .map_or("-", |directory| &directory.domain),
-            line.state.as_deref().unwrap_or("-"),
-            line.logs
-                .map_or("-".into(), |logs| contract::Generations::from(logs)
-                    .to_string()),
-            line.bytes.map_or("-".into(), bytes),
-            line.expires.as_deref().unwrap_or("-"),
-            remarks.join(", ")
-        );
+        "remarks",
+    ];
+    table::lines(&heading, &rows)
+}
+
+fn row(line: &Listed) -> Vec<String> {
+    let mut remarks = line.tags.clone();
+    if let (Some(id), None) = (&line.continues, &line.unusable) {
+        remarks.push(format!("logs, continues {}", short_id(id)));
     }
-    text
+    if line.damaged == Some(true) {
+        remarks.push("DAMAGED".into());
+    }
+    remarks.extend(line.drill.as_ref().map(Verdict::in_words));
+    if line.expired == Some(true) {
+        remarks.push("expired".into());
+    }
+    remarks.extend(line.unusable.clone());
+    let domain = line.directory.as_ref().map(|directory| &*directory.domain);
+    vec![
+        short_id(&line.snapshot).to_owned(),
+        local_time(&line.time),
+        line.server.clone(),
+        domain.unwrap_or("-").to_owned(),
+        line.state.clone().unwrap_or("-".into()),
+        line.logs.map_or("-".into(), |logs| {
+            contract::Generations::from(logs).to_string()
+        }),
+        line.bytes.map_or("-".into(), bytes),
+        line.expires.as_deref().map_or("-".into(), local_time),
+        remarks.join(", "),
+    ]
+}
+
+/// A time in RFC 3339 as the local time.
+fn local_time(time: &str) -> String {
+    match time.parse() {
+        Ok(time) => words::local_time(time),
+        Err(_) => time.to_owned(),
+    }
 }

@@ -1,12 +1,19 @@
-//! `dsbackup tables`: the tables of a database.
+//! `dsbackup tables`: the tables of a database, and the partitions of a Samba directory.
+
+use std::collections::BTreeSet;
 
 use ese::Database;
 use ese::catalog::{Column, Index, Table, TableEntry, TableFlags};
+use objects::Stored;
+use objects::samba::Partition;
+use samba::DatabaseKind;
 use serde::Serialize;
 
-use crate::cli::DatabaseOptions;
+use crate::cli::StoredOptions;
 use crate::database;
 use crate::failure::{Outcome, Result};
+use crate::objects::source::Sources;
+use crate::objects::table;
 use crate::report::Report;
 
 /// A table, as `--json` prints it.
@@ -38,14 +45,56 @@ struct IndexLine {
     key: Vec<String>,
 }
 
+/// A partition of a Samba directory, as `--json` prints it.
+#[derive(Serialize)]
+struct PartitionLine {
+    partition: String,
+    file: String,
+    format: &'static str,
+    objects: u64,
+    index_records: u64,
+    indexes: BTreeSet<String>,
+}
+
+impl From<Partition> for PartitionLine {
+    fn from(table: Partition) -> Self {
+        let file = table.file.file_name().unwrap_or_default();
+        Self {
+            file: file.to_string_lossy().into_owned(),
+            format: match table.format {
+                DatabaseKind::Tdb => "TDB",
+                DatabaseKind::Lmdb => "LMDB",
+            },
+            partition: table.name,
+            objects: table.objects,
+            index_records: table.index_records,
+            indexes: table.indices,
+        }
+    }
+}
+
 /// Lists the tables by name.
 ///
 /// # Errors
 /// Where the catalog cannot be read.
-pub fn run(options: &DatabaseOptions, report: Report) -> Result<Outcome> {
-    let database = database::open(&options.database)?;
+pub fn run(options: &StoredOptions, report: Report) -> Result<Outcome> {
+    if let Some(file) = database::at(&options.source) {
+        return of_engine(&database::open(&file)?, report);
+    }
+    let sources = Sources::new(&options.sources, report);
+    match sources.open(&options.source)?.stored()? {
+        Stored::Ntds(ntds) => of_engine(ntds.database(), report),
+        Stored::Samba(samba) => {
+            let tables: Vec<PartitionLine> = samba.tables()?.into_iter().map(From::from).collect();
+            report.result(&tables, || partitions_in_words(&tables))?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn of_engine(database: &Database, report: Report) -> Result<Outcome> {
     let tables = (database.tables()?.iter())
-        .map(|entry| line(&database, entry))
+        .map(|entry| line(database, entry))
         .collect::<Result<Vec<_>>>()?;
     report.result(&tables, || in_words(&tables))?;
     Ok(Outcome::Done)
@@ -126,4 +175,20 @@ fn in_words(tables: &[TableLine]) -> String {
         );
     }
     text
+}
+
+fn partitions_in_words(tables: &[PartitionLine]) -> String {
+    let rows: Vec<Vec<String>> = (tables.iter())
+        .map(|table| {
+            vec![
+                table.partition.clone(),
+                table.format.to_owned(),
+                table.objects.to_string(),
+                table.indexes.len().to_string(),
+                table.index_records.to_string(),
+            ]
+        })
+        .collect();
+    let heading = ["partition", "format", "objects", "indices", "index records"];
+    table::lines(&heading, &rows)
 }

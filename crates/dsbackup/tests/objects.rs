@@ -273,3 +273,25 @@ fn a_directory_that_was_not_shut_down_is_refused() {
     let run = dsbackup(folder.path(), &["ls", "edb00001.log"]);
     assert_eq!(run.code, Some(2), "{run}");
 }
+
+#[test]
+fn a_snapshot_for_ad_explorer_goes_into_a_file_without_secrets() {
+    let (folder, _) = forest();
+    let words = succeed(
+        folder.path(),
+        &["export", ".", "--adexplorer", "forest.dat"],
+    );
+    assert!(words.contains("objects"), "{words}");
+    let bytes = std::fs::read(folder.path().join("forest.dat")).expect("a snapshot");
+    assert!(bytes.starts_with(b"win-ad-ob\0"));
+    let run = dsbackup(
+        folder.path(),
+        &["export", ".", "--adexplorer", "none/forest.dat"],
+    );
+    assert_eq!(run.code, Some(1), "{run}");
+    let run = dsbackup(
+        folder.path(),
+        &["export", ".", "--adexplorer", "x", "--deleted"],
+    );
+    assert_eq!(run.code, Some(2), "{run}");
+}

@@ -10,7 +10,7 @@ use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 32] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -42,6 +42,8 @@ const COMMANDS: [&[&str]; 30] = [
     &["search", "restored", "(objectClass=user)"],
     &["show", "restored", "Administrator", "--metadata"],
     &["export", "restored", "--ldif"],
+    &["files", "latest"],
+    &["cat", "latest", "expiry-token"],
     &["config", "sample"],
     &["manual", "N"],
     &["--help"],

@@ -418,7 +418,7 @@ fn facts_of_a_directory() {
 fn databases_of_samba_are_known_verified_and_their_tools_named() {
     let folder = tempfile::tempdir().expect("a folder");
     for (packed, name, kind, tool) in [
-        ("small.tdb.zst", "sam.ldb", "TDB", "ldbsearch -H"),
+        ("small.tdb.zst", "secrets.ldb", "TDB", "ldbsearch -H"),
         ("small.mdb.zst", "DC=X.ldb", "LMDB", "ldbsearch -H"),
         ("small.tdb.zst", "share_info.tdb", "TDB", "tdbdump"),
     ] {

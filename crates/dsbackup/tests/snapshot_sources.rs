@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use lab::made_snapshot::MadeSnapshot;
+use lab::samba::provision;
 use lab::{Lab, Run};
 use serde_json::Value;
 
@@ -255,28 +256,6 @@ fn damage_in_the_repository_ends_with_exit_code_3() {
     let run = run(&lab, &["export", "latest", "--jsonl"]);
     assert_eq!(run.code, Some(3), "{run}");
     assert!(run.stderr.contains("pack"), "{run}");
-}
-
-/// A provisioned domain. `None`, with a note, if Samba is missing or this is not root.
-fn provision(lab: &Lab, backend: &str) -> Option<()> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("note: a domain can only be provisioned by root: not tested");
-        return None;
-    }
-    let output = Command::new("samba-tool")
-        .args(["domain", "provision", "--quiet", "--server-role=dc"])
-        .args(["--realm=LAB.EXAMPLE", "--domain=LAB", "--host-name=dc1"])
-        .args(["--host-ip=127.0.0.1", "--adminpass=Passw0rd-lab"])
-        .arg(format!("--backend-store={backend}"))
-        .arg(format!("--targetdir={}", lab.path("samba").display()))
-        .output();
-    let Ok(output) = output else {
-        eprintln!("note: samba-tool (package samba) is not installed: not tested");
-        return None;
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    Some(())
 }
 
 /// Stores the databases of a provisioned domain controller, as a backup of a running one does.

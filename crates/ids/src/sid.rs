@@ -64,6 +64,13 @@ impl Sid {
         (child.parts.len() <= MOST_PARTS).then_some(child)
     }
 
+    /// The SID of another account or group in the same domain.
+    pub fn sibling(&self, relative: u32) -> Option<Self> {
+        let mut sibling = self.clone();
+        *sibling.parts.last_mut()? = relative;
+        Some(sibling)
+    }
+
     /// The last part of the SID of a domain's account or group.
     pub fn relative_in_domain(&self) -> Option<u32> {
         match (self.authority, self.parts.as_slice()) {

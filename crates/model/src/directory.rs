@@ -58,4 +58,53 @@ pub struct DirectoryIdentity {
     pub deleted_objects: u64,
     /// Values of linked attributes.
     pub links: u64,
+    /// The objects that are not deleted, by class. Absent in backups of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassCounts>,
+}
+
+/// The number of objects of some classes. Durable, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCounts {
+    /// Users, without computers.
+    pub users: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Computers.
+    pub computers: u64,
+    /// Contacts.
+    pub contacts: u64,
+    /// Group policies.
+    pub group_policies: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As release 0.1.0 wrote it before it counted classes.
+    const EARLIER: &str = r#"{"domain":"corp.example","netbios_name":"CORP",
+        "domain_sid":"S-1-5-21-1-2-3","forest":"corp.example","server":"DC01",
+        "dsa_guid":"3e7d9a04-58c1-4f2b-a6d3-91b07c5e2f18",
+        "invocation_id":"e1450b96-7fa3-4c88-9d12-60a5f3c8b74d",
+        "naming_contexts":["DC=corp,DC=example"],"highest_committed_usn":4542,"objects":1200,
+        "deleted_objects":9,"links":310}"#;
+
+    #[test]
+    fn a_directory_of_an_earlier_release_has_no_counts_of_classes() {
+        let earlier: DirectoryIdentity = serde_json::from_str(EARLIER).expect("readable");
+        assert_eq!((earlier.objects, earlier.classes), (1200, None));
+        let same: serde_json::Value = serde_json::from_str(EARLIER).expect("JSON");
+        assert_eq!(serde_json::to_value(&earlier).expect("JSON"), same);
+        let counted = DirectoryIdentity {
+            classes: Some(ClassCounts {
+                users: 7,
+                ..ClassCounts::default()
+            }),
+            ..earlier
+        };
+        let json = serde_json::to_vec(&counted).expect("JSON");
+        let read: DirectoryIdentity = serde_json::from_slice(&json).expect("readable");
+        assert_eq!(read, counted);
+    }
 }

@@ -7,7 +7,7 @@
 //! | [`FileEntry`] | one file of a backup, as a store lists it |
 //! | [`RestoredFile`] | one file of a restore, as its sender announces it |
 //! | [`Damage`] | damage in a file of a backup that allows it |
-//! | [`DirectoryFacts`], [`DirectoryIdentity`] | the facts of a directory as its backup begins |
+//! | [`DirectoryFacts`], [`DirectoryIdentity`], [`ClassCounts`] | the facts of a directory as its backup begins |
 //! | [`Manifest`] | the description of a snapshot: durable, with a format number |
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,6 @@ mod file;
 pub mod manifest;
 pub mod time;
 
-pub use directory::{DirectoryFacts, DirectoryIdentity};
+pub use directory::{ClassCounts, DirectoryFacts, DirectoryIdentity};
 pub use file::{Damage, FileEntry, RestoredFile};
 pub use manifest::{LogRange, Manifest};

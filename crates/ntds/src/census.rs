@@ -20,6 +20,8 @@ pub struct Counts {
     pub groups: u64,
     /// Live contacts.
     pub contacts: u64,
+    /// Live group policies.
+    pub group_policies: u64,
     /// Deleted objects that are not removed yet.
     pub deleted: DeletedObjects,
     /// Rows that only hold the name of an object elsewhere or removed.
@@ -82,6 +84,7 @@ mod class {
     pub const GROUP: u32 = 0xa_0008;
     pub const USER: u32 = 0xa_0009;
     pub const CONTACT: u32 = 0xa_000f;
+    pub const GROUP_POLICY: u32 = 0xa_009d;
 }
 
 /// Bit of `instanceType`: the head of a naming context.
@@ -120,6 +123,7 @@ struct Seen {
     is_computer: bool,
     is_group: bool,
     is_contact: bool,
+    is_group_policy: bool,
     instance_type: i64,
     usn: i64,
     is_deleted: bool,
@@ -218,6 +222,8 @@ impl Directory<'_> {
             counts.groups += 1;
         } else if seen.is_contact {
             counts.contacts += 1;
+        } else if seen.is_group_policy {
+            counts.group_policies += 1;
         }
         Ok(())
     }
@@ -274,6 +280,7 @@ impl Seen {
                 class::GROUP => self.is_group = true,
                 class::USER => self.is_user = true,
                 class::CONTACT => self.is_contact = true,
+                class::GROUP_POLICY => self.is_group_policy = true,
                 _ => {}
             },
             Field::InstanceType => self.instance_type = number(),

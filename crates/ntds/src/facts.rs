@@ -73,6 +73,14 @@ pub struct TombstoneLifetime {
     pub is_default: bool,
 }
 
+impl TombstoneLifetime {
+    /// The effective lifetime, from the directory's own setting. A directory service of before
+    /// Windows Server 2008 R2 has another rule.
+    pub fn of(days: Option<i64>) -> Self {
+        effective_lifetime(days, None)
+    }
+}
+
 /// Bit of `instanceType`: the server may change the naming context.
 const IS_WRITABLE: i64 = 4;
 
@@ -127,9 +135,8 @@ impl Directory<'_> {
                 .collect::<Result<_>>()?,
             tombstone_lifetime,
             deleted_object_lifetime_days: deleted_object_lifetime_days
-                .map_or(tombstone_lifetime.days, |days| {
-                    u32::try_from(days).unwrap_or(0).max(SHORTEST_LIFETIME)
-                }),
+                .map_or(tombstone_lifetime, |days| TombstoneLifetime::of(Some(days)))
+                .days,
             highest_committed_usn: u64::try_from(census.highest_usn).unwrap_or_default(),
             reserved_usn: u64::try_from(places.notes.usn).unwrap_or_default(),
             counts: census.counts,

@@ -154,6 +154,8 @@ fn check(name: &str, identity: &Identity) {
     assert_eq!(counts.computers, truth.of_class("computer", &[]));
     assert_eq!(counts.groups, truth.of_class("group", &[]));
     assert_eq!(counts.contacts, truth.of_class("contact", &[]));
+    let policies = truth.of_class("groupPolicyContainer", &[]);
+    assert_eq!(counts.group_policies, policies);
     assert_eq!(counts.links.total(), truth.links(|_| true));
     // A removed value that was then deactivated counts as removed.
     let is = |link: &Value, state| link.get(state).is_some();

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use contract::{FileType, Generations, TypedName};
 use model::time::{from_unix_ms, to_unix_ms};
-use model::{Damage, DirectoryFacts, DirectoryIdentity, FileEntry, RestoredFile};
+use model::{ClassCounts, Damage, DirectoryFacts, DirectoryIdentity, FileEntry, RestoredFile};
 use wire::v1;
 
 /// The files of a backup.
@@ -65,6 +65,13 @@ fn identity(directory: v1::DirectoryIdentity) -> DirectoryIdentity {
         objects: directory.objects,
         deleted_objects: directory.deleted_objects,
         links: directory.links,
+        classes: directory.classes.map(|classes| ClassCounts {
+            users: classes.users,
+            groups: classes.groups,
+            computers: classes.computers,
+            contacts: classes.contacts,
+            group_policies: classes.group_policies,
+        }),
     }
 }
 

@@ -193,6 +193,16 @@ impl Entry {
         self.classes().last()
     }
 
+    /// A reference to the object.
+    pub fn reference(&self) -> Reference {
+        Reference {
+            dn: self.dn.clone(),
+            guid: self.guid,
+            sid: self.sid.clone(),
+            is_phantom: false,
+        }
+    }
+
     /// The former parent of a deleted object.
     pub fn last_known_parent(&self) -> Option<&Reference> {
         self.value("lastKnownParent")?.reference()

@@ -26,11 +26,13 @@
 //! | [`dn`] | distinguished names (RFC 4514) |
 //! | [`descriptor`] | security descriptors, and their text (SDDL) |
 //! | [`filter`] | search filters (RFC 4515) |
+//! | [`membership`] | members of groups in groups, and groups of groups |
 //! | [`metadata`] | the last change of each attribute: server, time, USN |
 //! | [`servers`] | names of the servers that made changes |
 //! | [`ldap`] | values and schema as LDAP writes them |
 //! | [`ntds`] | the reader of `ntds.dit` |
 //! | [`samba`] | the reader of Samba's databases |
+//! | [`Stored`] | a directory in files, of either engine |
 //!
 //! ```text
 //! ntds.dit           ─▶ ntds::Ntds   ─┐
@@ -49,6 +51,7 @@ mod error;
 pub mod filter;
 mod id;
 pub mod ldap;
+pub mod membership;
 pub mod metadata;
 pub mod ntds;
 mod part;
@@ -57,6 +60,7 @@ pub mod samba;
 pub mod schema;
 pub mod servers;
 mod source;
+mod stored;
 mod time;
 mod value;
 
@@ -68,5 +72,6 @@ pub use id::ObjectId;
 pub use ids::{Guid, Sid};
 pub use part::is_within;
 pub use source::{Entries, Facts, Lookup, NamingContext, Scope, Source, Wanted};
+pub use stored::Stored;
 pub use time::Time;
 pub use value::{Reference, Value};

@@ -54,6 +54,33 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// Parts of a file anywhere, read by several threads, in a repository that a round trip left.
+fn random_access(location: &str, options: &BTreeMap<String, String>) {
+    let place = Location::parse(location).unwrap();
+    let repository = Repository::open(&place, &Password::new(PASSWORD), options).unwrap();
+    let info = repository.snapshots().unwrap().remove(0);
+    let snapshot = repository.open_snapshot(&info).unwrap();
+    let mut expected = Vec::new();
+    Noise::new(1, 40 << 20).read_to_end(&mut expected).unwrap();
+    let file = snapshot.random_access("large").unwrap();
+    assert_eq!(file.size(), expected.len() as u64);
+    let (file, expected) = (&file, &expected);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                // From the end on, and across the borders of chunks.
+                for step in 0..8 {
+                    let length = 1 + step * 30_011;
+                    let at = expected.len() - length - (thread * 8 + step) * 1_200_007;
+                    let mut part = vec![0; length];
+                    file.read_exact_at(&mut part, at as u64).unwrap();
+                    assert!(part == expected[at..at + length], "{length} bytes at {at}");
+                }
+            });
+        }
+    });
+}
+
 /// Locks, forget, prune and copy, in a repository that a round trip left with two snapshots of the
 /// same content. `beside` is the location of another one on the same server.
 fn upkeep(location: &str, beside: Option<&str>, options: &BTreeMap<String, String>) {
@@ -127,6 +154,7 @@ fn a_rest_server_keeps_a_repository() {
     };
     let location = format!("rest:http://127.0.0.1:{port}/");
     round_trip(&location, &Default::default());
+    random_access(&location, &Default::default());
     let beside = format!("{location}beside/");
     upkeep(&location, Some(&beside), &Default::default());
 }
@@ -149,6 +177,7 @@ fn an_s3_server_keeps_a_repository() {
     let options = BTreeMap::from(keys.map(|(key, value)| (key.into(), value.into())));
     let location = format!("s3:http://127.0.0.1:{port}/bucket/prefix");
     round_trip(&location, &options);
+    random_access(&location, &options);
     upkeep(&location, Some(&format!("{location}-2")), &options);
 }
 
@@ -171,6 +200,7 @@ fn the_named_places_keep_a_repository() {
     let places = places.split_whitespace();
     places.for_each(|place| {
         round_trip(place, &Default::default());
+        random_access(place, &Default::default());
         upkeep(place, None, &Default::default());
     });
 }

@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::database::DatabaseKind;
 use crate::directory;
 use crate::error::{Error, Result};
 use crate::installation::Installation;
-use crate::lmdb::{self, Environment, Snapshot, SnapshotReader};
-use crate::lock::{Held, Kind as LockKind, Range};
+use crate::ldb;
+use crate::lmdb::SnapshotReader;
+use crate::pinned_database::{Lock, Locks, PinnedDatabase, PreparedDatabases};
 use crate::source_check;
-use crate::spool::{self, Copied, Prepared};
+use crate::spool::Copied;
 use crate::state::{Entry, Kind, Listing, State};
 use crate::tdb::{self, LeftOver};
 
-/// The longest wait for a lock while others are held.
-const PATIENCE: Duration = Duration::from_millis(5);
 /// Files up to this size are read at once, so that they cannot change in between.
 const SMALL: u64 = 1 << 20;
 /// The number of attempts to read a file that changes meanwhile.
@@ -67,17 +67,10 @@ pub struct PinnedFile {
 
 #[derive(Clone)]
 enum Content {
-    Lmdb(Arc<Snapshot>),
-    Tdb(Copied),
+    Database(PinnedDatabase),
     Bytes(Arc<[u8]>),
     /// Read from its original path when needed.
     InPlace,
-}
-
-/// The preparation for pinning one database.
-enum Preparation {
-    Lmdb(Environment),
-    Tdb(Prepared),
 }
 
 impl PointInTime {
@@ -100,10 +93,16 @@ impl PointInTime {
         });
         check_complete(installation, &together)?;
 
-        let prepared = prepare(&together, options)?;
+        let databases = together
+            .iter()
+            .map(|entry| (entry.original.as_path(), kind_of(entry)));
+        let prepared = PreparedDatabases::new(databases, &options.spool, options.lock_limit)?;
         let locks = Locks::acquire(&locks(installation), options.lock_limit)?;
         let (held_since, pinned_from) = (Instant::now(), SystemTime::now());
-        let mut contents = pin(prepared)?;
+        let pinned = prepared.pin()?.into_iter();
+        let mut contents: BTreeMap<PathBuf, Content> = pinned
+            .map(|(path, database)| (path, Content::Database(database)))
+            .collect();
         for entry in keys {
             if let Some(content) = read_small(&entry.original)? {
                 contents.insert(entry.original.clone(), Content::Bytes(content.into()));
@@ -123,8 +122,7 @@ impl PointInTime {
             .map(|entry| {
                 let content = contents.remove(&entry.original).unwrap_or(Content::InPlace);
                 let size = match &content {
-                    Content::Lmdb(snapshot) => snapshot.size(),
-                    Content::Tdb(copied) => copied.size(),
+                    Content::Database(database) => database.size(),
                     Content::Bytes(bytes) => bytes.len() as u64,
                     Content::InPlace => entry
                         .original
@@ -182,6 +180,13 @@ fn belongs_to_point_in_time(installation: &Installation, entry: &Entry) -> bool 
         || secrets(installation).contains(&entry.original)
 }
 
+fn kind_of(entry: &Entry) -> DatabaseKind {
+    match entry.kind {
+        Kind::Lmdb => DatabaseKind::Lmdb,
+        _ => DatabaseKind::Tdb,
+    }
+}
+
 fn secrets(installation: &Installation) -> [PathBuf; 2] {
     ["secrets.ldb", "secrets.tdb"].map(|name| installation.private.join(name))
 }
@@ -210,128 +215,28 @@ fn check_complete(installation: &Installation, databases: &[&Entry]) -> Result<(
     }
 }
 
-fn prepare(databases: &[&Entry], options: &Options) -> Result<Vec<(PathBuf, Preparation)>> {
-    let mut prepared = Vec::new();
-    for entry in databases {
-        let preparation = match entry.kind {
-            Kind::Lmdb => Preparation::Lmdb(Environment::open(
-                &lmdb::Library::load()?,
-                &entry.original,
-                options.lock_limit,
-            )?),
-            _ => Preparation::Tdb(Prepared::new(&entry.original, &options.spool)?),
-        };
-        prepared.push((entry.original.clone(), preparation));
-    }
-    Ok(prepared)
-}
-
-/// Pins databases that are locked.
-fn pin(prepared: Vec<(PathBuf, Preparation)>) -> Result<BTreeMap<PathBuf, Content>> {
-    let mut contents = BTreeMap::new();
-    let mut copies = Vec::new();
-    for (path, preparation) in prepared {
-        match preparation {
-            Preparation::Lmdb(environment) => {
-                contents.insert(path, Content::Lmdb(Arc::new(environment.pin()?)));
-            }
-            Preparation::Tdb(prepared) => copies.push(prepared),
-        }
-    }
-    for copied in spool::capture(copies)? {
-        contents.insert(copied.path().to_path_buf(), Content::Tdb(copied));
-    }
-    Ok(contents)
-}
-
 /// Copies a database that need not be consistent with the others.
 fn copy_apart(entry: &Entry, options: &Options) -> Result<Option<(PathBuf, Content)>> {
     let path = &entry.original;
-    let prepared = Prepared::new(path, &options.spool)?;
-    let _locks = Locks::acquire(&all_of(path), options.lock_limit)?;
-    let copied = spool::capture(vec![prepared])?.pop();
-    Ok(copied.map(|copied| (path.clone(), Content::Tdb(copied))))
+    let database = [(path.as_path(), kind_of(entry))];
+    let prepared = PreparedDatabases::new(database, &options.spool, options.lock_limit)?;
+    let _locks = Locks::acquire(&Lock::all_of(path), options.lock_limit)?;
+    let pinned = prepared.pin()?.pop();
+    Ok(pinned.map(|(path, database)| (path, Content::Database(database))))
 }
 
 /// The locks that pin a point in time: the directory's, then the secrets'.
 fn locks(installation: &Installation) -> Vec<Lock> {
-    let exclusive = |path: PathBuf| Lock {
-        path,
-        range: tdb::TRANSACTION,
-        kind: LockKind::Exclusive,
-    };
     let mut locks = vec![
-        exclusive(installation.metadata()),
-        exclusive(installation.sam()),
+        Lock::of_transactions(&installation.metadata()),
+        Lock::of_transactions(&installation.sam()),
     ];
     for path in secrets(installation) {
         if path.exists() {
-            locks.extend(all_of(&path));
+            locks.extend(Lock::all_of(&path));
         }
     }
     locks
-}
-
-/// Both locks of a TDB: against transactions, and against writers without one.
-fn all_of(path: &Path) -> Vec<Lock> {
-    [
-        (tdb::TRANSACTION, LockKind::Exclusive),
-        (tdb::RECORDS, LockKind::Shared),
-    ]
-    .map(|(range, kind)| Lock {
-        path: path.to_path_buf(),
-        range,
-        kind,
-    })
-    .into()
-}
-
-struct Lock {
-    path: PathBuf,
-    range: Range,
-    kind: LockKind,
-}
-
-/// Locks held together.
-struct Locks {
-    _held: Vec<Held>,
-}
-
-impl Locks {
-    /// Takes all locks or none. Queues for one of them, holding nothing; the others must be free
-    /// within [`PATIENCE`]. The lock that was not free is the next to queue for. So nobody who
-    /// holds one of them and waits for another is delayed for long, whatever the order of the
-    /// locks.
-    fn acquire(locks: &[Lock], limit: Duration) -> Result<Self> {
-        let begin = Instant::now();
-        let mut in_the_way = 0;
-        loop {
-            let remaining = limit.saturating_sub(begin.elapsed());
-            match Self::attempt(locks, in_the_way, remaining)? {
-                Ok(held) => return Ok(Self { _held: held }),
-                Err(other) => in_the_way = other,
-            }
-        }
-    }
-
-    fn attempt(locks: &[Lock], first: usize, limit: Duration) -> Result<Result<Vec<Held>, usize>> {
-        let Some(lock) = locks.get(first) else {
-            return Ok(Ok(Vec::new()));
-        };
-        let mut held = vec![Held::wait(&lock.path, lock.range, lock.kind, limit)?];
-        for (index, lock) in locks.iter().enumerate() {
-            if index == first {
-                continue;
-            }
-            match Held::take(&lock.path, lock.range, lock.kind, PATIENCE) {
-                Ok(other) => held.push(other),
-                Err(error @ Error::Locked { .. }) if limit.is_zero() => return Err(error),
-                Err(Error::Locked { .. }) => return Ok(Err(index)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Ok(held))
-    }
 }
 
 /// Reads a small file. `None` if it is too large, or gone.
@@ -376,14 +281,28 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
 }
 
 impl PinnedFile {
+    /// The records of a database.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]; [`Error::Refused`] if it is none.
+    pub fn records(&self) -> Result<ldb::File> {
+        match &self.content {
+            Content::Database(database) => database.records(),
+            _ => Err(Error::Refused(format!(
+                "{}: this is no database",
+                self.original.display()
+            ))),
+        }
+    }
+
     /// Opens the file for reading once, from start to end. Verifies a database first.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Changed`], [`Error::Io`].
     pub fn open(&self) -> Result<PinnedReader> {
         let source = match &self.content {
-            Content::Lmdb(snapshot) => Source::Lmdb(snapshot.read()?),
-            Content::Tdb(copied) => {
+            Content::Database(PinnedDatabase::Lmdb(snapshot)) => Source::Lmdb(snapshot.read()?),
+            Content::Database(PinnedDatabase::Tdb(copied)) => {
                 let left_over = tdb::verify(&self.original, copied.file(), copied.size())?;
                 Source::Copy(copied.clone(), left_over)
             }
@@ -398,10 +317,10 @@ impl PinnedFile {
     /// [`Error::Changed`], [`Error::Io`].
     pub fn open_unverified(&self) -> Result<PinnedReader> {
         Ok(match &self.content {
-            Content::Lmdb(snapshot) => {
+            Content::Database(PinnedDatabase::Lmdb(snapshot)) => {
                 self.reader(Source::Lmdb(snapshot.read_unverified()), self.size)
             }
-            Content::Tdb(copied) => {
+            Content::Database(PinnedDatabase::Tdb(copied)) => {
                 self.reader(Source::Copy(copied.clone(), LeftOver::default()), self.size)
             }
             Content::Bytes(bytes) => self.reader(Source::Bytes(bytes.clone()), self.size),

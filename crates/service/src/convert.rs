@@ -70,6 +70,13 @@ fn identity(directory: DirectoryIdentity) -> v1::DirectoryIdentity {
         objects: directory.objects,
         deleted_objects: directory.deleted_objects,
         links: directory.links,
+        classes: directory.classes.map(|classes| v1::ClassCounts {
+            users: classes.users,
+            groups: classes.groups,
+            computers: classes.computers,
+            contacts: classes.contacts,
+            group_policies: classes.group_policies,
+        }),
     }
 }
 

@@ -33,7 +33,6 @@ mod verification;
 use condition::{Condition, in_words};
 pub use configuration::DirectoryConfiguration;
 use current_log::{Recorded, Start};
-pub use directory::identity;
 use layout::Layout;
 use pinned_set::PinnedSet;
 use registration::Registration;

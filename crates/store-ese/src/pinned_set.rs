@@ -162,7 +162,7 @@ impl BackupSet for PinnedSet {
             tombstone_lifetime_days: self.hosted.tombstone_lifetime_days,
             warnings: self.warnings(),
             log_base_name: self.hosted.layout.log_base_name.clone(),
-            directory: self.directory().map(directory::identity),
+            directory: self.directory().map(store::identity),
         }
     }
 

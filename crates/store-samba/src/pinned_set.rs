@@ -5,7 +5,8 @@ use store::{BackupOptions, BackupSet, FileReader, Taken, Truncation};
 
 use contract::{FileType, Result, ResultCode};
 use model::time::from_unix_ms;
-use model::{DirectoryFacts, FileEntry};
+use model::{DirectoryFacts, DirectoryIdentity, FileEntry};
+use objects::samba::Samba;
 use samba::state::Kind;
 use samba::{Installation, LISTING_PATH, PinnedFile, PointInTime};
 
@@ -20,6 +21,8 @@ pub(crate) struct PinnedSet {
     /// The name of the listing, which is made for the backup and is no file on disk.
     listing_name: String,
     listing: Vec<u8>,
+    /// `None` if the databases are damaged.
+    directory: Option<DirectoryIdentity>,
     _backup: Taken,
 }
 
@@ -42,12 +45,25 @@ impl PinnedSet {
             "a point in time of the directory is pinned"
         );
         Ok(Self {
+            directory: directory(installation, &point),
             listing: point.listing().to_json(),
             listing_name: installation.state.join(LISTING_PATH).display().to_string(),
             point,
             options,
             _backup: backup,
         })
+    }
+}
+
+/// What the pinned databases tell of the directory. This never fails a backup.
+fn directory(installation: &Installation, point: &PointInTime) -> Option<DirectoryIdentity> {
+    let read = Samba::in_backup(&installation.private, point);
+    match read.and_then(|directory| directory.census()) {
+        Ok(facts) => Some(store::identity(&facts)),
+        Err(reason) => {
+            tracing::warn!(%reason, "the backup will not say whose directory it holds");
+            None
+        }
     }
 }
 
@@ -75,6 +91,7 @@ impl BackupSet for PinnedSet {
             state: "Consistent".into(),
             tombstone_lifetime_days: listing.tombstone_lifetime_days,
             warnings: listing.warnings.clone(),
+            directory: self.directory.clone(),
             ..DirectoryFacts::default()
         }
     }

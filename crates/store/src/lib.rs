@@ -3,7 +3,8 @@
 //! connections, messages and sessions.
 //!
 //! Also the parts that every store needs: [`FolderLock`], the [`restore_marker`], [`FileWriter`]
-//! for the files of a restore, and [`Slot`] for things of which there is one at a time.
+//! for the files of a restore, [`Slot`] for things of which there is one at a time, and [`identity`]
+//! for the directory in a backup.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -15,11 +16,13 @@ use model::{Damage, DirectoryFacts, FileEntry, RestoredFile};
 pub mod clock;
 mod file_writer;
 mod folder_lock;
+mod identity;
 pub mod restore_marker;
 mod slot;
 
 pub use file_writer::{FileWriter, check_private, check_space, disk_error};
 pub use folder_lock::{FolderLock, distinct};
+pub use identity::identity;
 pub use restore_marker::{RESTORE_MARKER, RestoreMarker};
 pub use slot::{Slot, Taken};
 

@@ -4,6 +4,8 @@ use ese::header::DatabaseHeaders;
 use ese::log::{LogKind, OpenLog};
 use ese::page::{PageKind, PageView};
 use ese::record::{Record, Tagged, ValueForm};
+use objects::ntds::Ntds;
+use objects::{Entry, Link, Source, Value, Wanted};
 use std::fs;
 use std::path::Path;
 
@@ -68,7 +70,7 @@ fn main() {
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
-    written += 6 + steps(folder) + edits(folder) + samba(folder);
+    written += 6 + steps(folder) + edits(folder) + samba(folder) + objects(folder);
     println!("{written} seeds in {}", folder.display());
 }
 
@@ -87,6 +89,102 @@ fn samba(folder: &Path) -> usize {
         fs::write(target.join("sound"), seed).expect("write the seed");
     }
     seeds.len()
+}
+
+/// Values and records of the sample forest's objects, one of each class, in the forms of both
+/// engines.
+fn objects(folder: &Path) -> usize {
+    let forest = testkit::find("sample-forest/clean").expect("it ships").unpack();
+    let directory = Ntds::open(forest.path()).expect("a directory");
+    let wanted = Wanted::everything();
+    let mut seen = std::collections::HashSet::new();
+    let mut written = 0;
+    let mut seed = |target: &str, name: usize, bytes: &[u8]| {
+        let target = folder.join(target);
+        fs::create_dir_all(&target).expect("create the corpus");
+        fs::write(target.join(format!("object-{name}")), bytes).expect("write the seed");
+        written += 1;
+    };
+    for (number, entry) in directory.all(&wanted).expect("objects").enumerate() {
+        let entry = entry.expect("an object");
+        let class = (entry.class().map(str::to_owned), entry.state);
+        if !seen.insert(class) {
+            continue;
+        }
+        seed("ldb_record", number, &ldb_record(&entry));
+        for attribute in &entry.attributes {
+            match (&*attribute.schema.name, attribute.values.first()) {
+                ("replPropertyMetaData" | "prefixMap", Some(Value::Bytes(bytes))) => {
+                    seed("repl_metadata", number, bytes);
+                }
+                (_, Some(Value::Descriptor(bytes))) => {
+                    seed("security_descriptor", number, bytes);
+                    // As Samba stores that of a file: version 1.
+                    let mut attribute = vec![1, 0, 1, 0, 0, 0, 2, 0];
+                    attribute.extend_from_slice(bytes);
+                    seed("ntacl", number, &attribute);
+                }
+                _ => {}
+            }
+        }
+        for link in entry.links.iter().take(1) {
+            seed("extended_dn", number, extended_dn(link).as_bytes());
+        }
+    }
+    written
+}
+
+/// The record of an object in Samba's packed form, with lengths of values in four bytes.
+fn ldb_record(entry: &Entry) -> Vec<u8> {
+    let number = |number: usize| (number as u32).to_le_bytes();
+    let text = |text: &str| [&number(text.len()), text.as_bytes(), &[0]].concat();
+    let mut descriptions = Vec::new();
+    let mut values = Vec::new();
+    for attribute in &entry.attributes {
+        let all: Vec<_> = attribute.values.iter().filter_map(Value::to_ldap).collect();
+        descriptions.extend(text(&attribute.schema.name));
+        descriptions.extend(number(all.len()));
+        descriptions.push(4);
+        for value in all {
+            descriptions.extend(number(value.len()));
+            values.extend([&value[..], &[0]].concat());
+        }
+    }
+    let mut record = [0x2601_1968u32.to_le_bytes(), number(entry.attributes.len())].concat();
+    record.extend(text(&entry.dn));
+    record.extend(text("x/y"));
+    record.extend(number(descriptions.len() + 4));
+    record.extend(descriptions);
+    record.extend(values);
+    record
+}
+
+/// A link as Samba stores it.
+fn extended_dn(link: &Link) -> String {
+    let mut text = String::new();
+    if let Some(data) = &link.data {
+        text += &format!("B:{}:{}:", data.len() * 2, ids::hex::encode(data));
+    }
+    if let Some(guid) = link.other.guid {
+        text += &format!("<GUID={guid}>;");
+    }
+    if let Some(stamp) = link.metadata {
+        text += &format!(
+            "<RMD_ADDTIME={}0000000>;<RMD_CHANGETIME={}0000000>;<RMD_FLAGS={}>;<RMD_INVOCID={}>;\
+             <RMD_LOCAL_USN={}>;<RMD_ORIGINATING_USN={}>;<RMD_VERSION={}>;",
+            stamp.created.0,
+            stamp.changed.0,
+            u8::from(link.removed.is_some()),
+            stamp.invocation_id,
+            stamp.local_usn,
+            stamp.originating_usn,
+            stamp.version
+        );
+    }
+    if let Some(sid) = &link.other.sid {
+        text += &format!("<SID={sid}>;");
+    }
+    text + &link.other.dn
 }
 
 /// A user in a ticket: two groups, an extra SID, a resource group.

@@ -7,6 +7,9 @@
 //! ```
 
 mod cache;
+mod changed_files;
+mod file_list;
+mod secret_files;
 mod snapshot_source;
 
 use std::ops::Deref;
@@ -15,12 +18,15 @@ use std::path::Path;
 use ese::Database;
 use ese::recovery::recover;
 use model::manifest::File;
-use objects::Source;
+use objects::Stored;
 use objects::ntds::Ntds;
 use objects::samba::Samba;
 
 use self::cache::Copy;
 pub use self::cache::{Cache, Limits};
+pub use self::changed_files::{FileChange, changed_files};
+pub use self::file_list::{FileContent, FileKind, FileList, ListedFile};
+pub use self::secret_files::secret_in;
 use self::snapshot_source::SnapshotSource;
 use crate::error::{Error, Result};
 use crate::report::Report;
@@ -33,7 +39,7 @@ const SAMBA_FOLDER: &str = "private";
 /// A directory in a snapshot. Its files stay as long as this value lives.
 pub struct View {
     // Dropped before the files that it reads.
-    source: Box<dyn Source>,
+    directory: Stored,
     _copy: Option<Copy>,
 }
 
@@ -53,9 +59,10 @@ impl View {
         let database = Database::over(database, name)?.verifying_checksums();
         // Later logs of a chain hold changes that even a clean database lacks.
         if database.is_clean() && !snapshot.content.is_chain() {
-            let source = Box::new(Ntds::over(database)?);
-            let _copy = None;
-            return Ok(Self { source, _copy });
+            return Ok(Self {
+                directory: Ntds::over(database)?.into(),
+                _copy: None,
+            });
         }
         drop(database);
         Self::of_dirty(snapshot, file.base_name(), cache, report)
@@ -79,7 +86,7 @@ impl View {
         })?;
         let database = Database::open(copy.path().join(database))?.verifying_checksums();
         Ok(Self {
-            source: Box::new(Ntds::over(database)?),
+            directory: Ntds::over(database)?.into(),
             _copy: Some(copy),
         })
     }
@@ -93,17 +100,18 @@ impl View {
             ));
             restore::copy_some_into(snapshot, is_of_samba, folder, report)
         })?;
-        let source = Box::new(Samba::open(&copy.path().join(SAMBA_FOLDER))?);
-        let _copy = Some(copy);
-        Ok(Self { source, _copy })
+        Ok(Self {
+            directory: Samba::open(&copy.path().join(SAMBA_FOLDER))?.into(),
+            _copy: Some(copy),
+        })
     }
 }
 
 impl Deref for View {
-    type Target = dyn Source;
+    type Target = Stored;
 
     fn deref(&self) -> &Self::Target {
-        &*self.source
+        &self.directory
     }
 }
 

@@ -49,6 +49,17 @@ pub struct SourceOptions {
     pub no_cache: bool,
 }
 
+/// `dsbackup facts` and `dsbackup tables`.
+#[derive(Debug, Args)]
+#[command(after_help = SOURCES)]
+pub struct StoredOptions {
+    /// The directory; for tables any database of the ESE engine
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    #[command(flatten)]
+    pub sources: SourceOptions,
+}
+
 /// `dsbackup ls`.
 #[derive(Debug, Args)]
 #[command(after_help = SOURCES)]
@@ -78,6 +89,9 @@ pub struct SearchOptions {
     /// replPropertyMetaData]
     #[arg(value_name = "ATTRIBUTE")]
     pub attributes: Vec<String>,
+    /// In member and memberOf also what is in them through other groups, and primary groups
+    #[arg(long)]
+    pub recursive: bool,
     #[command(flatten)]
     pub place: PlaceOptions,
     #[command(flatten)]
@@ -122,6 +136,10 @@ pub struct ShowOptions {
     /// Also who changed each attribute last, when and where, and the links that are gone
     #[arg(long)]
     pub metadata: bool,
+    /// Also all groups that the object is in, through other groups and as its primary group, and all
+    /// members of a group, each with the way there
+    #[arg(long, conflicts_with = "history")]
+    pub recursive: bool,
     /// What became of the object in all snapshots of the server of SOURCE, which is a snapshot:
     /// each one with its differences from the one before
     #[arg(long, conflicts_with = "metadata")]
@@ -133,7 +151,7 @@ pub struct ShowOptions {
 /// `dsbackup export`.
 #[derive(Debug, Args)]
 #[command(after_help = SOURCES)]
-#[group(required = true, multiple = false, id = "format", args = ["ldif", "csv", "jsonl"])]
+#[group(required = true, multiple = false, id = "format", args = ["ldif", "csv", "jsonl", "adexplorer"])]
 pub struct ExportOptions {
     /// The directory
     #[arg(value_name = "SOURCE")]
@@ -150,6 +168,14 @@ pub struct ExportOptions {
     /// As JSON, one object a line
     #[arg(long)]
     pub jsonl: bool,
+    /// Write a snapshot of AD Explorer into this file, which ADExplorerSnapshot.py (BloodHound) opens
+    /// too: the domain, its configuration and its schema, without deleted objects
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["attributes", "filter", "base", "deleted"]
+    )]
+    pub adexplorer: Option<PathBuf>,
     /// Only objects that fit this filter (RFC 4515)
     #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
@@ -158,6 +184,52 @@ pub struct ExportOptions {
     #[command(flatten)]
     pub sources: SourceOptions,
 }
+
+/// What a SOURCE of files is, for `--help`.
+const FILE_SOURCES: &str = "\
+SOURCE is a snapshot (latest, a time, an id) or a path: a folder, the database in
+it, or private/ of a Samba domain controller, for the folder around it. Paths are
+those that `dsbackup files SOURCE` lists; case does not count.
+
+Examples:
+  dsbackup files latest sysvol --acl
+  dsbackup cat latest sysvol/corp.example/Policies/{...}/GPT.INI";
+
+/// `dsbackup files`.
+#[derive(Debug, Args)]
+#[command(after_help = FILE_SOURCES)]
+pub struct FilesOptions {
+    /// The snapshot or folder
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// Only what is at and beneath this path
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+    /// Also the access rights of each file of a share (SDDL), where they are known
+    #[arg(long)]
+    pub acl: bool,
+    #[command(flatten)]
+    pub sources: SourceOptions,
+}
+
+/// `dsbackup cat`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{FILE_SOURCES}\n\n{CAT_SECRETS}"))]
+pub struct CatOptions {
+    /// The snapshot or folder
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// The file
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    #[command(flatten)]
+    pub sources: SourceOptions,
+}
+
+/// What `cat` refuses, for `--help`.
+const CAT_SECRETS: &str = "\
+Refused (exit code 4): databases, their logs, keys, tickets, registries, and
+files with a cpassword.";
 
 /// `dsbackup browse`.
 #[derive(Debug, Args)]

@@ -1,24 +1,33 @@
-//! `dsbackup export`: objects as LDIF, CSV or JSON lines.
+//! `dsbackup export`: objects as LDIF, CSV, JSON lines, or a snapshot of AD Explorer.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use adexplorer::Header;
 use objects::Source;
+use serde_json::json;
 
 use super::selection::Selection;
-use super::source::Sources;
+use super::source::{Opened, Sources};
 use super::{csv, json, ldif};
 use crate::cli::ExportOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Report};
 
-/// Writes the objects of a directory to standard output, each as soon as it is read.
+/// Writes the objects of a directory to standard output, each as soon as it is read; a snapshot of
+/// AD Explorer into a file.
 ///
 /// # Errors
 /// For a filter that is none, a base that is not there, and a directory that cannot be read.
 pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
     let sources = Sources::new(&options.sources, report);
     let source = sources.open(&options.source)?;
+    if let Some(file) = &options.adexplorer {
+        return as_snapshot(&source, file, report);
+    }
     let filter = options.filter.as_deref();
     let selection = Selection::new(&*source, &options.place, filter, &options.attributes, true)?;
     report::stream(|out| {
@@ -53,4 +62,41 @@ fn as_csv(source: &dyn Source, selection: &Selection<'_>, out: &mut dyn Write) -
     selection.visit(source, |entry| {
         csv::entry(out, &entry, &names).map_err(Failure::Output)
     })
+}
+
+/// A snapshot of AD Explorer.
+fn as_snapshot(source: &Opened, file: &Path, report: Report) -> Result<Outcome> {
+    let header = Header {
+        time: file_time(source.time().unwrap_or_else(SystemTime::now)),
+        description: &source.name,
+    };
+    let created = File::create(file).map_err(Failure::io("create", file))?;
+    let written = adexplorer::write(&**source, header, &mut BufWriter::new(created));
+    let written = written.map_err(|error| {
+        // Half a snapshot would be taken for a whole one.
+        let _ = std::fs::remove_file(file);
+        match error {
+            adexplorer::Error::Source(error) => error.into(),
+            adexplorer::Error::Write(error) => Failure::io("write", file)(error),
+            error => Failure::NotFound(format!("{}: {error}", file.display())),
+        }
+    })?;
+    let result = json!({ "file": file.display().to_string(), "objects": written.objects, "bytes": written.bytes });
+    report.result(&result, || {
+        let objects = report::count(written.objects as usize, "object");
+        format!(
+            "{}: {objects}, {}",
+            file.display(),
+            report::bytes(written.bytes)
+        )
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// 100 ns since 1601.
+fn file_time(time: SystemTime) -> u64 {
+    const TO_1970: u64 = 116_444_736_000_000_000;
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ticks = u64::try_from(since.as_nanos() / 100).unwrap_or(u64::MAX);
+    ticks.saturating_add(TO_1970)
 }

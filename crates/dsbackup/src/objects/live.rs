@@ -22,10 +22,15 @@ pub fn open(source: &Path, options: &LiveOptions, sources: &Sources<'_>) -> Resu
             let address: Address = url.parse().map_err(failed)?;
             let access = access(&address, options)?;
             let live = Live::open(&address, &access).map_err(failed)?;
-            Ok(Opened::alone(url.to_owned(), Box::new(live)))
+            Ok(Opened::running(url.to_owned(), Box::new(live)))
         }
         None => sources.open(source),
     }
+}
+
+/// Whether a SOURCE is the URL of a server.
+pub fn is_server(source: &Path) -> bool {
+    source.to_str().is_some_and(Address::is_one)
 }
 
 fn failed(error: live::Error) -> Failure {

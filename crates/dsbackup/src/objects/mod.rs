@@ -1,17 +1,20 @@
-//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`, `browse`.
+//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`, `browse`, `files`,
+//! `cat`.
 
 pub mod browse;
 mod csv;
 pub mod diff;
 pub mod export;
+pub mod file;
 mod history;
 mod json;
 mod ldif;
 mod live;
 pub mod ls;
+mod nested;
 pub mod search;
 mod selection;
 pub mod show;
-mod source;
-mod table;
-mod words;
+pub mod source;
+pub mod table;
+pub mod words;

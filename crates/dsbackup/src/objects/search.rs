@@ -1,7 +1,9 @@
 //! `dsbackup search`: the objects that fit a filter.
 
 use objects::Source;
+use objects::membership::Memberships;
 
+use super::nested::Nested;
 use super::selection::Selection;
 use super::source::Sources;
 use super::{json, table, words};
@@ -24,19 +26,27 @@ pub fn run(options: &SearchOptions, report: Report) -> Result<Outcome> {
         report.is_json(),
     )?;
     match report.is_json() {
-        true => for_machines(&*source, &selection)?,
+        true => for_machines(&*source, &selection, options)?,
         false => for_people(&*source, &selection, options, report)?,
     }
     Ok(Outcome::Done)
 }
 
 /// A list, written as it is found.
-fn for_machines(source: &dyn Source, selection: &Selection<'_>) -> Result<()> {
+fn for_machines(
+    source: &dyn Source,
+    selection: &Selection<'_>,
+    options: &SearchOptions,
+) -> Result<()> {
+    let memberships = options.recursive.then(|| Memberships::new(source));
     report::stream(|out| {
         let mut before = "[\n";
         selection.visit(source, |entry| {
-            let text = json::entry(&entry);
-            write!(out, "{before}{text}").map_err(Failure::Output)?;
+            let mut object = json::entry(&entry);
+            if let Some(memberships) = &memberships {
+                Nested::of(memberships, &entry)?.add_to(&mut object);
+            }
+            write!(out, "{before}{object}").map_err(Failure::Output)?;
             before = ",\n";
             Ok(())
         })?;
@@ -51,10 +61,18 @@ fn for_people(
     options: &SearchOptions,
     report: Report,
 ) -> Result<()> {
+    let memberships = options.recursive.then(|| Memberships::new(source));
     let mut rows = Vec::new();
     selection.visit(source, |entry| {
+        let nested = match &memberships {
+            Some(memberships) => Some(Nested::of(memberships, &entry)?),
+            None => None,
+        };
         let mut row: Vec<String> = (options.attributes.iter())
             .map(|name| {
+                if let Some(values) = nested.as_ref().and_then(|nested| nested.values(name)) {
+                    return values;
+                }
                 let attributes = entry.attributes.iter();
                 let mut named = attributes.filter(|attribute| {
                     let same = source.schema().attribute(name);

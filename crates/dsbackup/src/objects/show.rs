@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use objects::descriptor::Domains;
+use objects::membership::Memberships;
 use objects::{
     Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Sid, Source, Value, Wanted,
 };
 use serde_json::{Value as Json, json};
 
+use super::nested::Nested;
 use super::source::Sources;
 use super::{history, json, table, words};
 use crate::cli::ShowOptions;
@@ -46,12 +48,22 @@ pub fn run(options: &ShowOptions, report: Report) -> Result<Outcome> {
             .map(|link| link_for_machines(link, &servers))
             .collect();
     }
+    let memberships = match options.recursive {
+        true => Some(Nested::of(&Memberships::new(&*source), &entry)?),
+        false => None,
+    };
+    if let Some(memberships) = &memberships {
+        memberships.add_to(&mut object);
+    }
     report.result(&object, || {
         let mut text = attributes_in_words(&entry, sddl.as_deref());
         if options.metadata {
             text += "\n\n";
             text += &stamps_in_words(&*source, &entry, &servers);
             text += &links_in_words(&entry, &servers);
+        }
+        if let Some(memberships) = &memberships {
+            text += &memberships.in_words();
         }
         text
     })?;

@@ -3,24 +3,28 @@
 use std::cell::OnceCell;
 use std::ops::Deref;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use ::samba::PinnedDirectory;
 use backup::selection::{self, LATEST};
-use backup::view::{Cache, Limits};
+use backup::view::{Cache, FileList, Limits};
 use backup::{Snapshot, View, time};
 use ese::Database;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use objects::ntds::{Ntds, database_at};
-use objects::samba::{Samba, is_samba};
-use objects::{Lookup, ObjectId, Source};
+use objects::samba::{self, Samba};
+use objects::{Lookup, ObjectId, Source, Stored};
 use repository::{Lock, Repository, SnapshotInfo};
 
 use crate::cli::SourceOptions;
 use crate::failure::{Failure, Result};
 use crate::report::Report;
 use crate::{database, interrupt, lock};
+
+/// The longest wait for the locks of a running domain controller.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What opens the sources of a command. Must live as long as they are read: it holds the lock on
 /// the repository.
@@ -35,13 +39,14 @@ pub struct Sources<'o> {
 pub struct Opened {
     /// The path or URL, or the snapshot with its server and time.
     pub name: String,
-    /// The server of the snapshot; `None` at a path.
-    server: Option<String>,
+    /// The server and time of the snapshot; `None` at a path.
+    snapshot: Option<(String, SystemTime)>,
     directory: Directory,
 }
 
 enum Directory {
-    Alone(Box<dyn Source>),
+    Running(Box<dyn Source>),
+    AtPath(Stored),
     InSnapshot(View),
 }
 
@@ -50,19 +55,40 @@ impl Deref for Opened {
 
     fn deref(&self) -> &Self::Target {
         match &self.directory {
-            Directory::Alone(source) => &**source,
-            Directory::InSnapshot(view) => &**view,
+            Directory::Running(source) => &**source,
+            Directory::AtPath(directory) => &**directory,
+            Directory::InSnapshot(view) => &***view,
         }
     }
 }
 
 impl Opened {
-    /// A directory that is in no snapshot.
-    pub fn alone(name: String, source: Box<dyn Source>) -> Self {
+    /// The directory of a running server.
+    pub fn running(name: String, source: Box<dyn Source>) -> Self {
         Self {
             name,
-            server: None,
-            directory: Directory::Alone(source),
+            snapshot: None,
+            directory: Directory::Running(source),
+        }
+    }
+
+    /// The time of the snapshot; `None` at a path.
+    pub fn time(&self) -> Option<SystemTime> {
+        self.snapshot.as_ref().map(|(_, time)| *time)
+    }
+
+    /// The directory in its files.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] for that of a running server.
+    pub fn stored(&self) -> Result<&Stored> {
+        match &self.directory {
+            Directory::Running(_) => Err(Failure::NotFound(format!(
+                "{}: this is a running server; name its files, or a snapshot",
+                self.name
+            ))),
+            Directory::AtPath(directory) => Ok(directory),
+            Directory::InSnapshot(view) => Ok(view),
         }
     }
 }
@@ -82,9 +108,34 @@ impl<'o> Sources<'o> {
     /// # Errors
     /// Where there is none, where the one at the path was not shut down, and where it is damaged.
     pub fn open(&self, source: &Path) -> Result<Opened> {
+        match self.locate(source)? {
+            Located::Path => Ok(Opened {
+                name: source.display().to_string(),
+                snapshot: None,
+                directory: Directory::AtPath(self.at_path(source)?),
+            }),
+            Located::Snapshot(repository, info) => self.open_snapshot(repository, &info),
+        }
+    }
+
+    /// The files of a snapshot, or in the folder of a path.
+    ///
+    /// # Errors
+    /// Where there is none, and where it cannot be read.
+    pub fn files(&self, source: &Path) -> Result<FileList> {
+        match self.locate(source)? {
+            Located::Path => Ok(FileList::in_folder(source)?),
+            Located::Snapshot(repository, info) => {
+                let (_, snapshot) = self.snapshot(repository, &info)?;
+                Ok(FileList::of_snapshot(snapshot)?)
+            }
+        }
+    }
+
+    /// What a SOURCE names.
+    fn locate(&self, source: &Path) -> Result<Located<'_>> {
         if source.symlink_metadata().is_ok() {
-            let name = source.display().to_string();
-            return Ok(Opened::alone(name, at_path(source)?));
+            return Ok(Located::Path);
         }
         let wanted = Wanted::parse(source).ok_or_else(|| {
             Failure::NotFound(format!(
@@ -95,11 +146,11 @@ impl<'o> Sources<'o> {
         })?;
         let repository = self.repository(source)?;
         let server = self.options.server_name.as_deref();
-        let snapshot = match wanted {
+        let info = match wanted {
             Wanted::Named(name) => selection::find(repository, name, server)?,
             Wanted::At(time) => selection::find_at(repository, time, server)?,
         };
-        self.open_snapshot(repository, &snapshot)
+        Ok(Located::Snapshot(repository, Box::new(info)))
     }
 
     /// Calls `visit` with each snapshot of the server of `named`, oldest first, opened. One that
@@ -112,7 +163,7 @@ impl<'o> Sources<'o> {
         named: &Opened,
         mut visit: impl FnMut(&SnapshotInfo, Result<Opened>) -> Result<()>,
     ) -> Result<()> {
-        let Some(server) = &named.server else {
+        let Some((server, _)) = &named.snapshot else {
             return Err(Failure::NotFound(format!(
                 "{}: this is no snapshot; name one, such as `latest`",
                 named.name
@@ -127,7 +178,37 @@ impl<'o> Sources<'o> {
         Ok(())
     }
 
-    fn open_snapshot(&self, repository: &Repository, info: &SnapshotInfo) -> Result<Opened> {
+    fn at_path(&self, path: &Path) -> Result<Stored> {
+        if let Some(private) = samba::folder_of(path) {
+            return self.samba_in(&private);
+        }
+        let Some(file) = database_at(path) else {
+            return Err(Failure::NotFound(format!(
+                "{}: this folder holds neither ntds.dit nor Samba's sam.ldb",
+                path.display()
+            )));
+        };
+        database::check(&file, "look into")?;
+        let database = Database::open(&file)?.verifying_checksums();
+        Ok(Ntds::over(database)?.into())
+    }
+
+    /// Samba's databases; those of a running domain controller at one point in time.
+    fn samba_in(&self, private: &Path) -> Result<Stored> {
+        if !PinnedDirectory::is_in_use(private) {
+            return Ok(Samba::open(private)?.into());
+        }
+        self.report.step(format!(
+            "{}: a domain controller is running; its databases are read as they are now",
+            private.display()
+        ));
+        let spool = backup::scratch::folder(&self.options.cache)?;
+        let pinned = PinnedDirectory::pin(private, &spool, LOCK_LIMIT)?;
+        Ok(Samba::pinned(private, &pinned)?.into())
+    }
+
+    /// Opens a snapshot, and returns its name too.
+    fn snapshot(&self, repository: &Repository, info: &SnapshotInfo) -> Result<(String, Snapshot)> {
         let name = format!(
             "snapshot {} of {}, {}",
             info.short_id(),
@@ -143,6 +224,11 @@ impl<'o> Sources<'o> {
             self.report
                 .warn(format!("{name}: it was stored with damage in it"));
         }
+        Ok((name, snapshot))
+    }
+
+    fn open_snapshot(&self, repository: &Repository, info: &SnapshotInfo) -> Result<Opened> {
+        let (name, snapshot) = self.snapshot(repository, info)?;
         interrupt::watch()?;
         let cache = Cache {
             folder: self.options.cache.clone(),
@@ -151,7 +237,7 @@ impl<'o> Sources<'o> {
         let view = View::open(&snapshot, &cache, &self.report)?;
         Ok(Opened {
             name,
-            server: Some(info.host.clone()),
+            snapshot: Some((info.host.clone(), info.time)),
             directory: Directory::InSnapshot(view),
         })
     }
@@ -172,6 +258,12 @@ impl<'o> Sources<'o> {
         let lock = lock::for_reading(&repository, self.options.lock, self.report)?;
         Ok(&self.repository.get_or_init(|| (repository, lock)).0)
     }
+}
+
+/// What a SOURCE names.
+enum Located<'r> {
+    Path,
+    Snapshot(&'r Repository, Box<SnapshotInfo>),
 }
 
 /// A snapshot, as a SOURCE names it.
@@ -199,21 +291,6 @@ impl<'s> Wanted<'s> {
         };
         Some(Self::At(time.into()))
     }
-}
-
-fn at_path(path: &Path) -> Result<Box<dyn Source>> {
-    if is_samba(path) {
-        return Ok(Box::new(Samba::open(path)?));
-    }
-    let Some(file) = database_at(path) else {
-        return Err(Failure::NotFound(format!(
-            "{}: this folder holds neither ntds.dit nor Samba's sam.ldb",
-            path.display()
-        )));
-    };
-    database::check(&file, "look into")?;
-    let database = Database::open(&file)?.verifying_checksums();
-    Ok(Box::new(Ntds::over(database)?))
 }
 
 /// The object with a distinguished name.

@@ -1,5 +1,7 @@
 //! Values for people.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use objects::schema::AttributeSchema;
 use objects::{Guid, State, Value};
 
@@ -87,6 +89,12 @@ pub fn printable(text: &str) -> String {
             false => character.to_string(),
         })
         .collect()
+}
+
+/// The local time, with its zone.
+pub fn local_time(time: Timestamp) -> String {
+    let local = time.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M %Z").to_string()
 }
 
 /// The state of an object; empty for one that is not deleted.

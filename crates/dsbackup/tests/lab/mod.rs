@@ -4,6 +4,7 @@
 
 pub mod hostile;
 pub mod made_snapshot;
+pub mod samba;
 pub mod set;
 
 use std::collections::BTreeMap;

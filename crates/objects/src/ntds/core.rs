@@ -12,6 +12,7 @@ use super::link_table::LinkColumns;
 use super::names::{Named, Names};
 use super::schema::Vocabulary;
 use super::tables::Tables;
+use super::text_index::TextIndices;
 use crate::{ObjectId, Reference, Result, Wanted};
 
 /// The state shared by all parts of the reader.
@@ -22,6 +23,7 @@ pub struct Core {
     pub link_columns: LinkColumns,
     pub names: Names,
     pub descriptors: Descriptors,
+    pub text_indices: TextIndices,
     /// Whether the Recycle Bin is enabled.
     pub recycle_bin: bool,
 }
@@ -47,6 +49,7 @@ impl Core {
             vocabulary,
             names,
             descriptors: Descriptors::default(),
+            text_indices: TextIndices::default(),
             recycle_bin: true,
         })
     }

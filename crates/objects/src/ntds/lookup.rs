@@ -116,12 +116,8 @@ fn by_bytes(core: &Core, attribute: Attribute, bytes: &[u8]) -> Result<Vec<Dnt>>
     let fits = |row: &Row<'_>| -> Result<bool> {
         Ok(row.value(column)?.is_some_and(|value| *value == *bytes) && is_object(core, row)?)
     };
-    let is_of_column = |index: &&Index| {
-        let is_first = index.key.first().map(|part| part.column) == Some(column.id);
-        is_first && index.conditions.is_empty() && index.tuples.is_none()
-    };
     let mut found = Vec::new();
-    if let Some(index) = tables.data.indexes().iter().find(is_of_column) {
+    if let Some(index) = index_of(core, column) {
         let mut key = tables.data.key(index);
         if key.push_stored(Some(bytes)).is_ok() {
             let range = KeyRange::beginning_with(key.bytes());
@@ -146,16 +142,49 @@ fn by_bytes(core: &Core, attribute: Attribute, bytes: &[u8]) -> Result<Vec<Dnt>>
     Ok(found)
 }
 
-/// Finds rows by reading every row: only Windows knows the order of text in indices.
+/// Finds rows through an index whose order was learned, or by reading every row.
 fn by_text(core: &Core, attribute: Attribute, text: &str) -> Result<Vec<Dnt>> {
-    let column = core.tables.column(attribute);
+    let tables = &core.tables;
+    let Some(column) = tables.column(attribute) else {
+        return Ok(Vec::new());
+    };
     let wanted = text.to_lowercase();
+    let fits = |row: &Row<'_>| -> Result<bool> {
+        Ok(has_text(row, Some(column), &wanted)? && is_object(core, row)?)
+    };
     let mut found = Vec::new();
-    let mut rows = core.tables.database.rows(&core.tables.data);
+    let mut rows = tables.database.rows(&tables.data);
+    if let Some(index) = index_of(core, column)
+        && let Some(range) = (core.text_indices).keys_of(tables, index, column, text)?
+    {
+        let mut entries = tables.database.entries(index).within(range);
+        while let Some(entry) = entries.next()? {
+            if let Some(row) = rows.find(entry.bookmark)?
+                && fits(&row)?
+            {
+                found.extend(own_number(core, &row)?);
+            }
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        rows = tables.database.rows(&tables.data);
+    }
     while let Some(row) = rows.next()? {
-        if has_text(&row, column, &wanted)? && is_object(core, &row)? {
+        if fits(&row)? {
             found.extend(own_number(core, &row)?);
         }
     }
     Ok(found)
+}
+
+/// An index that begins with a column and has all rows with a value of it.
+fn index_of<'c>(core: &'c Core, column: &Column) -> Option<&'c Index> {
+    let is_of_column = |index: &&Index| {
+        let first = index.key.first();
+        first.is_some_and(|part| part.column == column.id && !part.descending)
+            && index.conditions.is_empty()
+            && index.tuples.is_none()
+    };
+    core.tables.data.indexes().iter().find(is_of_column)
 }

@@ -16,6 +16,7 @@ mod rows;
 mod scan;
 mod schema;
 mod tables;
+mod text_index;
 
 use std::path::{Path, PathBuf};
 

@@ -40,12 +40,17 @@ pub struct Index {
     accounts: HashMap<Box<str>, Vec<Number>>,
     principals: HashMap<Box<str>, Vec<Number>>,
     children: HashMap<Number, Vec<Number>>,
+    /// The highest USN. `None` if there is no `metadata.tdb`.
+    pub usn: Option<u64>,
 }
 
+/// Opens a database.
+pub type Open<'o> = &'o dyn Fn(&Path) -> ::samba::Result<ldb::File>;
+
 impl Index {
-    /// Reads all records of `sam` (`sam.ldb`) and its partitions.
-    pub fn read(sam: &Path) -> Result<Self> {
-        let mut specials = specials(sam)?;
+    /// Reads all records of `sam` (`sam.ldb`) and its partitions, which `open` opens.
+    pub fn read(sam: &Path, open: Open<'_>) -> Result<Self> {
+        let mut specials = specials(sam, open)?;
         let folder = sam.parent().unwrap_or(Path::new("."));
         let partition = specials.remove("@PARTITION").unwrap_or_default();
         let mut index = Self {
@@ -59,6 +64,7 @@ impl Index {
             accounts: HashMap::new(),
             principals: HashMap::new(),
             children: HashMap::new(),
+            usn: None,
         };
         for partition in partition.get("partition").into_iter().flatten() {
             let wrong =
@@ -75,7 +81,7 @@ impl Index {
             }
             let path = folder.join(relative);
             let name = dn::fold(name).ok_or_else(|| wrong("no distinguished name"))?;
-            index.files.push((path.clone(), ldb::File::open(&path)?));
+            index.files.push((path.clone(), open(&path)?));
             index.partitions.push(name);
             index.read_file(index.files.len() - 1)?;
         }
@@ -83,6 +89,7 @@ impl Index {
             return Err(damaged(sam, "expected partitions with objects, found none"));
         }
         index.build_tree();
+        index.usn = usn(&folder.join("sam.ldb.d/metadata.tdb"), open)?;
         Ok(index)
     }
 
@@ -238,6 +245,11 @@ impl Index {
         }
     }
 
+    /// The partitions' files, with their paths.
+    pub fn files(&self) -> &[(PathBuf, ldb::File)] {
+        &self.files
+    }
+
     /// The names of the partitions, as `sam.ldb` lists them.
     pub fn partitions(&self) -> &[String] {
         &self.partitions
@@ -253,9 +265,9 @@ impl Index {
 type Specials = HashMap<String, HashMap<String, Vec<String>>>;
 
 /// ldb's own records of `sam.ldb`, by name, with their values as text.
-fn specials(sam: &Path) -> Result<Specials> {
+fn specials(sam: &Path, open: Open<'_>) -> Result<Specials> {
     let mut specials = HashMap::new();
-    ldb::File::open(sam)?.visit(|key, value, _| -> Result<()> {
+    open(sam)?.visit(|key, value, _| -> Result<()> {
         let name = key.strip_prefix(b"DN=").unwrap_or_default();
         let name = name.strip_suffix(b"\0").unwrap_or(name);
         if !matches!(name, b"@PARTITION" | b"@ROOTDSE") {
@@ -276,6 +288,24 @@ fn specials(sam: &Path) -> Result<Specials> {
         Ok(())
     })?;
     Ok(specials)
+}
+
+/// The USN that the database of the partitions' sequence number holds.
+fn usn(metadata: &Path, open: Open<'_>) -> Result<Option<u64>> {
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let mut usn = None;
+    open(metadata)?.visit(|key, value, _| -> Result<()> {
+        if key.strip_suffix(b"\0").unwrap_or(key) == b"SEQ_NUM" {
+            let text = value.strip_suffix(b"\0").unwrap_or(value);
+            usn = std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok());
+        }
+        Ok(())
+    })?;
+    Ok(usn)
 }
 
 #[cold]

@@ -2,22 +2,26 @@
 //!
 //! ```text
 //! files (records) ─▶ Index (names, identities, tree) ─▶ schema ─▶ values ─▶ Entry
+//!                                              └─▶ census (facts, counts)
 //! ```
 //!
 //! One pass over all records makes the index. Values are read from the files on demand.
 
+mod census;
 mod facts;
 mod index;
 mod schema;
+mod tables;
 mod values;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ::samba::ldb;
+use ::samba::{PinnedDirectory, PointInTime, ldb};
 
-use self::index::{Index, Number};
+use self::index::{Index, Number, Open};
+pub use self::tables::Partition;
 use crate::schema::Schema;
-use crate::{Entries, Entry, Facts, Lookup, ObjectId, Result, Scope, Source, State, Wanted};
+use crate::{Entries, Entry, Error, Facts, Lookup, ObjectId, Result, Scope, Source, State, Wanted};
 
 /// A directory in Samba's databases.
 pub struct Samba {
@@ -26,17 +30,21 @@ pub struct Samba {
     facts: Facts,
 }
 
-/// Whether `path` is the database folder of a Samba domain controller (`private/`), or its
-/// `sam.ldb`.
+/// Whether `path` is the database folder of a Samba domain controller (`private/`), the folder
+/// around it, or its `sam.ldb`.
 pub fn is_samba(path: &Path) -> bool {
-    sam(path).is_file() && (path.is_dir() || path.ends_with("sam.ldb"))
+    folder_of(path).is_some()
 }
 
-fn sam(path: &Path) -> std::path::PathBuf {
-    match path.is_dir() {
-        true => path.join("sam.ldb"),
-        false => path.to_path_buf(),
-    }
+/// The database folder (`private/`) for such a path.
+pub fn folder_of(path: &Path) -> Option<PathBuf> {
+    let candidates = match path.is_dir() {
+        true => vec![path.to_path_buf(), path.join("private")],
+        false if path.ends_with("sam.ldb") => vec![path.parent()?.to_path_buf()],
+        false => Vec::new(),
+    };
+    let mut candidates = candidates.into_iter();
+    candidates.find(|folder| folder.join("sam.ldb").is_file())
 }
 
 impl Samba {
@@ -46,14 +54,66 @@ impl Samba {
     /// # Errors
     /// Fails if a file is missing or damaged.
     pub fn open(path: &Path) -> Result<Self> {
-        let sam = sam(path);
-        let index = Index::read(&sam)?;
+        Self::with(path, &ldb::File::open)
+    }
+
+    /// Opens the databases in the folder of a running domain controller, pinned.
+    ///
+    /// # Errors
+    /// Same as [`Self::open`].
+    pub fn pinned(path: &Path, pinned: &PinnedDirectory) -> Result<Self> {
+        Self::with(path, &|path| pinned.records(path))
+    }
+
+    /// Opens the databases of a backup.
+    ///
+    /// # Errors
+    /// Same as [`Self::open`].
+    pub fn in_backup(path: &Path, point: &PointInTime) -> Result<Self> {
+        Self::with(path, &|path| {
+            let mut files = point.files();
+            match files.find(|file| file.original == path) {
+                Some(file) => file.records(),
+                None => ldb::File::open(path),
+            }
+        })
+    }
+
+    fn with(path: &Path, open: Open<'_>) -> Result<Self> {
+        let folder = folder_of(path).unwrap_or_else(|| path.to_path_buf());
+        let index = Index::read(&folder.join("sam.ldb"), open)?;
         let schema = schema::read(&index)?;
         let facts = facts::read(&index)?;
         Ok(Self {
             index,
             schema,
             facts,
+        })
+    }
+
+    /// Identity, progress and counts of the directory. Reads all objects.
+    ///
+    /// # Errors
+    /// Fails if a record is damaged, or the directory lacks its own server or domain.
+    pub fn census(&self) -> Result<::ntds::Facts> {
+        census::take(self)
+    }
+
+    /// The partitions, with what they hold. Reads all records.
+    ///
+    /// # Errors
+    /// Fails if a file is damaged.
+    pub fn tables(&self) -> Result<Vec<Partition>> {
+        tables::list(&self.index)
+    }
+
+    #[cold]
+    fn lacks(&self, what: &str) -> Error {
+        let file = self.index.files().first();
+        let reason = format!("the directory does not hold {what}");
+        Error::Samba(::samba::Error::Damaged {
+            path: file.map(|(path, _)| path.clone()).unwrap_or_default(),
+            reason,
         })
     }
 

@@ -14,6 +14,18 @@ enum Kind {
     Lmdb(lmdb::Records),
 }
 
+impl From<tdb::Records> for File {
+    fn from(records: tdb::Records) -> Self {
+        Self(Kind::Tdb(records))
+    }
+}
+
+impl From<lmdb::Records> for File {
+    fn from(records: lmdb::Records) -> Self {
+        Self(Kind::Lmdb(records))
+    }
+}
+
 /// The position of a record in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(PlaceKind);
@@ -37,6 +49,14 @@ impl File {
                 path,
                 "it is missing, or neither a TDB nor an LMDB database",
             )),
+        }
+    }
+
+    /// Its format.
+    pub fn kind(&self) -> DatabaseKind {
+        match &self.0 {
+            Kind::Tdb(_) => DatabaseKind::Tdb,
+            Kind::Lmdb(_) => DatabaseKind::Lmdb,
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Environment {
 
 /// A state of the database that no longer changes.
 pub struct Snapshot {
-    pages: StatePages,
+    pub(super) pages: StatePages,
     /// Keeps the pages from being reused. None if there are no writers.
     _transaction: Option<RawTransaction>,
 }

@@ -36,9 +36,24 @@ impl Records {
     /// [`Error::Damaged`] if it is no TDB, or a transaction was interrupted: TDB's own tools roll
     /// it back when they open the database for writing. [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
-        let header = Header::of_file(path)?
-            .ok_or_else(|| Error::damaged(path, "it does not begin as a TDB file does"))?;
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        Self::over(path, File::open(path).map_err(Error::io("open", path))?)
+    }
+
+    /// Reads an open file, such as a copy of the one at `path`.
+    ///
+    /// # Errors
+    /// Same as [`Self::open`].
+    pub fn over(path: &Path, file: File) -> Result<Self> {
+        let mut start = [0; HEADER];
+        let header = match file.read_exact_at(&mut start, 0) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => None,
+            read => {
+                read.map_err(Error::io("read", path))?;
+                Header::parse(path, &start)?
+            }
+        };
+        let header =
+            header.ok_or_else(|| Error::damaged(path, "it does not begin as a TDB file does"))?;
         let size = file.metadata().map_err(Error::io("look at", path))?.len();
         let records = Self {
             path: path.to_path_buf(),

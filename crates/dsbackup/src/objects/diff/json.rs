@@ -16,10 +16,12 @@ use super::super::json::value;
 use super::super::words;
 use super::who::Servers;
 
-/// One document, written change by change: `{"changes": [...], "totals": {...}}`.
+/// One document, written change by change: `{"changes": [...], "files": [...], "totals": {...}}`.
 #[derive(Default)]
 pub struct Document {
     has_begun: bool,
+    /// The files of SYSVOL that differ; absent if it was not compared.
+    pub files: Option<Vec<Json>>,
 }
 
 impl Document {
@@ -35,11 +37,15 @@ impl Document {
 
     /// Writes the end.
     pub fn end(self, out: &mut dyn Write, totals: &impl Serialize) -> io::Result<()> {
-        let totals = serde_json::to_string(totals)?;
-        match self.has_begun {
-            true => writeln!(out, "\n], \"totals\": {totals}}}"),
-            false => writeln!(out, "{{\"changes\": [], \"totals\": {totals}}}"),
+        let start = match self.has_begun {
+            true => "\n], ",
+            false => "{\"changes\": [], ",
+        };
+        write!(out, "{start}")?;
+        if let Some(files) = &self.files {
+            write!(out, "\"files\": {}, ", serde_json::to_string(files)?)?;
         }
+        writeln!(out, "\"totals\": {}}}", serde_json::to_string(totals)?)
     }
 }
 

@@ -5,6 +5,7 @@
 //!                      └────────────────> json
 //! ```
 
+mod files;
 mod html;
 mod json;
 mod shown;
@@ -17,6 +18,7 @@ use comparison::{Comparison, Kind, ObjectChange, Options};
 use objects::Source;
 use serde::Serialize;
 
+use self::files::ChangedFile;
 use self::html::Page;
 pub use self::json::change as as_json;
 pub use self::shown::Describe;
@@ -39,6 +41,9 @@ struct Totals {
     moved: usize,
     renamed: usize,
     changed: usize,
+    /// Files of SYSVOL; absent if it was not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<usize>,
 }
 
 /// Compares two directories.
@@ -73,8 +78,11 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
             let change = change?;
             totals.add(&change);
             if let Some(json) = &mut json {
-                json.add(out, &json::change(&change, &servers))
-                    .map_err(Failure::Output)?;
+                let mut object = json::change(&change, &servers);
+                if let Some(name) = describe.display_name(&change)? {
+                    object["display_name"] = name.into();
+                }
+                json.add(out, &object).map_err(Failure::Output)?;
             }
             if json.is_some() && page.is_none() {
                 continue;
@@ -83,6 +91,21 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
             match &mut page {
                 Some(page) => page.add(&shown)?,
                 None => text::write(out, &shown).map_err(Failure::Output)?,
+            }
+        }
+        let files = changed_files(options, &opener, sources)?;
+        totals.files = files.as_ref().map(Vec::len);
+        if let Some(json) = &mut json {
+            let files = files
+                .as_ref()
+                .map(|files| files.iter().map(ChangedFile::as_json).collect::<Vec<_>>());
+            json.files = files;
+        }
+        for file in files.into_iter().flatten() {
+            match &mut page {
+                Some(page) => page.add(&file.into_shown())?,
+                None if json.is_some() => {}
+                None => text::write(out, &file.into_shown()).map_err(Failure::Output)?,
             }
         }
         match json {
@@ -98,6 +121,25 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         true => Outcome::Different,
         false => Outcome::Done,
     })
+}
+
+/// The files of SYSVOL that differ, if both sources have it and the comparison is not limited to
+/// other things.
+fn changed_files(
+    options: &DiffOptions,
+    opener: &Sources<'_>,
+    sources: [&dyn Source; 2],
+) -> Result<Option<Vec<ChangedFile>>> {
+    let policies = |class: &String| class.eq_ignore_ascii_case("groupPolicyContainer");
+    let is_limited = !options.attributes.is_empty() || options.base.is_some();
+    let has_class = options.classes.is_empty() || options.classes.iter().any(policies);
+    let is_running = [&options.before, &options.after].map(|source| live::is_server(source));
+    if is_limited || !has_class || is_running.contains(&true) {
+        return Ok(None);
+    }
+    let before = opener.files(&options.before)?;
+    let after = opener.files(&options.after)?;
+    files::compare([&before, &after], sources)
 }
 
 /// Says what could not be compared.
@@ -176,6 +218,7 @@ impl Totals {
         let none = Self {
             before: self.before,
             after: self.after,
+            files: self.files.map(|_| 0),
             ..Self::default()
         };
         *self != none
@@ -190,9 +233,12 @@ impl Totals {
             (self.renamed, "renamed"),
             (self.changed, "changed"),
         ];
+        let files = self.files.filter(|count| *count > 0);
+        let files = files.map(|count| format!("{} of SYSVOL", report::count(count, "file")));
         let counts: Vec<String> = (counts.iter())
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("{count} {word}"))
+            .chain(files)
             .collect();
         let found = match counts.is_empty() {
             true => "no differences".to_owned(),

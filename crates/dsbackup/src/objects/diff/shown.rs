@@ -102,11 +102,34 @@ impl<'s> Describe<'s> {
         Ok(Shown {
             what: what(change),
             dn: words::printable(change.dn()),
-            class: words::printable(class.unwrap_or("-")),
+            class: match self.display_name(change)? {
+                Some(name) => format!("group policy {:?}", words::printable(&name)),
+                None => words::printable(class.unwrap_or("-")),
+            },
             former,
             when: self.when(change.stamp()),
             lines,
         })
+    }
+
+    /// The name of a group policy for people, in the second directory if it lives there.
+    pub fn display_name(&self, change: &ObjectChange) -> Result<Option<String>> {
+        let identity = change.identity();
+        let class = identity.and_then(|identity| identity.class.as_deref());
+        if class != Some("groupPolicyContainer") {
+            return Ok(None);
+        }
+        let wanted = Wanted::only(["displayName"]);
+        for source in self.sources.into_iter().rev() {
+            for id in source.find(&Lookup::Guid(change.guid))? {
+                let entry = source.entry(id, &wanted)?;
+                let name = entry.and_then(|entry| entry.text("displayName").map(str::to_owned));
+                if name.is_some() {
+                    return Ok(name);
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn when(&self, stamp: Option<&Stamp>) -> Option<String> {

@@ -1,0 +1,92 @@
+"""Writes many users into a partition of a Samba domain (TDB), as records without entries of indices.
+
+many_objects.py PRIVATE COUNT [CHANGED]
+
+CHANGED: of so many of the users the description differs, with other replication metadata."""
+
+import hashlib
+import struct
+import sys
+from pathlib import Path
+
+import tdb
+
+DOMAIN = "DC=lab,DC=example"
+INVOCATION = hashlib.md5(b"invocation").digest()
+
+
+def text(value):
+    encoded = value if isinstance(value, bytes) else value.encode()
+    return struct.pack("<I", len(encoded)) + encoded + b"\0"
+
+
+def pack(dn, attributes):
+    """The packed form 0x26011968 of a record."""
+    descriptions, values = b"", b""
+    for name, own in attributes:
+        own = [value if isinstance(value, bytes) else value.encode() for value in own]
+        descriptions += text(name) + struct.pack("<IB", len(own), 4)
+        for value in own:
+            descriptions += struct.pack("<I", len(value))
+            values += value + b"\0"
+    start = struct.pack("<II", 0x26011968, len(attributes)) + text(dn) + text("lab.example/Users")
+    return start + struct.pack("<I", len(descriptions) + 4) + descriptions + values
+
+
+def metadata(usn, version):
+    numbers = [0, 3, 4, 13, 42, 131073, 131353, 589970, 589825, 590032, 590045, 590126, 590480]
+    entries = b"".join(
+        struct.pack("<IIq", number, version if number == 13 else 1, 13_400_000_000 + usn)
+        + INVOCATION + struct.pack("<qq", usn, usn) for number in numbers)
+    return struct.pack("<IIII", 1, 0, len(numbers), 0) + entries
+
+
+def user(number, domain_sid, descriptor, is_changed):
+    name = f"person{number:06}"
+    guid = hashlib.md5(name.encode()).digest()
+    sid = domain_sid + struct.pack("<I", 10_000 + number)
+    dn = f"CN={name},CN=Users,{DOMAIN}"
+    usn = 1_000_000 + number + (500_000 if is_changed else 0)
+    return guid, pack(dn, [
+        ("objectClass", ["top", "person", "organizationalPerson", "user"]),
+        ("cn", [name]), ("sn", [f"Surname {number}"]), ("givenName", ["Given"]), ("name", [name]),
+        ("description", [f"Text {number}{' that changed' if is_changed else ''} " + "x" * 60]),
+        ("instanceType", ["4"]), ("whenCreated", ["20250901073001.0Z"]),
+        ("whenChanged", ["20250901073001.0Z"]), ("uSNCreated", [str(usn)]), ("uSNChanged", [str(usn)]),
+        ("objectGUID", [guid]), ("objectSid", [sid]), ("sAMAccountName", [name]),
+        ("userPrincipalName", [f"{name}@lab.example"]), ("userAccountControl", ["512"]),
+        ("sAMAccountType", ["805306368"]), ("primaryGroupID", ["513"]), ("accountExpires", ["0"]),
+        ("mail", [f"{name}@lab.example"]), ("displayName", [f"Given Surname {number}"]),
+        ("objectCategory", [f"CN=Person,CN=Schema,CN=Configuration,{DOMAIN}"]),
+        ("nTSecurityDescriptor", [descriptor]), ("replPropertyMetaData", [metadata(usn, 2 if is_changed else 1)]),
+    ])
+
+
+def domain_sid(file):
+    """The domain's SID in the form of an account's, without the last number."""
+    for key in file:
+        value = file.get(key)
+        at = value.find(b"\x01\x05\0\0\0\0\0\x05\x15\0\0\0")
+        if key.startswith(b"GUID=") and at >= 0:
+            return value[at:at + 24]
+    raise SystemExit("no account in this partition")
+
+
+def main(private, count, changed="0"):
+    [partition] = Path(private, "sam.ldb.d").glob("DC=LAB,DC=EXAMPLE.ldb")
+    file = tdb.open(str(partition))
+    sid = domain_sid(file)
+    # Owner and group Domain Admins, a list of thirty entries.
+    entry = struct.pack("<BBHI", 0, 0, 36, 0x20094) + sid + struct.pack("<I", 512)
+    rights = struct.pack("<BBHHH", 4, 0, 8 + 30 * 36, 30, 0) + entry * 30
+    owner = sid + struct.pack("<I", 512)
+    descriptor = struct.pack("<BBHIIII", 1, 0, 0x8004, 20, 48, 0, 76) + owner + owner + rights
+    file.transaction_start()
+    for number in range(int(count)):
+        guid, record = user(number, sid, descriptor, number < int(changed))
+        file.store(b"GUID=" + guid, record)
+    file.transaction_commit()
+    file.close()
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,150 @@
+//! Text in indices. Only Windows knows its order, but the entries tell it: an entry's key begins
+//! with two bytes for each character of the row's text, then 1. A few entries teach the bytes of
+//! the characters of a wanted text, and so its key.
+//!
+//! Nothing relies on it: each found row is compared with the text, and where none is found, or the
+//! characters cannot be learned, all rows are read.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use ese::catalog::{Column, Index};
+use ese::rows::{KeyRange, Value};
+
+use super::tables::Tables;
+use crate::Result;
+
+/// The first byte of a key that is not NULL, in ascending order.
+const DATA: u8 = 0x7f;
+/// The byte after the characters of a key.
+const END: u8 = 1;
+/// The most entries that are read to learn; each may cost a page of the index and one of the rows.
+const MOST_PROBES: usize = 400;
+/// Longer texts may be cut off in a key.
+const LONGEST: usize = 80;
+
+/// The bytes of characters in the keys of indices, by the name of the index.
+#[derive(Default)]
+pub struct TextIndices(Mutex<HashMap<String, Weights>>);
+
+/// The bytes of characters, by their UTF-16 unit in lower case. `None` if they contradict each
+/// other.
+type Weights = HashMap<u16, Option<[u8; 2]>>;
+
+impl TextIndices {
+    /// The keys of a text in an index. `None` if they cannot be learned.
+    pub fn keys_of(
+        &self,
+        tables: &Tables,
+        index: &Index,
+        column: &Column,
+        text: &str,
+    ) -> Result<Option<KeyRange>> {
+        let wanted = units(text);
+        if wanted.is_empty() || wanted.len() > LONGEST {
+            return Ok(None);
+        }
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let weights = all.entry(index.name.clone()).or_default();
+        if !wanted.iter().all(|unit| weights.contains_key(unit)) {
+            learn(tables, index, column, &wanted, weights)?;
+        }
+        let mut key = vec![DATA];
+        for unit in &wanted {
+            match weights.get(unit) {
+                Some(Some(bytes)) => key.extend(bytes),
+                _ => return Ok(None),
+            }
+        }
+        key.push(END);
+        Ok(Some(KeyRange::beginning_with(&key)))
+    }
+}
+
+/// Reads entries until the wanted characters are known: one for each first character, then one for
+/// each pair of first characters.
+fn learn(
+    tables: &Tables,
+    index: &Index,
+    column: &Column,
+    wanted: &[u16],
+    weights: &mut Weights,
+) -> Result<()> {
+    let mut entries = tables.database.entries(index);
+    let mut rows = tables.database.rows(&tables.data);
+    let mut probes = 0;
+    for same in [3, 5] {
+        let mut from = vec![DATA];
+        while let Some(entry) = entries.seek(&from)? {
+            probes += 1;
+            let key = entry.key.to_vec();
+            if let Some(row) = rows.find(entry.bookmark)?
+                && let Value::Text(text) = row.typed(column)?
+            {
+                note(&key, &units(&text), weights);
+            }
+            let is_known = wanted.iter().all(|unit| weights.contains_key(unit));
+            if is_known || probes >= MOST_PROBES {
+                return Ok(());
+            }
+            // Beyond all keys with the same first characters.
+            from = key.get(..same).unwrap_or(&key).to_vec();
+            from.extend([0xff; 4]);
+        }
+    }
+    Ok(())
+}
+
+/// Learns from the key of a text.
+fn note(key: &[u8], text: &[u16], weights: &mut Weights) {
+    let Some(([DATA], rest)) = key.split_at_checked(1) else {
+        return;
+    };
+    let characters = rest.split(|byte| *byte == END).next().unwrap_or_default();
+    let (pairs, odd) = characters.as_chunks::<2>();
+    // Of characters without bytes of their own, such as hyphens, it is unknown where they are.
+    if pairs.len() != text.len() || !odd.is_empty() {
+        return;
+    }
+    for (unit, pair) in text.iter().zip(pairs) {
+        let known = weights.entry(*unit).or_insert(Some(*pair));
+        if *known != Some(*pair) {
+            *known = None;
+        }
+    }
+}
+
+fn units(text: &str) -> Vec<u16> {
+    text.to_lowercase().encode_utf16().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_learned_from_keys_and_contradictions_are_not_used() {
+        let mut weights = Weights::new();
+        note(
+            b"\x7f\x0e\x02\x0e\x09\x01\x01\x01\x01\0",
+            &units("AB"),
+            &mut weights,
+        );
+        assert_eq!(weights[&97], Some([0x0e, 2]));
+        assert_eq!(weights[&98], Some([0x0e, 9]));
+        note(b"\x7f\x0e\x02\x0e\x0a\x01", &units("bc"), &mut weights);
+        assert_eq!(weights[&98], None);
+        let before = weights.clone();
+        note(b"\x7f\x0e\x02\x01", &units("a-"), &mut weights);
+        note(b"\x00", &units("a"), &mut weights);
+        note(b"", &units("a"), &mut weights);
+        assert_eq!(weights, before);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_key_teaches_something_or_nothing(key: Vec<u8>, text: String) {
+            note(&key, &units(&text), &mut Weights::new());
+        }
+    }
+}
