@@ -219,8 +219,8 @@ base = directory.domain_dn()
 for number in range(100000):
     directory.transaction_start()
     for kind in 'left', 'right':
-        directory.add({'dn': f'CN={kind}{number},CN=Users,{base}', 'objectClass': 'user',
-            'sAMAccountName': f'{kind}{number}'})
+        directory.add({'dn': f'CN=pair-{kind}{number},CN=Users,{base}', 'objectClass': 'user',
+            'sAMAccountName': f'pair-{kind}{number}'})
     directory.transaction_commit()
     print(number, flush=True)
 ";
@@ -262,8 +262,11 @@ fn databases_that_are_written_to_are_read_at_one_point_in_time() {
         };
         for _ in 0..5 {
             lines.next().expect("the writer runs");
-            let pairs = search("(|(cn=left*)(cn=right*))");
-            let left = pairs.iter().filter(|name| name.contains("=left")).count();
+            let pairs = search("(cn=pair-*)");
+            let left = pairs
+                .iter()
+                .filter(|name| name.contains("pair-left"))
+                .count();
             assert!(left > 0, "{backend}");
             assert_eq!(
                 pairs.len(),
@@ -272,7 +275,7 @@ fn databases_that_are_written_to_are_read_at_one_point_in_time() {
             );
         }
         for wait in [5, 20, 60] {
-            let mut command = lab.dsbackup(&["search", private, "(cn=left*)", "--json"]);
+            let mut command = lab.dsbackup(&["search", private, "(cn=pair-*)", "--json"]);
             command
                 .env("DSBACKUP_CACHE", &cache)
                 .stdout(Stdio::null())

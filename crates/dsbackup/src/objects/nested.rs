@@ -1,7 +1,7 @@
 //! Memberships through groups in groups, for people and machines.
 
 use objects::membership::{Membership, Memberships};
-use objects::{Entry, dn};
+use objects::{Entry, ObjectId, Source, Wanted, dn};
 use serde_json::{Value as Json, json};
 
 use super::{table, words};
@@ -18,14 +18,18 @@ impl Nested {
     ///
     /// # Errors
     /// Where the directory is damaged.
-    pub fn of(memberships: &Memberships<'_>, entry: &Entry) -> Result<Self> {
-        let is_group = entry
-            .classes()
-            .any(|class| class.eq_ignore_ascii_case("group"));
+    pub fn of(
+        source: &dyn Source,
+        memberships: &Memberships<'_>,
+        object: ObjectId,
+    ) -> Result<Self> {
+        let entry = source.entry(object, &Wanted::only(["objectClass"]))?;
+        let mut classes = entry.iter().flat_map(Entry::classes);
+        let is_group = classes.any(|class| class.eq_ignore_ascii_case("group"));
         Ok(Self {
-            groups: memberships.groups(entry.id)?,
+            groups: memberships.groups(object)?,
             members: match is_group {
-                true => Some(memberships.members(entry.id)?),
+                true => Some(memberships.members(object)?),
                 false => None,
             },
         })

@@ -44,7 +44,7 @@ fn for_machines(
         selection.visit(source, |entry| {
             let mut object = json::entry(&entry);
             if let Some(memberships) = &memberships {
-                Nested::of(memberships, &entry)?.add_to(&mut object);
+                Nested::of(source, memberships, entry.id)?.add_to(&mut object);
             }
             write!(out, "{before}{object}").map_err(Failure::Output)?;
             before = ",\n";
@@ -65,7 +65,7 @@ fn for_people(
     let mut rows = Vec::new();
     selection.visit(source, |entry| {
         let nested = match &memberships {
-            Some(memberships) => Some(Nested::of(memberships, &entry)?),
+            Some(memberships) => Some(Nested::of(source, memberships, entry.id)?),
             None => None,
         };
         let mut row: Vec<String> = (options.attributes.iter())

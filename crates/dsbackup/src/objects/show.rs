@@ -49,7 +49,7 @@ pub fn run(options: &ShowOptions, report: Report) -> Result<Outcome> {
             .collect();
     }
     let memberships = match options.recursive {
-        true => Some(Nested::of(&Memberships::new(&*source), &entry)?),
+        true => Some(Nested::of(&*source, &Memberships::new(&*source), id)?),
         false => None,
     };
     if let Some(memberships) = &memberships {
