@@ -43,7 +43,7 @@ const COMMANDS: [&[&str]; 32] = [
     &["show", "restored", "Administrator", "--metadata"],
     &["export", "restored", "--ldif"],
     &["files", "latest"],
-    &["cat", "latest", "expiry-token"],
+    &["cat", "directory", "edb.chk"],
     &["config", "sample"],
     &["manual", "N"],
     &["--help"],
