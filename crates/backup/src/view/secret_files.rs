@@ -62,7 +62,7 @@ pub fn secret_in(path: &str, content: &FileContent) -> Result<Option<&'static st
         return Ok(Some(KEYS));
     }
     // Scripts and protocols of a share may be called so, too.
-    let is_shared = path.to_lowercase().starts_with("sysvol/");
+    let is_shared = path.to_lowercase().split('/').any(|part| part == "sysvol");
     let by_name = ENDS
         .iter()
         .find(|(end, what)| name.ends_with(end) && !(is_shared && *what == LOG));

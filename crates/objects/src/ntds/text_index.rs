@@ -62,7 +62,7 @@ impl TextIndices {
 }
 
 /// Reads entries until the wanted characters are known: one for each first character, then one for
-/// each pair of first characters.
+/// each beginning of two characters, of three, of four.
 fn learn(
     tables: &Tables,
     index: &Index,
@@ -73,7 +73,7 @@ fn learn(
     let mut entries = tables.database.entries(index);
     let mut rows = tables.database.rows(&tables.data);
     let mut probes = 0;
-    for same in [3, 5] {
+    for same in [3, 5, 7, 9] {
         let mut from = vec![DATA];
         while let Some(entry) = entries.seek(&from)? {
             probes += 1;
