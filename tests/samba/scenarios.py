@@ -11,6 +11,7 @@ import faults
 import in_place
 import recovered_domain
 import remote
+import restore_objects
 import short
 import speed
 import under_load
@@ -25,10 +26,12 @@ SCENARIOS = {
     "recovered-domain": recovered_domain.run,
     "remote": remote.run,
     "diff": diff.run,
+    "restore-objects": restore_objects.run,
+    "restore-objects-two": restore_objects.run_two,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.
-SHORT = {"short": short.run}
+SHORT = {"short": short.run, "restore-objects-short": restore_objects.run_short}
 BACKENDS = ["mdb", "tdb"]
 
 

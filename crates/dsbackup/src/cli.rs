@@ -7,6 +7,7 @@ mod documents;
 mod jobs;
 mod objects;
 mod repository;
+mod restore_objects;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -24,6 +25,9 @@ pub use self::objects::{
     PlaceOptions, ScopeOption, SearchOptions, ShowOptions, SourceOptions, StoredOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
+pub use self::restore_objects::{
+    PasswordOption, RestoreObjectsOptions, UndoOptions, WrittenServerOptions,
+};
 pub use self::upkeep::{
     CopyOptions, ForgetOptions, PolicyOptions, PruneOptions, RepairCommand, RepairIndexOptions,
     UnlockOptions,
@@ -37,7 +41,8 @@ Exit codes:
   2  wrong command line, or no file of the storage engine; verify-db: not
      verified
   3  damage in a database, log or repository, or a repository without a backup;
-     everything else was done, and the message names what is wrong
+     everything else was done, and the message names what is wrong;
+     restore-objects, undo: not all is as it was, and the result lists it
   4  refused by the contract: directory not online or not offline, privilege
      missing, token expired or tampered with
   5  check --drill: no damage found, but this computer could not prove a
@@ -112,6 +117,10 @@ pub enum Command {
     Unlock(UnlockOptions),
     /// Restore a snapshot into a service in restore mode, or into a plain folder
     Restore(RestoreOptions),
+    /// Bring single objects of a backup back into a running directory
+    RestoreObjects(RestoreObjectsOptions),
+    /// Take a restore of objects back
+    Undo(UndoOptions),
     /// Replay the transaction logs into a database in dirty shutdown
     Recover(RecoverOptions),
     /// Show what a database, log, checkpoint or flush map is, and what it needs

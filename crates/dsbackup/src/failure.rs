@@ -17,6 +17,8 @@ pub enum Outcome {
     DamageFound,
     /// Exit code 3: the repository holds no backup.
     NoBackup,
+    /// Exit code 3: not all objects are as they were.
+    Incomplete,
     /// Exit code 1: `verify-db` found damage.
     DatabaseDamaged,
     /// Exit code 1: a step of a job failed.
@@ -101,6 +103,21 @@ impl From<comparison::Error> for Failure {
         match error {
             comparison::Error::Source(error) => error.into(),
             error => Self::NotFound(error.to_string()),
+        }
+    }
+}
+
+impl From<object_restore::Error> for Failure {
+    fn from(error: object_restore::Error) -> Self {
+        match error {
+            object_restore::Error::Directory(error) => error.into(),
+            object_restore::Error::Refused(reason) => Self::refused(reason),
+            object_restore::Error::Io {
+                path,
+                doing,
+                source,
+            } => Self::io(doing, path)(source),
+            error => Self::Server(error.to_string()),
         }
     }
 }

@@ -72,6 +72,8 @@ fn main() -> ExitCode {
         Command::Repair(RepairCommand::Index(options)) => repair::index(options, report),
         Command::Unlock(options) => repair::unlock(options, report),
         Command::Restore(options) => restore::run(options, report),
+        Command::RestoreObjects(options) => objects::restore::run(options, report),
+        Command::Undo(options) => objects::restore::undo::run(options, report),
         Command::Recover(options) => recover::run(options, report),
         Command::Inspect(options) => inspect::run(options, report),
         Command::Tables(options) => tables::run(options, report),
@@ -93,7 +95,7 @@ fn main() -> ExitCode {
     ::backup::leftover::wait_if_stopping();
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::DamageFound | Outcome::NoBackup) => ExitCode::from(3),
+        Ok(Outcome::DamageFound | Outcome::NoBackup | Outcome::Incomplete) => ExitCode::from(3),
         Ok(Outcome::DatabaseDamaged | Outcome::JobFailed) => ExitCode::from(1),
         Ok(Outcome::Monitored(state)) => ExitCode::from(state as u8),
         Ok(Outcome::NotProven) => ExitCode::from(5),

@@ -10,7 +10,7 @@ use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: [&[&str]; 34] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -46,6 +46,8 @@ const COMMANDS: [&[&str]; 32] = [
     &["cat", "directory", "edb.chk"],
     &["config", "sample"],
     &["manual", "N"],
+    &["restore-objects", "--help"],
+    &["undo", "--help"],
     &["--help"],
     &["backup", "--help"],
     &["--version"],

@@ -296,6 +296,12 @@ impl Connection {
         }
     }
 
+    /// Sends a request with one answer, and returns that.
+    pub fn ask(&mut self, operation: ProtocolOp, controls: Vec<Control>) -> Result<ProtocolOp> {
+        let id = self.send(operation, controls)?;
+        Ok(self.receive(id)?.protocol_op)
+    }
+
     fn send(&mut self, operation: ProtocolOp, controls: Vec<Control>) -> Result<u32> {
         self.last = self.last.checked_add(1).unwrap_or(1);
         let mut message = LdapMessage::new(self.last, operation);
@@ -373,7 +379,7 @@ impl Connection {
         }
     }
 
-    fn refused(&self, doing: &str, code: ResultCode, message: String) -> Error {
+    pub(crate) fn refused(&self, doing: &str, code: ResultCode, message: String) -> Error {
         Error::Refused {
             server: self.server.clone(),
             doing: doing.to_owned(),
@@ -391,7 +397,7 @@ impl Connection {
         }
     }
 
-    fn unexpected(&self, expected: &'static str, found: &ProtocolOp) -> Error {
+    pub(crate) fn unexpected(&self, expected: &'static str, found: &ProtocolOp) -> Error {
         let text = format!("{found:?}");
         let kind = text.split('(').next().unwrap_or_default();
         self.answer(expected, kind.to_owned())

@@ -1,4 +1,4 @@
-//! How a search is asked for more than its filter says. Source: \[MS-ADTS\] 3.1.1.3.4.1, RFC 2696.
+//! How a request asks for more than its own fields say. Source: \[MS-ADTS\] 3.1.1.3.4.1, RFC 2696.
 
 use objects::ldap::oid;
 use rasn::prelude::*;
@@ -65,6 +65,11 @@ pub fn cookie(controls: Option<&[Control]>) -> Result<Vec<u8>, String> {
     let page: Page =
         rasn::ber::decode(value).map_err(|error| format!("a malformed page ({error})"))?;
     Ok(page.cookie.to_vec())
+}
+
+/// A control of a change; the server must know it.
+pub fn of_change(kind: &str) -> Control {
+    control(kind, true, None)
 }
 
 fn control(kind: &str, is_critical: bool, value: Option<Vec<u8>>) -> Control {

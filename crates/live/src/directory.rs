@@ -25,6 +25,7 @@ pub struct Live {
     known: Mutex<Known>,
     schema: Schema,
     facts: Facts,
+    is_samba: bool,
     /// The naming contexts' names, folded, with the longest first.
     contexts: Vec<(String, ObjectId)>,
 }
@@ -68,6 +69,7 @@ impl Live {
             known: Mutex::new(known),
             schema,
             facts,
+            is_samba: (root.text("vendorName")).is_some_and(|name| name.starts_with("Samba")),
             contexts,
         };
         live.check_descriptors()?;
@@ -101,8 +103,54 @@ impl Live {
         }
     }
 
-    pub(crate) fn server(&self) -> &str {
+    /// The server's address.
+    pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// Whether the server says that it is Samba's.
+    pub fn is_samba(&self) -> bool {
+        self.is_samba
+    }
+
+    /// The object with this objectGUID, deleted or not; `None` where there is none.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer.
+    pub fn by_guid(&self, guid: Guid, wanted: &Wanted) -> objects::Result<Option<Entry>> {
+        let sent = self.at(&format!("<GUID={guid}>"), wanted)?;
+        sent.map(|sent| self.entry_of(sent, wanted)).transpose()
+    }
+
+    /// The objects of all naming contexts that have one of `values` in the attribute, deleted ones
+    /// included.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer.
+    pub fn holders(
+        &self,
+        attribute: &str,
+        values: &[&str],
+        wanted: &Wanted,
+    ) -> objects::Result<Vec<Entry>> {
+        /// Values in a search.
+        const AT_ONCE: usize = 100;
+        let mut entries = Vec::new();
+        for values in values.chunks(AT_ONCE) {
+            let any = values.iter().map(|value| {
+                let value = value.as_bytes().to_vec().into();
+                Filter::EqualityMatch(AttributeValueAssertion::new(attribute.into(), value))
+            });
+            let filter = Filter::Or(any.collect::<Vec<_>>().into());
+            let mut searches = self.of_all(wanted);
+            for search in &mut searches {
+                search.filter = filter.clone();
+            }
+            for entry in Answers::new(self, searches, wanted) {
+                entries.push(entry?);
+            }
+        }
+        Ok(entries)
     }
 
     pub(crate) fn has_recycle_bin(&self) -> bool {
@@ -163,7 +211,7 @@ impl Live {
         Ok(())
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -207,14 +255,8 @@ impl Live {
             deleted: true,
             ..Wanted::names()
         };
-        let mut searches: VecDeque<Search> = self.of_all(&wanted);
-        let value = value.as_bytes().to_vec().into();
-        let assertion = AttributeValueAssertion::new(name.into(), value);
-        for search in &mut searches {
-            search.filter = Filter::EqualityMatch(assertion.clone());
-        }
-        let entries = Answers::new(self, searches, &wanted);
-        entries.map(|entry| Ok(entry?.id)).collect()
+        let entries = self.holders(name, &[value], &wanted)?;
+        Ok(entries.into_iter().map(|entry| entry.id).collect())
     }
 
     fn of_all(&self, wanted: &Wanted) -> VecDeque<Search> {

@@ -57,6 +57,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The server's result code (RFC 4511 4.1.9), if it refused.
+    pub fn code(&self) -> Option<u32> {
+        match self {
+            Self::Refused { code, .. } => Some(*code as u32),
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for objects::Error {
     fn from(error: Error) -> Self {
         let text = error.to_string();

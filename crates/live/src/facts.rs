@@ -29,6 +29,7 @@ impl Root {
             "namingContexts",
             "dsServiceName",
             "dnsHostName",
+            "vendorName",
         ];
         let root = entry(connection, "", &names, false)?;
         root.map(Self).ok_or_else(|| Error::Answer {

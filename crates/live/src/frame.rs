@@ -7,9 +7,9 @@ use rasn_ldap::LdapMessage;
 pub const LARGEST: usize = 64 << 20;
 
 const INTEGER: u8 = 0x02;
-/// Answers to bind and search, references, and answers to extended operations. Requests, whose
-/// filters may be nested without end, are none.
-const ANSWERS: [u8; 5] = [0x61, 0x64, 0x65, 0x73, 0x78];
+/// Answers to bind and search, to modify, add, delete and rename, references, and answers to extended
+/// operations. Requests, whose filters may be nested without end, are none.
+const ANSWERS: [u8; 9] = [0x61, 0x64, 0x65, 0x67, 0x69, 0x6b, 0x6d, 0x73, 0x78];
 
 /// The number of bytes of the message that begins with `start`; `None` where more bytes are needed
 /// to tell.

@@ -24,6 +24,7 @@
 //! | `connection` | messages: bind, StartTLS, searches page by page |
 //! | `controls` | how Active Directory is asked for deleted objects, descriptors, GUIDs in names |
 //! | [`Live`] | the directory, as [`objects::Source`] |
+//! | [`Operation`] | a change of the directory: add, modify, rename, delete |
 //!
 //! A connection over TCP is always protected: by TLS (`ldap://` begins with StartTLS), or by the
 //! exchange of Kerberos tickets. Either authenticates the server. What a server sends is limited and
@@ -44,11 +45,13 @@ mod schema;
 #[cfg(unix)]
 mod sealed;
 mod stream;
+mod writing;
 
 pub use address::Address;
 pub use connection::{Access, Credentials};
 pub use directory::Live;
 pub use error::{Error, Result};
+pub use writing::{Control, How, Modification, Operation};
 
 #[doc(hidden)]
 pub use frame::message as parse_message;

@@ -29,6 +29,7 @@ mod point_in_time;
 mod process;
 mod recovered_domain;
 mod restore_staging;
+pub mod secrets;
 mod smb_conf;
 mod source_check;
 mod spool;

@@ -9,6 +9,17 @@ use objects::{Entry, Link, Source, Value, Wanted};
 use std::fs;
 use std::path::Path;
 
+/// A journal of a restore, with a line of each kind.
+const JOURNAL: &str = r#"{"record":"restore","format":1,"source":"s","target":"t","request":{"objects":["00000000-0000-0000-0000-000000000001"],"subtree":true,"attributes":[],"newer":"merge","links":true,"password":"keep_of_deleted","rename_on_conflict":false,"into":null,"force":false,"privileged":true}}
+{"record":"step","step":1,"object":"00000000-0000-0000-0000-000000000001","dn":"CN=a,DC=b","write":"reanimate","from":"CN=x,DC=b"}
+{"record":"done","step":1}
+{"record":"step","step":2,"object":"00000000-0000-0000-0000-000000000001","dn":"CN=a,DC=b","write":"modify","changes":[{"attribute":"sn","removed":["a"],"added":[{"base64":"/w=="}]},{"attribute":"unicodePwd","withheld":16}]}
+{"record":"refused","step":2,"reason":"no"}
+{"record":"resumed"}
+{"record":"step","step":3,"object":"00000000-0000-0000-0000-000000000002","dn":"CN=c,DC=b","write":"create"}
+{"record":"done","step":3,"now":"00000000-0000-0000-0000-000000000003"}
+"#;
+
 fn main() {
     let folder = std::env::args_os().nth(1).expect("usage: seeds FOLDER");
     let folder = Path::new(&folder);
@@ -67,10 +78,13 @@ fn main() {
         let seed = [start, end].concat();
         fs::write(messages.join(format!("scope-{scope}")), seed).expect("write the seed");
     }
+    let journals = folder.join("restore_journal");
+    fs::create_dir_all(&journals).expect("create the corpus");
+    fs::write(journals.join("sample"), JOURNAL).expect("write the seed");
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
-    written += 6 + steps(folder) + edits(folder) + samba(folder) + objects(folder);
+    written += 7 + steps(folder) + edits(folder) + samba(folder) + objects(folder);
     println!("{written} seeds in {}", folder.display());
 }
 

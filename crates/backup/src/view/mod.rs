@@ -12,8 +12,9 @@ mod file_list;
 mod secret_files;
 mod snapshot_source;
 
+use std::io::Read;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ese::Database;
 use ese::recovery::recover;
@@ -21,6 +22,7 @@ use model::manifest::File;
 use objects::Stored;
 use objects::ntds::Ntds;
 use objects::samba::Samba;
+use zeroize::Zeroizing;
 
 use self::cache::Copy;
 pub use self::cache::{Cache, Limits};
@@ -31,7 +33,7 @@ use self::snapshot_source::SnapshotSource;
 use crate::error::{Error, Result};
 use crate::report::Report;
 use crate::restore;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, reading_failed};
 
 /// The folder of Samba's databases in a snapshot.
 const SAMBA_FOLDER: &str = "private";
@@ -105,6 +107,32 @@ impl View {
             _copy: Some(copy),
         })
     }
+}
+
+impl View {
+    /// The folder of Samba's databases; `None` for a directory of another kind.
+    pub fn samba_folder(&self) -> Option<PathBuf> {
+        let folder = self._copy.as_ref()?.path().join(SAMBA_FOLDER);
+        folder.is_dir().then_some(folder)
+    }
+}
+
+/// The key of the passwords in a snapshot of Samba's databases. It goes into no cache.
+///
+/// # Errors
+/// Fails if the snapshot has none.
+pub fn samba_key(snapshot: &Snapshot) -> Result<Zeroizing<Vec<u8>>> {
+    /// Bytes that are read of it; a key has 16.
+    const MOST: u64 = 64;
+    let path = format!("{SAMBA_FOLDER}/{}", samba::secrets::KEY_FILE);
+    let mut key = Zeroizing::new(Vec::new());
+    let read = snapshot
+        .content
+        .open(&path)?
+        .take(MOST)
+        .read_to_end(&mut key);
+    read.map_err(|error| reading_failed(error, &path))?;
+    Ok(key)
 }
 
 impl Deref for View {

@@ -33,11 +33,16 @@ pub fn is_server(source: &Path) -> bool {
     source.to_str().is_some_and(Address::is_one)
 }
 
-fn failed(error: live::Error) -> Failure {
+/// A server's error as the reason of a failure.
+pub fn failed(error: live::Error) -> Failure {
     Failure::Server(error.to_string())
 }
 
-fn access(address: &Address, options: &LiveOptions) -> Result<Access> {
+/// How a server is accessed.
+///
+/// # Errors
+/// Where the user's password is not known.
+pub fn access(address: &Address, options: &LiveOptions) -> Result<Access> {
     let credentials = match (&options.ldap_user, address) {
         (Some(user), _) => Credentials::Simple {
             user: user.clone(),

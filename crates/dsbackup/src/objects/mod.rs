@@ -1,5 +1,5 @@
-//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`, `browse`, `files`,
-//! `cat`.
+//! The commands that look into a directory: `ls`, `search`, `show`, `export`, `diff`, `browse`,
+//! `files`, `cat`; and those that write single objects into a running one: `restore-objects`, `undo`.
 
 pub mod browse;
 mod csv;
@@ -12,6 +12,7 @@ mod ldif;
 mod live;
 pub mod ls;
 mod nested;
+pub mod restore;
 pub mod search;
 mod selection;
 pub mod show;

@@ -78,7 +78,10 @@ fn nothing(text: &str) -> Failure {
 }
 
 /// The one object that `text` names.
-fn find(source: &dyn Source, text: &str) -> Result<ObjectId> {
+///
+/// # Errors
+/// Where none fits, or several do.
+pub fn find(source: &dyn Source, text: &str) -> Result<ObjectId> {
     let bare = text.trim_matches(['{', '}']);
     let mut found = if let Ok(guid) = bare.parse::<Guid>() {
         source.find(&Lookup::Guid(guid))?

@@ -1,11 +1,12 @@
 //! What a SOURCE on the command line names.
 
 use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ::samba::PinnedDirectory;
+use ::samba::{PinnedDirectory, secrets};
 use backup::selection::{self, LATEST};
 use backup::view::{Cache, FileList, Limits};
 use backup::{Snapshot, View, time};
@@ -15,8 +16,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use objects::ntds::{Ntds, database_at};
 use objects::samba::{self, Samba};
-use objects::{Lookup, ObjectId, Source, Stored};
+use objects::{Guid, Lookup, ObjectId, Source, Stored};
 use repository::{Lock, Repository, SnapshotInfo};
+use zeroize::Zeroizing;
 
 use crate::cli::SourceOptions;
 use crate::failure::{Failure, Result};
@@ -41,6 +43,8 @@ pub struct Opened {
     pub name: String,
     /// The server and time of the snapshot; `None` at a path.
     snapshot: Option<(String, SystemTime)>,
+    /// The snapshot's whole id, or the path.
+    place: String,
     directory: Directory,
 }
 
@@ -66,6 +70,7 @@ impl Opened {
     /// The directory of a running server.
     pub fn running(name: String, source: Box<dyn Source>) -> Self {
         Self {
+            place: name.clone(),
             name,
             snapshot: None,
             directory: Directory::Running(source),
@@ -91,6 +96,14 @@ impl Opened {
             Directory::InSnapshot(view) => Ok(view),
         }
     }
+
+    /// What names the same directory later as well: the snapshot's whole id, or an absolute path.
+    pub fn place(&self) -> String {
+        match (&self.snapshot, std::path::absolute(&self.place)) {
+            (None, Ok(path)) => path.display().to_string(),
+            _ => self.place.clone(),
+        }
+    }
 }
 
 impl<'o> Sources<'o> {
@@ -111,6 +124,7 @@ impl<'o> Sources<'o> {
         match self.locate(source)? {
             Located::Path => Ok(Opened {
                 name: source.display().to_string(),
+                place: source.display().to_string(),
                 snapshot: None,
                 directory: Directory::AtPath(self.at_path(source)?),
             }),
@@ -178,6 +192,41 @@ impl<'o> Sources<'o> {
         Ok(())
     }
 
+    /// The passwords of these objects in a Samba domain controller's databases, for the one purpose
+    /// of docs/decisions/secrets.md.
+    ///
+    /// # Errors
+    /// Where `named` is none, or its key is missing or another one.
+    pub fn secrets(
+        &self,
+        named: &Opened,
+        objects: &HashSet<Guid>,
+    ) -> Result<HashMap<Guid, secrets::Values>> {
+        let refused = |reason: String| Failure::refused(format!("{}: {reason}", named.name));
+        let (folder, bytes) = match (&named.directory, &named.snapshot) {
+            (Directory::InSnapshot(view), Some(_)) => {
+                let repository = self.repository(Path::new(&named.name))?;
+                let info = selection::find(repository, &named.place, None)?;
+                let snapshot = Snapshot::open(repository, &info)?;
+                (view.samba_folder(), backup::view::samba_key(&snapshot)?)
+            }
+            _ => {
+                let path = Path::new(&named.place);
+                let folder = match path.is_dir() {
+                    true => path,
+                    false => path.parent().unwrap_or(path),
+                };
+                let file = folder.join(secrets::KEY_FILE);
+                let bytes = std::fs::read(&file).map_err(Failure::io("read the key", &file))?;
+                (Some(folder.to_path_buf()), Zeroizing::new(bytes))
+            }
+        };
+        let folder = folder.ok_or_else(|| refused("it is not of a Samba server".into()))?;
+        let key = secrets::Key::new(&bytes)
+            .ok_or_else(|| refused(format!("{} is no key", secrets::KEY_FILE)))?;
+        Ok(secrets::read(&folder, &key, objects)?)
+    }
+
     fn at_path(&self, path: &Path) -> Result<Stored> {
         if let Some(private) = samba::folder_of(path) {
             return self.samba_in(&private);
@@ -238,6 +287,7 @@ impl<'o> Sources<'o> {
         Ok(Opened {
             name,
             snapshot: Some((info.host.clone(), info.time)),
+            place: info.id.clone(),
             directory: Directory::InSnapshot(view),
         })
     }

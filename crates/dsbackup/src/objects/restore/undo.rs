@@ -1,0 +1,54 @@
+//! `dsbackup undo`: a restore of objects, taken back.
+
+use object_restore::Records;
+use serde_json::json;
+
+use super::plan::{left_for_machines, left_in_words};
+use super::target::{Target, ask};
+use crate::cli::UndoOptions;
+use crate::failure::{Failure, Outcome, Result};
+use crate::report::Report;
+
+/// Takes a restore back.
+///
+/// # Errors
+/// Where the journal cannot be read, is of another server, and where the connection breaks.
+pub fn run(options: &UndoOptions, report: Report) -> Result<Outcome> {
+    let records = Records::read(&options.journal)?;
+    let target = Target::open(&options.server)?;
+    if records.begin.request.privileged != options.server.in_place {
+        report.warn(format!(
+            "the restore was to {}; it is taken back at {}",
+            records.begin.target, target.name
+        ));
+    }
+    report.step(format!(
+        "{} steps of the restore from {} to {}",
+        records.steps.len(),
+        records.begin.source,
+        records.begin.target
+    ));
+    if !options.yes {
+        ask("Take them back?")?;
+    }
+    let undone = object_restore::undo(&target.live, &records).map_err(Failure::from)?;
+    let value = json!({
+        "deleted": undone.deleted,
+        "moved": undone.moved,
+        "attributes": undone.attributes,
+        "left": left_for_machines(&undone.left),
+    });
+    report.result(&value, || {
+        let mut lines = vec![format!(
+            "{} objects deleted again, {} moved back, {} attributes with their former values",
+            undone.deleted, undone.moved, undone.attributes
+        )];
+        let left = undone.left.iter().map(left_in_words);
+        lines.extend(left.map(|left| format!("stays: {left}")));
+        lines.join("\n")
+    })?;
+    Ok(match undone.left.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::Incomplete,
+    })
+}

@@ -1,0 +1,197 @@
+//! What another object has already: names and addresses that only one may have.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ids::Guid;
+use objects::{Lookup, Source, Wanted, dn};
+
+use crate::error::Result;
+use crate::pair::Pair;
+use crate::plan::{Action, Obstacle, Plan, Planned};
+
+/// Attributes whose values only one object may have.
+const UNIQUE: [&str; 3] = [
+    "sAMAccountName",
+    "userPrincipalName",
+    "servicePrincipalName",
+];
+
+/// Notes what stands in the way; with `rename_on_conflict` objects whose names are taken get others.
+pub fn check(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Result<()> {
+    names(pair, planned, plan)?;
+    for attribute in UNIQUE {
+        values(pair, planned, plan, attribute)?;
+    }
+    rights(pair, planned, plan)
+}
+
+fn names(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Result<()> {
+    // New names of objects, with the old ones, for those beneath them.
+    let mut renamed: Vec<(String, String)> = Vec::new();
+    for planned in planned {
+        let object = &mut planned.plan;
+        for (old, new) in &renamed {
+            if let Some(start) = object.dn.strip_suffix(old.as_str()) {
+                object.dn = format!("{start}{new}");
+            }
+        }
+        if object.action == Action::Stay {
+            continue;
+        }
+        let own = pair.now(object.guid);
+        if !is_taken(pair, &object.dn, own)? {
+            continue;
+        }
+        let (rdn, above) = (dn::rdn(&object.dn), dn::parent(&object.dn));
+        let other = format!("{rdn} (restored),{}", above.unwrap_or_default());
+        if pair.request.rename_on_conflict && !is_taken(pair, &other, own)? {
+            renamed.push((object.dn.clone(), other.clone()));
+            object.dn = other;
+            continue;
+        }
+        plan.obstacles.push(Obstacle {
+            dn: object.dn.clone(),
+            reason: "another object has this name now: rename that one, choose another place with \
+                     --into, or say --rename-on-conflict"
+                .into(),
+            yields_to_force: false,
+        });
+    }
+    Ok(())
+}
+
+fn is_taken(pair: &Pair<'_>, name: &str, own: Guid) -> Result<bool> {
+    for id in pair.live.find(&Lookup::Dn(name))? {
+        let found = pair.live.entry(id, &Wanted::names())?;
+        if found.is_some_and(|entry| entry.guid != Some(own) && !entry.state.is_deleted()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn values(
+    pair: &Pair<'_>,
+    planned: &[Planned],
+    plan: &mut Plan,
+    attribute: &'static str,
+) -> Result<()> {
+    // Who will have a value.
+    let mut owners: BTreeMap<String, (Guid, &str)> = BTreeMap::new();
+    for planned in planned {
+        let comes = |name: &str| {
+            planned.plan.values.iter().any(|change| {
+                change.attribute.name.eq_ignore_ascii_case(name) && !change.added.is_empty()
+            })
+        };
+        // A tombstone has kept its account name.
+        if planned.plan.action == Action::Stay && !comes(attribute) {
+            continue;
+        }
+        let own = pair.now(planned.plan.guid);
+        for value in planned.wanted.values(attribute) {
+            if let Some(text) = value.text() {
+                owners.insert(text.to_lowercase(), (own, &planned.plan.dn));
+            }
+        }
+    }
+    let wanted = Wanted::only([attribute]);
+    let texts: Vec<&str> = owners.keys().map(String::as_str).collect();
+    let mut seen = HashSet::new();
+    for holder in pair.live.holders(attribute, &texts, &wanted)? {
+        if holder.state.is_deleted() {
+            continue;
+        }
+        for text in holder
+            .values(attribute)
+            .iter()
+            .filter_map(|value| value.text())
+        {
+            let Some((own, dn)) = owners.get(&text.to_lowercase()) else {
+                continue;
+            };
+            if holder.guid != Some(*own) && seen.insert((holder.guid, text.to_lowercase())) {
+                plan.obstacles.push(Obstacle {
+                    dn: (*dn).to_owned(),
+                    reason: format!("{} has its {attribute}, {text}, now", holder.dn),
+                    yields_to_force: false,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Notes what this account may not write, as far as the server tells.
+fn rights(pair: &Pair<'_>, planned: &[Planned], plan: &mut Plan) -> Result<()> {
+    if pair.request.privileged {
+        return Ok(());
+    }
+    let wanted = Wanted::only(["allowedAttributesEffective", "allowedChildClassesEffective"]);
+    let mut seen = HashSet::new();
+    for planned in planned {
+        let object = &planned.plan;
+        if object.action == Action::Stay {
+            let missing = missing_attributes(pair, object.guid, planned, &wanted)?;
+            if let Some(missing) = missing {
+                plan.obstacles.push(Obstacle {
+                    dn: object.dn.clone(),
+                    reason: format!("this account may not write its {missing}"),
+                    yields_to_force: true,
+                });
+            }
+            continue;
+        }
+        let above = dn::parent(&object.dn).unwrap_or_default();
+        let class = object.class.to_ascii_lowercase();
+        if !seen.insert((above.to_lowercase(), class.clone())) {
+            continue;
+        }
+        for id in pair.live.find(&Lookup::Dn(above))? {
+            let Some(found) = pair.live.entry(id, &wanted)? else {
+                continue;
+            };
+            let mut allowed = found
+                .values("allowedChildClassesEffective")
+                .iter()
+                .filter_map(|value| value.text());
+            if !allowed.any(|allowed| allowed.eq_ignore_ascii_case(&class)) {
+                plan.obstacles.push(Obstacle {
+                    dn: object.dn.clone(),
+                    reason: format!(
+                        "this account may not make objects of class {} in {above}",
+                        object.class
+                    ),
+                    yields_to_force: true,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn missing_attributes(
+    pair: &Pair<'_>,
+    guid: Guid,
+    planned: &Planned,
+    wanted: &Wanted,
+) -> Result<Option<String>> {
+    let names = || {
+        let changes = planned.plan.values.iter();
+        changes.map(|change| change.attribute.name.as_ref())
+    };
+    // The descriptor has rights of its own.
+    let mut names = names().filter(|name| !name.eq_ignore_ascii_case("nTSecurityDescriptor"));
+    if planned.plan.values.is_empty() {
+        return Ok(None);
+    }
+    let Some(found) = pair.live.by_guid(pair.now(guid), wanted)? else {
+        return Ok(None);
+    };
+    let allowed: HashSet<String> = (found.values("allowedAttributesEffective").iter())
+        .filter_map(|value| value.text())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let missing = names.find(|name| !allowed.contains(&name.to_ascii_lowercase()));
+    Ok(missing.map(str::to_owned))
+}

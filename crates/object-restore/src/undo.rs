@@ -1,0 +1,155 @@
+//! A restore, taken back.
+
+use std::collections::HashSet;
+
+use ids::Guid;
+use live::{Control, How, Live, Modification, Operation};
+use objects::{Entry, Source, Wanted, dn};
+
+use crate::error::Result;
+use crate::journal::{Change, Effect, End, Octets, Records};
+use crate::plan::Left;
+use crate::run::refusal;
+use crate::wire;
+use crate::writes::{by_guid, kept};
+
+/// What was taken back.
+#[derive(Debug, Clone, Default)]
+pub struct Undone {
+    /// Objects that are deleted again.
+    pub deleted: usize,
+    /// Objects that are at their former places again.
+    pub moved: usize,
+    /// Attributes with their former values.
+    pub attributes: usize,
+    /// What stays as it is: the object, and why.
+    pub left: Vec<Left>,
+}
+
+/// Takes back what a journal says, the last write first. What somebody changed since stays. May be
+/// repeated.
+///
+/// # Errors
+/// Where the connection fails.
+pub fn undo(live: &Live, records: &Records) -> Result<Undone> {
+    let mut undone = Undone::default();
+    let history = records.history();
+    let now = |guid: Guid| history.now.get(&guid).copied().unwrap_or(guid);
+    let came_back: HashSet<Guid> = history.came_back.iter().map(|guid| now(*guid)).collect();
+    for (step, end) in records.steps.iter().rev() {
+        let guid = now(step.object);
+        let is_new = matches!(step.write, Effect::Reanimate { .. } | Effect::Create);
+        if is_new && *end == End::Refused || !is_new && came_back.contains(&guid) {
+            continue;
+        }
+        let mut left = |reason: String| {
+            undone.left.push(Left {
+                what: step.dn.clone(),
+                reason,
+            });
+        };
+        let present = live.by_guid(guid, &Wanted::everything())?;
+        let Some(present) = present.filter(|present| !present.state.is_deleted()) else {
+            if !is_new {
+                left("it does not live any more".into());
+            }
+            continue;
+        };
+        match &step.write {
+            Effect::Reanimate { .. } | Effect::Create => {
+                let object = by_guid(guid);
+                match refusal(live.write(Operation::Delete { object }, &[]))? {
+                    None => undone.deleted += 1,
+                    Some(reason) => left(format!("it is not deleted again: {reason}")),
+                }
+            }
+            Effect::Move { from } if dn::fold(&present.dn) == dn::fold(from) => {}
+            Effect::Move { .. } if dn::fold(&present.dn) != dn::fold(&step.dn) => {
+                left(format!("it was moved since, to {}", present.dn));
+            }
+            Effect::Move { from } => {
+                let rename = Operation::Rename {
+                    object: by_guid(guid),
+                    rdn: dn::rdn(from).to_owned(),
+                    parent: dn::parent(from).unwrap_or_default().to_owned(),
+                };
+                match refusal(live.write(rename, &[]))? {
+                    None => undone.moved += 1,
+                    Some(reason) => left(format!("it is not moved back: {reason}")),
+                }
+            }
+            Effect::Modify { changes } => {
+                for change in changes.iter().rev() {
+                    match back(live, guid, &present, change)? {
+                        Back::Written => undone.attributes += 1,
+                        Back::Same => {}
+                        Back::Left(reason) => left(format!("{}: {reason}", change.attribute)),
+                    }
+                }
+            }
+        }
+    }
+    Ok(undone)
+}
+
+enum Back {
+    Written,
+    Same,
+    Left(String),
+}
+
+/// Gives an attribute its former values.
+fn back(live: &Live, guid: Guid, present: &Entry, change: &Change) -> Result<Back> {
+    if let Some(bytes) = change.withheld {
+        return Ok(Back::Left(format!(
+            "withheld, {bytes} bytes: the value before is known to nobody"
+        )));
+    }
+    let values = present.values(&change.attribute);
+    let values: Vec<Octets> = values.iter().filter_map(wire::value).map(Octets).collect();
+    let is_descriptor = change
+        .attribute
+        .eq_ignore_ascii_case("nTSecurityDescriptor");
+    let is_single = live
+        .schema()
+        .attribute(&change.attribute)
+        .is_some_and(|attribute| attribute.is_single_valued);
+    let (how, with) = if is_single || is_descriptor {
+        if values == change.removed {
+            return Ok(Back::Same);
+        }
+        // A server puts a descriptor into another form.
+        if values != change.added && !is_descriptor {
+            return Ok(Back::Left("it was changed since".into()));
+        }
+        let with = match is_descriptor {
+            true => vec![Control::WholeDescriptor],
+            false => Vec::new(),
+        };
+        (vec![(How::Replace, change.removed.clone())], with)
+    } else {
+        let goes = |value: &&Octets| values.contains(value);
+        let gone: Vec<Octets> = change.added.iter().filter(goes).cloned().collect();
+        let comes = |value: &&Octets| !values.contains(value);
+        let back: Vec<Octets> = change.removed.iter().filter(comes).cloned().collect();
+        let both = [(How::Delete, gone), (How::Add, back)];
+        let both = both.into_iter().filter(|(_, values)| !values.is_empty());
+        (both.collect(), Vec::new())
+    };
+    if how.is_empty() {
+        return Ok(Back::Same);
+    }
+    let changes = how.into_iter().map(|(how, values)| Modification {
+        how,
+        attribute: change.attribute.clone(),
+        values: values.into_iter().map(|value| kept(value.0)).collect(),
+    });
+    let modify = Operation::Modify {
+        object: by_guid(guid),
+        changes: changes.collect(),
+    };
+    Ok(match refusal(live.write(modify, &with))? {
+        None => Back::Written,
+        Some(reason) => Back::Left(reason),
+    })
+}

@@ -1,0 +1,449 @@
+"""Single objects are lost, and brought back into the running domain: by the socket and over LDAP."""
+
+import base64
+import os
+import random
+import signal
+import subprocess
+import time
+
+from diff import public_key, tickets
+from dsbackup import PROGRAM, Dsbackup
+from in_place import expect, two
+from lab import BASE_DN, Failed, LDAPI, PASSWORD, REALM, SAM, say
+
+USERS = f"CN=Users,{BASE_DN}"
+SALES = f"OU=Sales,{BASE_DN}"
+OLD = "Old-password-1"
+# What differs from the backup all the same, because the server writes it: when a password was set.
+STAMPS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials"}
+# What a running controller changes without being asked.
+SERVERS_OWN = {"rIDUsedPool", "rIDAvailablePool", "rIDAllocationPool", "dnsRecord"}
+
+
+def run(lab, backend, options):
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dc1.start()
+    dc1.run(["samba_spnupdate"])
+    make(dc1)
+    make_many(dc1, 500 if options.full else 60)
+    dsbackup = Dsbackup(dc1)
+    dsbackup.init()
+    dsbackup.run("backup", "--samba")
+    whole(dc1, dsbackup)
+    over_network(dc1, dsbackup)
+    refusals(dc1, dsbackup)
+    speed(dc1, dsbackup)
+    kills(dc1, dsbackup, 30 if options.full else 6, getattr(options, "seed", None))
+    vanishing(dc1, dsbackup)
+    expired(dc1, dsbackup)
+    recycle_bin(dc1, dsbackup)
+
+
+def run_two(lab, backend, options):
+    """Two replicating controllers agree afterwards; what a partner has as deleted is not made anew."""
+    dc1, dc2 = two(lab, backend)
+
+    def replicate():
+        dc2.replicate_from(dc1)
+        dc1.replicate_from(dc2)
+
+    make(dc1)
+    replicate()
+    errors = dbcheck(dc1)
+    dsbackup = Dsbackup(dc1)
+    dsbackup.init()
+    dsbackup.run("backup", "--samba")
+    delete(dc1, SALES)
+    replicate()
+    in_place(dsbackup, SALES, "--subtree")
+    same(dsbackup, "with a partner")
+    replicate()
+    agree(dc1, dc2)
+    for controller in (dc1, dc2):
+        expect(f"{controller.name} lets alice in", controller.accepts_password("alice", OLD), True)
+        expect(f"dbcheck of {controller.name}", dbcheck(controller), errors)
+
+    delete(dc1, f"CN=dave,{USERS}")
+    replicate()
+    expunge(dc1)
+    access = ["--ldap-user", f"Administrator@{REALM}", "--ldap-pin", public_key(dc2)]
+    arguments = ["latest", "dave", "--in-place", "--yes"]
+    say("  " + dsbackup.refused("restore-objects", *arguments, because="cannot be asked"))
+    password = {"DSBACKUP_LDAP_PASSWORD": PASSWORD}
+    refused = dc1.run([PROGRAM, "restore-objects", *arguments, *access],
+                      env=dsbackup.environment() | password, check=False)
+    if refused.code != 4 or "still has its tombstone" not in refused.err:
+        raise Failed(f"a tombstone of a partner was not seen: {refused}")
+    expunge(dc2)
+    journal = dc1.folder / "journal"
+    made = dc1.run([PROGRAM, "restore-objects", *arguments, *access, "--journal", journal],
+                   env=dsbackup.environment() | password, check=False)
+    expect("the restore without a tombstone anywhere", made.code, 0)
+    replicate()
+    agree(dc1, dc2)
+    say("  both controllers agree, without a tombstone and with one")
+
+
+def run_short(lab, backend, options):
+    """What ./test runs."""
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dc1.start()
+    dc1.run(["samba_spnupdate"])
+    make(dc1)
+    dsbackup = Dsbackup(dc1)
+    dsbackup.init()
+    dsbackup.run("backup", "--samba")
+    whole(dc1, dsbackup)
+    refusals(dc1, dsbackup)
+    expired(dc1, dsbackup)
+
+
+# What is lost
+
+
+def add(controller, *entries):
+    controller.run(["ldbadd", "-H", LDAPI], input="\n\n".join(entries) + "\n")
+
+
+def quoted(password):
+    return base64.b64encode(f'"{password}"'.encode("utf-16-le")).decode()
+
+
+def user(name, parent, *lines):
+    return "\n".join([
+        f"dn: CN={name},{parent}", "objectClass: user", f"sAMAccountName: {name}", f"givenName: {name.title()}",
+        f"userPrincipalName: {name}@{REALM.lower()}", "telephoneNumber: +49 30 1234", "userAccountControl: 512",
+        f"unicodePwd:: {quoted(OLD)}", *lines])
+
+
+def group(name, parent, *members):
+    return "\n".join([
+        f"dn: CN={name},{parent}", "objectClass: group", f"sAMAccountName: {name}",
+        *(f"member: {member}" for member in members)])
+
+
+def make(dc1):
+    """Users, groups in groups, managers, a photo, names of services, access rights, two levels of units."""
+    inner = f"OU=Inner,{SALES}"
+    photo = base64.b64encode(bytes(range(256)) * 20).decode()
+    add(dc1,
+        f"dn: {SALES}\nobjectClass: organizationalUnit\ndescription: those who sell",
+        f"dn: {inner}\nobjectClass: organizationalUnit",
+        user("alice", SALES, f"jpegPhoto:: {photo}", "title: Lead", "otherTelephone: 1", "otherTelephone: 2",
+             "servicePrincipalName: HTTP/alice.lab.example.com", "accountExpires: 9223372036854775807"),
+        user("bob", inner, f"manager: CN=alice,{SALES}", "description:: WsO8cmljaA=="),
+        user("carol", USERS, f"manager: CN=alice,{SALES}", "title: Clerk"),
+        user("dave", USERS, "title: Guard"),
+        f"dn: CN=partner,{inner}\nobjectClass: contact\nmail: partner@example.org",
+        group("team", SALES, f"CN=alice,{SALES}", f"CN=bob,{inner}"),
+        group("all", USERS, f"CN=team,{SALES}", f"CN=carol,{USERS}", f"CN=dave,{USERS}"),
+        group("outside", USERS, f"CN=alice,{SALES}", f"CN=partner,{inner}", f"CN=carol,{USERS}"))
+    dc1.modify(f"dn: {SALES}\nchangetype: modify\nreplace: managedBy\nmanagedBy: CN=carol,{USERS}\n\n"
+               f"dn: CN=bob,{inner}\nchangetype: modify\nreplace: primaryGroupID\n"
+               f"primaryGroupID: {rid(dc1, 'team')}\n")
+    for name in (f"CN=alice,{SALES}", SALES, f"CN=carol,{USERS}"):
+        dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={name}", "--sddl=(A;;RPWP;;;S-1-5-21-1-2-3-4711)")
+
+
+def make_many(dc1, count):
+    """A unit with many objects, a tenth of them groups."""
+    parent = f"OU=Many,{BASE_DN}"
+    entries = [f"dn: {parent}\nobjectClass: organizationalUnit"]
+    for number in range(count * 9 // 10):
+        entries.append(user(f"many{number:03}", parent, "title: One of many", f"employeeID: {number}"))
+    for number in range(count // 10):
+        first = number * 9
+        entries.append(group(f"manygroup{number:02}", parent, *(
+            f"CN=many{member:03},{parent}" for member in range(first, first + 9))))
+    add(dc1, *entries)
+
+
+def rid(controller, account):
+    return controller.search(f"(sAMAccountName={account})", ["objectSid"])[0]["objectSid"][0].rsplit("-", 1)[1]
+
+
+def delete(controller, name):
+    controller.run(["ldbdel", "-r", "-H", LDAPI, name])
+
+
+def rename(controller, old, new):
+    controller.run(["ldbrename", "-H", LDAPI, old, new])
+
+
+def expunge(controller):
+    time.sleep(2)
+    controller.samba_tool("domain", "tombstones", "expunge", "--tombstone-lifetime=0")
+
+
+def dbcheck(controller):
+    """What Samba's own check says; some of it stays from what users did."""
+    out = controller.samba_tool("dbcheck", "--cross-ncs", check=False, timeout=600).out
+    return sorted(line for line in out.splitlines() if line.startswith("ERROR"))
+
+
+def agree(dc1, dc2):
+    for context in ("domain", "configuration"):
+        dc1.samba_tool("ldapcmp", dc1.url(), dc2.url(), context, "-U", f"Administrator%{PASSWORD}",
+                       "--filter=whenChanged,dNSHostName,dSCorePropagationData,lastLogon,logonCount,"
+                       "badPasswordTime,badPwdCount,msDS-RevealedDSAs")
+
+
+# How it comes back
+
+
+def in_place(dsbackup, *arguments, code=0):
+    journal = dsbackup.controller.folder / f"{time.monotonic_ns()}.jsonl"
+    run = dsbackup.run("restore-objects", "latest", *arguments, "--in-place", "--yes", "--json", "--journal", journal,
+                       check=False)
+    if run.code != code:
+        raise Failed(f"restore-objects {arguments}: expected exit code {code}: {run}")
+    return run
+
+
+def differences(dsbackup):
+    """What differs between the backup and the running server, in attributes that people see."""
+    found = {}
+    for change in dsbackup.run("diff", "latest", LDAPI, "--json").json()["changes"]:
+        names = {attribute["attribute"] for attribute in change["attributes"]} - STAMPS - SERVERS_OWN
+        if change["kind"] != "changed" or change["moved"] or change["renamed"] or names:
+            found[change["dn"]] = (change["kind"], sorted(names))
+    return found
+
+
+def same(dsbackup, what, but=()):
+    """All is as in the backup, but for a list that is part of the promise."""
+    expect(f"what differs from the backup {what}", differences(dsbackup), dict(but))
+
+
+def lets_in(controller, name, password=OLD):
+    return controller.accepts_password(name, password)
+
+
+def whole(dc1, dsbackup):
+    same(dsbackup, "before anything is lost")
+    before = dc1.search("(sAMAccountName=alice)", ["objectSid", "objectGUID"])
+    delete(dc1, SALES)
+    plan = dsbackup.run("restore-objects", "latest", SALES, "--subtree", "--in-place", "--dry-run", "--json").json()
+    actions = [entry["action"] for entry in plan["plan"]["objects"]]
+    expect("the plan of six deleted objects", actions, ["reanimate"] * 6)
+    if dc1.search("(sAMAccountName=alice)"):
+        raise Failed("a dry run wrote something")
+    run = in_place(dsbackup, SALES, "--subtree")
+    expect("what the server refused", run.json()["refused"], [])
+    same(dsbackup, "after a unit came back")
+    expect("identity of alice", dc1.search("(sAMAccountName=alice)", ["objectSid", "objectGUID"]), before)
+    expect("alice with her old password", lets_in(dc1, "alice"), True)
+    expect("bob with his old password", lets_in(dc1, "bob"), True)
+    again = in_place(dsbackup, SALES, "--subtree").json()
+    expect("writes of a second run", again["writes"], 0)
+    say(f"  a unit of 6 objects came back in {run.seconds:.1f} s, with passwords, links and access rights")
+
+    # Changed, moved and renamed; somebody new in a group stays.
+    dc1.modify(
+        f"dn: CN=alice,{SALES}\nchangetype: modify\nreplace: title\ntitle: Boss\n-\ndelete: jpegPhoto\n-\n"
+        f"add: otherTelephone\notherTelephone: 3\n-\ndelete: otherTelephone\notherTelephone: 1\n\n"
+        f"dn: CN=outside,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=alice,{SALES}\n-\n"
+        f"add: member\nmember: CN=dave,{USERS}\n\n"
+        f"dn: CN=carol,{USERS}\nchangetype: modify\ndelete: manager\n")
+    rename(dc1, f"CN=alice,{SALES}", f"CN=alice b,{USERS}")
+    run = in_place(dsbackup, "alice")
+    same(dsbackup, "after a merge", {
+        f"CN=alice,{SALES}": ("changed", ["otherTelephone"]), f"CN=outside,{USERS}": ("changed", ["member"])})
+    run = in_place(dsbackup, "alice", "--replace", "--attributes", "otherTelephone")
+    journal = run.json()["journal"]
+    same(dsbackup, "after a replacement", {f"CN=outside,{USERS}": ("changed", ["member"])})
+    dsbackup.run("undo", journal, "--in-place", "--yes")
+    same(dsbackup, "after the replacement was taken back", {
+        f"CN=alice,{SALES}": ("changed", ["otherTelephone"]), f"CN=outside,{USERS}": ("changed", ["member"])})
+    in_place(dsbackup, "alice", "outside", "--replace")
+    same(dsbackup, "after all was replaced")
+    say("  a changed and moved user came back, what is newer as well or not; one attribute; undone")
+
+
+def over_network(dc1, dsbackup):
+    url = dc1.url()
+    environment = dsbackup.environment() | tickets(dc1)
+
+    def restore(*arguments, code=0, more=None):
+        journal = dc1.folder / f"{time.monotonic_ns()}.jsonl"
+        run = dc1.run([PROGRAM, "restore-objects", "latest", *arguments, "--to", url, "--yes", "--json",
+                       "--journal", journal],
+                      env=environment | (more or {}), check=False)
+        if run.code != code:
+            raise Failed(f"restore-objects {arguments}: expected exit code {code}: {run}")
+        return run
+
+    delete(dc1, f"CN=carol,{USERS}")
+    plan = restore("carol").json()["plan"]["objects"][0]
+    expect("what the plan says of the password", plan["password"], "lost")
+    same(dsbackup, "over LDAP", {f"CN=carol,{USERS}": ("changed", ["pwdLastSet", "userAccountControl"])})
+    expect("carol without a password", lets_in(dc1, "carol"), False)
+    delete(dc1, f"CN=carol,{USERS}")
+    restore("carol", "--password", "set", more={"DSBACKUP_NEW_PASSWORD": "New-password-9"})
+    same(dsbackup, "with a new password", {f"CN=carol,{USERS}": ("changed", ["pwdLastSet"])})
+    in_place(dsbackup, "carol", "--password", "keep")
+    same(dsbackup, "with the old password again")
+    expect("carol with her old password", lets_in(dc1, "carol"), True)
+    run = dc1.run([PROGRAM, "restore-objects", "latest", "carol", "--to", url, "--password", "keep", "--yes"],
+                  env=environment, check=False)
+    expect("a password kept over the network", run.code, 4)
+    say("  over LDAP an account comes back disabled, or with a new password")
+
+
+def refusals(dc1, dsbackup):
+    delete(dc1, f"CN=dave,{USERS}")
+    dc1.create_user("thief")
+    dc1.modify(f"dn: CN=thief,{USERS}\nchangetype: modify\nreplace: sAMAccountName\nsAMAccountName: dave\n")
+    dsbackup.refused("restore-objects", "latest", "dave", "--in-place", "--yes", because="has its sAMAccountName")
+    dc1.modify(f"dn: CN=thief,{USERS}\nchangetype: modify\nreplace: sAMAccountName\nsAMAccountName: thief\n")
+    rename(dc1, f"CN=thief,{USERS}", f"CN=dave,{USERS}")
+    dsbackup.refused("restore-objects", "latest", "dave", "--in-place", "--yes", because="has this name now")
+    in_place(dsbackup, "dave", "--rename-on-conflict")
+    if not dc1.search("(cn=dave \\28restored\\29)"):
+        raise Failed("no other name for an object whose name is taken")
+    delete(dc1, f"CN=dave,{USERS}")
+    in_place(dsbackup, "dave")
+    same(dsbackup, "after clashes of names")
+    dsbackup.refused("restore-objects", "latest", "krbtgt", "--in-place", "--yes", because="system's own")
+    delete(dc1, SALES)
+    dsbackup.refused("restore-objects", "latest", "alice", "--in-place", "--yes", because="does not live any more")
+    dsbackup.refused("restore-objects", "latest", SALES, "--in-place", because="no terminal")
+    in_place(dsbackup, SALES, "--subtree")
+    dc1.create_user("reader", OLD)
+    run = dc1.run(
+        [PROGRAM, "restore-objects", "latest", "alice", "--to", dc1.url(), "--yes", "--ldap-pin", public_key(dc1)],
+        env=dsbackup.environment() | {
+            "DSBACKUP_LDAP_USER": f"reader@{REALM}", "DSBACKUP_LDAP_PASSWORD": OLD}, check=False)
+    if run.code == 0 or "security descriptors" not in run.err:
+        raise Failed(f"an account without rights was not refused: {run}")
+    delete(dc1, f"CN=reader,{USERS}")
+    same(dsbackup, "after refusals")
+    say("  taken names, missing parents, objects of the system, callers without rights: nothing is written")
+
+
+def unsafe(dc1):
+    """Accounts that are enabled, and have not expired, without a password."""
+    found = dc1.search("(&(objectClass=user)(cn=many*))", ["userAccountControl", "unicodePwd", "accountExpires"])
+    return [entry["dn"][0] for entry in found
+            if not int(entry["userAccountControl"][0]) & 2 and entry["accountExpires"][0] != "1"
+            and "unicodePwd" not in entry]
+
+
+def speed(dc1, dsbackup):
+    many = f"OU=Many,{BASE_DN}"
+    found = dc1.search("(!(objectClass=organizationalUnit))", ["objectGUID", "title"], base=many)
+    delete(dc1, many)
+    restored = in_place(dsbackup, many, "--subtree")
+    same(dsbackup, "after many objects came back")
+    delete(dc1, many)
+    add(dc1, f"dn: {many}\nobjectClass: organizationalUnit")
+    ldif = "\n".join(
+        f"dn: <GUID={entry['objectGUID'][0]}>\nchangetype: modify\ndelete: isDeleted\n-\nreplace: distinguishedName\n"
+        f"distinguishedName: {entry['dn'][0]}\n-\nreplace: description\ndescription: one\n" for entry in found)
+    by_hand = dc1.run(["ldbmodify", "-H", LDAPI, "--controls=show_deleted:1", "--controls=show_recycled:1"],
+                      input=ldif, check=False)
+    say(f"  {len(found) + 1} objects came back in {restored.seconds:.1f} s; ldbmodify of their names and one "
+        f"attribute alone took {by_hand.seconds:.1f} s ({'done' if by_hand.code == 0 else by_hand.err.strip()[-80:]})")
+    delete(dc1, many)
+    in_place(dsbackup, many, "--subtree")
+    same(dsbackup, "after many objects came back again")
+
+
+def kills(dc1, dsbackup, count, seed):
+    """kill -9 at points of a restore: it goes on, or is taken back."""
+    many = f"OU=Many,{BASE_DN}"
+    chance = random.Random(seed)
+    whole_time = None
+    points = []
+    for number in range(count):
+        delete(dc1, many)
+        journal = dc1.folder / f"journal-{number}"
+        command = ["restore-objects", "latest", many, "--subtree", "--in-place", "--yes", "--quiet"]
+        begin = time.monotonic()
+        process = dsbackup.spawn(*command, "--journal", str(journal), stdout=subprocess.DEVNULL)
+        if whole_time is None:
+            process.wait()
+            whole_time = time.monotonic() - begin
+            continue
+        while not journal.exists() and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(chance.random() * whole_time)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        points.append(journal.read_text().count('"done"') if journal.exists() else 0)
+        expect("accounts enabled without a password", unsafe(dc1), [])
+        if number % 3 == 2:
+            dsbackup.run("undo", str(journal), "--in-place", "--yes", check=False)
+            expect("objects that stay when a restore is taken back", dc1.search("(cn=many*)"), [])
+            in_place(dsbackup, many, "--subtree")
+        else:
+            dsbackup.run("restore-objects", "--resume", str(journal), "--in-place", "--yes")
+        same(dsbackup, f"after a kill at write {points[-1]}")
+    say(f"  killed after these numbers of writes: {sorted(points)}; each went on or was taken back")
+
+
+def vanishing(dc1, dsbackup):
+    """The server goes away in the middle."""
+    many = f"OU=Many,{BASE_DN}"
+    delete(dc1, many)
+    journal = dc1.folder / "journal-vanishing"
+    process = dsbackup.spawn("restore-objects", "latest", many, "--subtree", "--in-place", "--yes", "--journal",
+                             str(journal), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not journal.exists() or journal.read_text().count('"done"') < 20:
+        if process.poll() is not None:
+            raise Failed("the restore ended before the server could")
+        time.sleep(0.005)
+    for pid in dc1.processes():
+        if pid != process.pid and "samba" in command_of(pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    err = process.communicate(timeout=150)[1]
+    if process.returncode != 1 or "--resume" not in err:
+        raise Failed(f"the restore does not tell how to go on: {process.returncode} {err}")
+    dc1.kill()
+    dc1.start()
+    expect("accounts enabled without a password", unsafe(dc1), [])
+    dsbackup.run("restore-objects", "--resume", str(journal), "--in-place", "--yes")
+    same(dsbackup, "after the server went away and came again")
+    say("  the server went away in the middle; the restore went on afterwards")
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def expired(dc1, dsbackup):
+    """No tombstone any more."""
+    before = dc1.search("(sAMAccountName=dave)", ["objectSid", "objectGUID"])
+    delete(dc1, f"CN=dave,{USERS}")
+    expunge(dc1)
+    plan = in_place(dsbackup, "dave").json()["plan"]["objects"][0]
+    expect("how dave comes back", (plan["action"], plan["keeps_identity"]), ("create", True))
+    expect("identity of dave", dc1.search("(sAMAccountName=dave)", ["objectSid", "objectGUID"]), before)
+    expect("dave with his old password", lets_in(dc1, "dave"), True)
+    same(dsbackup, "without a tombstone")
+    say("  a user without a tombstone came back under GUID, SID and password")
+
+
+def recycle_bin(dc1, dsbackup):
+    """With the Recycle Bin, from which Samba's own undelete fails."""
+    feature = "766ddcd8-acd0-445e-f3b9-a7f9b6744f2a"
+    dc1.modify(f"dn:\nchangetype: modify\nadd: enableOptionalFeature\n"
+               f"enableOptionalFeature: CN=Partitions,CN=Configuration,{BASE_DN}:{feature}\n", url=SAM)
+    delete(dc1, f"CN=carol,{USERS}")
+    url, environment = dc1.url(), dsbackup.environment() | tickets(dc1)
+    run = dc1.run([PROGRAM, "restore-objects", "latest", "carol", "--to", url, "--yes"], env=environment, check=False)
+    if run.code != 4 or "Recycle Bin" not in run.err:
+        raise Failed(f"expected a refusal over the network: {run}")
+    run = in_place(dsbackup, "carol")
+    say(f"  from the Recycle Bin: differs {differences(dsbackup)}")
+    expect("carol with her old password", lets_in(dc1, "carol"), True)
