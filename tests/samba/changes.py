@@ -37,10 +37,11 @@ class Directory:
 
     def __init__(self, seed, objects):
         self.sam = connect()
-        self.random = random.Random(seed)
         self.objects = objects
         self.number = 0
         self.prefix = f"{seed}-{len(objects)}"
+        # The changes must not begin with the values of the setup: a value cannot be added twice.
+        self.random = random.Random(self.prefix)
 
     def named(self, guid):
         return ldb.Dn(self.sam, f"<GUID={guid}>")

@@ -3,12 +3,10 @@
 import random
 import shutil
 import time
-from pathlib import Path
 
 from dsbackup import PROGRAM, Dsbackup
-from lab import Failed, LDAPI, PASSWORD, REALM, say
+from lab import Failed, HERE, LDAPI, PASSWORD, REALM, say
 
-HERE = Path(__file__).parent
 STEPS = 300
 # What setting a password changes.
 PASSWORDS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials", "pwdLastSet"}
@@ -84,6 +82,7 @@ def tickets(controller):
 
 
 def compare(dsbackup, before, after, *arguments, environment=None):
+    environment = dsbackup.environment() | (environment or {})
     run = dsbackup.controller.run(
         [PROGRAM, "diff", str(before), str(after), "--json", *arguments], env=environment)
     return run.json()["changes"]

@@ -33,6 +33,7 @@ class Dsbackup:
             "DSBACKUP_SOCKET": str(self.socket),
             "DSBACKUP_REPOSITORY": str(self.repository),
             "DSBACKUP_PASSWORD": REPOSITORY_PASSWORD,
+            "DSBACKUP_CACHE": str(self.controller.folder / "copies"),
         }
 
     def run(self, *arguments, check=True, timeout=300):

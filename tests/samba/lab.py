@@ -14,6 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+# The scripts of the tests.
+HERE = Path(__file__).parent
+
 REALM = "LAB.EXAMPLE.COM"
 DOMAIN = "LAB"
 BASE_DN = "DC=lab,DC=example,DC=com"
@@ -143,11 +146,10 @@ class Controller:
         """Makes the namespaces, held by a process that only waits."""
         for file in ("hosts", "resolv.conf", "krb5.conf"):
             (self.lab.folder / file).touch()
-        mounts = [f"mount --bind {self.folder / place} {path}" for place, path in PLACES.items()]
+        mounts = [f"mkdir -p {path}; mount --bind {self.folder / place} {path}" for place, path in PLACES.items()]
         mounts += [
             f"mount --bind {self.lab.folder / 'hosts'} /etc/hosts",
             f"mount --bind {self.lab.folder / 'resolv.conf'} /etc/resolv.conf",
-            "mkdir -p /run/samba",
             f"hostname {self.host}",
             "echo ready",
             "exec sleep infinity",

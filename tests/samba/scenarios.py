@@ -9,6 +9,7 @@ import diff
 import drill
 import faults
 import in_place
+import objects
 import recovered_domain
 import remote
 import restore_objects
@@ -28,6 +29,7 @@ SCENARIOS = {
     "diff": diff.run,
     "restore-objects": restore_objects.run,
     "restore-objects-two": restore_objects.run_two,
+    "objects": objects.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.

@@ -1,5 +1,6 @@
 """What ./test runs: one controller is backed up under load, its snapshot proven, itself wiped and restored in place."""
 
+import objects
 from dsbackup import Dsbackup
 from in_place import expect, restore_on_a_new_machine, settings
 from lab import Failed, say
@@ -29,6 +30,7 @@ def run(lab, backend, options):
         warned = dsbackup.run("backup").err
         if f"line {included[1]}: include = {included[0]}: " not in warned or "include-1" not in warned:
             raise Failed(f"the backup does not tell of the included file: {warned}")
+        objects.agree(dsbackup)
         with Load(dc1, folder, writers=1, readers=1):
             snapshots = [dsbackup.backup() for _ in range(3)]
         dsbackup.stop_service()
