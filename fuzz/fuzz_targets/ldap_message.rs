@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use ldap_server::{Effect, Framed, Limits, Password, Session, Tls, frame};
+use ldap_server::{Effect, Framed, Limits, Password, Served, Session, Tls, frame};
 use libfuzzer_sys::fuzz_target;
 use objects::ntds::Ntds;
 
@@ -20,10 +20,14 @@ static SOURCE: LazyLock<(tempfile::TempDir, Arc<Ntds>)> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let limits = Arc::new(Limits::default());
-    let password = Arc::new(Password::new("p".into()));
-    let largest = limits.message;
-    let mut session = Session::new(SOURCE.1.clone(), password, limits, Tls::Absent);
+    let largest = Limits::default().message;
+    let served = Served::new(SOURCE.1.clone(), Password::new("p".into()), Limits::default());
+    let mut session = Session::new(
+        Arc::new(served),
+        Tls::Absent {
+            takes_passwords: true,
+        },
+    );
     session.take(&BIND);
     assert!(session.is_bound());
     let mut rest = data;

@@ -23,7 +23,11 @@ def read(text):
             continue
         if not line or line.startswith("#") or name in ("version", "ref"):
             continue
-        value = base64.b64decode(value[1:]) if value.startswith(":") else value.removeprefix(" ").encode()
+        value = (
+            base64.b64decode(value[1:])
+            if value.startswith(":")
+            else value.removeprefix(" ").encode()
+        )
         if name == "dn":
             own = found[value.decode()] = Object()
         else:
@@ -43,7 +47,9 @@ def differences(one, other):
         values, others = one[dn].values, other[dn].values
         for name in sorted(values.keys() | others.keys()):
             if values.get(name) != others.get(name):
-                yield f"{dn}: {name}: {str(values.get(name))[:300]} and {str(others.get(name))[:300]}"
+                yield (
+                    f"{dn}: {name}: {str(values.get(name))[:300]} and {str(others.get(name))[:300]}"
+                )
 
 
 def count(objects):

@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 
+import browse
 import diff
 import drill
 import faults
@@ -30,6 +31,7 @@ SCENARIOS = {
     "restore-objects": restore_objects.run,
     "restore-objects-two": restore_objects.run_two,
     "objects": objects.run,
+    "browse": browse.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.

@@ -2,88 +2,20 @@
 
 mod lab;
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use lab::Run;
-use serde_json::Value as Json;
+use lab::browse::{Objects, Server, objects};
+use lab::samba_domain::{provision, store};
+use lab::{Lab, Run};
+use ldap_server::Framed;
 
 const DOMAIN: &str = "DC=corp,DC=example";
-
-struct Server {
-    process: Child,
-    address: String,
-    password: String,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_dsbackup"))
-            .args(["browse", ".", "--listen", "127.0.0.1:0", "--json"])
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("dsbackup");
-        let output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut text = String::new();
-        for line in output.lines() {
-            text += &line.expect("a line");
-            if text.ends_with('}') {
-                break;
-            }
-        }
-        let told: Json = serde_json::from_str(&text).expect("JSON");
-        let of = |name: &str| told[name].as_str().expect("text").to_owned();
-        Self {
-            process,
-            address: of("address"),
-            password: of("password"),
-        }
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) -> Run {
-        let uri = format!("ldap://{}", self.address);
-        let mut command = Command::new(program);
-        command.args(["-x", "-H", &uri, "-D", "reader", "-w", &self.password]);
-        Run::of(command.args(arguments))
-    }
-
-    fn search(&self, arguments: &[&str]) -> String {
-        let run = self.run(
-            "ldapsearch",
-            &[&["-LLL", "-o", "ldif-wrap=no"], arguments].concat(),
-        );
-        assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
-        run.stdout
-    }
-
-    fn peak_kib(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(status).expect("a process");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM"))
-            .expect("VmHWM");
-        line.split_whitespace()
-            .nth(1)
-            .expect("a number")
-            .parse()
-            .expect("a number")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+/// Results of any size.
+const ALL: [&str; 2] = ["--max-results", "0"];
 
 fn forest() -> tempfile::TempDir {
     testkit::find("sample-forest/clean")
@@ -91,55 +23,12 @@ fn forest() -> tempfile::TempDir {
         .unpack()
 }
 
-type Objects = BTreeMap<Vec<u8>, Vec<(String, Vec<u8>)>>;
-
-/// The objects of an LDIF file, their values in order.
-fn objects(ldif: &str) -> Objects {
-    let unfolded = ldif.replace("\n ", "");
-    let mut found = Objects::new();
-    let mut name = Vec::new();
-    for line in unfolded.lines() {
-        let Some((attribute, value)) = line.split_once(':') else {
-            continue;
-        };
-        if line.starts_with('#') || line == "version: 1" {
-            continue;
-        }
-        let value = match value.strip_prefix(':') {
-            Some(digits) => STANDARD.decode(digits.trim()).expect("base64"),
-            None => value.strip_prefix(' ').unwrap_or(value).as_bytes().to_vec(),
-        };
-        match attribute {
-            "dn" => {
-                name.clone_from(&value);
-                assert!(found.insert(value, Vec::new()).is_none(), "twice: {line}");
-            }
-            _ => found
-                .get_mut(&name)
-                .expect("an object")
-                .push((attribute.to_owned(), value)),
-        }
-    }
-    found
-}
-
-#[test]
-fn ldapsearch_reads_what_export_writes() {
-    let folder = forest();
-    let export = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dsbackup"));
-        command
-            .current_dir(folder.path())
-            .args(["export", ".", "--ldif"]);
-        let run = Run::of(command.args(arguments));
-        assert_eq!(run.code, Some(0), "{run}");
-        objects(&run.stdout)
-    };
-    let server = Server::start(folder.path());
+/// Everything that `export` writes, from the server: at once, in pages, in order; with deleted
+/// objects.
+fn check_everything(server: &Server, export: impl Fn(&[&str]) -> Objects) {
     let live = export(&[]);
     assert!(live.len() > 100, "{} objects", live.len());
     assert!(objects(&server.search(&["-b", "", "-s", "sub"])) == live);
-    // In pages, in order, with deleted objects.
     let pages = ["-b", "", "-s", "sub", "-E", "pr=97/noprompt"];
     assert!(objects(&server.search(&pages)) == live);
     let sorted = [&pages[..], &["-E", "sss=name"]].concat();
@@ -148,6 +37,17 @@ fn ldapsearch_reads_what_export_writes() {
     let deleted = objects(&deleted);
     assert!(deleted.len() > live.len());
     assert!(deleted == export(&["--deleted"]));
+}
+
+#[test]
+fn ldapsearch_reads_what_export_writes() {
+    let folder = forest();
+    let export = |arguments: &[&str]| {
+        let arguments = [&["export", ".", "--ldif"], arguments].concat();
+        objects(&lab::succeed(folder.path(), &arguments))
+    };
+    let server = Server::over(folder.path(), &ALL);
+    check_everything(&server, export);
     // A filter, and attributes by name.
     let filter = "(&(objectCategory=person)(userAccountControl:1.2.840.113556.1.4.803:=512))";
     let found = server.search(&["-b", DOMAIN, filter, "sAMAccountName", "memberOf"]);
@@ -163,35 +63,33 @@ fn ldapsearch_reads_what_export_writes() {
     assert_eq!(objects(&found), expected);
 }
 
-#[test]
-fn controls_and_options_do_what_they_do_on_a_domain_controller() {
-    let folder = forest();
-    let server = Server::start(folder.path());
+/// Sizes, names of objects and attributes, controls: as a domain controller answers.
+fn check_controls(server: &Server, domain: &str) {
     let root = server.search(&["-b", "", "-s", "base"]);
     assert!(
-        root.contains(&format!("defaultNamingContext: {DOMAIN}\n")),
+        root.contains(&format!("defaultNamingContext: {domain}\n")),
         "{root}"
     );
-    let schema = format!("CN=Aggregate,CN=Schema,CN=Configuration,{DOMAIN}");
+    let schema = format!("CN=Aggregate,CN=Schema,CN=Configuration,{domain}");
     assert!(
         root.contains(&format!("subschemaSubentry: {schema}\n")),
         "{root}"
     );
     // Sizes, names only, no attributes.
-    let limited = ["-z", "3", "-LLL", "-b", DOMAIN, "1.1"];
+    let limited = ["-z", "3", "-LLL", "-b", domain, "1.1"];
     let run = server.run("ldapsearch", &limited);
     assert_eq!(
         (run.code, run.stdout.matches("dn: ").count()),
         (Some(4), 3),
         "{run}"
     );
-    let types = server.search(&["-A", "-b", DOMAIN, "-s", "base", "objectClass"]);
-    assert_eq!(types, format!("dn: {DOMAIN}\nobjectClass:\n\n"));
+    let types = server.search(&["-A", "-b", domain, "-s", "base", "objectClass"]);
+    assert_eq!(types, format!("dn: {domain}\nobjectClass:\n\n"));
 
     // By GUID; with GUID and SID in names.
     let text = server.search(&[
         "-b",
-        DOMAIN,
+        domain,
         "-s",
         "base",
         "-E",
@@ -208,12 +106,12 @@ fn controls_and_options_do_what_they_do_on_a_domain_controller() {
     let base = format!("<GUID={guid}>");
     assert_eq!(
         server.search(&["-b", &base, "-s", "base", "1.1"]),
-        format!("dn: {DOMAIN}\n\n")
+        format!("dn: {domain}\n\n")
     );
 
     // Parts of a security descriptor: the owner is shorter than all of it.
     let descriptor = |control: &[&str]| {
-        let ask = ["-b", DOMAIN, "-s", "base", "nTSecurityDescriptor"];
+        let ask = ["-b", domain, "-s", "base", "nTSecurityDescriptor"];
         let found = objects(&server.search(&[control, &ask].concat()));
         found.values().next().expect("the domain")[0].1.len()
     };
@@ -226,7 +124,7 @@ fn controls_and_options_do_what_they_do_on_a_domain_controller() {
     );
 
     // Parts of an attribute, and the objects behind one.
-    let admins = format!("CN=Domain Admins,CN=Users,{DOMAIN}");
+    let admins = format!("CN=Domain Admins,CN=Users,{domain}");
     let members = server.search(&["-b", &admins, "-s", "base", "member"]);
     let members = objects(&members)
         .remove(admins.as_bytes())
@@ -240,7 +138,29 @@ fn controls_and_options_do_what_they_do_on_a_domain_controller() {
     let mut expected: Vec<Vec<u8>> = members.into_iter().map(|(_, name)| name).collect();
     expected.sort();
     assert_eq!(behind.into_keys().collect::<Vec<_>>(), expected);
+    // In order; without the container of deleted objects, and with it.
+    let of = |arguments: &[&str]| {
+        let all = [&["-b", domain, "-s", "one", "name"], arguments].concat();
+        let text = server.search(&all);
+        let names = text.lines().filter_map(|line| line.strip_prefix("name: "));
+        names.map(str::to_lowercase).collect::<Vec<_>>()
+    };
+    let mut names = of(&[]);
+    names.sort();
+    assert_eq!(of(&["-E", "sss=name"]), names);
+    names.reverse();
+    assert_eq!(of(&["-E", "sss=-name"]), names);
+    let deleted = of(&["-E", "!1.2.840.113556.1.4.417"]);
+    assert_eq!(deleted.len(), names.len() + 1);
+    assert!(deleted.contains(&"deleted objects".into()), "{deleted:?}");
+}
 
+#[test]
+fn controls_and_options_do_what_they_do_on_a_domain_controller() {
+    let folder = forest();
+    let server = Server::over(folder.path(), &[]);
+    check_controls(&server, DOMAIN);
+    let admins = format!("CN=Domain Admins,CN=Users,{DOMAIN}");
     // Failures have their own codes.
     let missing = server.run("ldapsearch", &["-b", "OU=Nowhere,DC=corp,DC=example"]);
     assert_eq!(missing.code, Some(32), "{missing}");
@@ -252,10 +172,107 @@ fn controls_and_options_do_what_they_do_on_a_domain_controller() {
     assert_eq!(who.stdout, "u:reader\n", "{who}");
 }
 
+/// Every check of this file on the lab's newest snapshot, whose domain is `domain`.
+fn check_snapshot(lab: &Lab, domain: &str) {
+    let command = |arguments: &[&str]| {
+        let mut command = lab.dsbackup(arguments);
+        command.env("DSBACKUP_CACHE", lab.path("cache"));
+        command
+    };
+    let server = Server::start(command(&["browse", "latest"]).args(ALL));
+    let export = |arguments: &[&str]| {
+        let arguments = [&["export", "latest", "--ldif"], arguments].concat();
+        let run = Run::of(&mut command(&arguments));
+        assert_eq!(run.code, Some(0), "{run}");
+        objects(&run.stdout)
+    };
+    check_everything(&server, export);
+    check_controls(&server, domain);
+}
+
+#[test]
+fn snapshots_of_databases_are_served_as_directories_are() {
+    for fixture in ["sample-forest/clean", "sample-forest/dirty"] {
+        let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
+        lab.succeed(&["init"]);
+        let folder = lab.directory();
+        let folder = folder.to_str().expect("plain");
+        lab.succeed(&["backup", "--keep-logs", "--directory", folder]);
+        check_snapshot(&lab, DOMAIN);
+    }
+}
+
+#[test]
+fn snapshots_of_samba_are_served_as_directories_are() {
+    let lab = Lab::empty();
+    if provision(&lab, "mdb").is_none() {
+        return;
+    }
+    lab.succeed(&["init"]);
+    store(&lab, &lab.path("samba/private"));
+    check_snapshot(&lab, "DC=lab,DC=example");
+}
+
+#[test]
+fn clients_trust_the_certificate_at_once_and_after_starttls() {
+    let lab = Lab::with(&testkit::find("sample-forest/clean").expect("shipped"));
+    lab::certificate(&lab, "localhost");
+    let [certificate, key] = ["pem", "key"].map(|end| lab.path(&format!("localhost.{end}")));
+    let mut command = lab.dsbackup(&["browse"]);
+    command
+        .arg(lab.directory())
+        .args(["--certificate", "localhost.pem"]);
+    command
+        .args(["--key", "localhost.key"])
+        .current_dir(lab.path("."));
+    let mut server = Server::start(&mut command);
+    let port = server
+        .address
+        .rsplit(':')
+        .next()
+        .expect("a port")
+        .to_owned();
+    let ask = |server: &Server, more: &[&str], trusted: &Path| {
+        let arguments = [more, &["-LLL", "-b", DOMAIN, "-s", "base", "1.1"]].concat();
+        let mut command = server.command("ldapsearch", &arguments);
+        let run = Run::of(command.env("LDAPTLS_CACERT", trusted));
+        (run.code == Some(0)).then_some(run.stdout)
+    };
+    let expected = Some(format!("dn: {DOMAIN}\n\n"));
+    let other = Lab::empty();
+    lab::certificate(&other, "localhost");
+    let stranger = other.path("localhost.pem");
+    server.url = format!("ldaps://localhost:{port}");
+    assert_eq!(ask(&server, &[], &certificate), expected);
+    assert_eq!(ask(&server, &[], &stranger), None);
+    server.url = format!("ldap://localhost:{port}");
+    assert_eq!(ask(&server, &["-ZZ"], &certificate), expected);
+    assert_eq!(ask(&server, &["-ZZ"], &stranger), None);
+    // From this machine a password is taken without TLS, too.
+    assert_eq!(ask(&server, &[], &certificate), expected);
+
+    // A key that is not the certificate's.
+    let wrong = other.path("localhost.key");
+    assert!(key.exists());
+    let mut command = lab.dsbackup(&["browse"]);
+    command
+        .arg(lab.directory())
+        .arg("--certificate")
+        .arg(&certificate);
+    let run = Run::of(
+        command
+            .arg("--key")
+            .arg(&wrong)
+            .args(["--listen", "127.0.0.1:0"]),
+    );
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.stderr.contains("localhost.pem"), "{run}");
+}
+
 #[test]
 fn hostile_connections_do_no_harm() {
     let folder = forest();
-    let server = Server::start(folder.path());
+    let server = Server::over(folder.path(), &[]);
     let ask = || server.search(&["-b", DOMAIN, "-s", "base", "1.1"]);
     let expected = ask();
     let before = server.peak_kib();
@@ -290,6 +307,121 @@ fn hostile_connections_do_no_harm() {
     assert_eq!(answer.first(), Some(&0x30));
     drop(open);
     assert_eq!(ask(), expected);
+}
+
+#[test]
+fn greedy_searches_take_little_memory() {
+    let folder = forest();
+    let server = Server::over(folder.path(), &ALL);
+    let count = objects(&server.search(&["-b", "", "-s", "sub", "1.1"])).len();
+    let before = server.peak_kib();
+    let wide = |terms: usize| {
+        let terms: String = (0..terms).map(|term| format!("(cn=x{term})")).collect();
+        format!("(|(objectClass=*){terms})")
+    };
+    let deep = |levels: usize| "(!".repeat(levels) + "(cn=x)" + &")".repeat(levels);
+    let (wide, deep, deeper) = (wide(8_000), deep(60), deep(100));
+    let names: Vec<String> = (0..20_000).map(|name| format!("no{name}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let everything = ["-LLL", "-b", "", "-s", "sub"];
+    let huge_page = ["-E", "pr=2147483647/noprompt"];
+    for (arguments, found) in [
+        ([&huge_page[..], &["1.1"]].concat(), Some(count)),
+        ([&["(objectClass=*)"][..], &names].concat(), Some(count)),
+        (vec![wide.as_str(), "1.1"], Some(count)),
+        (vec![deep.as_str(), "1.1"], Some(0)),
+        (vec![deeper.as_str(), "1.1"], None),
+    ] {
+        let run = server.run("ldapsearch", &[&everything, &arguments[..]].concat());
+        let dns = run.stdout.matches("dn: ").count() + run.stdout.matches("dn:: ").count();
+        match found {
+            Some(found) => assert_eq!((run.code, dns), (Some(0), found), "{}", run.stderr),
+            None => assert_eq!(run.code, Some(11), "{}", run.stderr),
+        }
+    }
+    let grown = server.peak_kib() - before;
+    assert!(grown < 64 << 10, "they took {grown} KiB");
+}
+
+/// A message of an operation whose content has fewer than 100 bytes.
+fn message(id: u8, operation: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len() as u8;
+    [&[0x30, length + 5, 2, 1, id, operation, length], content].concat()
+}
+
+/// A connection of a client that has bound.
+fn bound(server: &Server) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).expect("a connection");
+    let password = server.password.as_bytes();
+    let bind = [&[2, 1, 3, 4, 0, 0x80, password.len() as u8], password].concat();
+    stream.write_all(&message(1, 0x60, &bind)).expect("sent");
+    let mut answer = [0; 14];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(answer[9], 0, "{answer:?}");
+    stream
+}
+
+/// A search for everything.
+fn everything(id: u8) -> Vec<u8> {
+    let mut content = vec![4, 0, 10, 1, 2, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0];
+    content.extend(b"\x87\x0bobjectClass\x30\x00");
+    message(id, 0x63, &content)
+}
+
+#[test]
+fn clients_that_take_no_results_take_little_memory() {
+    let folder = forest();
+    let server = Server::over(folder.path(), &ALL);
+    let before = server.peak_kib();
+    let ids = 2..10;
+    let mut open: Vec<TcpStream> = (0..50).map(|_| bound(&server)).collect();
+    for stream in &mut open {
+        let searches: Vec<u8> = ids.clone().flat_map(everything).collect();
+        stream.write_all(&searches).expect("sent");
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let grown = server.peak_kib() - before;
+    assert!(grown < 128 << 10, "400 searches took {grown} KiB");
+    // When they are gone, others are served.
+    drop(open);
+    let found = server.search(&["-b", DOMAIN, "-s", "base", "1.1"]);
+    assert_eq!(found, format!("dn: {DOMAIN}\n\n"));
+}
+
+#[test]
+fn abandoned_searches_are_not_answered() {
+    let folder = forest();
+    let server = Server::over(folder.path(), &ALL);
+    let mut stream = bound(&server);
+    let ids = 2..10;
+    let mut bytes: Vec<u8> = ids.clone().flat_map(everything).collect();
+    bytes.extend(ids.clone().flat_map(|id| message(99, 0x50, &[id])));
+    bytes.extend(message(98, 0x77, b"\x80\x171.3.6.1.4.1.4203.1.11.3"));
+    stream.write_all(&bytes).expect("sent");
+    // Nothing is read until the last message has surely arrived.
+    std::thread::sleep(Duration::from_millis(500));
+    let patience = Some(Duration::from_secs(30));
+    stream.set_read_timeout(patience).expect("a timeout");
+    let (mut read, mut ended) = (Vec::new(), 0);
+    let mut piece = [0; 1 << 16];
+    'answers: loop {
+        let count = stream.read(&mut piece).expect("an answer");
+        assert!(count > 0, "the connection ended");
+        read.extend_from_slice(&piece[..count]);
+        while let Framed::Message(length) = ldap_server::frame(&read, usize::MAX) {
+            // The number and the kind, behind a length in one to five bytes.
+            let at = 2 + usize::from(read[1].saturating_sub(0x80));
+            let (id, kind) = (read[at + 2], read[at + 3]);
+            read.drain(..length);
+            match (id, kind) {
+                (98, 0x78) => break 'answers,
+                (_, 0x65) => ended += 1,
+                (_, 0x64) => {}
+                other => panic!("{other:x?}"),
+            }
+        }
+    }
+    assert!(ended < ids.len(), "none was abandoned");
 }
 
 #[test]

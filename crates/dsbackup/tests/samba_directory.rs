@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lab::samba::provision;
+use lab::samba_domain::provision;
 use lab::{Lab, Run};
 use serde_json::Value;
 

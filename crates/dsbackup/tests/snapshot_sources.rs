@@ -6,10 +6,9 @@ mod lab;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use lab::made_snapshot::MadeSnapshot;
-use lab::samba::provision;
+use lab::samba_domain::{provision, store};
 use lab::{Lab, Run};
 use serde_json::Value;
 
@@ -256,27 +255,6 @@ fn damage_in_the_repository_ends_with_exit_code_3() {
     let run = run(&lab, &["export", "latest", "--jsonl"]);
     assert_eq!(run.code, Some(3), "{run}");
     assert!(run.stderr.contains("pack"), "{run}");
-}
-
-/// Stores the databases of a provisioned domain controller, as a backup of a running one does.
-fn store(lab: &Lab, private: &Path) {
-    let mut paths = vec!["sam.ldb".to_owned(), "secrets.ldb".into()];
-    let partitions = entries(&private.join("sam.ldb.d")).into_iter();
-    let partitions = partitions.filter(|name| !name.ends_with("-lock"));
-    paths.extend(partitions.map(|name| format!("sam.ldb.d/{name}")));
-    let mut made = vec![("samba-state.json".to_owned(), "listing", b"{}".to_vec())];
-    for path in paths {
-        let content = std::fs::read(private.join(&path)).expect("readable");
-        made.push((format!("private/{path}"), "database", content));
-    }
-    let snapshot = MadeSnapshot {
-        server: "dc1.lab.example",
-        tool: "dsbackup 0.1.0",
-        time: SystemTime::now(),
-        token: b"none".to_vec(),
-        files: made,
-    };
-    snapshot.store(lab);
 }
 
 #[test]

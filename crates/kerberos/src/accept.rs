@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::library::{Context, Credential, gss};
+use crate::library::{Context, Credential, Tokens, gss};
 use crate::{Error, LogonInfo, Result};
 
 /// A service's keys.
@@ -16,7 +16,8 @@ pub struct Acceptor {
 pub struct Accepting {
     context: Context,
     credential: Arc<Credential>,
-    channel: Vec<u8>,
+    /// None where the exchange seals its messages itself.
+    channel: Option<Vec<u8>>,
 }
 
 /// The result of a client's token.
@@ -43,13 +44,25 @@ impl Acceptor {
     /// # Errors
     /// If the library is missing, or the keytab is unreadable or lacks the key.
     pub fn new(keytab: &Path, principal: &str) -> Result<Self> {
+        Self::read(keytab, principal, Tokens::Negotiated)
+    }
+
+    /// As [`Self::new`], for clients that do not negotiate, too: their tokens are Kerberos's own.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_either(keytab: &Path, principal: &str) -> Result<Self> {
+        Self::read(keytab, principal, Tokens::Either)
+    }
+
+    fn read(keytab: &Path, principal: &str, tokens: Tokens) -> Result<Self> {
         let gss = gss()?;
         let name = gss.principal(principal)?;
         let keytab = keytab
             .to_str()
             .ok_or_else(|| Error("the keytab's path is no UTF-8".into()))?;
         let credential = gss
-            .with_keytab(&name, &format!("FILE:{keytab}"))
+            .with_keytab(&name, &format!("FILE:{keytab}"), tokens)
             .map_err(|error| Error(format!("{keytab}: {principal}: {error}")))?;
         Ok(Self {
             credential: Arc::new(credential),
@@ -61,24 +74,67 @@ impl Acceptor {
     /// # Errors
     /// If the library is missing.
     pub fn begin(&self, channel: &[u8]) -> Result<Accepting> {
+        self.exchange(Some(channel.to_vec()))
+    }
+
+    /// Begins an exchange whose messages are sealed, so that it needs no other channel.
+    ///
+    /// # Errors
+    /// If the library is missing.
+    pub fn begin_sealing(&self) -> Result<Accepting> {
+        self.exchange(None)
+    }
+
+    fn exchange(&self, channel: Option<Vec<u8>>) -> Result<Accepting> {
         Ok(Accepting {
             context: gss()?.context(),
             credential: self.credential.clone(),
-            channel: channel.to_vec(),
+            channel,
         })
     }
 }
 
 impl Accepting {
+    /// Seals a message for the client, once the exchange is done.
+    ///
+    /// # Errors
+    /// If the exchange is not done, or was not to seal.
+    pub fn seal(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        self.context.seal(message)
+    }
+
+    /// Opens a message of the client.
+    ///
+    /// # Errors
+    /// If the message is none of the client's, was changed, or is not sealed.
+    pub fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        self.context.open(message)
+    }
+
+    /// Signs a message for the client without sealing it.
+    ///
+    /// # Errors
+    /// If the exchange is not done.
+    pub fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        self.context.wrap(message, false).map(|(bytes, _)| bytes)
+    }
+
+    /// The content of a signed message of the client.
+    ///
+    /// # Errors
+    /// If the message is none of the client's, or was changed.
+    pub fn verify(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        self.context.unwrap(message).map(|(bytes, _)| bytes)
+    }
+
     /// Processes a client's token.
     ///
     /// # Errors
     /// If the token does not authenticate the client: to this service, over this channel, by
     /// Kerberos, in a domain.
     pub fn step(&mut self, token: &[u8]) -> Result<Step> {
-        let step = self
-            .context
-            .accept(&self.credential, &self.channel, token)?;
+        let channel = self.channel.as_deref();
+        let step = self.context.accept(&self.credential, channel, token)?;
         let accepted = step
             .client
             .map(|client| {
@@ -86,10 +142,16 @@ impl Accepting {
                 if !step.kerberos {
                     return Err(Error(format!("{principal}: not proven by Kerberos")));
                 }
-                if !step.bound {
-                    return Err(Error(format!(
-                        "{principal}: the ticket is not bound to this channel"
-                    )));
+                match channel {
+                    Some(_) if !step.bound => {
+                        let reason = "the ticket is not bound to this channel";
+                        return Err(Error(format!("{principal}: {reason}")));
+                    }
+                    None if !step.sealing => {
+                        let reason = "the client does not ask for sealed messages";
+                        return Err(Error(format!("{principal}: {reason}")));
+                    }
+                    _ => {}
                 }
                 let logon = client.verified_attribute("urn:mspac:logon-info")?;
                 Ok(Accepted {

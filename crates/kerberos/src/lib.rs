@@ -1,9 +1,9 @@
 //! Kerberos for both sides of a connection, through MIT's GSSAPI library, which is loaded at its
 //! first use.
 //!
-//! The tokens are those of SPNEGO. Every exchange is bound to its channel (RFC 5929, RFC 9266):
-//! tokens relayed to another channel are refused, and so are those of a client without channel
-//! binding.
+//! The tokens are those of SPNEGO. An exchange is bound to its channel (RFC 5929, RFC 9266): tokens
+//! relayed to another channel are refused, and so are those of a client without channel binding. Or
+//! it seals all further messages itself.
 //!
 //! [`Initiator`] is the client's side, [`Acceptor`] the service's; [`LogonInfo`] holds the account
 //! and the groups in a domain's ticket.

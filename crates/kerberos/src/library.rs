@@ -64,6 +64,7 @@ const fn oid(bytes: &'static [u8]) -> Oid {
 }
 
 static SPNEGO: Oid = oid(b"\x2b\x06\x01\x05\x05\x02");
+static SPNEGO_AND_KRB5: [Oid; 2] = [oid(b"\x2b\x06\x01\x05\x05\x02"), oid(KRB5_BYTES)];
 const KRB5_BYTES: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02";
 static HOST_BASED_SERVICE: Oid = oid(b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x01\x04");
 static KRB5_PRINCIPAL: Oid = oid(b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01");
@@ -77,6 +78,15 @@ const CHANNEL_BOUND: u32 = 0x800;
 /// Messages are confidential, signed, in order, and none comes twice.
 const SEALED: u32 = 0x10 | 0x20 | 0x8 | 0x4;
 const ERRORS: u32 = 0xffff_0000;
+
+/// The mechanisms of a service.
+#[derive(Clone, Copy)]
+pub(crate) enum Tokens {
+    /// Of SPNEGO.
+    Negotiated,
+    /// Of SPNEGO, and of Kerberos alone.
+    Either,
+}
 
 type Handle = *mut c_void;
 
@@ -339,7 +349,19 @@ impl Gss {
     }
 
     /// Credentials of a service, from its keytab.
-    pub(crate) fn with_keytab(&'static self, service: &Name, keytab: &str) -> Result<Credential> {
+    pub(crate) fn with_keytab(
+        &'static self,
+        service: &Name,
+        keytab: &str,
+        tokens: Tokens,
+    ) -> Result<Credential> {
+        let mechanisms = match tokens {
+            Tokens::Negotiated => spnego_only(),
+            Tokens::Either => OidSet {
+                count: SPNEGO_AND_KRB5.len(),
+                elements: SPNEGO_AND_KRB5.as_ptr(),
+            },
+        };
         let keytab = CString::new(keytab).map_err(|error| Error(error.to_string()))?;
         let element = KeyValue {
             key: c"keytab".as_ptr(),
@@ -356,7 +378,7 @@ impl Gss {
                 &mut minor,
                 service.name,
                 0,
-                &spnego_only(),
+                &mechanisms,
                 ACCEPT,
                 &store,
                 &mut credential,
@@ -483,6 +505,8 @@ pub(crate) struct AcceptedStep {
     pub(crate) client: Option<Name>,
     /// Whether client and service are bound to the same channel.
     pub(crate) bound: bool,
+    /// Whether messages can be sealed.
+    pub(crate) sealing: bool,
     /// Whether the negotiated mechanism is Kerberos.
     pub(crate) kerberos: bool,
 }
@@ -490,13 +514,29 @@ pub(crate) struct AcceptedStep {
 impl Context {
     /// Seals a message for the other side.
     pub(crate) fn seal(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        match self.wrap(message, true)? {
+            (_, false) => Err(Error("messages to the other side cannot be sealed".into())),
+            (bytes, true) => Ok(bytes),
+        }
+    }
+
+    /// Opens a message of the other side.
+    pub(crate) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+        match self.unwrap(message)? {
+            (_, false) => Err(Error("a message of the other side is not sealed".into())),
+            (bytes, true) => Ok(bytes),
+        }
+    }
+
+    /// Signs a message for the other side, and seals it if `seal`. Also whether it is sealed.
+    pub(crate) fn wrap(&mut self, message: &[u8], seal: bool) -> Result<(Vec<u8>, bool)> {
         let (mut minor, mut sealed, mut output) = (0, 0, empty());
         // SAFETY: all pointers are to living values.
         let major = unsafe {
             (self.gss.wrap)(
                 &mut minor,
                 self.context,
-                1,
+                c_int::from(seal),
                 0,
                 &buffer(message),
                 &mut sealed,
@@ -505,14 +545,11 @@ impl Context {
         };
         let bytes = self.gss.take(output);
         self.gss.check("seal a message", major, minor)?;
-        match sealed {
-            0 => Err(Error("messages to the service cannot be sealed".into())),
-            _ => Ok(bytes),
-        }
+        Ok((bytes, sealed != 0))
     }
 
-    /// Opens a message of the other side.
-    pub(crate) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
+    /// The content of a signed message of the other side, and whether it was sealed.
+    pub(crate) fn unwrap(&mut self, message: &[u8]) -> Result<(Vec<u8>, bool)> {
         let (mut minor, mut sealed, mut quality, mut output) = (0, 0, 0, empty());
         // SAFETY: all pointers are to living values.
         let major = unsafe {
@@ -527,10 +564,7 @@ impl Context {
         };
         let bytes = self.gss.take(output);
         self.gss.check("open a message", major, minor)?;
-        match sealed {
-            0 => Err(Error("a message of the service is not sealed".into())),
-            _ => Ok(bytes),
-        }
+        Ok((bytes, sealed != 0))
     }
 
     /// A step of the client's side. Without a credential the default cache's tickets count. Without
@@ -575,13 +609,14 @@ impl Context {
         })
     }
 
-    /// A step of the service's side.
+    /// A step of the service's side. Without a channel, messages are sealed.
     pub(crate) fn accept(
         &mut self,
         credential: &Credential,
-        channel: &[u8],
+        channel: Option<&[u8]>,
         input: &[u8],
     ) -> Result<AcceptedStep> {
+        let bindings = channel.map(bindings);
         let (mut minor, mut flags, mut output) = (0, 0, empty());
         let (mut client, mut mechanism) = (ptr::null_mut(), ptr::null());
         // SAFETY: as above.
@@ -591,7 +626,7 @@ impl Context {
                 &mut self.context,
                 credential.credential,
                 &buffer(input),
-                &bindings(channel),
+                bindings.as_ref().map_or(ptr::null(), ptr::from_ref),
                 &mut client,
                 &mut mechanism,
                 &mut output,
@@ -616,6 +651,7 @@ impl Context {
             token,
             client: client.filter(|_| done),
             bound: flags & CHANNEL_BOUND != 0,
+            sealing: flags & SEALED == SEALED,
             kerberos: mechanism == KRB5_BYTES,
         })
     }

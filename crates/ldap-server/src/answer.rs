@@ -48,14 +48,14 @@ pub fn message(id: u32, op: ProtocolOp, controls: Vec<Control>) -> Vec<u8> {
 }
 
 /// The answer to a bind.
-pub fn bind(refusal: Refusal) -> ProtocolOp {
+pub fn bind(refusal: Refusal, token: Option<Vec<u8>>) -> ProtocolOp {
     let Refusal(code, reason) = refusal;
     ProtocolOp::BindResponse(BindResponse::new(
         code,
         "".into(),
         reason.into(),
         None,
-        None,
+        token.map(OctetString::from),
     ))
 }
 

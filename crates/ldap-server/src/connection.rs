@@ -13,7 +13,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::answer;
 use crate::frame::{Framed, frame};
 use crate::limits::Limits;
+use crate::sasl::Bound;
 use crate::search::Search;
+use crate::served::Served;
 use crate::session::{Effect, Session};
 
 /// Wrong passwords until a connection is closed.
@@ -31,6 +33,32 @@ pub enum End<S> {
     Closed,
     /// TLS begins.
     StartTls(S),
+    /// From now on all messages are sealed.
+    Seal(S, Box<Bound>),
+}
+
+/// How a conversation ends.
+enum Next {
+    Close,
+    StartTls,
+    Seal(Box<Bound>),
+}
+
+/// A message to the client.
+struct Message {
+    bytes: Vec<u8>,
+    /// The places of a search that ends with this message: it has them until the client takes it,
+    /// so that results wait in memory for only so many clients.
+    _places: Option<[OwnedSemaphorePermit; 2]>,
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            _places: None,
+        }
+    }
 }
 
 /// A connection's searches in progress: the number of the message, and whether it is abandoned.
@@ -63,20 +91,20 @@ impl Drop for Searches {
 pub async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     session: &mut Session,
-    limits: &Limits,
-    threads: &Arc<Semaphore>,
+    served: &Served,
 ) -> End<S> {
     let (mut reading, writing) = tokio::io::split(stream);
     let (sender, receiver) = mpsc::channel(WAITING);
-    let mut writer = tokio::spawn(write(writing, receiver, limits.unfinished));
-    let starts_tls = tokio::select! {
-        starts_tls = converse(&mut reading, session, limits, threads, sender) => starts_tls,
+    let mut writer = tokio::spawn(write(writing, receiver, served.limits.unfinished));
+    let next = tokio::select! {
+        next = converse(&mut reading, session, served, sender) => next,
         // The client takes no more.
         _ = &mut writer => return End::Closed,
     };
     // What is in the channel is still sent; searches in progress are abandoned.
-    match (writer.await, starts_tls) {
-        (Ok(Ok(writing)), true) => End::StartTls(reading.unsplit(writing)),
+    match (writer.await, next) {
+        (Ok(Ok(writing)), Next::StartTls) => End::StartTls(reading.unsplit(writing)),
+        (Ok(Ok(writing)), Next::Seal(bound)) => End::Seal(reading.unsplit(writing), bound),
         _ => End::Closed,
     }
 }
@@ -84,11 +112,11 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 /// Writes messages until all senders are gone.
 async fn write<S: AsyncWrite>(
     mut stream: WriteHalf<S>,
-    mut messages: mpsc::Receiver<Vec<u8>>,
+    mut messages: mpsc::Receiver<Message>,
     most: Duration,
 ) -> io::Result<WriteHalf<S>> {
     while let Some(message) = messages.recv().await {
-        within(most, stream.write_all(&message)).await?;
+        within(most, stream.write_all(&message.bytes)).await?;
         if messages.is_empty() {
             within(most, stream.flush()).await?;
         }
@@ -102,68 +130,76 @@ async fn within(most: Duration, work: impl Future<Output = io::Result<()>>) -> i
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Handles messages. Returns whether TLS begins.
+/// Handles messages until the connection ends, or changes.
 async fn converse<S: AsyncRead>(
     stream: &mut ReadHalf<S>,
     session: &mut Session,
-    limits: &Limits,
-    threads: &Arc<Semaphore>,
-    sender: mpsc::Sender<Vec<u8>>,
-) -> bool {
+    served: &Served,
+    sender: mpsc::Sender<Message>,
+) -> Next {
+    let limits = &served.limits;
     let mut buffer = Vec::new();
     let mut running = Searches::default();
     let places = Arc::new(Semaphore::new(limits.searches));
     let mut wrong = 0;
     loop {
-        let length = match next(stream, &mut buffer, session, limits).await {
+        let length = match next(stream, &mut buffer, session.is_bound(), limits).await {
             Ok(Some(length)) => length,
-            Ok(None) => return false,
+            Ok(None) => return Next::Close,
             Err(reason) => {
-                let _ = sender.send(answer::disconnection(reason)).await;
-                return false;
+                let _ = sender.send(answer::disconnection(reason).into()).await;
+                return Next::Close;
             }
         };
         let effect = session.take(buffer.get(..length).unwrap_or_default());
         buffer.drain(..length);
         let sent = match effect {
-            Effect::Answer(bytes) => sender.send(bytes).await,
+            Effect::Answer(bytes) => sender.send(bytes.into()).await,
             Effect::Delayed(bytes) => {
                 sleep(PAUSE).await;
                 wrong += 1;
-                let sent = sender.send(bytes).await;
+                let sent = sender.send(bytes.into()).await;
                 if wrong == WRONG_PASSWORDS {
-                    return false;
+                    return Next::Close;
                 }
                 sent
             }
             Effect::Search(search) => {
                 // The client waits until one of its searches ends.
                 let Ok(place) = places.clone().acquire_owned().await else {
-                    return false;
+                    return Next::Close;
                 };
                 running.add(&search);
-                start(search, sender.clone(), threads.clone(), place);
+                start(search, sender.clone(), served.threads.clone(), place);
                 Ok(())
             }
             Effect::Abandon(id) => {
                 running.abandon(|other| other == id);
                 Ok(())
             }
+            Effect::StartTls(_) | Effect::Seal(..)
+                // What came before must not count as sent within TLS, or sealed.
+                if !buffer.is_empty() || places.available_permits() != limits.searches =>
+            {
+                return Next::Close;
+            }
             Effect::StartTls(bytes) => {
-                // What came before TLS must not count as sent within it.
-                return buffer.is_empty()
-                    && places.available_permits() == limits.searches
-                    && sender.send(bytes).await.is_ok();
+                let _ = sender.send(bytes.into()).await;
+                return Next::StartTls;
+            }
+            Effect::Seal(bytes, bound) => {
+                let _ = sender.send(bytes.into()).await;
+                return Next::Seal(bound);
             }
             Effect::Close(bytes) => {
                 if !bytes.is_empty() {
-                    let _ = sender.send(bytes).await;
+                    let _ = sender.send(bytes.into()).await;
                 }
-                return false;
+                return Next::Close;
             }
         };
         if sent.is_err() {
-            return false;
+            return Next::Close;
         }
     }
 }
@@ -171,7 +207,7 @@ async fn converse<S: AsyncRead>(
 /// Runs a search on a thread of its own, as soon as one is free.
 fn start(
     search: Box<Search>,
-    sender: mpsc::Sender<Vec<u8>>,
+    sender: mpsc::Sender<Message>,
     threads: Arc<Semaphore>,
     place: OwnedSemaphorePermit,
 ) {
@@ -180,8 +216,11 @@ fn start(
             return;
         };
         tokio::task::spawn_blocking(move || {
-            search.run(|message| sender.blocking_send(message).is_ok());
-            drop((thread, place));
+            let last = search.run(|message| sender.blocking_send(message.into()).is_ok());
+            let _ = sender.blocking_send(Message {
+                bytes: last.unwrap_or_default(),
+                _places: Some([thread, place]),
+            });
         });
     });
 }
@@ -191,10 +230,10 @@ fn start(
 async fn next<S: AsyncRead>(
     stream: &mut ReadHalf<S>,
     buffer: &mut Vec<u8>,
-    session: &Session,
+    is_bound: bool,
     limits: &Limits,
 ) -> Result<Option<usize>, &'static str> {
-    let (largest, idle) = match session.is_bound() {
+    let (largest, idle) = match is_bound {
         true => (limits.message, limits.idle),
         false => (limits.anonymous_message, limits.anonymous_idle),
     };

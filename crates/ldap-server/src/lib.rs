@@ -8,6 +8,7 @@
 //! | module | content |
 //! | --- | --- |
 //! | `frame` | one message from a stream of bytes, of bounded size |
+//! | [`Served`] | the directory, the password, the limits |
 //! | `connection` | one client: reading, writing, time limits, StartTLS |
 //! | `session` | what an operation does, and whether the client may do it |
 //! | `request` | controls and attribute lists of a search |
@@ -15,6 +16,8 @@
 //! | `search` | the objects of a search, in order, page by page |
 //! | `render` | an object as a search result: ranges, extended names, parts of descriptors |
 //! | `descriptor` | parts of a security descriptor |
+//! | `sasl` | binding with Kerberos tickets |
+//! | `sealed` | a connection whose messages are sealed |
 //! | `tls` | the certificate and its key |
 //! | `root` | the rootDSE |
 //! | `subschema` | attribute types and object classes |
@@ -33,7 +36,10 @@ mod password;
 mod render;
 mod request;
 mod root;
+mod sasl;
+mod sealed;
 mod search;
+mod served;
 mod server;
 mod session;
 mod subschema;
@@ -42,7 +48,9 @@ mod tls;
 pub use frame::{Framed, frame};
 pub use limits::Limits;
 pub use password::Password;
+pub use sasl::{Bound, Tickets};
 pub use search::Search;
-pub use server::{Configuration, serve};
+pub use served::Served;
+pub use server::serve;
 pub use session::{Effect, Session, Tls};
 pub use tls::{TlsError, tls};

@@ -24,8 +24,12 @@ pub struct Limits {
     pub searches: usize,
     /// Searches of all connections at the same time; further ones wait.
     pub all_searches: usize,
+    /// Objects in a result without pages, and in a page (MaxPageSize); 0 for any number.
+    pub results: usize,
     /// Paged searches that a connection may have open; the oldest is dropped.
     pub pages: usize,
+    /// Objects in the open paged searches of all connections.
+    pub paged: usize,
     /// Values of an attribute in one result (MaxValRange).
     pub values: usize,
 }
@@ -42,7 +46,9 @@ impl Default for Limits {
             search: Duration::from_secs(120),
             searches: 8,
             all_searches: 16,
+            results: 1000,
             pages: 4,
+            paged: 16 << 20,
             values: 1500,
         }
     }

@@ -50,9 +50,9 @@ impl Attribute {
         )
     }
 
-    /// Its name.
-    pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
+    /// Its name, in lower case.
+    pub fn name(&self) -> String {
+        String::from_utf8_lossy(&self.name).to_ascii_lowercase()
     }
 
     /// The same, without values.

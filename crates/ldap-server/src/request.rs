@@ -1,6 +1,6 @@
 //! What a client searches for: the search request with its controls.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use objects::Wanted;
 use objects::filter::Filter;
@@ -85,7 +85,7 @@ pub struct Attributes {
     /// All that are not returned by name only.
     pub all: bool,
     /// By name, in lower case, as the schema spells it.
-    pub named: Vec<(String, Option<Range>)>,
+    pub named: HashMap<String, Option<Range>>,
 }
 
 /// A search.
@@ -223,7 +223,7 @@ impl Request {
         names.insert("objectclass".into());
         let is_all = whole && self.attributes.all;
         if whole {
-            names.extend(self.attributes.named.iter().map(|(name, _)| name.clone()));
+            names.extend(self.attributes.named.keys().cloned());
         }
         Wanted {
             links: true,
@@ -259,7 +259,7 @@ impl Attributes {
             }
             let known = schema.attribute(name).map(|attribute| &*attribute.name);
             let name = known.unwrap_or(name).to_ascii_lowercase();
-            made.named.push((name, range));
+            made.named.entry(name).or_insert(range);
         }
         made.all |= is_empty;
         made
@@ -267,8 +267,7 @@ impl Attributes {
 
     /// Whether the attribute with this name, in lower case, is named; and the part of its values.
     pub fn named(&self, name: &str) -> Option<Option<Range>> {
-        let mut named = self.named.iter();
-        named.find(|(own, _)| own == name).map(|(_, range)| *range)
+        self.named.get(name).copied()
     }
 }
 

@@ -5,6 +5,7 @@ use objects::{Lookup, Reference, Source, Time, Value, Wanted};
 use crate::answer::{START_TLS, WHO_AM_I};
 use crate::render::Attribute;
 use crate::request::{CONTROLS, Request};
+use crate::subschema;
 
 /// The requested attributes of the rootDSE.
 ///
@@ -14,6 +15,7 @@ pub fn attributes(
     source: &dyn Source,
     request: &Request,
     has_tls: bool,
+    mechanisms: &[&str],
 ) -> objects::Result<Vec<Attribute>> {
     let facts = source.facts();
     let mut all = Vec::new();
@@ -33,10 +35,7 @@ pub fn attributes(
     }
     let contexts = facts.naming_contexts.iter().map(|context| &*context.dn);
     all.push(Attribute::text("namingContexts", contexts));
-    if let Some(schema) = &facts.schema {
-        let dn = format!("CN=Aggregate,{}", schema.dn);
-        all.push(Attribute::text("subschemaSubentry", [dn]));
-    }
+    all.extend(subschema::name(facts).map(|dn| Attribute::text("subschemaSubentry", [dn])));
     all.extend(
         facts
             .dns_host_name
@@ -73,9 +72,13 @@ pub fn attributes(
     let mut extensions = vec![WHO_AM_I.to_vec()];
     extensions.extend(has_tls.then(|| START_TLS.to_vec()));
     all.push(Attribute::new("supportedExtension", extensions));
+    if !mechanisms.is_empty() {
+        let mechanisms = mechanisms.iter().copied();
+        all.push(Attribute::text("supportedSASLMechanisms", mechanisms));
+    }
     all.push(Attribute::text("vendorName", ["dsbackup"]));
     let wanted = &request.attributes;
-    all.retain(|own| wanted.all || wanted.named.iter().any(|(name, _)| own.is(name)));
+    all.retain(|own| wanted.all || wanted.named(&own.name()).is_some());
     if request.types_only {
         all = all.into_iter().map(Attribute::without_values).collect();
     }

@@ -11,18 +11,32 @@ use objects::ldap::oid;
 use objects::{Entry, Lookup, ObjectId, Scope, Source, State, Value, Wanted};
 use rasn::prelude::*;
 use rasn_ldap::{Control, ProtocolOp, ResultCode, SearchRequestScope, SearchResultDone};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::{self, Refusal};
-use crate::limits::Limits;
 use crate::render;
 use crate::request::{Page, Request};
+use crate::served::Served;
 use crate::subschema;
 
+/// The longest part of a value that sorting compares, in bytes.
+const SORTED_BY: usize = 256;
+
 /// The rest of paged searches, of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pages {
-    open: VecDeque<(u64, Vec<ObjectId>)>,
+    open: VecDeque<Rest>,
     last: u64,
+    /// What all connections may keep.
+    places: Arc<Semaphore>,
+}
+
+/// The rest of a paged search.
+#[derive(Debug)]
+struct Rest {
+    mark: u64,
+    ids: Vec<ObjectId>,
+    _places: OwnedSemaphorePermit,
 }
 
 /// A search, ready to run.
@@ -31,10 +45,9 @@ pub struct Search {
     pub id: u32,
     /// Whether the client has abandoned it.
     pub is_abandoned: Arc<AtomicBool>,
-    pub(crate) source: Arc<dyn Source>,
+    pub(crate) served: Arc<Served>,
     pub(crate) request: Request,
     pub(crate) pages: Arc<Mutex<Pages>>,
-    pub(crate) limits: Arc<Limits>,
 }
 
 /// Whether a search goes on.
@@ -73,23 +86,24 @@ enum Key {
 }
 
 impl Search {
-    /// Runs the search, on a thread that may wait. `send` is called with each message; it returns
-    /// false if the client is gone.
-    pub fn run(self, mut send: impl FnMut(Vec<u8>) -> bool) {
+    /// Runs the search, on a thread that may wait. `send` is called with each message but the last,
+    /// which is returned; it returns false if the client is gone. `None` if the client does not
+    /// wait for an answer.
+    pub fn run(self, mut send: impl FnMut(Vec<u8>) -> bool) -> Option<Vec<u8>> {
         let asked = Duration::from_secs(self.request.time_limit.into());
         let time = match asked.is_zero() {
-            true => self.limits.search,
-            false => asked.min(self.limits.search),
+            true => self.served.limits.search,
+            false => asked.min(self.served.limits.search),
         };
         let deadline = Instant::now() + time;
         let mut controls = Vec::new();
         let result = match self.answer(&mut send, deadline, &mut controls) {
             Ok(()) => Refusal::none(),
             Err(Stop::With(refusal)) => refusal,
-            Err(Stop::Silent) => return,
+            Err(Stop::Silent) => return None,
         };
         let done = ProtocolOp::SearchResDone(SearchResultDone(result.result()));
-        send(answer::message(self.id, done, controls));
+        Some(answer::message(self.id, done, controls))
     }
 
     fn answer(
@@ -98,17 +112,26 @@ impl Search {
         deadline: Instant,
         controls: &mut Vec<Control>,
     ) -> Step {
-        let schema = self.source.schema();
+        let schema = self.served.source.schema();
         let mut sent = 0;
+        let asked = usize::try_from(self.request.size_limit).unwrap_or(usize::MAX);
         let mut give = |entry: &Entry| -> Step {
-            if self.request.size_limit > 0 && sent == self.request.size_limit {
+            if asked > 0 && sent == asked {
                 let reason = "the size limit of the search is reached";
                 return Err(Refusal::new(ResultCode::SizeLimitExceeded, reason).into());
             }
+            if self.request.page.is_none() && sent == self.most() {
+                let reason = format!("ask for pages: a result has at most {sent} objects");
+                return Err(Refusal::new(ResultCode::SizeLimitExceeded, reason).into());
+            }
             sent += 1;
-            let most = self.limits.values;
+            let most = self.served.limits.values;
             let mut attributes = render::attributes(entry, &self.request, most);
-            attributes.extend(subschema::attributes(&*self.source, entry, &self.request)?);
+            attributes.extend(subschema::attributes(
+                &*self.served.source,
+                entry,
+                &self.request,
+            )?);
             let name = render::name(entry, &self.request);
             match send(render::message(self.id, &name, attributes)) {
                 true => Ok(()),
@@ -130,15 +153,15 @@ impl Search {
                         Refusal::new(ResultCode::UnwillingToPerform, reason)
                     })?,
                 };
-                let size = usize::try_from(page.size).unwrap_or(0).min(ids.len());
-                let rest = ids.split_off(size);
+                let size = usize::try_from(page.size).unwrap_or(0).min(self.most());
+                let rest = ids.split_off(size.min(ids.len()));
                 (ids, rest)
             }
         };
         let wanted = self.request.wanted(schema, true);
         for id in ids {
             self.check(deadline)?;
-            if let Some(mut entry) = self.source.entry(id, &wanted)? {
+            if let Some(mut entry) = self.read(id, &wanted)? {
                 render::without_secrets(&mut entry);
                 give(&entry)?;
             }
@@ -148,7 +171,7 @@ impl Search {
             let is_over = rest.is_empty() || page.size <= 0;
             let cookie = match is_over {
                 true => Vec::new(),
-                false => self.pages().keep(rest, self.limits.pages),
+                false => self.pages().keep(rest, self.served.limits.pages)?,
             };
             controls.push(control(
                 oid::PAGED,
@@ -163,7 +186,7 @@ impl Search {
 
     /// The matching objects, in order.
     fn find(&self, deadline: Instant, controls: &mut Vec<Control>) -> Result<Vec<ObjectId>, Stop> {
-        let schema = self.source.schema();
+        let schema = self.served.source.schema();
         let wanted = self.request.wanted(schema, false);
         let Some(key) = &self.request.sort else {
             let mut ids = Vec::new();
@@ -206,12 +229,12 @@ impl Search {
         deadline: Instant,
         mut each: impl FnMut(Entry) -> Step,
     ) -> Step {
-        let matcher = Matcher::new(&*self.source);
+        let matcher = Matcher::new(&*self.served.source);
         let mut test = |entry: objects::Result<Entry>| -> Step {
             self.check(deadline)?;
             let mut entry = entry?;
             render::without_secrets(&mut entry);
-            match self.is_visible(entry.state) && matcher.matches(&self.request.filter, &entry)? {
+            match self.is_visible(&entry) && matcher.matches(&self.request.filter, &entry)? {
                 true => each(entry),
                 false => Ok(()),
             }
@@ -221,17 +244,33 @@ impl Search {
             SearchRequestScope::SingleLevel => Scope::OneLevel,
             _ => Scope::Subtree,
         };
-        let contexts = &self.source.facts().naming_contexts;
+        let contexts = &self.served.source.facts().naming_contexts;
         let bases = match (self.request.base.is_empty(), scope) {
             // The phantom root: above all naming contexts.
             (true, Scope::Subtree) => contexts.iter().map(|context| context.id).collect(),
             _ => vec![self.base()?],
         };
+        if bases == [subschema::STAND_IN] {
+            let entry = subschema::stand_in(&*self.served.source);
+            return match entry.filter(|_| scope != Scope::OneLevel) {
+                Some(entry) => test(Ok(entry)),
+                None => Ok(()),
+            };
+        }
         if let Some(name) = &self.request.through {
             return self.visit_referred(name, &bases, wanted, test);
         }
+        let (filter, source) = (&self.request.filter, &*self.served.source);
+        if let Some(ids) = filter.candidates_within(source, &bases, scope, wanted.deleted)? {
+            for id in ids {
+                if let Some(entry) = source.entry(id, wanted)? {
+                    test(Ok(entry))?;
+                }
+            }
+            return Ok(());
+        }
         for base in bases {
-            for entry in self.source.scan(base, scope, wanted)? {
+            for entry in source.scan(base, scope, wanted)? {
                 test(entry)?;
             }
         }
@@ -246,21 +285,21 @@ impl Search {
         wanted: &Wanted,
         mut each: impl FnMut(objects::Result<Entry>) -> Step,
     ) -> Step {
-        let Some(attribute) = self.source.schema().attribute(name) else {
+        let Some(attribute) = self.served.source.schema().attribute(name) else {
             let reason = format!("the schema has no attribute {name}");
             return Err(Refusal::new(ResultCode::NoSuchAttribute, reason).into());
         };
         let of_base = Wanted::only([&*attribute.name]);
         for base in bases {
-            let Some(entry) = self.source.entry(*base, &of_base)? else {
+            let Some(entry) = self.served.source.entry(*base, &of_base)? else {
                 continue;
             };
             for value in entry.values(&attribute.name) {
                 let Some(guid) = value.reference().and_then(|other| other.guid) else {
                     continue;
                 };
-                for id in self.source.find(&Lookup::Guid(guid))? {
-                    if let Some(entry) = self.source.entry(id, wanted)? {
+                for id in self.served.source.find(&Lookup::Guid(guid))? {
+                    if let Some(entry) = self.served.source.entry(id, wanted)? {
                         each(Ok(entry))?;
                     }
                 }
@@ -269,30 +308,52 @@ impl Search {
         Ok(())
     }
 
+    fn read(&self, id: ObjectId, wanted: &Wanted) -> objects::Result<Option<Entry>> {
+        match id {
+            subschema::STAND_IN => Ok(subschema::stand_in(&*self.served.source)),
+            _ => self.served.source.entry(id, wanted),
+        }
+    }
+
     fn base(&self) -> Result<ObjectId, Stop> {
         let missing = || {
             let reason = format!("the directory has no object {:?}", self.request.base);
             Stop::With(Refusal::new(ResultCode::NoSuchObject, reason))
         };
-        let id = find(&*self.source, &self.request.base)?.ok_or_else(missing)?;
-        let entry = self.source.entry(
+        let source = &*self.served.source;
+        let Some(id) = find(source, &self.request.base)? else {
+            let is_subschema = subschema::name(source.facts())
+                .is_some_and(|name| name.eq_ignore_ascii_case(&self.request.base));
+            return match is_subschema {
+                true => Ok(subschema::STAND_IN),
+                false => Err(missing()),
+            };
+        };
+        let entry = self.served.source.entry(
             id,
             &Wanted {
                 deleted: true,
                 ..Wanted::names()
             },
         )?;
-        match entry.is_some_and(|entry| self.is_visible(entry.state)) {
+        match entry.is_some_and(|entry| self.is_visible(&entry)) {
             true => Ok(id),
             false => Err(missing()),
         }
     }
 
-    fn is_visible(&self, state: State) -> bool {
-        match state {
-            State::Live => true,
-            State::Tombstone | State::InRecycleBin => self.request.deleted || self.request.recycled,
+    fn is_visible(&self, entry: &Entry) -> bool {
+        match entry.state {
             State::Recycled => self.request.recycled,
+            _ => !entry.is_hidden || self.request.deleted || self.request.recycled,
+        }
+    }
+
+    /// The most objects in a result or a page.
+    fn most(&self) -> usize {
+        match self.served.limits.results {
+            0 => usize::MAX,
+            most => most,
         }
     }
 
@@ -313,22 +374,41 @@ impl Search {
 }
 
 impl Pages {
+    /// None yet. `places`: as many as all connections may keep objects.
+    pub fn new(places: Arc<Semaphore>) -> Self {
+        Self {
+            open: VecDeque::new(),
+            last: 0,
+            places,
+        }
+    }
+
     /// The rest of the search with this cookie.
     fn take(&mut self, cookie: &[u8]) -> Option<Vec<ObjectId>> {
         let mark = u64::from_le_bytes(cookie.try_into().ok()?);
-        let place = self.open.iter().position(|(own, _)| *own == mark)?;
-        self.open.remove(place).map(|(_, rest)| rest)
+        let place = self.open.iter().position(|rest| rest.mark == mark)?;
+        self.open.remove(place).map(|rest| rest.ids)
     }
 
     /// Keeps the rest of a search, and returns its cookie. The oldest of more than `most` is
     /// dropped.
-    fn keep(&mut self, rest: Vec<ObjectId>, most: usize) -> Vec<u8> {
-        self.last += 1;
-        self.open.push_back((self.last, rest));
-        while self.open.len() > most.max(1) {
+    fn keep(&mut self, ids: Vec<ObjectId>, most: usize) -> Result<Vec<u8>, Refusal> {
+        while self.open.len() >= most.max(1) {
             self.open.pop_front();
         }
-        self.last.to_le_bytes().to_vec()
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let places = self.places.clone().try_acquire_many_owned(count);
+        let places = places.map_err(|_| {
+            let reason = "the paged searches of all clients are too large: try again later";
+            Refusal::new(ResultCode::Busy, reason)
+        })?;
+        self.last += 1;
+        self.open.push_back(Rest {
+            mark: self.last,
+            ids,
+            _places: places,
+        });
+        Ok(self.last.to_le_bytes().to_vec())
     }
 }
 
@@ -360,11 +440,16 @@ pub fn find(source: &dyn Source, name: &str) -> Result<Option<ObjectId>, Refusal
 }
 
 fn sort_key(value: &Value) -> Option<Key> {
+    let start = |mut bytes: Vec<u8>| {
+        bytes.truncate(SORTED_BY);
+        bytes.shrink_to_fit();
+        Key::Bytes(bytes)
+    };
     Some(match value {
-        Value::Text(text) => Key::Bytes(text.to_lowercase().into_bytes()),
+        Value::Text(text) => start(text.to_lowercase().into_bytes()),
         Value::Integer(number) => Key::Number(*number),
         Value::Time(time) | Value::UtcTime(time) => Key::Number(time.0),
-        value => Key::Bytes(value.to_ldap()?.to_ascii_lowercase()),
+        value => start(value.to_ldap()?.to_ascii_lowercase()),
     })
 }
 

@@ -4,55 +4,30 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use objects::Source;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{End, talk};
-use crate::limits::Limits;
-use crate::password::Password;
+use crate::sealed::sealed;
+use crate::served::Served;
 use crate::session::{Session, Tls};
-
-/// What a server serves, and to whom.
-pub struct Configuration {
-    /// The directory.
-    pub source: Arc<dyn Source>,
-    /// The password that clients bind with.
-    pub password: Password,
-    /// The certificate and its key, for ldaps and StartTLS, both on the same port.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// The limits.
-    pub limits: Limits,
-}
 
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
 
-struct Shared {
-    source: Arc<dyn Source>,
-    password: Arc<Password>,
-    tls: Option<TlsAcceptor>,
-    limits: Arc<Limits>,
-    threads: Arc<Semaphore>,
-}
-
-/// Serves clients until `shutdown` is ready.
+/// Serves clients until `shutdown` is ready. `tls`: the certificate and its key, for ldaps and
+/// StartTLS, both on the same port.
 pub async fn serve(
     listener: TcpListener,
-    configuration: Configuration,
+    served: Arc<Served>,
+    tls: Option<Arc<rustls::ServerConfig>>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let limits = Arc::new(configuration.limits);
-    let shared = Arc::new(Shared {
-        source: configuration.source,
-        password: Arc::new(configuration.password),
-        tls: configuration.tls.map(TlsAcceptor::from),
-        threads: Arc::new(Semaphore::new(limits.all_searches)),
-        limits,
-    });
-    let connections = Arc::new(Semaphore::new(shared.limits.connections));
+    let tls = tls.map(TlsAcceptor::from);
+    let connections = Arc::new(Semaphore::new(served.limits.connections));
     let accept = async {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -63,9 +38,9 @@ pub async fn serve(
             let Ok(permit) = connections.clone().try_acquire_owned() else {
                 continue;
             };
-            let shared = shared.clone();
+            let (served, tls) = (served.clone(), tls.clone());
             tokio::spawn(async move {
-                connection(stream, &shared).await;
+                connection(stream, &served, tls.as_ref()).await;
                 drop(permit);
             });
         }
@@ -76,39 +51,42 @@ pub async fn serve(
     }
 }
 
-async fn connection(stream: TcpStream, shared: &Shared) {
-    let limits = &*shared.limits;
+async fn connection(stream: TcpStream, served: &Arc<Served>, tls: Option<&TlsAcceptor>) {
+    let limits = &served.limits;
     let _ = stream.set_nodelay(true);
-    let is_local = stream
+    let takes_passwords = stream
         .peer_addr()
         .is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
-    let new = |tls| {
-        let (source, password) = (shared.source.clone(), shared.password.clone());
-        Session::new(source, password, shared.limits.clone(), tls)
+    let new = |tls| Session::new(served.clone(), tls);
+    let Some(acceptor) = tls else {
+        attend(stream, new(Tls::Absent { takes_passwords }), served).await;
+        return;
     };
     let mut first = [0];
-    let stream = match &shared.tls {
-        None => {
-            talk(stream, &mut new(Tls::Absent), limits, &shared.threads).await;
-            return;
-        }
-        Some(_) => match timeout(limits.anonymous_idle, stream.peek(&mut first)).await {
-            Ok(Ok(1)) if first == [HANDSHAKE] => stream,
-            Ok(Ok(1)) => {
-                let mut session = new(Tls::Possible {
-                    takes_passwords: is_local,
-                });
-                match talk(stream, &mut session, limits, &shared.threads).await {
-                    End::StartTls(stream) => stream,
-                    End::Closed => return,
-                }
-            }
-            _ => return,
-        },
+    let stream = match timeout(limits.anonymous_idle, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first == [HANDSHAKE] => Some(stream),
+        Ok(Ok(1)) => attend(stream, new(Tls::Possible { takes_passwords }), served).await,
+        _ => None,
     };
-    if let Some(acceptor) = &shared.tls
+    if let Some(stream) = stream
         && let Ok(Ok(stream)) = timeout(limits.unfinished, acceptor.accept(stream)).await
     {
-        talk(stream, &mut new(Tls::Active), limits, &shared.threads).await;
+        attend(stream, new(Tls::Active), served).await;
+    }
+}
+
+/// Talks to a client, sealed if it binds with a ticket. Returns the stream if TLS begins.
+async fn attend<S>(stream: S, mut session: Session, served: &Served) -> Option<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match talk(stream, &mut session, served).await {
+        End::Closed => None,
+        End::StartTls(stream) => Some(stream),
+        End::Seal(stream, bound) => {
+            let clear = sealed(stream, *bound, served.limits.unfinished);
+            talk(clear, &mut session, served).await;
+            None
+        }
     }
 }

@@ -3,42 +3,46 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use objects::Wanted;
 use objects::filter::{Filter, Matcher};
-use objects::{Source, State, Wanted};
 use rasn_ldap::{
     AddResponse, AuthenticationChoice, BindRequest, CompareRequest, CompareResponse, Control,
     DelResponse, ExtendedRequest, LdapMessage, ModifyDnResponse, ModifyResponse, ProtocolOp,
-    ResultCode, SearchRequest, SearchRequestScope, SearchResultDone,
+    ResultCode, SaslCredentials, SearchRequest, SearchRequestScope, SearchResultDone,
 };
 
 use crate::answer::{self, Refusal, START_TLS, WHO_AM_I};
-use crate::limits::Limits;
-use crate::password::Password;
 use crate::request::Request;
+use crate::sasl::{Bound, Exchange, Progress};
 use crate::search::{Pages, Search, find};
-use crate::{render, root};
+use crate::served::Served;
+use crate::{render, root, sasl};
 
 /// A client's state.
 pub struct Session {
-    source: Arc<dyn Source>,
-    password: Arc<Password>,
-    limits: Arc<Limits>,
+    served: Arc<Served>,
     pages: Arc<Mutex<Pages>>,
-    is_bound: bool,
+    /// The client, once it has bound.
+    who: Option<String>,
+    /// A bind that needs further messages.
+    exchange: Option<Exchange>,
     tls: Tls,
 }
 
 /// The encryption of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// The server has no certificate.
-    Absent,
+    /// The server has no certificate; passwords are taken only if `takes_passwords`.
+    Absent {
+        /// Whether the connection cannot leave this machine.
+        takes_passwords: bool,
+    },
     /// Not yet encrypted; passwords are taken only if `takes_passwords`.
     Possible {
         /// Whether the connection cannot leave this machine.
         takes_passwords: bool,
     },
-    /// Encrypted.
+    /// Encrypted, or sealed by an exchange of tickets.
     Active,
 }
 
@@ -54,31 +58,27 @@ pub enum Effect {
     Abandon(u32),
     /// These bytes are sent, then TLS begins.
     StartTls(Vec<u8>),
+    /// These bytes are sent, then all messages are sealed.
+    Seal(Vec<u8>, Box<Bound>),
     /// These bytes are sent, then the connection ends.
     Close(Vec<u8>),
 }
 
 impl Session {
     /// A client that has not bound yet.
-    pub fn new(
-        source: Arc<dyn Source>,
-        password: Arc<Password>,
-        limits: Arc<Limits>,
-        tls: Tls,
-    ) -> Self {
+    pub fn new(served: Arc<Served>, tls: Tls) -> Self {
         Self {
-            source,
-            password,
-            limits,
-            pages: Arc::default(),
-            is_bound: false,
+            pages: Arc::new(Mutex::new(Pages::new(served.paged.clone()))),
+            served,
+            who: None,
+            exchange: None,
             tls,
         }
     }
 
     /// Whether the client has bound with the password.
     pub fn is_bound(&self) -> bool {
-        self.is_bound
+        self.who.is_some()
     }
 
     /// Handles one message.
@@ -94,15 +94,7 @@ impl Session {
             Refusal::new(ResultCode::UnwillingToPerform, reason).result()
         };
         match message.protocol_op {
-            ProtocolOp::BindRequest(request) => {
-                let refusal = self.bind(&request);
-                let is_wrong = refusal.0 == ResultCode::InvalidCredentials;
-                let bytes = answer::message(id, answer::bind(refusal), Vec::new());
-                match is_wrong {
-                    true => Effect::Delayed(bytes),
-                    false => Effect::Answer(bytes),
-                }
-            }
+            ProtocolOp::BindRequest(request) => self.bind(id, &request),
             ProtocolOp::UnbindRequest(_) => Effect::Close(Vec::new()),
             ProtocolOp::AbandonRequest(request) => Effect::Abandon(request.0),
             ProtocolOp::SearchRequest(request) => match self.search(id, request, controls) {
@@ -132,19 +124,40 @@ impl Session {
         }
     }
 
-    fn bind(&mut self, request: &BindRequest) -> Refusal {
+    fn bind(&mut self, id: u32, request: &BindRequest) -> Effect {
+        let with = |refusal, token| answer::message(id, answer::bind(refusal, token), Vec::new());
         // A bind that fails leaves the client anonymous (RFC 4511, 4.2.1).
-        self.is_bound = false;
-        if request.version != 3 {
-            return Refusal::new(
-                ResultCode::ProtocolError,
-                "this server speaks LDAP version 3",
-            );
-        }
-        let AuthenticationChoice::Simple(password) = &request.authentication else {
-            let reason = "this server knows simple bind only";
-            return Refusal::new(ResultCode::AuthMethodNotSupported, reason);
+        self.who = None;
+        let exchange = self.exchange.take();
+        let refusal = match &request.authentication {
+            _ if request.version != 3 => {
+                let reason = "this server speaks LDAP version 3";
+                Refusal::new(ResultCode::ProtocolError, reason)
+            }
+            AuthenticationChoice::Simple(password) => self.simple_bind(request, password),
+            AuthenticationChoice::Sasl(sasl) => match self.sasl_bind(sasl, exchange) {
+                Ok(Progress::More(token)) => {
+                    let more = Refusal(ResultCode::SaslBindInProgress, String::new());
+                    return Effect::Answer(with(more, Some(token)));
+                }
+                Ok(Progress::Done(token, bound)) => {
+                    let token = (!token.is_empty()).then_some(token);
+                    return Effect::Seal(with(Refusal::none(), token), bound);
+                }
+                Err(refusal) => refusal,
+            },
+            _ => {
+                let reason = "this server knows no such bind";
+                Refusal::new(ResultCode::AuthMethodNotSupported, reason)
+            }
         };
+        match refusal.0 {
+            ResultCode::InvalidCredentials => Effect::Delayed(with(refusal, None)),
+            _ => Effect::Answer(with(refusal, None)),
+        }
+    }
+
+    fn simple_bind(&mut self, request: &BindRequest, password: &[u8]) -> Refusal {
         if password.is_empty() {
             return match request.name.is_empty() {
                 true => Refusal::none(),
@@ -153,18 +166,56 @@ impl Session {
             };
         }
         let takes_passwords = match self.tls {
-            Tls::Absent | Tls::Active => true,
-            Tls::Possible { takes_passwords } => takes_passwords,
+            Tls::Active => true,
+            Tls::Absent { takes_passwords } | Tls::Possible { takes_passwords } => takes_passwords,
         };
         if !takes_passwords {
             let reason = "use TLS (ldaps:// or StartTLS) to send a password";
             return Refusal::new(ResultCode::ConfidentialityRequired, reason);
         }
-        self.is_bound = self.password.is(password);
-        match self.is_bound {
-            true => Refusal::none(),
-            false => Refusal::new(ResultCode::InvalidCredentials, "the password is wrong"),
+        if !self.served.password.is(password) {
+            return Refusal::new(ResultCode::InvalidCredentials, "the password is wrong");
         }
+        self.who = Some("reader".into());
+        Refusal::none()
+    }
+
+    fn sasl_bind(
+        &mut self,
+        sasl: &SaslCredentials,
+        exchange: Option<Exchange>,
+    ) -> Result<Progress, Refusal> {
+        let unknown = |reason| Refusal::new(ResultCode::AuthMethodNotSupported, reason);
+        let failed = |error: kerberos::Error| {
+            Refusal::new(ResultCode::InvalidCredentials, error.to_string())
+        };
+        let tickets = self.served.tickets.as_ref();
+        let tickets = tickets.ok_or_else(|| unknown("this server knows simple bind only"))?;
+        if self.tls == Tls::Active {
+            let reason = "the connection is encrypted already: bind with the password";
+            return Err(unknown(reason));
+        }
+        let exchange = match exchange {
+            Some(exchange) => exchange,
+            None => {
+                let exchange = tickets.begin(&sasl.mechanism.0);
+                let exchange = exchange.ok_or_else(|| unknown("the mechanism is unknown here"))?;
+                exchange.map_err(failed)?
+            }
+        };
+        let message = sasl.credentials.as_deref().unwrap_or_default();
+        let (progress, exchange) = exchange.step(message).map_err(failed)?;
+        self.exchange = exchange;
+        if let Progress::Done(_, bound) = &progress {
+            let who = &bound.client.principal;
+            if !tickets.admits(&bound.client) {
+                let reason = format!("{who} may not read this directory: see --allow");
+                return Err(Refusal::new(ResultCode::InvalidCredentials, reason));
+            }
+            self.who = Some(who.clone());
+            self.tls = Tls::Active;
+        }
+        Ok(progress)
     }
 
     fn search(
@@ -178,9 +229,15 @@ impl Session {
         if !is_root {
             self.check_bound()?;
         }
-        let request = Request::new(request, controls, self.source.schema())?;
+        let request = Request::new(request, controls, self.served.source.schema())?;
         if is_root {
-            let attributes = root::attributes(&*self.source, &request, self.tls != Tls::Absent)?;
+            let has_tls = !matches!(self.tls, Tls::Absent { .. });
+            let mechanisms: &[&str] = match (&self.served.tickets, self.tls) {
+                (None, _) | (_, Tls::Active) => &[],
+                _ => &sasl::MECHANISMS,
+            };
+            let source = &*self.served.source;
+            let attributes = root::attributes(source, &request, has_tls, mechanisms)?;
             let mut bytes = render::message(id, "", attributes);
             let done = ProtocolOp::SearchResDone(SearchResultDone(Refusal::none().result()));
             bytes.extend(answer::message(id, done, Vec::new()));
@@ -189,10 +246,9 @@ impl Session {
         Ok(Effect::Search(Box::new(Search {
             id,
             is_abandoned: Arc::new(AtomicBool::new(false)),
-            source: self.source.clone(),
             request,
             pages: self.pages.clone(),
-            limits: self.limits.clone(),
+            served: self.served.clone(),
         })))
     }
 
@@ -207,18 +263,21 @@ impl Session {
         }
         let name = request.ava.attribute_desc.0;
         let filter = Filter::Equal(name.clone(), request.ava.assertion_value.to_vec());
-        let mut entry = match find(&*self.source, &request.entry)? {
-            Some(id) => self.source.entry(id, &Wanted::only([name.as_str()]))?,
+        let mut entry = match find(&*self.served.source, &request.entry)? {
+            Some(id) => self
+                .served
+                .source
+                .entry(id, &Wanted::only([name.as_str()]))?,
             None => None,
         };
-        let Some(entry) = entry.as_mut().filter(|entry| entry.state == State::Live) else {
+        let Some(entry) = entry.as_mut().filter(|entry| !entry.is_hidden) else {
             return Err(Refusal::new(
                 ResultCode::NoSuchObject,
                 "there is no such object",
             ));
         };
         render::without_secrets(entry);
-        let is_equal = Matcher::new(&*self.source).matches(&filter, entry)?;
+        let is_equal = Matcher::new(&*self.served.source).matches(&filter, entry)?;
         let code = match is_equal {
             true => ResultCode::CompareTrue,
             false => ResultCode::CompareFalse,
@@ -237,10 +296,11 @@ impl Session {
                     Effect::StartTls(with(Refusal::none(), Some(START_TLS), None))
                 }
                 Tls::Active => {
-                    let refusal = Refusal::new(ResultCode::OperationsError, "TLS is active");
+                    let reason = "the connection is encrypted already";
+                    let refusal = Refusal::new(ResultCode::OperationsError, reason);
                     Effect::Answer(with(refusal, Some(START_TLS), None))
                 }
-                Tls::Absent => {
+                Tls::Absent { .. } => {
                     let reason = "this server has no certificate";
                     let refusal = Refusal::new(ResultCode::Unavailable, reason);
                     Effect::Answer(with(refusal, Some(START_TLS), None))
@@ -248,8 +308,12 @@ impl Session {
             };
         }
         if name == WHO_AM_I {
-            let who: &[u8] = if self.is_bound { b"u:reader" } else { b"" };
-            return Effect::Answer(with(Refusal::none(), None, Some(who.to_vec())));
+            let who = self
+                .who
+                .iter()
+                .map(|who| format!("u:{who}"))
+                .collect::<String>();
+            return Effect::Answer(with(Refusal::none(), None, Some(who.into_bytes())));
         }
         // Password changes among them.
         let reason = "this server only reads";
@@ -258,10 +322,10 @@ impl Session {
     }
 
     fn check_bound(&self) -> Result<(), Refusal> {
-        match self.is_bound {
-            true => Ok(()),
+        match self.who {
+            Some(_) => Ok(()),
             // As Active Directory answers.
-            false => Err(Refusal::new(
+            None => Err(Refusal::new(
                 ResultCode::OperationsError,
                 "bind first: without the password only the rootDSE can be read",
             )),

@@ -1,13 +1,61 @@
-//! The subschema as Active Directory publishes it (\[MS-ADTS\] 3.1.1.3.1.1.1): attribute types and
-//! object classes, in the form of RFC 4512.
+//! The subschema as Active Directory publishes it (\[MS-ADTS\] 3.1.1.3.1.1.1): attribute types,
+//! object classes and content rules, in the form of RFC 4512.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use objects::schema::{AttributeSchema, Syntax};
-use objects::{Entry, Lookup, Scope, Source, Value, Wanted};
+use objects::schema::{AttributeSchema, ClassSchema, Schema, Syntax};
+use objects::{
+    AttributeValues, Entry, Facts, Lookup, ObjectId, Reference, Scope, Source, State, Value, Wanted,
+};
 
 use crate::render::Attribute;
 use crate::request::Request;
+
+/// The id of [`stand_in`].
+pub const STAND_IN: ObjectId = ObjectId(u64::MAX);
+
+/// The name of the subschema's object.
+pub fn name(facts: &Facts) -> Option<String> {
+    (facts.schema.as_ref()).map(|schema| format!("CN=Aggregate,{}", schema.dn))
+}
+
+/// The subschema's object, for a directory without it.
+pub fn stand_in(source: &dyn Source) -> Option<Entry> {
+    let own: Arc<str> = name(source.facts())?.into();
+    let schema: &Schema = source.schema();
+    let text = |value: &str| Value::Text(value.to_owned());
+    let own_name = Value::Name(Reference {
+        dn: own.clone(),
+        guid: None,
+        sid: None,
+        is_phantom: false,
+    });
+    let classes = ["top", "subSchema"].map(|class| Value::Oid(class.into()));
+    let attributes = [
+        ("objectClass", classes.to_vec()),
+        ("cn", vec![text("Aggregate")]),
+        ("name", vec![text("Aggregate")]),
+        ("distinguishedName", vec![own_name]),
+    ];
+    let known = attributes.into_iter().filter_map(|(name, values)| {
+        let schema = schema.attribute(name)?.clone();
+        Some(AttributeValues { schema, values })
+    });
+    Some(Entry {
+        id: STAND_IN,
+        dn: own,
+        guid: None,
+        sid: None,
+        parent: None,
+        naming_context: None,
+        state: State::Live,
+        is_hidden: false,
+        attributes: known.collect(),
+        links: Vec::new(),
+        metadata: Vec::new(),
+    })
+}
 
 /// The requested attributes of the subschema, if `entry` is its object.
 ///
@@ -31,8 +79,21 @@ pub fn attributes(
         let types = used.map(|attribute| attribute_type(attribute));
         found.push(Attribute::text("attributeTypes", types));
     }
-    if request.attributes.named("objectclasses").is_some() {
-        found.push(Attribute::text("objectClasses", classes(source)?));
+    let names = ["objectclasses", "ditcontentrules"];
+    let [has_classes, has_rules] = names.map(|name| request.attributes.named(name).is_some());
+    if has_classes || has_rules {
+        let classes = classes(source)?;
+        if has_classes {
+            let classes = classes.iter().map(object_class);
+            found.push(Attribute::text("objectClasses", classes));
+        }
+        if has_rules {
+            let all = (classes.iter())
+                .map(|class| (class.schema.name.to_ascii_lowercase(), class))
+                .collect();
+            let rules = classes.iter().filter_map(|class| content_rule(class, &all));
+            found.push(Attribute::text("dITContentRules", rules));
+        }
     }
     if request.types_only {
         found = found.into_iter().map(Attribute::without_values).collect();
@@ -78,46 +139,92 @@ fn syntax(syntax: Syntax) -> &'static str {
     }
 }
 
+/// A class, with the names that it adds itself.
+struct Class {
+    schema: Arc<ClassSchema>,
+    must: BTreeSet<String>,
+    may: BTreeSet<String>,
+    auxiliary: BTreeSet<String>,
+}
+
 const MUST: [&str; 2] = ["mustContain", "systemMustContain"];
 const MAY: [&str; 2] = ["mayContain", "systemMayContain"];
+const AUXILIARY: [&str; 2] = ["auxiliaryClass", "systemAuxiliaryClass"];
 
-/// The classes, with the attributes that each adds itself.
-fn classes(source: &dyn Source) -> objects::Result<Vec<String>> {
+/// The classes in use.
+fn classes(source: &dyn Source) -> objects::Result<Vec<Class>> {
     let mut found = Vec::new();
     let Some(head) = &source.facts().schema else {
         return Ok(found);
     };
     let names = ["lDAPDisplayName", "objectClass"].into_iter();
-    let wanted = Wanted::only(names.chain(MUST).chain(MAY));
+    let wanted = Wanted::only(names.chain(MUST).chain(MAY).chain(AUXILIARY));
     for base in source.find(&Lookup::Dn(&head.dn))? {
         for entry in source.scan(base, Scope::OneLevel, &wanted)? {
             let entry = entry?;
             let name = entry.text("lDAPDisplayName");
-            let Some(class) = name.and_then(|name| source.schema().class(name)) else {
+            let Some(schema) = name.and_then(|name| source.schema().class(name)) else {
                 continue;
             };
-            if class.is_defunct || entry.class() != Some("classSchema") {
+            if schema.is_defunct || entry.class() != Some("classSchema") {
                 continue;
             }
-            let mut text = format!("( {} NAME '{}'", class.oid, class.name);
-            if let Some(parent) = &class.parent {
-                text += &format!(" SUP {parent}");
-            }
-            text += match class.category {
-                2 => " ABSTRACT",
-                3 => " AUXILIARY",
-                _ => " STRUCTURAL",
+            let names = |attributes: [&str; 2]| -> BTreeSet<String> {
+                let values = attributes.into_iter().flat_map(|name| entry.values(name));
+                values.filter_map(Value::text).map(str::to_owned).collect()
             };
-            for (word, from) in [("MUST", MUST), ("MAY", MAY)] {
-                let values = from.iter().flat_map(|name| entry.values(name));
-                let names: BTreeSet<&str> = values.filter_map(Value::text).collect();
-                if !names.is_empty() {
-                    let names: Vec<&str> = names.into_iter().collect();
-                    text += &format!(" {word} ({} )", names.join(" $ "));
-                }
-            }
-            found.push(text + " )");
+            found.push(Class {
+                schema: schema.clone(),
+                must: names(MUST),
+                may: names(MAY),
+                auxiliary: names(AUXILIARY),
+            });
         }
     }
     Ok(found)
+}
+
+fn object_class(class: &Class) -> String {
+    let mut text = format!("( {} NAME '{}'", class.schema.oid, class.schema.name);
+    if let Some(parent) = &class.schema.parent {
+        text += &format!(" SUP {parent}");
+    }
+    text += match class.schema.category {
+        2 => " ABSTRACT",
+        3 => " AUXILIARY",
+        _ => " STRUCTURAL",
+    };
+    text + &listed("MUST", &class.must) + &listed("MAY", &class.may) + " )"
+}
+
+/// What auxiliary classes add to the objects of a class. `None` if it has no such classes.
+fn content_rule(class: &Class, all: &HashMap<String, &Class>) -> Option<String> {
+    if class.auxiliary.is_empty() {
+        return None;
+    }
+    let (mut must, mut may) = (BTreeSet::new(), BTreeSet::new());
+    // Auxiliary classes, and what they extend and include.
+    let mut waiting: Vec<&str> = class.auxiliary.iter().map(String::as_str).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        let name = name.to_ascii_lowercase();
+        let Some(class) = all.get(&name).filter(|_| seen.insert(name.clone())) else {
+            continue;
+        };
+        must.extend(class.must.iter().cloned());
+        may.extend(class.may.iter().cloned());
+        waiting.extend(class.schema.parent.as_deref());
+        waiting.extend(class.auxiliary.iter().map(String::as_str));
+    }
+    let (oid, name) = (&class.schema.oid, &class.schema.name);
+    let lists = listed("AUX", &class.auxiliary) + &listed("MUST", &must) + &listed("MAY", &may);
+    Some(format!("( {oid} NAME '{name}'{lists} )"))
+}
+
+fn listed(word: &str, names: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(" {word} ({} )", names.join(" $ ")),
+    }
 }

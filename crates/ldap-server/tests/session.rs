@@ -1,20 +1,26 @@
 //! A session on the sample forest: any bytes are answered or refused; nobody reads without the
-//! password, nobody writes, and secrets match nothing.
+//! password, nobody writes, and secrets match nothing; limits of time, size and number.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use ldap_server::{Effect, Limits, Password, Session, Tls};
+use ldap_server::{Effect, Limits, Password, Served, Session, Tls};
 use objects::ntds::Ntds;
-use objects::{Source, Wanted};
+use objects::schema::Schema;
+use objects::{Entries, Entry, Facts, Lookup, ObjectId, Scope, Source, Wanted};
 use proptest::prelude::*;
 use rasn_ldap::{
-    AddRequest, AttributeValueAssertion, AuthenticationChoice, BindRequest, CompareRequest,
-    Control, DelRequest, ExtendedRequest, Filter, LdapMessage, ProtocolOp, ResultCode,
-    SearchRequest, SearchRequestDerefAliases, SearchRequestScope,
+    AbandonRequest, AddRequest, AttributeValueAssertion, AuthenticationChoice, BindRequest,
+    CompareRequest, Control, DelRequest, ExtendedRequest, Filter, LdapMessage, ProtocolOp,
+    ResultCode, SearchRequest, SearchRequestDerefAliases, SearchRequestScope,
 };
 
 const PASSWORD: &str = "a password for tests";
 const DOMAIN: &str = "DC=corp,DC=example";
+const ABSENT: Tls = Tls::Absent {
+    takes_passwords: true,
+};
 
 static SOURCE: LazyLock<(tempfile::TempDir, Arc<Ntds>)> = LazyLock::new(|| {
     let folder = testkit::find("sample-forest/clean")
@@ -24,14 +30,21 @@ static SOURCE: LazyLock<(tempfile::TempDir, Arc<Ntds>)> = LazyLock::new(|| {
     (folder, Arc::new(ntds))
 });
 
+fn served(limits: Limits) -> Arc<Served> {
+    let password = Password::new(PASSWORD.into());
+    Arc::new(Served::new(SOURCE.1.clone(), password, limits))
+}
+
 fn session(tls: Tls) -> Session {
-    let limits = Arc::new(Limits::default());
-    let password = Arc::new(Password::new(PASSWORD.into()));
-    Session::new(SOURCE.1.clone(), password, limits, tls)
+    Session::new(served(Limits::default()), tls)
 }
 
 fn bound() -> Session {
-    let mut session = session(Tls::Absent);
+    bound_to(served(Limits::default()))
+}
+
+fn bound_to(served: Arc<Served>) -> Session {
+    let mut session = Session::new(served, ABSENT);
     assert_eq!(
         code(&ask(&mut session, bind(PASSWORD))),
         ResultCode::Success
@@ -64,11 +77,14 @@ fn take(session: &mut Session, bytes: &[u8]) -> Vec<LdapMessage> {
     let mut sent = Vec::new();
     match session.take(bytes) {
         Effect::Answer(bytes) | Effect::Delayed(bytes) | Effect::Close(bytes) => sent.push(bytes),
-        Effect::StartTls(bytes) => sent.push(bytes),
-        Effect::Search(search) => search.run(|bytes| {
-            sent.push(bytes);
-            true
-        }),
+        Effect::StartTls(bytes) | Effect::Seal(bytes, _) => sent.push(bytes),
+        Effect::Search(search) => {
+            let last = search.run(|bytes| {
+                sent.push(bytes);
+                true
+            });
+            sent.extend(last);
+        }
         Effect::Abandon(_) => {}
     }
     let mut answers = Vec::new();
@@ -114,7 +130,7 @@ fn present(name: &str) -> Filter {
 #[test]
 fn without_the_password_only_the_root_is_read() {
     for password in ["", "wrong", "a password for test", "a password for tests "] {
-        let mut session = session(Tls::Absent);
+        let mut session = session(ABSENT);
         assert_ne!(
             code(&ask(&mut session, bind(password))),
             ResultCode::Success
@@ -150,12 +166,16 @@ fn without_the_password_only_the_root_is_read() {
 
 #[test]
 fn a_password_does_not_cross_the_network_unencrypted() {
-    let mut session = session(Tls::Possible {
-        takes_passwords: false,
-    });
-    let answers = ask(&mut session, bind(PASSWORD));
-    assert_eq!(code(&answers), ResultCode::ConfidentialityRequired);
-    assert!(!session.is_bound());
+    let takes_passwords = false;
+    for tls in [
+        Tls::Absent { takes_passwords },
+        Tls::Possible { takes_passwords },
+    ] {
+        let mut session = session(tls);
+        let answers = ask(&mut session, bind(PASSWORD));
+        assert_eq!(code(&answers), ResultCode::ConfidentialityRequired);
+        assert!(!session.is_bound());
+    }
 }
 
 #[test]
@@ -256,12 +276,227 @@ fn deep_filters_are_refused() {
     assert!(matches!(bound().take(&bytes), Effect::Close(_)));
 }
 
+fn everything() -> ProtocolOp {
+    let all = SearchRequestScope::WholeSubtree;
+    find("", all, present("objectClass"), &["1.1"])
+}
+
+fn page(size: u8, cookie: &[u8]) -> Vec<Control> {
+    let mut value = vec![
+        0x30,
+        5 + cookie.len() as u8,
+        2,
+        1,
+        size,
+        4,
+        cookie.len() as u8,
+    ];
+    value.extend(cookie);
+    let kind = b"1.2.840.113556.1.4.319".to_vec().into();
+    vec![Control::new(kind, true, Some(value.into()))]
+}
+
+#[test]
+fn a_search_ends_when_its_time_is_over() {
+    let limits = Limits {
+        search: Duration::ZERO,
+        ..Limits::default()
+    };
+    let answers = ask(&mut bound_to(served(limits)), everything());
+    let ended = (answers.len(), code(&answers));
+    assert_eq!(ended, (1, ResultCode::TimeLimitExceeded));
+}
+
+#[test]
+fn an_abandoned_search_is_not_answered() {
+    let message = LdapMessage::new(7, everything());
+    let bytes = rasn::ber::encode(&message).expect("a message");
+    let Effect::Search(search) = bound().take(&bytes) else {
+        panic!("no search");
+    };
+    let (is_abandoned, mut sent) = (search.is_abandoned.clone(), 0);
+    let last = search.run(|_| {
+        sent += 1;
+        is_abandoned.store(sent == 3, Relaxed);
+        true
+    });
+    assert_eq!((last, sent), (None, 3));
+    let abandon = ProtocolOp::AbandonRequest(AbandonRequest(7));
+    let bytes = rasn::ber::encode(&LdapMessage::new(8, abandon)).expect("a message");
+    assert!(matches!(bound().take(&bytes), Effect::Abandon(7)));
+}
+
+#[test]
+fn more_objects_than_the_limit_come_in_pages_only() {
+    let limits = Limits {
+        results: 10,
+        ..Limits::default()
+    };
+    let mut session = bound_to(served(limits));
+    let answers = ask(&mut session, everything());
+    let ended = (answers.len(), code(&answers));
+    assert_eq!(ended, (11, ResultCode::SizeLimitExceeded));
+    let answers = ask_with(&mut session, everything(), page(100, &[]));
+    assert_eq!((answers.len(), code(&answers)), (11, ResultCode::Success));
+}
+
+#[test]
+fn open_pages_of_all_clients_are_limited() {
+    let count = ask(&mut bound(), everything()).len() - 1;
+    let limits = Limits {
+        // The rests of two searches, but for the last object.
+        paged: 2 * count - 3,
+        ..Limits::default()
+    };
+    let served = served(limits);
+    let mut sessions = [(); 2].map(|()| bound_to(served.clone()));
+    let mut codes = Vec::new();
+    for session in &mut sessions {
+        codes.push(code(&ask_with(session, everything(), page(1, &[]))));
+    }
+    assert_eq!(codes, [ResultCode::Success, ResultCode::Busy]);
+    let [first, mut second] = sessions;
+    drop(first);
+    let answers = ask_with(&mut second, everything(), page(1, &[]));
+    assert_eq!(code(&answers), ResultCode::Success);
+}
+
+#[test]
+fn the_container_of_deleted_objects_is_shown_on_demand() {
+    let name = format!("CN=Deleted Objects,{DOMAIN}");
+    let show = Control::new(b"1.2.840.113556.1.4.417".to_vec().into(), true, None);
+    let cn = AttributeValueAssertion::new("cn".into(), b"Deleted Objects".to_vec().into());
+    let cn = Filter::EqualityMatch(cn);
+    let mut session = bound();
+    for (base, scope, expected) in [
+        (
+            &*name,
+            SearchRequestScope::BaseObject,
+            ResultCode::NoSuchObject,
+        ),
+        (DOMAIN, SearchRequestScope::SingleLevel, ResultCode::Success),
+        (
+            DOMAIN,
+            SearchRequestScope::WholeSubtree,
+            ResultCode::Success,
+        ),
+    ] {
+        let op = || find(base, scope, cn.clone(), &["1.1"]);
+        let answers = ask(&mut session, op());
+        assert_eq!((answers.len(), code(&answers)), (1, expected), "{base}");
+        let answers = ask_with(&mut session, op(), vec![show.clone()]);
+        assert_eq!(
+            (answers.len(), code(&answers)),
+            (2, ResultCode::Success),
+            "{base}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_without_a_subschema_has_one_all_the_same() {
+    let name = format!("CN=Aggregate,CN=Schema,CN=Configuration,{DOMAIN}");
+    let lookup = Lookup::Dn(&name);
+    assert!(SOURCE.1.find(&lookup).expect("readable").is_empty());
+    let class = AttributeValueAssertion::new("objectClass".into(), b"subSchema".to_vec().into());
+    let names = ["attributeTypes", "objectClasses", "dITContentRules", "cn"];
+    let op = || {
+        let class = Filter::EqualityMatch(class.clone());
+        find(&name, SearchRequestScope::BaseObject, class, &names)
+    };
+    for controls in [Vec::new(), page(5, &[])] {
+        let answers = ask_with(&mut bound(), op(), controls);
+        let ProtocolOp::SearchResEntry(entry) = &answers[0].protocol_op else {
+            panic!("{answers:?}");
+        };
+        let counts: Vec<(&str, usize)> = (entry.attributes.iter())
+            .map(|attribute| (attribute.r#type.0.as_str(), attribute.vals.len()))
+            .collect();
+        let [
+            (_, 1),
+            ("attributeTypes", types),
+            ("objectClasses", classes),
+            (_, rules),
+        ] = counts[..]
+        else {
+            panic!("{counts:?}");
+        };
+        assert!(types > 100 && classes > 50 && rules > 0, "{counts:?}");
+    }
+}
+
+/// A directory that is not read from one end to the other.
+struct WithoutScans(Arc<Ntds>);
+
+impl Source for WithoutScans {
+    fn facts(&self) -> &Facts {
+        self.0.facts()
+    }
+
+    fn schema(&self) -> &Schema {
+        self.0.schema()
+    }
+
+    fn find(&self, what: &Lookup<'_>) -> objects::Result<Vec<ObjectId>> {
+        self.0.find(what)
+    }
+
+    fn entry(&self, id: ObjectId, wanted: &Wanted) -> objects::Result<Option<Entry>> {
+        self.0.entry(id, wanted)
+    }
+
+    fn scan<'s>(&'s self, _: ObjectId, _: Scope, _: &'s Wanted) -> objects::Result<Entries<'s>> {
+        panic!("a scan");
+    }
+
+    fn all<'s>(&'s self, _: &'s Wanted) -> objects::Result<Entries<'s>> {
+        panic!("a scan");
+    }
+}
+
+#[test]
+fn an_identity_is_found_without_a_scan() {
+    let source = Arc::new(WithoutScans(SOURCE.1.clone()));
+    let served = Served::new(source, Password::new(PASSWORD.into()), Limits::default());
+    let mut session = bound_to(Arc::new(served));
+    let account = SOURCE
+        .1
+        .find(&Lookup::Account("Administrator"))
+        .expect("readable")[0];
+    let entry = SOURCE
+        .1
+        .entry(account, &Wanted::names())
+        .expect("readable")
+        .expect("there");
+    let sid = entry.sid.expect("a SID").to_bytes();
+    let guid = entry.guid.expect("a GUID").0.to_vec();
+    for (attribute, value) in [
+        ("sAMAccountName", b"administrator".to_vec()),
+        ("objectSid", sid),
+        ("objectGUID", guid),
+        ("distinguishedName", entry.dn.as_bytes().to_vec()),
+    ] {
+        let pair = AttributeValueAssertion::new(attribute.into(), value.into());
+        let both = [Filter::EqualityMatch(pair), present("objectClass")];
+        let mut filter = rasn::types::SetOf::new();
+        both.into_iter().for_each(|part| filter.insert(part));
+        let all = SearchRequestScope::WholeSubtree;
+        let op = find(DOMAIN, all, Filter::And(filter), &["1.1"]);
+        let answers = ask(&mut session, op);
+        assert_eq!(
+            (answers.len(), code(&answers)),
+            (2, ResultCode::Success),
+            "{attribute}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn any_bytes_are_answered_or_refused(bytes: Vec<u8>) {
-        take(&mut session(Tls::Absent), &bytes);
+        take(&mut session(ABSENT), &bytes);
     }
 
     #[test]

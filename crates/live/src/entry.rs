@@ -32,6 +32,7 @@ impl Live {
             parent: self.above(&own.dn),
             naming_context: self.naming_context(&own.dn),
             state: State::Live,
+            is_hidden: false,
             attributes: Vec::new(),
             links: Vec::new(),
             metadata: Vec::new(),
@@ -61,6 +62,7 @@ impl Live {
             self.add(&mut entry, range.name, &values, wanted);
         }
         entry.state = State::of(marks, self.has_recycle_bin());
+        entry.is_hidden = marks.is_deleted;
         self.add_own_name(&mut entry, own, wanted);
         Ok(entry)
     }

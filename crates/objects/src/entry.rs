@@ -26,6 +26,9 @@ pub struct Entry {
     pub naming_context: Option<ObjectId>,
     /// Whether and how it is deleted.
     pub state: State,
+    /// Whether directory services show it only to those who ask for deleted objects: it is deleted,
+    /// or a container of deleted objects (`CN=Deleted Objects`).
+    pub is_hidden: bool,
     /// The attributes with their values, as LDAP returns them. Present links are values of their
     /// attributes.
     pub attributes: Vec<AttributeValues>,

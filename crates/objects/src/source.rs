@@ -87,7 +87,7 @@ pub struct Wanted {
     pub descriptor: bool,
     /// Replication metadata.
     pub metadata: bool,
-    /// Deleted objects, too.
+    /// Deleted objects and their containers, too.
     pub deleted: bool,
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ids::Sid;
 use ntdsbcli::Fingerprint;
 
 use super::repository::{LockOptions, MaybeRepositoryOptions};
@@ -238,7 +239,8 @@ pub struct BrowseOptions {
     /// The directory
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
-    /// The address and port to listen on; one that other machines reach needs --certificate
+    /// The address and port to listen on; one that other machines reach needs --certificate or
+    /// --keytab
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3389")]
     pub listen: SocketAddr,
     /// The certificate for TLS (ldaps and StartTLS, both on the same port), with its chain (PEM)
@@ -247,6 +249,20 @@ pub struct BrowseOptions {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub key: Option<PathBuf>,
+    /// Let clients bind with Kerberos tickets: the file with the keys of --principal
+    #[arg(long, value_name = "FILE", requires = "principal")]
+    pub keytab: Option<PathBuf>,
+    /// The service that the tickets are for, such as ldap/host.corp.example@CORP.EXAMPLE
+    #[arg(long, value_name = "PRINCIPAL", requires = "keytab")]
+    pub principal: Option<String>,
+    /// SID of an account or a group whose tickets are accepted besides those of Domain Admins; may
+    /// be repeated
+    #[arg(long = "allow", value_name = "SID", requires = "keytab")]
+    pub allowed: Vec<Sid>,
+    /// The most objects in a result without pages, and in a page, as MaxPageSize of a domain
+    /// controller; 0 for any number
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    pub max_results: usize,
     #[command(flatten)]
     pub sources: SourceOptions,
 }

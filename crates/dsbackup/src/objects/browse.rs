@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldap_server::{Configuration, Limits, Password};
+use ldap_server::{Limits, Password, Served, Tickets};
 use objects::schema::Schema;
 use objects::{Entries, Entry, Facts, Lookup, ObjectId, Scope, Source, Wanted};
 use tokio::net::TcpListener;
@@ -26,10 +26,17 @@ pub fn run(options: &BrowseOptions, report: Report) -> Result<Outcome> {
         ),
         _ => None,
     };
-    if tls.is_none() && !options.listen.ip().to_canonical().is_loopback() {
+    let tickets = match (&options.keytab, &options.principal) {
+        (Some(keytab), Some(principal)) => Some(
+            Tickets::new(keytab, principal, options.allowed.clone())
+                .map_err(|error| Failure::refused(error.to_string()))?,
+        ),
+        _ => None,
+    };
+    if tls.is_none() && tickets.is_none() && !options.listen.ip().to_canonical().is_loopback() {
         return Err(Failure::refused(format!(
-            "{}: other machines reach this address, and without --certificate and --key passwords \
-             and the directory would cross the network unencrypted",
+            "{}: other machines reach this address, and without --certificate and --key, or \
+             --keytab, passwords and the directory would cross the network unencrypted",
             options.listen
         )));
     }
@@ -62,19 +69,19 @@ pub fn run(options: &BrowseOptions, report: Report) -> Result<Outcome> {
                 source.name
             )
         })?;
-        let configuration = Configuration {
-            source: Arc::new(Served(source)),
-            password: Password::new(password),
-            tls,
-            limits: Limits::default(),
+        let limits = Limits {
+            results: options.max_results,
+            ..Limits::default()
         };
+        let served = Served::new(Arc::new(Directory(source)), Password::new(password), limits)
+            .with_tickets(tickets);
         let shutdown = async move {
             tokio::select! {
                 _ = terminate.recv() => (),
                 _ = interrupt.recv() => (),
             }
         };
-        ldap_server::serve(listener, configuration, shutdown).await;
+        ldap_server::serve(listener, Arc::new(served), tls, shutdown).await;
         Ok::<(), Failure>(())
     })?;
     // The directory is closed when the last search has ended.
@@ -92,9 +99,9 @@ fn password() -> Result<String> {
 }
 
 /// The directory, for the threads of the server.
-struct Served(Opened);
+struct Directory(Opened);
 
-impl Source for Served {
+impl Source for Directory {
     fn facts(&self) -> &Facts {
         self.0.facts()
     }

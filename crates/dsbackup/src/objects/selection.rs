@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use objects::filter::{Filter, Matcher};
-use objects::{Entry, ObjectId, Scope, Source, Wanted, dn, is_within};
+use objects::{Entry, Scope, Source, Wanted};
 
 use super::source;
 use crate::cli::{PlaceOptions, ScopeOption};
@@ -114,8 +114,16 @@ impl<'o> Selection<'o> {
             }
             Ok(())
         };
-        if let Some(entries) = self.by_identity(source, &bases, scope)? {
-            return entries.into_iter().try_for_each(visit_if_it_fits);
+        if let Some(filter) = &self.filter
+            && let Some(ids) =
+                filter.candidates_within(source, &bases, scope, self.wanted.deleted)?
+        {
+            for id in ids {
+                source
+                    .entry(id, &self.wanted)?
+                    .map_or(Ok(()), &mut visit_if_it_fits)?;
+            }
+            return Ok(());
         }
         for base in bases {
             for entry in source.scan(base, scope, &self.wanted)? {
@@ -123,40 +131,6 @@ impl<'o> Selection<'o> {
             }
         }
         Ok(())
-    }
-
-    /// The entries at and beneath `bases` that may fit, parents before their children, if the
-    /// filter demands an identity.
-    fn by_identity(
-        &self,
-        source: &dyn Source,
-        bases: &[ObjectId],
-        scope: Scope,
-    ) -> Result<Option<Vec<Entry>>> {
-        let candidates = match &self.filter {
-            Some(filter) => filter.candidates(source)?,
-            None => None,
-        };
-        let Some(candidates) = candidates else {
-            return Ok(None);
-        };
-        let mut entries = Vec::new();
-        for id in candidates {
-            let Some(entry) = source.entry(id, &self.wanted)? else {
-                continue;
-            };
-            if entry.state.is_deleted() && !self.wanted.deleted && scope != Scope::Base {
-                continue;
-            }
-            for base in bases {
-                if is_within(source, &entry, *base, scope)? {
-                    entries.push(entry);
-                    break;
-                }
-            }
-        }
-        entries.sort_by_key(|entry| dn::parse(&entry.dn).map_or(0, |parts| parts.len()));
-        Ok(Some(entries))
     }
 
     /// Whether an attribute is to be shown.

@@ -2,9 +2,10 @@
 //! the end.
 #![allow(dead_code, reason = "every test file uses its own part of the lab")]
 
+pub mod browse;
 pub mod hostile;
 pub mod made_snapshot;
-pub mod samba;
+pub mod samba_domain;
 pub mod set;
 
 use std::collections::BTreeMap;

@@ -3,57 +3,105 @@
 use ids::{Guid, Sid};
 
 use super::Filter;
-use crate::{Lookup, ObjectId, Result, Source};
+use crate::{Lookup, ObjectId, Result, Scope, Source, Wanted, dn, is_within};
+
+/// The most that lookups may cost; a scan costs less than more of them.
+const MOST: usize = 1024;
+/// What the lookup of an account or principal name costs: an NTDS is read in one pass.
+const PASS: usize = 64;
 
 impl Filter {
     /// The objects that may match, each once, if the filter demands an identity: a GUID, SID,
     /// sAMAccountName, userPrincipalName or distinguished name. Whether they do match, and where
-    /// they are, is for the caller to see. `None` if only a scan can tell.
+    /// they are, is for the caller to see. `None` if a scan is faster, or if only a scan can tell.
     ///
     /// # Errors
     /// Fails if the directory is damaged.
     pub fn candidates(&self, source: &dyn Source) -> Result<Option<Vec<ObjectId>>> {
-        let mut found = match self {
-            // One condition limits all.
-            Self::And(filters) => {
-                for filter in filters {
-                    if let Some(found) = filter.candidates(source)? {
-                        return Ok(Some(found));
-                    }
-                }
-                return Ok(None);
-            }
-            Self::Or(filters) => {
-                if !filters.iter().all(|filter| filter.is_by_identity(source)) {
-                    return Ok(None);
-                }
-                let mut all = Vec::new();
-                for filter in filters {
-                    all.extend(filter.candidates(source)?.into_iter().flatten());
-                }
-                all
-            }
-            Self::Equal(name, value) | Self::Approximate(name, value) => {
-                match identity(name, source) {
-                    Some(identity) => identity.find(value, source)?,
-                    None => return Ok(None),
-                }
-            }
-            _ => return Ok(None),
-        };
+        if self.cost(source).is_none_or(|cost| cost > MOST) {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        self.collect_candidates(source, &mut found)?;
         found.sort_unstable();
         found.dedup();
         Ok(Some(found))
     }
 
-    /// Whether [`Self::candidates`] finds the objects, without looking for them.
-    fn is_by_identity(&self, source: &dyn Source) -> bool {
-        match self {
-            Self::And(filters) => filters.iter().any(|filter| filter.is_by_identity(source)),
-            Self::Or(filters) => filters.iter().all(|filter| filter.is_by_identity(source)),
-            Self::Equal(name, _) | Self::Approximate(name, _) => identity(name, source).is_some(),
-            _ => false,
+    /// The candidates that scans of `bases` with `scope` give, parents before their children.
+    /// `deleted`: deleted objects and their containers, too.
+    ///
+    /// # Errors
+    /// Fails if the directory is damaged.
+    pub fn candidates_within(
+        &self,
+        source: &dyn Source,
+        bases: &[ObjectId],
+        scope: Scope,
+        deleted: bool,
+    ) -> Result<Option<Vec<ObjectId>>> {
+        let Some(candidates) = self.candidates(source)? else {
+            return Ok(None);
+        };
+        let names = Wanted::names();
+        let mut found = Vec::new();
+        for id in candidates {
+            let Some(entry) = source.entry(id, &names)? else {
+                continue;
+            };
+            let shows_all = deleted || matches!(scope, Scope::Base | Scope::Children);
+            if entry.is_hidden && !shows_all {
+                continue;
+            }
+            for base in bases {
+                if is_within(source, &entry, *base, scope)? {
+                    let depth = dn::parse(&entry.dn).map_or(0, |parts| parts.len());
+                    found.push((depth, id));
+                    break;
+                }
+            }
         }
+        found.sort_unstable();
+        Ok(Some(found.into_iter().map(|(_, id)| id).collect()))
+    }
+
+    /// What it costs to look for the candidates. `None` if only a scan can tell them.
+    fn cost(&self, source: &dyn Source) -> Option<usize> {
+        match self {
+            Self::And(filters) => filters.iter().filter_map(|part| part.cost(source)).min(),
+            Self::Or(filters) => filters.iter().map(|part| part.cost(source)).sum(),
+            Self::Equal(name, _) | Self::Approximate(name, _) => match identity(name, source)? {
+                Identity::Account | Identity::PrincipalName => Some(PASS),
+                _ => Some(1),
+            },
+            _ => None,
+        }
+    }
+
+    fn collect_candidates(&self, source: &dyn Source, found: &mut Vec<ObjectId>) -> Result<()> {
+        match self {
+            // One condition limits all.
+            Self::And(filters) => {
+                let costs = filters
+                    .iter()
+                    .filter_map(|part| Some((part.cost(source)?, part)));
+                if let Some((_, part)) = costs.min_by_key(|(cost, _)| *cost) {
+                    part.collect_candidates(source, found)?;
+                }
+            }
+            Self::Or(filters) => {
+                for filter in filters {
+                    filter.collect_candidates(source, found)?;
+                }
+            }
+            Self::Equal(name, value) | Self::Approximate(name, value) => {
+                if let Some(identity) = identity(name, source) {
+                    found.extend(identity.find(value, source)?);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 

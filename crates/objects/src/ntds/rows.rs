@@ -170,6 +170,7 @@ impl Core {
             parent: (essentials.parent > ROOT).then(|| id_of(essentials.parent)),
             naming_context: (context > ROOT).then(|| id_of(context)),
             state: State::of(essentials.marks, self.recycle_bin),
+            is_hidden: essentials.marks.is_deleted,
             attributes,
             links,
             metadata: essentials.metadata,

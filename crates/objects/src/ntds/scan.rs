@@ -115,7 +115,7 @@ impl ByIndex<'_> {
                 continue;
             };
             let fits = self.context.is_none() || entry.naming_context == self.context;
-            if fits && (self.deleted || !entry.state.is_deleted()) {
+            if fits && (self.deleted || !entry.is_hidden) {
                 return Ok(Some(entry));
             }
         }
@@ -147,7 +147,7 @@ impl ByNumber<'_> {
     fn advance(&mut self) -> Result<Option<Entry>> {
         while let Some(row) = self.rows.next()? {
             let entry = self.core.entry_of(&row, &self.selection)?;
-            let fits = |entry: &Entry| self.selection.wanted.deleted || !entry.state.is_deleted();
+            let fits = |entry: &Entry| self.selection.wanted.deleted || !entry.is_hidden;
             if let Some(entry) = entry.filter(fits) {
                 return Ok(Some(entry));
             }

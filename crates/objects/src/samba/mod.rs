@@ -134,6 +134,7 @@ impl Samba {
             parent: object.parent.map(id_of),
             naming_context: object.context.map(id_of),
             state: State::of(object.marks, self.facts.recycle_bin_enabled),
+            is_hidden: object.marks.is_deleted,
             attributes: Vec::new(),
             links: Vec::new(),
             metadata: Vec::new(),
@@ -153,9 +154,7 @@ impl Samba {
     ) -> Entries<'s> {
         let entries = numbers.into_iter().filter(move |number| {
             let object = self.index.get(*number);
-            let state =
-                object.map(|object| State::of(object.marks, self.facts.recycle_bin_enabled));
-            deleted || state.is_some_and(|state| !state.is_deleted())
+            deleted || object.is_some_and(|object| !object.marks.is_deleted)
         });
         Box::new(entries.filter_map(move |number| self.entry_of(number, wanted).transpose()))
     }
