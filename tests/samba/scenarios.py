@@ -11,6 +11,7 @@ import drill
 import faults
 import in_place
 import objects
+import jobs
 import recovered_domain
 import remote
 import restore_objects
@@ -32,6 +33,7 @@ SCENARIOS = {
     "restore-objects-two": restore_objects.run_two,
     "objects": objects.run,
     "browse": browse.run,
+    "jobs": jobs.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.

@@ -4,12 +4,12 @@
 //! the log that was in use, or follow each other.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use contract::{FileType, Generations};
-use ese::header::LogHeader;
 use ese::recovery::Stop;
 use jiff::Timestamp;
-use model::manifest::{File, Manifest};
+use model::manifest::Manifest;
 use repository::{Repository, SnapshotInfo};
 
 use crate::error::{Error, Result};
@@ -24,6 +24,59 @@ impl Snapshot {
     /// When it is damaged, or no backup of a directory, and as [`Chain::ending_with`].
     pub fn open(repository: &Repository, snapshot: &SnapshotInfo) -> Result<Self> {
         Ok(Chain::ending_with(repository, snapshot)?.into_snapshot())
+    }
+
+    /// As [`Snapshot::open`], with only as much of the chain as leads to a point in time.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub fn open_until(
+        repository: &Repository,
+        snapshot: &SnapshotInfo,
+        stop: Stop,
+    ) -> Result<Self> {
+        let mut chain = Chain::ending_with(repository, snapshot)?;
+        let enough = chain.0.iter().position(|part| {
+            let end = End::of(&part.manifest);
+            end.is_some_and(|end| end.reaches(stop, part.time))
+        });
+        if let Some(enough) = enough {
+            chain.0.truncate(enough + 1);
+        }
+        Ok(chain.into_snapshot())
+    }
+}
+
+/// Where the logs of a snapshot end.
+pub struct End {
+    /// The newest generation.
+    pub generation: u32,
+    /// Whether that was finished, and not the log in use.
+    pub is_closed: bool,
+}
+
+impl End {
+    /// `None` for a snapshot without logs.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        let newest = manifest.newest_log()?;
+        Some(Self {
+            generation: newest.generation?,
+            is_closed: newest.base_name() != format!("{}.log", manifest.log_base_name),
+        })
+    }
+
+    /// The first generation of logs that continue them, at the latest.
+    pub fn next(&self) -> u32 {
+        self.generation.saturating_add(u32::from(self.is_closed))
+    }
+
+    /// Whether a snapshot of this time that ends so holds all logs up to a point.
+    fn reaches(&self, stop: Stop, time: SystemTime) -> bool {
+        match stop {
+            Stop::End => false,
+            Stop::Time(wanted) => time >= wanted,
+            Stop::Generation(wanted) => self.next() > wanted,
+        }
     }
 }
 
@@ -119,109 +172,8 @@ impl Chain {
 
 /// The snapshot of this id, or the copy of it.
 pub fn named<'s>(snapshots: &'s [SnapshotInfo], id: &str) -> Option<&'s SnapshotInfo> {
-    (snapshots.iter()).find(|found| found.id == id || found.original.as_deref() == Some(id))
+    (snapshots.iter()).find(|found| ids(found).any(|own| own == id))
 }
-
-/// A snapshot that a backup of logs can continue.
-pub struct Tip {
-    /// Its id.
-    pub id: String,
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// The generation of its newest log.
-    pub generation: u32,
-    header: LogHeader,
-}
-
-impl Tip {
-    /// The newest undamaged snapshot of a server, if its chain is complete.
-    ///
-    /// # Errors
-    /// If there is none, and as [`Chain::ending_with`]: a full backup is needed.
-    pub fn of(repository: &Repository, server: &str) -> Result<Self> {
-        let mut newest = None;
-        for snapshot in selection::backups(repository)?.iter().rev() {
-            if snapshot.is_of(server) {
-                let part = Part::open(repository, snapshot)?;
-                if !part.manifest.damaged {
-                    newest = Some(part);
-                    break;
-                }
-            }
-        }
-        let Some(newest) = newest else {
-            return Err(full_backup_needed(&format!(
-                "the repository holds no undamaged snapshot of the server {server}"
-            )));
-        };
-        let Chain(mut parts) = Chain::ending_with_part(repository, newest)?;
-        let part = parts.pop().expect("one at least");
-        let name = short_id(&part.id);
-        let newest_log = part.manifest.newest_log();
-        let Some((log, generation)) = newest_log.and_then(|log| Some((log, log.generation?)))
-        else {
-            return Err(full_backup_needed(&format!(
-                "snapshot {name}, the newest of the server {server}, holds no logs"
-            )));
-        };
-        let header = part.start_of(&log.path, LOG_HEADER)?;
-        let header = LogHeader::parse(&header)
-            .map_err(|fault| Error::Damage(format!("{} of snapshot {name}: {fault}", log.path)))?;
-        Ok(Self {
-            id: part.id,
-            manifest: part.manifest,
-            generation,
-            header,
-        })
-    }
-
-    /// The beginning of its id.
-    pub fn short_id(&self) -> &str {
-        short_id(&self.id)
-    }
-
-    /// Checks that the snapshot is of the database with this signature, in hex.
-    ///
-    /// # Errors
-    /// If it is of another.
-    pub fn check_database(&self, signature: &str) -> Result<()> {
-        match self.manifest.database.signature == signature {
-            true => Ok(()),
-            false => Err(full_backup_needed(&format!(
-                "snapshot {}, the newest of the server, is of another database",
-                self.short_id()
-            ))),
-        }
-    }
-
-    /// Checks that a log continues the snapshot: it is the log that was in use, or follows it.
-    ///
-    /// # Errors
-    /// If the log is of another sequence, or the server began a new one since.
-    pub fn check_continued(&self, file: &str, start: &[u8]) -> Result<()> {
-        let header =
-            LogHeader::parse(start).map_err(|fault| Error::Damage(format!("{file}: {fault}")))?;
-        let same_sequence = header.log_signature == self.header.log_signature;
-        let continued = match header.generation.get() {
-            generation if generation == self.generation => header.created == self.header.created,
-            generation if generation == self.generation.saturating_add(1) => {
-                header.previous_created == self.header.created
-            }
-            _ => false,
-        };
-        match same_sequence && continued {
-            true => Ok(()),
-            false => Err(full_backup_needed(&format!(
-                "{file} does not continue the logs of snapshot {}: the directory began another \
-                 sequence of logs since",
-                short_id(&self.id)
-            ))),
-        }
-    }
-}
-
-/// Bytes of a log's header that identify it.
-pub const LOG_HEADER: usize = 4096;
 
 /// The snapshot of a server whose chain leads to a point in time: the oldest that holds it, of the
 /// newest whole directory before it.
@@ -244,10 +196,8 @@ pub fn until(repository: &Repository, server: Option<&str>, stop: Stop) -> Resul
             required(manifest).is_none_or(|needed| needed.high <= generation)
         }
     };
-    let reaches = |(snapshot, manifest): &(SnapshotInfo, Manifest)| match stop {
-        Stop::End => false,
-        Stop::Time(time) => snapshot.time >= time,
-        Stop::Generation(generation) => manifest.logs.is_some_and(|logs| logs.highest > generation),
+    let reaches = |(snapshot, manifest): &(SnapshotInfo, Manifest)| {
+        End::of(manifest).is_some_and(|end| end.reaches(stop, snapshot.time))
     };
     let Some(position) =
         (snapshots.iter()).rposition(|entry| !entry.1.is_logs_only() && begins_by(&entry))
@@ -267,17 +217,26 @@ pub fn until(repository: &Repository, server: Option<&str>, stop: Stop) -> Resul
         )));
     };
     let base = &snapshots[position];
-    let signature = &base.1.database.signature;
-    let continuing = (snapshots[position + 1..].iter())
-        .filter(|entry| entry.1.is_logs_only() && entry.1.database.signature == *signature);
+    // Each is newer than what it continues, and several chains may grow at once.
+    let mut members: BTreeSet<&str> = ids(&base.0).collect();
     let mut last = base;
-    for entry in continuing {
+    for entry in &snapshots[position + 1..] {
+        let continued = entry.1.continues.as_deref();
+        if !continued.is_some_and(|continued| members.contains(continued)) {
+            continue;
+        }
         if reaches(last) {
             break;
         }
+        members.extend(ids(&entry.0));
         last = entry;
     }
     Ok(last.0.clone())
+}
+
+/// The ids by which others name a snapshot.
+pub fn ids(snapshot: &SnapshotInfo) -> impl Iterator<Item = &str> {
+    std::iter::once(snapshot.id.as_str()).chain(snapshot.original.as_deref())
 }
 
 /// A point in time, for people.
@@ -295,15 +254,11 @@ fn required(manifest: &Manifest) -> Option<Generations> {
 
 /// Whether no generation is missing between two snapshots.
 fn check_continued(previous: &Part, next: &Part) -> Result<()> {
-    let is_closed =
-        |log: &File| log.base_name() != format!("{}.log", previous.manifest.log_base_name);
-    let reached = previous.manifest.newest_log();
+    let reached = End::of(&previous.manifest);
     let first = (next.manifest.files.iter())
         .filter(|file| file.file_type() == FileType::LOG)
         .filter_map(|file| file.generation)
         .min();
-    let end =
-        reached.and_then(|log| Some(log.generation?.saturating_add(u32::from(is_closed(log)))));
     if previous.manifest.database.signature != next.manifest.database.signature {
         return Err(broken(
             next,
@@ -313,16 +268,14 @@ fn check_continued(previous: &Part, next: &Part) -> Result<()> {
             ),
         ));
     }
-    match (end, first) {
-        (Some(end), Some(first)) if first <= end => Ok(()),
+    match (&reached, first) {
+        (Some(end), Some(first)) if first <= end.next() => Ok(()),
         _ => Err(broken(
             next,
             format!(
                 "snapshot {}, which ends at generation {}",
                 short_id(&previous.id),
-                reached
-                    .and_then(|log| log.generation)
-                    .map_or("none".into(), |end| format!("{end:#x}"))
+                reached.map_or("none".into(), |end| format!("{:#x}", end.generation))
             ),
         )),
     }
@@ -338,8 +291,4 @@ fn broken(part: &Part, continued: String) -> Error {
             .unwrap_or_default(),
         continued,
     }
-}
-
-fn full_backup_needed(why: &str) -> Error {
-    Error::Refused(format!("{why}: take a full backup"))
 }

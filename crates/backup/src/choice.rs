@@ -16,6 +16,8 @@ use crate::retention::{Candidate, Policy, Rule};
 pub struct Subject {
     /// Its whole id.
     pub id: String,
+    /// The id of the snapshot that it is a copy of.
+    pub original: Option<String>,
     /// The server that it is of.
     pub server: String,
     /// When the data was as it is stored.
@@ -44,10 +46,10 @@ pub struct Backup {
     pub proven: bool,
     /// Whether damage was stored because the backup allowed it.
     pub damaged: bool,
-    /// Whether it holds logs alone and continues an earlier backup.
-    pub logs_only: bool,
-    /// The database that its logs belong to.
-    pub signature: String,
+    /// Of logs alone: the id of the backup that they continue, or of the copy of that.
+    pub continues: Option<String>,
+    /// Whether they were stored while the directory was in use, between its backups.
+    pub shipped: bool,
 }
 
 /// What is to be removed.
@@ -82,6 +84,8 @@ pub enum Reason {
     NewestProven,
     /// A later backup of the logs alone cannot be restored without it.
     Continued,
+    /// Logs that were shipped stay as long as the backup before them.
+    Follows,
     /// It is not of a server that was named, or its id was not.
     NotMeant,
     /// Another program made it.
@@ -119,6 +123,7 @@ impl fmt::Display for Reason {
             Self::NewestUndamaged => "newest without damage",
             Self::NewestProven => "newest proven",
             Self::Continued => "a later backup of logs continues it",
+            Self::Follows => "logs since a backup that stays",
             Self::NotMeant => "not asked for",
             Self::Foreign => "made by another program",
             Self::Unreadable(reason) => return write!(f, "cannot be read: {reason}"),
@@ -193,21 +198,37 @@ fn by_policy(subjects: &[Subject], policy: &Policy, wanted: &[String]) -> Vec<De
         if !wanted.is_empty() && !wanted.iter().any(|name| name.to_lowercase() == server) {
             continue;
         }
-        let candidates: Vec<_> = backups
-            .iter()
-            .map(|(index, _)| Candidate {
-                time: subjects[*index].time,
-                tags: &subjects[*index].tags,
+        // What was shipped follows the backup that it continues: rules count backups, and the logs
+        // between them are the points in time in between.
+        let anchors: Vec<Option<usize>> = (0..backups.len())
+            .map(|position| anchor(subjects, &backups, position))
+            .collect();
+        let counted: Vec<usize> = (0..backups.len())
+            .filter(|position| anchors[*position].is_none())
+            .collect();
+        let candidates: Vec<_> = (counted.iter())
+            .map(|position| &subjects[backups[*position].0])
+            .map(|subject| Candidate {
+                time: subject.time,
+                tags: &subject.tags,
             })
             .collect();
-        for ((index, _), rules) in backups.iter().zip(policy.apply(&candidates)) {
-            decisions[*index] = match rules.is_empty() {
+        for (position, rules) in counted.iter().zip(policy.apply(&candidates)) {
+            decisions[backups[*position].0] = match rules.is_empty() {
                 true => remove(Reason::NoRule),
                 false => Decision {
                     keep: true,
                     reasons: rules.into_iter().map(Reason::Rule).collect(),
                 },
             };
+        }
+        for (position, anchor) in anchors.iter().enumerate() {
+            if let Some(anchor) = anchor {
+                decisions[backups[position].0] = match decisions[backups[*anchor].0].keep {
+                    true => keep(Reason::Follows),
+                    false => remove(Reason::NoRule),
+                };
+            }
         }
     }
     decisions
@@ -228,20 +249,44 @@ fn protect(subjects: &[Subject], backups: &[(usize, &Backup)], decisions: &mut [
             insist(&mut decisions[index], reason);
         }
     }
-    // From the newest back: what a kept backup of logs continues is kept, and what that continues
-    // in turn.
-    for (position, (index, backup)) in backups.iter().enumerate().rev() {
-        if !backup.logs_only || !decisions[*index].keep {
+    // What a kept backup of logs continues is kept, and what that continues in turn.
+    for position in 0..backups.len() {
+        if !decisions[backups[position].0].keep {
             continue;
         }
-        let time = subjects[*index].time;
-        for (earlier, candidate) in backups[..position].iter().rev() {
-            if candidate.signature == backup.signature && subjects[*earlier].time <= time {
-                insist(&mut decisions[*earlier], Reason::Continued);
+        let mut next = continued(subjects, backups, position);
+        // A circle ends where it meets itself.
+        for _ in 0..backups.len() {
+            let Some(earlier) = next else { break };
+            let decision = &mut decisions[backups[earlier].0];
+            if decision.reasons.contains(&Reason::Continued) {
                 break;
             }
+            insist(decision, Reason::Continued);
+            next = continued(subjects, backups, earlier);
         }
     }
+}
+
+/// The backup, of those of a server, that one continues.
+fn continued(subjects: &[Subject], backups: &[(usize, &Backup)], position: usize) -> Option<usize> {
+    let wanted = backups[position].1.continues.as_ref()?;
+    (backups.iter()).position(|(index, _)| {
+        let subject = &subjects[*index];
+        subject.id == *wanted || subject.original.as_ref() == Some(wanted)
+    })
+}
+
+/// Of what was shipped: the last backup before it in its chain; `None` if that is gone.
+fn anchor(subjects: &[Subject], backups: &[(usize, &Backup)], position: usize) -> Option<usize> {
+    let mut anchor = position;
+    for _ in 0..backups.len() {
+        if !backups[anchor].1.shipped {
+            return (anchor != position).then_some(anchor);
+        }
+        anchor = continued(subjects, backups, anchor)?;
+    }
+    None
 }
 
 /// Adds what keeps a snapshot, in place of what does not.
@@ -260,13 +305,14 @@ mod tests {
     use super::*;
 
     fn backup() -> impl Strategy<Value = Content> {
-        (any::<bool>(), any::<bool>(), 0..4u8, 0..2u8).prop_map(
-            |(proven, damaged, logs_only, signature)| {
+        let continues = proptest::option::of(0..25usize);
+        (any::<bool>(), any::<bool>(), continues, any::<bool>()).prop_map(
+            |(proven, damaged, continues, shipped)| {
                 Content::Backup(Backup {
                     proven,
                     damaged,
-                    logs_only: logs_only == 0,
-                    signature: signature.to_string(),
+                    shipped: shipped && continues.is_some(),
+                    continues: continues.map(|id| id.to_string()),
                 })
             },
         )
@@ -287,6 +333,7 @@ mod tests {
             subjects
                 .map(|(index, (server, hours, content))| Subject {
                     id: index.to_string(),
+                    original: None,
                     server: format!("DC{server}"),
                     time: Timestamp::from_second(1_700_000_000 + hours * 7_200 + index as i64)
                         .unwrap(),
@@ -337,22 +384,49 @@ mod tests {
             }
         }
         // What a kept backup of logs continues is there, unless it never was.
-        for (logs, backup, _) in
-            backups().filter(|(_, backup, decision)| backup.logs_only && decision.keep)
-        {
-            let before = |subject: &Subject, other: &Backup| {
-                subject.server == logs.server
-                    && other.signature == backup.signature
-                    && subject.time < logs.time
-            };
-            let base = backups()
-                .filter(|(subject, other, _)| before(subject, other))
-                .map(|(subject, _, _)| subject.time)
-                .max();
-            let kept = backups().any(|(subject, other, decision)| {
-                before(subject, other) && Some(subject.time) == base && decision.keep
+        for (logs, backup, _) in backups().filter(|(_, _, decision)| decision.keep) {
+            let kept = backups().all(|(subject, _, decision)| {
+                let continued = Some(&subject.id) == backup.continues.as_ref();
+                !continued || subject.server != logs.server || decision.keep
             });
-            assert!(base.is_none() || kept, "{}", logs.id);
+            assert!(kept, "{}", logs.id);
+        }
+    }
+
+    #[test]
+    fn shipped_logs_are_no_backups_of_their_own_and_stay_with_theirs() {
+        let subject = |id: usize, continues: Option<usize>, shipped| Subject {
+            id: id.to_string(),
+            original: None,
+            server: "DC1".into(),
+            time: Timestamp::from_second(1_700_000_000 + id as i64 * 60).unwrap(),
+            tags: Vec::new(),
+            content: Content::Backup(Backup {
+                continues: continues.map(|id| id.to_string()),
+                shipped,
+                ..Backup::default()
+            }),
+        };
+        // Three whole directories; logs after each. Snapshot 6 continues the second although the
+        // third, which was read meanwhile, is older.
+        let subjects = [
+            subject(0, None, false),
+            subject(1, Some(0), true),
+            subject(2, Some(1), true),
+            subject(3, None, false),
+            subject(4, Some(3), true),
+            subject(5, None, false),
+            subject(6, Some(4), true),
+            subject(7, Some(5), true),
+        ];
+        let policy = |last| Policy {
+            last,
+            ..Policy::default()
+        };
+        for (last, kept) in [(1, &[5, 7][..]), (2, &[3, 4, 5, 6, 7])] {
+            let decisions = decide(&subjects, &Wish::Policy(policy(last), Vec::new()), false);
+            let keeps = (0..8).filter(|index| decisions[*index].keep);
+            assert_eq!(keeps.collect::<Vec<_>>(), kept, "--keep-last {last}");
         }
     }
 

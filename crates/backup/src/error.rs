@@ -115,6 +115,9 @@ pub enum Error {
         /// What it continues.
         continued: String,
     },
+    /// Logs that no snapshot in the repository is continued by.
+    #[error("{0}: take a full backup")]
+    NotContinued(String),
     /// Refused before anything was harmed.
     #[error("{0}")]
     Refused(String),
@@ -138,6 +141,23 @@ impl Error {
     /// For `map_err` on calls of the contract.
     pub fn at(step: &'static str) -> impl FnOnce(contract::Error) -> Self {
         move |source| Self::Contract { step, source }
+    }
+
+    /// For `map_err` on a backup into the repository: the error of what was read, if it was that.
+    pub(crate) fn of_backup(error: repository::Error) -> Self {
+        let repository::Error::Source(source) = error else {
+            return Self::Repository(error);
+        };
+        match source.downcast::<contract::Error>() {
+            Ok(source) => Self::Contract {
+                step: "reading the directory; no snapshot was made",
+                source: *source,
+            },
+            Err(source) => match source.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(source) => Self::Repository(repository::Error::Source(source)),
+            },
+        }
     }
 
     /// For `map_err` on calls of the operating system.

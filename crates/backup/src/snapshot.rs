@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::time::SystemTime;
 
 use model::manifest::{MANIFEST_PATH, Manifest, TOKEN_PATH};
 use repository::{FileReader, OpenSnapshot, Repository, SnapshotFile, SnapshotInfo};
@@ -55,6 +56,8 @@ impl Snapshot {
 pub struct Part {
     /// Its whole id.
     pub id: String,
+    /// When the data was as it is stored.
+    pub time: SystemTime,
     /// Its files.
     pub content: OpenSnapshot,
     /// What it says of itself.
@@ -72,6 +75,7 @@ impl Part {
         let content = repository.open_snapshot(snapshot)?;
         Ok(Self {
             id: snapshot.id.clone(),
+            time: snapshot.time,
             manifest: Manifest::from_json(&content.read(MANIFEST_PATH, SMALL_FILE_LIMIT)?)?,
             token: content.read(TOKEN_PATH, SMALL_FILE_LIMIT)?,
             content,

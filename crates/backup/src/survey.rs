@@ -61,6 +61,7 @@ impl Survey {
         Ok(subjects
             .map(|(snapshot, manifest)| Subject {
                 id: snapshot.id.clone(),
+                original: snapshot.original.clone(),
                 server: snapshot.host.clone(),
                 time: Timestamp::try_from(snapshot.time).unwrap_or(Timestamp::UNIX_EPOCH),
                 tags: snapshot.tags.clone(),
@@ -80,8 +81,8 @@ impl Survey {
             Ok(manifest) => Content::Backup(Backup {
                 proven: (self.verdicts.of(snapshot)).is_some_and(|verdict| verdict.proven),
                 damaged: manifest.damaged,
-                logs_only: manifest.is_logs_only(),
-                signature: manifest.database.signature,
+                shipped: manifest.shipped,
+                continues: manifest.continues,
             }),
             Err(reason) => Content::Unreadable(reason),
         }

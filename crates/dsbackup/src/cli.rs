@@ -19,7 +19,7 @@ pub use self::connection::{HostedOptions, ServerOptions};
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
-pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, StatusOptions};
+pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, ShipOptions, StatusOptions};
 pub use self::objects::{
     BrowseOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions, LsOptions,
     PlaceOptions, ScopeOption, SearchOptions, ShowOptions, SourceOptions, StoredOptions,
@@ -91,6 +91,8 @@ pub enum Command {
     Setup(SetupOptions),
     /// Run backup jobs of the configuration
     Run(RunOptions),
+    /// Store each transaction log of a job's directory as soon as it is finished
+    Ship(ShipOptions),
     /// Show whether all jobs do what they promise, for people and monitoring
     Status(StatusOptions),
     /// Check the configuration of jobs, or print a sample
@@ -387,13 +389,17 @@ pub struct RestoreOptions {
         long,
         value_name = "TIME|GENERATION",
         requires = "target",
-        conflicts_with = "first_domain_controller",
+        conflicts_with_all = ["first_domain_controller", "server", "directory", "samba"],
         value_parser = crate::arguments::stop
     )]
     pub until: Option<Stop>,
     /// With --target: restore a snapshot whose expiry token has expired, for examination. Such a
     /// directory must never go online again
-    #[arg(long, requires = "target", conflicts_with = "first_domain_controller")]
+    #[arg(
+        long,
+        requires = "target",
+        conflicts_with_all = ["first_domain_controller", "server", "directory", "samba"]
+    )]
     pub ignore_expiry: bool,
     #[command(flatten)]
     pub repository: RepositoryOptions,
@@ -431,7 +437,12 @@ impl From<NewInvocationId> for backup::restore::NewInvocationId {
 pub struct NewServerOptions {
     /// With --target: make a new Samba domain controller of this name for a domain whose servers
     /// are all lost. It takes all roles, removes the other servers and changes krbtgt's passwords
-    #[arg(long, value_name = "NAME", requires = "target")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "target",
+        conflicts_with_all = ["server", "directory", "samba"]
+    )]
     pub first_domain_controller: Option<String>,
     /// Address of the new server, if it cannot be determined
     #[arg(long, value_name = "ADDRESS", requires = "first_domain_controller")]

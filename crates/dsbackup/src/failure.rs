@@ -50,6 +50,9 @@ pub enum Failure {
     /// A file could not be verified at all.
     #[error("{0}")]
     NotVerified(Box<Failure>),
+    /// Options are missing.
+    #[error("{0}")]
+    Usage(String),
     /// Standard output could not be written.
     #[error("cannot write the result to standard output: {0}")]
     Output(std::io::Error),
@@ -127,7 +130,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Work(error) => exit_code_of(error),
-            Self::NoDatabase(_) | Self::NotVerified(_) => 2,
+            Self::NoDatabase(_) | Self::NotVerified(_) | Self::Usage(_) => 2,
             Self::Job(_)
             | Self::Output(_)
             | Self::Missing(_)
@@ -211,6 +214,7 @@ fn exit_code_of(error: &Error) -> u8 {
         Error::Directory(ntds::Error::Inconsistent { .. }) => 3,
         Error::NoEngineFile(_) => 2,
         Error::Refused(_)
+        | Error::NotContinued(_)
         | Error::NoIfmFolder(_)
         | Error::Protected(_)
         | Error::NoneOfServer { .. }

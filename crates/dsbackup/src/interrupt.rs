@@ -27,7 +27,20 @@ pub fn watch() -> Result<()> {
     }
 }
 
+/// Calls `halt` at a signal instead of ending the process: for work that ends by itself soon, and
+/// well.
+///
+/// # Errors
+/// When the process cannot wait for signals.
+pub fn halt_with(halt: impl Fn() + Send + 'static) -> Result<()> {
+    wait_for_each(move |_| halt()).map_err(Failure::io("wait for signals", "this process"))
+}
+
 fn start() -> std::io::Result<()> {
+    wait_for_each(stop)
+}
+
+fn wait_for_each(heed: impl Fn(i32) + Send + 'static) -> std::io::Result<()> {
     let ignored = ignored_signals();
     let heeded = [SIGHUP, SIGINT, SIGTERM].into_iter();
     let heeded: Vec<i32> = heeded
@@ -36,7 +49,7 @@ fn start() -> std::io::Result<()> {
     let mut signals = Signals::new(heeded)?;
     let wait = move || {
         for signal in signals.forever() {
-            stop(signal);
+            heed(signal);
         }
     };
     std::thread::Builder::new()

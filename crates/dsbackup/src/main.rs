@@ -17,6 +17,7 @@ mod interrupt;
 mod jobs;
 mod lock;
 mod manual;
+mod metrics_endpoint;
 mod objects;
 mod password;
 mod prune;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(options),
         Command::Setup(options) => jobs::setup::run(options, report),
         Command::Run(options) => jobs::run::run(options, report),
+        Command::Ship(options) => jobs::ship::run(options, report),
         Command::Status(options) => jobs::status::run(options, report),
         Command::Config(command) => jobs::config::run(command, report),
         Command::Init(options) => init(options, report),

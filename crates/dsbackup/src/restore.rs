@@ -1,7 +1,7 @@
 //! `dsbackup restore`: a snapshot back into a service in restore mode, or into a plain folder.
 
 use backup::hosting::Hosting;
-use backup::restore::{self, Destination, RestoreRequest};
+use backup::restore::{self, Destination, RestoreReport, RestoreRequest};
 use backup::{Snapshot, chain, selection};
 use samba::NewServer;
 use service::Mode;
@@ -10,6 +10,9 @@ use crate::cli::RestoreOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::interrupt;
 use crate::report::{Report, bytes};
+
+/// The state of a database that needs no logs.
+const CLEAN: &str = "Clean Shutdown";
 
 /// Restores a snapshot.
 ///
@@ -35,7 +38,10 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
         }
         _ => selection::find(&repository, &options.snapshot, server)?,
     };
-    let snapshot = Snapshot::open(&repository, &snapshot)?;
+    let snapshot = match options.until {
+        Some(stop) => Snapshot::open_until(&repository, &snapshot, stop)?,
+        None => Snapshot::open(&repository, &snapshot)?,
+    };
     report.step(snapshot.in_words());
     let new = &options.new_server;
     let destination = match (&options.target, &new.first_domain_controller) {
@@ -67,7 +73,8 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let done = restore::restore(&snapshot, &request, &report)?;
     report.result(&done, || {
         format!(
-            "restored {} files ({}) of snapshot {} to {}; every file has the SHA-256 of the backup{}",
+            "restored {} files ({}) of snapshot {} to {}; every file has the SHA-256 of the backup{}\n\
+             next: {}",
             done.files,
             bytes(done.bytes),
             snapshot.short_id(),
@@ -75,8 +82,32 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
             match &done.replayed {
                 Some(generations) => format!("; replayed generations {generations}"),
                 None => String::new(),
-            }
+            },
+            next_step(&done, &snapshot, options)
         )
     })?;
     Ok(crate::outcome_of(&repository, true, report))
+}
+
+/// What whoever restored does next.
+fn next_step(done: &RestoreReport, snapshot: &Snapshot, options: &RestoreOptions) -> String {
+    let folder = &done.restored_to;
+    let is_samba = snapshot.manifest.is_tree();
+    let is_hosted = options.hosted.samba.is_some() || options.hosted.directory.is_some();
+    match (&options.target, is_samba) {
+        (None, true) if is_hosted => "start Samba (systemctl start samba-ad-dc)".into(),
+        (None, true) => "start the service in its normal mode, and Samba (systemctl start \
+                         samba-ad-dc)"
+            .into(),
+        (None, false) if is_hosted => format!("start the directory service of {folder}"),
+        (None, false) => "start the service in its normal mode, and the directory service".into(),
+        (Some(_), true) if options.new_server.first_domain_controller.is_some() => {
+            format!("look at {folder}/etc/smb.conf, and start Samba with it")
+        }
+        (Some(_), false) if done.replayed.is_none() && done.state != CLEAN => format!(
+            "replay its logs (dsbackup recover {folder}), then look into it (dsbackup ls {folder})"
+        ),
+        (Some(_), true) => format!("look into it (dsbackup ls {folder}/private)"),
+        (Some(_), false) => format!("look into it (dsbackup ls {folder})"),
+    }
 }

@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
 use crate::failure::{Failure, Outcome, Result};
+use crate::metrics_endpoint;
 
 /// Hosts a directory until SIGTERM or SIGINT.
 ///
@@ -35,6 +36,10 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
                 _ = interrupt.recv() => (),
             }
         };
+        if let (Some(metrics), Some(path)) = (&configuration.metrics, &options.config) {
+            let started = metrics_endpoint::start(metrics, path.clone()).await;
+            started.map_err(Failure::io("listen on", metrics.listen.to_string()))?;
+        }
         service::run(configuration, mode, shutdown)
             .await
             .map_err(Failure::at("dsbackup serve"))

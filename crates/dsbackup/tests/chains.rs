@@ -2,43 +2,23 @@
 
 mod lab;
 
-use std::path::Path;
-
-use ese::Database;
-use ese::dump::Dump;
 use lab::Lab;
+use lab::chain::Chain;
+use lab::token::{expired, store_with_token};
 use serde_json::Value;
 
-const CHAIN: &str = "ese/chain-ad2016";
 /// The generation in use at each backup of the fixture.
 const CURRENT: [u32; 3] = [2, 4, 6];
 
 /// The database is not called as that of an installed directory.
 const NAME: [&str; 2] = ["--database-name", "test.edb"];
 
-/// What the real engine reads after the backups up to this one.
-fn expected(point: usize) -> Vec<u8> {
-    let fixture = testkit::find(&format!("{CHAIN}:backup-{point}")).expect("shipped");
-    let name = format!("expected-{point}.jsonl.zst");
-    fixture.companion(&name).expect("the engine's dump")
-}
-
-fn dump(folder: &Path) -> Vec<u8> {
-    let database = Database::open(folder.join("test.edb")).expect("a database");
-    assert!(database.is_clean(), "recovered");
-    let mut lines = Vec::new();
-    let dump = Dump::new().with_indexes(true);
-    dump.write(&database, &mut lines).expect("readable");
-    lines
-}
-
 /// The directory goes on to a point of the fixture, which holds closed logs only: its last one
 /// stands for the log in use.
 fn goes_on(lab: &Lab, point: usize) {
     let directory = lab.directory();
     let _ = std::fs::remove_file(directory.join("edb.log"));
-    let fixture = testkit::find(&format!("{CHAIN}:backup-{point}")).expect("shipped");
-    let source = fixture.unpack();
+    let source = Chain::shipped().part(point);
     for entry in std::fs::read_dir(source.path()).expect("listed") {
         let name = entry.expect("listed").file_name();
         let name = name.to_str().expect("plain");
@@ -98,6 +78,7 @@ fn a_chain_leads_to_each_of_its_points() {
         "{text}"
     );
 
+    let chain_of_engine = Chain::shipped();
     // By the snapshot, and by the generation: the whole chain, or as much of it as that takes.
     for (point, id) in ids.iter().enumerate() {
         let last = format!("{:#x}", CURRENT[point]);
@@ -106,7 +87,7 @@ fn a_chain_leads_to_each_of_its_points() {
             let run = restore(&lab, snapshot, Some(&last), &name);
             assert_eq!(run.code, Some(0), "{run}");
             assert!(run.stdout.contains("replayed generations"), "{run}");
-            assert!(dump(&lab.path(&name)) == expected(point), "{how} {point}");
+            chain_of_engine.assert_is(point, &lab.path(&name));
         }
     }
 
@@ -115,10 +96,14 @@ fn a_chain_leads_to_each_of_its_points() {
     assert_eq!(run.code, Some(0), "{run}");
     let plain = lab.path("plain").display().to_string();
     lab.succeed(&["recover", &plain]);
-    assert!(dump(&lab.path("plain")) == expected(2));
+    Chain::shipped().assert_is(2, &lab.path("plain"));
 
-    // Back into the directory, which hosts it again.
+    // Back into the directory, which hosts it again: all of it.
     let directory = directory_of(&lab);
+    let into = ["restore", "latest", "--directory", &directory];
+    let refused = lab.run(&[&into[..], &["--until", "4"]].concat());
+    assert_eq!(refused.code, Some(2), "{refused}");
+    assert!(refused.stderr.contains("--until"), "{refused}");
     lab.succeed(&[
         "restore",
         "latest",
@@ -128,7 +113,7 @@ fn a_chain_leads_to_each_of_its_points() {
         NAME[1],
     ]);
     lab.succeed(&["recover", &directory]);
-    assert!(dump(&lab.directory()) == expected(2));
+    Chain::shipped().assert_is(2, &lab.directory());
 }
 
 #[test]
@@ -177,7 +162,7 @@ fn a_copy_of_a_chain_is_a_chain() {
     let target = lab.path("target").display().to_string();
     let until = ["restore", "latest", "--target", &target, "--until", "6"];
     lab.succeed(&[&until[..], &second[..]].concat());
-    assert!(dump(&lab.path("target")) == expected(2));
+    Chain::shipped().assert_is(2, &lab.path("target"));
     // The next logs continue the copy.
     let directory = directory_of(&lab);
     let logs = [
@@ -256,4 +241,29 @@ fn logs_continue_a_snapshot_or_are_refused() {
     assert_eq!(run.code, Some(4), "{run}");
     assert!(run.stderr.contains("take a full backup"), "{run}");
     assert_eq!(lab.snapshot_count(), 1);
+}
+
+#[test]
+fn the_token_of_what_is_restored_decides() {
+    let lab = Lab::empty();
+    lab.succeed(&["init"]);
+    goes_on(&lab, 0);
+    let full = back_up(&lab, false);
+    // The whole directory is a tombstone lifetime old, the logs that continue it are new.
+    store_with_token(&lab, expired);
+    forget_by_force(&lab, full["snapshot"].as_str().expect("an id"));
+    goes_on(&lab, 1);
+    let logs = back_up(&lab, true);
+    let logs = logs["snapshot"].as_str().expect("an id");
+    for (how, until, code) in [
+        ("old", (CURRENT[0] - 1).to_string(), 4),
+        ("old-time", "2026-09-22T00:00:00Z".into(), 4),
+        ("new", CURRENT[1].to_string(), 0),
+    ] {
+        let run = restore(&lab, logs, Some(&until), how);
+        assert_eq!(run.code, Some(code), "{how}: {run}");
+        let expired = run.stderr.contains("hrContentsExpired");
+        assert_eq!(expired, code == 4, "{how}: {run}");
+    }
+    Chain::shipped().assert_is(1, &lab.path("new"));
 }

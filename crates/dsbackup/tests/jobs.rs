@@ -3,40 +3,19 @@
 mod lab;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::Stdio;
 
-use lab::{Lab, Run, write_secret};
+use lab::jobs::JobLab;
+use lab::{Run, SmallDisk, write_secret};
 use serde_json::Value;
 
-/// A lab with a directory, and the folder of a configuration.
-fn lab() -> Lab {
-    Lab::with(&testkit::find("sample-forest/clean").expect("shipped"))
+/// A directory, and the folder of a configuration.
+fn lab() -> JobLab {
+    JobLab::new("sample-forest/clean")
 }
 
-/// The command with the lab's configuration, records and no other settings.
-fn command(lab: &Lab, arguments: &[&str]) -> Command {
-    let mut command = lab.dsbackup(arguments);
-    command
-        .env_remove("DSBACKUP_REPOSITORY")
-        .env_remove("DSBACKUP_PASSWORD")
-        .env("DSBACKUP_CONFIG", lab.path("etc/dsbackup.toml"))
-        .env("DSBACKUP_STATE_FOLDER", lab.path("state"))
-        .env("DSBACKUP_SCRATCH", lab.path("scratch"));
-    command
-}
-
-fn run(lab: &Lab, arguments: &[&str]) -> Run {
-    Run::of(&mut command(lab, arguments))
-}
-
-fn succeed(lab: &Lab, arguments: &[&str]) -> Run {
-    let run = run(lab, arguments);
-    assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
-    run
-}
-
-fn json(lab: &Lab, arguments: &[&str]) -> (Option<i32>, Value) {
-    let run = run(lab, &[arguments, &["--json"]].concat());
+fn json(lab: &JobLab, arguments: &[&str]) -> (Option<i32>, Value) {
+    let run = lab.run(&[arguments, &["--json"]].concat());
     let value = serde_json::from_str(&run.stdout);
     (
         run.code,
@@ -44,40 +23,10 @@ fn json(lab: &Lab, arguments: &[&str]) -> (Option<i32>, Value) {
     )
 }
 
-fn write(lab: &Lab, name: &str, text: &str) {
+fn write(lab: &JobLab, name: &str, text: &str) {
     let path = lab.path(name);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("make it");
     std::fs::write(path, text).expect("write");
-}
-
-/// A configuration with the repositories `names` and the job `nightly` with these further settings.
-fn configure(lab: &Lab, names: &[&str], settings: &str) {
-    let mut text = String::new();
-    for name in names {
-        text += &format!(
-            "[repository.{name}]\nlocation = {:?}\npassword_file = {:?}\n",
-            lab.path(name),
-            lab.path("password")
-        );
-    }
-    text += &format!(
-        "[job.nightly]\nsource = {{ directory = {:?} }}\nrepositories = {names:?}\n{settings}\n",
-        lab.directory()
-    );
-    write(lab, "etc/dsbackup.toml", &text);
-    write_secret(&lab.path("password"), "secret\n");
-}
-
-fn init(lab: &Lab, name: &str) {
-    let (repository, password) = (lab.path(name), lab.path("password"));
-    let mut command = command(lab, &["init"]);
-    command
-        .arg("-r")
-        .arg(repository)
-        .arg("--password-file")
-        .arg(password);
-    let run = Run::of(&mut command);
-    assert_eq!(run.code, Some(0), "{run}");
 }
 
 #[test]
@@ -92,7 +41,7 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
         repository.to_str().expect("plain"),
         "--no-timer",
     ];
-    let done = succeed(&lab, &setup);
+    let done = lab.succeed(&setup);
     assert!(done.stdout.contains("(proven)"), "{done}");
     let password = lab.path("etc/local.password");
     let mode = std::os::unix::fs::MetadataExt::mode(&password.metadata().expect("made"));
@@ -105,9 +54,9 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
         "no password in the configuration"
     );
 
-    let checked = succeed(&lab, &["config", "check"]);
+    let checked = lab.succeed(&["config", "check"]);
     assert!(checked.stdout.contains("1 repository, 1 job"), "{checked}");
-    let status = succeed(&lab, &["status"]);
+    let status = lab.succeed(&["status"]);
     assert!(
         status.stdout.starts_with("DSBACKUP OK - nightly/local: "),
         "{status}"
@@ -115,7 +64,7 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
     assert!(status.stdout.contains("'nightly/local age'="), "{status}");
 
     let full = std::fs::File::options().write(true).open("/dev/full");
-    let mut unwritten = command(&lab, &["status"]);
+    let mut unwritten = lab.command(&["status"]);
     let unwritten = Run::of(unwritten.stdout(full.expect("/dev/full")));
     assert_eq!(
         unwritten.code,
@@ -124,11 +73,11 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
     );
 
     // The same again is refused, and changes nothing.
-    let again = run(&lab, &setup);
+    let again = lab.run(&setup);
     assert_eq!(again.code, Some(4), "{again}");
     assert!(again.stderr.contains("--job"), "{again}");
     let second = [&setup[..], &["--job", "hourly", "--no-backup"]].concat();
-    succeed(&lab, &second);
+    lab.succeed(&second);
     let now = std::fs::read_to_string(lab.path("etc/dsbackup.toml")).expect("read");
     assert!(
         now.starts_with(&configuration) && now.contains("[job.hourly]"),
@@ -138,10 +87,58 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
 }
 
 #[test]
+fn setup_asks_on_a_terminal_for_what_is_open() {
+    let lab = lab();
+    let open = lab.run(&["setup", "--no-timer"]);
+    assert_eq!(open.code, Some(2), "nobody can be asked: {open}");
+    assert!(open.stderr.contains("--repository"), "{open}");
+
+    // A terminal of its own: answers that are not understood are asked for again.
+    let mut terminal = lab.command(&[]);
+    let program = terminal.get_program().to_str().expect("plain").to_owned();
+    let environment: Vec<_> = terminal
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
+        .collect();
+    terminal = std::process::Command::new("script");
+    for (name, value) in environment {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    let asked = format!("{program} setup --no-timer");
+    terminal.args(["-qec", &asked, "/dev/null"]);
+    terminal
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = terminal.spawn().expect("start script (bsdutils)");
+    let answers = format!(
+        "/no/such/folder\n{}\n{}\n",
+        lab.directory().display(),
+        lab.path("asked").display()
+    );
+    let mut input = child.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut input, answers.as_bytes()).expect("answer");
+    let done = Run::from(child.wait_with_output().expect("its end"));
+    drop(input);
+    assert_eq!(done.code, Some(0), "{done}");
+    assert!(done.stdout.contains("What is backed up"), "{done}");
+    assert!(
+        done.stdout
+            .contains("there is no file or folder of this name"),
+        "{done}"
+    );
+    assert!(done.stdout.contains("(proven)"), "{done}");
+    assert!(lab.path("asked/config").exists(), "the repository");
+}
+
+#[test]
 fn the_failure_of_a_repository_does_not_stop_the_next() {
     let lab = lab();
-    configure(&lab, &["gone", "local"], "keep = { last = 2 }");
-    init(&lab, "local");
+    lab.configure(&["gone", "local"], "keep = { last = 2 }");
+    lab.init("local");
     for _ in 0..3 {
         let (code, done) = json(&lab, &["run", "nightly"]);
         assert_eq!(code, Some(1), "{done}");
@@ -157,7 +154,7 @@ fn the_failure_of_a_repository_does_not_stop_the_next() {
     assert_eq!(jobs[0]["state"], "critical", "{status}");
     assert_eq!(jobs[1]["state"], "ok", "{status}");
     assert_eq!(jobs[1]["snapshots"], 2, "the rules keep two: {status}");
-    let line = run(&lab, &["status"]).stdout;
+    let line = lab.run(&["status"]).stdout;
     assert!(
         line.starts_with("DSBACKUP CRITICAL - nightly/gone: cannot be read"),
         "{line}"
@@ -167,17 +164,17 @@ fn the_failure_of_a_repository_does_not_stop_the_next() {
     succeed_status_after_removal(&lab);
 }
 
-fn succeed_status_after_removal(lab: &Lab) {
-    configure(lab, &["local"], "");
-    succeed(lab, &["run", "--all"]);
-    succeed(lab, &["status", "nightly"]);
+fn succeed_status_after_removal(lab: &JobLab) {
+    lab.configure(&["local"], "");
+    lab.succeed(&["run", "--all"]);
+    lab.succeed(&["status", "nightly"]);
     std::fs::rename(lab.path("local"), lab.path("away")).expect("take it away");
-    let status = run(lab, &["status"]);
+    let status = lab.run(&["status"]);
     assert_eq!(status.code, Some(2), "{status}");
-    let failed = run(lab, &["run", "--all"]);
+    let failed = lab.run(&["run", "--all"]);
     assert_eq!(failed.code, Some(1), "{failed}");
     std::fs::rename(lab.path("away"), lab.path("local")).expect("bring it back");
-    let status = run(lab, &["status"]);
+    let status = lab.run(&["status"]);
     assert_eq!(
         status.code,
         Some(1),
@@ -189,26 +186,26 @@ fn succeed_status_after_removal(lab: &Lab) {
 #[test]
 fn status_tells_old_snapshots_and_missing_proofs() {
     let lab = lab();
-    configure(&lab, &["local"], "drill = { every = \"7d\" }");
-    init(&lab, "local");
-    let never = run(&lab, &["status"]);
+    lab.configure(&["local"], "drill = { every = \"7d\" }");
+    lab.init("local");
+    let never = lab.run(&["status"]);
     assert_eq!(never.code, Some(2), "{never}");
     assert!(
         never.stdout.contains("no snapshot without damage"),
         "{never}"
     );
-    let first = succeed(&lab, &["run", "nightly"]);
+    let first = lab.succeed(&["run", "nightly"]);
     assert!(first.stdout.contains("(proven)"), "{first}");
-    let second = succeed(&lab, &["run", "nightly"]);
+    let second = lab.succeed(&["run", "nightly"]);
     assert!(
         !second.stdout.contains("(proven)"),
         "the proof is fresh: {second}"
     );
-    succeed(&lab, &["status"]);
+    lab.succeed(&["status"]);
 
     let metrics = lab.path("dsbackup.prom");
     let file = metrics.to_str().expect("plain");
-    succeed(&lab, &["status", "--prometheus", file]);
+    lab.succeed(&["status", "--prometheus", file]);
     let text = std::fs::read_to_string(&metrics).expect("written");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').expect("a value");
@@ -216,16 +213,18 @@ fn status_tells_old_snapshots_and_missing_proofs() {
         assert!(name.starts_with("dsbackup_"), "{line}");
     }
     for metric in jobs::metrics::METRICS {
+        // No logs are shipped here.
+        let is_there = !metric.name.starts_with("dsbackup_ship_");
         assert!(
-            text.contains(&format!("\n{}{{", metric.name)),
+            is_there == text.contains(&format!("\n{}{{", metric.name)),
             "{}: {text}",
             metric.name
         );
     }
 
-    configure(&lab, &["local"], "max_age = \"0s\"");
+    lab.configure(&["local"], "max_age = \"0s\"");
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let old = run(&lab, &["status"]);
+    let old = lab.run(&["status"]);
     assert_eq!(old.code, Some(2), "{old}");
     assert!(old.stdout.contains("old, promised are 0s"), "{old}");
 }
@@ -249,20 +248,19 @@ fn hooks_run_before_and_after() {
          after = \"echo after $DSBACKUP_RESULT >> {0}\"",
         log.display()
     );
-    configure(&lab, &["local"], &settings);
-    init(&lab, "local");
-    succeed(&lab, &["run", "nightly"]);
+    lab.configure(&["local"], &settings);
+    lab.init("local");
+    lab.succeed(&["run", "nightly"]);
     assert_eq!(
         std::fs::read_to_string(&log).expect("written"),
         "before nightly\nafter success\n"
     );
     std::fs::remove_file(&log).expect("remove it");
-    configure(
-        &lab,
+    lab.configure(
         &["local"],
         &settings.replace("before = \"", "before = \"false && "),
     );
-    let failed = run(&lab, &["run", "nightly"]);
+    let failed = lab.run(&["run", "nightly"]);
     assert_eq!(failed.code, Some(1), "{failed}");
     assert_eq!(
         std::fs::read_to_string(&log).expect("written"),
@@ -276,18 +274,57 @@ fn hooks_run_before_and_after() {
 }
 
 #[test]
+fn a_backup_that_could_not_be_proven_is_neither_a_success_nor_a_failure() {
+    let lab = lab();
+    let Some(_full) = SmallDisk::mount(lab.path("scratch"), 512) else {
+        return;
+    };
+    let (told, result) = (lab.path("told"), lab.path("result"));
+    let settings = format!(
+        "drill = {{ every = \"1d\", scratch = {:?} }}\n\
+         after = \"echo $DSBACKUP_RESULT > {}\"\n\
+         notify = [\"admin\"]\n[notify.admin]\ncommand = \"cat >> {}\"",
+        lab.path("scratch"),
+        result.display(),
+        told.display()
+    );
+    lab.configure(&["local"], &settings);
+    lab.init("local");
+    let (code, done) = json(&lab, &["run", "nightly"]);
+    assert_eq!(code, Some(5), "{done:#}");
+    assert_eq!(done[0]["result"], "warning", "{done:#}");
+    assert_eq!(
+        std::fs::read_to_string(&result).expect("the hook ran"),
+        "warning\n"
+    );
+    let message: Value =
+        serde_json::from_slice(&std::fs::read(&told).expect("told")).expect("one message");
+    assert_eq!(message["event"], "warning", "{message:#}");
+    let title = message["title"].as_str().expect("a title");
+    assert!(title.contains("NOT PROVEN"), "{title}");
+
+    let (code, status) = json(&lab, &["status"]);
+    assert_eq!(code, Some(1), "{status:#}");
+    let job = &status["jobs"][0];
+    assert_eq!(job["last_result"], "warning", "{status:#}");
+    assert_eq!(job["last_success"], Value::Null, "{status:#}");
+    let problems = job["problems"].to_string();
+    assert!(problems.contains("could not prove"), "{problems}");
+}
+
+#[test]
 fn what_is_wrong_with_the_configuration_is_named() {
     let lab = lab();
-    let missing = run(&lab, &["status"]);
+    let missing = lab.run(&["status"]);
     assert_eq!(missing.code, Some(3), "{missing}");
     assert!(
         missing.stdout.starts_with("DSBACKUP UNKNOWN - "),
         "{missing}"
     );
 
-    configure(&lab, &["local"], "");
-    succeed(&lab, &["config", "check"]);
-    let unknown = run(&lab, &["run", "weekly"]);
+    lab.configure(&["local"], "");
+    lab.succeed(&["config", "check"]);
+    let unknown = lab.run(&["run", "weekly"]);
     assert_eq!(unknown.code, Some(1), "{unknown}");
     assert!(unknown.stderr.contains("it has nightly"), "{unknown}");
 
@@ -297,18 +334,18 @@ fn what_is_wrong_with_the_configuration_is_named() {
     )
     .expect("chmod");
     for arguments in [&["config", "check"][..], &["run", "nightly"]] {
-        let open = run(&lab, arguments);
+        let open = lab.run(arguments);
         assert_ne!(open.code, Some(0), "{open}");
         assert!(open.stderr.contains("chmod 600"), "{open}");
     }
 
     write(&lab, "etc/dsbackup.toml", "[job.nightly]\nsources = 1\n");
-    let wrong = run(&lab, &["config", "check"]);
+    let wrong = lab.run(&["config", "check"]);
     assert_eq!(wrong.code, Some(1), "{wrong}");
     assert!(wrong.stderr.contains("sources"), "{wrong}");
-    let sample = succeed(&lab, &["config", "sample"]);
+    let sample = lab.succeed(&["config", "sample"]);
     write(&lab, "etc/dsbackup.toml", &sample.stdout);
-    let sample = run(&lab, &["config", "check"]);
+    let sample = lab.run(&["config", "check"]);
     assert!(
         sample.stderr.contains(".password"),
         "only passwords are missing: {sample}"
@@ -319,14 +356,14 @@ fn what_is_wrong_with_the_configuration_is_named() {
 fn the_record_survives_kill_and_two_runs_exclude_each_other() {
     let lab = lab();
     lab.grow(64 << 20);
-    configure(&lab, &["local"], "");
-    init(&lab, "local");
-    succeed(&lab, &["run", "nightly"]);
+    lab.configure(&["local"], "");
+    lab.init("local");
+    lab.succeed(&["run", "nightly"]);
     let record = std::fs::read(lab.path("state/nightly.json")).expect("a record");
     for milliseconds in [20, 100, 300] {
         lab.touch_pages(2000);
-        let mut first = (command(&lab, &["run", "nightly"]).stderr(std::process::Stdio::null()))
-            .stdout(std::process::Stdio::null())
+        let mut first = (lab.command(&["run", "nightly"]).stderr(Stdio::null()))
+            .stdout(Stdio::null())
             .spawn()
             .expect("start");
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
@@ -336,8 +373,8 @@ fn the_record_survives_kill_and_two_runs_exclude_each_other() {
         serde_json::from_slice::<Value>(&now).expect("a whole record");
         assert!(now.len() >= record.len());
     }
-    succeed(&lab, &["run", "nightly"]);
-    succeed(&lab, &["status"]);
+    lab.succeed(&["run", "nightly"]);
+    lab.succeed(&["status"]);
 
     let lock = std::fs::File::options();
     let lock = { lock }
@@ -345,7 +382,7 @@ fn the_record_survives_kill_and_two_runs_exclude_each_other() {
         .open(lab.path("state/nightly.lock"))
         .expect("the lock");
     lock.try_lock().expect("free");
-    let second = run(&lab, &["run", "nightly"]);
+    let second = lab.run(&["run", "nightly"]);
     assert_eq!(second.code, Some(1), "{second}");
     assert!(second.stderr.contains("runs already"), "{second}");
 }
@@ -398,12 +435,12 @@ fn web_hooks_and_commands_hear_of_failures_and_mass_deletions() {
             lab.path("hook"),
             told.display()
         );
-        configure(&lab, &["local"], &settings);
+        lab.configure(&["local"], &settings);
     };
     // No repository yet: the failure is told, and the command hears of the begin alone.
     let (address, hook) = web_hook("200 OK");
     with("\"failure\"", &address, "slack");
-    let failed = run(&lab, &["run", "nightly"]);
+    let failed = lab.run(&["run", "nightly"]);
     assert_eq!(failed.code, Some(1), "{failed}");
     let request = hook.join().expect("told");
     assert!(request.starts_with("POST /hook/token "), "{request}");
@@ -415,8 +452,8 @@ fn web_hooks_and_commands_hear_of_failures_and_mass_deletions() {
         serde_json::from_slice(&std::fs::read(&told).expect("told")).expect("one message");
     assert_eq!(begin["event"], "start", "{begin}");
 
-    init(&lab, "local");
-    succeed(&lab, &["run", "nightly"]);
+    lab.init("local");
+    lab.succeed(&["run", "nightly"]);
     // As if the backup before had found a thousand objects more.
     let path = lab.path("state/nightly.json");
     let mut record: Value =
@@ -429,27 +466,27 @@ fn web_hooks_and_commands_hear_of_failures_and_mass_deletions() {
     std::fs::write(&path, record.to_string()).expect("write");
     let (address, hook) = web_hook("204 No Content");
     with("\"alarm\"", &address, "ntfy");
-    succeed(&lab, &["run", "nightly"]);
+    lab.succeed(&["run", "nightly"]);
     let request = hook.join().expect("told");
     assert!(request.contains("1000 fewer are there"), "{request}");
     assert!(
         request.to_lowercase().contains("priority: high"),
         "{request}"
     );
-    let status = run(&lab, &["status"]);
+    let status = lab.run(&["status"]);
     assert_eq!(status.code, Some(1), "{status}");
     assert!(status.stdout.contains("mass deletion"), "{status}");
 
     // A web hook that refuses is a failure, and its address stays secret.
     let (address, hook) = web_hook("403 Forbidden");
     with("\"success\"", &address, "teams");
-    let refused = run(&lab, &["run", "nightly"]);
+    let refused = lab.run(&["run", "nightly"]);
     hook.join().expect("told");
     assert_eq!(refused.code, Some(1), "{refused}");
     assert!(refused.stderr.contains("notification of chat"), "{refused}");
     assert!(refused.stderr.contains("403"), "{refused}");
     with("\"success\"", "http://127.0.0.1:1/token", "json");
-    let unreachable = run(&lab, &["run", "nightly"]);
+    let unreachable = lab.run(&["run", "nightly"]);
     assert_eq!(unreachable.code, Some(1), "{unreachable}");
     assert!(!unreachable.stderr.contains("/token"), "{unreachable}");
 }

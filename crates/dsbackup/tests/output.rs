@@ -10,7 +10,7 @@ use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
-const COMMANDS: [&[&str]; 34] = [
+const COMMANDS: [&[&str]; 35] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -48,6 +48,7 @@ const COMMANDS: [&[&str]; 34] = [
     &["manual", "N"],
     &["restore-objects", "--help"],
     &["undo", "--help"],
+    &["ship", "files", "--once"],
     &["--help"],
     &["backup", "--help"],
     &["--version"],
@@ -65,6 +66,17 @@ fn lab() -> (Lab, lab::Service) {
         "--to",
         &recovered,
     ]);
+    lab::write_secret(&lab.path("password"), lab::PASSWORD);
+    let configuration = format!(
+        "[repository.local]\nlocation = {:?}\npassword_file = {:?}\n\
+         [job.files]\nsource = {{ socket = {:?} }}\nrepositories = [\"local\"]\n\
+         ship = {{ logs = {:?} }}\n",
+        lab.repository(),
+        lab.path("password"),
+        lab.path("socket"),
+        lab.directory()
+    );
+    std::fs::write(lab.path("dsbackup.toml"), configuration).expect("write");
     let service = lab.serve(&[]);
     lab.succeed(&["backup", "--keep-logs"]);
     (lab, service)
@@ -82,6 +94,8 @@ fn each(lab: &Lab, redirect: impl Fn(&mut Command), verify: impl Fn(&[&str], Run
                 .collect();
             let mut command = lab.dsbackup(&arguments);
             command.current_dir(lab.path(""));
+            command.env("DSBACKUP_CONFIG", "dsbackup.toml");
+            command.env("DSBACKUP_STATE_FOLDER", "state");
             redirect(&mut command);
             verify(&arguments, Run::of(&mut command));
         }

@@ -78,7 +78,7 @@ impl Error {
     }
 
     /// The file of the error.
-    pub(crate) fn file(&self) -> &Path {
+    pub fn file(&self) -> &Path {
         match self {
             Error::Io { file, .. }
             | Error::Write { file, .. }

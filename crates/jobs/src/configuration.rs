@@ -58,6 +58,8 @@ struct Tables {
     _remote: Option<IgnoredAny>,
     #[serde(rename = "audit")]
     _audit: Option<IgnoredAny>,
+    #[serde(rename = "metrics")]
+    _metrics: Option<IgnoredAny>,
 }
 
 impl From<Tables> for Configuration {
@@ -109,6 +111,8 @@ pub struct JobConfiguration {
     pub check: Option<CheckRule>,
     /// The drill of the newest snapshot; none if absent.
     pub drill: Option<DrillRule>,
+    /// How logs are shipped between the runs; not at all if absent.
+    pub ship: Option<ShipRule>,
     /// The age that the newest snapshot must not exceed.
     #[serde(default = "default_max_age")]
     pub max_age: Span,
@@ -203,13 +207,56 @@ pub struct DrillRule {
     pub scratch: Option<PathBuf>,
 }
 
+/// How finished logs are stored between the runs of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShipRule {
+    /// The folder of the logs, if it is not that of the source.
+    pub logs: Option<PathBuf>,
+    /// The time between two looks into it.
+    #[serde(default = "default_look")]
+    pub every: Span,
+    /// The time that a finished log may wait.
+    #[serde(default = "default_max_lag")]
+    pub max_lag: Span,
+    /// Take a full backup if the logs do not continue what is stored, instead of waiting for one.
+    #[serde(default)]
+    pub full_after_gap: bool,
+}
+
+const fn default_look() -> Span {
+    Span(5)
+}
+
+const fn default_max_lag() -> Span {
+    Span(600)
+}
+
 /// Changes between two backups that are an alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlarmRule {
     /// More objects than this were deleted: the count of deleted ones grew, or that of the others
     /// shrank.
-    pub deleted_objects: u64,
+    pub deleted_objects: Option<u64>,
+    /// Members of privileged groups, or of groups in these, changed.
+    #[serde(default)]
+    pub privileged_groups: bool,
+    /// More groups that count as privileged, by SID or account name.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The password of krbtgt changed.
+    #[serde(default)]
+    pub krbtgt: bool,
+    /// The folder of copies of a database that cannot be read in the repository.
+    pub scratch: Option<PathBuf>,
+}
+
+impl AlarmRule {
+    /// Whether objects have to be compared.
+    pub fn compares(&self) -> bool {
+        self.privileged_groups || self.krbtgt
+    }
 }
 
 impl Configuration {
@@ -359,6 +406,19 @@ impl JobConfiguration {
                 return Err(format!("there is no [notify.{name}]"));
             }
         }
+        if let Some(alarm) = &self.alarm {
+            if alarm.deleted_objects.is_none() && !alarm.compares() {
+                return Err(
+                    "alarm: one at least of deleted_objects, privileged_groups and krbtgt".into(),
+                );
+            }
+            if !alarm.groups.is_empty() && !alarm.privileged_groups {
+                return Err("alarm: groups belong to privileged_groups = true".into());
+            }
+        }
+        if self.ship.is_some() {
+            self.logs()?;
+        }
         if let Some(keep) = &self.keep {
             let policy = keep.policy()?;
             if policy.is_empty() {
@@ -366,6 +426,24 @@ impl JobConfiguration {
             }
         }
         Ok(())
+    }
+}
+
+impl JobConfiguration {
+    /// The folder whose logs are shipped.
+    ///
+    /// # Errors
+    /// If no folder is known, or the source has no logs.
+    pub fn logs(&self) -> Result<&Path, String> {
+        let logs = self.ship.as_ref().and_then(|rule| rule.logs.as_deref());
+        match (&self.source, logs) {
+            (Source { samba: Some(_), .. } | Source { ifm: Some(_), .. }, _) => {
+                Err("ship: only a directory with transaction logs has any to ship".into())
+            }
+            (_, Some(logs)) => Ok(logs),
+            (source, None) => (source.directory.as_deref())
+                .ok_or_else(|| "ship: name the folder of the logs with logs = DIR".into()),
+        }
     }
 }
 

@@ -7,13 +7,16 @@
 //! The crate prints nothing: progress goes to a [`backup::Report`], results are values.
 #![deny(unsafe_code)]
 
+mod alarm;
 pub mod configuration;
 mod error;
 mod hook;
+mod mail;
 pub mod metrics;
 pub mod notify;
 pub mod record;
 pub mod run;
+pub mod ship;
 pub mod span;
 pub mod status;
 

@@ -71,7 +71,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "dsbackup_last_run_success",
-        help: "Whether the last run did all of its steps and found no damage.",
+        help: "Whether the last run did all of its steps, found no damage and proved what it drilled.",
         value: |job| job.last_run.as_ref().map(|run| truth(run.succeeded())),
     },
     Metric {
@@ -93,6 +93,26 @@ pub const METRICS: &[Metric] = &[
         name: "dsbackup_directory_deleted_objects",
         help: "Objects of the directory that are deleted and not yet removed.",
         value: |job| job.objects.map(|counts| counts.deleted_objects as f64),
+    },
+    Metric {
+        name: "dsbackup_ship_lag_seconds",
+        help: "Seconds of which finished logs may not be stored, where logs are shipped.",
+        value: |job| job.ship.as_ref().map(|ship| ship.lag_seconds as f64),
+    },
+    Metric {
+        name: "dsbackup_ship_max_lag_seconds",
+        help: "The promised highest lag.",
+        value: |job| job.ship.as_ref().map(|ship| ship.max_lag_seconds as f64),
+    },
+    Metric {
+        name: "dsbackup_ship_waiting_logs",
+        help: "Finished logs that were not stored at the last look into their folder.",
+        value: |job| job.ship.as_ref().map(|ship| ship.waiting as f64),
+    },
+    Metric {
+        name: "dsbackup_ship_last_look_timestamp_seconds",
+        help: "Time of that look.",
+        value: |job| job.ship.as_ref().map(|ship| ship.looked as f64),
     },
 ];
 

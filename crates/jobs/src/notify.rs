@@ -1,4 +1,4 @@
-//! Notifications of jobs: to a command, or to a web hook.
+//! Notifications of jobs: to a command, to a web hook, or by e-mail.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::mail::MailConfiguration;
 
 /// How long a web hook may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ const TEXT_LIMIT: usize = 3500;
 #[serde(deny_unknown_fields)]
 pub struct NotifyConfiguration {
     /// The events.
-    #[serde(default = "failures")]
+    #[serde(default = "problems")]
     pub on: Vec<Event>,
     /// A command that gets the message as JSON on standard input.
     pub command: Option<String>,
@@ -29,13 +30,15 @@ pub struct NotifyConfiguration {
     pub webhook: Option<String>,
     /// The file whose first line is the address, if that is a secret.
     pub webhook_file: Option<PathBuf>,
+    /// A mail server, and who writes to whom.
+    pub mail: Option<MailConfiguration>,
     /// The form in which the web hook gets the message.
     #[serde(default)]
     pub format: Format,
 }
 
-fn failures() -> Vec<Event> {
-    vec![Event::Failure, Event::Alarm]
+fn problems() -> Vec<Event> {
+    vec![Event::Warning, Event::Failure, Event::Alarm]
 }
 
 /// What happened to a job.
@@ -46,6 +49,8 @@ pub enum Event {
     Start,
     /// All was done, and nothing is damaged.
     Success,
+    /// The backup was made, but a drill could not prove it on this computer.
+    Warning,
     /// A step failed, or damage was found.
     Failure,
     /// The backup was made, and the directory changed more than expected.
@@ -82,6 +87,8 @@ pub struct Message {
     pub title: String,
     /// What failed, or what was done, a line for each repository.
     pub text: String,
+    /// What to do, if anything.
+    pub advice: Option<String>,
 }
 
 impl NotifyConfiguration {
@@ -94,13 +101,15 @@ impl NotifyConfiguration {
             self.command.is_some(),
             self.webhook.is_some(),
             self.webhook_file.is_some(),
+            self.mail.is_some(),
         ];
         if receivers.iter().filter(|named| **named).count() != 1 {
-            return Err("exactly one of command, webhook and webhook_file".into());
+            return Err("exactly one of command, webhook, webhook_file and mail".into());
         }
-        match &self.webhook {
-            Some(address) => check_address(address),
-            None => Ok(()),
+        match (&self.webhook, &self.mail) {
+            (Some(address), _) => check_address(address),
+            (None, Some(mail)) => mail.check(),
+            (None, None) => Ok(()),
         }
     }
 
@@ -110,17 +119,54 @@ impl NotifyConfiguration {
     /// If the command fails, or the web hook does not take the message. The error does not contain
     /// the address.
     pub fn send(&self, message: &Message) -> Result<()> {
-        match (&self.command, &self.webhook, &self.webhook_file) {
-            (Some(command), _, _) => to_command(command, message),
-            (None, Some(address), _) => to_web_hook(address, self.format, message),
-            (None, None, Some(file)) => {
-                let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
-                let address = text.lines().next().unwrap_or("").trim();
-                check_address(address).map_err(Error::Notify)?;
-                to_web_hook(address, self.format, message)
-            }
-            (None, None, None) => Ok(()),
+        if let Some(mail) = &self.mail {
+            return mail.send(&message.title, message.in_words());
         }
+        if let Some(command) = &self.command {
+            return to_command(command, message);
+        }
+        if let Some(address) = self.address()? {
+            to_web_hook(&address, self.format, message)?;
+        }
+        Ok(())
+    }
+
+    /// The address of the web hook, if it is one.
+    fn address(&self) -> Result<Option<String>> {
+        let Some(file) = &self.webhook_file else {
+            return Ok(self.webhook.clone());
+        };
+        let line = backup::password::line_of(file)?;
+        let address = line.trim();
+        check_address(address).map_err(Error::Notify)?;
+        Ok(Some(address.to_owned()))
+    }
+
+    /// Whether the secrets that it names can be read.
+    ///
+    /// # Errors
+    /// If a file is missing, others can read it, or it holds no address.
+    pub fn check_secrets(&self) -> Result<()> {
+        self.address()?;
+        if let Some(file) = self
+            .mail
+            .as_ref()
+            .and_then(|mail| mail.password_file.as_ref())
+        {
+            backup::password::line_of(file)?;
+        }
+        Ok(())
+    }
+}
+
+impl Message {
+    /// The text, and what to do.
+    fn in_words(&self) -> String {
+        let advice = match &self.advice {
+            Some(advice) => format!("\nWhat to do: {advice}\n"),
+            None => String::new(),
+        };
+        format!("{}\n{advice}", short(&self.text))
     }
 }
 
@@ -171,7 +217,7 @@ fn to_web_hook(address: &str, format: Format, message: &Message) -> Result<()> {
         Format::Ntfy => request
             .header("Title", plain(&message.title))
             .header("Priority", priority(message.event))
-            .body(short(&message.text).to_owned()),
+            .body(message.in_words()),
         format => request
             .header("Content-Type", "application/json")
             .body(body(format, message).to_string()),
@@ -187,7 +233,7 @@ fn to_web_hook(address: &str, format: Format, message: &Message) -> Result<()> {
 }
 
 fn body(format: Format, message: &Message) -> Value {
-    let (title, text) = (&message.title, short(&message.text));
+    let (title, text) = (&message.title, message.in_words());
     match format {
         Format::Json | Format::Ntfy => serde_json::to_value(message).expect("strings become JSON"),
         Format::Slack => json!({ "text": format!("*{title}*\n{text}") }),
@@ -212,6 +258,7 @@ fn body(format: Format, message: &Message) -> Value {
 fn priority(event: Event) -> &'static str {
     match event {
         Event::Failure | Event::Alarm => "high",
+        Event::Warning => "default",
         Event::Start | Event::Success => "low",
     }
 }

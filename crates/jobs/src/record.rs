@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use model::DirectoryIdentity;
 use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -20,6 +21,9 @@ pub const FORMAT: u32 = 1;
 
 /// The runs that are kept for each repository.
 const RUNS: usize = 60;
+
+/// The folder, in the state folder, of what concerns the shipping of logs.
+const SHIPPED: &str = "ship";
 
 /// The longest record that is read, in bytes.
 const LIMIT: u64 = 16 << 20;
@@ -76,6 +80,66 @@ pub struct Run {
     pub alarms: Vec<String>,
 }
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunResult {
+    /// All was done, and nothing is damaged.
+    Success,
+    /// The backup was made, but a drill could not prove it on this computer.
+    Warning,
+    /// A step failed, or damage was found.
+    Failure,
+}
+
+impl RunResult {
+    /// The word for it, as hooks and JSON have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// What the shipping of a job's logs came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// By the repository's name.
+    pub repositories: BTreeMap<String, Shipped>,
+}
+
+/// The shipping of logs into one repository, as of the last look into their folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shipped {
+    /// When that was, seconds since 1970.
+    pub looked: i64,
+    /// When the oldest log was finished that is not stored; `None` if all finished ones are.
+    pub waiting_since: Option<i64>,
+    /// How many logs wait; a lower bound while the repository cannot be read.
+    pub waiting: usize,
+    /// The newest snapshot that was stored, its whole id.
+    pub snapshot: Option<String>,
+    /// When it was stored, seconds since 1970.
+    pub stored: Option<i64>,
+    /// Its generations.
+    pub generations: Option<String>,
+    /// Why logs wait, in words.
+    pub problem: Option<String>,
+}
+
+impl Shipped {
+    /// The seconds, at `now`, of which finished logs may not be stored.
+    pub fn lag(&self, now: i64) -> u64 {
+        let since = self.waiting_since.unwrap_or(self.looked);
+        u64::try_from(now.saturating_sub(since)).unwrap_or(0)
+    }
+}
+
 /// Counts of a directory's objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -95,9 +159,20 @@ impl From<&DirectoryIdentity> for Counts {
 }
 
 impl Run {
+    /// How it ended.
+    pub fn result(&self) -> RunResult {
+        if !self.errors.is_empty() || !self.damage.is_empty() {
+            return RunResult::Failure;
+        }
+        match self.not_proven {
+            Some(_) => RunResult::Warning,
+            None => RunResult::Success,
+        }
+    }
+
     /// Whether all was done, and nothing is damaged.
     pub fn succeeded(&self) -> bool {
-        self.errors.is_empty() && self.damage.is_empty()
+        self.result() == RunResult::Success
     }
 }
 
@@ -134,19 +209,48 @@ impl StateFolder {
     /// # Errors
     /// If it cannot be read or understood.
     pub fn read(&self, job: &str) -> Result<Record> {
-        let path = self.path_of(job);
+        let record = self.load(&self.path_of(job))?;
+        Ok(record.unwrap_or_else(|| Record {
+            format: FORMAT,
+            ..Record::default()
+        }))
+    }
+
+    /// What the shipping of a job's logs came to; `None` if it never began.
+    ///
+    /// # Errors
+    /// If it cannot be read or understood.
+    pub fn read_shipped(&self, job: &str) -> Result<Option<ShipRecord>> {
+        self.load(&self.shipped_path_of(job))
+    }
+
+    /// Writes what the shipping of a job's logs came to, durably.
+    ///
+    /// # Errors
+    /// If it cannot be written; then the one before is still there.
+    pub fn write_shipped(&self, job: &str, record: &ShipRecord) -> Result<()> {
+        self.store(&self.shipped_path_of(job), record)
+    }
+
+    fn shipped_path_of(&self, job: &str) -> PathBuf {
+        self.0.join(SHIPPED).join(format!("{job}.json"))
+    }
+
+    fn load<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
         let mut text = String::new();
-        let read = File::open(&path).and_then(|file| file.take(LIMIT).read_to_string(&mut text));
+        let read = File::open(path).and_then(|file| file.take(LIMIT).read_to_string(&mut text));
         match read {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Record {
-                    format: FORMAT,
-                    ..Record::default()
-                });
-            }
-            read => read.map_err(Error::io("read the job's record", &path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(Error::io("read the job's record", path))?,
         };
-        parse(&path, &text)
+        parse(path, &text).map(Some)
+    }
+
+    fn store(&self, path: &Path, record: &impl Serialize) -> Result<()> {
+        let json = serde_json::to_vec_pretty(record).expect("strings and numbers become JSON");
+        make(path.parent().unwrap_or(&self.0))?;
+        let failed = |error| Error::io("write the job's record", path)(error);
+        replace(path, &json, 0o600).map_err(failed)
     }
 
     /// Writes the record of a job, durably.
@@ -154,11 +258,7 @@ impl StateFolder {
     /// # Errors
     /// If it cannot be written; then the one before is still there.
     pub fn write(&self, job: &str, record: &Record) -> Result<()> {
-        let path = self.path_of(job);
-        let json = serde_json::to_vec_pretty(record).expect("strings and numbers become JSON");
-        self.make()?;
-        let failed = |error| Error::io("write the job's record", &path)(error);
-        replace(&path, &json, 0o600).map_err(failed)
+        self.store(&self.path_of(job), record)
     }
 
     /// Keeps other processes from running the job while the value lives.
@@ -166,31 +266,40 @@ impl StateFolder {
     /// # Errors
     /// [`Error::Running`].
     pub fn lock(&self, job: &str) -> Result<File> {
-        self.make()?;
-        let path = self.0.join(format!("{job}.lock"));
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io("open the job's lock", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running(job.to_owned())),
-            Err(error) => Err(Error::io("lock the job", &path)(error.into())),
-        }
+        take(&self.0, job)
     }
 
-    fn make(&self) -> Result<()> {
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0);
-        made.map_err(Error::io("make the state folder", &self.0))
+    /// Keeps other processes from shipping the job's logs while the value lives.
+    ///
+    /// # Errors
+    /// [`Error::Running`].
+    pub fn lock_shipping(&self, job: &str) -> Result<File> {
+        take(&self.0.join(SHIPPED), job)
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Record> {
+fn take(folder: &Path, job: &str) -> Result<File> {
+    make(folder)?;
+    let path = folder.join(format!("{job}.lock"));
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(Error::io("open the job's lock", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running(job.to_owned())),
+        Err(error) => Err(Error::io("lock the job", &path)(error.into())),
+    }
+}
+
+fn make(folder: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(Error::io("make the state folder", folder))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
     #[derive(Deserialize)]
     struct Format {
         format: u32,
@@ -267,19 +376,23 @@ mod tests {
         let first = r#"{"format":1,"repositories":{"local":{"server":"DC1","last_check":null,
             "runs":[{"time":"2026-11-26T22:00:00Z","seconds":1.5,"errors":[],"damage":[],
             "not_proven":null,"snapshot":"00","bytes":1,"stored_bytes":2,"proven":true}]}}}"#;
-        let record = parse(path, first).expect("format 1");
+        let record: Record = parse(path, first).expect("format 1");
         assert!(record.repositories["local"].runs[0].succeeded());
         assert!(matches!(
-            parse(path, r#"{"format":2}"#),
+            parse::<Record>(path, r#"{"format":2}"#),
             Err(Error::Newer { found: 2, .. })
         ));
-        assert!(matches!(parse(path, "{"), Err(Error::Record { .. })));
+        assert!(matches!(
+            parse::<Record>(path, "{"),
+            Err(Error::Record { .. })
+        ));
     }
 
     proptest! {
         #[test]
         fn any_text_is_a_record_or_refused(text: String) {
-            let _ = parse(Path::new("x"), &text);
+            let _ = parse::<Record>(Path::new("x"), &text);
+            let _ = parse::<ShipRecord>(Path::new("x"), &text);
         }
     }
 }

@@ -10,19 +10,21 @@ use backup::drill::{DrillRequest, drill};
 use backup::forget::{ForgetRequest, Forgotten, forget};
 use backup::hosting::Hosting;
 use backup::survey::Survey;
+use backup::view::Cache;
 use backup::words::short_id;
-use backup::{Report, Snapshot, lock, scratch, time};
+use backup::{Report, Snapshot, View, lock, scratch, time};
 use jiff::Timestamp;
 use ntdsbcli::Server;
 use repository::Repository;
 use serde::Serialize;
 use service::Mode;
 
+use crate::alarm;
 use crate::configuration::{Configuration, JobConfiguration, RepositoryConfiguration, SourceKind};
 use crate::error::Result;
 use crate::hook;
 use crate::notify::{Event, Message};
-use crate::record::{Counts, RepositoryRecord, Run, StateFolder};
+use crate::record::{Counts, RepositoryRecord, Run, RunResult, StateFolder};
 use crate::span::Span;
 
 /// What came of a job.
@@ -30,6 +32,8 @@ use crate::span::Span;
 pub struct JobReport {
     /// The job.
     pub job: String,
+    /// The worst of all that follows.
+    pub result: RunResult,
     /// What failed outside of the repositories, such as a hook, in words.
     pub errors: Vec<String>,
     /// The runs, in the order of the job's repositories.
@@ -47,7 +51,14 @@ pub struct RepositoryRun {
 }
 
 impl JobReport {
-    /// Whether anything failed.
+    /// The worst of its parts.
+    fn worst(&self) -> RunResult {
+        let runs = self.repositories.iter().map(|run| run.run.result());
+        let others = (!self.errors.is_empty()).then_some(RunResult::Failure);
+        runs.chain(others).max().unwrap_or(RunResult::Success)
+    }
+
+    /// Whether a step failed.
     pub fn failed(&self) -> bool {
         let mut runs = self.repositories.iter();
         !self.errors.is_empty() || runs.any(|run| !run.run.errors.is_empty())
@@ -82,6 +93,7 @@ pub fn run(
     let mut record = state.read(name)?;
     let mut done = JobReport {
         job: name.to_owned(),
+        result: RunResult::Success,
         errors: Vec::new(),
         repositories: Vec::new(),
     };
@@ -117,19 +129,19 @@ pub fn run(
         });
     }
     if let Some(command) = &job.after {
-        let result = match done.failed() || done.found_damage() {
-            true => "failure",
-            false => "success",
-        };
-        let environment = [("DSBACKUP_JOB", name), ("DSBACKUP_RESULT", result)];
+        let environment = [
+            ("DSBACKUP_JOB", name),
+            ("DSBACKUP_RESULT", done.worst().word()),
+        ];
         if let Err(error) = hook::run(command, &environment) {
             report.warn(&format!("job {name}: {error}"));
             done.errors.push(error.to_string());
         }
     }
-    let event = match done.failed() || done.found_damage() {
-        true => Event::Failure,
-        false => Event::Success,
+    let event = match done.worst() {
+        RunResult::Success => Event::Success,
+        RunResult::Warning => Event::Warning,
+        RunResult::Failure => Event::Failure,
     };
     notify(configuration, job, &mut done, event, report);
     if done
@@ -139,6 +151,7 @@ pub fn run(
     {
         notify(configuration, job, &mut done, Event::Alarm, report);
     }
+    done.result = done.worst();
     Ok(done)
 }
 
@@ -171,6 +184,7 @@ fn message(done: &JobReport, event: Event) -> Message {
     let what = match event {
         Event::Start => "begins",
         Event::Success => "succeeded",
+        Event::Warning => "made a backup that is NOT PROVEN",
         Event::Failure => "FAILED",
         Event::Alarm => "found many changes",
     };
@@ -193,7 +207,27 @@ fn message(done: &JobReport, event: Event) -> Message {
         host,
         time: time::from_system(SystemTime::now()),
         text: lines.join("\n"),
+        advice: advice(&done.job, event),
     }
+}
+
+/// What whoever is told should do.
+fn advice(job: &str, event: Event) -> Option<String> {
+    Some(match event {
+        Event::Start | Event::Success => return None,
+        Event::Warning => format!(
+            "a snapshot that nobody has restored is a hope: see why its drill could not be made on \
+             this computer, and then run `dsbackup run {job}`, or `dsbackup check --drill` on \
+             another one"
+        ),
+        Event::Failure => format!(
+            "correct what the lines above name, then run `dsbackup run {job}`; `dsbackup status \
+             {job}` tells what is backed up, and `journalctl -u dsbackup-jobs` what happened"
+        ),
+        Event::Alarm => "if nobody meant these changes, keep the snapshots before them: compare \
+             (`dsbackup diff`), and find out who made them (`dsbackup show --history`)"
+            .into(),
+    })
 }
 
 /// All steps into one repository.
@@ -238,6 +272,11 @@ fn steps(
     run.stored_bytes = done.stored_bytes;
     record.server = Some(done.server.clone());
     run.objects = counts(repository, &done.snapshot);
+    // Before the last snapshot may be removed.
+    match compare_with_last(job, repository, record, &done.snapshot, report) {
+        Ok(alarms) => run.alarms.extend(alarms),
+        Err(error) => run.errors.push(format!("alarm: {error}")),
+    }
     if let Err(error) = prune_by_rules(job, repository, &done.server, run, report) {
         run.errors.push(format!("forget: {error}"));
     }
@@ -247,7 +286,9 @@ fn steps(
     if let Err(error) = drill_when_due(job, repository, &done, run, report) {
         run.errors.push(format!("drill: {error}"));
     }
-    raise_alarm(job, record, run);
+    let counted = run.objects.zip(job.alarm.as_ref());
+    run.alarms
+        .extend(counted.and_then(|(new, rule)| alarm::mass_deletion(rule, &record.runs, new)));
 }
 
 /// The counts in the new snapshot's manifest, if the backup could read them.
@@ -257,28 +298,44 @@ fn counts(repository: &Repository, id: &str) -> Option<Counts> {
     snapshot.manifest.directory.as_ref().map(Counts::from)
 }
 
-/// Compares the counts with those of the last run that knew them.
-fn raise_alarm(job: &JobConfiguration, record: &RepositoryRecord, run: &mut Run) {
-    let (Some(rule), Some(new)) = (&job.alarm, run.objects) else {
-        return;
+/// Compares the privileged groups and keys in the new snapshot with those in the snapshot of the run
+/// before, while that is still there.
+fn compare_with_last(
+    job: &JobConfiguration,
+    repository: &Repository,
+    record: &RepositoryRecord,
+    new: &str,
+    report: &dyn Report,
+) -> Result<Vec<String>> {
+    let Some(rule) = job.alarm.as_ref().filter(|rule| rule.compares()) else {
+        return Ok(Vec::new());
     };
-    let Some((time, old)) =
-        (record.runs.iter().rev()).find_map(|run| Some((&run.time, run.objects?)))
-    else {
-        return;
+    let last = record
+        .runs
+        .iter()
+        .rev()
+        .find_map(|run| run.snapshot.as_deref());
+    let last = last.and_then(|last| repository.snapshot(last).ok());
+    let Some(last) = last else {
+        return Ok(Vec::new());
     };
-    let gone = old.objects.saturating_sub(new.objects);
-    let deleted = new.deleted_objects.saturating_sub(old.deleted_objects);
-    if gone.max(deleted) > rule.deleted_objects {
-        run.alarms.push(format!(
-            "mass deletion: since the backup of {time} {deleted} objects were deleted, and {gone} \
-             fewer are there; the alarm is set to {}",
-            rule.deleted_objects
-        ));
-    }
+    report.note(&format!("comparing with snapshot {}", last.short_id()));
+    let cache = Cache {
+        folder: rule.scratch.clone().unwrap_or_else(scratch::default_parent),
+        limits: None,
+    };
+    let open = |info| -> Result<View> {
+        Ok(View::open(
+            &Snapshot::open(repository, info)?,
+            &cache,
+            report,
+        )?)
+    };
+    let (before, after) = (open(&last)?, open(&repository.snapshot(new)?)?);
+    Ok(alarm::sensitive_changes(rule, &*before, &*after)?)
 }
 
-fn back_up(
+pub(crate) fn back_up(
     job: &JobConfiguration,
     repository: &Repository,
     report: &dyn Report,

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use model::DirectoryIdentity;
 use serde::Serialize;
 
-use crate::configuration::{Configuration, JobConfiguration};
+use crate::configuration::{Configuration, JobConfiguration, ShipRule};
 use crate::error::Result;
-use crate::record::{Counts, RepositoryRecord, Run, StateFolder};
+use crate::record::{Counts, RepositoryRecord, Run, RunResult, ShipRecord, StateFolder};
 use crate::span::age;
 
 /// The states of monitoring plugins; the number is the exit code.
@@ -93,12 +93,33 @@ pub struct JobStatus {
     pub max_age_seconds: u64,
     /// The last run.
     pub last_run: Option<Run>,
-    /// When the last run without a failure began, RFC 3339, UTC.
+    /// How it ended.
+    pub last_result: Option<RunResult>,
+    /// When the last run that did all and proved what it was to prove began, RFC 3339, UTC.
     pub last_success: Option<String>,
     /// The counts of the directory's objects in the newest snapshot, if known.
     pub objects: Option<Counts>,
     /// How they differ from those of the snapshot before.
     pub change: Option<Change>,
+    /// The shipping of logs, if the job ships them and that ever began.
+    pub ship: Option<ShipStatus>,
+}
+
+/// How far the logs in a repository are behind the directory.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShipStatus {
+    /// The seconds of which finished logs may not be stored.
+    pub lag_seconds: u64,
+    /// The promise: the highest lag.
+    pub max_lag_seconds: u64,
+    /// The logs that waited at the last look into their folder.
+    pub waiting: usize,
+    /// When that was, seconds since 1970.
+    pub looked: i64,
+    /// Why logs wait, in words.
+    pub problem: Option<String>,
+    /// The newest snapshot that was stored, its whole id.
+    pub snapshot: Option<String>,
 }
 
 /// What is not as promised.
@@ -165,6 +186,9 @@ pub fn status(
                 .and_then(|repository| Ok(list(&repository, report)?))
                 .map_err(|error| error.to_string());
             let mut status = judge(job, record.unwrap_or_default(), listed, now);
+            if let Some(rule) = &job.ship {
+                judge_shipping(&mut status, rule, state.read_shipped(name), repository, now);
+            }
             if let Some(text) = unreadable {
                 status.add(State::Unknown, text);
             }
@@ -218,8 +242,10 @@ fn judge(
             .find(|run| run.succeeded())
             .map(|run| run.time.clone()),
         last_run: record.last().cloned(),
+        last_result: record.last().map(Run::result),
         objects: None,
         change: None,
+        ship: None,
     };
     match listed {
         Err(error) => status.add(State::Critical, format!("cannot be read: {error}")),
@@ -235,11 +261,14 @@ fn judge(
             let text = format!("the last run failed: {}", run.errors[0]);
             status.add(State::Warning, text);
         }
-        Some(run) if !run.alarms.is_empty() => {
-            let text = run.alarms[0].clone();
-            status.add(State::Warning, text);
+        Some(run) => {
+            let not_proven = (run.not_proven.iter())
+                .map(|reason| format!("the last run could not prove its snapshot: {reason}"));
+            let problems: Vec<String> = not_proven.chain(run.alarms.first().cloned()).collect();
+            for text in problems {
+                status.add(State::Warning, text);
+            }
         }
-        Some(_) => {}
     }
     status
 }
@@ -316,6 +345,47 @@ fn judge_snapshots(
             Some(_) => {}
         }
     }
+}
+
+/// Compares the lag of shipped logs with what the job promises.
+fn judge_shipping(
+    status: &mut JobStatus,
+    rule: &ShipRule,
+    record: Result<Option<ShipRecord>>,
+    repository: &str,
+    now: Timestamp,
+) {
+    let shipped = match record {
+        Ok(record) => record.and_then(|record| record.repositories.get(repository).cloned()),
+        Err(error) => return status.add(State::Unknown, error.to_string()),
+    };
+    let Some(shipped) = shipped else {
+        let text = "logs were never shipped: start dsbackup ship".into();
+        return status.add(State::Warning, text);
+    };
+    let ship = ShipStatus {
+        lag_seconds: shipped.lag(now.as_second()),
+        max_lag_seconds: rule.max_lag.0,
+        waiting: shipped.waiting,
+        looked: shipped.looked,
+        problem: shipped.problem,
+        snapshot: shipped.snapshot,
+    };
+    if ship.lag_seconds > ship.max_lag_seconds {
+        let behind = format!(
+            "the logs of the last {} may not be stored, promised are {}",
+            age(ship.lag_seconds),
+            rule.max_lag
+        );
+        let why = match &ship.problem {
+            Some(problem) => problem.clone(),
+            None => "dsbackup ship does not run, or is too slow".into(),
+        };
+        status.add(State::Critical, format!("{behind}: {why}"));
+    } else if let Some(problem) = &ship.problem {
+        status.add(State::Warning, format!("logs are not shipped: {problem}"));
+    }
+    status.ship = Some(ship);
 }
 
 fn has_failed(listed: &Listed) -> bool {

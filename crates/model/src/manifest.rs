@@ -52,6 +52,10 @@ pub struct Manifest {
     /// Of a backup of logs alone: the id of the snapshot that its logs continue.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub continues: Option<String>,
+    /// Of a backup of logs alone: whether they were read while the directory was in use, each as
+    /// soon as it was finished.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub shipped: bool,
 }
 
 /// The facts in the database's header.
@@ -281,6 +285,7 @@ mod tests {
             }],
             damaged: false,
             continues: None,
+            shipped: false,
         }
     }
 

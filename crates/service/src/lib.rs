@@ -30,7 +30,8 @@ pub use accept::own::OwnConnections;
 pub use caller::kerberos_rule::KerberosConfiguration;
 pub use configuration::remote::{ClientConfiguration, RemoteConfiguration};
 pub use configuration::{
-    AuditConfiguration, Configuration, EndpointConfiguration, SAMBA_SAMPLE, SAMPLE,
+    AuditConfiguration, Configuration, EndpointConfiguration, MetricsConfiguration, SAMBA_SAMPLE,
+    SAMPLE,
 };
 pub use server::{Service, run};
 pub use store::{DirectoryStore, Mode};

@@ -13,9 +13,9 @@ use repository::{Durability, Lock, Repository};
 use serde::Serialize;
 
 use self::source::Walk;
-use crate::chain::Tip;
 use crate::error::{Error, Result};
 use crate::report::Report;
+use crate::tip::Tip;
 use crate::words::count;
 use crate::{PROGRAM, drill, hosting, time};
 
@@ -211,11 +211,11 @@ fn begin_after_newest(
         ));
     };
     let tip = Tip::of(repository, &name)?;
-    ntdsbcli::set_current_backup_log(server, tip.generation)
+    ntdsbcli::set_current_backup_log(server, tip.end.generation)
         .map_err(Error::at("DsSetCurrentBackupLog"))?;
     report.detail(&format!(
         "logs from generation {:#x} on, which continue snapshot {}",
-        tip.generation,
+        tip.end.generation,
         tip.short_id()
     ));
     Ok(tip)
@@ -307,6 +307,7 @@ fn store(
         files: Vec::new(),
         damaged: false,
         continues: continued.as_ref().map(|tip| tip.id.clone()),
+        shipped: false,
     };
     let files = context
         .database_names()
@@ -338,18 +339,6 @@ fn store(
     let result = repository.backup(lock, &snapshot, &mut walk, &mut |read| bar.set(read));
     let manifest = walk.into_manifest();
     drop(bar);
-    let backup = result.map_err(|error| match error {
-        repository::Error::Source(source) => match source.downcast::<contract::Error>() {
-            Ok(source) => Error::Contract {
-                step: "reading the directory; no snapshot was made",
-                source: *source,
-            },
-            Err(source) => match source.downcast::<Error>() {
-                Ok(error) => *error,
-                Err(source) => Error::Repository(repository::Error::Source(source)),
-            },
-        },
-        error => Error::Repository(error),
-    })?;
+    let backup = result.map_err(Error::of_backup)?;
     Ok(Stored { backup, manifest })
 }

@@ -11,9 +11,9 @@ use model::{Damage, FileEntry};
 use ntdsbcli::BackupContext;
 use repository::{BoxError, ChunkSize, NewFile, Source, SourceFile, StoredFile};
 
-use crate::chain::{LOG_HEADER, Tip};
 use crate::report::{Progress, Report};
 use crate::time;
+use crate::tip::{LOG_HEADER, Tip};
 use crate::words::{bytes, count};
 
 /// How much is read from the service at once.

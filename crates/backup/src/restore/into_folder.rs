@@ -1,6 +1,8 @@
 //! A restore into a plain folder, to look at or to host later.
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use contract::{ExpiryToken, ResultCode};
 use ese::recovery::{Stop, recover};
@@ -45,7 +47,7 @@ pub fn run(
                 .into(),
         ));
     }
-    let token = check_token(snapshot, ignore_expiry, report)?;
+    let token = check_token(&token_at(snapshot, until), ignore_expiry, report)?;
     let made = match target.exists() {
         true => None,
         false => Some(Leftover::make_folder(target)?),
@@ -136,19 +138,34 @@ fn shape(target: &Path, report: &dyn Report) -> Result<()> {
     }
 }
 
-fn check_token(
-    snapshot: &Snapshot,
-    ignore_expiry: bool,
-    report: &dyn Report,
-) -> Result<ExpiryToken> {
-    match ntdsbcli::check_expiry_token(&snapshot.token) {
+/// The bytes of the snapshot's token. A directory as of an earlier time expires that much earlier.
+fn token_at(snapshot: &Snapshot, until: Option<Stop>) -> Cow<'_, [u8]> {
+    let time = match until {
+        Some(Stop::Time(time)) => time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs(),
+        _ => u64::MAX,
+    };
+    match ExpiryToken::from_bytes(&snapshot.token) {
+        Ok(mut token) if time < token.created => {
+            token.created = time;
+            token.to_bytes().into()
+        }
+        // One that cannot be read is refused as it is.
+        _ => (&*snapshot.token).into(),
+    }
+}
+
+fn check_token(token: &[u8], ignore_expiry: bool, report: &dyn Report) -> Result<ExpiryToken> {
+    match ntdsbcli::check_expiry_token(token) {
         Err(contract::Error { code, reason })
             if code == ResultCode::CONTENTS_EXPIRED && ignore_expiry =>
         {
             report.warn(&format!(
                 "{reason}. Restoring it to look at it only: this directory must never go online"
             ));
-            ExpiryToken::from_bytes(&snapshot.token)
+            ExpiryToken::from_bytes(token)
         }
         checked => checked,
     }

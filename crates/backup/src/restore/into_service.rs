@@ -120,7 +120,8 @@ pub fn run(
             }
         },
     );
-    Ok(places.database_folder().display().to_string())
+    let folder = (places.tree.as_deref()).unwrap_or_else(|| places.database_folder());
+    Ok(folder.display().to_string())
 }
 
 /// How the files get to their places.

@@ -1,4 +1,4 @@
-//! Commands for backup jobs: setup, run, status, config.
+//! Commands for backup jobs: setup, run, ship, status, config.
 
 use std::path::PathBuf;
 
@@ -65,6 +65,33 @@ pub struct RunOptions {
     pub jobs: JobsOptions,
 }
 
+/// `dsbackup ship`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  dsbackup ship nightly         # until SIGTERM, as dsbackup-ship@nightly.service does
+  dsbackup ship nightly --once  # what is finished now
+
+The job needs [job.NAME.ship]. Follows the folder of its directory's logs while
+the directory is in use, and stores each log as soon as the engine has finished
+it: every batch is a snapshot of logs that continues the newest one, so that
+restore --until leads to a point in time between two backups. Deletes nothing in
+the folder. Can be killed at any time: the next one goes on where the repository
+ends. Prints each batch and how far it is behind; dsbackup status tells it, too.
+
+If logs are gone before they were stored, it says so and waits for a full backup
+(dsbackup run JOB), or takes one with full_after_gap = true.")]
+pub struct ShipOptions {
+    /// Job of the configuration
+    #[arg(value_name = "JOB")]
+    pub name: String,
+    /// Ship the logs that are finished, and end
+    #[arg(long)]
+    pub once: bool,
+    #[command(flatten)]
+    pub jobs: JobsOptions,
+}
+
 /// `dsbackup status`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -94,9 +121,10 @@ pub enum ConfigCommand {
 /// `dsbackup setup`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    group = clap::ArgGroup::new("source").required(true).multiple(false),
+    group = clap::ArgGroup::new("source").multiple(false),
     after_help = "\
 Examples:
+  dsbackup setup                # asks, on a terminal
   dsbackup setup --samba --repository /srv/backup
   dsbackup setup --directory /var/lib/ntds --repository /srv/backup --no-timer
 
@@ -121,7 +149,7 @@ pub struct SetupOptions {
     pub directory: Option<PathBuf>,
     /// Repository: a folder, or a remote store, as for `dsbackup init`
     #[arg(long, short, value_name = "LOCATION", env = "DSBACKUP_REPOSITORY")]
-    pub repository: String,
+    pub repository: Option<String>,
     /// Name of the new job
     #[arg(long, value_name = "NAME", default_value = "nightly")]
     pub job: String,

@@ -36,6 +36,11 @@ pub fn run(command: &ConfigCommand, report: Report) -> Result<Outcome> {
             })?;
         }
     }
+    for (name, receiver) in &configuration.notify {
+        receiver.check_secrets().map_err(|error| {
+            Failure::refused(format!("{}: [notify.{name}]: {error}", path.display()))
+        })?;
+    }
     check_service(path)?;
     let checked = Checked {
         repositories: configuration.repositories.len(),

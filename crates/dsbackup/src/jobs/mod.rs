@@ -1,6 +1,8 @@
-//! Backup jobs on the command line: setup, run, status, config.
+//! Backup jobs on the command line: setup, run, ship, status, config.
 
 pub mod config;
+mod questions;
 pub mod run;
 pub mod setup;
+pub mod ship;
 pub mod status;

@@ -13,7 +13,7 @@ use repository::{Location, Repository};
 
 use crate::cli::{RunOptions, SetupOptions};
 use crate::failure::{Failure, Outcome, Result};
-use crate::jobs::run;
+use crate::jobs::{questions, run};
 use crate::report::Report;
 
 /// Bytes of a random password.
@@ -27,6 +27,7 @@ const TIMER: &str = "dsbackup-jobs.timer";
 /// # Errors
 /// If a part cannot be made. What was made before stays, and the next setup uses it.
 pub fn run(options: &SetupOptions, report: Report) -> Result<Outcome> {
+    let options = &questions::answered(options, !report.is_json())?;
     let path = &options.jobs.config.config;
     let text = existing(path)?;
     let password_file = password_file(options)?;
@@ -103,7 +104,7 @@ fn tables(options: &SetupOptions, text: &str, password_file: &Path) -> Result<St
             options.job
         )));
     }
-    let location = location(&options.repository)?;
+    let location = location(options.repository.as_deref().unwrap_or_default())?;
     let mut new = String::new();
     if !text.is_empty() {
         new += "\n";
@@ -130,7 +131,7 @@ fn tables(options: &SetupOptions, text: &str, password_file: &Path) -> Result<St
     let (kind, place) = match (&options.samba, &options.directory) {
         (Some(smb_conf), _) => ("samba", absolute(smb_conf)?),
         (None, Some(folder)) => ("directory", absolute(folder)?),
-        // Clap demands one.
+        // It was asked for.
         (None, None) => return Err(Failure::refused("name --samba or --directory")),
     };
     let place = quoted(&place.display().to_string());

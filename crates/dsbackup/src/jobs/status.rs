@@ -1,7 +1,7 @@
 //! `dsbackup status`: is everything backed up as promised?
 
 use backup::words::bytes;
-use jobs::record::StateFolder;
+use jobs::record::{RunResult, StateFolder};
 use jobs::span::age;
 use jobs::status::{JobStatus, SnapshotStatus, State, Status, status};
 use jobs::{Configuration, metrics};
@@ -9,7 +9,7 @@ use jobs::{Configuration, metrics};
 use crate::cli::StatusOptions;
 use crate::failure::{Outcome, Result};
 use crate::lock;
-use crate::report::{self, Report, short_id};
+use crate::report::{self, Report, count, short_id};
 
 /// Prints the status of the jobs.
 ///
@@ -106,18 +106,28 @@ fn details(job: &JobStatus) -> Vec<String> {
     add("newest", in_a_line(job.newest.as_ref()));
     add("proven", in_a_line(job.proven.as_ref()));
     if let Some(run) = &job.last_run {
-        let how = match run.succeeded() {
-            true => format!(
-                "done in {:.1} s, {} stored",
-                run.seconds,
-                bytes(run.stored_bytes)
-            ),
-            false => match &job.last_success {
+        let done = format!(
+            "done in {:.1} s, {} stored",
+            run.seconds,
+            bytes(run.stored_bytes)
+        );
+        let how = match run.result() {
+            RunResult::Success => done,
+            RunResult::Warning => format!("{done}; not proven"),
+            RunResult::Failure => match &job.last_success {
                 Some(time) => format!("failed; the last that did not: {time}"),
                 None => "failed, like all before".into(),
             },
         };
         add("last run", format!("{}, {how}", run.time));
+    }
+    if let Some(ship) = &job.ship {
+        let lag = age(ship.lag_seconds);
+        let text = match ship.waiting {
+            0 => format!("all finished logs stored until {lag} ago"),
+            waiting => format!("{lag} behind, {} wait", count(waiting, "log")),
+        };
+        add("shipping", text);
     }
     if let Some(counts) = job.objects {
         let change = match job.change {

@@ -3,10 +3,13 @@
 #![allow(dead_code, reason = "every test file uses its own part of the lab")]
 
 pub mod browse;
+pub mod chain;
 pub mod hostile;
+pub mod jobs;
 pub mod made_snapshot;
 pub mod samba_domain;
 pub mod set;
+pub mod token;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

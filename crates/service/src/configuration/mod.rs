@@ -3,6 +3,7 @@
 
 pub(crate) mod remote;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use contract::{Error, Result, ResultCode};
@@ -30,6 +31,30 @@ pub struct Configuration {
     pub remote: Option<RemoteConfiguration>,
     /// The audit log.
     pub audit: AuditConfiguration,
+    /// The endpoint for the metrics of backup jobs; none when absent.
+    pub metrics: Option<MetricsConfiguration>,
+}
+
+/// The endpoint for the metrics of backup jobs, which the program serves beside the service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfiguration {
+    /// The address, for HTTP without encryption.
+    pub listen: SocketAddr,
+    /// The time between two determinations of the jobs' status, in seconds.
+    pub every_s: u32,
+    /// The folder of the records of runs.
+    pub state_folder: PathBuf,
+}
+
+impl Default for MetricsConfiguration {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 9469).into(),
+            every_s: 60,
+            state_folder: "/var/lib/dsbackup-jobs".into(),
+        }
+    }
 }
 
 /// The audit log.
@@ -52,6 +77,7 @@ struct Tables {
     remote: Option<RemoteConfiguration>,
     #[serde(default)]
     audit: AuditConfiguration,
+    metrics: Option<MetricsConfiguration>,
     // Those of backup jobs, in the same file; the service does not use them.
     #[serde(rename = "repository")]
     _repository: Option<IgnoredAny>,
@@ -80,6 +106,7 @@ impl TryFrom<Tables> for Configuration {
             endpoint: tables.endpoint,
             remote: tables.remote,
             audit: tables.audit,
+            metrics: tables.metrics,
         })
     }
 }
@@ -112,6 +139,7 @@ impl Configuration {
             endpoint: EndpointConfiguration::default(),
             remote: None,
             audit: AuditConfiguration::default(),
+            metrics: None,
         }
     }
 
@@ -122,6 +150,7 @@ impl Configuration {
             endpoint: EndpointConfiguration::default(),
             remote: None,
             audit: AuditConfiguration::default(),
+            metrics: None,
         }
     }
 
@@ -186,6 +215,13 @@ impl Configuration {
                 return Err(unusable(key, 0, "at least 1"));
             }
         }
+        if self
+            .metrics
+            .as_ref()
+            .is_some_and(|metrics| metrics.every_s == 0)
+        {
+            return Err(unusable("every_s", 0, "at least 1"));
+        }
         if let Some(remote) = &self.remote {
             remote.check()?;
         }
@@ -240,6 +276,7 @@ mod tests {
         assert!(directory.server_name.is_some());
         assert!(configuration.endpoint.group.is_some());
         assert!(configuration.audit.file.is_some());
+        assert_eq!(configuration.metrics, Some(MetricsConfiguration::default()));
         let remote = configuration.remote.expect("the network endpoint");
         assert!(remote.bandwidth_limit_kib_s.is_some());
         let kerberos = remote.kerberos.expect("Kerberos");
