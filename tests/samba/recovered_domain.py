@@ -1,5 +1,7 @@
 """All controllers are lost: the first one of the recovered domain comes from a snapshot, which a drill has proven."""
 
+import shlex
+
 from dsbackup import Dsbackup
 from lab import BASE_DN, Failed, PASSWORD, say
 
@@ -22,14 +24,13 @@ def run(lab, backend, options):
         dsbackup.stop_service()
         drill = dsbackup.run("check", "--drill", timeout=900)
         say(f"  drill in {drill.seconds:.1f} s: {drill.out.strip().splitlines()[-1]}")
+        command = planned_restore(dsbackup, target)
         dc1.kill()
         dc2.kill()
         refused = dsbackup.refused(
             "restore", "latest", "--target", target, "--first-domain-controller", "DC1", because="new name")
         say(f"  {refused}")
-        run = dsbackup.run(
-            "restore", "latest", "--target", target, "--first-domain-controller", "DC9", "--host-ip", "127.0.0.90",
-            timeout=900)
+        run = dsbackup.run(*command, "--host-ip", "127.0.0.90", timeout=900)
         say(f"  recovered in {run.seconds:.1f} s")
 
     dc9 = lab.controller("dc9", 9)
@@ -60,6 +61,32 @@ def run(lab, backend, options):
         raise Failed(f"DC9's own RID may have been handed out before: {account}")
     say(f"  DC9 is alone, has all roles, lets users in; RIDs go on at {rid(dc9, 'after')} after {last_rid}; "
         "dbcheck and sysvolcheck are clean")
+
+
+def planned_restore(dsbackup, target):
+    """The command of the recovery plan that restores the first controller, here as DC9."""
+    plan = dsbackup.run("recovery-plan", "--no-cache", "--json", dsbackup.repository).json()
+    [choice] = plan["domains"]
+    forest = plan["forest"]
+    if choice["controller"] != "DC1" or not choice["snapshot"]["proven"] or forest["kind"] != "samba":
+        raise Failed(f"the plan's choice: {choice}")
+    if [one["name"] for one in forest["controllers"]] != ["DC1", "DC2"] or forest["schema_master"] != "DC1":
+        raise Failed(f"the plan's forest: {forest}")
+    details = forest["domains"][0]["details"]
+    if details["pdc"] != "DC1" or details["rid_master"] != "DC1" or not details["krbtgt_changed"]:
+        raise Failed(f"the plan's domain: {details}")
+    if not any("Never start DC2 again" in step["text"] for step in plan["phases"][-1]["steps"]):
+        raise Failed(f"the plan's last steps: {plan['phases'][-1]}")
+    [command] = [
+        command for step in plan["phases"][1]["steps"] for command in step["commands"]
+        if command.startswith("dsbackup restore ")]
+    for placeholder, value in [
+        (" --password-file FILE", ""), ("/srv/recovered", str(target)), ("DCNEW", "DC9"),
+    ]:
+        if placeholder not in command:
+            raise Failed(f"{placeholder} is not in: {command}")
+        command = command.replace(placeholder, value)
+    return shlex.split(command)[1:]
 
 
 def rid(controller, name):

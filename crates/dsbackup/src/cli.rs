@@ -4,6 +4,7 @@ mod connection;
 mod database;
 #[cfg(test)]
 mod documents;
+mod forest;
 mod jobs;
 mod objects;
 mod repository;
@@ -19,9 +20,10 @@ pub use self::connection::{HostedOptions, ServerOptions};
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
+pub use self::forest::RecoveryPlanOptions;
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, ShipOptions, StatusOptions};
 pub use self::objects::{
-    BrowseOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions, LsOptions,
+    BrowseOptions, CacheOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions, LsOptions,
     PlaceOptions, ScopeOption, SearchOptions, ShowOptions, SourceOptions, StoredOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
@@ -123,6 +125,8 @@ pub enum Command {
     RestoreObjects(RestoreObjectsOptions),
     /// Take a restore of objects back
     Undo(UndoOptions),
+    /// Print the steps that recover a whole forest from its backups, names filled in
+    RecoveryPlan(RecoveryPlanOptions),
     /// Replay the transaction logs into a database in dirty shutdown
     Recover(RecoverOptions),
     /// Show what a database, log, checkpoint or flush map is, and what it needs

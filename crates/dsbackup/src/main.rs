@@ -12,6 +12,7 @@ mod dump;
 mod facts;
 mod failure;
 mod forget;
+mod html;
 mod inspect;
 mod interrupt;
 mod jobs;
@@ -22,6 +23,7 @@ mod objects;
 mod password;
 mod prune;
 mod recover;
+mod recovery_plan;
 mod repair;
 mod report;
 mod restore;
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Restore(options) => restore::run(options, report),
         Command::RestoreObjects(options) => objects::restore::run(options, report),
         Command::Undo(options) => objects::restore::undo::run(options, report),
+        Command::RecoveryPlan(options) => recovery_plan::run(options, report),
         Command::Recover(options) => recover::run(options, report),
         Command::Inspect(options) => inspect::run(options, report),
         Command::Tables(options) => tables::run(options, report),

@@ -10,7 +10,7 @@ use lab::{Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
-const COMMANDS: [&[&str]; 35] = [
+const COMMANDS: [&[&str]; 36] = [
     &["init", "--repository", "N"],
     &["backup", "--keep-logs"],
     &["snapshots"],
@@ -23,6 +23,7 @@ const COMMANDS: [&[&str]; 35] = [
     &["unlock"],
     &["restore", "latest", "--target", "N"],
     &["recover", "directory", "--to", "N"],
+    &["recovery-plan", "--no-cache", "repository"],
     &["inspect", "directory/ntds.dit"],
     &["inspect", "directory/edb00006.log"],
     &["inspect", "--records", "directory/edb00006.log"],

@@ -33,6 +33,14 @@ pub struct SourceOptions {
     pub repository: MaybeRepositoryOptions,
     #[command(flatten)]
     pub lock: LockOptions,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+/// Where copies of snapshots are made that cannot be read in the repository.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cache")]
+pub struct CacheOptions {
     /// Folder of copies of snapshots whose database was in use, and of Samba's. They have mode 0700
     /// and are removed a day after their last use, and earlier if they exceed 16 GiB [default:
     /// systemd's CACHE_DIRECTORY, /var/cache/dsbackup for root, the user's cache folder for others]
@@ -41,12 +49,11 @@ pub struct SourceOptions {
         value_name = "DIR",
         env = "DSBACKUP_CACHE",
         default_value_os_t = backup::scratch::default_parent(),
-        hide_default_value = true,
-        help_heading = "Cache"
+        hide_default_value = true
     )]
     pub cache: PathBuf,
     /// Remove the copy when the command ends
-    #[arg(long, help_heading = "Cache")]
+    #[arg(long)]
     pub no_cache: bool,
 }
 

@@ -20,7 +20,7 @@ use objects::{Guid, Lookup, ObjectId, Source, Stored};
 use repository::{Lock, Repository, SnapshotInfo};
 use zeroize::Zeroizing;
 
-use crate::cli::SourceOptions;
+use crate::cli::{CacheOptions, SourceOptions};
 use crate::failure::{Failure, Result};
 use crate::report::Report;
 use crate::{database, interrupt, lock};
@@ -251,7 +251,7 @@ impl<'o> Sources<'o> {
             "{}: a domain controller is running; its databases are read as they are now",
             private.display()
         ));
-        let spool = backup::scratch::folder(&self.options.cache)?;
+        let spool = backup::scratch::folder(&self.options.cache.cache)?;
         let pinned = PinnedDirectory::pin(private, &spool, LOCK_LIMIT)?;
         Ok(Samba::pinned(private, &pinned)?.into())
     }
@@ -279,11 +279,7 @@ impl<'o> Sources<'o> {
     fn open_snapshot(&self, repository: &Repository, info: &SnapshotInfo) -> Result<Opened> {
         let (name, snapshot) = self.snapshot(repository, info)?;
         interrupt::watch()?;
-        let cache = Cache {
-            folder: self.options.cache.clone(),
-            limits: (!self.options.no_cache).then(Limits::default),
-        };
-        let view = View::open(&snapshot, &cache, &self.report)?;
+        let view = View::open(&snapshot, &cache(&self.options.cache), &self.report)?;
         Ok(Opened {
             name,
             snapshot: Some((info.host.clone(), info.time)),
@@ -307,6 +303,14 @@ impl<'o> Sources<'o> {
         let repository = crate::open_repository(&options)?;
         let lock = lock::for_reading(&repository, self.options.lock, self.report)?;
         Ok(&self.repository.get_or_init(|| (repository, lock)).0)
+    }
+}
+
+/// The cache of copies of snapshots.
+pub fn cache(options: &CacheOptions) -> Cache {
+    Cache {
+        folder: options.cache.clone(),
+        limits: (!options.no_cache).then(Limits::default),
     }
 }
 
