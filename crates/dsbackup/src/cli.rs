@@ -23,8 +23,8 @@ pub use self::database::{
 pub use self::forest::RecoveryPlanOptions;
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, ShipOptions, StatusOptions};
 pub use self::objects::{
-    BrowseOptions, CacheOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions, LsOptions,
-    PlaceOptions, ScopeOption, SearchOptions, ShowOptions, SourceOptions, StoredOptions,
+    BrowseOptions, CacheOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions,
+    LsOptions, PlaceOptions, ScopeOption, SearchOptions, ShowOptions, SourceOptions, StoredOptions,
 };
 pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::restore_objects::{

@@ -332,7 +332,7 @@ fn compare_with_last(
         )?)
     };
     let (before, after) = (open(&last)?, open(&repository.snapshot(new)?)?);
-    Ok(alarm::sensitive_changes(rule, &*before, &*after)?)
+    Ok(alarm::sensitive_changes(rule, &**before, &**after)?)
 }
 
 pub(crate) fn back_up(

@@ -49,10 +49,8 @@ impl Tickets {
 
     /// Begins an exchange. `None` for a mechanism that is unknown here.
     pub fn begin(&self, mechanism: &str) -> Option<kerberos::Result<Exchange>> {
-        let negotiates_layers = match MECHANISMS.iter().position(|name| *name == mechanism)? {
-            0 => true,
-            _ => false,
-        };
+        let position = MECHANISMS.iter().position(|name| *name == mechanism)?;
+        let negotiates_layers = position == 0;
         Some(self.acceptor.begin_sealing().map(|accepting| Exchange {
             accepting,
             stage: Stage::Tokens,

@@ -128,6 +128,6 @@ impl<'o> Repositories<'o> {
         self.report.step(snapshot.in_words());
         interrupt::watch()?;
         let view = View::open(&snapshot, &cache(&self.options.cache), &self.report)?;
-        Ok(read(&*view)?)
+        Ok(read(&**view)?)
     }
 }
