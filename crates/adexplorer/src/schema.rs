@@ -269,7 +269,7 @@ fn kind(syntax: Syntax) -> (Kind, [u32; 2]) {
         Syntax::Oid => (Kind::Text, [12, 3]),
         Syntax::CaseExactText => (Kind::Text, [5, 2]),
         Syntax::CaseIgnoreText => (Kind::Text, [6, 3]),
-        Syntax::PrintableText => (Kind::Text, [8, 4]),
+        Syntax::Ia5Text | Syntax::PrintableText => (Kind::Text, [8, 4]),
         Syntax::NumericText => (Kind::Text, [10, 5]),
         Syntax::DnBinary => (Kind::OctetsAndName, [21, 8]),
         Syntax::Boolean => (Kind::Boolean, [1, 6]),

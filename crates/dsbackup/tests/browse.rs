@@ -216,14 +216,14 @@ fn snapshots_of_samba_are_served_as_directories_are() {
 #[test]
 fn clients_trust_the_certificate_at_once_and_after_starttls() {
     let lab = Lab::with(&testkit::find("sample-forest/clean").expect("shipped"));
-    lab::certificate(&lab, "localhost");
-    let [certificate, key] = ["pem", "key"].map(|end| lab.path(&format!("localhost.{end}")));
+    lab::certificate(&lab, "127.0.0.1");
+    let [certificate, key] = ["pem", "key"].map(|end| lab.path(&format!("127.0.0.1.{end}")));
     let mut command = lab.dsbackup(&["browse"]);
     command
         .arg(lab.directory())
-        .args(["--certificate", "localhost.pem"]);
+        .args(["--certificate", "127.0.0.1.pem"]);
     command
-        .args(["--key", "localhost.key"])
+        .args(["--key", "127.0.0.1.key"])
         .current_dir(lab.path("."));
     let mut server = Server::start(&mut command);
     let port = server
@@ -240,19 +240,19 @@ fn clients_trust_the_certificate_at_once_and_after_starttls() {
     };
     let expected = Some(format!("dn: {DOMAIN}\n\n"));
     let other = Lab::empty();
-    lab::certificate(&other, "localhost");
-    let stranger = other.path("localhost.pem");
-    server.url = format!("ldaps://localhost:{port}");
+    lab::certificate(&other, "127.0.0.1");
+    let stranger = other.path("127.0.0.1.pem");
+    server.url = format!("ldaps://127.0.0.1:{port}");
     assert_eq!(ask(&server, &[], &certificate), expected);
     assert_eq!(ask(&server, &[], &stranger), None);
-    server.url = format!("ldap://localhost:{port}");
+    server.url = format!("ldap://127.0.0.1:{port}");
     assert_eq!(ask(&server, &["-ZZ"], &certificate), expected);
     assert_eq!(ask(&server, &["-ZZ"], &stranger), None);
     // From this machine a password is taken without TLS, too.
     assert_eq!(ask(&server, &[], &certificate), expected);
 
     // A key that is not the certificate's.
-    let wrong = other.path("localhost.key");
+    let wrong = other.path("127.0.0.1.key");
     assert!(key.exists());
     let mut command = lab.dsbackup(&["browse"]);
     command
@@ -266,7 +266,7 @@ fn clients_trust_the_certificate_at_once_and_after_starttls() {
             .args(["--listen", "127.0.0.1:0"]),
     );
     assert_eq!(run.code, Some(4), "{run}");
-    assert!(run.stderr.contains("localhost.pem"), "{run}");
+    assert!(run.stderr.contains("127.0.0.1.pem"), "{run}");
 }
 
 #[test]

@@ -123,6 +123,7 @@ fn syntax(syntax: Syntax) -> &'static str {
         Syntax::Oid => "1.3.6.1.4.1.1466.115.121.1.38",
         Syntax::CaseExactText => "1.2.840.113556.1.4.1362",
         Syntax::CaseIgnoreText => "1.2.840.113556.1.4.905",
+        Syntax::Ia5Text => "1.3.6.1.4.1.1466.115.121.1.26",
         Syntax::PrintableText => "1.3.6.1.4.1.1466.115.121.1.44",
         Syntax::NumericText => "1.3.6.1.4.1.1466.115.121.1.36",
         Syntax::DnBinary => "1.2.840.113556.1.4.903",

@@ -117,6 +117,12 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
                 let expired = vec![kept("1")];
                 changes.push(modification(How::Replace, "accountExpires", expired));
             }
+            // Over the network Samba 4.17 does not find a deleted object by its GUID for this
+            // request: operations error.
+            let object = match pair.live.is_samba() {
+                true => from.clone(),
+                false => object,
+            };
             let modify = Operation::Modify { object, changes };
             (
                 Effect::Reanimate { from: from.clone() },

@@ -18,6 +18,7 @@ pub enum Syntax {
     Oid,
     CaseExactText,
     CaseIgnoreText,
+    Ia5Text,
     PrintableText,
     NumericText,
     DnBinary,
@@ -96,12 +97,14 @@ pub struct Schema {
 impl Syntax {
     /// From `attributeSyntax`, the number after 2.5.5, and `oMSyntax`.
     pub fn new(number: u32, om_syntax: u32) -> Option<Self> {
+        const OM_IA5: u32 = 22;
         const OM_UTC_TIME: u32 = 23;
         Some(match number {
             1 => Self::Dn,
             2 => Self::Oid,
             3 => Self::CaseExactText,
             4 => Self::CaseIgnoreText,
+            5 if om_syntax == OM_IA5 => Self::Ia5Text,
             5 => Self::PrintableText,
             6 => Self::NumericText,
             7 => Self::DnBinary,
@@ -126,6 +129,7 @@ impl Syntax {
             self,
             Self::CaseExactText
                 | Self::CaseIgnoreText
+                | Self::Ia5Text
                 | Self::PrintableText
                 | Self::NumericText
                 | Self::Unicode
@@ -134,7 +138,10 @@ impl Syntax {
 
     /// Whether case matters.
     pub fn is_case_exact(self) -> bool {
-        matches!(self, Self::CaseExactText | Self::PrintableText)
+        matches!(
+            self,
+            Self::CaseExactText | Self::Ia5Text | Self::PrintableText
+        )
     }
 }
 

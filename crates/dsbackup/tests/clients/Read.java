@@ -52,7 +52,9 @@ public class Read {
             out.append("}");
             comma = ", ";
         }
-        System.out.println(out.append("}}"));
+        // Whatever the locale.
+        System.out.writeBytes(out.append("}}\n").toString().getBytes(StandardCharsets.UTF_8));
+        System.out.flush();
     }
 
     static LdapContext open(String url, String binary) throws NamingException {

@@ -82,6 +82,7 @@ pub fn decode(
         Syntax::Octets | Syntax::PresentationAddress => plain(),
         Syntax::CaseExactText
         | Syntax::CaseIgnoreText
+        | Syntax::Ia5Text
         | Syntax::PrintableText
         | Syntax::NumericText
         | Syntax::Unicode => text.map_or_else(plain, |text| Value::Text(text.to_owned())),

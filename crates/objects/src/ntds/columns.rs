@@ -132,6 +132,7 @@ pub fn decode(
         },
         Syntax::CaseExactText
         | Syntax::CaseIgnoreText
+        | Syntax::Ia5Text
         | Syntax::PrintableText
         | Syntax::NumericText
         | Syntax::Unicode => column.text(bytes).map_or_else(plain, Value::Text),
