@@ -15,9 +15,9 @@
 //! | 1066 | 4 | number of attributes in them, distinguished names not counted |
 //! | 1070 | 8 | offset of the schema |
 //! | 1078 | 8 | offset of the tree |
-//! | 1086 | | objects, each as in [`object`]; 8 bytes of zero |
-//! | | | schema: attributes, classes, rights, each as in [`schema`]; zeros up to a multiple of 8 |
-//! | | | tree, as in [`tree`] |
+//! | 1086 | | objects, each as in `object`; 8 bytes of zero |
+//! | | | schema: attributes, classes, rights, each as in `schema`; zeros up to a multiple of 8 |
+//! | | | tree, as in `tree` |
 //!
 //! AD Explorer reads one domain, its configuration and its schema; so much is written. Passwords
 //! and keys are left out.
