@@ -22,15 +22,7 @@ SERVERS_OWN = {"rIDUsedPool", "rIDAvailablePool", "rIDAllocationPool", "dnsRecor
 
 
 def run(lab, backend, options):
-    dc1 = lab.controller("dc1", 1)
-    dc1.provision(backend)
-    dc1.start()
-    dc1.run(["samba_spnupdate"])
-    make(dc1)
-    make_many(dc1, 500 if options.full else 60)
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
+    dc1, dsbackup = backed_up(lab, backend, 500 if options.full else 60)
     whole(dc1, dsbackup)
     over_network(dc1, dsbackup)
     refusals(dc1, dsbackup)
@@ -88,17 +80,25 @@ def run_two(lab, backend, options):
 
 def run_short(lab, backend, options):
     """What ./test runs."""
+    dc1, dsbackup = backed_up(lab, backend)
+    whole(dc1, dsbackup)
+    refusals(dc1, dsbackup)
+    expired(dc1, dsbackup)
+
+
+def backed_up(lab, backend, many=0):
+    """A controller with the objects of the tests, and a backup of it."""
     dc1 = lab.controller("dc1", 1)
     dc1.provision(backend)
     dc1.start()
     dc1.run(["samba_spnupdate"])
     make(dc1)
+    if many:
+        make_many(dc1, many)
     dsbackup = Dsbackup(dc1)
     dsbackup.init()
     dsbackup.run("backup", "--samba")
-    whole(dc1, dsbackup)
-    refusals(dc1, dsbackup)
-    expired(dc1, dsbackup)
+    return dc1, dsbackup
 
 
 # What is lost

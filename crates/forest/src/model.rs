@@ -145,11 +145,8 @@ pub struct Controller {
 impl Forest {
     /// The controllers of a domain.
     pub fn controllers_of<'f>(&'f self, domain: &'f str) -> impl Iterator<Item = &'f Controller> {
-        let mut all = self.controllers.iter();
-        std::iter::from_fn(move || {
-            all.find(|controller| {
-                (controller.domain.as_deref()).is_some_and(|dn| dn.eq_ignore_ascii_case(domain))
-            })
+        self.controllers.iter().filter(move |controller| {
+            (controller.domain.as_deref()).is_some_and(|dn| dn.eq_ignore_ascii_case(domain))
         })
     }
 

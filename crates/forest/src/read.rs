@@ -1,11 +1,9 @@
 //! Reads a forest from one of its directories.
 
+use ntds::TombstoneLifetime;
 use objects::{Entry, Lookup, Reference, Result, Scope, Source, Time, Value, Wanted, dn};
 
 use crate::model::{Controller, Details, Domain, Forest, Kind, RidPool, Sysvol, Trust};
-
-/// Days, where the directory names none (\[MS-ADTS\] 6.1.1.2.4.1.1).
-const DEFAULT_TOMBSTONE_LIFETIME: u32 = 60;
 
 /// systemFlags of a cross-reference: it is of a domain.
 const IS_DOMAIN: i64 = 2;
@@ -56,8 +54,7 @@ pub fn read(source: &dyn Source) -> Result<Option<Forest>> {
         },
         name: first.name.clone(),
         configuration: configuration.dn.to_string(),
-        tombstone_lifetime_days: (lifetime.and_then(|days| u32::try_from(days).ok()))
-            .unwrap_or(DEFAULT_TOMBSTONE_LIFETIME),
+        tombstone_lifetime_days: TombstoneLifetime::of(lifetime).days,
         recycle_bin_enabled: facts.recycle_bin_enabled,
         schema_master: match schema {
             Some(schema) => reader.role_owner(&schema.dn)?,
@@ -196,12 +193,12 @@ impl Reader<'_> {
             let domain = domain_among(held, domains);
             let object = self.object(server, &["dNSHostName"])?;
             controllers.push(Controller {
-                name: first_value(server).unwrap_or_default(),
+                name: dn::own_value(server).unwrap_or_default(),
                 dns_name: (object.as_ref())
                     .and_then(|server| server.text("dNSHostName"))
                     .map(str::to_owned),
                 site: (dn::parent(server).and_then(dn::parent))
-                    .and_then(first_value)
+                    .and_then(dn::own_value)
                     .unwrap_or_default(),
                 dn: server.to_owned(),
                 domain,
@@ -268,7 +265,7 @@ impl Reader<'_> {
                 let number = |name| trust.value(name).and_then(Value::integer).unwrap_or(0);
                 Trust {
                     partner: (trust.text("trustPartner").map(str::to_owned))
-                        .or_else(|| first_value(&trust.dn))
+                        .or_else(|| dn::own_value(&trust.dn))
                         .unwrap_or_default(),
                     outbound: number("trustDirection") & OUTBOUND != 0,
                     inbound: number("trustDirection") & INBOUND != 0,
@@ -295,12 +292,7 @@ fn domain_among<'r>(
 
 /// The server of an NTDS Settings object.
 fn server_of(settings: &str) -> Option<String> {
-    first_value(dn::parent(settings)?)
-}
-
-/// The value of a name's first part.
-fn first_value(name: &str) -> Option<String> {
-    Some(dn::parse(name)?.into_iter().next()?.value)
+    dn::own_value(dn::parent(settings)?)
 }
 
 /// `corp.example` of `DC=corp,DC=example`.

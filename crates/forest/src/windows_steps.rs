@@ -116,63 +116,36 @@ fn sysvol(first: &First<'_>) -> Option<Step> {
 }
 
 fn roles(first: &First<'_>) -> Step {
-    let name = &first.controller.name;
-    let is_root = first
-        .forest
-        .domains
-        .first()
-        .is_some_and(|root| root.dn == first.domain.dn);
-    let details = first.domain.details.as_ref();
-    let of_domain = |owner: fn(&crate::model::Details) -> Option<&String>| {
-        details.and_then(owner).map_or("unknown", String::as_str)
-    };
-    let mut holders = vec![
-        ("PDCEmulator", of_domain(|details| details.pdc.as_ref())),
-        (
-            "RIDMaster",
-            of_domain(|details| details.rid_master.as_ref()),
-        ),
-        (
-            "InfrastructureMaster",
-            of_domain(|details| details.infrastructure_master.as_ref()),
-        ),
-    ];
-    if is_root {
-        let owner = |owner: &'_ Option<String>| owner.clone();
-        let (schema, naming) = (
-            owner(&first.forest.schema_master),
-            owner(&first.forest.naming_master),
-        );
-        return seize(
-            name,
-            &holders,
-            &[("SchemaMaster", schema), ("DomainNamingMaster", naming)],
-        );
+    let (forest, name) = (first.forest, &first.controller.name);
+    let mut holders = Vec::new();
+    if let Some(details) = &first.domain.details {
+        holders.push(("PDCEmulator", &details.pdc));
+        holders.push(("RIDMaster", &details.rid_master));
+        holders.push(("InfrastructureMaster", &details.infrastructure_master));
+    } else {
+        let roles = ["PDCEmulator", "RIDMaster", "InfrastructureMaster"];
+        holders.extend(roles.map(|role| (role, &None)));
     }
-    holders.dedup();
-    seize(name, &holders, &[])
-}
-
-fn seize(name: &str, of_domain: &[(&str, &str)], of_forest: &[(&str, Option<String>)]) -> Step {
-    let of_forest = of_forest
-        .iter()
-        .map(|(role, owner)| (*role, owner.as_deref().unwrap_or("unknown")));
-    let lost: Vec<(&str, &str)> = (of_domain.iter().copied())
-        .chain(of_forest)
-        .filter(|(_, owner)| !owner.eq_ignore_ascii_case(name))
-        .collect();
-    if lost.is_empty() {
+    if forest.domains.first() == Some(first.domain) {
+        holders.push(("SchemaMaster", &forest.schema_master));
+        holders.push(("DomainNamingMaster", &forest.naming_master));
+    }
+    let is_held = |owner: &Option<String>| {
+        (owner.as_deref()).is_some_and(|owner| owner.eq_ignore_ascii_case(name))
+    };
+    holders.retain(|(_, owner)| !is_held(owner));
+    if holders.is_empty() {
         return Step::new(format!(
             "{name} held all roles at the time of the backup: seize none."
         ));
     }
-    let owners: Vec<String> = (lost.iter())
-        .map(|(role, owner)| format!("{role} from {owner}"))
+    let lost: Vec<String> = (holders.iter())
+        .map(|(role, owner)| format!("{role} from {}", owner.as_deref().unwrap_or("unknown")))
         .collect();
-    let roles: Vec<&str> = lost.iter().map(|(role, _)| *role).collect();
+    let roles: Vec<&str> = holders.iter().map(|(role, _)| *role).collect();
     Step::new(format!(
         "Seize the roles that others held: {}.",
-        listed(owners.iter().map(String::as_str))
+        listed(lost.iter().map(String::as_str))
     ))
     .command(format!(
         "Move-ADDirectoryServerOperationMasterRole -Identity {name} -OperationMasterRole {} -Force",

@@ -116,6 +116,12 @@ pub fn rdn(text: &str) -> &str {
     split(text).next().unwrap_or(text)
 }
 
+/// The value of the object's own part, without escapes. `None` for malformed text and the empty
+/// name.
+pub fn own_value(text: &str) -> Option<String> {
+    Some(parse(text)?.into_iter().next()?.value)
+}
+
 /// The canonical form, for example `corp.example/Users/Alice`. `None` for malformed text.
 pub fn canonical(text: &str) -> Option<String> {
     let parts = parse(text)?;
@@ -161,6 +167,8 @@ mod tests {
         );
         assert_eq!(parent("CN=a\\,b,DC=c"), Some("DC=c"));
         assert_eq!(rdn("CN=a\\,b,DC=c"), "CN=a\\,b");
+        assert_eq!(own_value("CN=a\\,b,DC=c").as_deref(), Some("a,b"));
+        assert_eq!(own_value(""), None);
         assert_eq!(parent("DC=c"), None);
         assert_eq!(
             canonical("CN=a/b,OU=x,DC=corp,DC=example").as_deref(),

@@ -20,8 +20,7 @@ pub fn names(source: &dyn Source) -> Result<HashMap<Guid, String>> {
     for base in source.find(&Lookup::Dn(&sites))? {
         for entry in source.scan(base, Scope::Subtree, &wanted)? {
             let entry = entry?;
-            let server = dn::parent(&entry.dn).and_then(dn::parse);
-            let Some(server) = server.and_then(|parts| Some(parts.first()?.value.clone())) else {
+            let Some(server) = dn::parent(&entry.dn).and_then(dn::own_value) else {
                 continue;
             };
             if let Some(Value::Bytes(bytes)) = entry.value("invocationId")

@@ -17,8 +17,7 @@ pub fn take(samba: &Samba) -> Result<Facts> {
     let dsa_guid = service.and_then(|service| service.guid);
     let server = service
         .and_then(|service| dn::parent(&service.dn))
-        .and_then(dn::parse);
-    let server = server.and_then(|parts| Some(parts.first()?.value.clone()));
+        .and_then(dn::own_value);
     let lifetimes = lifetimes(samba)?;
     let mut counted = Counted::default();
     for number in samba.index.numbers() {

@@ -268,8 +268,7 @@ impl<'s> Describe<'s> {
             if let Some(id) = source.find(&Lookup::Sid(sid))?.first()
                 && let Some(entry) = source.entry(*id, &Wanted::only(["sAMAccountName"]))?
             {
-                let parts = dn::parse(dn::rdn(&entry.dn)).unwrap_or_default();
-                let own = parts.first().map(|part| part.value.clone());
+                let own = dn::own_value(dn::rdn(&entry.dn));
                 name = entry.text("sAMAccountName").map(str::to_owned).or(own);
             }
         }
