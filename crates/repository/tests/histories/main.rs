@@ -7,7 +7,7 @@
 //! seed that found a bug may have to be run more than once.
 
 mod cheap_key;
-#[path = "../common/mod.rs"]
+#[path = "../stored/common/mod.rs"]
 mod common;
 mod killed;
 mod model;

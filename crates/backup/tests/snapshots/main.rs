@@ -1,0 +1,4 @@
+//! Snapshots and their rules.
+
+mod as_restic;
+mod one_program;

@@ -1,0 +1,305 @@
+//! Logs that are shipped while the directory is in use: what is stored, what is lost, what is told.
+
+use crate::lab;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::lab::chain::Chain;
+use crate::lab::{Lab, Run, signal, write_secret};
+use serde_json::Value;
+
+/// A lab with the files of the chain's full backup, a repository, and the job `files`.
+fn lab(chain: &Chain, settings: &str) -> Lab {
+    let lab = Lab::empty();
+    chain.full(&lab.directory());
+    let text = format!(
+        "[repository.local]\nlocation = {:?}\npassword_file = {:?}\n\
+         [job.files]\nsource = {{ directory = {:?}, database_name = {:?} }}\n\
+         repositories = [\"local\"]\n[job.files.ship]\nevery = \"0s\"\n{settings}",
+        lab.repository(),
+        lab.path("password"),
+        lab.directory(),
+        chain.database_name(),
+    );
+    std::fs::write(lab.path("dsbackup.toml"), text).expect("write");
+    write_secret(&lab.path("password"), &format!("{}\n", lab::PASSWORD));
+    lab.succeed(&["init"]);
+    lab
+}
+
+fn command(lab: &Lab, arguments: &[&str]) -> Command {
+    let mut command = lab.dsbackup(arguments);
+    command
+        .env("DSBACKUP_CONFIG", lab.path("dsbackup.toml"))
+        .env("DSBACKUP_STATE_FOLDER", lab.path("state"));
+    command
+}
+
+fn run(lab: &Lab, arguments: &[&str]) -> Run {
+    Run::of(&mut command(lab, arguments))
+}
+
+fn succeed(lab: &Lab, arguments: &[&str]) -> Run {
+    let run = run(lab, arguments);
+    assert_eq!(run.code, Some(0), "{arguments:?}: {run}");
+    run
+}
+
+fn status(lab: &Lab) -> (Option<i32>, Value) {
+    let run = run(lab, &["status", "--json"]);
+    let status: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run}"));
+    (run.code, status["jobs"][0].clone())
+}
+
+fn start(lab: &Lab) -> Child {
+    let mut command = command(lab, &["ship", "files", "--json"]);
+    let output = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(lab.path("shipped.jsonl"))
+        .expect("a file");
+    (command.stdout(output).stderr(Stdio::null()).spawn()).expect("start to ship")
+}
+
+/// Waits until a look of the shipping process finds no log waiting, and `generation` stored.
+fn wait_for(lab: &Lab, generation: u32) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let record = lab.path("state/ship/files.json");
+    loop {
+        let text = std::fs::read_to_string(&record).unwrap_or_default();
+        let stored = format!("{generation:#x}\"");
+        if text.contains(&stored) && text.contains("\"waiting\": 0") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn restored(lab: &Lab, until: u32) -> PathBuf {
+    let folder = lab.path(&format!("restored-{until}"));
+    let target = folder.display().to_string();
+    let until = format!("{until:#x}");
+    lab.succeed(&["restore", "latest", "--target", &target, "--until", &until]);
+    folder
+}
+
+/// Every point of the chain is what the engine made of it.
+fn assert_points(lab: &Lab, chain: &Chain) {
+    for point in chain.points() {
+        let folder = restored(lab, chain.end(point));
+        chain.assert_is(point, &folder);
+    }
+}
+
+#[test]
+fn kill_at_twenty_points_loses_nothing() {
+    let chain = Chain::shipped();
+    let lab = lab(&chain, "");
+    succeed(&lab, &["run", "files"]);
+    let mut new = chain.later();
+    let mut seed = 0x9e37_79b9_u64;
+    for kill in 0..20 {
+        let mut child = start(&lab);
+        if kill % 4 == 0
+            && let Some(log) = new.pop_front()
+        {
+            log.finish_in(&lab.directory());
+        }
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(Duration::from_millis(5 + (seed >> 33) % 200));
+        child.kill().expect("kill -9");
+        child.wait().expect("its end");
+    }
+    let last = chain.end(chain.points().last().expect("points"));
+    let mut child = start(&lab);
+    for log in new {
+        log.finish_in(&lab.directory());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    wait_for(&lab, last);
+    let (code, job) = status(&lab);
+    assert_eq!(code, Some(0), "{job:#}");
+    assert_eq!(job["ship"]["waiting"], 0, "{job:#}");
+
+    let metrics = lab.path("dsbackup.prom");
+    succeed(
+        &lab,
+        &["status", "--prometheus", metrics.to_str().expect("plain")],
+    );
+    let metrics = std::fs::read_to_string(metrics).expect("written");
+    let of_shipping = jobs::metrics::METRICS.iter().map(|metric| metric.name);
+    for name in of_shipping.filter(|name| name.starts_with("dsbackup_ship_")) {
+        assert!(
+            metrics.contains(&format!("\n{name}{{")),
+            "{name}: {metrics}"
+        );
+    }
+
+    // SIGTERM ends it cleanly.
+    signal(child.id(), "TERM");
+    assert!(child.wait().expect("its end").success());
+    let told = std::fs::read_to_string(lab.path("shipped.jsonl")).expect("told");
+    for line in told.lines() {
+        let event: Value = serde_json::from_str(line).expect("a document");
+        assert!(
+            event["lag_seconds"].as_u64().expect("the lag") < 30,
+            "{event}"
+        );
+    }
+    assert_points(&lab, &chain);
+    lab.succeed(&["check", "--read-data"]);
+}
+
+#[test]
+fn a_gap_is_named_and_a_full_backup_begins_a_new_chain() {
+    for wanted in [false, true] {
+        let chain = Chain::shipped();
+        let lab = lab(&chain, &format!("full_after_gap = {wanted}\n"));
+        // Without a backup there is nothing to continue.
+        let first = run(&lab, &["ship", "files", "--once"]);
+        match wanted {
+            true => assert_eq!(first.code, Some(0), "{first}"),
+            false => {
+                assert_eq!(first.code, Some(4), "{first}");
+                assert!(first.stderr.contains("take a full backup"), "{first}");
+                succeed(&lab, &["run", "files"]);
+            }
+        }
+        let mut new = chain.later();
+        new.pop_front().expect("a log").finish_in(&lab.directory());
+        let shipped = succeed(&lab, &["ship", "files", "--once"]);
+        assert!(shipped.stdout.contains("generations 0x3"), "{shipped}");
+        assert!(shipped.stdout.contains("nothing waits"), "{shipped}");
+
+        // One is gone before it was stored.
+        let gone = new.pop_front().expect("a log");
+        new.pop_front().expect("a log").finish_in(&lab.directory());
+        let gap = run(&lab, &["ship", "files", "--once"]);
+        if wanted {
+            // The fixture's database needs no log that is missing.
+            assert_eq!(gap.code, Some(0), "{gap}");
+            assert!(gap.stderr.contains("0x4 is gone"), "{gap}");
+        } else {
+            assert_eq!(gap.code, Some(4), "{gap}");
+            assert!(gap.stderr.contains("0x4 is gone"), "{gap}");
+            assert!(gap.stderr.contains("take a full backup"), "{gap}");
+            let (code, job) = status(&lab);
+            assert_eq!(code, Some(1), "{job:#}");
+            let problems = job["problems"].to_string();
+            assert!(problems.contains("0x4 is gone"), "{problems}");
+            // It comes back, as from a folder of old logs.
+            gone.finish_in(&lab.directory());
+            succeed(&lab, &["ship", "files", "--once"]);
+        }
+        new.pop_front().expect("a log").finish_in(&lab.directory());
+        succeed(&lab, &["ship", "files", "--once"]);
+        if !wanted {
+            assert_points(&lab, &chain);
+        }
+    }
+}
+
+#[test]
+fn an_outage_is_told_and_ends_by_itself() {
+    let chain = Chain::shipped();
+    let lab = lab(&chain, "max_lag = \"1s\"\n");
+    succeed(&lab, &["run", "files"]);
+    std::fs::rename(lab.repository(), lab.path("away")).expect("take it away");
+    let mut child = start(&lab);
+    let mut new = chain.later();
+    new.pop_front().expect("a log").finish_in(&lab.directory());
+    std::thread::sleep(Duration::from_millis(3500));
+    let (code, job) = status(&lab);
+    assert_eq!(code, Some(2), "{job:#}");
+    assert!(
+        job["problems"].to_string().contains("may not be stored"),
+        "{job:#}"
+    );
+    assert!(job["ship"]["lag_seconds"].as_u64() >= Some(2), "{job:#}");
+    std::fs::rename(lab.path("away"), lab.repository()).expect("bring it back");
+    wait_for(&lab, 3);
+    signal(child.id(), "TERM");
+    assert!(child.wait().expect("its end").success());
+
+    // Whoever ships no more falls behind, whatever was stored last.
+    std::thread::sleep(Duration::from_millis(2500));
+    let (code, job) = status(&lab);
+    assert_eq!(code, Some(2), "{job:#}");
+    let problems = job["problems"].to_string();
+    assert!(
+        problems.contains("dsbackup ship does not run"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_log_that_is_damaged_or_still_copied_is_not_stored() {
+    let chain = Chain::shipped();
+    let lab = lab(&chain, "");
+    succeed(&lab, &["run", "files"]);
+    let log = chain.later().pop_front().expect("a log");
+    let path = log.finish_in(&lab.directory());
+    let whole = std::fs::read(&path).expect("read");
+
+    // Its first half is there: it waits.
+    std::fs::write(&path, &whole[..whole.len() / 2]).expect("write");
+    let shipped = succeed(&lab, &["ship", "files", "--once"]);
+    assert!(shipped.stdout.contains("no log was stored"), "{shipped}");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 4] ^= 1;
+    std::fs::write(&path, &damaged).expect("write");
+    let refused = run(&lab, &["ship", "files", "--once"]);
+    assert_eq!(refused.code, Some(3), "{refused}");
+    assert_eq!(lab.snapshot_count(), 1);
+    std::fs::write(&path, &whole).expect("write");
+    succeed(&lab, &["ship", "files", "--once"]);
+    assert_eq!(lab.snapshot_count(), 2);
+    let list = lab.json(&["snapshots"]);
+    assert_eq!(list[1]["continues"], list[0]["snapshot"], "{list:#}");
+
+    // A second process does not ship the same job.
+    let mut child = start(&lab);
+    std::thread::sleep(Duration::from_millis(300));
+    let second = run(&lab, &["ship", "files", "--once"]);
+    assert_eq!(second.code, Some(1), "{second}");
+    assert!(second.stderr.contains("runs already"), "{second}");
+    signal(child.id(), "TERM");
+    child.wait().expect("its end");
+}
+
+#[test]
+fn forget_keeps_the_logs_with_their_backup() {
+    let chain = Chain::shipped();
+    let lab = lab(&chain, "");
+    for log in chain.later() {
+        succeed(&lab, &["run", "files"]);
+        log.finish_in(&lab.directory());
+        succeed(&lab, &["ship", "files", "--once"]);
+    }
+    assert_eq!(lab.snapshot_count(), 8);
+    lab.succeed(&["forget", "--keep-last", "2", "--prune"]);
+    assert_eq!(lab.snapshot_count(), 4, "two backups, each with its logs");
+    let last = chain.points().last().expect("points");
+    chain.assert_is(last, &restored(&lab, chain.end(last)));
+}
+
+/// The whole directory online, as far as this machine has it: a domain controller that is written
+/// to while it is backed up.
+#[test]
+fn a_domain_controller_in_use_is_restored_to_each_point() {
+    let Some(chain) = Chain::contoso() else {
+        return;
+    };
+    let lab = lab(&chain, "");
+    succeed(&lab, &["run", "files"]);
+    let mut child = start(&lab);
+    for log in chain.later() {
+        log.finish_in(&lab.directory());
+    }
+    wait_for(&lab, chain.end(chain.points().last().expect("points")));
+    signal(child.id(), "TERM");
+    child.wait().expect("its end");
+    assert_points(&lab, &chain);
+}

@@ -1,0 +1,7 @@
+//! A directory as objects, from either kind of database.
+
+mod filter;
+mod membership;
+mod ntds;
+mod samba;
+mod source;
