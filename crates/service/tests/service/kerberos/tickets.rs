@@ -12,9 +12,9 @@ use wire::v1::ad_identity_client::AdIdentityClient;
 
 use crate::audit_log::refusal;
 use crate::client::Client;
-use crate::domain::{ADMINISTRATORS_PASSWORD, PASSWORD, WRONG_PASSWORD};
 use crate::host::Host;
-use crate::scene::{Scene, kinit, log_on};
+use crate::kerberos::domain::{ADMINISTRATORS_PASSWORD, PASSWORD, WRONG_PASSWORD};
+use crate::kerberos::scene::{Scene, kinit, log_on};
 use crate::world::{back_up, prepare};
 
 /// Administrator and a Backup Operator back up and may restore; an account that may only back up

@@ -5,11 +5,11 @@ use ntdsbcli::{RestoreContext, Server, set_auth_identity};
 use service::Mode;
 
 use crate::audit_log::refusal;
-use crate::domain::{ADMINISTRATORS_PASSWORD, PASSWORD};
 use crate::host::Host;
 use crate::in_memory::Backup;
-use crate::scene::{Scene, kinit, log_on};
-use crate::tickets::disabled_since;
+use crate::kerberos::domain::{ADMINISTRATORS_PASSWORD, PASSWORD};
+use crate::kerberos::scene::{Scene, kinit, log_on};
+use crate::kerberos::tickets::disabled_since;
 use crate::world::prepare;
 
 /// Administrator and a Backup Operator restore every byte, by password and by ticket; who may not

@@ -9,8 +9,10 @@ use ntdsbcli::{Server, set_auth_identity};
 use service::{Configuration, KerberosConfiguration, Mode};
 
 use crate::audit_log::refusal;
-use crate::domain::{ADMINISTRATORS_PASSWORD, Domain, PASSWORD, PRINCIPAL, WRONG_PASSWORD};
 use crate::host::Host;
+use crate::kerberos::domain::{
+    ADMINISTRATORS_PASSWORD, Domain, PASSWORD, PRINCIPAL, WRONG_PASSWORD,
+};
 use crate::world::{World, refused};
 
 /// A service that accepts the domain's tickets.

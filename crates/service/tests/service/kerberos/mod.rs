@@ -1,20 +1,6 @@
 //! Tickets of a real domain: who is admitted, and who is not. The test creates a Samba domain
 //! controller on loopback addresses of its own. If samba or the Kerberos commands are missing, the
 //! tests print that they were skipped.
-#![allow(dead_code, reason = "other tests use the rest of the helpers")]
-
-#[path = "../service/audit_log.rs"]
-mod audit_log;
-#[path = "../service/certificates.rs"]
-mod certificates;
-#[path = "../service/client.rs"]
-mod client;
-#[path = "../service/host.rs"]
-mod host;
-#[path = "../service/in_memory.rs"]
-mod in_memory;
-#[path = "../service/world.rs"]
-mod world;
 
 mod domain;
 mod password;
@@ -24,8 +10,8 @@ mod tickets;
 
 use std::process::Command;
 
-use crate::domain::{Domain, make_domain};
-use crate::scene::Scene;
+use domain::{Domain, make_domain};
+use scene::Scene;
 
 /// The folder of the domain, for the processes that are parts of the test.
 const DOMAIN_FOLDER: &str = "DSBACKUP_TEST_DOMAIN";
@@ -42,7 +28,12 @@ fn tickets_of_a_real_domain() {
     // The library reads its configuration from the environment, so the rest runs in a process of
     // its own.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "part_tickets", "--nocapture", "--ignored"])
+        .args([
+            "--exact",
+            "kerberos::part_tickets",
+            "--nocapture",
+            "--ignored",
+        ])
         .env("KRB5_CONFIG", folder.path().join("krb5.conf"))
         .env(
             "KRB5CCNAME",

@@ -8,10 +8,10 @@ use ntdsbcli::{Server, TlsOptions};
 use service::Mode;
 use testkit::traces;
 
-use crate::DOMAIN_FOLDER;
-use crate::domain::Domain;
 use crate::host::Host;
-use crate::scene::{Scene, log_on};
+use crate::kerberos::DOMAIN_FOLDER;
+use crate::kerberos::domain::Domain;
+use crate::kerberos::scene::{Scene, log_on};
 use crate::world::prepare;
 
 /// The environment variable with the parameters of the parts below.
