@@ -17,13 +17,14 @@ fn installed() -> &'static Path {
     PREFIX
         .get_or_init(|| {
             let prefix = tempfile::tempdir().expect("a temporary folder");
-            let target = artefacts().parent().expect("target").to_path_buf();
             let mut install = Command::new(testkit::workspace().join("scripts/install-ntdsbcli"));
             succeed(
                 install
                     .arg("--prefix")
                     .arg(prefix.path())
-                    .env("CARGO_TARGET_DIR", target),
+                    // By itself it would build all that the library needs once more, with other
+                    // features.
+                    .env("NTDSBCLI", artefacts()),
             );
             prefix
         })
