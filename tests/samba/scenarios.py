@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 
+import authoritative
 import browse
 import diff
 import drill
@@ -14,7 +15,10 @@ import objects
 import jobs
 import recovered_domain
 import remote
+import restore_kinds
+import restore_many
 import restore_objects
+import restore_random
 import short
 import speed
 import under_load
@@ -31,13 +35,18 @@ SCENARIOS = {
     "diff": diff.run,
     "restore-objects": restore_objects.run,
     "restore-objects-two": restore_objects.run_two,
+    "restore-kinds": restore_kinds.run,
+    "restore-many": restore_many.run,
+    "restore-random": restore_random.run,
+    "authoritative": authoritative.run,
     "objects": objects.run,
     "browse": browse.run,
     "jobs": jobs.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.
-SHORT = {"short": short.run, "restore-objects-short": restore_objects.run_short}
+SHORT = {"short": short.run, "restore-objects-short": restore_objects.run_short,
+         "restore-objects-speed": restore_many.run_speed}
 BACKENDS = ["mdb", "tdb"]
 
 

@@ -360,6 +360,7 @@ Examples:
   dsbackup restore 3f9a1c2b --target /srv/forensics -r /srv/backup ...
   dsbackup restore latest --target /srv/friday --until 2026-11-20T08:00:00Z -r ...
   dsbackup restore latest --target /srv/new --first-domain-controller DC9 -r ...
+  dsbackup restore latest --samba --authoritative OU=Sales,DC=corp,DC=example -r ...
 
 Without --target, --directory and --samba the service must run in restore mode
 (dsbackup serve --restore-mode). The snapshot's files replace those of the directory. After an
@@ -387,6 +388,11 @@ pub struct RestoreOptions {
     /// Restore to this folder instead of into a service; it must be empty or not exist
     #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "directory", "samba"])]
     pub target: Option<PathBuf>,
+    /// With --samba: this object and all beneath it win over what partners did to them since the
+    /// backup: what they deleted lives again on all domain controllers, what they changed is as in
+    /// the backup (may be repeated)
+    #[arg(long, value_name = "DN", requires = "samba", conflicts_with = "target")]
+    pub authoritative: Vec<String>,
     /// With --target: replay the logs up to this point, and no further: a generation (7 or 0x7), or
     /// a time in UTC (2026-11-22T10:00:00Z). With `latest` the snapshot is chosen by it
     #[arg(

@@ -3,6 +3,7 @@
 
 mod allocator;
 mod arguments;
+mod authoritative;
 mod backup;
 mod check;
 mod cli;

@@ -6,6 +6,7 @@ use backup::{Snapshot, chain, selection};
 use samba::NewServer;
 use service::Mode;
 
+use crate::authoritative;
 use crate::cli::RestoreOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::interrupt;
@@ -23,6 +24,11 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let _lock = crate::lock::for_reading(&repository, options.lock, report)?;
     let hosting = match options.target {
+        None if !options.authoritative.is_empty() => {
+            let smb_conf = options.hosted.samba.as_deref().unwrap_or("".as_ref());
+            let running = crate::server_of(&options.server)?;
+            authoritative::host(smb_conf, &options.authoritative, running, report)?
+        }
         None => crate::source::of(&options.server, &options.hosted, Mode::Restore, report)?,
         Some(_) => Hosting::running(crate::server_of(&options.server)?),
     };
@@ -43,6 +49,9 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
         None => Snapshot::open(&repository, &snapshot)?,
     };
     report.step(snapshot.in_words());
+    if !options.authoritative.is_empty() {
+        authoritative::check(&snapshot, &options.authoritative, report)?;
+    }
     let new = &options.new_server;
     let destination = match (&options.target, &new.first_domain_controller) {
         (None, _) => Destination::Service {

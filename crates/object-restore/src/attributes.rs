@@ -58,20 +58,23 @@ pub fn fate(name: &str, writer: Writer, is_new: bool) -> Fate {
         }
         "whencreated" if writer.is_privileged && is_new => Fate::First,
         "whencreated" => Fate::OfServer,
-        "lastknownparent" if writer.is_samba => Fate::First,
+        // So that the last change of a deleted object comes last: see `order`.
+        "lastknownparent" if writer.is_samba => Fate::Last,
         "lastknownparent" => Fate::OfServer,
         name if OF_SERVER.contains(&name) => Fate::OfServer,
         _ => Fate::First,
     }
 }
 
+/// Whether the values of an attribute (in lower case) are one state, so that those of the backup take
+/// the place of newer ones: each change of a DNS record makes another value of it.
+pub fn is_one_state(name: &str) -> bool {
+    matches!(name, "dnsrecord" | "dnstombstoned")
+}
+
 /// Why an object of this class (in lower case) is not brought back; `None` where it is.
 pub fn left_out(class: &str) -> Option<&'static str> {
     Some(match class {
-        "grouppolicycontainer" => {
-            "group policies are not brought back: they need their files in SYSVOL as well"
-        }
-        "dnszone" | "dnsnode" => "DNS zones and records are not brought back by this command",
         "trusteddomain" | "secret" => "trusts and secrets of the LSA cannot be written over LDAP",
         "attributeschema" | "classschema" | "dmd" => "the schema is not brought back",
         "configuration"
@@ -111,7 +114,8 @@ mod tests {
         assert_eq!(fate("whencreated", system, false), Fate::OfServer);
         assert_eq!(fate("lastknownparent", windows, false), Fate::OfServer);
         assert_eq!(fate("objectguid", system, true), Fate::OfServer);
-        assert!(left_out("dnsnode").is_some());
+        assert!(left_out("crossref").is_some());
+        assert!(left_out("dnsnode").is_none());
         assert!(left_out("user").is_none());
     }
 }

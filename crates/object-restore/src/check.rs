@@ -32,7 +32,7 @@ pub fn compare(pair: &Pair<'_>, planned: &[Planned], lost: &HashSet<Guid>) -> Re
         if pair.request.attributes.is_empty() && dn::fold(&present.dn) != dn::fold(&plan.dn) {
             differs(format!("its name is {}", present.dn));
         }
-        let difference = pair.difference(&planned.wanted, &present, plan.comes_back)?;
+        let difference = pair.lacks(planned, &present)?;
         let changes = difference.values.iter().chain(&difference.primary_group);
         let last = difference
             .last

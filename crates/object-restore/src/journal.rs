@@ -94,6 +94,13 @@ pub enum Effect {
         /// From this name.
         from: String,
     },
+    /// Files of a group policy are put back.
+    Files {
+        /// Their folder beneath SYSVOL.
+        folder: String,
+        /// The name under which those of before are kept.
+        aside: String,
+    },
     /// Values change.
     Modify {
         /// The attributes.

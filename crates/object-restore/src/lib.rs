@@ -19,15 +19,19 @@
 //! cut off goes on by making a new plan: what is done already differs no more.
 #![forbid(unsafe_code)]
 
+mod attempt;
 mod attributes;
 mod check;
 mod clash;
 mod error;
 pub mod journal;
+mod local;
+mod order;
 mod pair;
 pub mod partners;
 pub mod plan;
 mod planning;
+mod policies;
 mod request;
 mod run;
 mod undo;
@@ -36,9 +40,10 @@ mod writes;
 
 pub use error::{Error, Result};
 pub use journal::{Journal, Records};
+pub use local::Local;
 pub use pair::{History, Pair};
 pub use planning::plan as make_plan;
 pub use request::{Newer, Password, Request};
 pub use run::{Means, Outcome, run};
-pub use undo::{Undone, undo};
+pub use undo::{Undone, undo, undo_beside};
 pub use writes::Secrets;

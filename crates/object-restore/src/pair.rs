@@ -10,9 +10,10 @@ use live::Live;
 use objects::schema::{AttributeSchema, Syntax};
 use objects::{Entry, ObjectId, Reference, Source, State, Value, Wanted};
 
-use crate::attributes::{Fate, Writer, fate};
+use crate::attributes::{Fate, Writer, fate, is_one_state};
 use crate::error::Result;
-use crate::plan::{Left, LinkChange, ValuesChange};
+use crate::local::Local;
+use crate::plan::{Left, LinkChange, Planned, ValuesChange};
 use crate::request::{Newer, Request};
 
 /// What an earlier run of the same restore did.
@@ -36,6 +37,7 @@ pub struct Pair<'p> {
     pub request: &'p Request,
     /// What was done already.
     pub history: RefCell<History>,
+    local: Option<&'p dyn Local>,
     options: Vec<Options>,
     /// The objects that are to be there afterwards.
     planned: RefCell<HashSet<Guid>>,
@@ -83,11 +85,24 @@ impl<'p> Pair<'p> {
             live,
             request,
             history: RefCell::new(history),
+            local: None,
             options,
             planned: RefCell::default(),
             others: RefCell::default(),
             above: RefCell::default(),
         }
+    }
+
+    /// With programs on the server's own computer, for what its socket does not do.
+    #[must_use]
+    pub fn beside(mut self, local: &'p dyn Local) -> Self {
+        self.local = Some(local);
+        self
+    }
+
+    /// The programs on the server's own computer.
+    pub fn local(&self) -> Option<&'p dyn Local> {
+        self.local
     }
 
     /// Who writes.
@@ -197,6 +212,20 @@ impl<'p> Pair<'p> {
         Ok(difference)
     }
 
+    /// What the present object lacks of what is planned.
+    pub fn lacks(&self, planned: &Planned, present: &Entry) -> Result<Difference> {
+        let plan = &planned.plan;
+        let mut found = self.difference(&planned.wanted, present, plan.comes_back)?;
+        if let Some(only) = &plan.only {
+            found = Difference {
+                values: found.values,
+                ..Difference::default()
+            };
+            (found.values).retain(|change| change.attribute.name.eq_ignore_ascii_case(only));
+        }
+        Ok(found)
+    }
+
     /// Puts a change where it belongs.
     fn sort(
         &self,
@@ -216,7 +245,7 @@ impl<'p> Pair<'p> {
         if attribute.is_secret || attribute.is_constructed() {
             return Ok(());
         }
-        if self.request.newer == Newer::Merge && !comes_back {
+        if self.request.newer == Newer::Merge && !comes_back && !is_one_state(&name) {
             if change.added.is_empty() || !attribute.is_single_valued {
                 change.removed.clear();
             }

@@ -49,6 +49,19 @@ pub struct ObjectPlan {
     pub values: Vec<ValuesChange>,
     /// What of it cannot be brought back.
     pub left: Vec<Left>,
+    /// Of a group policy: its files in SYSVOL, where they differ from the backup.
+    pub files: Option<PolicyFiles>,
+    /// The one attribute of it that changes, in lower case; any where there is none.
+    pub only: Option<String>,
+}
+
+/// The files of a group policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyFiles {
+    /// Their folder beneath SYSVOL.
+    pub folder: String,
+    /// How many files and folders differ.
+    pub count: usize,
 }
 
 /// How an object comes to its place.
@@ -150,7 +163,8 @@ impl ObjectPlan {
     /// Whether nothing of the object changes, links apart.
     pub fn is_empty(&self) -> bool {
         let is_set = matches!(self.password, PasswordPlan::Keep | PasswordPlan::Set);
-        self.action == Action::Stay && self.values.is_empty() && !is_set
+        let changes = !self.values.is_empty() || self.files.is_some() || is_set;
+        self.action == Action::Stay && !changes
     }
 
     /// Whether the object has no password before it gets one.

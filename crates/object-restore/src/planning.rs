@@ -10,12 +10,17 @@ use crate::clash;
 use crate::error::{Error, Result};
 use crate::pair::{Difference, Pair};
 use crate::plan::{Action, Left, LinkChange, ObjectPlan, Obstacle, PasswordPlan, Plan, Planned};
+use crate::policies::{self, is_policy};
 use crate::request::Password;
 
 /// Relative identifiers beneath this one are the system's.
 const FIRST_OF_USERS: u32 = 1000;
 /// Bits of userAccountControl: accounts of domain controllers, writable and read-only.
 const DOMAIN_CONTROLLER: i64 = 0x2000 | 0x0400_0000;
+
+/// Why an object of the configuration stays as it is.
+const ONLY_BY_NAME: &str = "it is in the forest's configuration, of which only single attributes \
+                            come back: name them with --attributes";
 
 /// Makes the plan. Nothing is written.
 ///
@@ -46,6 +51,10 @@ pub fn plan(pair: &Pair<'_>) -> Result<(Plan, Vec<Planned>)> {
         });
     }
     plan.links = links.into_values().collect();
+    let restored = planned.iter().map(|one| &one.wanted);
+    let restored: Vec<&Entry> = restored.filter(|entry| is_policy(entry)).collect();
+    let holders = policies::links(pair, &restored, &planned)?;
+    planned.extend(holders);
     clash::check(pair, &mut planned, &mut plan)?;
     plan.objects = planned.iter().map(|planned| planned.plan.clone()).collect();
     Ok((plan, planned))
@@ -79,10 +88,6 @@ fn selected(pair: &Pair<'_>, plan: &mut Plan) -> Result<Vec<Entry>> {
         deleted: false,
         ..Wanted::everything()
     };
-    let scope = match pair.request.subtree {
-        true => Scope::Subtree,
-        false => Scope::Base,
-    };
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
     for guid in &pair.request.objects {
@@ -92,6 +97,11 @@ fn selected(pair: &Pair<'_>, plan: &mut Plan) -> Result<Vec<Entry>> {
                 "{guid}: the backup has no object with this objectGUID"
             ))
         })?;
+        let named = pair.source.entry(*id, &everything)?;
+        let scope = match pair.request.subtree || named.as_ref().is_some_and(is_policy) {
+            true => Scope::Subtree,
+            false => Scope::Base,
+        };
         for entry in pair.source.scan(*id, scope, &everything)? {
             let entry = entry?;
             if entry.state.is_deleted() {
@@ -101,7 +111,8 @@ fn selected(pair: &Pair<'_>, plan: &mut Plan) -> Result<Vec<Entry>> {
                 )));
             }
             let class = entry.class().unwrap_or_default().to_ascii_lowercase();
-            match left_out(&class) {
+            let of_forest = || is_of_forest(pair, &entry).then_some(ONLY_BY_NAME);
+            match left_out(&class).or_else(of_forest) {
                 Some(reason) => plan.left_out.push(Left {
                     what: entry.dn.to_string(),
                     reason: reason.into(),
@@ -111,8 +122,25 @@ fn selected(pair: &Pair<'_>, plan: &mut Plan) -> Result<Vec<Entry>> {
             }
         }
     }
-    entries.sort_by_key(|entry| depth(&entry.dn));
+    let mut filters = Vec::new();
+    for policy in entries.iter().filter(|entry| is_policy(entry)) {
+        let filter = policies::lost_filter(pair, policy)?;
+        filters.extend(filter.filter(|filter| filter.guid.is_some_and(|guid| seen.insert(guid))));
+    }
+    entries.extend(filters);
+    // Filters come before the policies that name them.
+    entries.sort_by_key(|entry| (depth(&entry.dn), is_policy(entry)));
     Ok(entries)
+}
+
+/// Whether an object is in the forest's configuration, and not single attributes are asked for.
+fn is_of_forest(pair: &Pair<'_>, entry: &Entry) -> bool {
+    let head = pair.source.facts().configuration.as_ref();
+    let is_within = |head: &str| {
+        let names = dn::fold(&entry.dn).zip(dn::fold(head));
+        names.is_some_and(|(name, head)| name.ends_with(&head))
+    };
+    pair.request.attributes.is_empty() && head.is_some_and(|head| is_within(&head.dn))
 }
 
 fn depth(name: &str) -> usize {
@@ -198,6 +226,8 @@ fn object(
         password: PasswordPlan::Untouched,
         values: Vec::new(),
         left: Vec::new(),
+        files: None,
+        only: None,
         comes_back,
         action,
         dn: name,
@@ -232,6 +262,15 @@ fn object(
         None => pair.difference(entry, &nothing_of(entry), true)?,
     };
     let links = describe(pair, entry, &mut object, difference);
+    if is_policy(entry) && !is_restricted {
+        match policies::files(pair, entry) {
+            Ok(files) => object.files = files,
+            Err(reason) => object.left.push(Left {
+                what: "files in SYSVOL".into(),
+                reason,
+            }),
+        }
+    }
     Ok((object, links))
 }
 
@@ -270,11 +309,17 @@ fn describe(
             "there is no tombstone any more: the object is made anew with other ones, and \
              permissions that were given to it elsewhere are lost",
         ),
-        Action::ReanimateInSteps { .. } => leave(
+        Action::ReanimateInSteps { .. } if pair.local().is_none() => leave(
             "sAMAccountType",
             "Samba's socket does not set it, and searches by it do not find the object",
         ),
         _ => {}
+    }
+    if object.comes_back && object.class.eq_ignore_ascii_case("dnsZone") {
+        leave(
+            "its answers",
+            "a DNS server that runs may know the zone only after a restart",
+        );
     }
     match object.password {
         PasswordPlan::Lost if pair.request.privileged => {

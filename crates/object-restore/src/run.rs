@@ -8,25 +8,27 @@
 //! what is missing.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::SystemTime;
 
 use ids::Guid;
-use live::{How, Live};
 use objects::{Entry, Lookup, Source, Value, Wanted};
 use zeroize::Zeroizing;
 
+use crate::attempt::attempt;
 use crate::check;
 use crate::error::Result;
-use crate::journal::{Journal, Record, Step};
+use crate::journal::{Effect, Journal, Record, Step};
+use crate::order::Order;
 use crate::pair::{Difference, Pair};
-use crate::plan::{Left, LinkChange, Planned, ValuesChange};
+use crate::plan::{Action, Left, LinkChange, Planned, ValuesChange};
 use crate::planning::key;
-use crate::writes::{self, Last, Part, PartKind, Requests, Secrets, Write, together};
+use crate::writes::{self, Last, Requests, Secrets, Write};
 
 /// Writes whose records are made durable at once.
 const AT_ONCE: usize = 64;
 
-/// LDAP's result code for a value that is there already.
-const VALUE_EXISTS: [u32; 2] = [20, 68];
+/// What kind of account an object is; searches for accounts use it.
+const ACCOUNT_TYPE: &str = "sAMAccountType";
 
 /// What a run needs besides the plan.
 pub struct Means<'m> {
@@ -68,21 +70,37 @@ pub fn run(
     journal: &mut Journal,
     means: &Means<'_>,
 ) -> Result<Outcome> {
+    let mut order = Order::of(planned);
     let mut run = Run {
         pair,
         journal,
         outcome: Outcome::default(),
         lost: HashSet::new(),
+        placed: HashSet::new(),
+        coming: (planned.iter())
+            .filter(|one| one.plan.comes_back)
+            .map(|one| one.plan.guid)
+            .collect(),
     };
+    run.files(planned)?;
     (means.tell)("objects come to their places");
-    run.places(planned)?;
+    let mut links = Vec::new();
+    for level in std::mem::take(&mut order.levels) {
+        links.extend(run.complete(&order, &level, means)?);
+    }
+    let rest = order.rest();
+    run.places(&rest)?;
     (means.tell)("attributes are written");
-    let found = run.values(planned)?;
+    let found = run.values(&rest)?;
     (means.tell)("links are written");
-    let found = run.primary_groups(planned, found)?;
-    run.links(found.iter().flat_map(|(_, found)| &found.links))?;
+    let mut found = run.primary_groups(&rest, found)?;
+    for (_, found) in &mut found {
+        links.append(&mut found.links);
+    }
+    run.links(order.without_late(links, |guid| pair.now(guid)))?;
     (means.tell)("passwords and security descriptors are written");
-    run.last(planned, found, means)?;
+    run.last(&order, planned, found, means)?;
+    run.account_types(planned)?;
     (means.tell)("the objects are compared with the backup");
     let Run {
         mut outcome, lost, ..
@@ -97,24 +115,112 @@ struct Run<'r> {
     outcome: Outcome,
     /// Objects that did not come to their places.
     lost: HashSet<Guid>,
+    /// Those that are dealt with.
+    placed: HashSet<Guid>,
+    /// Objects of the backup that come back.
+    coming: HashSet<Guid>,
 }
 
 type Found = Vec<(Guid, Difference)>;
 
+fn last_changes(found: Found) -> BTreeMap<[u8; 16], Vec<ValuesChange>> {
+    let changes = found.into_iter();
+    let changes = changes.map(|(guid, difference)| (guid.0, difference.last));
+    changes.collect()
+}
+
 impl Run<'_> {
-    fn places(&mut self, planned: &[Planned]) -> Result<()> {
+    /// Puts the files of group policies back, before clients find the policies.
+    fn files(&mut self, planned: &[Planned]) -> Result<()> {
+        for one in planned {
+            let (Some(files), Some(local)) = (&one.plan.files, self.pair.local()) else {
+                continue;
+            };
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let now = now.map_or(0, |now| now.as_nanos());
+            let aside = format!("{}-{now}", one.plan.guid);
+            let step = self.journal.next_step();
+            self.journal.add(&[Record::Step(Step {
+                step,
+                object: one.plan.guid,
+                dn: one.plan.dn.clone(),
+                write: Effect::Files {
+                    folder: files.folder.clone(),
+                    aside: aside.clone(),
+                },
+            })])?;
+            match local.restore_files(&files.folder, &aside) {
+                Ok(()) => {
+                    self.outcome.writes += 1;
+                    self.journal.note(&[Record::Done { step, now: None }])?;
+                }
+                Err(reason) => {
+                    self.journal.note(&[Record::Refused {
+                        step,
+                        reason: reason.clone(),
+                    }])?;
+                    self.outcome.refused.push(Left {
+                        what: format!("files of {}", one.plan.dn),
+                        reason,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings objects with others in them to their places, and completes those that are no accounts.
+    /// Returns links that come later.
+    fn complete(
+        &mut self,
+        order: &Order<'_>,
+        level: &[&Planned],
+        means: &Means<'_>,
+    ) -> Result<Vec<LinkChange>> {
+        self.places(level)?;
+        let mut units = level.to_vec();
+        units.retain(|one| order.is_unit(one));
+        let mut found = self.values(&units)?;
+        let (mut now, mut later) = (Vec::new(), Vec::new());
+        for (guid, difference) in &mut found {
+            let own = [*guid, self.pair.now(*guid)];
+            for link in std::mem::take(&mut difference.links) {
+                let end = link.value.reference().and_then(|end| end.guid);
+                let is_there = end.is_none_or(|end| !self.coming.contains(&end));
+                match own.contains(&link.holder) && is_there {
+                    true => now.push(link),
+                    false => later.push(link),
+                }
+            }
+        }
+        self.links(now)?;
+        let mut changes: BTreeMap<_, _> = last_changes(found);
+        let mut writes = Vec::new();
+        for unit in units {
+            let changes = changes.remove(&unit.plan.guid.0);
+            writes.extend(changes.and_then(|changes| self.last_of(unit, changes, means)));
+        }
+        self.carry_out(writes)?;
+        Ok(later)
+    }
+
+    fn places(&mut self, planned: &[&Planned]) -> Result<()> {
         for lot in planned.chunks(AT_ONCE) {
-            let writes = lot
-                .iter()
-                .filter_map(|planned| writes::place(self.pair, &planned.wanted, &planned.plan));
-            let lost = self.carry_out(writes.collect())?;
+            let mut writes = Vec::new();
+            for one in lot {
+                if !self.placed.insert(one.plan.guid) {
+                    continue;
+                }
+                writes.extend(writes::place(self.pair, &one.wanted, &one.plan));
+            }
+            let lost = self.carry_out(writes)?;
             self.lost.extend(lost);
         }
         Ok(())
     }
 
     /// Writes values, and returns what else the objects lack.
-    fn values(&mut self, planned: &[Planned]) -> Result<Found> {
+    fn values(&mut self, planned: &[&Planned]) -> Result<Found> {
         let mut found = Vec::new();
         for lot in planned.chunks(AT_ONCE) {
             let mut writes = Vec::new();
@@ -126,9 +232,7 @@ impl Run<'_> {
                 let Some(present) = self.pair.present(plan.guid)? else {
                     continue;
                 };
-                let mut difference =
-                    self.pair
-                        .difference(&planned.wanted, &present, plan.comes_back)?;
+                let mut difference = self.pair.lacks(planned, &present)?;
                 if plan.has_no_password() {
                     self.disable(planned, &present, &mut difference);
                 }
@@ -170,10 +274,11 @@ impl Run<'_> {
 
     /// Makes objects members of their primary groups, and then those groups primary: a server moves
     /// the links by itself. Objects concerned are read again.
-    fn primary_groups(&mut self, planned: &[Planned], mut found: Found) -> Result<Found> {
+    fn primary_groups(&mut self, planned: &[&Planned], mut found: Found) -> Result<Found> {
         let domain = &self.pair.live.facts().default_naming_context;
         let domain = domain.as_ref().and_then(|head| head.sid.clone());
-        let plans: BTreeMap<_, _> = planned.iter().map(|one| (one.plan.guid.0, one)).collect();
+        let plans = planned.iter().map(|one| (one.plan.guid.0, *one));
+        let plans: BTreeMap<_, _> = plans.collect();
         for (guid, difference) in &mut found {
             let Some(change) = difference.primary_group.take() else {
                 continue;
@@ -214,17 +319,15 @@ impl Run<'_> {
                 self.carry_out(steps)?;
             }
             if let Some(present) = self.pair.present(*guid)? {
-                let again =
-                    (self.pair).difference(&planned.wanted, &present, planned.plan.comes_back)?;
-                difference.links = again.links;
+                difference.links = self.pair.lacks(planned, &present)?.links;
             }
         }
         Ok(found)
     }
 
-    fn links<'l>(&mut self, links: impl Iterator<Item = &'l LinkChange>) -> Result<()> {
+    fn links(&mut self, links: Vec<LinkChange>) -> Result<()> {
         // Both ends of a link know it.
-        let links: BTreeMap<_, _> = links.map(|link| (key(link), link.clone())).collect();
+        let links: BTreeMap<_, _> = links.into_iter().map(|link| (key(&link), link)).collect();
         let mut writes = writes::links(self.pair, links.into_values().collect());
         while !writes.is_empty() {
             let rest = writes.split_off(writes.len().min(AT_ONCE));
@@ -234,26 +337,78 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn last(&mut self, planned: &[Planned], found: Found, means: &Means<'_>) -> Result<()> {
-        let mut changes: BTreeMap<_, _> = (found.into_iter())
-            .map(|(guid, difference)| (guid.0, difference.last))
-            .collect();
+    /// Completes the objects, parents before their children.
+    fn last(
+        &mut self,
+        order: &Order<'_>,
+        planned: &[Planned],
+        found: Found,
+        means: &Means<'_>,
+    ) -> Result<()> {
+        let mut changes = last_changes(found);
         for lot in planned.chunks(AT_ONCE) {
             let mut writes = Vec::new();
-            for planned in lot {
-                let Some(changes) = changes.remove(&planned.plan.guid.0) else {
-                    continue;
-                };
-                let last = Last {
-                    wanted: &planned.wanted,
-                    plan: &planned.plan,
-                    changes,
-                    secrets: means.secrets,
-                    new_password: means.new_password,
-                };
-                writes.extend(writes::last(self.pair, last));
+            for one in lot {
+                let known = writes.len();
+                if order.is_unit(one) {
+                    let late = order.late_links(one, self.pair.now(one.plan.guid));
+                    writes.extend(writes::links(self.pair, late));
+                } else {
+                    let changes = changes.remove(&one.plan.guid.0);
+                    writes.extend(changes.and_then(|changes| self.last_of(one, changes, means)));
+                }
+                if writes.len() == known && order.follows(one) && self.pair.live.is_samba() {
+                    writes.push(writes::touch(self.pair, &one.plan));
+                }
             }
             self.carry_out(writes)?;
+        }
+        Ok(())
+    }
+
+    fn last_of(
+        &self,
+        planned: &Planned,
+        changes: Vec<ValuesChange>,
+        means: &Means<'_>,
+    ) -> Option<Write> {
+        let last = Last {
+            wanted: &planned.wanted,
+            plan: &planned.plan,
+            changes,
+            secrets: means.secrets,
+            new_password: means.new_password,
+        };
+        writes::last(self.pair, last)
+    }
+
+    /// What Samba does not set again on objects from its Recycle Bin.
+    fn account_types(&mut self, planned: &[Planned]) -> Result<()> {
+        let Some(local) = self.pair.local() else {
+            return Ok(());
+        };
+        let mut lacking = Vec::new();
+        for one in planned {
+            let was_in_bin = matches!(one.plan.action, Action::ReanimateInSteps { .. })
+                || one.plan.comes_back && one.plan.action == Action::Stay;
+            let kind = one.wanted.value(ACCOUNT_TYPE).and_then(Value::integer);
+            let Some(kind) = kind.filter(|_| was_in_bin) else {
+                continue;
+            };
+            let present = self.pair.present(one.plan.guid)?;
+            let present = present.filter(|present| !present.state.is_deleted());
+            if present.is_some_and(|present| present.value(ACCOUNT_TYPE).is_none()) {
+                lacking.push((self.pair.now(one.plan.guid), kind));
+            }
+        }
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        if let Err(reason) = local.set_account_types(&lacking) {
+            self.outcome.refused.push(Left {
+                what: format!("{} objects from the Recycle Bin", lacking.len()),
+                reason: format!("{ACCOUNT_TYPE}: {reason}"),
+            });
         }
         Ok(())
     }
@@ -316,99 +471,5 @@ impl Run<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-/// Makes the requests of a step. Returns what the server refused, in its words.
-fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
-    match requests {
-        Requests::All(requests) => {
-            for (operation, with) in requests {
-                if let Some(reason) = refusal(live.write(operation, &with))? {
-                    return Ok(Some(reason));
-                }
-            }
-            Ok(None)
-        }
-        Requests::Add {
-            dn,
-            least,
-            more,
-            with,
-        } => {
-            let attributes = least.iter().chain(&more).cloned().collect();
-            let whole = live::Operation::Add {
-                dn: dn.clone(),
-                attributes,
-            };
-            if refusal(live.write(whole, &with))?.is_none() {
-                return Ok(None);
-            }
-            // What is missing is written value by value afterwards.
-            let attributes = least;
-            refusal(live.write(live::Operation::Add { dn, attributes }, &with))
-        }
-        Requests::Parts(object, parts) => {
-            let (whole, with) = together(&object, &parts);
-            let Some(reason) = refusal(live.write(whole, &with))? else {
-                return Ok(None);
-            };
-            match parts.len() {
-                1 => {
-                    let is_there = live_has(&parts);
-                    Ok((!(is_there && exists(&reason))).then(|| name(&parts, reason)))
-                }
-                _ => one_by_one(live, &object, parts),
-            }
-        }
-    }
-}
-
-fn one_by_one(live: &Live, object: &str, parts: Vec<Part>) -> Result<Option<String>> {
-    let mut reasons = Vec::new();
-    let mut lacks_password = false;
-    for part in parts {
-        if part.kind == PartKind::Enable && lacks_password {
-            reasons.push("userAccountControl: it stays disabled without its password".to_owned());
-            continue;
-        }
-        let parts = [part];
-        let (alone, with) = together(object, &parts);
-        if let Some(reason) = refusal(live.write(alone, &with))? {
-            if live_has(&parts) && exists(&reason) {
-                continue;
-            }
-            lacks_password |= parts.iter().any(|part| part.kind == PartKind::Password);
-            reasons.push(name(&parts, reason));
-        }
-    }
-    Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
-}
-
-/// Whether only values are added, which may be there already.
-fn live_has(parts: &[Part]) -> bool {
-    let mut changes = parts.iter().flat_map(|part| &part.changes);
-    changes.all(|(how, _)| *how == How::Add)
-}
-
-fn exists(reason: &str) -> bool {
-    VALUE_EXISTS
-        .iter()
-        .any(|code| reason.contains(&format!("({code})")))
-}
-
-fn name(parts: &[Part], reason: String) -> String {
-    let attribute = parts.first().map_or("", |part| part.attribute.as_str());
-    format!("{attribute}: {reason}")
-}
-
-/// The server's words where it refused a change.
-pub fn refusal(result: live::Result<()>) -> Result<Option<String>> {
-    match result {
-        Ok(()) => Ok(None),
-        Err(live::Error::Refused { code, message, .. }) => {
-            Ok(Some(format!("{code:?} ({}): {message}", code as u32)))
-        }
-        Err(error) => Err(error.into()),
     }
 }

@@ -6,10 +6,11 @@ use ids::Guid;
 use live::{Control, How, Live, Modification, Operation};
 use objects::{Entry, Source, Wanted, dn};
 
+use crate::attempt::refusal;
 use crate::error::Result;
 use crate::journal::{Change, Effect, End, Octets, Records};
+use crate::local::Local;
 use crate::plan::Left;
-use crate::run::refusal;
 use crate::wire;
 use crate::writes::{by_guid, kept};
 
@@ -22,6 +23,8 @@ pub struct Undone {
     pub moved: usize,
     /// Attributes with their former values.
     pub attributes: usize,
+    /// Group policies whose files are those of before.
+    pub files: usize,
     /// What stays as it is: the object, and why.
     pub left: Vec<Left>,
 }
@@ -32,6 +35,14 @@ pub struct Undone {
 /// # Errors
 /// Where the connection fails.
 pub fn undo(live: &Live, records: &Records) -> Result<Undone> {
+    undo_beside(live, records, None)
+}
+
+/// The same, with programs on the server's own computer, which take files back.
+///
+/// # Errors
+/// As [`undo`].
+pub fn undo_beside(live: &Live, records: &Records, local: Option<&dyn Local>) -> Result<Undone> {
     let mut undone = Undone::default();
     let history = records.history();
     let now = |guid: Guid| history.now.get(&guid).copied().unwrap_or(guid);
@@ -39,7 +50,8 @@ pub fn undo(live: &Live, records: &Records) -> Result<Undone> {
     for (step, end) in records.steps.iter().rev() {
         let guid = now(step.object);
         let is_new = matches!(step.write, Effect::Reanimate { .. } | Effect::Create);
-        if is_new && *end == End::Refused || !is_new && came_back.contains(&guid) {
+        let is_file = matches!(step.write, Effect::Files { .. });
+        if is_new && *end == End::Refused || !is_new && !is_file && came_back.contains(&guid) {
             continue;
         }
         let mut left = |reason: String| {
@@ -48,6 +60,14 @@ pub fn undo(live: &Live, records: &Records) -> Result<Undone> {
                 reason,
             });
         };
+        if let Effect::Files { folder, aside } = &step.write {
+            match local.map(|local| local.take_files_back(folder, aside)) {
+                Some(Ok(())) => undone.files += 1,
+                Some(Err(reason)) => left(format!("its files stay: {reason}")),
+                None => left("its files in SYSVOL stay: take it back with --in-place".into()),
+            }
+            continue;
+        }
         let present = live.by_guid(guid, &Wanted::everything())?;
         let Some(present) = present.filter(|present| !present.state.is_deleted()) else {
             if !is_new {
@@ -78,6 +98,7 @@ pub fn undo(live: &Live, records: &Records) -> Result<Undone> {
                     Some(reason) => left(format!("it is not moved back: {reason}")),
                 }
             }
+            Effect::Files { .. } => {}
             Effect::Modify { changes } => {
                 for change in changes.iter().rev() {
                     match back(live, guid, &present, change)? {

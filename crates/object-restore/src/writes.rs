@@ -404,9 +404,11 @@ pub fn last(pair: &Pair<'_>, last: Last<'_>) -> Option<Write> {
         }
         changes.push(for_changes(&change));
         let mut part = part(&change);
-        match is_control {
-            true => part.kind = PartKind::Enable,
-            false => part.with.push(Control::WholeDescriptor),
+        if is_control {
+            part.kind = PartKind::Enable;
+        }
+        if part.attribute.eq_ignore_ascii_case("nTSecurityDescriptor") {
+            part.with.push(Control::WholeDescriptor);
         }
         parts.push(part);
     }
@@ -417,6 +419,26 @@ pub fn last(pair: &Pair<'_>, last: Last<'_>) -> Option<Write> {
         parts,
         changes,
     )
+}
+
+/// Changes an object, and takes that back: its last change is then newer than any before.
+pub fn touch(pair: &Pair<'_>, plan: &ObjectPlan) -> Write {
+    /// Any object may have it, and hardly any has.
+    const UNUSED: &str = "adminDescription";
+    let modify = |how, values| Operation::Modify {
+        object: by_guid(pair.now(plan.guid)),
+        changes: vec![modification(how, UNUSED, values)],
+    };
+    let comes = modify(How::Add, vec![kept("restored")]);
+    let goes = modify(How::Delete, vec![kept("restored")]);
+    Write {
+        object: plan.guid,
+        dn: plan.dn.clone(),
+        effect: Effect::Modify {
+            changes: Vec::new(),
+        },
+        requests: Requests::All(vec![(comes, Vec::new()), (goes, Vec::new())]),
+    }
 }
 
 /// All parts as one modification.

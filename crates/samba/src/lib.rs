@@ -53,4 +53,6 @@ pub use recovered_domain::NewServer;
 pub use restore_staging::RestoreStaging;
 pub use state::{LISTING_PATH, Listing, State};
 pub use tools::stop_tools;
-pub use tree::{NewLife, StoredIdentity, Tree, installed_identity};
+pub use tree::{
+    Authoritative, NewLife, StoredIdentity, Tree, installed_identity, set_account_types,
+};

@@ -67,6 +67,17 @@ pub struct NewLife {
     pub rids: serde_json::Value,
 }
 
+/// What became of objects that shall win over those of partners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authoritative {
+    /// Objects that partners will take.
+    pub objects: u64,
+    /// Links to and from them.
+    pub links: u64,
+    /// The names of those that must not go back in time: accounts of domain controllers, krbtgt.
+    pub left_out: Vec<String>,
+}
+
 /// Reads the identity from the databases of an installed domain controller that does not run.
 ///
 /// # Errors
@@ -77,6 +88,29 @@ pub fn installed_identity(installation: &Installation) -> Result<StoredIdentity>
         installation.private.as_os_str(),
     ];
     run("identity", include_str!("scripts/identity.py"), &arguments)
+}
+
+/// Sets the account types (sAMAccountType) of objects that came out of a running domain controller's
+/// Recycle Bin: Samba does not, and its socket refuses them. Needs root on the controller itself.
+///
+/// # Errors
+/// [`Error::Tool`] with the message of Samba's libraries; then none was set.
+pub fn set_account_types(installation: &Installation, objects: &[(Guid, i64)]) -> Result<u64> {
+    let script = include_str!("scripts/account_types.py");
+    let mut count = 0;
+    // The length of a command line is limited.
+    for objects in objects.chunks(1000) {
+        let objects: Vec<String> = (objects.iter())
+            .map(|(guid, kind)| format!("{guid}:{kind}"))
+            .collect();
+        let mut arguments = vec![
+            installation.smb_conf.as_os_str(),
+            installation.private.as_os_str(),
+        ];
+        arguments.extend(objects.iter().map(OsStr::new));
+        count += run::<u64>("account_types", script, &arguments)?;
+    }
+    Ok(count)
 }
 
 /// Runs a script whose last line of output is JSON.
@@ -239,6 +273,17 @@ impl Tree {
     /// [`Error::Tool`]; then nothing was changed.
     pub fn begin_new_life(&self) -> Result<NewLife> {
         self.script("new_life", include_str!("scripts/new_life.py"), &[])
+    }
+
+    /// Makes objects, and all beneath them, win over what partners did to them since the backup:
+    /// see `scripts/authoritative.py`. The new life must have begun.
+    ///
+    /// # Errors
+    /// [`Error::Tool`]; then nothing was changed.
+    pub fn make_authoritative(&self, names: &[String]) -> Result<Authoritative> {
+        let names: Vec<&OsStr> = names.iter().map(OsStr::new).collect();
+        let script = include_str!("scripts/authoritative.py");
+        self.script("authoritative", script, &names)
     }
 
     /// Runs a script with the tree's configuration and private folder as its first arguments. Its

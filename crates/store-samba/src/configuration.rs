@@ -22,6 +22,10 @@ pub struct SambaConfiguration {
     /// Whether `samba-tool dbcheck` runs once a day, so that backups record its findings.
     #[serde(default = "default_dbcheck")]
     pub dbcheck: bool,
+    /// Of a restore: the objects that win, with all beneath them, over what partners did to them
+    /// since the backup.
+    #[serde(skip)]
+    pub authoritative: Vec<String>,
 }
 
 impl SambaConfiguration {
@@ -32,6 +36,7 @@ impl SambaConfiguration {
             spool_folder: default_spool_folder(),
             lock_wait_ms: default_lock_wait(),
             dbcheck: default_dbcheck(),
+            authoritative: Vec::new(),
         }
     }
 }

@@ -33,6 +33,8 @@ struct Hosted {
     installation: Installation,
     mode: Mode,
     pinning: samba::Options,
+    /// What wins, after a restore, over what partners did to it.
+    authoritative: Vec<String>,
     backup: Slot,
     restore: Slot,
     /// Excludes other services. The domain controller does not know this lock.
@@ -76,6 +78,7 @@ impl SambaServer {
                     spool: configuration.spool_folder.clone(),
                     dbcheck: configuration.dbcheck,
                 },
+                authoritative: configuration.authoritative.clone(),
                 backup: Slot::default(),
                 restore: Slot::default(),
                 _lock: lock,

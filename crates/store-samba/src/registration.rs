@@ -135,6 +135,21 @@ impl Registration {
             rids = %life.rids,
             "the restored directory begins a new life"
         );
+        if !self.hosted.authoritative.is_empty() {
+            let names = &self.hosted.authoritative;
+            let marked = tree.make_authoritative(names).map_err(code)?;
+            tracing::info!(
+                objects = marked.objects,
+                links = marked.links,
+                "objects win over what partners did to them since the backup"
+            );
+            for name in &marked.left_out {
+                tracing::warn!(
+                    "{name}: it does not win: domain controllers, krbtgt and RID pools must not go \
+                     back in time"
+                );
+            }
+        }
         staging.put(&tree).map_err(code)?;
         if let Err(error) = staging.tidy() {
             tracing::warn!(

@@ -5,6 +5,7 @@ mod into_domain;
 mod into_folder;
 mod into_service;
 mod invocation_id;
+mod part;
 mod plan;
 mod send;
 
@@ -18,6 +19,7 @@ use samba::NewServer;
 use serde::Serialize;
 
 pub use self::invocation_id::{InvocationId, NewInvocationId};
+pub use self::part::Part;
 use self::plan::{Places, Plan};
 use crate::error::Result;
 use crate::report::Report;

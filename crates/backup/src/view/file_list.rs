@@ -271,7 +271,7 @@ impl FileContent {
     }
 }
 
-fn listing(snapshot: &Snapshot) -> Result<Listing> {
+pub(crate) fn listing(snapshot: &Snapshot) -> Result<Listing> {
     let mut bytes = Vec::new();
     let reader = snapshot.content.open(LISTING_PATH)?;
     (reader.take(LARGEST_LISTING).read_to_end(&mut bytes))

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use self::cache::Copy;
 pub use self::cache::{Cache, Limits};
 pub use self::changed_files::{FileChange, changed_files};
+pub(crate) use self::file_list::listing;
 pub use self::file_list::{FileContent, FileKind, FileList, ListedFile};
 pub use self::secret_files::secret_in;
 use self::snapshot_source::SnapshotSource;

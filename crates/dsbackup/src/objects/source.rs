@@ -192,6 +192,19 @@ impl<'o> Sources<'o> {
         Ok(())
     }
 
+    /// The snapshot of a source; `None` for one at a path.
+    ///
+    /// # Errors
+    /// Where it is not there any more, or cannot be read.
+    pub fn snapshot_of(&self, named: &Opened) -> Result<Option<Snapshot>> {
+        if named.snapshot.is_none() {
+            return Ok(None);
+        }
+        let repository = self.repository(Path::new(&named.name))?;
+        let info = selection::find(repository, &named.place, None)?;
+        Ok(Some(Snapshot::open(repository, &info)?))
+    }
+
     /// The passwords of these objects in a Samba domain controller's databases, for the one purpose
     /// of docs/decisions/secrets.md.
     ///
@@ -204,12 +217,10 @@ impl<'o> Sources<'o> {
     ) -> Result<HashMap<Guid, secrets::Values>> {
         let refused = |reason: String| Failure::refused(format!("{}: {reason}", named.name));
         let (folder, bytes) = match (&named.directory, &named.snapshot) {
-            (Directory::InSnapshot(view), Some(_)) => {
-                let repository = self.repository(Path::new(&named.name))?;
-                let info = selection::find(repository, &named.place, None)?;
-                let snapshot = Snapshot::open(repository, &info)?;
-                (view.samba_folder(), backup::view::samba_key(&snapshot)?)
-            }
+            (Directory::InSnapshot(view), Some(_)) => match self.snapshot_of(named)? {
+                Some(snapshot) => (view.samba_folder(), backup::view::samba_key(&snapshot)?),
+                None => (None, Zeroizing::default()),
+            },
             _ => {
                 let path = Path::new(&named.place);
                 let folder = match path.is_dir() {

@@ -1,5 +1,6 @@
 //! `dsbackup restore-objects`: single objects of a backup back into a running directory.
 
+mod beside;
 mod plan;
 mod target;
 pub mod undo;
@@ -16,6 +17,7 @@ use object_restore::{
 use objects::{Guid, Source, Wanted};
 use serde_json::json;
 
+use self::beside::Beside;
 use self::target::{Target, ask};
 use super::show;
 use super::source::{Opened, Sources};
@@ -35,6 +37,13 @@ const NEW_PASSWORD: &str = "DSBACKUP_NEW_PASSWORD";
 pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
     let records = (options.resume.as_deref()).map(Records::read).transpose()?;
     let target = Target::open(&options.server)?;
+    if !target.live.is_samba() {
+        report.warn(format!(
+            "{}: this is no Samba server; the rules for others come from Microsoft's specification, \
+             and were not tried on one: try it in a test domain first",
+            target.name
+        ));
+    }
     let sources = Sources::new(&options.sources, report);
     let place = match (&options.source, &records) {
         (Some(source), _) => source.clone(),
@@ -53,6 +62,14 @@ pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
         .as_ref()
         .map_or_else(History::default, Records::history);
     let pair = Pair::new(&*source, &target.live, &request, history);
+    let beside = match &target.installation {
+        Some(own) => Some(Beside::new(own, sources.snapshot_of(&source)?, report)),
+        None => None,
+    };
+    let pair = match &beside {
+        Some(beside) => pair.beside(beside),
+        None => pair,
+    };
     let (mut plan, planned) = make_plan(&pair)?;
     check_partners(&pair, &planned, &mut plan, options)?;
     if request.force {

@@ -88,6 +88,13 @@ fn object_in_words(object: &ObjectPlan) -> Vec<String> {
             lines.push("  password: the new one, to be changed at the next logon".into());
         }
     }
+    if let Some(files) = &object.files {
+        lines.push(format!(
+            "  {} files in SYSVOL: {}",
+            files.count,
+            words::printable(&files.folder)
+        ));
+    }
     for left in &object.left {
         lines.push(format!("  not brought back: {}", left_in_words(left)));
     }
@@ -191,6 +198,7 @@ fn object_for_machines(object: &ObjectPlan) -> Json {
             PasswordPlan::Set => "set",
             PasswordPlan::Lost => "lost",
         },
+        "files": object.files.as_ref().map(|files| files.count),
         "changes": changes.collect::<Json>(),
         "left": left_for_machines(&object.left),
     })

@@ -16,6 +16,8 @@ pub struct Target {
     pub live: Live,
     /// Its address, for the journal.
     pub name: String,
+    /// The domain controller on this computer, with `--in-place`.
+    pub installation: Option<Installation>,
 }
 
 impl Target {
@@ -24,6 +26,7 @@ impl Target {
     /// # Errors
     /// Where the server cannot be reached, or does not take the account.
     pub fn open(options: &WrittenServerOptions) -> Result<Self> {
+        let mut own = None;
         let (address, access) = match &options.to {
             Some(url) => {
                 let address: Address = url.parse().map_err(failed)?;
@@ -33,12 +36,14 @@ impl Target {
             None => {
                 let installation = Installation::read(&options.smb_conf)?;
                 let socket = Address::Socket(installation.privileged_socket());
+                own = Some(installation);
                 (socket, Access::default())
             }
         };
         Ok(Self {
             name: address.to_string(),
             live: Live::open(&address, &access).map_err(failed)?,
+            installation: own,
         })
     }
 

@@ -1,8 +1,9 @@
 //! `dsbackup undo`: a restore of objects, taken back.
 
-use object_restore::Records;
+use object_restore::{Local, Records, undo_beside};
 use serde_json::json;
 
+use super::beside::Beside;
 use super::plan::{left_for_machines, left_in_words};
 use super::target::{Target, ask};
 use crate::cli::UndoOptions;
@@ -31,17 +32,27 @@ pub fn run(options: &UndoOptions, report: Report) -> Result<Outcome> {
     if !options.yes {
         ask("Take them back?")?;
     }
-    let undone = object_restore::undo(&target.live, &records).map_err(Failure::from)?;
+    let beside = target.installation.as_ref();
+    let beside = beside.map(|own| Beside::new(own, None, report));
+    let local = beside.as_ref().map(|beside| beside as &dyn Local);
+    let undone = undo_beside(&target.live, &records, local).map_err(Failure::from)?;
     let value = json!({
         "deleted": undone.deleted,
         "moved": undone.moved,
         "attributes": undone.attributes,
+        "files": undone.files,
         "left": left_for_machines(&undone.left),
     });
     report.result(&value, || {
         let mut lines = vec![format!(
-            "{} objects deleted again, {} moved back, {} attributes with their former values",
-            undone.deleted, undone.moved, undone.attributes
+            "{} objects deleted again, {} moved back, {} attributes with their former values{}",
+            undone.deleted,
+            undone.moved,
+            undone.attributes,
+            match undone.files {
+                0 => String::new(),
+                count => format!(", files of {count} policies those of before"),
+            }
         )];
         let left = undone.left.iter().map(left_in_words);
         lines.extend(left.map(|left| format!("stays: {left}")));

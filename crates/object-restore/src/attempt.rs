@@ -1,0 +1,103 @@
+//! The requests of a step: made, and tried part by part where the server refuses them together.
+
+use live::{How, Live};
+
+use crate::error::Result;
+use crate::writes::{Part, PartKind, Requests, together};
+
+/// LDAP's result codes for a value that is there already.
+const VALUE_EXISTS: [u32; 2] = [20, 68];
+
+/// Makes the requests of a step. Returns what the server refused, in its words.
+pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
+    match requests {
+        Requests::All(requests) => {
+            for (operation, with) in requests {
+                if let Some(reason) = refusal(live.write(operation, &with))? {
+                    return Ok(Some(reason));
+                }
+            }
+            Ok(None)
+        }
+        Requests::Add {
+            dn,
+            least,
+            more,
+            with,
+        } => {
+            let attributes = least.iter().chain(&more).cloned().collect();
+            let whole = live::Operation::Add {
+                dn: dn.clone(),
+                attributes,
+            };
+            if refusal(live.write(whole, &with))?.is_none() {
+                return Ok(None);
+            }
+            // What is missing is written value by value afterwards.
+            let attributes = least;
+            refusal(live.write(live::Operation::Add { dn, attributes }, &with))
+        }
+        Requests::Parts(object, parts) => {
+            let (whole, with) = together(&object, &parts);
+            let Some(reason) = refusal(live.write(whole, &with))? else {
+                return Ok(None);
+            };
+            match parts.len() {
+                1 => {
+                    let is_there = live_has(&parts);
+                    Ok((!(is_there && exists(&reason))).then(|| name(&parts, reason)))
+                }
+                _ => one_by_one(live, &object, parts),
+            }
+        }
+    }
+}
+
+fn one_by_one(live: &Live, object: &str, parts: Vec<Part>) -> Result<Option<String>> {
+    let mut reasons = Vec::new();
+    let mut lacks_password = false;
+    for part in parts {
+        if part.kind == PartKind::Enable && lacks_password {
+            reasons.push("userAccountControl: it stays disabled without its password".to_owned());
+            continue;
+        }
+        let parts = [part];
+        let (alone, with) = together(object, &parts);
+        if let Some(reason) = refusal(live.write(alone, &with))? {
+            if live_has(&parts) && exists(&reason) {
+                continue;
+            }
+            lacks_password |= parts.iter().any(|part| part.kind == PartKind::Password);
+            reasons.push(name(&parts, reason));
+        }
+    }
+    Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+}
+
+/// Whether only values are added, which may be there already.
+fn live_has(parts: &[Part]) -> bool {
+    let mut changes = parts.iter().flat_map(|part| &part.changes);
+    changes.all(|(how, _)| *how == How::Add)
+}
+
+fn exists(reason: &str) -> bool {
+    VALUE_EXISTS
+        .iter()
+        .any(|code| reason.contains(&format!("({code})")))
+}
+
+fn name(parts: &[Part], reason: String) -> String {
+    let attribute = parts.first().map_or("", |part| part.attribute.as_str());
+    format!("{attribute}: {reason}")
+}
+
+/// The server's words where it refused a change.
+pub fn refusal(result: live::Result<()>) -> Result<Option<String>> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(live::Error::Refused { code, message, .. }) => {
+            Ok(Some(format!("{code:?} ({}): {message}", code as u32)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

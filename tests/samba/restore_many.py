@@ -1,0 +1,206 @@
+"""A unit of many objects comes back: how long that takes beside ldbmodify, and what kill -9 leaves behind."""
+
+import base64
+import os
+import random
+import signal
+import subprocess
+import time
+
+from dsbackup import Dsbackup
+from in_place import expect
+from lab import BASE_DN, Failed, LDAPI, say
+from restore_objects import add, delete, differences, group, in_place, lets_in, same, user
+
+MANY = f"OU=Many,{BASE_DN}"
+HASHES = ["unicodePwd", "ntPwdHistory", "supplementalCredentials", "pwdLastSet"]
+# What the hand-made LDIF puts back; a restore puts back all.
+ATTRIBUTES = [
+    "givenName", "telephoneNumber", "userPrincipalName", "title", "employeeID", "accountExpires", "nTSecurityDescriptor",
+    *HASHES, "userAccountControl"]
+
+
+def run(lab, backend, options):
+    """500 objects, thirty kills."""
+    seed = options.seed if options.seed is not None else random.randrange(10**6)
+    say(f"  seed {seed}")
+    dc1, dsbackup = backed_up(lab, backend, 500)
+    speed(dc1, dsbackup)
+    kills(dc1, dsbackup, 30, random.Random(seed))
+    vanishing(dc1, dsbackup)
+
+
+def run_speed(lab, backend, options):
+    """Only the time, for a quiet machine."""
+    speed(*backed_up(lab, backend, 500), times=3)
+
+
+def backed_up(lab, backend, count):
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dc1.start()
+    dc1.run(["samba_spnupdate"])
+    make(dc1, count)
+    dsbackup = Dsbackup(dc1)
+    dsbackup.init()
+    dsbackup.run("backup", "--samba")
+    return dc1, dsbackup
+
+
+def make(dc1, count):
+    """A unit with many objects: itself, users, and a tenth of them groups."""
+    groups = count // 10
+    users = count - groups - 1
+    entries = [f"dn: {MANY}\nobjectClass: organizationalUnit"]
+    for number in range(users):
+        entries.append(user(f"many{number:03}", MANY, "title: One of many", f"employeeID: {number}"))
+    for number in range(groups):
+        members = [f"CN=many{member % users:03},{MANY}" for member in range(number * 9, number * 9 + 9)]
+        entries.append(group(f"manygroup{number:02}", MANY, *members))
+    add(dc1, *entries)
+
+
+def speed(dc1, dsbackup, times=1):
+    """A restore of all, and the same changes as prepared LDIF by ldbmodify."""
+    found = dc1.search("(objectClass=*)", ["objectGUID", "objectClass", "member", *ATTRIBUTES], base=MANY)
+    best, by_hand = [], []
+    for _ in range(times):
+        delete(dc1, MANY)
+        restored = in_place(dsbackup, MANY, "--subtree")
+        best.append(restored.seconds)
+        delete(dc1, MANY)
+        by_hand.append(with_ldbmodify(dc1, found))
+    writes = restored.json()["writes"]
+    delete(dc1, MANY)
+    in_place(dsbackup, MANY, "--subtree")
+    same(dsbackup, "after many objects came back")
+    expect("many007 with the old password", lets_in(dc1, "many007"), True)
+    say(f"  {len(found)} objects came back in {min(best):.2f} s ({writes} writes, plan, journal and check); ldbmodify of "
+        f"prepared LDIF, nothing checked: {min(by_hand):.2f} s; load {os.getloadavg()[0]:.1f}")
+
+
+def with_ldbmodify(dc1, found):
+    """The seconds of the same by hand: tombstones, attributes and hashes, members."""
+    deleted = {entry["objectGUID"][0]: entry["dn"][0] for entry in deleted_objects(dc1)}
+    first, second, third = [], [], []
+    # A unit before what is in it.
+    for entry in sorted(found, key=lambda entry: len(entry["dn"][0])):
+        guid, dn = entry["objectGUID"][0], entry["dn"][0]
+        first.append(f"dn: {deleted[guid]}\nchangetype: modify\ndelete: isDeleted\n-\nreplace: distinguishedName\n"
+                     f"distinguishedName: {dn}\n")
+        lines = [f"dn: {dn}", "changetype: modify"]
+        for name in ATTRIBUTES:
+            if name in entry:
+                sign = "::" if name in BINARY else ":"
+                lines += [f"replace: {name}", f"{name}{sign} {entry[name][0]}", "-"]
+        if len(lines) > 2:
+            second.append("\n".join(lines) + "\n")
+        if "member" in entry:
+            third.append("\n".join([f"dn: {dn}", "changetype: modify", "replace: member",
+                                    *(f"member: {one}" for one in entry["member"])]) + "\n")
+    begin = time.monotonic()
+    for part in (first, second, third):
+        dc1.run(["ldbmodify", "-H", LDAPI, "--controls=show_deleted:1", "--controls=show_recycled:1",
+                 "--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:1"], input="\n".join(part) + "\n")
+    return time.monotonic() - begin
+
+
+BINARY = {"unicodePwd", "ntPwdHistory", "supplementalCredentials", "nTSecurityDescriptor"}
+
+
+def deleted_objects(dc1):
+    out = dc1.run(["ldbsearch", "-H", LDAPI, "-b", f"CN=Deleted Objects,{BASE_DN}", "--controls=show_deleted:1",
+                   "--controls=show_recycled:1", "(isDeleted=TRUE)", "objectGUID"]).out
+    entry, found = {}, []
+    for line in out.replace("\n ", "").splitlines():
+        if line.startswith("dn:: "):
+            entry = {"dn": [base64.b64decode(line[5:]).decode()]}
+        elif line.startswith("dn: "):
+            entry = {"dn": [line[4:]]}
+        elif line.startswith("objectGUID: "):
+            entry["objectGUID"] = [line[12:]]
+            found.append(entry)
+    return found
+
+
+def unsafe(dc1):
+    """Accounts that are enabled, and have not expired, without a password."""
+    found = dc1.search("(&(objectClass=user)(cn=many*))", ["userAccountControl", "unicodePwd", "accountExpires"])
+    return [entry["dn"][0] for entry in found
+            if not int(entry["userAccountControl"][0]) & 2 and entry["accountExpires"][0] != "1"
+            and "unicodePwd" not in entry]
+
+
+def kills(dc1, dsbackup, count, chance):
+    """kill -9 at points of a restore, evenly over what it writes: it goes on, or is taken back."""
+    def spawn(journal):
+        command = ["restore-objects", "latest", MANY, "--subtree", "--in-place", "--yes", "--quiet"]
+        return dsbackup.spawn(*command, "--journal", str(journal), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    delete(dc1, MANY)
+    whole = dc1.folder / "journal-whole"
+    spawn(whole).wait()
+    points, undone, unfinished = [], 0, 0
+    for number in range(count):
+        if dc1.search(f"(distinguishedName={MANY})"):
+            delete(dc1, MANY)
+        journal = dc1.folder / f"journal-{number}"
+        process = spawn(journal)
+        end = chance.randrange(whole.stat().st_size)
+        while process.poll() is None and (not journal.exists() or journal.stat().st_size < end):
+            time.sleep(0.0005)
+        time.sleep(chance.random() * 0.01)
+        unfinished += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        points.append(journal.read_text().count('"done"') if journal.exists() else 0)
+        expect("accounts enabled without a password", unsafe(dc1), [])
+        if number % 3 == 2:
+            dsbackup.run("undo", str(journal), "--in-place", "--yes")
+            expect("objects that stay when a restore is taken back", dc1.search("(cn=many*)"), [])
+            undone += 1
+            gone = {kind for kind, _ in differences(dsbackup).values()}
+            expect("what differs beside the unit that is gone again", gone, {"deleted"})
+        else:
+            dsbackup.run("restore-objects", "--resume", str(journal), "--in-place", "--yes", "--quiet")
+            same(dsbackup, f"after a kill at write {points[-1]}")
+    if not dc1.search(f"(distinguishedName={MANY})"):
+        in_place(dsbackup, MANY, "--subtree")
+    same(dsbackup, "after all kills")
+    say(f"  killed {unfinished} times, after these numbers of writes: {sorted(points)}; {undone} were taken back, the "
+        "others went on; no account was enabled without its password")
+
+
+def vanishing(dc1, dsbackup):
+    """The server goes away in the middle."""
+    delete(dc1, MANY)
+    journal = dc1.folder / "journal-vanishing"
+    process = dsbackup.spawn("restore-objects", "latest", MANY, "--subtree", "--in-place", "--yes", "--journal",
+                             str(journal), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not journal.exists() or journal.read_text().count('"done"') < 20:
+        if process.poll() is not None:
+            raise Failed("the restore ended before the server could")
+        time.sleep(0.005)
+    for pid in dc1.processes():
+        if pid != process.pid and "samba" in command_of(pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    err = process.communicate(timeout=150)[1]
+    if process.returncode != 1 or "--resume" not in err:
+        raise Failed(f"the restore does not tell how to go on: {process.returncode} {err}")
+    dc1.kill()
+    dc1.start()
+    expect("accounts enabled without a password", unsafe(dc1), [])
+    dsbackup.run("restore-objects", "--resume", str(journal), "--in-place", "--yes")
+    same(dsbackup, "after the server went away and came again")
+    say("  the server went away in the middle; the restore went on afterwards")
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return file.read()
+    except OSError:
+        return ""
