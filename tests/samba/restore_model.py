@@ -18,7 +18,7 @@ SERVERS_OWN = {
 NORMAL, DISABLED, NEVER_EXPIRES, NO_PREAUTH, TRUSTED = 512, 514, 66048, 4194816, 524800
 GLOBAL, UNIVERSAL, LOCAL, MAIL_GLOBAL, MAIL_UNIVERSAL = -2147483646, -2147483640, -2147483644, 2, 8
 # Names that need care: in distinguished names, in filters, beyond ASCII.
-ODD = ["Smith\\, J", "a\\+b", "x (y) *", "\\#first", "Zoë", "名前", "o'neil", "semi\\;colon", "eq\\=ual", "back\\\\slash"]
+ODD = ["Smith\\, J", "a\\+b", "x (y) *", "\\#first", "Zoë", "名前", "o'neil", "semi\\3bcolon", "eq\\3dual", "back\\\\slash"]
 
 
 def line(name, value):

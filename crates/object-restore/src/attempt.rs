@@ -19,6 +19,16 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
             }
             Ok(None)
         }
+        Requests::FirstOf(requests) => {
+            let mut reason = None;
+            for (operation, with) in requests {
+                reason = refusal(live.write(operation, &with))?;
+                if reason.is_none() {
+                    break;
+                }
+            }
+            Ok(reason)
+        }
         Requests::Add {
             dn,
             least,

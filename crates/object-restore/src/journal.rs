@@ -86,6 +86,9 @@ pub enum Effect {
     Reanimate {
         /// From this name.
         from: String,
+        /// With these values, where the server takes them along.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<Change>,
     },
     /// An object is made anew.
     Create,
@@ -437,7 +440,13 @@ mod tests {
         };
         let from = String::from("CN=x");
         let steps = [
-            step(1, Effect::Reanimate { from }),
+            step(
+                1,
+                Effect::Reanimate {
+                    from,
+                    changes: Vec::new(),
+                },
+            ),
             step(2, Effect::Create),
             step(
                 3,

@@ -176,9 +176,8 @@ mod tests {
             planned(5, "CN=part,CN=host,DC=x", false),
         ];
         let mut order = Order::of(&all);
-        let numbers = |list: &[&Planned]| -> Vec<u8> {
-            list.iter().map(|one| one.plan.guid.0[0]).collect()
-        };
+        let numbers =
+            |list: &[&Planned]| -> Vec<u8> { list.iter().map(|one| one.plan.guid.0[0]).collect() };
         let levels: Vec<Vec<u8>> = order.levels.iter().map(|one| numbers(one)).collect();
         // An account with others in it comes to its place early, and is completed late.
         assert_eq!(levels, [vec![1, 2], vec![3]]);

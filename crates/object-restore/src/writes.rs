@@ -41,6 +41,8 @@ pub struct Write {
 pub enum Requests {
     /// One after another, until one is refused.
     All(Vec<(Operation, Vec<Control>)>),
+    /// The first that the server takes.
+    FirstOf(Vec<(Operation, Vec<Control>)>),
     /// An addition; without its attributes where the server refuses one of them.
     Add {
         /// The name.
@@ -123,10 +125,31 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
                 true => from.clone(),
                 false => object,
             };
-            let modify = Operation::Modify { object, changes };
+            let with = || vec![Control::Deleted];
+            // Samba refuses an object without what its class must have. The rest may come along.
+            let values: Vec<&ValuesChange> = match plan.is_account {
+                true => Vec::new(),
+                false => first_values(pair, plan).collect(),
+            };
+            let more = values.iter().flat_map(|change| {
+                let part = part(change);
+                let changes = part.changes.into_iter();
+                changes.map(move |(how, values)| modification(how, &part.attribute, values))
+            });
+            let whole: Vec<Modification> = changes.iter().map(again).chain(more).collect();
+            let mut requests = Vec::new();
+            if !values.is_empty() {
+                let object = object.clone();
+                let changes = whole;
+                requests.push((Operation::Modify { object, changes }, with()));
+            }
+            requests.push((Operation::Modify { object, changes }, with()));
             (
-                Effect::Reanimate { from: from.clone() },
-                Requests::All(vec![(modify, vec![Control::Deleted])]),
+                Effect::Reanimate {
+                    from: from.clone(),
+                    changes: values.into_iter().map(for_changes).collect(),
+                },
+                Requests::FirstOf(requests),
             )
         }
         Action::ReanimateInSteps { from } => {
@@ -140,7 +163,10 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
             // Samba finds a deleted object by its GUID for any change but this one.
             let steps = vec![(rename(from.clone(), &plan.dn), with()), (modify, with())];
             (
-                Effect::Reanimate { from: from.clone() },
+                Effect::Reanimate {
+                    from: from.clone(),
+                    changes: Vec::new(),
+                },
                 Requests::All(steps),
             )
         }
@@ -154,6 +180,21 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
         effect,
         requests,
     })
+}
+
+/// The values of a plan that are written first.
+fn first_values<'c>(
+    pair: &Pair<'_>,
+    plan: &'c ObjectPlan,
+) -> impl Iterator<Item = &'c ValuesChange> {
+    let writer = pair.writer();
+    plan.values.iter().filter(move |change| {
+        fate(&change.attribute.name.to_ascii_lowercase(), writer, true) == Fate::First
+    })
+}
+
+fn again(change: &Modification) -> Modification {
+    modification(change.how, &change.attribute, change.values.clone())
 }
 
 fn rename(object: String, name: &str) -> Operation {

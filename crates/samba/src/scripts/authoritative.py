@@ -8,7 +8,8 @@ it. For each NAME, and all beneath it, in one transaction:
 1. Every link to or from it is removed and made again, some times, because versions of links are not
    in the object's metadata and only rise so.
 2. Every attribute's version is raised, with a new USN, as a change of this server and this moment.
-   "Not deleted" counts as an attribute: a partner that deleted the object makes it alive again.
+   So is that of every attribute that the object may have and lacks: what a partner added goes, and
+   "not deleted" wins. A partner that deleted the object makes it alive again.
 
 Accounts of domain controllers, krbtgt and RID pools are left out: they must not go back in time.
 
@@ -35,8 +36,10 @@ ROUNDS = 10
 VALUES = 1000
 # DSDB_CONTROL_CHANGEREPLMETADATA_OID
 CHANGE_METADATA = "local_oid:1.3.6.1.4.1.7165.4.3.14:0"
-# Attributes that only deleted objects have: isDeleted and isRecycled.
-OF_DELETED = (0x00020030, 0x0009080A)
+# Attributes that a deletion sets.
+OF_DELETED = {"isDeleted", "isRecycled", "lastKnownParent", "msDS-LastKnownRDN"}
+# Bits of systemFlags: attributes that do not replicate, and constructed ones.
+NOT_REPLICATED = 0x1 | 0x4
 # Bits of userAccountControl: accounts of domain controllers, writable and read-only.
 DOMAIN_CONTROLLER = 0x2000 | 0x04000000
 # Classes that must not go back in time.
@@ -60,8 +63,9 @@ def main():
             make_again(directory, holder, attribute, sorted(values))
         # Partners get objects in the order of their last changes, and move those to LostAndFound
         # whose unit they still have as deleted: units come first.
+        numbers = attribute_numbers(directory)
         for dn in sorted(objects.values(), key=len):
-            raise_versions(directory, dn)
+            raise_versions(directory, dn, numbers)
     except BaseException:
         directory.transaction_cancel()
         raise
@@ -104,15 +108,38 @@ def is_left_out(entry):
         classes & OWN_CLASSES or control & DOMAIN_CONTROLLER or account.startswith("krbtgt"))
 
 
-def raise_versions(directory, dn):
-    entry = directory.search(dn, ldb.SCOPE_BASE, attrs=["replPropertyMetaData"])[0]
+def attribute_numbers(directory):
+    """The numbers of the attributes that a partner may have changed, by name in lower case."""
+    found = directory.search(
+        directory.get_schema_basedn(), ldb.SCOPE_ONELEVEL, expression="(objectClass=attributeSchema)",
+        attrs=["lDAPDisplayName", "linkID", "systemFlags", "systemOnly", "isDefunct"])
+    numbers = {}
+    for entry in found:
+        name = str(entry["lDAPDisplayName"][0])
+        flags = int(str(entry["systemFlags"][0])) if "systemFlags" in entry else 0
+        is_own = text(entry, "systemOnly") == "TRUE" and name not in OF_DELETED
+        is_defunct = text(entry, "isDefunct") == "TRUE"
+        if not (flags & NOT_REPLICATED or "linkID" in entry or is_own or is_defunct):
+            numbers[name.lower()] = directory.get_attid_from_lDAPDisplayName(name)
+    return numbers
+
+
+def text(message, name):
+    return str(message[name][0]) if name in message else None
+
+
+def raise_versions(directory, dn, numbers):
+    entry = directory.search(
+        dn, ldb.SCOPE_BASE, attrs=["replPropertyMetaData", "allowedAttributes"])[0]
     blob = ndr_unpack(drsblobs.replPropertyMetaDataBlob, entry["replPropertyMetaData"][0])
     usn = directory.sequence_number(ldb.SEQ_NEXT)
     life = misc.GUID(str(directory.get_invocation_id()))
     now = unix2nttime(int(time.time()))
     stamps = list(blob.ctr.array)
-    present = {stamp.attid for stamp in stamps}
-    for attribute in OF_DELETED:
+    present = {stamp.attid & 0xFFFFFFFF for stamp in stamps}
+    possible = {str(name).lower() for name in entry["allowedAttributes"]}
+    possible |= {name.lower() for name in OF_DELETED}
+    for attribute in sorted(numbers[name] for name in possible if name in numbers):
         if attribute not in present:
             stamp = drsblobs.replPropertyMetaData1()
             stamp.attid = attribute
