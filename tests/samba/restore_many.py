@@ -105,7 +105,7 @@ def with_ldbmodify(dc1, found):
     return time.monotonic() - begin
 
 
-BINARY = {"unicodePwd", "ntPwdHistory", "supplementalCredentials", "nTSecurityDescriptor"}
+BINARY = {"unicodePwd", "ntPwdHistory", "supplementalCredentials"}
 
 
 def deleted_objects(dc1):

@@ -324,7 +324,7 @@ def denied(dc1, dsbackup):
             raise Failed(f"an account that may not write was not refused: {run}")
     for name, found in before.items():
         dc1.modify(f"dn: {name}\nchangetype: modify\nreplace: nTSecurityDescriptor\n"
-                   f"nTSecurityDescriptor:: {found['nTSecurityDescriptor'][0]}\n")
+                   f"nTSecurityDescriptor: {found['nTSecurityDescriptor'][0]}\n")
     delete(dc1, f"CN=helper,{USERS}")
     in_place(dsbackup, "alice", "dave")
 

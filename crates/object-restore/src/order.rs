@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 use ids::Guid;
 use objects::dn;
 
-use crate::plan::{LinkChange, Planned};
+use crate::plan::{Action, LinkChange, Planned};
 
 /// The objects of a plan, in order.
 pub struct Order<'p> {
@@ -37,7 +37,9 @@ impl<'p> Order<'p> {
         let mut units = HashSet::new();
         for one in planned {
             let name = dn::fold(&one.plan.dn).unwrap_or_default();
-            if above.contains(&name) {
+            // What lives at its place is known to partners.
+            let comes = one.plan.comes_back || one.plan.action != Action::Stay;
+            if comes && above.contains(&name) {
                 let depth = dn::parse(&name).map_or(0, |parts| parts.len());
                 levels.entry(depth).or_default().push(one);
                 // An account is complete only with its groups and its password.
@@ -117,7 +119,7 @@ mod tests {
     use objects::{Entry, ObjectId, Reference, State, Value};
 
     use super::*;
-    use crate::plan::{Action, ObjectPlan, PasswordPlan};
+    use crate::plan::{ObjectPlan, PasswordPlan};
 
     fn planned(number: u8, dn: &str, is_account: bool) -> Planned {
         let guid = Guid([number; 16]);
