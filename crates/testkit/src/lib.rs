@@ -5,6 +5,8 @@
 //! prints a note if that folder does not exist.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "repository")]
+pub mod cheap_key;
 #[cfg(target_os = "linux")]
 pub mod traces;
 

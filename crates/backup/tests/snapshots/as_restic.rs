@@ -51,6 +51,7 @@ fn snapshots(path: &Path, random: &mut Random) -> Vec<SnapshotInfo> {
         &BTreeMap::new(),
     )
     .unwrap();
+    testkit::cheap_key::replace_key(path, PASSWORD);
     let lock = repository.lock(LockKind::Shared, Duration::ZERO).unwrap();
     let mut now = 1_700_000_000;
     let tags = [

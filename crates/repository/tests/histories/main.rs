@@ -6,7 +6,6 @@
 //! `DSBACKUP_HISTORY=SEED` runs one again. Killed commands depend on the computer's speed, so a
 //! seed that found a bug may have to be run more than once.
 
-mod cheap_key;
 #[path = "../stored/common/mod.rs"]
 mod common;
 mod killed;
@@ -38,7 +37,7 @@ fn what_is_listed_restores_or_is_named_as_damaged() {
     let place = memory();
     let template = place.path().join("template");
     model::template(&template);
-    cheap_key::replace_key(&template);
+    testkit::cheap_key::replace_key(&template, common::PASSWORD);
     let seeds: Vec<u64> = match (number("DSBACKUP_HISTORY"), number("DSBACKUP_HISTORIES")) {
         (Some(seed), _) => vec![seed],
         (None, count) => FOUND.into_iter().chain(0..count.unwrap_or(SHORT)).collect(),

@@ -90,5 +90,6 @@ impl JobLab {
             .arg(self.lab.path("password"));
         let run = Run::of(&mut command);
         assert_eq!(run.code, Some(0), "{run}");
+        testkit::cheap_key::replace_key(&self.lab.path(name), "secret");
     }
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::Fixture;
+use testkit::cheap_key::replace_key;
 
 /// The repository's password in tests.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -81,9 +82,21 @@ impl Lab {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end. A repository that it makes can be opened cheaply.
     pub fn run(&self, arguments: &[&str]) -> Run {
-        Run::of(&mut self.dsbackup(arguments))
+        let run = Run::of(&mut self.dsbackup(arguments));
+        if run.code == Some(0) && arguments.contains(&"init") {
+            let place = |option: &str| {
+                let at = arguments.iter().position(|argument| *argument == option)?;
+                Some(Path::new(arguments[at + 1]).to_path_buf())
+            };
+            let given = place("--repository").or_else(|| place("-r"));
+            let repository = given.unwrap_or_else(|| self.repository());
+            if repository.is_dir() {
+                replace_key(&repository, PASSWORD);
+            }
+        }
+        run
     }
 
     /// Runs a command that must succeed.

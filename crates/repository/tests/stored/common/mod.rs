@@ -18,13 +18,15 @@ pub fn location(path: &Path) -> Location {
 
 pub fn init(path: &Path) -> Repository {
     let options = InitOptions::default();
-    Repository::init(
+    let repository = Repository::init(
         &location(path),
         &Password::new(PASSWORD),
         &options,
         &BTreeMap::new(),
     )
-    .unwrap()
+    .unwrap();
+    testkit::cheap_key::replace_key(path, PASSWORD);
+    repository
 }
 
 pub fn open(path: &Path) -> Repository {

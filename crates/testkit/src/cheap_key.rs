@@ -1,5 +1,5 @@
-//! A key that is cheap to derive from the password. A history opens its repositories a dozen times,
-//! and the usual derivation takes half a second and 128 MiB each time, most of its total.
+//! A key that is cheap to derive from the password. Tests open their repositories hundreds of times,
+//! and the usual derivation takes a third of a second and 128 MiB each time: most of their total.
 
 use std::path::Path;
 
@@ -8,16 +8,14 @@ use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
 use rustic_core::repofile::KeyFile;
 use sha2::{Digest, Sha256};
 
-use crate::common::PASSWORD;
-
 /// scrypt's minimum for N, r and p.
 const LEAST: (u32, u32, u32) = (2, 1, 1);
 
 /// Size of the nonce before a sealed text.
 const NONCE: usize = 16;
 
-/// Seals the repository's master key again.
-pub fn replace_key(repository: &Path) {
+/// Seals the master key of a new local repository again, with the same password.
+pub fn replace_key(repository: &Path, password: &str) {
     let keys = repository.join("keys");
     let [dear] = &std::fs::read_dir(&keys).unwrap().collect::<Vec<_>>()[..] else {
         panic!("one key")
@@ -26,11 +24,11 @@ pub fn replace_key(repository: &Path) {
     let mut key: KeyFile = serde_json::from_slice(&std::fs::read(&dear).unwrap()).unwrap();
     let (nonce, sealed) = key.data.split_at(NONCE);
     let nonce = Nonce::clone_from_slice(nonce);
-    let master = cipher(&key).decrypt(&nonce, sealed).unwrap();
+    let master = cipher(&key, password).decrypt(&nonce, sealed).unwrap();
     (key.n, key.r, key.p) = LEAST;
     key.data = [
         &nonce[..],
-        &cipher(&key).encrypt(&nonce, &master[..]).unwrap(),
+        &cipher(&key, password).encrypt(&nonce, &master[..]).unwrap(),
     ]
     .concat();
     let content = serde_json::to_vec(&key).unwrap();
@@ -39,8 +37,8 @@ pub fn replace_key(repository: &Path) {
     std::fs::remove_file(dear).unwrap();
 }
 
-fn cipher(key: &KeyFile) -> Aes256CtrPoly1305Aes {
-    let (encrypt, k, r) = key.kdf_key(&PASSWORD).unwrap().to_keys();
+fn cipher(key: &KeyFile, password: &str) -> Aes256CtrPoly1305Aes {
+    let (encrypt, k, r) = key.kdf_key(&password).unwrap().to_keys();
     let parts = [encrypt, k, r].concat();
     Aes256CtrPoly1305Aes::new(Key::from_slice(&parts))
 }
