@@ -1,13 +1,19 @@
 """Random changes over LDAP: `dsbackup diff` finds all of them and nothing else, in copies and on the running server."""
 
+import json
+import os
 import random
 import shutil
+import subprocess
 import time
 
+import ldapcmp
 from dsbackup import PROGRAM, Dsbackup
 from lab import Failed, HERE, LDAPI, PASSWORD, REALM, say
 
 STEPS = 300
+# Users in each of two large snapshots.
+LARGE = 100_000
 # What setting a password changes.
 PASSWORDS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials", "pwdLastSet"}
 
@@ -47,10 +53,48 @@ def run(lab, backend, options):
     check("two copies", copies, expected)
     check_stamps(copies)
     check("two copies, in reverse", compare(dsbackup, after, before), reverse(expected))
+    ldapcmp.agree(
+        dc1, compare(dsbackup, before, after, "--all"), [names(dsbackup, each) for each in (before, after)], before, after)
     begin = time.monotonic()
     check("copy and server without a change", compare(dsbackup, after, LDAPI), {})
     say(f"  copy and server compared in {time.monotonic() - begin:.1f} s")
     expect_same("server and itself", compare(dsbackup, LDAPI, LDAPI))
+
+
+def run_large(lab, backend, options):
+    """Two snapshots of 100,000 objects, 1,000 of which differ."""
+    if backend != "tdb":
+        say("  nothing to do: the objects are written as records of a TDB")
+        return
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dsbackup = Dsbackup(dc1)
+    dsbackup.init()
+    snapshots = []
+    for changed in (0, LARGE // 100):
+        dc1.run(["/usr/bin/python3", "-B", HERE / "many_objects.py", "/var/lib/samba/private", LARGE, changed])
+        dc1.start()
+        with dsbackup:
+            dsbackup.serve()
+            snapshots.append(dsbackup.backup()["snapshot"])
+        dc1.stop()
+    for what in ("the first time", "again"):
+        begin = time.monotonic()
+        process = dsbackup.spawn("diff", *snapshots, "--json", "--quiet", stdout=subprocess.PIPE, text=True)
+        found = json.loads(process.stdout.read())["changes"]
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begin
+        changed = [change for change in found if "person" in change["dn"]]
+        if status != 0 or len(changed) != LARGE // 100:
+            raise Failed(f"{len(changed)} changes, status {status}")
+        own = usage.ru_utime + usage.ru_stime
+        say(
+            f"  two snapshots of {LARGE} users compared {what}: {seconds:.1f} s, {own:.1f} s of the processor,"
+            f" {usage.ru_maxrss // 1024} MiB at most; {len(found)} differ"
+        )
+    # The copies of the snapshots are in the cache now.
+    if seconds > 10 or usage.ru_maxrss > 256 << 10:
+        raise Failed("expected at most 10 s and 256 MiB")
 
 
 def changes(controller, *arguments):
@@ -64,8 +108,17 @@ def copy(controller, folder):
     private = controller.folder / "lib" / "private"
     shutil.copy(private / "sam.ldb", folder)
     shutil.copytree(private / "sam.ldb.d", folder / "sam.ldb.d")
+    # For samba-tool: without it, Samba's library does not open them.
+    if (key := private / "encrypted_secrets.key").exists():
+        shutil.copy(key, folder)
     controller.start()
     return folder
+
+
+def names(dsbackup, source):
+    """The names of all living objects, by objectGUID."""
+    found = dsbackup.run("search", str(source), "(objectClass=*)", "objectGUID", "--json").json()
+    return {entry["guid"]: entry["dn"] for entry in found}
 
 
 def public_key(controller):

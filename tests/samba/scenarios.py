@@ -33,6 +33,7 @@ SCENARIOS = {
     "recovered-domain": recovered_domain.run,
     "remote": remote.run,
     "diff": diff.run,
+    "diff-large": diff.run_large,
     "restore-objects": restore_objects.run,
     "restore-objects-two": restore_objects.run_two,
     "restore-kinds": restore_kinds.run,

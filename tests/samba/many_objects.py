@@ -1,4 +1,4 @@
-"""Writes many users into a partition of a Samba domain (TDB), as records without entries of indices.
+"""Writes many users into the domain of a Samba domain controller (TDB), as records without entries of indices.
 
 many_objects.py PRIVATE COUNT [CHANGED]
 
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import tdb
 
-DOMAIN = "DC=lab,DC=example"
 INVOCATION = hashlib.md5(b"invocation").digest()
 
 
@@ -29,8 +28,12 @@ def pack(dn, attributes):
         for value in own:
             descriptions += struct.pack("<I", len(value))
             values += value + b"\0"
-    start = struct.pack("<II", 0x26011968, len(attributes)) + text(dn) + text("lab.example/Users")
+    start = struct.pack("<II", 0x26011968, len(attributes)) + text(dn) + text(f"{dns_name(dn)}/Users")
     return start + struct.pack("<I", len(descriptions) + 4) + descriptions + values
+
+
+def dns_name(dn):
+    return ".".join(part[3:] for part in dn.split(",") if part.startswith("DC="))
 
 
 def metadata(usn, version):
@@ -41,11 +44,11 @@ def metadata(usn, version):
     return struct.pack("<IIII", 1, 0, len(numbers), 0) + entries
 
 
-def user(number, domain_sid, descriptor, is_changed):
+def user(domain, number, domain_sid, descriptor, is_changed):
     name = f"person{number:06}"
     guid = hashlib.md5(name.encode()).digest()
     sid = domain_sid + struct.pack("<I", 10_000 + number)
-    dn = f"CN={name},CN=Users,{DOMAIN}"
+    dn = f"CN={name},CN=Users,{domain}"
     usn = 1_000_000 + number + (500_000 if is_changed else 0)
     return guid, pack(dn, [
         ("objectClass", ["top", "person", "organizationalPerson", "user"]),
@@ -54,10 +57,10 @@ def user(number, domain_sid, descriptor, is_changed):
         ("instanceType", ["4"]), ("whenCreated", ["20250901073001.0Z"]),
         ("whenChanged", ["20250901073001.0Z"]), ("uSNCreated", [str(usn)]), ("uSNChanged", [str(usn)]),
         ("objectGUID", [guid]), ("objectSid", [sid]), ("sAMAccountName", [name]),
-        ("userPrincipalName", [f"{name}@lab.example"]), ("userAccountControl", ["512"]),
+        ("userPrincipalName", [f"{name}@{dns_name(domain)}"]), ("userAccountControl", ["512"]),
         ("sAMAccountType", ["805306368"]), ("primaryGroupID", ["513"]), ("accountExpires", ["0"]),
-        ("mail", [f"{name}@lab.example"]), ("displayName", [f"Given Surname {number}"]),
-        ("objectCategory", [f"CN=Person,CN=Schema,CN=Configuration,{DOMAIN}"]),
+        ("mail", [f"{name}@{dns_name(domain)}"]), ("displayName", [f"Given Surname {number}"]),
+        ("objectCategory", [f"CN=Person,CN=Schema,CN=Configuration,{domain}"]),
         ("nTSecurityDescriptor", [descriptor]), ("replPropertyMetaData", [metadata(usn, 2 if is_changed else 1)]),
     ])
 
@@ -73,7 +76,9 @@ def domain_sid(file):
 
 
 def main(private, count, changed="0"):
-    [partition] = Path(private, "sam.ldb.d").glob("DC=LAB,DC=EXAMPLE.ldb")
+    # The other partitions' names are longer.
+    partition = min(Path(private, "sam.ldb.d").glob("DC=*.ldb"), key=lambda path: len(path.name))
+    domain = ",".join(f"DC={part[3:].lower()}" for part in partition.stem.split(","))
     file = tdb.open(str(partition))
     sid = domain_sid(file)
     # Owner and group Domain Admins, a list of thirty entries.
@@ -83,7 +88,7 @@ def main(private, count, changed="0"):
     descriptor = struct.pack("<BBHIIII", 1, 0, 0x8004, 20, 48, 0, 76) + owner + owner + rights
     file.transaction_start()
     for number in range(int(count)):
-        guid, record = user(number, sid, descriptor, number < int(changed))
+        guid, record = user(domain, number, sid, descriptor, number < int(changed))
         file.store(b"GUID=" + guid, record)
     file.transaction_commit()
     file.close()
