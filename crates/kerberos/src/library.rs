@@ -75,8 +75,12 @@ const CONTINUE_NEEDED: u32 = 1;
 const MUTUAL: u32 = 2;
 /// The flag that our and the peer's channel bindings match (GSS_C_CHANNEL_BOUND_FLAG).
 const CHANNEL_BOUND: u32 = 0x800;
-/// Messages are confidential, signed, in order, and none comes twice.
-const SEALED: u32 = 0x10 | 0x20 | 0x8 | 0x4;
+/// Messages are confidential, signed, and in order. GSSAPI clients of SASL ask for these.
+const SEALED: u32 = 0x10 | 0x20 | 0x8;
+/// And none comes twice, which their order implies.
+const ONCE: u32 = 0x4;
+/// What an opened message is, besides sound: one that came before, came too late, or after a gap.
+const OUT_OF_ORDER: u32 = 0x2 | 0x4 | 0x8 | 0x10;
 const ERRORS: u32 = 0xffff_0000;
 
 /// The mechanisms of a service.
@@ -564,6 +568,12 @@ impl Context {
         };
         let bytes = self.gss.take(output);
         self.gss.check("open a message", major, minor)?;
+        // The library reports these beside success.
+        if major & OUT_OF_ORDER != 0 {
+            return Err(Error(
+                "a message came twice, or one before it is missing".into(),
+            ));
+        }
         Ok((bytes, sealed != 0))
     }
 
@@ -580,7 +590,7 @@ impl Context {
         let bindings = channel.map(bindings);
         let wanted = match channel {
             Some(_) => CHANNEL_BOUND,
-            None => SEALED,
+            None => SEALED | ONCE,
         };
         // SAFETY: all pointers are to living values, or absent where the function allows that.
         let major = unsafe {

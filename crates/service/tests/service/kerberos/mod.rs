@@ -64,6 +64,7 @@ fn part_tickets() {
     tickets::by_cache(&scene, &server);
     tickets::refusals(&scene, &server);
     tickets::stolen_tokens(&scene, &host);
+    tickets::sealed_messages(&scene);
     tickets::disabled_since(&scene, &server);
     drop(host);
     password::password_in_a_process(&scene);

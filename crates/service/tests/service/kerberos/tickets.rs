@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::{RestoreType, ResultCode};
-use kerberos::{Initiator, Password};
+use kerberos::{Acceptor, Initiator, Password};
 use ntdsbcli::{RestoreContext, Server, set_auth_identity};
 use service::Mode;
 use tonic::transport::Channel;
@@ -13,7 +13,7 @@ use wire::v1::ad_identity_client::AdIdentityClient;
 use crate::audit_log::refusal;
 use crate::client::Client;
 use crate::host::Host;
-use crate::kerberos::domain::{ADMINISTRATORS_PASSWORD, PASSWORD, WRONG_PASSWORD};
+use crate::kerberos::domain::{ADMINISTRATORS_PASSWORD, PASSWORD, PRINCIPAL, WRONG_PASSWORD};
 use crate::kerberos::scene::{Scene, kinit, log_on};
 use crate::world::{back_up, prepare};
 
@@ -161,4 +161,33 @@ pub fn disabled_since(scene: &Scene, server: &Server) {
     let line = scene.refused(server);
     assert!(line["result"].as_str().unwrap().contains("is disabled"));
     scene.domain.samba_tool(&["user", "enable", "backupper"]);
+}
+
+/// Sealed messages are opened once, and in their order, by either side.
+pub fn sealed_messages(scene: &Scene) {
+    kinit("backupper", &[]);
+    let acceptor = Acceptor::new(&scene.domain.keytab(), PRINCIPAL).unwrap();
+    let mut service = acceptor.begin_sealing().unwrap();
+    let mut client = Initiator::sealing("dsbackup", "localhost").unwrap();
+    let mut next = client.step(&[]).unwrap();
+    while !next.token.is_empty() {
+        let answer = service.step(&next.token).unwrap();
+        if answer.token.is_empty() {
+            break;
+        }
+        next = client.step(&answer.token).unwrap();
+    }
+    let from_client = [b"1", b"2", b"3"].map(|message| client.seal(message).unwrap());
+    let from_service = [b"1", b"2", b"3"].map(|message| service.seal(message).unwrap());
+    let check = |messages: [Vec<u8>; 3],
+                 open: &mut dyn FnMut(&[u8]) -> kerberos::Result<Vec<u8>>| {
+        let [first, second, third] = messages;
+        assert_eq!(open(&first).unwrap(), b"1");
+        assert!(open(&first).is_err(), "it came twice");
+        assert!(open(&third).is_err(), "one is missing before it");
+        assert!(open(&second).is_err(), "it came too late");
+    };
+    check(from_client, &mut |message| service.open(message));
+    check(from_service, &mut |message| client.open(message));
+    std::fs::remove_file(scene.domain.path("tickets")).unwrap();
 }
