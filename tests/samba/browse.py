@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 
 import ldif
@@ -11,6 +12,7 @@ from lab import CONTEXTS, DOMAIN, Failed, HERE, PASSWORD, REALM, say
 from objects import SECRETS
 
 CLIENT = HERE / "ldap3_client.py"
+JAVA = HERE.parents[1] / "crates/dsbackup/tests/command/clients/Read.java"
 PORT = 3389
 
 
@@ -51,6 +53,11 @@ def run(lab, backend, options):
             dc1,
             (live_tls, f"{DOMAIN}\\Administrator", PASSWORD),
             (browse.url, "LAB\\reader", browse.password),
+        )
+        by_java(
+            dc1,
+            (live_tls, f"{DOMAIN}\\Administrator", PASSWORD),
+            (browse.url, "reader", browse.password),
         )
         by_ticket(dsbackup, environment, browse)
     by_allowed_ticket(dsbackup, access)
@@ -184,17 +191,8 @@ def by_ldap3(live, ours):
         same(
             f"ldap3, {part}", [] if live[part] == ours[part] else [f"{live[part]} and {ours[part]}"]
         )
-    one, other = live["objects"], ours["objects"]
-    for attributes in one.values():
-        for name in SECRETS:
-            attributes.pop(name, None)
-    problems = [
-        f"{dn}: {name}: {one.get(dn, {}).get(name)} and {other.get(dn, {}).get(name)}"
-        for dn in sorted(one.keys() | other.keys())
-        for name in sorted(one.get(dn, {}).keys() | other.get(dn, {}).keys())
-        if one.get(dn, {}).get(name) != other.get(dn, {}).get(name)
-    ]
-    same("ldap3, objects", problems)
+    one = live["objects"]
+    unlike("ldap3", one, ours["objects"])
     parts = ", ".join(f"{len(schema)} {kind}" for kind, schema in live["schema"].items())
     say(f"  ldap3: {len(one)} objects with their descriptors, {parts}: the same")
 
@@ -239,6 +237,50 @@ def by_ldapdomaindump(controller, live, ours):
         f" {', '.join(f'{len(entries)} in {name}' for name, entries in sorted(one.items()))}: the"
         " same"
     )
+
+
+def by_java(controller, live, ours):
+    if not JAVA.exists() or shutil.which("javac") is None:
+        say("  Java: not tested here (it needs a JDK, such as default-jdk-headless, and the sources)")
+        return
+    # The certification authority that Samba made for itself.
+    trusted = controller.folder / "trusted"
+    authority = "/var/lib/samba/private/tls/ca.pem"
+    store = ["-keystore", trusted, "-storepass", "changeit"]
+    controller.run(["keytool", "-importcert", "-noprompt", "-alias", "lab", "-file", authority, *store])
+    found = []
+    for url, user, password in (live, ours):
+        run = controller.run(
+            [
+                "java",
+                f"-Djavax.net.ssl.trustStore={trusted}",
+                "-Dcom.sun.jndi.ldap.object.disableEndpointIdentification=true",
+                JAVA,
+                url,
+                user,
+            ],
+            env={"LDAP_PASSWORD": password},
+            timeout=600,
+        )
+        found.append(run.json()["objects"])
+    one, other = found
+    count = unlike("Java", one, other)
+    say(f"  Java: {len(one)} objects, {count} values: the same")
+
+
+def unlike(what, one, other):
+    """Compares objects, but for secrets; returns the number of their values."""
+    for attributes in one.values():
+        for name in SECRETS:
+            attributes.pop(name, None)
+    problems = [
+        f"{dn}: {name}: {one.get(dn, {}).get(name)} and {other.get(dn, {}).get(name)}"
+        for dn in sorted(one.keys() | other.keys())
+        for name in sorted(one.get(dn, {}).keys() | other.get(dn, {}).keys())
+        if one.get(dn, {}).get(name) != other.get(dn, {}).get(name)
+    ]
+    same(f"{what}, objects", problems)
+    return sum(len(values) for attributes in one.values() for values in attributes.values())
 
 
 def by_ticket(dsbackup, environment, browse):

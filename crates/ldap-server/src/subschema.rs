@@ -74,9 +74,10 @@ pub fn attributes(
         return Ok(found);
     }
     if request.attributes.named("attributetypes").is_some() {
+        let is_samba = is_samba(source);
         let attributes = source.schema().attributes().iter();
-        let used = attributes.filter(|attribute| !attribute.is_defunct);
-        let types = used.map(|attribute| attribute_type(attribute));
+        let used = attributes.filter(|attribute| is_samba || !attribute.is_defunct);
+        let types = used.map(|attribute| attribute_type(attribute, is_samba));
         found.push(Attribute::text("attributeTypes", types));
     }
     let names = ["objectclasses", "ditcontentrules"];
@@ -101,7 +102,12 @@ pub fn attributes(
     Ok(found)
 }
 
-fn attribute_type(attribute: &AttributeSchema) -> String {
+/// Samba publishes defunct attributes and classes, too.
+fn is_samba(source: &dyn Source) -> bool {
+    source.facts().kind == "Samba"
+}
+
+fn attribute_type(attribute: &AttributeSchema, is_samba: bool) -> String {
     let single = if attribute.is_single_valued {
         " SINGLE-VALUE"
     } else {
@@ -112,7 +118,12 @@ fn attribute_type(attribute: &AttributeSchema) -> String {
         true => " NO-USER-MODIFICATION",
         false => "",
     };
-    let (oid, name, syntax) = (&attribute.oid, &attribute.name, syntax(attribute.syntax));
+    let (oid, name) = (&attribute.oid, &attribute.name);
+    let syntax = match &**name {
+        // Text that is no text: Samba takes it as octets.
+        "userParameters" if is_samba => syntax(Syntax::Octets),
+        _ => syntax(attribute.syntax),
+    };
     format!("( {oid} NAME '{name}' SYNTAX '{syntax}'{single}{fixed} )")
 }
 
@@ -167,7 +178,8 @@ fn classes(source: &dyn Source) -> objects::Result<Vec<Class>> {
             let Some(schema) = name.and_then(|name| source.schema().class(name)) else {
                 continue;
             };
-            if schema.is_defunct || entry.class() != Some("classSchema") {
+            let is_used = is_samba(source) || !schema.is_defunct;
+            if !is_used || entry.class() != Some("classSchema") {
                 continue;
             }
             let names = |attributes: [&str; 2]| -> BTreeSet<String> {
@@ -198,24 +210,18 @@ fn object_class(class: &Class) -> String {
     text + &listed("MUST", &class.must) + &listed("MAY", &class.may) + " )"
 }
 
-/// What auxiliary classes add to the objects of a class. `None` if it has no such classes.
+/// What the auxiliary classes of a class allow in its objects, each by itself, as Samba publishes
+/// it. `None` if it has no such classes.
 fn content_rule(class: &Class, all: &HashMap<String, &Class>) -> Option<String> {
     if class.auxiliary.is_empty() {
         return None;
     }
+    let names = class.auxiliary.iter();
+    let classes = names.filter_map(|name| all.get(&name.to_ascii_lowercase()));
     let (mut must, mut may) = (BTreeSet::new(), BTreeSet::new());
-    // Auxiliary classes, and what they extend and include.
-    let mut waiting: Vec<&str> = class.auxiliary.iter().map(String::as_str).collect();
-    let mut seen = BTreeSet::new();
-    while let Some(name) = waiting.pop() {
-        let name = name.to_ascii_lowercase();
-        let Some(class) = all.get(&name).filter(|_| seen.insert(name.clone())) else {
-            continue;
-        };
+    for class in classes {
         must.extend(class.must.iter().cloned());
         may.extend(class.may.iter().cloned());
-        waiting.extend(class.schema.parent.as_deref());
-        waiting.extend(class.auxiliary.iter().map(String::as_str));
     }
     let (oid, name) = (&class.schema.oid, &class.schema.name);
     let lists = listed("AUX", &class.auxiliary) + &listed("MUST", &must) + &listed("MAY", &may);

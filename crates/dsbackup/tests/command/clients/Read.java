@@ -5,12 +5,20 @@ import javax.naming.directory.*;
 import javax.naming.ldap.*;
 
 /**
- * Reads a whole directory through JNDI: Read.java URL; the password comes from LDAP_PASSWORD.
+ * Reads a whole directory through JNDI: Read.java URL [USER]; the password comes from LDAP_PASSWORD.
  *
  * Prints {"objects": {dn: {attribute: [hexadecimal digits, sorted]}}}.
  */
 public class Read {
+    /** No references to other domains, which JNDI takes for errors (LDAP_SERVER_DOMAIN_SCOPE_OID). */
+    static final Control IN_THIS_DOMAIN = new BasicControl("1.2.840.113556.1.4.1339");
+
+    static String user = "reader";
+
     public static void main(String[] arguments) throws Exception {
+        if (arguments.length > 1) {
+            user = arguments[1];
+        }
         // Octets of all attributes: which are octets, and which are text, JNDI does not know.
         Set<String> names = new TreeSet<>();
         Map<String, Map<String, List<String>>> objects = new TreeMap<>();
@@ -62,7 +70,7 @@ public class Read {
         environment.put(Context.INITIAL_CONTEXT_FACTORY, "com.sun.jndi.ldap.LdapCtxFactory");
         environment.put(Context.PROVIDER_URL, url);
         environment.put(Context.SECURITY_AUTHENTICATION, "simple");
-        environment.put(Context.SECURITY_PRINCIPAL, "reader");
+        environment.put(Context.SECURITY_PRINCIPAL, user);
         environment.put(Context.SECURITY_CREDENTIALS, System.getenv("LDAP_PASSWORD"));
         environment.put("java.naming.ldap.attributes.binary", binary);
         return new InitialLdapContext(environment, null);
@@ -76,7 +84,7 @@ public class Read {
         byte[] cookie = null;
         do {
             Control next = new PagedResultsControl(123, cookie, Control.CRITICAL);
-            context.setRequestControls(new Control[] {next});
+            context.setRequestControls(new Control[] {next, IN_THIS_DOMAIN});
             SearchControls controls = new SearchControls();
             controls.setSearchScope(SearchControls.SUBTREE_SCOPE);
             NamingEnumeration<SearchResult> found =
