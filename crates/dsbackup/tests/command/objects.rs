@@ -273,6 +273,47 @@ fn a_directory_that_was_not_shut_down_is_refused() {
 }
 
 #[test]
+fn install_from_media_is_a_source_with_its_sysvol() {
+    let (forest, _) = forest();
+    let folder = tempfile::tempdir().expect("a folder");
+    let lab = folder.path();
+    let policy = "SYSVOL/corp.example/Policies/{31B2F340-016D-11D2-945F-00C04FB984F9}";
+    for folder in ["Active Directory", "registry", policy] {
+        std::fs::create_dir_all(lab.join("ifm").join(folder)).expect("a folder");
+    }
+    let database = lab.join("ifm/Active Directory/ntds.dit");
+    std::fs::copy(forest.path().join("ntds.dit"), &database).expect("a database");
+    let version = b"[General]\r\nVersion=65537\r\n";
+    let write = |name: &str, content: &[u8]| {
+        std::fs::write(lab.join("ifm").join(name), content).expect("a file");
+    };
+    write("registry/SYSTEM", b"regf");
+    write(&format!("{policy}/GPT.INI"), version);
+    let shown = |source: &str| succeed(lab, &["show", source, "CORP\\udangelo", "--json"]);
+    let expected = shown("ifm/Active Directory/ntds.dit");
+    let gpt = format!("{}/gpt.ini", policy.to_lowercase());
+    for source in [
+        "ifm",
+        "ifm/Active Directory",
+        "ifm/Active Directory/ntds.dit",
+    ] {
+        assert_eq!(shown(source), expected, "{source}");
+        let files = succeed(lab, &["files", source, "sysvol", "--json"]);
+        let files: Vec<Json> = serde_json::from_str(&files).expect("JSON");
+        let found = files.iter().find(|file| file["kind"] == "file");
+        let found = found.expect("a file of SYSVOL");
+        assert_eq!(found["path"], format!("{policy}/GPT.INI"));
+        assert_eq!(found["size"], version.len());
+        let content = succeed(lab, &["cat", source, &gpt]);
+        assert_eq!(content.as_bytes(), version, "{source}");
+        for secret in ["registry/SYSTEM", "Active Directory/ntds.dit"] {
+            let run = dsbackup(lab, &["cat", source, secret]);
+            assert_eq!(run.code, Some(4), "{run}");
+        }
+    }
+}
+
+#[test]
 fn a_snapshot_for_ad_explorer_goes_into_a_file_without_secrets() {
     let (folder, _) = forest();
     let words = succeed(
