@@ -20,7 +20,7 @@ fn lookups(criterion: &mut Criterion) {
     let directory = Ntds::open(folder.path()).expect("a directory");
     let wanted = Wanted {
         deleted: true,
-        ..Wanted::only(["sAMAccountName"])
+        ..Wanted::only(["sAMAccountName", "userPrincipalName"])
     };
     let account = (directory.all(&wanted).expect("a scan"))
         .filter_map(|entry| {
@@ -29,12 +29,19 @@ fn lookups(criterion: &mut Criterion) {
         })
         .last();
     let (account, entry) = account.expect("an account");
+    let principals = (directory.all(&wanted).expect("a scan"))
+        .filter_map(|entry| Some(entry.ok()?.text("userPrincipalName")?.to_owned()));
+    let principal = principals.last().expect("a principal");
     let (guid, sid) = (entry.guid.expect("a GUID"), entry.sid.expect("a SID"));
     for (name, filter) in [
         ("name", format!("(distinguishedName={})", entry.dn)),
         ("GUID", format!("(objectGUID={guid})")),
         ("SID", format!("(objectSid={sid})")),
         ("sAMAccountName", format!("(sAMAccountName={account})")),
+        (
+            "userPrincipalName",
+            format!("(userPrincipalName={principal})"),
+        ),
     ] {
         let filter: Filter = filter.parse().expect("a filter");
         let wanted = Wanted::everything();
