@@ -18,8 +18,10 @@ use crate::Result;
 const DATA: u8 = 0x7f;
 /// The byte after the characters of a key.
 const END: u8 = 1;
-/// The most entries that are read to learn; each may cost a page of the index and one of the rows.
+/// The most rows that are read to learn; each may cost a page of the index and one of the rows.
 const MOST_PROBES: usize = 400;
+/// The most entries of which those are chosen whose rows lie side by side.
+const MOST_ENTRIES: usize = 10_000;
 /// Longer texts may be cut off in a key.
 const LONGEST: usize = 80;
 
@@ -61,8 +63,9 @@ impl TextIndices {
     }
 }
 
-/// Reads entries until the wanted characters are known: one for each first character, then one for
-/// each beginning of two characters, of three, of four.
+/// Reads entries until the wanted characters are known. Most names consist of a few characters, so
+/// rows that lie side by side teach them: from a repository, these cost few chunks. Rare ones may be
+/// found in entries with other beginnings.
 fn learn(
     tables: &Tables,
     index: &Index,
@@ -70,21 +73,34 @@ fn learn(
     wanted: &[u16],
     weights: &mut Weights,
 ) -> Result<()> {
-    let mut entries = tables.database.entries(index);
     let mut rows = tables.database.rows(&tables.data);
+    // Whether the wanted characters are known.
+    let mut read = |bookmark: &[u8], key: &[u8]| -> Result<bool> {
+        if let Some(row) = rows.find(bookmark)?
+            && let Value::Text(text) = row.typed(column)?
+        {
+            note(key, &units(&text), weights);
+        }
+        Ok(wanted.iter().all(|unit| weights.contains_key(unit)))
+    };
+    let mut near = first_entries(tables, index)?;
+    near.sort_unstable();
+    // The oldest objects are the directory's own.
+    for (bookmark, key) in near.iter().skip(near.len() / 2).take(MOST_PROBES) {
+        if read(bookmark, key)? {
+            return Ok(());
+        }
+    }
+    // One for each first character, then one for each beginning of two characters, of three, of
+    // four.
+    let mut entries = tables.database.entries(index);
     let mut probes = 0;
     for same in [3, 5, 7, 9] {
         let mut from = vec![DATA];
         while let Some(entry) = entries.seek(&from)? {
             probes += 1;
             let key = entry.key.to_vec();
-            if let Some(row) = rows.find(entry.bookmark)?
-                && let Value::Text(text) = row.typed(column)?
-            {
-                note(&key, &units(&text), weights);
-            }
-            let is_known = wanted.iter().all(|unit| weights.contains_key(unit));
-            if is_known || probes >= MOST_PROBES {
+            if read(entry.bookmark, &key)? || probes >= MOST_PROBES {
                 return Ok(());
             }
             // Beyond all keys with the same first characters.
@@ -93,6 +109,20 @@ fn learn(
         }
     }
     Ok(())
+}
+
+/// The bookmarks and keys of the first entries with a value.
+fn first_entries(tables: &Tables, index: &Index) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let range = KeyRange::beginning_with(&[DATA]);
+    let mut entries = tables.database.entries(index).within(range);
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next()? {
+        found.push((entry.bookmark.to_vec(), entry.key.to_vec()));
+        if found.len() == MOST_ENTRIES {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Learns from the key of a text.
