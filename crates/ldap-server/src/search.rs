@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use objects::filter::Matcher;
+use objects::filter::{self, Matcher};
 use objects::ldap::oid;
 use objects::{Entry, Lookup, ObjectId, Scope, Source, State, Value, Wanted};
 use rasn::prelude::*;
@@ -229,12 +229,15 @@ impl Search {
         deadline: Instant,
         mut each: impl FnMut(Entry) -> Step,
     ) -> Step {
-        let matcher = Matcher::new(&*self.served.source);
-        let mut test = |entry: objects::Result<Entry>| -> Step {
+        let (filter, source) = (&self.request.filter, &*self.served.source);
+        let admits = |entry: &mut Entry| -> Result<bool, Stop> {
             self.check(deadline)?;
-            let mut entry = entry?;
-            render::without_secrets(&mut entry);
-            match self.is_visible(&entry) && matcher.matches(&self.request.filter, &entry)? {
+            render::without_secrets(entry);
+            Ok(self.is_visible(entry))
+        };
+        let matcher = Matcher::new(source);
+        let mut test = |mut entry: Entry| -> Step {
+            match admits(&mut entry)? && matcher.matches(filter, &entry)? {
                 true => each(entry),
                 false => Ok(()),
             }
@@ -251,30 +254,23 @@ impl Search {
             _ => vec![self.base()?],
         };
         if bases == [subschema::STAND_IN] {
-            let entry = subschema::stand_in(&*self.served.source);
+            let entry = subschema::stand_in(source);
             return match entry.filter(|_| scope != Scope::OneLevel) {
-                Some(entry) => test(Ok(entry)),
+                Some(entry) => test(entry),
                 None => Ok(()),
             };
         }
         if let Some(name) = &self.request.through {
             return self.visit_referred(name, &bases, wanted, test);
         }
-        let (filter, source) = (&self.request.filter, &*self.served.source);
-        if let Some(ids) = filter.candidates_within(source, &bases, scope, wanted.deleted)? {
-            for id in ids {
-                if let Some(entry) = source.entry(id, wanted)? {
-                    test(Ok(entry))?;
-                }
-            }
-            return Ok(());
-        }
-        for base in bases {
-            for entry in source.scan(base, scope, wanted)? {
-                test(entry)?;
-            }
-        }
-        Ok(())
+        let search = filter::Search {
+            source,
+            bases: &bases,
+            scope,
+            filter,
+            wanted,
+        };
+        search.run(admits, each)
     }
 
     /// Calls `each` with the objects that an attribute of the base refers to.
@@ -283,7 +279,7 @@ impl Search {
         name: &str,
         bases: &[ObjectId],
         wanted: &Wanted,
-        mut each: impl FnMut(objects::Result<Entry>) -> Step,
+        mut each: impl FnMut(Entry) -> Step,
     ) -> Step {
         let Some(attribute) = self.served.source.schema().attribute(name) else {
             let reason = format!("the schema has no attribute {name}");
@@ -300,7 +296,7 @@ impl Search {
                 };
                 for id in self.served.source.find(&Lookup::Guid(guid))? {
                     if let Some(entry) = self.served.source.entry(id, wanted)? {
-                        each(Ok(entry))?;
+                        each(entry)?;
                     }
                 }
             }

@@ -105,6 +105,30 @@ pub fn fold(text: &str) -> Option<String> {
     Some(folded)
 }
 
+/// Whether two names are the same, however they are spelled. Malformed text is the same as none.
+pub fn is_same(one: &str, other: &str) -> bool {
+    match is_plain(one) && is_plain(other) {
+        true => one.eq_ignore_ascii_case(other) && parse(one).is_some(),
+        false => fold(one).is_some_and(|one| fold(other) == Some(one)),
+    }
+}
+
+/// Whether a name can be spelled in this way only, apart from the case: without escapes and the
+/// spaces that do not count.
+fn is_plain(text: &str) -> bool {
+    let is_spaced = || {
+        text.as_bytes()
+            .windows(2)
+            .any(|pair| matches!(pair, b", " | b" ," | b"= " | b" ="))
+    };
+    text.is_ascii()
+        && !text
+            .bytes()
+            .any(|byte| byte.is_ascii_control() || matches!(byte, b'\\' | b';'))
+        && text.trim().len() == text.len()
+        && !is_spaced()
+}
+
 /// The parent's name. `None` for a name of at most one part.
 pub fn parent(text: &str) -> Option<&str> {
     let first = split(text).next()?;
@@ -190,6 +214,17 @@ mod tests {
             let parts = parse(&text).unwrap();
             proptest::prop_assert_eq!(&parts[0].value, &value);
             proptest::prop_assert_eq!(&parts[1].value, &next);
+        }
+
+        #[test]
+        fn names_are_the_same_if_their_uniform_forms_are(
+            one in "[cC]n? ?= ?[aAß, ;+\"\\\\\t]{0,4}",
+            other in "[cC]n? ?= ?[aAß, ;+\"\\\\\t]{0,4}",
+        ) {
+            for (one, other) in [(&one, &other), (&one, &one), (&one, &one.to_uppercase())] {
+                let same = fold(one).is_some() && fold(one) == fold(other);
+                proptest::prop_assert_eq!(is_same(one, other), same);
+            }
         }
 
         #[test]

@@ -41,7 +41,8 @@ pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
             return as_csv(&*source, &selection, out);
         }
         selection.visit(&*source, |entry| {
-            writeln!(out, "{}", json::entry(&entry)).map_err(Failure::Output)
+            json::write(out, &entry).map_err(Failure::Output)?;
+            out.write_all(b"\n").map_err(Failure::Output)
         })
     })?;
     Ok(Outcome::Done)

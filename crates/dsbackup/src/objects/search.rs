@@ -42,13 +42,14 @@ fn for_machines(
     report::stream(|out| {
         let mut before = "[\n";
         selection.visit(source, |entry| {
-            let mut object = json::entry(&entry);
-            if let Some(memberships) = &memberships {
-                Nested::of(source, memberships, entry.id)?.add_to(&mut object);
-            }
-            write!(out, "{before}{object}").map_err(Failure::Output)?;
+            out.write_all(before.as_bytes()).map_err(Failure::Output)?;
             before = ",\n";
-            Ok(())
+            let Some(memberships) = &memberships else {
+                return json::write(out, &entry).map_err(Failure::Output);
+            };
+            let mut object = json::entry(&entry);
+            Nested::of(source, memberships, entry.id)?.add_to(&mut object);
+            write!(out, "{object}").map_err(Failure::Output)
         })?;
         let end = if before == "[\n" { "[]\n" } else { "\n]\n" };
         out.write_all(end.as_bytes()).map_err(Failure::Output)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use objects::filter::{Filter, Matcher};
+use objects::filter::{Filter, Search};
 use objects::{Entry, Scope, Source, Wanted};
 
 use super::source;
@@ -86,7 +86,6 @@ impl<'o> Selection<'o> {
         source: &dyn Source,
         mut visit: impl FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
-        let matcher = Matcher::new(source);
         let scope = match self.place.scope {
             ScopeOption::Base => Scope::Base,
             ScopeOption::One => Scope::OneLevel,
@@ -101,33 +100,25 @@ impl<'o> Selection<'o> {
                 .map(|context| context.id)
                 .collect(),
         };
-        let mut visit_if_it_fits = |mut entry: Entry| -> Result<()> {
-            let fits = match &self.filter {
-                Some(filter) => matcher.matches(filter, &entry)?,
-                None => true,
-            };
-            if fits {
-                entry
-                    .attributes
-                    .retain(|attribute| self.has(&attribute.schema.name));
-                visit(entry)?;
-            }
-            Ok(())
+        let mut visit_named = |mut entry: Entry| -> Result<()> {
+            entry
+                .attributes
+                .retain(|attribute| self.has(&attribute.schema.name));
+            visit(entry)
         };
-        if let Some(filter) = &self.filter
-            && let Some(ids) =
-                filter.candidates_within(source, &bases, scope, self.wanted.deleted)?
-        {
-            for id in ids {
-                source
-                    .entry(id, &self.wanted)?
-                    .map_or(Ok(()), &mut visit_if_it_fits)?;
-            }
-            return Ok(());
+        if let Some(filter) = &self.filter {
+            let search = Search {
+                source,
+                bases: &bases,
+                scope,
+                filter,
+                wanted: &self.wanted,
+            };
+            return search.run(|_| Ok(true), visit_named);
         }
         for base in bases {
             for entry in source.scan(base, scope, &self.wanted)? {
-                visit_if_it_fits(entry?)?;
+                visit_named(entry?)?;
             }
         }
         Ok(())

@@ -22,13 +22,13 @@ const MOST_SHOWN: usize = 32;
 
 /// The GUID that a value is.
 pub fn guid(value: &Value, attribute: &AttributeSchema) -> Option<Guid> {
-    let is_guid = GUIDS
-        .iter()
-        .any(|name| attribute.name.eq_ignore_ascii_case(name));
-    match value {
-        Value::Bytes(bytes) if is_guid => bytes.as_slice().try_into().ok().map(Guid),
-        _ => None,
-    }
+    let Value::Bytes(bytes) = value else {
+        return None;
+    };
+    let bytes = bytes.as_slice().try_into().ok()?;
+    let mut names = GUIDS.iter();
+    let is_guid = names.any(|name| attribute.name.eq_ignore_ascii_case(name));
+    is_guid.then_some(Guid(bytes))
 }
 
 /// A value on one line; long ones are cut.

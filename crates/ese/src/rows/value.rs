@@ -126,6 +126,14 @@ impl<'a> Value<'a> {
 
 fn decode_utf16(bytes: &[u8]) -> String {
     let (units, odd) = bytes.as_chunks::<2>();
+    // Most text is ASCII.
+    let is_ascii = |unit: &[u8; 2]| unit[1] == 0 && unit[0].is_ascii();
+    if odd.is_empty()
+        && units.iter().all(is_ascii)
+        && let Ok(text) = String::from_utf8(units.iter().map(|unit| unit[0]).collect())
+    {
+        return text;
+    }
     let units = units.iter().map(|unit| u16::from_le_bytes(*unit));
     let mut text: String = char::decode_utf16(units)
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))

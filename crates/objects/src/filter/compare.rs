@@ -73,7 +73,7 @@ pub fn is_same_object(name: &Reference, text: &str) -> bool {
             let own = name.sid.as_ref();
             own.is_some_and(|own| sid.parse::<Sid>().as_ref() == Ok(own))
         }
-        None => dn::fold(text).is_some_and(|text| dn::fold(&name.dn) == Some(text)),
+        None => dn::is_same(&name.dn, text),
     }
 }
 

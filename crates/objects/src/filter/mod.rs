@@ -13,11 +13,13 @@ mod candidates;
 mod compare;
 mod evaluate;
 mod parse;
+mod search;
 
 use std::collections::HashSet;
 
 pub use evaluate::Matcher;
 pub use parse::ParseError;
+pub use search::Search;
 
 /// A search filter. Values are unescaped bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

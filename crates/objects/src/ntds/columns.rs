@@ -29,6 +29,7 @@ pub enum Fixed {
     Parent,
     NamingContext,
     IsObject,
+    NameKind,
 }
 
 /// The form of identifiers in an attribute of the syntax OID.
@@ -45,6 +46,7 @@ pub fn roles(data: &Table, vocabulary: &Vocabulary) -> Vec<ColumnRole> {
         "DNT_col" => ColumnRole::Fixed(Fixed::Dnt),
         "PDNT_col" => ColumnRole::Fixed(Fixed::Parent),
         "NCDNT_col" => ColumnRole::Fixed(Fixed::NamingContext),
+        "RDNtyp_col" => ColumnRole::Fixed(Fixed::NameKind),
         "OBJ_col" => ColumnRole::Fixed(Fixed::IsObject),
         name => {
             let number = Attribute::of_column(name);
@@ -162,7 +164,8 @@ pub fn decode(
 pub struct ColumnText<'c>(pub &'c ese::catalog::Column);
 
 impl ColumnText<'_> {
-    fn text(self, bytes: &[u8]) -> Option<String> {
+    /// The text. `None` if the column holds none.
+    pub fn text(self, bytes: &[u8]) -> Option<String> {
         if !matches!(self.0.kind, ColumnType::Text | ColumnType::LongText) {
             return None;
         }

@@ -13,6 +13,7 @@ use super::names::{Named, Names};
 use super::schema::Vocabulary;
 use super::tables::Tables;
 use super::text_index::TextIndices;
+use crate::schema::AttributeSchema;
 use crate::{ObjectId, Reference, Result, Wanted};
 
 /// The state shared by all parts of the reader.
@@ -31,6 +32,9 @@ pub struct Core {
 /// The requested part of each object, in terms of the tables.
 pub struct Selection<'w> {
     pub wanted: &'w Wanted,
+    /// Whether an attribute whose values are links is requested, and one of back links.
+    pub links: bool,
+    pub back_links: bool,
     /// By position in `datatable`.
     pub columns: Vec<bool>,
 }
@@ -55,7 +59,17 @@ impl Core {
     }
 
     pub fn select<'w>(&self, wanted: &'w Wanted) -> Selection<'w> {
+        let schema = &self.vocabulary.schema;
+        let has = |fits: fn(&AttributeSchema) -> bool| match &wanted.attributes {
+            None => true,
+            Some(names) => {
+                let mut known = names.iter().filter_map(|name| schema.attribute(name));
+                known.any(|attribute| fits(attribute))
+            }
+        };
         Selection {
+            links: wanted.links && has(AttributeSchema::is_forward_link),
+            back_links: wanted.back_links && has(AttributeSchema::is_back_link),
             wanted,
             columns: columns::wanted(&self.roles, wanted),
         }

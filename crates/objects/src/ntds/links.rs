@@ -4,20 +4,20 @@ use ese::rows::Row;
 use ntds::Dnt;
 
 use super::columns::{counted, utf16};
-use super::core::Core;
+use super::core::{Core, Selection};
 use super::link_table::StoredLink;
 use super::tables::{Tables, range_of};
 use crate::schema::{AttributeSchema, Syntax};
 use crate::{AttributeValues, Link, LinkDirection, LinkMetadata, LinkState, Result, Value, Wanted};
 
 /// The requested links of an object.
-pub fn of_object(core: &Core, dnt: Dnt, wanted: &Wanted) -> Result<Vec<Link>> {
+pub fn of_object(core: &Core, dnt: Dnt, selection: &Selection<'_>) -> Result<Vec<Link>> {
     let mut links = Vec::new();
-    if wanted.links {
-        forward(core, dnt, wanted, &mut links)?;
+    if selection.links {
+        forward(core, dnt, selection.wanted, &mut links)?;
     }
-    if wanted.back_links {
-        back(core, dnt, wanted, &mut links)?;
+    if selection.back_links {
+        back(core, dnt, selection.wanted, &mut links)?;
     }
     Ok(links)
 }

@@ -40,12 +40,25 @@ pub struct Named {
 }
 
 /// A row's own part of its name.
-struct Part {
-    text: String,
-    parent: Dnt,
-    guid: Option<Guid>,
-    sid: Option<Sid>,
-    is_phantom: bool,
+pub struct Part {
+    pub text: String,
+    pub parent: Dnt,
+    pub guid: Option<Guid>,
+    pub sid: Option<Sid>,
+    pub is_phantom: bool,
+}
+
+impl Part {
+    /// The text of a part: the keyword of a naming attribute, and a value.
+    pub fn text(words: &HashMap<u32, Arc<str>>, kind: u32, value: &str) -> String {
+        let known = WORDS.iter().find(|(attribute, _)| attribute.0 == kind);
+        let value = dn::escape(value);
+        match (known, words.get(&kind)) {
+            (Some((_, word)), _) => format!("{word}={value}"),
+            (None, Some(name)) => format!("{}={value}", name.to_uppercase()),
+            (None, None) => format!("ATT{kind}={value}"),
+        }
+    }
 }
 
 impl Names {
@@ -77,21 +90,7 @@ impl Names {
             next = parent;
         };
         for (number, part) in parts.into_iter().rev() {
-            let name = match &above {
-                Some(parent) => format!("{},{}", part.text, parent.reference.dn),
-                None => part.text,
-            };
-            let named = Arc::new(Named {
-                reference: Reference {
-                    dn: name.into(),
-                    guid: part.guid,
-                    sid: part.sid,
-                    is_phantom: part.is_phantom,
-                },
-                parent: part.parent,
-            });
-            self.keep(number, &named);
-            above = Some(named);
+            above = Some(self.add(number, part, above.as_deref()));
         }
         Ok(above.unwrap_or_else(|| {
             Arc::new(Named {
@@ -104,6 +103,43 @@ impl Names {
                 parent: 0,
             })
         }))
+    }
+
+    /// Same as [`Self::get`], for a row whose own part is at hand.
+    pub fn of_part(
+        &self,
+        tables: &Tables,
+        words: &HashMap<u32, Arc<str>>,
+        dnt: Dnt,
+        part: Part,
+    ) -> Result<Arc<Named>> {
+        if let Some(known) = self.kept(dnt) {
+            return Ok(known);
+        }
+        let above = match part.parent {
+            ROOT => None,
+            parent => Some(self.get(tables, words, parent)?),
+        };
+        Ok(self.add(dnt, part, above.as_deref()))
+    }
+
+    /// Makes a name, and keeps it.
+    fn add(&self, dnt: Dnt, part: Part, above: Option<&Named>) -> Arc<Named> {
+        let name = match above {
+            Some(parent) => format!("{},{}", part.text, parent.reference.dn),
+            None => part.text,
+        };
+        let named = Arc::new(Named {
+            reference: Reference {
+                dn: name.into(),
+                guid: part.guid,
+                sid: part.sid,
+                is_phantom: part.is_phantom,
+            },
+            parent: part.parent,
+        });
+        self.keep(dnt, &named);
+        named
     }
 
     fn kept(&self, dnt: Dnt) -> Option<Arc<Named>> {
@@ -142,7 +178,7 @@ fn read(tables: &Tables, words: &HashMap<u32, Arc<str>>, dnt: Dnt, of: Dnt) -> R
         }
     };
     Ok(Part {
-        text: format!("{}={}", word(words, kind), dn::escape(&value)),
+        text: Part::text(words, kind, &value),
         parent: (tables.dnt(&row, column("PDNT_col"))?).ok_or_else(|| lacks("a parent"))?,
         guid: (bytes(Attribute::OBJECT_GUID)?)
             .and_then(|bytes| bytes.try_into().ok())
@@ -156,14 +192,5 @@ fn typed<'r>(row: &Row<'r>, column: Option<&Column>) -> Result<Value<'r>> {
     match column {
         Some(column) => Ok(row.typed(column)?),
         None => Ok(Value::Null),
-    }
-}
-
-fn word(words: &HashMap<u32, Arc<str>>, kind: u32) -> String {
-    let known = WORDS.iter().find(|(attribute, _)| attribute.0 == kind);
-    match (known, words.get(&kind)) {
-        (Some((_, word)), _) => (*word).to_owned(),
-        (None, Some(name)) => name.to_uppercase(),
-        (None, None) => format!("ATT{kind}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ese::catalog::Column;
 use ese::long_value::ValueState;
 use ese::rows::{Row, StoredValue};
 use ids::{Guid, Sid};
@@ -11,6 +12,7 @@ use ntds::attribute::Attribute;
 use super::columns::{self, ColumnRole, ColumnText, Fixed};
 use super::core::{Core, Selection, dnt_of, id_of};
 use super::links;
+use super::names::{Named, Part};
 use super::tables::{ROOT, whole_number};
 use crate::entry::Marks;
 use crate::metadata::AttributeMetadata;
@@ -27,6 +29,9 @@ struct Essentials {
     parent: Dnt,
     naming_context: Dnt,
     is_object: bool,
+    /// The naming attribute, and its value.
+    name_kind: Option<u32>,
+    name: Option<String>,
     guid: Option<Guid>,
     sid: Option<Sid>,
     instance_type: i64,
@@ -110,7 +115,7 @@ impl Core {
                 &found,
             ));
         }
-        essentials.note(essential, &bytes);
+        essentials.note(essential, &bytes, value.column);
         if is_metadata {
             essentials.metadata = self.metadata(essentials.dnt, &bytes)?;
         }
@@ -146,7 +151,7 @@ impl Core {
         mut attributes: Vec<AttributeValues>,
         selection: &Selection<'_>,
     ) -> Result<Entry> {
-        let named = self.named(essentials.dnt)?;
+        let named = self.name_of(&essentials)?;
         // Rows hold the most derived class first, LDAP shows it last.
         for attribute in &mut attributes {
             if attribute.schema.number.0 == Attribute::OBJECT_CLASS.0 {
@@ -154,7 +159,7 @@ impl Core {
             }
         }
         self.add_own_name(&named.reference, selection, &mut attributes);
-        let links = links::of_object(self, essentials.dnt, selection.wanted)?;
+        let links = links::of_object(self, essentials.dnt, selection)?;
         links::add_values(&links, &mut attributes);
         let is_head = essentials.instance_type & IS_HEAD != 0;
         let context = if is_head {
@@ -175,6 +180,24 @@ impl Core {
             links,
             metadata: essentials.metadata,
         })
+    }
+
+    fn name_of(&self, essentials: &Essentials) -> Result<Arc<Named>> {
+        let words = self.vocabulary.attribute_names();
+        match (essentials.name_kind, &essentials.name) {
+            (Some(kind), Some(name)) if essentials.parent >= ROOT => {
+                let part = Part {
+                    text: Part::text(words, kind, name),
+                    parent: essentials.parent,
+                    guid: essentials.guid,
+                    sid: essentials.sid.clone(),
+                    is_phantom: false,
+                };
+                (self.names).of_part(&self.tables, words, essentials.dnt, part)
+            }
+            // This reports what is missing.
+            _ => self.named(essentials.dnt),
+        }
     }
 
     /// distinguishedName, which LDAP shows as an attribute.
@@ -230,10 +253,11 @@ impl Essentials {
             Fixed::Parent => self.parent = dnt,
             Fixed::NamingContext => self.naming_context = dnt,
             Fixed::IsObject => self.is_object = number != 0,
+            Fixed::NameKind => self.name_kind = Some(number as u32),
         }
     }
 
-    fn note(&mut self, attribute: Attribute, bytes: &[u8]) {
+    fn note(&mut self, attribute: Attribute, bytes: &[u8], column: &Column) {
         let number = || whole_number(bytes).unwrap_or_default();
         match attribute {
             Attribute::OBJECT_GUID => self.guid = bytes.try_into().ok().map(Guid),
@@ -243,7 +267,10 @@ impl Essentials {
             Attribute::IS_RECYCLED => self.marks.is_recycled = number() != 0,
             Attribute::LAST_KNOWN_RDN => self.marks.has_last_known_name = true,
             Attribute::RDN => {
-                self.marks.has_name_of_deleted = columns::utf16(bytes).contains(dn::DELETED_MARK);
+                let name = ColumnText(column).text(bytes);
+                self.marks.has_name_of_deleted =
+                    (name.as_ref()).is_some_and(|name| name.contains(dn::DELETED_MARK));
+                self.name = name;
             }
             _ => {}
         }
