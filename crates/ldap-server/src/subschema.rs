@@ -199,7 +199,10 @@ fn classes(source: &dyn Source) -> objects::Result<Vec<Class>> {
 
 fn object_class(class: &Class) -> String {
     let mut text = format!("( {} NAME '{}'", class.schema.oid, class.schema.name);
-    if let Some(parent) = &class.schema.parent {
+    // `top` extends itself.
+    let parent = (class.schema.parent.as_ref())
+        .filter(|parent| !parent.eq_ignore_ascii_case(&class.schema.name));
+    if let Some(parent) = parent {
         text += &format!(" SUP {parent}");
     }
     text += match class.schema.category {
