@@ -52,8 +52,9 @@ pub fn check(
     report: &dyn Report,
 ) -> Result<CheckReport> {
     let bar = report.begin(0);
-    bar.item("reading packs");
+    bar.item("checking the structure");
     let found = repository.check(request.read_data, &mut |done, total| {
+        bar.item("reading packs");
         bar.set_total(total);
         bar.set(done);
     });

@@ -202,7 +202,10 @@ fn restore_and_verify(
     restore::copy_into(&restorable, folder, report)?;
     let manifest = &restorable.manifest;
     if manifest.is_tree() {
+        let bar = report.begin(0);
+        bar.item("dbcheck of the restored databases");
         let drill = samba::Tree::open(folder)?.drill()?;
+        drop(bar);
         verdict.findings = drill.findings;
         verdict.findings.truncate(FINDINGS);
         verdict.notes = drill.notes;
@@ -211,7 +214,7 @@ fn restore_and_verify(
         verdict.objects = Some(drill.entries);
         return Ok(());
     }
-    let summary = recover(restore::recovery(manifest, folder))?;
+    let summary = recover(restore::recovery(manifest, folder, report))?;
     verdict.generations = summary.generations.as_ref().map(|range| {
         let (low, high) = (*range.start(), *range.end());
         contract::Generations { low, high }.to_string()
@@ -222,7 +225,9 @@ fn restore_and_verify(
         .chain((summary.corrected_log_bits.iter()).map(ToString::to_string))
         .collect();
 
-    let database = ese::Database::open(&summary.database)?;
+    let bar = report.begin(std::fs::metadata(&summary.database).map_or(0, |file| file.len()));
+    bar.item("checking how all fits together");
+    let database = ese::Database::open_watched(&summary.database, move |read| bar.advance(read))?;
     let mut total = 0u64;
     let path = summary.database.as_path();
     let findings = &mut verdict.findings;

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod check;
 pub mod choice;
 pub mod copy;
+mod cut;
 pub mod drill;
 mod error;
 pub mod forget;
@@ -37,7 +38,7 @@ pub mod view;
 pub mod words;
 
 pub use error::{Error, Result};
-pub use report::{Progress, Report, Silent};
+pub use report::{Progress, Report, Silent, of_recovery};
 pub use snapshot::{Part, Snapshot};
 pub use verdicts::{Verdict, Verdicts};
 pub use view::View;

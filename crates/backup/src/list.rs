@@ -62,8 +62,11 @@ pub fn list(repository: &Repository, report: &dyn Report) -> Result<Vec<Listed>>
         report.warn(problem);
     }
     survey.snapshots.sort_by_key(|snapshot| snapshot.time);
+    let bar = report.count(survey.snapshots.len() as u64);
+    bar.item("reading snapshots");
     Ok((survey.snapshots.iter())
         .map(|snapshot| {
+            bar.advance(1);
             let mut listed = listed(repository, snapshot);
             listed.drill = survey.verdicts.of(snapshot);
             link(&mut listed, &survey.snapshots);

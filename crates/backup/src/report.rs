@@ -1,5 +1,9 @@
 //! Progress of the work, for its caller. Results are returned.
 
+use std::ops::ControlFlow;
+
+use ese::recovery;
+
 /// Receives the progress of the work: a command line prints it, a test counts it.
 pub trait Report: Sync {
     /// A step of a walk-through is done: step `number` of `of`, and what it did.
@@ -14,8 +18,12 @@ pub trait Report: Sync {
     /// A warning, which the user must see.
     fn warn(&self, text: &str);
 
-    /// Long work on `total` bytes begins. It ends when the returned value is dropped.
+    /// Long work on `total` bytes begins; 0 if that is not known. It ends when the returned value
+    /// is dropped.
     fn begin(&self, total: u64) -> Box<dyn Progress>;
+
+    /// As [`Report::begin`], for things that are counted, such as snapshots, instead of bytes.
+    fn count(&self, total: u64) -> Box<dyn Progress>;
 }
 
 /// Long work in progress.
@@ -36,6 +44,21 @@ pub trait Progress: Send + Sync {
     fn set_total(&self, bytes: u64);
 }
 
+/// Shows a recovery: pass it to [`recovery::Options::progress`].
+pub fn of_recovery(
+    bar: Box<dyn Progress>,
+) -> impl FnMut(recovery::Progress) -> ControlFlow<()> + 'static {
+    move |progress| {
+        let recovery::Progress {
+            generation, last, ..
+        } = progress;
+        bar.item(&format!("replaying log {generation:#x} of {last:#x}"));
+        bar.set_total(progress.total_bytes);
+        bar.set(progress.done_bytes);
+        ControlFlow::Continue(())
+    }
+}
+
 /// Ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
@@ -50,6 +73,10 @@ impl Report for Silent {
     fn warn(&self, _: &str) {}
 
     fn begin(&self, _: u64) -> Box<dyn Progress> {
+        Box::new(Self)
+    }
+
+    fn count(&self, _: u64) -> Box<dyn Progress> {
         Box::new(Self)
     }
 }

@@ -359,6 +359,7 @@ Examples:
   dsbackup restore latest --new-invocation-id by-registry -r /srv/backup ...
   dsbackup restore 3f9a1c2b --target /srv/forensics -r /srv/backup ...
   dsbackup restore latest --target /srv/friday --until 2026-11-20T08:00:00Z -r ...
+  dsbackup restore latest --directory /var/lib/ntds --until 0x3f -r ...
   dsbackup restore latest --target /srv/new --first-domain-controller DC9 -r ...
   dsbackup restore latest --samba --authoritative OU=Sales,DC=corp,DC=example -r ...
 
@@ -393,13 +394,13 @@ pub struct RestoreOptions {
     /// the backup (may be repeated)
     #[arg(long, value_name = "DN", requires = "samba", conflicts_with = "target")]
     pub authoritative: Vec<String>,
-    /// With --target: replay the logs up to this point, and no further: a generation (7 or 0x7), or
-    /// a time in UTC (2026-11-22T10:00:00Z). With `latest` the snapshot is chosen by it
+    /// Restore the directory as of this point: a generation (7 or 0x7), or a time in UTC
+    /// (2026-11-22T10:00:00Z). With --target the logs are replayed up to it; without, those that
+    /// lead beyond it are left out. With `latest` the snapshot is chosen by it
     #[arg(
         long,
         value_name = "TIME|GENERATION",
-        requires = "target",
-        conflicts_with_all = ["first_domain_controller", "server", "directory", "samba"],
+        conflicts_with_all = ["first_domain_controller", "samba"],
         value_parser = crate::arguments::stop
     )]
     pub until: Option<Stop>,

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use backup::Progress as _;
 use ese::Database;
 use ese::catalog::{Catalog, TableEntry};
 use ese::header::{DatabaseHeaders, FileKind};
 
 use crate::failure::{Failure, Result};
-use crate::report;
+use crate::report::{self, Bar};
 use crate::samba_file;
 
 /// The database of the storage engine at a path: the file, or the one in a folder. `None` if nothing
@@ -59,7 +60,27 @@ pub fn check_kind(path: &Path) -> Result<()> {
 /// For a file that is no database, or one whose header is damaged.
 pub fn open(path: &Path) -> Result<Database> {
     check(path, "read")?;
-    let database = Database::open(path)?.verifying_checksums();
+    looked_at(path, Database::open(path)?)
+}
+
+/// As [`open`], for work that reads all of it, which the bar shows.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_watched(path: &Path, bar: Bar) -> Result<Database> {
+    check(path, "read")?;
+    bar.set_total(size_of(path));
+    let database = Database::open_watched(path, move |read| bar.advance(read))?;
+    looked_at(path, database)
+}
+
+/// Of the file, for the progress; 0 if that cannot be told.
+pub fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+fn looked_at(path: &Path, database: Database) -> Result<Database> {
+    let database = database.verifying_checksums();
     let header = &database.headers().header;
     let warn = |text: &str| tracing::warn!("{}: {text}", path.display());
     if let Some(state) = header.bad_state() {

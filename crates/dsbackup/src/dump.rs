@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use backup::Progress as _;
 use ese::Database;
 use ese::catalog::Column;
 use ese::dump::{Dump, DumpError, MISSING, UNDECODED, Unread};
@@ -10,7 +11,7 @@ use ntds::secrets::{Protection, SecretColumns};
 use crate::cli::DumpOptions;
 use crate::database;
 use crate::failure::{Failure, Outcome, Result};
-use crate::report;
+use crate::report::{self, Report};
 
 /// So many values that cannot be read are named one by one.
 const MOST_NAMED: u64 = 20;
@@ -19,8 +20,16 @@ const MOST_NAMED: u64 = 20;
 ///
 /// # Errors
 /// Where the database cannot be read; what was read before is written.
-pub fn run(options: &DumpOptions) -> Result<Outcome> {
-    let database = database::open(&options.database)?;
+pub fn run(options: &DumpOptions, report: Report) -> Result<Outcome> {
+    let database = match options.table {
+        // How much of the file is read is not known.
+        Some(_) => database::open(&options.database)?,
+        None => {
+            let bar = report.progress_of_stream(0);
+            bar.item("dumping");
+            database::open_watched(&options.database, bar)?
+        }
+    };
     let table = (options.table.as_deref())
         .map(|name| database::table(&database, name))
         .transpose()?;

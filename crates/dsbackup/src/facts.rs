@@ -1,5 +1,6 @@
 //! `dsbackup facts`: who a directory is, how far it got, and how much it holds.
 
+use backup::Progress as _;
 use ntds::{Directory, Facts};
 
 use crate::cli::StoredOptions;
@@ -13,11 +14,18 @@ use crate::report::Report;
 /// # Errors
 /// Where there is no directory, or it was not shut down, or is damaged.
 pub fn run(options: &StoredOptions, report: Report) -> Result<Outcome> {
+    let counting = || {
+        let bar = report.progress(0);
+        bar.item("counting objects");
+        bar
+    };
     let facts = match database::at(&options.source) {
-        Some(file) => Directory::of(&database::open(&file)?)?.facts()?,
+        Some(file) => Directory::of(&database::open_watched(&file, counting())?)?.facts()?,
         None => {
             let sources = Sources::new(&options.sources, report);
-            sources.open(&options.source)?.stored()?.census()?
+            let source = sources.open(&options.source)?;
+            let _bar = counting();
+            source.stored()?.census()?
         }
     };
     report.result(&facts, || in_words(&facts))?;

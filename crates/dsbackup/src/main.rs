@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Command::Recover(options) => recover::run(options, report),
         Command::Inspect(options) => inspect::run(options, report),
         Command::Tables(options) => tables::run(options, report),
-        Command::Dump(options) => dump::run(options),
+        Command::Dump(options) => dump::run(options, report),
         Command::Space(options) => space::run(options, report),
         Command::Facts(options) => facts::run(options, report),
         Command::Ls(options) => objects::ls::run(options, report),

@@ -1,13 +1,13 @@
 //! `dsbackup recover`: replays the transaction logs into a database that was not shut down.
 
-use backup::leftover::Leftover;
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use backup::leftover::Leftover;
+use backup::{Report as _, of_recovery};
 use ese::header::{DatabaseHeaders, FileKind, Signature};
 use ese::log_set::LogSet;
-use ese::recovery::{Error, Options, Progress, recover};
-use indicatif::{ProgressBar, ProgressStyle};
+use ese::recovery::{Error, Options, recover};
 use serde::Serialize;
 use store::FolderLock;
 use store::restore_marker::RestoreMarker;
@@ -76,9 +76,7 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
         // In place it may be interrupted anywhere and run again.
         None => None,
     };
-    let bar = report.spinner();
-    let summary = recover(engine_options(options, &place, logs, bar.clone()));
-    bar.finish_and_clear();
+    let summary = recover(engine_options(options, &place, logs, report));
     let summary = summary.map_err(|error| explain(error, options))?;
     if let Some(leftover) = leftover {
         leftover.finished();
@@ -251,31 +249,16 @@ fn foreign(set: &LogSet, sequence: &Signature) -> String {
     )
 }
 
-fn engine_options(
-    options: &RecoverOptions,
-    place: &Place,
-    logs: &Path,
-    bar: ProgressBar,
-) -> Options {
+fn engine_options(options: &RecoverOptions, place: &Place, logs: &Path, report: Report) -> Options {
+    let bar = report.begin(0);
+    bar.item("preparing the recovery");
     let mut engine = Options::new(&place.folder)
         .logs_in(logs)
         .log_base_name(&options.base_name)
         .archive_logs(true)
         .until(options.until.unwrap_or_default())
         .allow_loss(options.allow_loss)
-        .progress(move |progress: Progress| {
-            let seconds = progress.elapsed.as_secs_f64().max(0.001);
-            bar.set_message(format!(
-                "generation {:#x} of {:#x}-{:#x}, {} records, {:.0} records/s",
-                progress.generation,
-                progress.first,
-                progress.last,
-                progress.counts.records,
-                progress.counts.records as f64 / seconds
-            ));
-            bar.tick();
-            ControlFlow::Continue(())
-        });
+        .progress(of_recovery(bar));
     if let Some(name) = &place.database {
         engine = engine.database(name);
     }
@@ -334,16 +317,4 @@ fn in_words(range: &RangeInclusive<u32>) -> String {
         high: *range.end(),
     }
     .to_string()
-}
-
-impl Report {
-    /// A line that moves while something runs whose end is not known; hidden when standard error is
-    /// no terminal.
-    fn spinner(&self) -> ProgressBar {
-        let bar = self.progress(0);
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {msg}").expect("the template is well-formed"),
-        );
-        bar
-    }
 }

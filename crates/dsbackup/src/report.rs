@@ -52,16 +52,46 @@ impl Report {
         self.options.json
     }
 
-    /// A bar for long work on `total` bytes; hidden when standard error is no terminal.
-    pub fn progress(&self, total: u64) -> ProgressBar {
-        if self.options.quiet || self.options.json || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
+    /// A bar for long work on `total` bytes, 0 if that is not known; hidden when standard error is
+    /// no terminal. It is cleared when dropped.
+    pub fn progress(&self, total: u64) -> Bar {
+        if self.options.quiet || self.options.json || !io::stderr().is_terminal() {
+            return Bar(ProgressBar::hidden());
         }
-        let style =
-            "{msg:32!} {wide_bar} {bytes:>10} / {total_bytes} {binary_bytes_per_sec:>12} {eta:>4}";
-        ProgressBar::new(total)
-            .with_style(ProgressStyle::with_template(style).expect("the template is well-formed"))
+        let bar = Bar(ProgressBar::no_length());
+        bar.0.set_style(style_of(WITHOUT_END));
+        // The time passes even where the work says nothing.
+        bar.0.enable_steady_tick(TICK);
+        if total > 0 {
+            bar.set_total(total);
+        }
+        bar
     }
+
+    /// As [`Report::progress`], for work whose results go to standard output; hidden when that is a
+    /// terminal, since they would overwrite each other.
+    pub fn progress_of_stream(&self, total: u64) -> Bar {
+        match io::stdout().is_terminal() {
+            true => Bar(ProgressBar::hidden()),
+            false => self.progress(total),
+        }
+    }
+}
+
+/// With and without a known end.
+const WITH_END: &str =
+    "{msg:32!} {wide_bar} {bytes:>10} / {total_bytes} {binary_bytes_per_sec:>12} {eta:>4}";
+const WITHOUT_END: &str = "{spinner} {msg} {elapsed}";
+
+/// For work on things that are counted, such as objects.
+const COUNTED: &str = "{msg:32!} {wide_bar} {pos:>10} / {len} {per_sec:>12} {eta:>4}";
+const COUNTED_WITHOUT_END: &str = "{spinner} {msg} {pos} {per_sec} {elapsed}";
+
+/// How often a bar is drawn anew.
+const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+
+fn style_of(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is well-formed")
 }
 
 impl backup::Report for Report {
@@ -82,12 +112,33 @@ impl backup::Report for Report {
     }
 
     fn begin(&self, total: u64) -> Box<dyn Progress> {
-        Box::new(Bar(self.progress(total)))
+        Box::new(self.progress(total))
+    }
+
+    fn count(&self, total: u64) -> Box<dyn Progress> {
+        let bar = self.progress(0);
+        bar.count_anew(total);
+        Box::new(bar)
     }
 }
 
 /// A bar that is cleared when the work ends.
-struct Bar(ProgressBar);
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// Counts things instead of bytes; how many there are is not known.
+    pub fn counting(self) -> Self {
+        self.0.set_style(style_of(COUNTED_WITHOUT_END));
+        self
+    }
+
+    /// Counts them once more, now that their number is known.
+    pub fn count_anew(&self, total: u64) {
+        self.0.reset();
+        self.0.set_length(total);
+        self.0.set_style(style_of(COUNTED));
+    }
+}
 
 impl Progress for Bar {
     fn item(&self, name: &str) {
@@ -99,7 +150,10 @@ impl Progress for Bar {
     }
 
     fn advance(&self, bytes: u64) {
-        self.0.inc(bytes);
+        // Some work reads a part again.
+        let most = self.0.length().unwrap_or(u64::MAX);
+        self.0
+            .set_position(self.0.position().saturating_add(bytes).min(most));
     }
 
     fn extend(&self, bytes: u64) {
@@ -107,7 +161,12 @@ impl Progress for Bar {
     }
 
     fn set_total(&self, bytes: u64) {
-        self.0.set_length(bytes);
+        if bytes > 0 && self.0.length().is_none() {
+            self.0.set_style(style_of(WITH_END));
+        }
+        if bytes > 0 {
+            self.0.set_length(bytes);
+        }
     }
 }
 

@@ -44,13 +44,21 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
         }
         _ => selection::find(&repository, &options.snapshot, server)?,
     };
-    let snapshot = match options.until {
+    let mut snapshot = match options.until {
         Some(stop) => Snapshot::open_until(&repository, &snapshot, stop)?,
         None => Snapshot::open(&repository, &snapshot)?,
     };
     report.step(snapshot.in_words());
     if !options.authoritative.is_empty() {
         authoritative::check(&snapshot, &options.authoritative, report)?;
+    }
+    if let Some(stop) = options.until.filter(|_| options.target.is_none())
+        && let Some(last) = snapshot.cut_off(stop)?
+    {
+        report.step(format!(
+            "the logs after generation {last:#x} are left out: the directory replays the others \
+             at its next start"
+        ));
     }
     let new = &options.new_server;
     let destination = match (&options.target, &new.first_domain_controller) {

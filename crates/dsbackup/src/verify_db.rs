@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use backup::Progress as _;
 use ese::header::{DatabaseHeader, DatabaseHeaders, FileKind};
 use ese::page::Pgno;
 use ese::structure::Severity;
@@ -111,7 +112,7 @@ fn verify(options: &VerifyDbOptions, list: &mut FindingList<'_>, report: Report)
         list.header(&headers.header);
     }
     // The structure first: it knows which object a bad page belongs to.
-    let (structure, not_checked) = match structure_of(path, options.checksums_only)? {
+    let (structure, not_checked) = match structure_of(path, options.checksums_only, report)? {
         Err(reason) => (None, Some(reason)),
         Ok(database) => {
             report.step(format!("checking how {} fits together", path.display()));
@@ -122,9 +123,14 @@ fn verify(options: &VerifyDbOptions, list: &mut FindingList<'_>, report: Report)
         }
     };
     report.step("checking every page by itself");
-    let pages = verify::verify_database(path, |finding| {
-        list.page(&finding);
-    })?;
+    let bar = report.progress(database::size_of(path));
+    bar.item("checking every page");
+    let pages = verify::verify_database_watched(
+        path,
+        |finding| list.page(&finding),
+        |read| bar.advance(read),
+    )?;
+    drop(bar);
     if pages.lacks_patch() {
         list.add(Finding {
             offset: pages.bytes,
@@ -167,11 +173,17 @@ fn verify(options: &VerifyDbOptions, list: &mut FindingList<'_>, report: Report)
 }
 
 /// The database, if its structure can be checked, or why not.
-fn structure_of(path: &Path, checksums_only: bool) -> Result<Result<Database, String>> {
+fn structure_of(
+    path: &Path,
+    checksums_only: bool,
+    report: Report,
+) -> Result<Result<Database, String>> {
     if checksums_only {
         return Ok(Err("--checksums-only".into()));
     }
-    match Database::open(path) {
+    let bar = report.progress(database::size_of(path));
+    bar.item("checking the structure");
+    match Database::open_watched(path, move |read| bar.advance(read)) {
         Ok(database) if database.is_clean() => Ok(Ok(database)),
         Ok(database) => Ok(Err(format!(
             "the database is in the state {}: only with its logs replayed do its pages agree with \

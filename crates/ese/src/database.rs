@@ -44,6 +44,18 @@ impl Database {
         Ok(Self::of(PageFile::open(path.as_ref())?))
     }
 
+    /// As [`Self::open`]; `on_read` is called with the length of each read, from any thread, so that
+    /// long work can show how far it is. Pages that are kept are not read again.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_watched(
+        path: impl AsRef<Path>,
+        on_read: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Ok(Self::of(PageFile::open_watched(path.as_ref(), on_read)?))
+    }
+
     /// Opens a database over any source, such as a file in a backup; `name` stands for it in
     /// errors. A source that is shared, or of a type known only at run time, is passed as
     /// `Arc<dyn Source>`.

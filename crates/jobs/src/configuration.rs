@@ -562,5 +562,31 @@ repositories = [\"local\"]
         fn any_text_is_a_configuration_or_refused(text: String) {
             let _ = parse(&text);
         }
+
+        /// Random text is hardly ever TOML; the sample with some lines gone or repeated often is.
+        #[test]
+        fn any_lines_of_the_sample_fit_together_or_are_refused(
+            choices in proptest::collection::vec(0_u8..20, 1..400),
+        ) {
+            let mut choices = choices.iter().cycle();
+            let mut text = String::new();
+            for line in SAMPLE.lines() {
+                let line = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line);
+                let times = match choices.next() {
+                    Some(0) => 0,
+                    Some(1) => 2,
+                    _ => 1,
+                };
+                text.extend(std::iter::repeat_n(format!("{line}\n"), times));
+            }
+            if let Ok(configuration) = parse(&text) {
+                for (name, job) in &configuration.jobs {
+                    prop_assert!(job.check(&configuration).is_ok(), "{name}");
+                    for repository in &job.repositories {
+                        prop_assert!(configuration.repository(repository).is_ok());
+                    }
+                }
+            }
+        }
     }
 }

@@ -132,6 +132,26 @@ pub struct Shipped {
     pub problem: Option<String>,
 }
 
+impl Record {
+    /// From the text of its file, which `path` names in errors.
+    ///
+    /// # Errors
+    /// If it is no record, or of a later release.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        parse(path, text)
+    }
+}
+
+impl ShipRecord {
+    /// As [`Record::parse`].
+    ///
+    /// # Errors
+    /// As [`Record::parse`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        parse(path, text)
+    }
+}
+
 impl Shipped {
     /// The seconds, at `now`, of which finished logs may not be stored.
     pub fn lag(&self, now: i64) -> u64 {
@@ -376,23 +396,72 @@ mod tests {
         let first = r#"{"format":1,"repositories":{"local":{"server":"DC1","last_check":null,
             "runs":[{"time":"2026-11-26T22:00:00Z","seconds":1.5,"errors":[],"damage":[],
             "not_proven":null,"snapshot":"00","bytes":1,"stored_bytes":2,"proven":true}]}}}"#;
-        let record: Record = parse(path, first).expect("format 1");
+        let record = Record::parse(path, first).expect("format 1");
         assert!(record.repositories["local"].runs[0].succeeded());
         assert!(matches!(
-            parse::<Record>(path, r#"{"format":2}"#),
+            Record::parse(path, r#"{"format":2}"#),
             Err(Error::Newer { found: 2, .. })
         ));
         assert!(matches!(
-            parse::<Record>(path, "{"),
+            Record::parse(path, "{"),
             Err(Error::Record { .. })
         ));
+    }
+
+    /// Runs with any words and numbers in them.
+    fn any_run() -> impl Strategy<Value = Run> {
+        let words = || proptest::collection::vec(any::<String>(), 0..3);
+        let texts = (any::<String>(), words(), words(), words());
+        let maybe = (any::<Option<String>>(), any::<Option<String>>());
+        let numbers = (any::<u32>(), any::<[u64; 4]>(), any::<bool>());
+        (texts, maybe, numbers).prop_map(|(texts, maybe, numbers)| {
+            let (eighths, [bytes, stored_bytes, objects, deleted_objects], proven) = numbers;
+            Run {
+                time: texts.0,
+                // A number that decimal digits hold exactly.
+                seconds: f64::from(eighths) / 8.0,
+                errors: texts.1,
+                damage: texts.2,
+                not_proven: maybe.0,
+                snapshot: maybe.1,
+                bytes,
+                stored_bytes,
+                proven,
+                objects: proven.then_some(Counts {
+                    objects,
+                    deleted_objects,
+                }),
+                alarms: texts.3,
+            }
+        })
     }
 
     proptest! {
         #[test]
         fn any_text_is_a_record_or_refused(text: String) {
-            let _ = parse::<Record>(Path::new("x"), &text);
-            let _ = parse::<ShipRecord>(Path::new("x"), &text);
+            let _ = Record::parse(Path::new("x"), &text);
+            let _ = ShipRecord::parse(Path::new("x"), &text);
+        }
+
+        #[test]
+        fn any_record_is_read_as_it_was_written(
+            server: Option<String>,
+            last_check: Option<String>,
+            runs in proptest::collection::vec(any_run(), 0..4),
+            name: String,
+        ) {
+            let of_one = RepositoryRecord { server, last_check, runs };
+            let record = Record { format: FORMAT, repositories: [(name, of_one)].into() };
+            let text = serde_json::to_string_pretty(&record).expect("JSON");
+            prop_assert_eq!(Record::parse(Path::new("x"), &text).expect("a record"), record);
+        }
+
+        #[test]
+        fn the_lag_of_any_times_is_a_number(looked: i64, since: Option<i64>, now: i64) {
+            let shipped = Shipped { looked, waiting_since: since, ..Shipped::default() };
+            let lag = shipped.lag(now);
+            let exact = i128::from(now) - i128::from(since.unwrap_or(looked));
+            prop_assert_eq!(i128::from(lag), exact.clamp(0, i128::from(i64::MAX)));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::installation::Installation;
 /// The longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The default tombstone lifetime of a forest, in days.
-const DEFAULT_TOMBSTONE_LIFETIME: u32 = 60;
+pub(crate) const DEFAULT_TOMBSTONE_LIFETIME: u32 = 60;
 
 /// The directory's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

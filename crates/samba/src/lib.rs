@@ -34,6 +34,7 @@ mod smb_conf;
 mod source_check;
 mod spool;
 pub mod state;
+pub mod stopped;
 pub mod tdb;
 mod tools;
 mod tree;

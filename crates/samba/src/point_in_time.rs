@@ -1,4 +1,4 @@
-//! A point in time of a running domain controller, pinned.
+//! A point in time of a domain controller, running or stopped, pinned.
 //!
 //! Every write to the directory takes the transaction lock of metadata.tdb first and releases it
 //! last. The holder of that lock therefore sees all partitions at rest and consistent; readers are
@@ -23,6 +23,7 @@ use crate::pinned_database::{Lock, Locks, PinnedDatabase, PreparedDatabases};
 use crate::source_check;
 use crate::spool::Copied;
 use crate::state::{Entry, Kind, Listing, State};
+use crate::stopped;
 use crate::tdb::{self, LeftOver};
 
 /// Files up to this size are read at once, so that they cannot change in between.
@@ -74,14 +75,18 @@ enum Content {
 }
 
 impl PointInTime {
-    /// Pins a point in time. The domain controller must run, and be synchronized.
+    /// Pins a point in time. The domain controller must be synchronized if it runs.
     ///
     /// # Errors
-    /// [`Error::Directory`] if it does not run; [`Error::Locked`] or [`Error::Stuck`] if a lock is
+    /// [`Error::Directory`] if it runs and does not answer; [`Error::Tool`] if it is stopped and
+    /// Samba's libraries cannot open its databases; [`Error::Locked`] or [`Error::Stuck`] if a lock is
     /// not free in time; [`Error::Io`], for example if the disk of the spool folder is full. After
     /// any error nothing stays locked.
     pub fn pin(installation: &Installation, options: &Options) -> Result<Self> {
-        let facts = directory::facts(installation)?;
+        let facts = match stopped::is_stopped(installation) {
+            true => stopped::facts(installation)?,
+            false => directory::facts(installation)?,
+        };
         let state = State::find(installation)?;
         let (together, apart): (Vec<&Entry>, Vec<&Entry>) = state
             .entries

@@ -114,7 +114,7 @@ pub fn set_account_types(installation: &Installation, objects: &[(Guid, i64)]) -
 }
 
 /// Runs a script whose last line of output is JSON.
-fn run<T: serde::de::DeserializeOwned>(
+pub(crate) fn run<T: serde::de::DeserializeOwned>(
     name: &str,
     script: &str,
     arguments: &[&OsStr],

@@ -1,4 +1,5 @@
-//! A Samba domain controller. It runs while it is backed up, and is stopped while it is restored.
+//! A Samba domain controller. It runs or is stopped while it is backed up, and is stopped while it
+//! is restored.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, FileType, Result, ResultCode, TypedName};
-use samba::{Installation, RestoreStaging, directory};
+use samba::{Installation, RestoreStaging, directory, stopped};
 use store::{
     BackupOptions, BackupSet, DirectoryStore, FolderLock, Mode, RegisteredRestore, RestoreMarker,
     RestorePlan, Slot,
@@ -107,7 +108,11 @@ impl DirectoryStore for SambaServer {
 
     fn is_online(&self) -> bool {
         match self.hosted.mode {
-            Mode::Normal => directory::is_online(&self.hosted.installation),
+            // A stopped one can be backed up, as a folder at rest.
+            Mode::Normal => {
+                let installation = &self.hosted.installation;
+                directory::is_online(installation) || stopped::is_stopped(installation)
+            }
             // Any process that listens there, sound or not, has the files open.
             Mode::Restore => directory::listens(&self.hosted.installation),
         }

@@ -109,7 +109,7 @@ fn replay(manifest: &Manifest, target: &Path, stop: Stop, report: &dyn Report) -
         "replaying the logs until {}",
         chain::in_words(stop)
     ));
-    let recovery = super::recovery(manifest, target);
+    let recovery = super::recovery(manifest, target, report);
     let summary = recover(recovery.archive_logs(true).until(stop))?;
     Ok(match summary.generations {
         Some(range) => {

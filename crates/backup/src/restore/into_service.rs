@@ -93,7 +93,10 @@ pub fn run(
         }
         Err(failure) => state_of(failure),
     };
+    let bar = report.begin(0);
+    bar.item("the service checks the restored files");
     let completed = context.register_complete(state);
+    drop(bar);
     if let Err(failure) = copied {
         report.warn(
             "the restore is not complete: the directory cannot start until a restore completes",

@@ -22,7 +22,7 @@ pub use self::invocation_id::{InvocationId, NewInvocationId};
 pub use self::part::Part;
 use self::plan::{Places, Plan};
 use crate::error::Result;
-use crate::report::Report;
+use crate::report::{Report, of_recovery};
 use crate::snapshot::Snapshot;
 
 /// What is asked of a restore.
@@ -159,10 +159,11 @@ pub fn restore(
 }
 
 /// The recovery of the database that was restored into one folder with its logs.
-pub(crate) fn recovery(manifest: &Manifest, folder: &Path) -> Options {
+pub(crate) fn recovery(manifest: &Manifest, folder: &Path, report: &dyn Report) -> Options {
     Options::new(folder)
         .database(plan::database_name(manifest))
         .log_base_name(&manifest.log_base_name)
+        .progress(of_recovery(report.begin(0)))
 }
 
 /// Writes all files into one empty folder, each verified against the SHA-256 of the backup.

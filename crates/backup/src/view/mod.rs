@@ -84,7 +84,7 @@ impl View {
                 cache.place()
             ));
             restore::copy_into(snapshot, folder, report)?;
-            recover(restore::recovery(&snapshot.manifest, folder))?;
+            recover(restore::recovery(&snapshot.manifest, folder, report))?;
             keep_only(folder, database)
         })?;
         let database = Database::open(copy.path().join(database))?.verifying_checksums();

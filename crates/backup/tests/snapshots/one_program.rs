@@ -33,6 +33,10 @@ impl Report for Steps {
     fn begin(&self, total: u64) -> Box<dyn Progress> {
         Silent.begin(total)
     }
+
+    fn count(&self, total: u64) -> Box<dyn Progress> {
+        Silent.count(total)
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use adexplorer::Header;
+use backup::Progress as _;
 use objects::Source;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use super::source::{Opened, Sources};
 use super::{csv, json, ldif};
 use crate::cli::ExportOptions;
 use crate::failure::{Failure, Outcome, Result};
-use crate::report::{self, Report};
+use crate::report::{self, Bar, Report};
 
 /// Writes the objects of a directory to standard output, each as soon as it is read; a snapshot of
 /// AD Explorer into a file.
@@ -30,17 +31,21 @@ pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
     }
     let filter = options.filter.as_deref();
     let selection = Selection::new(&*source, &options.place, filter, &options.attributes, true)?;
+    let bar = report.progress_of_stream(0).counting();
+    bar.item("objects");
     report::stream(|out| {
         if options.ldif {
             ldif::begin(out).map_err(Failure::Output)?;
             return selection.visit(&*source, |entry| {
+                bar.advance(1);
                 ldif::entry(out, &entry).map_err(Failure::Output)
             });
         }
         if options.csv {
-            return as_csv(&*source, &selection, out);
+            return as_csv(&*source, &selection, out, &bar);
         }
         selection.visit(&*source, |entry| {
+            bar.advance(1);
             json::write(out, &entry).map_err(Failure::Output)?;
             out.write_all(b"\n").map_err(Failure::Output)
         })
@@ -49,9 +54,17 @@ pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
 }
 
 /// The first line names all attributes that any object has: they are read twice.
-fn as_csv(source: &dyn Source, selection: &Selection<'_>, out: &mut dyn Write) -> Result<()> {
+fn as_csv(
+    source: &dyn Source,
+    selection: &Selection<'_>,
+    out: &mut dyn Write,
+    bar: &Bar,
+) -> Result<()> {
     let mut names = BTreeSet::new();
+    let mut objects = 0;
     selection.visit(source, |entry| {
+        bar.advance(1);
+        objects += 1;
         for attribute in &entry.attributes {
             if !names.contains(&*attribute.schema.name) {
                 names.insert(attribute.schema.name.to_string());
@@ -60,7 +73,9 @@ fn as_csv(source: &dyn Source, selection: &Selection<'_>, out: &mut dyn Write) -
         Ok(())
     })?;
     csv::heading(out, &names).map_err(Failure::Output)?;
+    bar.count_anew(objects);
     selection.visit(source, |entry| {
+        bar.advance(1);
         csv::entry(out, &entry, &names).map_err(Failure::Output)
     })
 }
@@ -71,6 +86,8 @@ fn as_snapshot(source: &Opened, file: &Path, report: Report) -> Result<Outcome> 
         time: file_time(source.time().unwrap_or_else(SystemTime::now)),
         description: &source.name,
     };
+    let bar = report.progress(0);
+    bar.item("writing the snapshot");
     let created = File::create(file).map_err(Failure::io("create", file))?;
     let written = adexplorer::write(&**source, header, &mut BufWriter::new(created));
     let written = written.map_err(|error| {
@@ -82,6 +99,7 @@ fn as_snapshot(source: &Opened, file: &Path, report: Report) -> Result<Outcome> 
             error => Failure::NotFound(format!("{}: {error}", file.display())),
         }
     })?;
+    drop(bar);
     let result = json!({ "file": file.display().to_string(), "objects": written.objects, "bytes": written.bytes });
     report.result(&result, || {
         let objects = report::count(written.objects as usize, "object");

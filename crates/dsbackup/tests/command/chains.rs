@@ -4,6 +4,7 @@ use crate::lab;
 use crate::lab::Lab;
 use crate::lab::chain::Chain;
 use crate::lab::token::{expired, store_with_token};
+use ese::header::LogHeader;
 use serde_json::Value;
 
 /// The generation in use at each backup of the fixture.
@@ -99,10 +100,6 @@ fn a_chain_leads_to_each_of_its_points() {
 
     // Back into the directory, which hosts it again: all of it.
     let directory = directory_of(&lab);
-    let into = ["restore", "latest", "--directory", &directory];
-    let refused = lab.run(&[&into[..], &["--until", "4"]].concat());
-    assert_eq!(refused.code, Some(2), "{refused}");
-    assert!(refused.stderr.contains("--until"), "{refused}");
     lab.succeed(&[
         "restore",
         "latest",
@@ -113,6 +110,51 @@ fn a_chain_leads_to_each_of_its_points() {
     ]);
     lab.succeed(&["recover", &directory]);
     Chain::shipped().assert_is(2, &lab.directory());
+}
+
+#[test]
+fn a_directory_is_restored_as_of_a_point_between_two_snapshots() {
+    let (lab, engine) = (Lab::empty(), Chain::shipped());
+    lab.succeed(&["init"]);
+    goes_on(&lab, 0);
+    back_up(&lab, false);
+    // With the logs of two points.
+    goes_on(&lab, 2);
+    let later = back_up(&lab, true)["snapshot"].clone();
+    let later = later.as_str().expect("an id");
+    let begun = LogHeader::read(&lab.directory().join("edb00005.log"));
+    let begun = begun.expect("a log").created;
+    let (hours, minutes, seconds, milliseconds) = begun.time_of_day();
+    let time = format!(
+        "{:04}-{:02}-{:02}T{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z",
+        begun.year(),
+        begun.month(),
+        begun.day()
+    );
+
+    let directory = directory_of(&lab);
+    let restore = |snapshot, until| {
+        let into = ["--directory", &directory, NAME[0], NAME[1]];
+        lab.run(&[&["restore", snapshot, "--until", until][..], &into].concat())
+    };
+    for (snapshot, until) in [("latest", "4"), (later, "0x4"), (later, time.as_str())] {
+        let run = restore(snapshot, until);
+        assert_eq!(run.code, Some(0), "{until}: {run}");
+        assert!(
+            run.stderr.contains("after generation 0x4"),
+            "{until}: {run}"
+        );
+        lab.succeed(&["recover", &directory]);
+        engine.assert_is(1, &lab.directory());
+    }
+
+    // The database itself is newer than that; nothing is touched.
+    for until in ["1", "1999-12-31T23:59:59Z"] {
+        let refused = restore(later, until);
+        assert_eq!(refused.code, Some(4), "{until}: {refused}");
+        assert!(refused.stderr.contains("earlier snapshot"), "{refused}");
+        engine.assert_is(1, &lab.directory());
+    }
 }
 
 #[test]

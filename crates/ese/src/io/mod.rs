@@ -6,4 +6,5 @@ mod source;
 
 pub(crate) use durable::{beside, sync_folder, write_all_at};
 pub(crate) use regular_file::open;
+pub(crate) use source::Watched;
 pub use source::{Seekable, Source};

@@ -83,6 +83,34 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     }
 }
 
+/// A source that tells of each read.
+pub(crate) struct Watched<S> {
+    source: S,
+    on_read: Box<dyn Fn(u64) + Send + Sync>,
+}
+
+impl<S: Source> Watched<S> {
+    /// Calls `on_read` with the length of each read, from any thread.
+    pub(crate) fn new(source: S, on_read: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self {
+            source,
+            on_read: Box::new(on_read),
+        }
+    }
+}
+
+impl<S: Source> Source for Watched<S> {
+    fn size(&self) -> io::Result<u64> {
+        self.source.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.source.read_exact_at(buffer, offset)?;
+        (self.on_read)(buffer.len() as u64);
+        Ok(())
+    }
+}
+
 /// Makes a source of any reader that can seek; reads from several threads wait for each other.
 #[derive(Debug)]
 pub struct Seekable<R>(Mutex<R>);

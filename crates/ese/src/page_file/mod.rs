@@ -55,6 +55,18 @@ impl PageFile {
         Self::over(file, path)
     }
 
+    /// As [`Self::open`]; `on_read` is called with the length of each read, from any thread.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_watched(
+        path: &Path,
+        on_read: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let (file, _) = io::open(path)?;
+        Self::over(io::Watched::new(file, on_read), path)
+    }
+
     /// Opens any source; `name` stands for it in errors.
     ///
     /// # Errors

@@ -16,6 +16,10 @@ pub struct Progress {
     pub first: u32,
     /// The last generation to replay.
     pub last: u32,
+    /// The bytes of logs that are replayed, by the sizes of the files.
+    pub done_bytes: u64,
+    /// The bytes of all logs to replay.
+    pub total_bytes: u64,
     /// The work done so far.
     pub counts: Counts,
     /// Time since the recovery began.

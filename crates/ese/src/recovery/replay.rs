@@ -1,6 +1,7 @@
 //! The replay of logs into the database.
 
 use std::ops::{ControlFlow, RangeInclusive};
+use std::path::Path;
 use std::time::Instant;
 
 use super::LogBit;
@@ -25,6 +26,9 @@ pub(super) struct Replay<'a> {
     /// The end of the last log.
     pub end: Lgpos,
     pub log_bytes: u64,
+    /// For the progress: the sizes of the files that were replayed, and of all.
+    passed: u64,
+    total: u64,
     pub corrected_log_bits: Vec<LogBit>,
     pub generations: Option<RangeInclusive<u32>>,
     pub lost: Vec<RangeInclusive<u32>>,
@@ -38,7 +42,13 @@ const MOST_BITS: usize = 100;
 
 impl<'a> Replay<'a> {
     pub fn new(options: &'a mut Options, plan: &'a Plan, started: Instant) -> Self {
+        let total = match options.progress {
+            Some(_) => plan.logs.iter().map(|(path, _)| size_of(path)).sum(),
+            None => 0,
+        };
         Replay {
+            passed: 0,
+            total,
             options,
             plan,
             started,
@@ -149,7 +159,8 @@ impl<'a> Replay<'a> {
 
     fn log(&mut self, log: &OpenLog, redo: &mut Redo) -> Result<()> {
         let generation = log.generation();
-        self.report(generation, redo)?;
+        self.report(generation, 0, redo)?;
+        let sector_size = u64::from(log.sound().identity.sector_size);
         let room = MOST_BITS.saturating_sub(self.corrected_log_bits.len());
         let flipped = log.sound().flipped_bits.iter().take(room);
         (self.corrected_log_bits).extend(flipped.map(|flipped| LogBit {
@@ -160,15 +171,19 @@ impl<'a> Replay<'a> {
         while let Some(entry) = records.next_entry()? {
             redo.apply(&entry)?;
             if redo.pages.counts.records.is_multiple_of(RECORDS_A_STEP) {
-                self.report(generation, redo)?;
+                let within = u64::from(entry.position.segment()) * sector_size;
+                self.report(generation, within, redo)?;
             }
         }
         let first = (self.generations.as_ref()).map_or(generation, |range| *range.start());
         self.generations = Some(first..=generation);
         self.end = log.sound().end;
-        let sector_size = log.sound().identity.sector_size;
-        self.log_bytes +=
-            u64::from(self.end.segment()) * u64::from(sector_size) + u64::from(self.end.byte());
+        self.log_bytes += u64::from(self.end.segment()) * sector_size + u64::from(self.end.byte());
+        if self.total > 0 {
+            let index = generation.checked_sub(self.plan.first);
+            let log = index.and_then(|index| self.plan.logs.get(index as usize));
+            self.passed += log.map_or(0, |(path, _)| size_of(path));
+        }
         Ok(())
     }
 
@@ -212,7 +227,8 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn report(&mut self, generation: u32, redo: &Redo) -> Result<()> {
+    /// `within` is the position in the current log, in bytes.
+    fn report(&mut self, generation: u32, within: u64, redo: &Redo) -> Result<()> {
         let Some(report) = &mut self.options.progress else {
             return Ok(());
         };
@@ -220,6 +236,8 @@ impl<'a> Replay<'a> {
             generation,
             first: self.plan.first,
             last: self.plan.last,
+            done_bytes: (self.passed + within).min(self.total),
+            total_bytes: self.total,
             counts: redo.pages.counts,
             elapsed: self.started.elapsed(),
         };
@@ -228,4 +246,9 @@ impl<'a> Replay<'a> {
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }
     }
+}
+
+/// Of a file; 0 if that cannot be told: it is for the progress only.
+fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }

@@ -18,7 +18,20 @@ const BLOCK: usize = 4 << 20;
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::NoRegularFile`].
-pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Result<Summary> {
+pub fn verify_database(path: &Path, on_finding: impl FnMut(Finding)) -> Result<Summary> {
+    verify_database_watched(path, on_finding, |_| {})
+}
+
+/// As [`verify_database`]; `on_read` is called with the length of each read, so that a caller can
+/// show how far it is.
+///
+/// # Errors
+/// As [`verify_database`].
+pub fn verify_database_watched(
+    path: &Path,
+    mut on_finding: impl FnMut(Finding),
+    mut on_read: impl FnMut(u64),
+) -> Result<Summary> {
     let io = Error::io(path);
     let (file, size) = io::open(path)?;
     let mut file = file.take(size);
@@ -40,6 +53,7 @@ pub fn verify_database(path: &Path, mut on_finding: impl FnMut(Finding)) -> Resu
             .feed(&block[..length])
             .into_iter()
             .for_each(&mut on_finding);
+        on_read(length as u64);
     }
     let (findings, summary) = verifier.finish();
     findings.into_iter().for_each(on_finding);

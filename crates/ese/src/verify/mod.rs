@@ -10,6 +10,6 @@ mod file;
 mod finding;
 mod stream;
 
-pub use file::verify_database;
+pub use file::{verify_database, verify_database_watched};
 pub use finding::{Damage, Finding, Place};
 pub use stream::{FlushMapUse, PageVerifier, Summary};
