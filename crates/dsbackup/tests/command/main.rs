@@ -19,6 +19,7 @@ mod notifications;
 mod objects;
 mod one_shot;
 mod output;
+mod progress;
 mod proof;
 mod read_despite_damage;
 mod reading;

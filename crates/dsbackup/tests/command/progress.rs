@@ -1,0 +1,77 @@
+//! Long work shows how far it is, how fast and how long still on a terminal, and is quiet elsewhere.
+
+use crate::lab::{Lab, Run};
+use std::process::{Command, Stdio};
+
+/// A command, for which `OUT` stands for a file as standard output, and what its progress names.
+const WORK: [(&[&str], &str); 9] = [
+    (
+        &["backup", "--keep-logs", "--directory", "directory"],
+        "ntds.dit",
+    ),
+    (&["check", "--read-data"], "reading packs"),
+    (
+        &["check", "--drill", "--all", "--scratch", "."],
+        "replaying log",
+    ),
+    (
+        &["check", "--drill", "--all", "--scratch", "."],
+        "fits together",
+    ),
+    (&["restore", "latest", "--target", "restored"], "ntds.dit"),
+    (&["recover", "restored"], "replaying log"),
+    (&["verify-db", "restored/ntds.dit"], "checking every page"),
+    (&["dump", "restored/ntds.dit", "OUT"], "dumping"),
+    (&["export", "restored", "--csv", "OUT"], "objects"),
+];
+
+/// Runs a command whose standard error, and without `OUT` its standard output, is a terminal.
+fn on_a_terminal(lab: &Lab, arguments: &[&str]) -> Run {
+    let plain = lab.dsbackup(&[]);
+    let mut line = format!("'{}'", plain.get_program().display());
+    for argument in arguments {
+        line += &match *argument {
+            "OUT" => " > out".to_owned(),
+            argument => format!(" '{argument}'"),
+        };
+    }
+    let mut command = Command::new("script");
+    command
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(lab.path(""))
+        .stdin(Stdio::null());
+    for (name, value) in plain.get_envs() {
+        command.env(name, value.expect("set"));
+    }
+    Run::of(&mut command)
+}
+
+#[test]
+fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
+    let exists = Command::new("script").arg("--version").output();
+    if exists.is_err() {
+        eprintln!("note: script (util-linux) is not installed; skipped");
+        return;
+    }
+    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
+    lab.succeed(&["init"]);
+    for (arguments, item) in WORK {
+        let shown = on_a_terminal(&lab, arguments);
+        assert_eq!(shown.code, Some(0), "{arguments:?}: {shown}");
+        assert!(shown.stdout.contains(item), "{arguments:?}: {shown}");
+        assert!(shown.stdout.contains("/s"), "{arguments:?}: {shown}");
+    }
+    for arguments in [WORK[1].0, WORK[2].0, WORK[6].0, &["snapshots"]] {
+        let mut command = lab.dsbackup(arguments);
+        let elsewhere = Run::of(command.current_dir(lab.path("")));
+        assert_eq!(elsewhere.code, Some(0), "{arguments:?}: {elsewhere}");
+        for sign in ["/s", "\r", "\u{1b}"] {
+            assert!(
+                !elsewhere.stderr.contains(sign),
+                "{arguments:?}: {elsewhere}"
+            );
+        }
+        let quiet = on_a_terminal(&lab, &[arguments, &["--quiet"][..]].concat());
+        assert!(!quiet.stdout.contains('\u{1b}'), "{arguments:?}: {quiet}");
+    }
+}
