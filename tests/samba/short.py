@@ -23,6 +23,9 @@ def run(lab, backend, options):
         alone = dsbackup.run("backup", "--samba")
         if "[9/9]" not in alone.err or dsbackup.answers():
             raise Failed(f"expected a backup without a service: {alone}")
+        # Every policy has a file of this name.
+        if "}/GPT.INI (" not in alone.err:
+            raise Failed(f"the files of policies are not named with their folders: {alone}")
         dsbackup.serve()
         beside = dsbackup.run("backup", "--samba")
         if "a service hosts the directory already" not in beside.err:

@@ -331,12 +331,13 @@ impl Configuration {
     }
 }
 
-/// Replaces the file, or makes it, readable by all: it holds no secret.
+/// Replaces the file, or makes it, readable by its owner alone: it may name addresses of web hooks
+/// that are secrets.
 ///
 /// # Errors
 /// If it cannot be written; then the one before is still there.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    record::replace(path, text.as_bytes(), 0o644).map_err(Error::io("write", path))
+    record::replace(path, text.as_bytes(), 0o600).map_err(Error::io("write", path))
 }
 
 /// Names become file names, labels of metrics and words in messages.

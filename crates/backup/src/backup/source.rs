@@ -93,7 +93,7 @@ impl Source for Walk<'_> {
             9,
             &format!(
                 "DsBackupOpenFile, DsBackupRead, DsBackupClose: {} ({})",
-                file.base_name(),
+                name_for_people(&file),
                 bytes(size)
             ),
         );
@@ -246,4 +246,9 @@ impl FileContent<'_> {
         self.taken += length;
         Ok(length)
     }
+}
+
+/// Of a server's state the path in the snapshot: every policy has a GPT.INI.
+fn name_for_people(file: &FileEntry) -> &str {
+    (file.place.as_deref()).unwrap_or_else(|| file.base_name())
 }

@@ -42,8 +42,10 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
     let done = lab.succeed(&setup);
     assert!(done.stdout.contains("(proven)"), "{done}");
     let password = lab.path("etc/local.password");
-    let mode = std::os::unix::fs::MetadataExt::mode(&password.metadata().expect("made"));
-    assert_eq!(mode & 0o777, 0o600);
+    for made in [&password, &lab.path("etc/dsbackup.toml")] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&made.metadata().expect("made"));
+        assert_eq!(mode & 0o777, 0o600, "{}", made.display());
+    }
     let secret = std::fs::read_to_string(&password).expect("read");
     assert!(secret.trim().len() >= 43, "256 bits");
     let configuration = std::fs::read_to_string(lab.path("etc/dsbackup.toml")).expect("read");
@@ -228,12 +230,14 @@ fn status_tells_old_snapshots_and_missing_proofs() {
 }
 
 #[test]
-fn every_metric_is_documented() {
+fn every_metric_is_documented_with_an_alert_rule() {
     let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/monitoring.md");
     let text = std::fs::read_to_string(documentation).expect("docs/monitoring.md");
+    let (_, rules) = text.split_once("\ngroups:").expect("alert rules");
     let names = jobs::metrics::METRICS.iter().map(|metric| metric.name);
     for name in names.chain([jobs::metrics::WRITTEN]) {
         assert!(text.contains(&format!("`{name}`")), "{name}");
+        assert!(rules.contains(name), "no rule uses {name}");
     }
 }
 
