@@ -39,6 +39,7 @@ fn on_a_terminal(lab: &Lab, arguments: &[&str]) -> Run {
     command
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
         .current_dir(lab.path(""))
+        .env("TERM", "xterm")
         .stdin(Stdio::null());
     for (name, value) in plain.get_envs() {
         command.env(name, value.expect("set"));
@@ -65,7 +66,7 @@ fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
         let mut command = lab.dsbackup(arguments);
         let elsewhere = Run::of(command.current_dir(lab.path("")));
         assert_eq!(elsewhere.code, Some(0), "{arguments:?}: {elsewhere}");
-        for sign in ["/s", "\r", "\u{1b}"] {
+        for sign in ["B/s", "\r", "\u{1b}"] {
             assert!(
                 !elsewhere.stderr.contains(sign),
                 "{arguments:?}: {elsewhere}"
