@@ -119,6 +119,7 @@ fn a_directory_is_restored_as_of_a_point_between_two_snapshots() {
     goes_on(&lab, 0);
     back_up(&lab, false);
     // With the logs of two points.
+    goes_on(&lab, 1);
     goes_on(&lab, 2);
     let later = back_up(&lab, true)["snapshot"].clone();
     let later = later.as_str().expect("an id");
