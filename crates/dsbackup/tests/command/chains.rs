@@ -123,6 +123,9 @@ fn a_directory_is_restored_as_of_a_point_between_two_snapshots() {
     goes_on(&lab, 2);
     let later = back_up(&lab, true)["snapshot"].clone();
     let later = later.as_str().expect("an id");
+    // The logs are older than all of these snapshots, so a time lies within the whole one.
+    let whole = back_up(&lab, false)["snapshot"].clone();
+    let whole = whole.as_str().expect("an id");
     let begun = LogHeader::read(&lab.directory().join("edb00005.log"));
     let begun = begun.expect("a log").created;
     let (hours, minutes, seconds, milliseconds) = begun.time_of_day();
@@ -138,7 +141,7 @@ fn a_directory_is_restored_as_of_a_point_between_two_snapshots() {
         let into = ["--directory", &directory, NAME[0], NAME[1]];
         lab.run(&[&["restore", snapshot, "--until", until][..], &into].concat())
     };
-    for (snapshot, until) in [("latest", "4"), (later, "0x4"), (later, time.as_str())] {
+    for (snapshot, until) in [("latest", "4"), (later, "0x4"), (whole, time.as_str())] {
         let run = restore(snapshot, until);
         assert_eq!(run.code, Some(0), "{until}: {run}");
         assert!(
@@ -151,7 +154,7 @@ fn a_directory_is_restored_as_of_a_point_between_two_snapshots() {
 
     // The database itself is newer than that; nothing is touched.
     for until in ["1", "1999-12-31T23:59:59Z"] {
-        let refused = restore(later, until);
+        let refused = restore(whole, until);
         assert_eq!(refused.code, Some(4), "{until}: {refused}");
         assert!(refused.stderr.contains("earlier snapshot"), "{refused}");
         engine.assert_is(1, &lab.directory());
