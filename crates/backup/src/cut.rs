@@ -152,7 +152,7 @@ impl Snapshot {
             && seconds < token.created
         {
             token.created = seconds;
-            self.token = token.to_bytes().into();
+            self.token = token.to_bytes();
         }
     }
 }
