@@ -36,7 +36,7 @@ def run(lab, backend, options):
 
     dc1.kill()
     dsbackup.refused("restore", "latest", "--samba", "--authoritative", f"OU=Nowhere,{BASE_DN}",
-                     because="no object of this name", code=2)
+                     because="no object of this name", code=1)
     dsbackup.refused("restore", "latest", "--samba", "--authoritative", BASE_DN, because="a whole partition")
     run = dsbackup.run("restore", "latest", "--samba", "--authoritative", SALES)
     say(f"  restored in {run.seconds:.1f} s")
