@@ -17,7 +17,7 @@ use crate::words::short_id;
 use crate::{chain, time};
 
 /// A snapshot in a list. All but the first four fields are unknown if it is unusable.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Listed {
     /// Its whole id.
     pub snapshot: String,

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the help that teaches it.
 
 mod connection;
+mod console;
 mod database;
 #[cfg(test)]
 mod documents;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ese::recovery::Stop;
 
 pub use self::connection::{HostedOptions, ServerOptions};
+pub use self::console::ConsoleOptions;
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
@@ -100,6 +102,8 @@ pub enum Command {
     /// Check the configuration of jobs, or print a sample
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Show all backups in a browser
+    Console(ConsoleOptions),
     /// Create a repository for backups
     Init(InitOptions),
     /// Back up the directory of a service into a repository

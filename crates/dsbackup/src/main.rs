@@ -7,6 +7,7 @@ mod authoritative;
 mod backup;
 mod check;
 mod cli;
+mod console;
 mod copy;
 mod database;
 mod dump;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Ship(options) => jobs::ship::run(options, report),
         Command::Status(options) => jobs::status::run(options, report),
         Command::Config(command) => jobs::config::run(command, report),
+        Command::Console(options) => console::run(options, report),
         Command::Init(options) => init(options, report),
         Command::Backup(options) => backup::run(options, report),
         Command::Snapshots(options) => snapshots::run(options, report),

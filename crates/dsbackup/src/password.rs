@@ -62,7 +62,10 @@ pub fn of_user(user: &str, file: Option<&Path>, variable: &str) -> Result<Zeroiz
 }
 
 /// Asks on the terminal, which shows nothing of the answer.
-fn from_terminal(user: &str) -> std::io::Result<Zeroizing<String>> {
+///
+/// # Errors
+/// When there is no terminal.
+pub fn from_terminal(user: &str) -> std::io::Result<Zeroizing<String>> {
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
     let mut terminal = std::fs::File::options()
         .read(true)

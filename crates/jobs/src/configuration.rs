@@ -47,7 +47,9 @@ struct Tables {
     job: BTreeMap<String, JobConfiguration>,
     #[serde(default)]
     notify: BTreeMap<String, NotifyConfiguration>,
-    // The service's.
+    // The console's, and the service's.
+    #[serde(rename = "console")]
+    _console: Option<IgnoredAny>,
     #[serde(rename = "directory")]
     _directory: Option<IgnoredAny>,
     #[serde(rename = "samba")]

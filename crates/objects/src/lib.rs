@@ -33,6 +33,7 @@
 //! | [`ntds`] | the reader of `ntds.dit` |
 //! | [`samba`] | the reader of Samba's databases |
 //! | [`Stored`] | a directory in files, of either engine |
+//! | [`words`] | values for people |
 //!
 //! ```text
 //! ntds.dit           ─▶ ntds::Ntds   ─┐
@@ -63,6 +64,7 @@ mod source;
 mod stored;
 mod time;
 mod value;
+pub mod words;
 
 pub use entry::{
     AttributeValues, Entry, Link, LinkDirection, LinkMetadata, LinkState, Marks, State,

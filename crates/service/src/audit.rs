@@ -5,23 +5,16 @@
 //! A file that is read has one line, written when its end or an error was sent. It stands for the
 //! calls that open and close the file, too.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::{Error, Result, ResultCode};
 use serde::Serialize;
 use tonic::{Response, Status};
 
+use crate::audit_log::{AuditLog, IDENTIFIER};
 use crate::caller::{Caller, Origin};
-use crate::journal::{self, Journal};
-
-/// The name of the audit log in the journal: `journalctl -t dsbackup-audit`.
-const IDENTIFIER: &str = "dsbackup-audit";
 
 /// Files that a journal entry names at most: a datagram is limited. Only a truncation of logs can
 /// exceed it.
@@ -29,23 +22,9 @@ const FILES_IN_JOURNAL: usize = 500;
 
 /// The sink of the lines, and its state.
 pub(crate) struct Audit {
-    sink: Sink,
+    sink: AuditLog,
     /// Whether the last line could not be written.
     failed: AtomicBool,
-}
-
-enum Sink {
-    /// The configured file.
-    File(LogFile),
-    /// Without a file, under systemd: the journal, apart from the service's own log.
-    Journal(Journal),
-    /// Without either: the service's own log, at debug level.
-    OwnLog,
-}
-
-struct LogFile {
-    path: PathBuf,
-    open: Mutex<Option<File>>,
 }
 
 /// One line.
@@ -74,27 +53,14 @@ impl Audit {
     /// # Errors
     /// `hrInvalidPath` if the file cannot be written.
     pub(crate) fn new(file: Option<&Path>) -> Result<Arc<Self>> {
-        let sink = match file {
-            Some(path) => Sink::File(LogFile::new(path).map_err(|error| {
-                Error::new(
-                    ResultCode::INVALID_PATH,
-                    format!("{}: cannot write the audit log: {error}", path.display()),
-                )
-            })?),
-            None if journal::has_standard_error() => {
-                Sink::Journal(Journal::of_the_system().map_err(|error| {
-                    let reason = format!("cannot reach the journal for the audit log: {error}");
-                    Error::new(ResultCode::INVALID_PATH, reason)
-                })?)
-            }
-            None => Sink::OwnLog,
-        };
+        let sink = AuditLog::open(file)
+            .map_err(|error| Error::new(ResultCode::INVALID_PATH, error.to_string()))?;
         match &sink {
-            Sink::File(file) => tracing::info!(file = %file.path.display(), "calls are audited"),
-            Sink::Journal(_) => {
+            AuditLog::File(_) => tracing::info!(file = %sink, "calls are audited"),
+            AuditLog::Journal(_) => {
                 tracing::info!("calls are audited in the journal: journalctl -t {IDENTIFIER}")
             }
-            Sink::OwnLog => tracing::info!(
+            AuditLog::OwnLog => tracing::info!(
                 "calls are not audited: name a file for it ([audit] in the configuration, or \
                  --audit-log)"
             ),
@@ -173,31 +139,23 @@ impl Audit {
             code: format!("{:#010x}", code.0),
             result: reason.map_or_else(|| code.to_string(), str::to_owned),
         };
-        let written = match &self.sink {
-            Sink::File(file) => {
-                line.time = Some(jiff::Timestamp::now().to_string());
-                file.append(&line.to_json())
-            }
-            Sink::Journal(journal) => {
+        match &self.sink {
+            AuditLog::File(_) => line.time = Some(jiff::Timestamp::now().to_string()),
+            AuditLog::Journal(_) => {
                 if let Some((named, more @ [_, ..])) = files.split_at_checked(FILES_IN_JOURNAL) {
                     (line.files, line.more_files) = (named, Some(more.len()));
                 }
-                let failed = code != ResultCode::OK;
-                journal.send(&[
-                    ("MESSAGE", &line.to_json()),
-                    ("PRIORITY", if failed { "4" } else { "6" }),
-                    ("SYSLOG_IDENTIFIER", IDENTIFIER),
-                    ("DSBACKUP_CALLER", caller),
-                    ("DSBACKUP_FROM", from),
-                    ("DSBACKUP_CALL", call),
-                    ("DSBACKUP_CODE", &line.code),
-                ])
             }
-            Sink::OwnLog => {
-                tracing::debug!("{}", line.to_json());
-                Ok(())
-            }
-        };
+            AuditLog::OwnLog => {}
+        }
+        let fields = [
+            ("DSBACKUP_CALLER", caller),
+            ("DSBACKUP_FROM", from),
+            ("DSBACKUP_CALL", call),
+            ("DSBACKUP_CODE", &line.code),
+        ];
+        let failed = code != ResultCode::OK;
+        let written = self.sink.append(&line.to_json(), failed, &fields);
         if let Err(error) = &written {
             tracing::error!(sink = %self.sink, %error, "cannot write the audit log");
         }
@@ -209,58 +167,6 @@ impl Line<'_> {
     fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|error| error.to_string())
     }
-}
-
-impl fmt::Display for Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(file) => file.path.display().fmt(f),
-            Self::Journal(_) => f.write_str("the journal"),
-            Self::OwnLog => f.write_str("the service's own log"),
-        }
-    }
-}
-
-impl LogFile {
-    fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_path_buf(),
-            open: Mutex::new(Some(open(path)?)),
-        })
-    }
-
-    fn append(&self, line: &str) -> io::Result<()> {
-        let mut open_file = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // Log rotation moves the file away.
-        let in_place = open_file.as_ref().is_some_and(|file| {
-            match (file.metadata(), std::fs::symlink_metadata(&self.path)) {
-                (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
-                _ => false,
-            }
-        });
-        if !in_place {
-            *open_file = None;
-            *open_file = Some(open(&self.path)?);
-        }
-        match open_file.as_mut() {
-            // One write for each line, so that lines do not interleave.
-            Some(file) => file.write_all(format!("{line}\n").as_bytes()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC).bits() as i32)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    Ok(file)
 }
 
 /// A call under way. It writes one line when it ends, whatever its result.

@@ -23,7 +23,7 @@ pub fn has_standard_error() -> bool {
 }
 
 /// A sender of entries.
-pub(crate) struct Journal {
+pub struct Journal {
     socket: UnixDatagram,
     path: PathBuf,
 }
@@ -33,7 +33,7 @@ impl Journal {
     ///
     /// # Errors
     /// If no socket can be created.
-    pub(crate) fn of_the_system() -> io::Result<Self> {
+    pub fn of_the_system() -> io::Result<Self> {
         Self::at(Path::new(SOCKET))
     }
 
@@ -49,7 +49,7 @@ impl Journal {
     ///
     /// # Errors
     /// If the journal does not accept it.
-    pub(crate) fn send(&self, fields: &[(&str, &str)]) -> io::Result<()> {
+    pub fn send(&self, fields: &[(&str, &str)]) -> io::Result<()> {
         let mut entry = String::new();
         for (name, value) in fields {
             entry += name;

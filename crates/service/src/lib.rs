@@ -11,11 +11,13 @@
 //! 5. [`DirectoryStore`]: the directory itself, of one of the kinds in `stores`.
 //!
 //! File content passes through `transfer`. `convert` converts between messages and the types of
-//! stores. The lines of `audit` go to a file or to the `journal`.
+//! stores. The lines of `audit` go to an [`audit_log`]: a file or the
+//! [`journal`].
 #![forbid(unsafe_code)]
 
 mod accept;
 mod audit;
+pub mod audit_log;
 mod caller;
 mod calls;
 mod configuration;

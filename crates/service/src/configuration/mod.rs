@@ -78,7 +78,9 @@ struct Tables {
     #[serde(default)]
     audit: AuditConfiguration,
     metrics: Option<MetricsConfiguration>,
-    // Those of backup jobs, in the same file; the service does not use them.
+    // Those of backup jobs and of the console, in the same file; the service does not use them.
+    #[serde(rename = "console")]
+    _console: Option<IgnoredAny>,
     #[serde(rename = "repository")]
     _repository: Option<IgnoredAny>,
     #[serde(rename = "job")]

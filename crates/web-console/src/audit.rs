@@ -1,0 +1,97 @@
+//! A line for each action in the audit log: when, who, from where, what, and what came of it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use service::audit_log::AuditLog;
+
+use crate::error::{Error, Result};
+
+/// The audit log of the console.
+pub struct Audit {
+    log: AuditLog,
+    /// Whether the last line could not be written.
+    failed: AtomicBool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    caller: &'a str,
+    from: &'a str,
+    call: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    what: &'a str,
+    result: &'a str,
+}
+
+/// What is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Action<'a> {
+    /// The user, or the name that was tried.
+    pub user: &'a str,
+    /// The address of the browser.
+    pub from: &'a str,
+    /// The action, such as `POST /login`.
+    pub call: &'a str,
+    /// What it was done with.
+    pub what: &'a str,
+    /// `ok`, or why not.
+    pub result: &'a str,
+}
+
+impl Audit {
+    /// Opens the log: a file, created with mode 0600, or without one the journal.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn open(file: Option<&Path>) -> Result<Self> {
+        let opened = AuditLog::open(file);
+        Ok(Self {
+            log: opened.map_err(|error| Error::Refused(error.to_string()))?,
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether lines can be written: an action that cannot be recorded is refused.
+    pub fn works(&self) -> bool {
+        if self.failed.load(Ordering::Relaxed) {
+            self.write(Action {
+                user: "console",
+                from: "",
+                call: "AuditResumed",
+                what: "",
+                result: "ok",
+            });
+        }
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Writes a line.
+    pub fn write(&self, action: Action<'_>) {
+        let line = Line {
+            time: match &self.log {
+                AuditLog::Journal(_) => None,
+                _ => Some(jiff::Timestamp::now().to_string()),
+            },
+            caller: action.user,
+            from: action.from,
+            call: action.call,
+            what: action.what,
+            result: action.result,
+        };
+        let json = serde_json::to_string(&line).unwrap_or_else(|error| error.to_string());
+        let fields = [
+            ("DSBACKUP_CALLER", action.user),
+            ("DSBACKUP_FROM", action.from),
+            ("DSBACKUP_CALL", action.call),
+        ];
+        let written = self.log.append(&json, action.result != "ok", &fields);
+        if let Err(error) = &written {
+            tracing::error!(sink = %self.log, %error, "cannot write the audit log");
+        }
+        self.failed.store(written.is_err(), Ordering::Relaxed);
+    }
+}

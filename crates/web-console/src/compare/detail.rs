@@ -1,0 +1,160 @@
+//! What differs in one object, value by value.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use comparison::{AttributeChange, Change, Options, Seen, Stamp, ValueChange, compare};
+use maud::{Markup, html};
+use objects::{Entry, Guid, Lookup, Source, words};
+
+use super::{Wanted, open};
+use crate::console::Console;
+use crate::guard::{Done, Visitor};
+use crate::page::page;
+use crate::problem::Problem;
+use crate::text::Shown;
+
+/// The values of an attribute that are shown on each side.
+const VALUES: usize = 200;
+
+/// The page.
+///
+/// # Errors
+/// If a snapshot cannot be read, or neither has the object.
+pub async fn detail(
+    State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(guid): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    let what = format!("compare {} {} object {guid}", wanted.before, wanted.after);
+    let content = console
+        .read(move |console| content(console, &guid, &wanted))
+        .await?;
+    let response = page(&visitor, "/compare", "Differences", content);
+    Ok((Extension(Done(what)), response).into_response())
+}
+
+fn content(console: &Console, guid: &str, wanted: &Wanted) -> Result<Markup, Problem> {
+    let guid: Guid = (guid.parse())
+        .map_err(|_| Problem::not_found("an object is named by its objectGUID here"))?;
+    let [before, after] = [
+        open(console, &wanted.before)?,
+        open(console, &wanted.after)?,
+    ];
+    let sources: [&dyn Source; 2] = [&**before, &**after];
+    let one = read(sources[0], guid)?;
+    let other = read(sources[1], guid)?;
+    if one.is_none() && other.is_none() {
+        return Err(Problem::not_found("neither snapshot has this object"));
+    }
+    let change = compare(
+        one.as_ref().map(|(entry, parent)| Seen {
+            entry,
+            parent: *parent,
+            schema: sources[0].schema(),
+        }),
+        other.as_ref().map(|(entry, parent)| Seen {
+            entry,
+            parent: *parent,
+            schema: sources[1].schema(),
+        }),
+        &Options {
+            deleted: true,
+            ..Options::default()
+        },
+    );
+    Ok(html! {
+        h1 { "Differences" }
+        p { a href=(format!("/compare?{}", wanted.pair())) { "All differences" } }
+        @match &change {
+            None => p { "Nothing that counts differs in this object." },
+            Some(change) => {
+                h2 { (Shown(change.dn())) }
+                @if change.is_moved || change.is_renamed {
+                    @if let Some(before) = &change.before {
+                        p { "It was " (Shown(&before.dn)) "." }
+                    }
+                }
+                @if let Some(stamp) = change.stamp() { p.note { (moment(stamp)) } }
+                div.scroll tabindex="0" {
+                    table {
+                        thead { tr { th { "Attribute" } th { "Before" } th { "After" } th { "When" } } }
+                        tbody { @for change in &change.attributes { (attribute(change)) } }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn read(source: &dyn Source, guid: Guid) -> Result<Option<(Entry, Option<Guid>)>, Problem> {
+    let found = source.find(&Lookup::Guid(guid)).map_err(Problem::failed)?;
+    let Some(id) = found.first() else {
+        return Ok(None);
+    };
+    let wanted = objects::Wanted {
+        back_links: false,
+        ..objects::Wanted::everything()
+    };
+    let Some(entry) = source.entry(*id, &wanted).map_err(Problem::failed)? else {
+        return Ok(None);
+    };
+    let above = match entry.parent {
+        Some(parent) => {
+            let names = objects::Wanted::names();
+            source.entry(parent, &names).map_err(Problem::failed)?
+        }
+        None => None,
+    };
+    Ok(Some((entry, above.and_then(|above| above.guid))))
+}
+
+fn attribute(change: &AttributeChange) -> Markup {
+    html! {
+        tr {
+            td { (Shown(&change.attribute.name)) }
+            @match &change.change {
+                Change::Values { removed, added } => {
+                    td { (values(change, removed)) }
+                    td { (values(change, added)) }
+                }
+                Change::Withheld => {
+                    td { span.badge.warning { "withheld" } }
+                    td { span.badge.warning { "withheld" } " it was set anew" }
+                }
+                Change::Descriptor(descriptor) => {
+                    td {
+                        (list("access", descriptor.dacl.removed.len()))
+                        (list("audit", descriptor.sacl.removed.len()))
+                    }
+                    td {
+                        (list("access", descriptor.dacl.added.len()))
+                        (list("audit", descriptor.sacl.added.len()))
+                        @if descriptor.owner.is_some() { div { "another owner" } }
+                        @if descriptor.dacl.is_reordered { div { "another order" } }
+                    }
+                }
+            }
+            td { @if let Some(stamp) = change.stamp() { (moment(stamp)) } }
+        }
+    }
+}
+
+fn list(kind: &str, count: usize) -> Markup {
+    html! { @if count > 0 { div { (count) " rules of " (kind) } } }
+}
+
+fn values(change: &AttributeChange, values: &[ValueChange]) -> Markup {
+    html! {
+        @for value in values.iter().take(VALUES) {
+            div.value { (Shown(&words::value(&value.value, &change.attribute))) }
+        }
+        @if values.len() > VALUES { div.note { "… " (values.len()) " values" } }
+    }
+}
+
+fn moment(stamp: &Stamp) -> String {
+    format!("{} UTC, version {}", stamp.changed, stamp.version)
+}

@@ -1,0 +1,158 @@
+//! The page: the tree on the left, objects in the middle, attributes on the right.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use objects::{Entry, Scope, Source, Wanted};
+use serde::Deserialize;
+
+use super::attributes::attributes;
+use super::tree::tree;
+use super::{address, find, head, key, kind, open, own_name};
+use crate::console::Console;
+use crate::directories::Directory;
+use crate::guard::{Done, Visitor};
+use crate::page::page;
+use crate::problem::Problem;
+use crate::text::{Brief, Shown, label};
+
+/// The objects on a page.
+const PAGE: usize = 100;
+
+/// What is looked at.
+#[derive(Default, Deserialize)]
+pub struct Looked {
+    /// The object whose children are listed.
+    at: Option<String>,
+    /// How many of them are passed over.
+    #[serde(default)]
+    from: usize,
+    /// The object whose attributes are shown.
+    object: Option<String>,
+}
+
+/// The page.
+///
+/// # Errors
+/// If there is no such directory or object, or it is damaged.
+pub async fn browse(
+    State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((repository, id)): Path<(String, String)>,
+    Query(looked): Query<Looked>,
+) -> Result<Response, Problem> {
+    let what = match &looked.object {
+        Some(object) => format!("{repository} {id} object {object}"),
+        None => format!("{repository} {id}"),
+    };
+    let content = console
+        .read(move |console| {
+            let directory = open(console, &repository, &id)?;
+            content(&directory, &looked)
+        })
+        .await?;
+    let response = page(&visitor, "/snapshots", "Directory", content);
+    Ok((Extension(Done(what)), response).into_response())
+}
+
+fn content(directory: &Directory, looked: &Looked) -> Result<Markup, Problem> {
+    let source: &dyn Source = &**directory;
+    let here = address(&directory.repository, &directory.id);
+    let object = match &looked.object {
+        Some(object) => Some(find(source, object, &Wanted::everything())?),
+        None => None,
+    };
+    let at = match (&looked.at, &object) {
+        (Some(at), _) => Some(find(source, at, &Wanted::names())?),
+        // An object is shown among its siblings.
+        (None, Some(object)) => match object.parent {
+            Some(parent) => (source.entry(parent, &Wanted::names())).map_err(Problem::failed)?,
+            None => None,
+        },
+        (None, None) => None,
+    };
+    let list = match &at {
+        Some(at) => list(source, &here, at, looked)?,
+        None => html! { p.note { "Choose a container in the tree." } },
+    };
+    let attributes = match &object {
+        Some(object) => attributes(source, &here, object),
+        None => html! { p.note { "Choose an object." } },
+    };
+    Ok(html! {
+        (head(directory, ""))
+        div.directory {
+            nav.panel.tree aria-label="Tree" { (tree(source, &here, at.as_ref())?) }
+            section.panel #list aria-label="Objects" { (list) }
+            section.panel #object aria-label="Object" { (attributes) }
+        }
+    })
+}
+
+pub(super) fn list(
+    source: &dyn Source,
+    here: &str,
+    at: &Entry,
+    looked: &Looked,
+) -> Result<Markup, Problem> {
+    let wanted = Wanted::only(["objectClass", "description"]);
+    let children = source
+        .scan(at.id, Scope::Children, &wanted)
+        .map_err(Problem::failed)?;
+    let mut shown = Vec::new();
+    let mut has_more = false;
+    let visible =
+        children.filter(|child| !child.as_ref().is_ok_and(|child| child.state.is_deleted()));
+    for child in visible.skip(looked.from) {
+        if shown.len() == PAGE {
+            has_more = true;
+            break;
+        }
+        shown.push(child.map_err(Problem::failed)?);
+    }
+    let place = format!("{here}?at={}", key(at));
+    let with = |from: usize| format!("{place}&from={from}");
+    Ok(html! {
+        h2 { (Shown(&own_name(&at.dn))) }
+        p.note {
+            (Shown(&at.dn)) " "
+            a href=(format!("{}&object={}", with(looked.from), key(at))) { "its attributes" }
+        }
+        @if shown.is_empty() {
+            p { "Nothing is beneath it" @if looked.from > 0 { " from here on" } "." }
+        } @else {
+            div.scroll tabindex="0" {
+                table {
+                    thead { tr { th { "Name" } th { "Class" } th { "Description" } } }
+                    tbody {
+                        @for child in &shown {
+                            @let address = format!("{}&object={}", with(looked.from), key(child));
+                            tr {
+                                td {
+                                    a href=(address) hx-get=(address) hx-target="#object"
+                                        hx-select="#object" hx-swap="outerHTML" hx-push-url="true" {
+                                        (Brief(&own_name(&child.dn)))
+                                    }
+                                    " "
+                                    a.open href=(format!("{here}?at={}", key(child)))
+                                        aria-label=(format!("Open {}", label(&own_name(&child.dn)))) { "▸" }
+                                }
+                                td { (kind(child)) }
+                                td { (Brief(child.text("description").unwrap_or(""))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if looked.from > 0 || has_more {
+            nav.pager aria-label="Pages" {
+                @if looked.from > 0 { a rel="prev" href=(with(looked.from.saturating_sub(PAGE))) { "Before" } }
+                span { (looked.from.saturating_add(1)) "–" (looked.from.saturating_add(shown.len())) }
+                @if has_more { a rel="next" href=(with(looked.from + PAGE)) { "Next" } }
+            }
+        }
+    })
+}

@@ -1,0 +1,90 @@
+//! The repositories of the configuration, opened once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use backup::Silent;
+use backup::list::{Listed, list};
+use jobs::Configuration;
+use jobs::configuration::RepositoryConfiguration;
+use repository::Repository;
+
+use crate::problem::Problem;
+
+/// How old a list of snapshots may be.
+const AGE: Duration = Duration::from_secs(20);
+
+/// Open repositories, and what they hold.
+#[derive(Default)]
+pub struct Library {
+    open: Mutex<HashMap<String, Arc<Shelf>>>,
+}
+
+/// An open repository.
+pub struct Shelf {
+    /// As it was when it was opened.
+    configuration: RepositoryConfiguration,
+    /// The repository.
+    pub repository: Repository,
+    list: Mutex<Option<(Instant, Arc<Vec<Listed>>)>>,
+}
+
+impl Library {
+    /// The repository of this name.
+    ///
+    /// # Errors
+    /// If the configuration has none, or it cannot be opened.
+    pub fn shelf(&self, configuration: &Configuration, name: &str) -> Result<Arc<Shelf>, Problem> {
+        let wanted = (configuration.repositories.get(name))
+            .ok_or_else(|| Problem::not_found(format!("there is no repository {name}")))?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shelf) = open.get(name)
+            && shelf.configuration == *wanted
+        {
+            return Ok(Arc::clone(shelf));
+        }
+        let shelf = Arc::new(Shelf {
+            configuration: wanted.clone(),
+            repository: wanted.open().map_err(Problem::failed)?,
+            list: Mutex::new(None),
+        });
+        open.insert(name.to_owned(), Arc::clone(&shelf));
+        Ok(shelf)
+    }
+}
+
+impl Shelf {
+    /// Its snapshots, oldest first.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub fn list(&self) -> Result<Arc<Vec<Listed>>, Problem> {
+        let mut kept = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((time, list)) = &*kept
+            && time.elapsed() <= AGE
+        {
+            return Ok(Arc::clone(list));
+        }
+        let list = Arc::new(list(&self.repository, &Silent).map_err(Problem::failed)?);
+        *kept = Some((Instant::now(), Arc::clone(&list)));
+        Ok(list)
+    }
+
+    /// Forgets the list: something changed it.
+    pub fn changed(&self) {
+        *self.list.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The snapshot with this whole id.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn listed(&self, id: &str) -> Result<Listed, Problem> {
+        let list = self.list()?;
+        let found = list.iter().find(|listed| listed.snapshot == id);
+        found
+            .cloned()
+            .ok_or_else(|| Problem::not_found(format!("the repository has no snapshot {id}")))
+    }
+}

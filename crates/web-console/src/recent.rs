@@ -1,0 +1,97 @@
+//! Values that take long to make: the most recent of them are kept.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A value, or the place of one that is being made. Others who want it wait.
+type Place<V> = Arc<Mutex<Option<Arc<V>>>>;
+
+/// The values that were used last, by their keys.
+pub struct Recent<V> {
+    /// How many are kept; the one used longest ago goes first.
+    most: usize,
+    /// How long one is kept after its last use.
+    age: Duration,
+    kept: Mutex<Vec<Slot<V>>>,
+}
+
+struct Slot<V> {
+    key: String,
+    used: Instant,
+    place: Place<V>,
+}
+
+impl<V> Recent<V> {
+    /// None yet; at most `most`, and none longer than `age` after its last use.
+    pub fn new(most: usize, age: Duration) -> Self {
+        Self {
+            most,
+            age,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The value of this key, made if it is not there.
+    ///
+    /// # Errors
+    /// Those of `make`; the next one tries again.
+    pub fn get<E>(&self, key: &str, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+        let place = self.place(key);
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = &*place {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(make()?);
+        *place = Some(Arc::clone(&value));
+        Ok(value)
+    }
+
+    fn place(&self, key: &str) -> Place<V> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        kept.retain(|slot| now.duration_since(slot.used) < self.age);
+        if let Some(at) = kept.iter().position(|slot| slot.key == key) {
+            let mut slot = kept.remove(at);
+            slot.used = now;
+            let place = Arc::clone(&slot.place);
+            kept.push(slot);
+            return place;
+        }
+        if kept.len() >= self.most {
+            kept.remove(0);
+        }
+        let place = Place::default();
+        kept.push(Slot {
+            key: key.to_owned(),
+            used: now,
+            place: Arc::clone(&place),
+        });
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_used_longest_ago_goes_first() {
+        let recent = Recent::new(2, Duration::from_secs(60));
+        let made = |key: &str| {
+            let mut was_made = false;
+            let value = recent.get(key, || {
+                was_made = true;
+                Ok::<_, ()>(key.to_owned())
+            });
+            assert_eq!(*value.unwrap(), key);
+            was_made
+        };
+        assert!(made("a") && made("b"));
+        assert!(!made("a"), "it is kept");
+        assert!(made("c"));
+        assert!(!made("a"), "b was used longer ago");
+        assert!(made("b"));
+        assert!(recent.get("d", || Err(7)).is_err());
+        assert!(made("d"), "a failure is not kept");
+    }
+}

@@ -1,0 +1,65 @@
+//! The pages of the console, by their addresses.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::assets::asset;
+use crate::compare::detail::detail as difference;
+use crate::compare::download::csv;
+use crate::compare::list::compare;
+use crate::console::Console;
+use crate::directory::acl::acl;
+use crate::directory::browse::browse;
+use crate::directory::deleted::deleted;
+use crate::directory::members::members;
+use crate::directory::search::search;
+use crate::guard::guard;
+use crate::login::{form, log_in, log_out};
+use crate::overview::overview;
+use crate::problem::Problem;
+use crate::snapshots::detail::{detail, drill_now};
+use crate::snapshots::forget::{confirmed, preview};
+use crate::snapshots::list::list;
+use crate::work_page::{events, run_now, work, works};
+
+/// The longest form, in bytes, also of somebody who is not logged in.
+const LONGEST_FORM: usize = 64 << 10;
+
+/// All pages, behind the guard.
+pub fn site(console: Arc<Console>) -> Router {
+    Router::new()
+        .route("/", get(overview))
+        .route("/login", get(form).post(log_in))
+        .route("/logout", post(log_out))
+        .route("/snapshots", get(list))
+        .route("/snapshots/{repository}/{id}", get(detail))
+        .route("/snapshots/{repository}/{id}/drill", post(drill_now))
+        .route(
+            "/snapshots/{repository}/{id}/forget",
+            get(preview).post(confirmed),
+        )
+        .route("/directory/{repository}/{id}", get(browse))
+        .route("/directory/{repository}/{id}/search", get(search))
+        .route("/directory/{repository}/{id}/deleted", get(deleted))
+        .route(
+            "/directory/{repository}/{id}/object/{object}/members",
+            get(members),
+        )
+        .route("/directory/{repository}/{id}/object/{object}/acl", get(acl))
+        .route("/compare", get(compare))
+        .route("/compare/csv", get(csv))
+        .route("/compare/object/{guid}", get(difference))
+        .route("/jobs/{job}/run", post(run_now))
+        .route("/work", get(works))
+        .route("/work/{id}", get(work))
+        .route("/work/{id}/events", get(events))
+        .route("/assets/{name}", get(asset))
+        .fallback(async || Problem::not_found("there is no such page"))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(from_fn_with_state(Arc::clone(&console), guard))
+        .with_state(console)
+}

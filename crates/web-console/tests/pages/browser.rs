@@ -1,0 +1,129 @@
+//! The pages in a real browser: they work, break no rule of their policy, and axe-core finds no
+//! obstacle in them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use web_console::Server;
+
+use crate::lab::{Lab, PASSWORD};
+use crate::webdriver::Chromium;
+
+/// axe-core 4.14.1, unchanged (MPL-2.0, `axe/LICENSE`); only for this test.
+const AXE: &str = include_str!("axe/axe.min.js");
+
+/// A console that listens. It ends when the value is dropped.
+struct Running {
+    address: String,
+    _runtime: tokio::runtime::Runtime,
+}
+
+fn start(lab: &Lab) -> Running {
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let console = lab.shared();
+    let server = runtime
+        .block_on(Server::listen(&console.settings))
+        .expect("listen");
+    let address = server.address().to_owned();
+    runtime.spawn(server.run(Arc::clone(&console), std::future::pending()));
+    Running {
+        address,
+        _runtime: runtime,
+    }
+}
+
+/// Checks the page that is shown, and keeps a picture of it where one is wanted.
+fn look(chromium: &Chromium, name: &str) {
+    let complaints = chromium.complaints();
+    assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    chromium.run(AXE);
+    let found = chromium.run_to_end(
+        "const done = arguments[arguments.length - 1];\
+         axe.run().then(result => done(result.violations.map(violation => \
+         violation.id + ': ' + violation.nodes.map(node => node.html).join(' | '))))\
+         .catch(error => done([String(error)]));",
+    );
+    assert_eq!(found, serde_json::json!([]), "{name}");
+    if let Some(folder) = std::env::var_os("DSBACKUP_SCREENSHOTS") {
+        let folder = PathBuf::from(folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        chromium.picture(&folder.join(format!("console-{name}.png")));
+    }
+}
+
+#[test]
+fn a_browser_shows_every_page_without_an_obstacle() {
+    let Some(chromium) = Chromium::start() else {
+        return;
+    };
+    let lab = Lab::with_backups(2);
+    let running = start(&lab);
+    let id = lab.snapshots().remove(1);
+    let go = |path: &str| chromium.go(&format!("{}{path}", running.address));
+
+    go("");
+    chromium.wait_for("Log in");
+    look(&chromium, "login");
+    chromium.type_into("#user", "anna");
+    chromium.type_into("#password", PASSWORD);
+    chromium.click("form.login button");
+    chromium.wait_for("Everything is as promised.");
+    look(&chromium, "overview");
+
+    chromium.click("nav a[href='/snapshots']");
+    chromium.wait_for("2 snapshots");
+    look(&chromium, "snapshots");
+    go(&format!("snapshots/local/{id}"));
+    chromium.wait_for("Nobody has restored this snapshot yet");
+    // Its progress comes by events, and the page is loaded again at its end.
+    chromium.click("form[action$='/drill'] button");
+    chromium.wait_for("proven");
+    chromium.wait_for("done");
+    look(&chromium, "work");
+    go(&format!("snapshots/local/{id}"));
+    chromium.wait_for("proven");
+    look(&chromium, "snapshot");
+    go(&format!("snapshots/local/{id}/forget"));
+    look(&chromium, "forget");
+
+    go(&format!("directory/local/{id}"));
+    chromium.wait_for("Choose a container in the tree.");
+    chromium.type_into("input[type=search]", "administrator");
+    chromium.click("form[role=search] button");
+    chromium.wait_for("Distinguished name");
+    look(&chromium, "search");
+    chromium.click("section[aria-label=Result] td a");
+    chromium.wait_for("sAMAccountName");
+    // Another object: only its part of the page is exchanged.
+    chromium.run("window.isTheSamePage = true");
+    let before = chromium.address();
+    chromium.click("#list tbody tr:last-child td a");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while chromium.address() == before {
+        assert!(std::time::Instant::now() < deadline, "the address stays");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(chromium.run("return window.isTheSamePage === true"), true);
+    look(&chromium, "directory");
+    chromium.click("#object a[href$='/acl']");
+    chromium.wait_for("Permissions of");
+    look(&chromium, "permissions");
+    chromium.run("history.back()");
+    chromium.wait_for("sAMAccountName");
+    chromium.click("#object a[href$='/members']");
+    chromium.wait_for("Memberships of");
+    look(&chromium, "memberships");
+    chromium.click("a[href$='/deleted']");
+    chromium.wait_for("Deleted objects");
+    look(&chromium, "deleted");
+
+    let ids = lab.snapshots();
+    go(&format!(
+        "compare?before=local/{}&after=local/{}",
+        ids[0], ids[1]
+    ));
+    chromium.wait_for("objects were compared");
+    look(&chromium, "compare");
+    chromium.click("form.who button");
+    chromium.wait_for("Password");
+}

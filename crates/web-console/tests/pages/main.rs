@@ -1,0 +1,11 @@
+//! The pages, over a real repository, as a browser asks for them.
+
+mod browser;
+mod compare;
+mod directory;
+mod lab;
+mod login;
+mod overview;
+mod security;
+mod snapshots;
+mod webdriver;

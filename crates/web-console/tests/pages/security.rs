@@ -1,0 +1,248 @@
+//! What attackers try, with each page and action.
+
+use axum::http::{Method, StatusCode};
+
+use crate::lab::{Browser, Lab};
+
+/// Every page.
+const PAGES: &[&str] = &[
+    "/",
+    "/?fresh=1",
+    "/snapshots",
+    "/snapshots?server=%3Cscript%3E&tag=%22%3E%3Cb%3E",
+    "/snapshots/local/ID",
+    "/snapshots/local/ID/forget",
+    "/directory/local/ID",
+    "/directory/local/ID?at=%3Cscript%3E",
+    "/directory/local/ID/search?q=%3Cb%3E",
+    "/directory/local/ID/deleted",
+    "/directory/local/ID/object/~1/members",
+    "/directory/local/ID/object/~1/acl",
+    "/compare",
+    "/compare?before=local/ID&after=local/ID&class=%3Cb%3E",
+    "/compare/csv?before=local/ID&after=local/ID",
+    "/compare/object/ID?before=local/ID&after=local/ID",
+    "/work",
+    "/work/ID",
+    "/work/ID/events",
+];
+
+/// Every action of somebody who is logged in.
+const ACTIONS: &[&str] = &["/logout"];
+
+/// Actions that a user who may only look is refused.
+const OPERATIONS: &[&str] = &[
+    "/snapshots/local/ID/drill",
+    "/snapshots/local/ID/forget",
+    "/jobs/nightly/run",
+];
+
+#[tokio::test]
+async fn without_a_login_no_page_is_shown_and_nothing_is_done() {
+    let lab = Lab::new();
+    let site = lab.console();
+    for cookie in ["", "dsbackup=", "dsbackup=00", "dsbackup=../../etc"] {
+        let mut browser = Browser::new(&site);
+        for page in PAGES.iter().chain(&["/no-such-page"]) {
+            let headers = [("cookie", cookie)];
+            let answer = browser
+                .send(Method::GET, page, &headers, String::new())
+                .await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{page}");
+            assert!(
+                answer.header("location").starts_with("/login?next="),
+                "{page}"
+            );
+            assert_eq!(answer.body, "", "{page}");
+        }
+        for action in ACTIONS.iter().chain(OPERATIONS) {
+            let answer = browser.post_with(action, &[("cookie", cookie)], &[]).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{action}");
+        }
+        let part = browser
+            .send(Method::GET, "/", &[("hx-request", "true")], String::new())
+            .await;
+        assert_eq!(part.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(part.header("hx-redirect"), "/login");
+    }
+}
+
+#[tokio::test]
+async fn an_action_needs_the_word_of_its_own_login() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut other = Browser::of(&site, "anna").await;
+    let foreign = other.word().await;
+    let mut browser = Browser::of(&site, "anna").await;
+    let own = browser.word().await;
+    assert_ne!(own, foreign);
+    for action in ACTIONS.iter().chain(OPERATIONS) {
+        for word in ["", "0", &foreign, &own[1..], &own.to_uppercase()] {
+            let answer = browser.post(action, &[("csrf", word)]).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{action} {word}");
+            let header = [("x-csrf-token", word)];
+            let answer = browser.post_with(action, &header, &[("csrf", &own)]).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{action} {word}");
+        }
+        assert_eq!(
+            browser.post(action, &[]).await.status,
+            StatusCode::FORBIDDEN
+        );
+        for (header, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:7481"),
+        ] {
+            let answer = browser
+                .post_with(action, &[(header, value)], &[("csrf", &own)])
+                .await;
+            assert_eq!(
+                answer.status,
+                StatusCode::FORBIDDEN,
+                "{action} {header} {value}"
+            );
+        }
+    }
+    // Nothing of this ended the login.
+    browser.get("/").await.shows("Overview");
+    let answer = browser
+        .post_with("/logout", &[("x-csrf-token", &own)], &[])
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn who_may_only_look_does_nothing() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "otto").await;
+    for action in OPERATIONS {
+        let answer = browser.act(action, &[]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{action}");
+        answer.shows("this user may look");
+    }
+    assert_eq!(
+        browser.act("/logout", &[]).await.status,
+        StatusCode::SEE_OTHER
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_is_refused() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    for own in [
+        "localhost",
+        "LOCALHOST:1",
+        "127.0.0.1:7480",
+        "[::1]:7480",
+        "backup.corp.example",
+    ] {
+        browser.host = own.into();
+        assert_eq!(browser.get("/").await.status, StatusCode::OK, "{own}");
+    }
+    for foreign in [
+        "",
+        "evil.example",
+        "127.0.0.1.evil.example:7480",
+        "localhost.evil.example",
+        "192.0.2.1",
+        "backup.corp.example.",
+        "a:b:c",
+    ] {
+        browser.host = foreign.into();
+        for path in ["/", "/login", "/assets/style.css"] {
+            let answer = browser.get(path).await;
+            assert_eq!(
+                answer.status,
+                StatusCode::MISDIRECTED_REQUEST,
+                "{foreign} {path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_policy_and_no_page_breaks_it() {
+    let lab = Lab::with_backups(2);
+    let id = lab.snapshots().remove(0);
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    let others = [
+        "/login",
+        "/no-such-page",
+        "/assets/none",
+        "/assets/htmx-2.0.11.min.js",
+    ];
+    for page in PAGES.iter().chain(&others) {
+        let answer = browser.get(&page.replace("ID", &id)).await;
+        assert!(!answer.status.is_server_error(), "{page}");
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'none';"),
+            "{page}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{page}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{page}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{page}");
+        if page.starts_with("/assets/") {
+            continue;
+        }
+        assert_eq!(answer.header("cache-control"), "no-store", "{page}");
+        assert!(
+            answer.body.len() < 300 << 10,
+            "{page}: {} bytes",
+            answer.body.len()
+        );
+        for forbidden in [
+            " style=",
+            "<style",
+            " onclick=",
+            "javascript:",
+            "<script>",
+            "<b>",
+        ] {
+            assert!(!answer.body.contains(forbidden), "{page}: {forbidden}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_methods_and_long_forms_are_refused() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    for method in [Method::PUT, Method::DELETE, Method::TRACE, Method::OPTIONS] {
+        let answer = browser.send(method, "/", &[], String::new()).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let long = "x".repeat(65 << 10);
+    let answer = browser.post("/logout", &[("csrf", &long)]).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let mut stranger = Browser::new(&site);
+    let answer = stranger.log_in("anna", &long).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_refused() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    // The log is moved away, and something that is no file takes its place.
+    std::fs::rename(lab.path("audit"), lab.path("audit.1")).unwrap();
+    std::fs::create_dir(lab.path("audit")).unwrap();
+    let mut other = Browser::of(&site, "anna").await;
+    let answer = other.act("/logout", &[]).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    browser.get("/").await.shows("Overview");
+    std::fs::remove_dir(lab.path("audit")).unwrap();
+    assert_eq!(
+        other.act("/logout", &[]).await.status,
+        StatusCode::SEE_OTHER
+    );
+    assert!(lab.audit().contains("AuditResumed"));
+}

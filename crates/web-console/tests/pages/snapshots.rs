@@ -1,0 +1,140 @@
+//! Snapshots: list, details, drill, removal.
+
+use axum::http::StatusCode;
+use backup::words::short_id;
+
+use crate::lab::{Browser, Lab};
+
+#[tokio::test]
+async fn snapshots_are_listed_filtered_and_shown_with_their_files() {
+    let lab = Lab::with_backups(2);
+    let ids = lab.snapshots();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "otto").await;
+    let list = browser.get("/snapshots").await;
+    list.shows("2 snapshots")
+        .shows("not drilled")
+        .shows("<rect");
+    for id in &ids {
+        list.shows(&format!("href=\"/snapshots/local/{id}\""));
+    }
+    let none = browser.get("/snapshots?server=OTHER").await;
+    none.shows("There is no such snapshot.");
+    browser
+        .get("/snapshots?from=18446744073709551615")
+        .await
+        .shows("2 snapshots");
+
+    let detail = browser.get(&format!("/snapshots/local/{}", ids[0])).await;
+    detail
+        .shows("ntds.dit")
+        .shows("May be restored until")
+        .shows("Nobody has restored this snapshot yet");
+    assert!(!detail.body.contains("Drill now"), "otto may only look");
+    for missing in [
+        "/snapshots/local/00",
+        "/snapshots/other/00",
+        "/snapshots/local",
+    ] {
+        assert_eq!(
+            browser.get(missing).await.status,
+            StatusCode::NOT_FOUND,
+            "{missing}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_drill_tells_its_progress_and_proves_the_snapshot() {
+    let lab = Lab::with_backups(1);
+    let id = lab.snapshots().remove(0);
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    let page = format!("/snapshots/local/{id}");
+    browser.get("/").await.shows("no snapshot yet");
+    browser.get(&page).await.shows("Drill now");
+    let begun = browser.act(&format!("{page}/drill"), &[]).await;
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{begun:?}");
+    let work = begun.header("location").to_owned();
+    assert!(work.starts_with("/work/"), "{work}");
+    // The stream ends with the work.
+    let events = browser.get(&format!("{work}/events")).await;
+    assert_eq!(events.header("content-type"), "text/event-stream");
+    // Browsers drop an event without data.
+    events.shows("event: line").shows("event: end\ndata: ended");
+    browser.get(&work).await.shows("done").shows("proven");
+    browser
+        .get(&page)
+        .await
+        .shows("rows,")
+        .shows("badge proven");
+    browser.get("/").await.shows("yes, this one");
+    browser
+        .get("/work")
+        .await
+        .shows("drill of snapshot")
+        .shows("anna");
+    let audit = lab.audit();
+    let line = format!(r#""call":"POST {page}/drill","what":"local {id}","result":"ok""#);
+    assert!(audit.contains(&line), "{audit}");
+    assert_eq!(
+        browser.get("/work/0123").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_is_removed_once_its_name_is_typed() {
+    let lab = Lab::with_backups(2);
+    let ids = lab.snapshots();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    let [old, new] = [0, 1].map(|index| format!("/snapshots/local/{}/forget", ids[index]));
+    let protected = browser.get(&new).await;
+    protected.shows("problem");
+    assert!(
+        !protected.body.contains("name=\"name\""),
+        "{}",
+        protected.body
+    );
+    let typed = [("name", short_id(&ids[1]))];
+    assert_eq!(
+        browser.act(&new, &typed).await.status,
+        StatusCode::FORBIDDEN
+    );
+
+    browser
+        .get(&old)
+        .await
+        .shows("1 snapshot would be removed, 1 kept");
+    let wrong = browser.act(&old, &[("name", "yes")]).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert_eq!(lab.snapshots().len(), 2);
+    let done = browser.act(&old, &[("name", short_id(&ids[0]))]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{done:?}");
+    assert_eq!(lab.snapshots(), [ids[1].clone()]);
+    browser.get("/snapshots").await.shows("1 snapshot");
+    let audit = lab.audit();
+    assert!(
+        audit.contains(&format!(r#""what":"local {}""#, ids[0])),
+        "{audit}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_run_from_the_overview() {
+    let lab = Lab::with_backups(1);
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    browser.get("/").await.shows("Run <bdi>nightly</bdi> now");
+    let begun = browser.act("/jobs/nightly/run", &[]).await;
+    let work = begun.header("location").to_owned();
+    browser
+        .get(&format!("{work}/events"))
+        .await
+        .shows("event: end");
+    browser.get(&work).await.shows("all was done");
+    assert_eq!(lab.snapshots().len(), 2);
+    let missing = browser.act("/jobs/other/run", &[]).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
