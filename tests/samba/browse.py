@@ -254,6 +254,7 @@ def by_java(controller, live, ours):
             [
                 "java",
                 f"-Djavax.net.ssl.trustStore={trusted}",
+                "-Djavax.net.ssl.trustStorePassword=changeit",
                 "-Dcom.sun.jndi.ldap.object.disableEndpointIdentification=true",
                 JAVA,
                 url,

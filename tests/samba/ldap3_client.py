@@ -83,7 +83,8 @@ def main():
 
 
 def names(found):
-    return sorted(found or [])
+    # Samba names an attribute once for each class that allows it.
+    return sorted(set(found or []))
 
 
 if __name__ == "__main__":
