@@ -183,6 +183,10 @@ impl Report for Teller {
             .change(|state| (state.done, state.total) = (0, total));
         Box::new(Self(Arc::clone(&self.0)))
     }
+
+    fn count(&self, total: u64) -> Box<dyn Progress> {
+        self.begin(total)
+    }
 }
 
 impl Progress for Teller {
