@@ -33,7 +33,11 @@ pub fn replace_key(repository: &Path, password: &str) {
     .concat();
     let content = serde_json::to_vec(&key).unwrap();
     let name = ids::hex::encode(&Sha256::digest(&content));
-    std::fs::write(keys.join(name), content).unwrap();
+    let cheap = keys.join(name);
+    std::fs::write(&cheap, content).unwrap();
+    // Tests look at the rights that new files have.
+    let permissions = dear.metadata().unwrap().permissions();
+    std::fs::set_permissions(cheap, permissions).unwrap();
     std::fs::remove_file(dear).unwrap();
 }
 

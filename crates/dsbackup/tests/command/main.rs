@@ -4,6 +4,7 @@
 mod browse;
 mod browse_clients;
 mod chains;
+mod console;
 mod damage;
 mod diff;
 mod directory_secrets;

@@ -57,9 +57,17 @@ pub fn password_in_a_process(scene: &Scene) {
         .domain
         .samba_tool(&["group", "addmembers", "Backup Operators", "secretive"]);
     let logs = scene.world.path();
-    let mut service = part("password::part_service", "", &logs.join("service.log"));
+    let mut service = part(
+        "kerberos::password::part_service",
+        "",
+        &logs.join("service.log"),
+    );
     let facts = told(&mut service, "listening ");
-    let mut client = part("password::part_client", &facts, &logs.join("client.log"));
+    let mut client = part(
+        "kerberos::password::part_client",
+        &facts,
+        &logs.join("client.log"),
+    );
     let mut input = client.stdin.take().unwrap();
     input.write_all(secret.as_bytes()).unwrap();
     drop(input);
