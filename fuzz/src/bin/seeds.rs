@@ -20,14 +20,6 @@ const JOURNAL: &str = r#"{"record":"restore","format":1,"source":"s","target":"t
 {"record":"done","step":3,"now":"00000000-0000-0000-0000-000000000003"}
 "#;
 
-/// The samples of both parts of a configuration.
-const JOBS: &str = include_str!("../../../crates/jobs/dsbackup.jobs.sample.toml");
-const SERVICE: &str = include_str!("../../../crates/service/dsbackup.sample.toml");
-
-/// A record of a job, and one of the shipping of its logs.
-const RECORD: &str = r#"{"format":1,"repositories":{"local":{"server":"DC1","last_check":"2026-11-26T22:00:00Z","runs":[{"time":"2026-11-26T22:00:00Z","seconds":1.5,"errors":["backup: no"],"damage":["page 7"],"not_proven":"no samba","snapshot":"00","bytes":1,"stored_bytes":2,"proven":true,"objects":{"objects":3,"deleted_objects":4},"alarms":["krbtgt changed"]}]}}}"#;
-const SHIPPED: &str = r#"{"format":1,"repositories":{"local":{"looked":1700000000,"waiting_since":1699999999,"waiting":2,"snapshot":"00","stored":1700000000,"generations":"0x2-0x3","problem":"locked"}}}"#;
-
 fn main() {
     let folder = std::env::args_os().nth(1).expect("usage: seeds FOLDER");
     let folder = Path::new(&folder);
@@ -89,27 +81,10 @@ fn main() {
     let journals = folder.join("restore_journal");
     fs::create_dir_all(&journals).expect("create the corpus");
     fs::write(journals.join("sample"), JOURNAL).expect("write the seed");
-    for (target, name, seed) in [
-        ("configuration", "jobs", JOBS),
-        ("configuration", "service", SERVICE),
-        ("job_record", "record", RECORD),
-        ("job_record", "shipped", SHIPPED),
-    ] {
-        let target = folder.join(target);
-        fs::create_dir_all(&target).expect("create the corpus");
-        fs::write(target.join(name), seed).expect("write the seed");
-        // Every setting, with its default value.
-        let lines = seed.lines().map(|line| match line.strip_prefix('#') {
-            Some(setting) if !setting.starts_with(' ') => setting,
-            _ => line,
-        });
-        let all: Vec<&str> = lines.collect();
-        fs::write(target.join(format!("{name}-all")), all.join("\n")).expect("write the seed");
-    }
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
-    written += 15 + steps(folder) + edits(folder) + samba(folder) + objects(folder);
+    written += 7 + steps(folder) + edits(folder) + samba(folder) + objects(folder);
     println!("{written} seeds in {}", folder.display());
 }
 
