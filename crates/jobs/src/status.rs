@@ -31,15 +31,19 @@ pub enum State {
 }
 
 impl State {
-    /// The worse of two: critical before unknown before warning.
-    pub fn worse(self, other: Self) -> Self {
-        let rank = |state| match state {
+    /// How bad it is: critical before unknown before warning.
+    pub fn severity(self) -> u8 {
+        match self {
             Self::Ok => 0,
             Self::Warning => 1,
             Self::Unknown => 2,
             Self::Critical => 3,
-        };
-        match rank(other) > rank(self) {
+        }
+    }
+
+    /// The worse of two.
+    pub fn worse(self, other: Self) -> Self {
+        match other.severity() > self.severity() {
             true => other,
             false => self,
         }

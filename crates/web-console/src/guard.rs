@@ -24,8 +24,8 @@ use crate::session::Session;
 use crate::text::in_address;
 use crate::users::Role;
 
-/// The longest form, in bytes.
-const LONGEST_FORM: usize = 64 << 10;
+/// The longest form, in bytes, also of somebody who is not logged in.
+pub const LONGEST_FORM: usize = 64 << 10;
 
 /// Nothing comes from elsewhere, and no page holds a script or a style of its own.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backup::Silent;
 use backup::list::{Listed, list};
@@ -10,6 +10,7 @@ use jobs::Configuration;
 use jobs::configuration::RepositoryConfiguration;
 use repository::Repository;
 
+use crate::kept::Kept;
 use crate::problem::Problem;
 
 /// How old a list of snapshots may be.
@@ -27,7 +28,7 @@ pub struct Shelf {
     configuration: RepositoryConfiguration,
     /// The repository.
     pub repository: Repository,
-    list: Mutex<Option<(Instant, Arc<Vec<Listed>>)>>,
+    list: Kept<Vec<Listed>>,
 }
 
 impl Library {
@@ -47,7 +48,7 @@ impl Library {
         let shelf = Arc::new(Shelf {
             configuration: wanted.clone(),
             repository: wanted.open().map_err(Problem::failed)?,
-            list: Mutex::new(None),
+            list: Kept::default(),
         });
         open.insert(name.to_owned(), Arc::clone(&shelf));
         Ok(shelf)
@@ -60,20 +61,13 @@ impl Shelf {
     /// # Errors
     /// If the repository cannot be read.
     pub fn list(&self) -> Result<Arc<Vec<Listed>>, Problem> {
-        let mut kept = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((time, list)) = &*kept
-            && time.elapsed() <= AGE
-        {
-            return Ok(Arc::clone(list));
-        }
-        let list = Arc::new(list(&self.repository, &Silent).map_err(Problem::failed)?);
-        *kept = Some((Instant::now(), Arc::clone(&list)));
-        Ok(list)
+        let read = || list(&self.repository, &Silent).map_err(Problem::failed);
+        self.list.get(AGE, read)
     }
 
     /// Forgets the list: something changed it.
     pub fn changed(&self) {
-        *self.list.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.list.forget();
     }
 
     /// The snapshot with this whole id.

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use service::LocalSocket;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -43,7 +43,11 @@ pub struct Server {
 
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix {
+        listener: UnixListener,
+        /// Removes the socket's file when it is dropped.
+        _socket: LocalSocket,
+    },
 }
 
 impl Server {
@@ -62,10 +66,7 @@ impl Server {
                 let (listener, address) = tcp(address).await?;
                 (Listener::Tcp(listener), format!("{scheme}://{address}/"))
             }
-            Listen::Socket(path) => {
-                let listener = Listener::Unix(unix(&path)?);
-                (listener, format!("unix:{}", path.display()))
-            }
+            Listen::Socket(path) => (unix(&path)?, format!("unix:{}", path.display())),
         };
         Ok(Self {
             listener,
@@ -106,14 +107,16 @@ impl Server {
                             drop(place);
                         });
                     }),
-                    Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                        tokio::spawn(async move {
-                            if let Ok(who) = stream.peer_cred() {
-                                talk(stream, pages, Peer::Local(who.uid())).await;
-                            }
-                            drop(place);
-                        });
-                    }),
+                    Listener::Unix { listener, .. } => {
+                        listener.accept().await.map(|(stream, _)| {
+                            tokio::spawn(async move {
+                                if let Ok(who) = stream.peer_cred() {
+                                    talk(stream, pages, Peer::Local(who.uid())).await;
+                                }
+                                drop(place);
+                            });
+                        })
+                    }
                 };
                 if accepted.is_err() {
                     // Out of descriptors, for example: others end.
@@ -155,17 +158,16 @@ async fn tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
 }
 
 /// Only the user of this process, and root, can connect to the socket.
-fn unix(path: &Path) -> Result<UnixListener> {
-    // That of a console which was killed.
-    let is_stale = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
-        && std::os::unix::net::UnixStream::connect(path).is_err();
-    if is_stale {
-        std::fs::remove_file(path).map_err(Error::io("remove", path))?;
-    }
-    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let listener = UnixListener::bind(path);
-    rustix::process::umask(mask);
-    listener.map_err(Error::io("listen on", path))
+fn unix(path: &Path) -> Result<Listener> {
+    let failed = |error| Error::io("listen on", path)(error);
+    let whole = std::path::absolute(path).map_err(failed)?;
+    let socket = LocalSocket::bind(&whole, None);
+    let socket = socket.map_err(|error| failed(std::io::Error::other(error.to_string())))?;
+    let listener = (socket.listener()).and_then(UnixListener::from_std);
+    Ok(Listener::Unix {
+        listener: listener.map_err(failed)?,
+        _socket: socket,
+    })
 }
 
 /// TLS 1.2 is not needed: every browser of the last years has TLS 1.3.

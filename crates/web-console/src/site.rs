@@ -17,7 +17,7 @@ use crate::directory::browse::browse;
 use crate::directory::deleted::deleted;
 use crate::directory::members::members;
 use crate::directory::search::search;
-use crate::guard::guard;
+use crate::guard::{LONGEST_FORM, guard};
 use crate::login::{form, log_in, log_out};
 use crate::overview::overview;
 use crate::problem::Problem;
@@ -25,9 +25,6 @@ use crate::snapshots::detail::{detail, drill_now};
 use crate::snapshots::forget::{confirmed, preview};
 use crate::snapshots::list::list;
 use crate::work_page::{events, run_now, work, works};
-
-/// The longest form, in bytes, also of somebody who is not logged in.
-const LONGEST_FORM: usize = 64 << 10;
 
 /// All pages, behind the guard.
 pub fn site(console: Arc<Console>) -> Router {

@@ -13,7 +13,7 @@ use store::FolderLock;
 
 /// A listening socket. Dropping it removes its file.
 #[derive(Debug)]
-pub(crate) struct LocalSocket {
+pub struct LocalSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the socket's file.
@@ -26,7 +26,7 @@ impl LocalSocket {
     /// # Errors
     /// `hrInvalidPath` with the path: another service listens there, the path is no socket, or the
     /// system refuses.
-    pub(crate) fn bind(path: &Path, group: Option<u32>) -> Result<Self> {
+    pub fn bind(path: &Path, group: Option<u32>) -> Result<Self> {
         let refused = |reason: String| {
             Error::new(
                 ResultCode::INVALID_PATH,
@@ -68,13 +68,16 @@ impl LocalSocket {
         })
     }
 
-    /// A second descriptor of the listening socket.
-    pub(crate) fn listener(&self) -> io::Result<UnixListener> {
+    /// A second descriptor of the listening socket, which does not block.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
     }
 
     /// The socket's path.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

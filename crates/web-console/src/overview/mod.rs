@@ -3,6 +3,7 @@
 mod card;
 mod sparkline;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,13 +106,7 @@ fn attention(visitor: &Visitor, jobs: &[JobStatus]) -> Markup {
         .iter()
         .flat_map(|job| job.problems.iter().map(move |finding| (job, finding)));
     let mut findings: Vec<(&JobStatus, &Finding)> = findings.collect();
-    let rank = |state| match state {
-        Condition::Critical => 0,
-        Condition::Unknown => 1,
-        Condition::Warning => 2,
-        Condition::Ok => 3,
-    };
-    findings.sort_by_key(|(_, finding)| rank(finding.state));
+    findings.sort_by_key(|(_, finding)| Reverse(finding.state.severity()));
     html! {
         section.attention aria-label="What needs attention" {
             @if findings.is_empty() && !jobs.is_empty() {

@@ -62,6 +62,7 @@ impl Lab {
                 .map(drop)
                 .expect("a repository");
         });
+        testkit::cheap_key::replace_key(&lab.path("repository"), REPOSITORY_PASSWORD);
         for _ in 0..count {
             lab.run();
         }
