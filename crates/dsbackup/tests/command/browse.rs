@@ -1,6 +1,5 @@
 //! `dsbackup browse`, read by OpenLDAP's ldapsearch, and attacked.
 
-use crate::lab;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use crate::lab::browse::{Objects, Server, objects};
 use crate::lab::samba_domain::{provision, store};
-use crate::lab::{Lab, Run};
+use crate::lab::{self, Lab, Run};
 use ldap_server::Framed;
 
 const DOMAIN: &str = "DC=corp,DC=example";
@@ -192,8 +191,7 @@ fn check_snapshot(lab: &Lab, domain: &str) {
 #[test]
 fn snapshots_of_databases_are_served_as_directories_are() {
     for fixture in ["sample-forest/clean", "sample-forest/dirty"] {
-        let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
-        lab.succeed(&["init"]);
+        let lab = Lab::with_repository(fixture);
         let folder = lab.directory();
         let folder = folder.to_str().expect("plain");
         lab.succeed(&["backup", "--keep-logs", "--directory", folder]);

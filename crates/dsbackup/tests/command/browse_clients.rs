@@ -1,13 +1,12 @@
 //! `dsbackup browse`, read by programs in other languages: Python's ldap3, ldapdomaindump, Java.
 
-use crate::lab;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use crate::lab::browse::{Server, objects};
 use crate::lab::samba_domain::provision;
-use crate::lab::{Lab, Run};
+use crate::lab::{self, Lab, Run};
 use serde_json::Value as Json;
 
 const DOMAIN: &str = "DC=corp,DC=example";

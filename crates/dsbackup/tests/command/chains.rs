@@ -163,8 +163,7 @@ fn a_directory_is_restored_as_of_a_point_between_two_snapshots() {
 
 #[test]
 fn each_snapshot_of_a_chain_is_drilled_with_what_it_continues() {
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/dirty");
     let directory = directory_of(&lab);
     lab.succeed(&["backup", "--directory", &directory]);
     lab.succeed(&["backup", "--directory", &directory, "--logs-only"]);

@@ -3,15 +3,9 @@
 
 use crate::lab::{Lab, assert_same, content, flip_bit};
 
-fn lab_with_repository(fixture: &str) -> Lab {
-    let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
-    lab.succeed(&["init"]);
-    lab
-}
-
 #[test]
 fn a_flipped_bit_in_the_database_stops_the_backup() {
-    let lab = lab_with_repository("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let database = lab.directory().join(&lab.database_name);
     // Page 40 lies behind the header and its shadow: (40 + 1) pages of 8 KiB into the file.
     flip_bit(&database, 41 * 8192 + 1234);
@@ -52,7 +46,7 @@ fn a_flipped_bit_in_the_database_stops_the_backup() {
 
 #[test]
 fn a_flipped_bit_in_a_log_stops_the_backup() {
-    let lab = lab_with_repository("sample-forest/dirty");
+    let lab = Lab::with_repository("sample-forest/dirty");
     let log = lab.directory().join("edb00003.log");
     flip_bit(&log, 5 * 4096 + 77);
     let service = lab.serve(&[]);
@@ -71,7 +65,7 @@ fn a_flipped_bit_in_a_log_stops_the_backup() {
 
 #[test]
 fn a_flipped_bit_in_the_repository_is_found_and_never_restored() {
-    let lab = lab_with_repository("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let original = lab.content();
     let service = lab.serve(&[]);
     lab.succeed(&["backup", "--keep-logs"]);

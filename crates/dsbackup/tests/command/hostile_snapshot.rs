@@ -1,12 +1,11 @@
 //! Snapshots that would have root change files outside of the restore: into a folder, in a drill,
 //! and over the network into a service.
 
-use crate::lab;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::hostile::{self, Outside};
-use crate::lab::{Lab, Run};
+use crate::lab::{self, Lab, Run};
 
 #[test]
 fn no_listing_leads_a_restore_or_a_drill_out_of_its_folder() {

@@ -1,26 +1,16 @@
 //! Signals, kill -9 and what they leave of a directory's copies: nothing, or nothing after the next
 //! run.
 
-use crate::lab;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, signal};
+use crate::lab::{self, Lab, signal};
 
 /// At how many points a command is interrupted.
 const POINTS: u32 = 20;
-
-fn lab_with_backup() -> Lab {
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
-    let service = lab.serve(&[]);
-    lab.succeed(&["backup", "--keep-logs"]);
-    service.stop();
-    lab
-}
 
 fn entries(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else {
@@ -94,7 +84,7 @@ fn interrupt(command: impl Fn() -> Command, reset: impl Fn(), check: impl Fn(&st
 
 #[test]
 fn an_interrupted_drill_leaves_no_copy() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/dirty");
     let scratch = lab.path("scratch");
     let command = || {
         let mut command = lab.dsbackup(&["check", "--drill", "--snapshot", "latest"]);
@@ -116,7 +106,7 @@ fn an_interrupted_drill_leaves_no_copy() {
 
 #[test]
 fn an_interrupted_restore_into_a_folder_leaves_no_copy() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/dirty");
     let target = lab.path("target");
     let restore = || lab.dsbackup(&["restore", "latest", "--target", target.to_str().unwrap()]);
     let remove = || drop(std::fs::remove_dir_all(&target));
@@ -135,7 +125,7 @@ fn an_interrupted_restore_into_a_folder_leaves_no_copy() {
 
 #[test]
 fn a_folder_made_at_the_moment_of_the_signal_does_not_stay() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/dirty");
     let target = lab.path("target");
     let text = target.to_str().expect("plain");
     let restore = lab.dsbackup(&["restore", "latest", "--target", text]);
@@ -161,7 +151,7 @@ fn a_folder_made_at_the_moment_of_the_signal_does_not_stay() {
 
 #[test]
 fn an_interrupted_recovery_into_a_folder_leaves_no_copy() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/dirty");
     let output = lab.path("output");
     let evidence = lab.content();
     let directory = lab.directory();
@@ -183,7 +173,7 @@ fn an_interrupted_recovery_into_a_folder_leaves_no_copy() {
 
 #[test]
 fn what_a_killed_drill_left_is_removed_by_the_next_and_a_live_one_is_not() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/dirty");
     let scratch = lab.path("scratch");
     let drill = || {
         let mut command = lab.dsbackup(&["check", "--drill", "--snapshot", "latest"]);
@@ -216,7 +206,7 @@ fn what_a_killed_drill_left_is_removed_by_the_next_and_a_live_one_is_not() {
 
 #[test]
 fn folders_that_others_may_write_into_get_no_copy() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/dirty");
     let target = lab.path("target");
     std::fs::create_dir(&target).expect("make it");
     std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o777)).expect("chmod");

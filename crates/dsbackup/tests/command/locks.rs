@@ -1,9 +1,8 @@
 //! Nobody removes what a backup relies on, and nobody waits for ever.
 
-use crate::lab;
 use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, Run, SmallDisk, assert_same, content};
+use crate::lab::{self, Lab, Run, SmallDisk, assert_same, content};
 
 fn restic(lab: &Lab, arguments: &[&str]) -> Option<Run> {
     let mut command = Command::new("restic");
@@ -38,8 +37,7 @@ const SLOWER: [u32; 3] = [1, 6, 36];
 /// removes.
 #[test]
 fn a_prune_beside_a_slow_backup_removes_nothing_of_it() {
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/dirty");
     let service = lab.serve(&[]);
     let original = lab.content();
     let mut refused_in_all = 0;

@@ -1,6 +1,5 @@
 //! E-mail by a real SMTP server, the alarm of changed groups and keys, and metrics over HTTP.
 
-use crate::lab;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::jobs::JobLab;
-use crate::lab::{Lab, write_secret};
+use crate::lab::{self, Lab, write_secret};
 use serde_json::Value;
 
 /// A mail server of Debian's (python3-aiosmtpd) on loopback; ends when dropped.

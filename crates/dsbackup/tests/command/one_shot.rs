@@ -1,16 +1,9 @@
 //! Backups and restores without a service: the command hosts the directory while it runs.
 
-use crate::lab;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::lab::{Lab, assert_same};
-
-fn lab(fixture: &str) -> Lab {
-    let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
-    lab.succeed(&["init"]);
-    lab
-}
+use crate::lab::{self, Lab, assert_same};
 
 /// `--directory` and the lab's folder.
 fn hosted<'a>(lab: &Lab, arguments: &[&'a str], folder: &'a mut String) -> Vec<&'a str> {
@@ -22,7 +15,7 @@ fn hosted<'a>(lab: &Lab, arguments: &[&'a str], folder: &'a mut String) -> Vec<&
 #[test]
 fn a_directory_comes_and_goes_without_a_service() {
     for fixture in ["sample-forest/clean", "sample-forest/dirty"] {
-        let lab = lab(fixture);
+        let lab = Lab::with_repository(fixture);
         let mut folder = String::new();
         let before = lab.content();
         let run = lab.succeed(&hosted(&lab, &["backup", "--keep-logs"], &mut folder));
@@ -45,7 +38,7 @@ fn a_directory_comes_and_goes_without_a_service() {
 
 #[test]
 fn a_service_that_runs_already_is_used_if_it_hosts_that_directory() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let mut folder = String::new();
     let service = lab.serve(&[]);
     let run = lab.succeed(&hosted(&lab, &["backup"], &mut folder));
@@ -80,7 +73,7 @@ fn a_service_that_runs_already_is_used_if_it_hosts_that_directory() {
 
 #[test]
 fn no_lock_stays_after_kill() {
-    let lab = lab("sample-forest/dirty");
+    let lab = Lab::with_repository("sample-forest/dirty");
     lab.grow(96 << 20);
     let mut folder = String::new();
     for milliseconds in [50, 300, 600] {
@@ -97,7 +90,7 @@ fn no_lock_stays_after_kill() {
 
 #[test]
 fn an_ifm_folder_is_a_directory_too() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let ifm = lab.path("ifm");
     let database = ifm.join("Active Directory");
     std::fs::create_dir_all(&database).expect("a folder");

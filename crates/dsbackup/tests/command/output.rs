@@ -1,11 +1,10 @@
 //! What becomes of a command whose output goes nowhere: a reader that has gone away is harmless, a
 //! full disk is not.
 
-use crate::lab;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, Run};
+use crate::lab::{self, Lab, Run};
 
 /// Every command that ends by itself, each of which can be run again and again. `N` stands for a
 /// new name.
@@ -56,8 +55,7 @@ const COMMANDS: [&[&str]; 36] = [
 
 /// A lab with a snapshot, what was restored from it, and a service.
 fn lab() -> (Lab, lab::Service) {
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/dirty");
     let recovered = lab.path("restored");
     let (directory, recovered) = (lab.directory(), recovered.display().to_string());
     lab.succeed(&[

@@ -54,8 +54,7 @@ fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
         eprintln!("note: script (util-linux) is not installed; skipped");
         return;
     }
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/dirty");
     for (arguments, item) in WORK {
         let shown = on_a_terminal(&lab, arguments);
         assert_eq!(shown.code, Some(0), "{arguments:?}: {shown}");

@@ -1,10 +1,9 @@
 //! No log is deleted that the repository does not have: it is read back first.
 
-use crate::lab;
 use std::io::Read;
 use std::path::Path;
 
-use crate::lab::{Content, Lab, PASSWORD};
+use crate::lab::{self, Content, Lab, PASSWORD};
 use repository::{Location, Password, Repository};
 
 /// The logs that can be read from the latest snapshot.
@@ -44,8 +43,7 @@ fn packs(folder: &Path) -> Vec<std::path::PathBuf> {
 /// The repository knows the logs from before, but what it has of them is damaged.
 #[test]
 fn a_log_whose_stored_copy_is_damaged_is_not_lost() {
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/dirty");
     let service = lab.serve(&[]);
     let original = lab.content();
     lab.succeed(&["backup", "--keep-logs"]);

@@ -1,10 +1,10 @@
 //! The commands that read databases, logs and their companions, on files of the real engine.
 
-use crate::lab;
 use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::lab;
 use crate::lab::Run;
 use crate::lab::set::{Set, dsbackup, every, json, run, succeed, text};
 use serde_json::Value;

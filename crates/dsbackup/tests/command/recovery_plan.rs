@@ -5,8 +5,7 @@ use serde_json::Value;
 
 /// A lab whose directory was backed up.
 fn backed_up() -> Lab {
-    let lab = Lab::with(&testkit::find("sample-forest/clean").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/clean");
     let folder = lab.directory();
     let folder = folder.to_str().expect("plain");
     lab.succeed(&["backup", "--keep-logs", "--directory", folder]);

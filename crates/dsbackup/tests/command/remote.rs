@@ -1,11 +1,10 @@
 //! The commands over the network: back up from a service and restore into it as a client on another
 //! computer would.
 
-use crate::lab;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Service, assert_same, certificate};
+use crate::lab::{self, Lab, Service, assert_same, certificate};
 
 /// A port that nobody uses right now.
 fn free_port() -> u16 {

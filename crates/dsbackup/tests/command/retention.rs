@@ -1,11 +1,10 @@
 //! What becomes of snapshots over the days: by `dsbackup forget`, and by restic's own.
 
-use crate::lab;
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::lab::{Lab, PASSWORD, Run};
+use crate::lab::{self, Lab, PASSWORD, Run};
 use repository::*;
 
 /// Noon of the third day.

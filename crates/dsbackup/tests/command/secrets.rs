@@ -1,7 +1,6 @@
 //! The repository's password: not in arguments, in what children get, in memory once the repository
 //! is open, in logs, in a core, or in what a killed process leaves.
 
-use crate::lab;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -9,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::lab;
 use crate::lab::Lab;
 use testkit::traces;
 

@@ -1,12 +1,11 @@
 //! Logs that are shipped while the directory is in use: what is stored, what is lost, what is told.
 
-use crate::lab;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::chain::Chain;
-use crate::lab::{Lab, Run, signal, write_secret};
+use crate::lab::{self, Lab, Run, signal, write_secret};
 use serde_json::Value;
 
 /// A lab with the files of the chain's full backup, a repository, and the job `files`.

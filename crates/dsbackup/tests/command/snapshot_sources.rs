@@ -1,20 +1,18 @@
 //! Snapshots as sources: the same objects as at the path that was backed up, and nothing stays
 //! behind.
 
-use crate::lab;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::samba_domain::{provision, store};
-use crate::lab::{Lab, Run};
+use crate::lab::{self, Lab, Run};
 use serde_json::Value;
 
 /// A lab whose directory was backed up.
 fn backed_up(fixture: &str) -> Lab {
-    let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository(fixture);
     let folder = lab.directory();
     let folder = folder.to_str().expect("plain");
     lab.succeed(&["backup", "--keep-logs", "--directory", folder]);

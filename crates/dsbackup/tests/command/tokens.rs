@@ -5,18 +5,9 @@ use crate::lab::{Lab, PASSWORD, assert_same, content};
 use contract::ExpiryToken;
 use repository::{Location, Password, Repository};
 
-fn lab_with_backup() -> Lab {
-    let lab = Lab::with(&testkit::find("sample-forest/clean").expect("shipped"));
-    lab.succeed(&["init"]);
-    let service = lab.serve(&[]);
-    lab.succeed(&["backup", "--keep-logs"]);
-    service.stop();
-    lab
-}
-
 #[test]
 fn tokens_that_do_not_permit_a_restore_are_refused_each_with_its_code() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/clean");
     let original = lab.content();
     let plain = lab.path("plain");
     let plain = plain.to_str().expect("plain");
@@ -85,7 +76,7 @@ fn restored_token(lab: &Lab) -> Vec<u8> {
 
 #[test]
 fn another_directorys_snapshot_does_not_pass_for_this_one() {
-    let lab = lab_with_backup();
+    let lab = Lab::with_backup("sample-forest/clean");
     // The token says which database it belongs to.
     store_with_token(&lab, |token| {
         let mut token = ExpiryToken::from_bytes(&token).expect("a token");

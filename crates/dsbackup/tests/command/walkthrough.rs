@@ -1,20 +1,13 @@
 //! The two walk-throughs as a user sees them: what is said, what is refused, what scripts can rely
 //! on.
 
-use crate::lab;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use crate::lab::{Lab, PASSWORD, Run, assert_same};
-
-fn lab(fixture: &str) -> Lab {
-    let lab = Lab::with(&testkit::find(fixture).expect("shipped"));
-    lab.succeed(&["init"]);
-    lab
-}
+use crate::lab::{self, Lab, PASSWORD, Run, assert_same};
 
 #[test]
 fn the_nine_steps_are_walked_and_said() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let service = lab.serve(&[]);
     let run = lab.succeed(&["backup"]);
     service.stop();
@@ -39,7 +32,7 @@ fn the_nine_steps_are_walked_and_said() {
 
 #[test]
 fn truncation_leaves_what_recovery_needs_and_the_next_backup_works() {
-    let lab = lab("sample-forest/dirty");
+    let lab = Lab::with_repository("sample-forest/dirty");
     let original = lab.content();
     let service = lab.serve(&[]);
     let backup = lab.json(&["backup"]);
@@ -72,7 +65,7 @@ fn truncation_leaves_what_recovery_needs_and_the_next_backup_works() {
 
 #[test]
 fn no_backup_while_offline_and_no_restore_while_online() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let original = lab.content();
     let service = lab.serve(&[]);
     lab.succeed(&["backup", "--keep-logs"]);
@@ -92,7 +85,7 @@ fn no_backup_while_offline_and_no_restore_while_online() {
 
 #[test]
 fn a_second_host_is_refused() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let service = lab.serve(&[]);
     let other = lab.path("other-socket");
     let other = ["--socket", other.to_str().expect("plain")];
@@ -105,7 +98,7 @@ fn a_second_host_is_refused() {
 
 #[test]
 fn without_a_service_the_message_says_what_to_do() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let run = lab.run(&["backup"]);
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.stderr.contains("dsbackup serve"), "{run}");
@@ -114,7 +107,7 @@ fn without_a_service_the_message_says_what_to_do() {
 
 #[test]
 fn the_password_comes_from_file_command_or_environment() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let file = lab.path("password");
     lab::write_secret(&file, &format!("{PASSWORD}\n"));
     let file = file.to_str().expect("plain");
@@ -146,7 +139,7 @@ fn the_password_comes_from_file_command_or_environment() {
 
 #[test]
 fn everything_created_is_private() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let service = lab.serve(&[]);
     let mode =
         |path: &std::path::Path| path.metadata().expect("metadata").permissions().mode() & 0o777;
@@ -178,7 +171,7 @@ fn everything_created_is_private() {
 #[test]
 fn what_root_restores_belongs_to_the_owner_of_the_directory() {
     const OWNER: u32 = 65534;
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let service = lab.serve(&[]);
     lab.succeed(&["backup", "--keep-logs"]);
     service.stop();
@@ -201,7 +194,7 @@ fn what_root_restores_belongs_to_the_owner_of_the_directory() {
 
 #[test]
 fn a_target_with_files_in_it_is_left_alone() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let service = lab.serve(&[]);
     lab.succeed(&["backup", "--keep-logs"]);
     service.stop();
@@ -221,8 +214,7 @@ fn a_target_with_files_in_it_is_left_alone() {
 #[test]
 fn a_snapshot_says_whose_directory_it_holds_and_expires_by_the_directorys_own_rule() {
     for name in ["sample-forest/clean", "sample-forest/dirty"] {
-        let lab = Lab::with(&testkit::find(name).expect("shipped"));
-        lab.succeed(&["init"]);
+        let lab = Lab::with_repository(name);
         // A directory that was not shut down is recovered before it goes online, and can then tell
         // as well.
         let service = lab.serve_recovering(&["--tombstone-lifetime", "30"]);
@@ -260,8 +252,7 @@ fn a_snapshot_says_whose_directory_it_holds_and_expires_by_the_directorys_own_ru
 /// service's own log.
 #[test]
 fn a_backup_does_not_drown_the_service_s_log() {
-    let lab = Lab::with(&testkit::find("sample-forest/dirty").expect("shipped"));
-    lab.succeed(&["init"]);
+    let lab = Lab::with_repository("sample-forest/dirty");
     let audit = lab.path("audit.jsonl");
     let service = lab.serve(&["--audit-log", audit.to_str().expect("plain")]);
     let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
@@ -288,7 +279,7 @@ fn a_backup_does_not_drown_the_service_s_log() {
 
 #[test]
 fn the_repository_may_be_named_before_the_command() {
-    let lab = lab("sample-forest/clean");
+    let lab = Lab::with_repository("sample-forest/clean");
     let repository = lab.repository().display().to_string();
     let mut command = lab.dsbackup(&["-r", &repository, "--quiet", "snapshots"]);
     let run = Run::of(command.env_remove("DSBACKUP_REPOSITORY"));

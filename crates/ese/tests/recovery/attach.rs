@@ -4,10 +4,9 @@
 //! and `ErrDBSetLastPage` (`db.cxx`), `ErrLGSoftStart` (`logredo.cxx`), `ErrValidateFmHdr_`
 //! (`flushmap.cxx`).
 
-use crate::common;
 use std::path::Path;
 
-use crate::common::{contents, database_in, dump, options, unpacked};
+use crate::common::{self, contents, database_in, dump, options, unpacked};
 use ese::Database;
 use ese::header::{DatabaseHeaders, DatabaseState, HeaderCopies, Lgpos, Signature};
 use ese::page::PageView;

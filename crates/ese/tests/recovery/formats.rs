@@ -1,9 +1,9 @@
 //! Formats that no set has: logs of version 7, logs of several databases, generations beyond
 //! 0xFFFFF, records of unknown types. The records are those of a real set, in a new layout.
 
-use crate::common;
 use std::path::Path;
 
+use crate::common;
 use crate::common::dump;
 use crate::common::version_7::{HEADER, as_version_7, seal_header};
 use ese::checksum::ecc;

@@ -1,9 +1,8 @@
 //! Files may have the names of any product or copy; only their content counts.
 
-use crate::common;
 use std::path::Path;
 
-use crate::common::{contents, dump};
+use crate::common::{self, contents, dump};
 use ese::log_set::LogName;
 use ese::recovery::{Error, Options, recover};
 use tempfile::TempDir;

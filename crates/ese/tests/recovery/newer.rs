@@ -1,10 +1,9 @@
 //! Pages newer than the replayed logs: those that are valid, and those that show that a part of the
 //! logs is missing.
 
-use crate::common;
 use crate::scene;
 
-use crate::common::{database_in, options};
+use crate::common::{self, database_in, options};
 use crate::scene::{SESSION, Scene};
 use ese::Database;
 use ese::header::{DatabaseHeaders, Lgpos};

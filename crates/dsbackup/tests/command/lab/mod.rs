@@ -43,6 +43,22 @@ impl Lab {
         }
     }
 
+    /// A lab whose directory holds the files of a shipped fixture, and a repository.
+    pub fn with_repository(fixture: &str) -> Self {
+        let lab = Self::with(&testkit::find(fixture).expect("shipped"));
+        lab.succeed(&["init"]);
+        lab
+    }
+
+    /// As [`Lab::with_repository`], with a backup that left the logs where they were.
+    pub fn with_backup(fixture: &str) -> Self {
+        let lab = Self::with_repository(fixture);
+        let service = lab.serve(&[]);
+        lab.succeed(&["backup", "--keep-logs"]);
+        service.stop();
+        lab
+    }
+
     /// A lab whose directory is an empty folder.
     pub fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
