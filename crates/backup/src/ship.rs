@@ -43,6 +43,26 @@ pub struct Place {
     sequence: Signature,
     /// The first generation that is not stored.
     next: u32,
+    /// The newest batch, if one is stored since the full backup.
+    newest: Option<Newest>,
+}
+
+/// The newest batch of a server that the repository holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Newest {
+    /// The snapshot, its whole id.
+    pub snapshot: String,
+    /// When it was made.
+    pub time: SystemTime,
+    /// Its generations, in hex: `0x5-0x7`.
+    pub generations: String,
+}
+
+impl Place {
+    /// The newest batch; `None` if only the full backup is stored.
+    pub fn newest(&self) -> Option<&Newest> {
+        self.newest.as_ref()
+    }
 }
 
 /// The finished logs that are not stored yet, oldest first.
@@ -205,7 +225,20 @@ fn place_after(tip: &Tip) -> Place {
         base_name: tip.manifest.log_base_name.clone(),
         sequence: tip.header.log_signature,
         next: tip.end.next(),
+        newest: newest_of(tip),
     }
+}
+
+fn newest_of(tip: &Tip) -> Option<Newest> {
+    let generations = match tip.manifest.shipped {
+        true => tip.manifest.logs.as_ref()?,
+        false => return None,
+    };
+    Some(Newest {
+        snapshot: tip.id.clone(),
+        time: tip.time,
+        generations: Generations::from(*generations).to_string(),
+    })
 }
 
 /// Stores the next batch of finished logs; `None` if there is none.
@@ -261,10 +294,6 @@ pub fn ship(
         time: data_of.max(tip.time + Duration::from_millis(1)),
         program: PROGRAM.to_owned(),
     };
-    let next = Place {
-        next: generations.high.saturating_add(1),
-        ..place
-    };
     let mut batch = Batch {
         continues: Some(&tip),
         waiting: waiting.logs.into(),
@@ -276,14 +305,23 @@ pub fn ship(
     let stored = repository
         .backup(lock, &snapshot, &mut batch, &mut |read| bar.set(read))
         .map_err(Error::of_backup)?;
-    Ok(Some(ShipReport {
+    let newest = Newest {
         snapshot: stored.snapshot.id,
-        continues: tip.id.clone(),
+        time: SystemTime::now(),
         generations: generations.to_string(),
+    };
+    Ok(Some(ShipReport {
+        snapshot: newest.snapshot.clone(),
+        continues: tip.id.clone(),
+        generations: newest.generations.clone(),
         logs,
         bytes,
         stored_bytes: stored.stored_bytes,
-        next,
+        next: Place {
+            next: generations.high.saturating_add(1),
+            newest: Some(newest),
+            ..place
+        },
     }))
 }
 

@@ -190,7 +190,10 @@ impl Line {
             Some(place) => Some(place.clone()),
             None => match place(self.repository(configuration)?, &server) {
                 Err(error) => return self.begin_anew(error, configuration, job, rule, report),
-                Ok(place) => Some(place),
+                Ok(place) => {
+                    self.found(&place);
+                    Some(place)
+                }
             },
         };
         let Some(known) = known else { return Ok(None) };
@@ -228,10 +231,8 @@ impl Line {
         if let Ok(waiting) = Waiting::after(&batch.next, &folder) {
             self.looked(&waiting);
         }
+        self.found(&batch.next);
         self.place = Some(batch.next.clone());
-        self.shipped.snapshot = Some(batch.snapshot.clone());
-        self.shipped.stored = Some(Timestamp::now().as_second());
-        self.shipped.generations = Some(batch.generations.clone());
         Ok(Some(self.event(Some(batch))))
     }
 
@@ -267,6 +268,18 @@ impl Line {
             self.opened = Some(RepositoryConfiguration::open(repository)?);
         }
         Ok(self.opened.as_ref().expect("opened just now"))
+    }
+
+    /// Notes the newest batch that the repository holds. It may be one of which a process that was
+    /// killed left no record.
+    fn found(&mut self, place: &Place) {
+        if let Some(newest) = place.newest()
+            && self.shipped.snapshot.as_deref() != Some(&newest.snapshot)
+        {
+            self.shipped.snapshot = Some(newest.snapshot.clone());
+            self.shipped.stored = Some(seconds(newest.time));
+            self.shipped.generations = Some(newest.generations.clone());
+        }
     }
 
     fn looked(&mut self, waiting: &Waiting) {

@@ -151,6 +151,30 @@ fn kill_at_twenty_points_loses_nothing() {
     lab.succeed(&["check", "--read-data"]);
 }
 
+/// As left by a process that was killed after it stored a batch and before it wrote so.
+#[test]
+fn the_record_names_what_the_repository_holds() {
+    let chain = Chain::shipped();
+    let lab = lab(&chain, "");
+    succeed(&lab, &["run", "files"]);
+    let mut new = chain.later();
+    new.pop_front().expect("a log").finish_in(&lab.directory());
+    succeed(&lab, &["ship", "files", "--once"]);
+    let record = lab.path("state/ship/files.json");
+    let shipped = |text: &str| -> Value {
+        let record: Value = serde_json::from_str(text).expect("a document");
+        record["repositories"]["local"].clone()
+    };
+    let written = shipped(&std::fs::read_to_string(&record).expect("a record"));
+    assert!(written["snapshot"].is_string(), "{written}");
+
+    std::fs::remove_file(&record).expect("remove it");
+    succeed(&lab, &["ship", "files", "--once"]);
+    let found = shipped(&std::fs::read_to_string(&record).expect("a record"));
+    assert_eq!(found["snapshot"], written["snapshot"]);
+    assert_eq!(found["generations"], written["generations"]);
+}
+
 #[test]
 fn a_gap_is_named_and_a_full_backup_begins_a_new_chain() {
     for wanted in [false, true] {
