@@ -75,7 +75,7 @@ pub struct Written {
 /// The length of the header.
 const HEADER: u64 = 1086;
 
-/// Writes a directory to the start of `out`, which is empty.
+/// Writes a directory to the start of `out`, which is empty. Calls `watch` after each object.
 ///
 /// # Errors
 /// See [`Error`].
@@ -83,6 +83,7 @@ pub fn write(
     source: &dyn Source,
     header: Header<'_>,
     out: &mut (impl Write + Seek),
+    watch: &mut dyn FnMut(),
 ) -> Result<Written, Error> {
     let facts = source.facts();
     let domain = facts
@@ -126,6 +127,7 @@ pub fn write(
             numbers.insert(entry.id, number);
             at += object.bytes.len() as u64;
             attributes = attributes.saturating_add(object.attributes);
+            watch();
         }
     }
     let objects = u32::try_from(tree.len()).map_err(|_| Error::TooLarge("the objects".into()))?;

@@ -113,7 +113,7 @@ fn all_objects_are_in_it_with_their_values_and_no_secret_is() {
         time: 132_827_825_226_331_628,
         description: "Friday",
     };
-    let written = write(&directory, header, &mut out).expect("written");
+    let written = write(&directory, header, &mut out, &mut || {}).expect("written");
     let bytes = out.into_inner();
     assert_eq!(bytes.len() as u64, written.bytes);
     let reader = Reader(&bytes);

@@ -46,6 +46,19 @@ impl<'s> Comparison<'s> {
     /// # Errors
     /// Where one cannot be read, or neither has the base.
     pub fn new(before: &'s dyn Source, after: &'s dyn Source, options: Options) -> Result<Self> {
+        Self::watched(before, after, options, &|| {})
+    }
+
+    /// As [`Self::new`]. Calls `watch` for each object of either directory, from two threads.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn watched(
+        before: &'s dyn Source,
+        after: &'s dyn Source,
+        options: Options,
+        watch: &(dyn Fn() + Sync),
+    ) -> Result<Self> {
         let side = |source: &'s dyn Source| Side {
             source,
             wanted: options.wanted(source.schema()),
@@ -55,9 +68,11 @@ impl<'s> Comparison<'s> {
         };
         let [mut before, mut after] = [before, after].map(side);
         let fingerprints = Fingerprints::new(&options);
+        let pass =
+            |side: &Side<'s>| over(side.source, &side.wanted, &options, &fingerprints, watch);
         let (ones, others) = std::thread::scope(|scope| {
-            let ones = scope.spawn(|| over(before.source, &before.wanted, &options, &fingerprints));
-            let others = over(after.source, &after.wanted, &options, &fingerprints);
+            let ones = scope.spawn(|| pass(&before));
+            let others = pass(&after);
             let ones = ones
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -97,6 +112,11 @@ impl<'s> Comparison<'s> {
             self.before.without_descriptor,
             self.after.without_descriptor,
         ]
+    }
+
+    /// How many objects may differ: at most so many changes follow.
+    pub fn candidates(&self) -> usize {
+        self.candidates.len()
     }
 
     /// The changes, in the order of the tree, parents before their children. Each is found when it

@@ -30,12 +30,14 @@ pub struct Pass {
     pub without_descriptor: usize,
 }
 
-/// Passes over a directory; `None` where it has no object of the base's name.
+/// Passes over a directory, and calls `watch` for each object; `None` where it has no object of the
+/// base's name.
 pub fn over(
     source: &dyn Source,
     wanted: &Wanted,
     options: &Options,
     fingerprints: &Fingerprints<'_>,
+    watch: &(dyn Fn() + Sync),
 ) -> Result<Option<Pass>> {
     let entries = match &options.base {
         None => source.all(wanted)?,
@@ -51,6 +53,7 @@ pub fn over(
     };
     for entry in entries {
         let entry = entry?;
+        watch();
         if !options.has_class(&entry) {
             continue;
         }

@@ -1,10 +1,11 @@
 //! How commands speak: results on standard output, everything else on standard error.
 
+use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
 use backup::Progress;
 pub use backup::words::{bytes, count, short_id};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::OutputOptions;
@@ -84,14 +85,20 @@ const WITH_END: &str =
 const WITHOUT_END: &str = "{spinner} {msg} {elapsed}";
 
 /// For work on things that are counted, such as objects.
-const COUNTED: &str = "{msg:32!} {wide_bar} {pos:>10} / {len} {per_sec:>12} {eta:>4}";
-const COUNTED_WITHOUT_END: &str = "{spinner} {msg} {pos} {per_sec} {elapsed}";
+const COUNTED: &str = "{msg:32!} {wide_bar} {human_pos:>10} / {human_len} {rate:>12} {eta:>4}";
+const COUNTED_WITHOUT_END: &str = "{spinner} {msg} {human_pos} {rate} {elapsed}";
 
 /// How often a bar is drawn anew.
 const TICK: std::time::Duration = std::time::Duration::from_millis(250);
 
 fn style_of(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is well-formed")
+    // Indicatif's own rate has as many decimal places as a number can have.
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // Nobody can be told that this failed.
+        let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    style.with_key("rate", rate)
 }
 
 impl backup::Report for Report {
@@ -126,10 +133,21 @@ impl backup::Report for Report {
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// Counts things instead of bytes; how many there are is not known.
-    pub fn counting(self) -> Self {
+    /// Counts things of this name instead of bytes; how many there are is not known.
+    pub fn counting(self, name: &str) -> Self {
         self.0.set_style(style_of(COUNTED_WITHOUT_END));
+        self.item(name);
         self
+    }
+
+    /// How many were counted.
+    pub fn done(&self) -> u64 {
+        self.0.position()
+    }
+
+    /// Whether anybody sees it.
+    pub fn is_shown(&self) -> bool {
+        !self.0.is_hidden()
     }
 
     /// Counts them once more, now that their number is known.

@@ -44,6 +44,15 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Fails if the directory is damaged.
     fn all<'s>(&'s self, wanted: &'s Wanted) -> Result<Entries<'s>>;
+
+    /// About how many objects [`Self::all`] returns with deleted ones, to tell how far it is.
+    /// `None` if only reading them would tell.
+    ///
+    /// # Errors
+    /// Fails if the directory is damaged.
+    fn estimated_objects(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// The criterion for finding an object.

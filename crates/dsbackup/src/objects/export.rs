@@ -11,7 +11,7 @@ use backup::Progress as _;
 use objects::Source;
 use serde_json::json;
 
-use super::selection::Selection;
+use super::selection::{Selection, watched};
 use super::source::{Opened, Sources};
 use super::{csv, json, ldif};
 use crate::cli::ExportOptions;
@@ -31,21 +31,18 @@ pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
     }
     let filter = options.filter.as_deref();
     let selection = Selection::new(&*source, &options.place, filter, &options.attributes, true)?;
-    let bar = report.progress_of_stream(0).counting();
-    bar.item("objects");
+    let bar = selection.watched(&*source, report.progress_of_stream(0))?;
     report::stream(|out| {
         if options.ldif {
             ldif::begin(out).map_err(Failure::Output)?;
-            return selection.visit(&*source, |entry| {
-                bar.advance(1);
+            return selection.visit(&*source, &bar, |entry| {
                 ldif::entry(out, &entry).map_err(Failure::Output)
             });
         }
         if options.csv {
             return as_csv(&*source, &selection, out, &bar);
         }
-        selection.visit(&*source, |entry| {
-            bar.advance(1);
+        selection.visit(&*source, &bar, |entry| {
             json::write(out, &entry).map_err(Failure::Output)?;
             out.write_all(b"\n").map_err(Failure::Output)
         })
@@ -61,10 +58,7 @@ fn as_csv(
     bar: &Bar,
 ) -> Result<()> {
     let mut names = BTreeSet::new();
-    let mut objects = 0;
-    selection.visit(source, |entry| {
-        bar.advance(1);
-        objects += 1;
+    selection.visit(source, bar, |entry| {
         for attribute in &entry.attributes {
             if !names.contains(&*attribute.schema.name) {
                 names.insert(attribute.schema.name.to_string());
@@ -73,9 +67,8 @@ fn as_csv(
         Ok(())
     })?;
     csv::heading(out, &names).map_err(Failure::Output)?;
-    bar.count_anew(objects);
-    selection.visit(source, |entry| {
-        bar.advance(1);
+    bar.count_anew(bar.done());
+    selection.visit(source, bar, |entry| {
         csv::entry(out, &entry, &names).map_err(Failure::Output)
     })
 }
@@ -86,10 +79,10 @@ fn as_snapshot(source: &Opened, file: &Path, report: Report) -> Result<Outcome> 
         time: file_time(source.time().unwrap_or_else(SystemTime::now)),
         description: &source.name,
     };
-    let bar = report.progress(0);
-    bar.item("writing the snapshot");
+    let bar = watched(&**source, report.progress(0))?;
     let created = File::create(file).map_err(Failure::io("create", file))?;
-    let written = adexplorer::write(&**source, header, &mut BufWriter::new(created));
+    let mut out = BufWriter::new(created);
+    let written = adexplorer::write(&**source, header, &mut out, &mut || bar.advance(1));
     let written = written.map_err(|error| {
         // Half a snapshot would be taken for a whole one.
         let _ = std::fs::remove_file(file);

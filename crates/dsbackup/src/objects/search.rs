@@ -26,7 +26,7 @@ pub fn run(options: &SearchOptions, report: Report) -> Result<Outcome> {
         report.is_json(),
     )?;
     match report.is_json() {
-        true => for_machines(&*source, &selection, options)?,
+        true => for_machines(&*source, &selection, options, report)?,
         false => for_people(&*source, &selection, options, report)?,
     }
     Ok(Outcome::Done)
@@ -37,11 +37,13 @@ fn for_machines(
     source: &dyn Source,
     selection: &Selection<'_>,
     options: &SearchOptions,
+    report: Report,
 ) -> Result<()> {
     let memberships = options.recursive.then(|| Memberships::new(source));
+    let bar = selection.watched(source, report.progress_of_stream(0))?;
     report::stream(|out| {
         let mut before = "[\n";
-        selection.visit(source, |entry| {
+        selection.visit(source, &bar, |entry| {
             out.write_all(before.as_bytes()).map_err(Failure::Output)?;
             before = ",\n";
             let Some(memberships) = &memberships else {
@@ -64,7 +66,8 @@ fn for_people(
 ) -> Result<()> {
     let memberships = options.recursive.then(|| Memberships::new(source));
     let mut rows = Vec::new();
-    selection.visit(source, |entry| {
+    let bar = selection.watched(source, report.progress(0))?;
+    selection.visit(source, &bar, |entry| {
         let nested = match &memberships {
             Some(memberships) => Some(Nested::of(source, memberships, entry.id)?),
             None => None,
@@ -95,6 +98,7 @@ fn for_people(
         rows.push(row);
         Ok(())
     })?;
+    drop(bar);
     let mut heading: Vec<&str> = options.attributes.iter().map(String::as_str).collect();
     if heading.is_empty() {
         heading.push("class");

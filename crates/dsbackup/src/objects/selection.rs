@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use backup::Progress as _;
 use objects::filter::{Filter, Search};
 use objects::{Entry, Scope, Source, Wanted};
 
 use super::source;
 use crate::cli::{PlaceOptions, ScopeOption};
 use crate::failure::{Failure, Result};
+use crate::report::Bar;
 
 /// Shown only where they are asked for, as by a directory service.
 const ONLY_BY_NAME: [&str; 2] = ["ntsecuritydescriptor", "replpropertymetadata"];
@@ -76,14 +78,26 @@ impl<'o> Selection<'o> {
         })
     }
 
+    /// A bar for [`Self::visit`].
+    ///
+    /// # Errors
+    /// Where the directory is damaged.
+    pub fn watched(&self, source: &dyn Source, bar: Bar) -> Result<Bar> {
+        match self.place.base {
+            None => watched(source, bar),
+            Some(_) => Ok(bar.counting("objects")),
+        }
+    }
+
     /// Calls `visit` with each object, parents before their children, with the attributes that are
-    /// asked for.
+    /// asked for. The bar counts the objects that were looked at.
     ///
     /// # Errors
     /// Where the directory is damaged, and those of `visit`.
     pub fn visit(
         &self,
         source: &dyn Source,
+        bar: &Bar,
         mut visit: impl FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
         let scope = match self.place.scope {
@@ -114,10 +128,15 @@ impl<'o> Selection<'o> {
                 filter,
                 wanted: &self.wanted,
             };
-            return search.run(|_| Ok(true), visit_named);
+            let looked_at = |_: &mut Entry| {
+                bar.advance(1);
+                Ok(true)
+            };
+            return search.run(looked_at, visit_named);
         }
         for base in bases {
             for entry in source.scan(base, scope, &self.wanted)? {
+                bar.advance(1);
                 visit_named(entry?)?;
             }
         }
@@ -132,4 +151,19 @@ impl<'o> Selection<'o> {
             false => self.names.contains(&name),
         }
     }
+}
+
+/// A bar for reading all objects of a directory.
+///
+/// # Errors
+/// Where the directory is damaged.
+pub fn watched(source: &dyn Source, bar: Bar) -> Result<Bar> {
+    let bar = bar.counting("objects");
+    // Counting is some work too, of no use where nobody looks.
+    if bar.is_shown()
+        && let Some(objects) = source.estimated_objects()?
+    {
+        bar.count_anew(objects);
+    }
+    Ok(bar)
 }

@@ -100,4 +100,8 @@ impl Source for Ntds {
     fn all<'s>(&'s self, wanted: &'s Wanted) -> Result<Entries<'s>> {
         Ok(scan::all(&self.core, wanted))
     }
+
+    fn estimated_objects(&self) -> Result<Option<u64>> {
+        scan::estimated_objects(&self.core).map(Some)
+    }
 }

@@ -1,5 +1,6 @@
 //! Scans of entries.
 
+use ese::catalog::Index;
 use ese::rows::{Entries as IndexEntries, KeyRange, Rows};
 use ntds::Dnt;
 
@@ -25,13 +26,7 @@ pub fn scan<'s>(
         return Ok(Box::new(own.into_iter().map(Ok)));
     }
     let (index, range) = match scope {
-        Scope::Subtree => {
-            let index = core.tables.data.index("Ancestors_index");
-            let index = index.ok_or_else(|| {
-                (core.tables).inconsistent("datatable", "the index Ancestors_index", "none")
-            })?;
-            (index, subtree(core, dnt)?)
-        }
+        Scope::Subtree => (ancestors(core)?, subtree(core, dnt)?),
         _ => (core.tables.children()?, range_of(dnt)),
     };
     let context = match &own {
@@ -57,6 +52,22 @@ pub fn all<'s>(core: &'s Core, wanted: &'s Wanted) -> Entries<'s> {
         rows: core.tables.database.rows(&core.tables.data),
         is_over: false,
     })
+}
+
+/// The entries of the index through which scans of trees go: objects, and some names of others.
+pub fn estimated_objects(core: &Core) -> Result<u64> {
+    let mut entries = core.tables.database.entries(ancestors(core)?);
+    let mut count = 0;
+    while entries.next()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn ancestors(core: &Core) -> Result<&Index> {
+    let index = core.tables.data.index("Ancestors_index");
+    index
+        .ok_or_else(|| (core.tables).inconsistent("datatable", "the index Ancestors_index", "none"))
 }
 
 /// The entries of `Ancestors_index` beneath an object. Its keys are the DNTs of all ancestors and

@@ -196,6 +196,10 @@ impl Source for Samba {
         let numbers = self.index.numbers().collect();
         Ok(self.entries(numbers, wanted, wanted.deleted))
     }
+
+    fn estimated_objects(&self) -> Result<Option<u64>> {
+        Ok(Some(self.index.numbers().end.into()))
+    }
 }
 
 fn id_of(number: Number) -> ObjectId {

@@ -14,6 +14,7 @@ mod who;
 
 use std::collections::HashSet;
 
+use backup::Progress as _;
 use comparison::{Comparison, Kind, ObjectChange, Options};
 use objects::Source;
 use serde::Serialize;
@@ -58,7 +59,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
     let names = [&before, &after].map(|opened| opened.name.clone());
     let sources = [&*before, &*after];
     check_names(options, sources)?;
-    let comparison = Comparison::new(&*before, &*after, chosen(options))?;
+    let comparison = watched(sources, chosen(options), report)?;
     warn(&comparison, &names, report);
     let servers = Servers::of(sources)?;
     let describe = Describe::new(sources, &servers, !options.attributes.is_empty());
@@ -72,9 +73,16 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         after: objects_after,
         ..Totals::default()
     };
+    let bar = match page {
+        Some(_) => report.progress(0),
+        None => report.progress_of_stream(0),
+    };
+    bar.item("objects that may differ");
+    bar.count_anew(comparison.candidates() as u64);
     report::stream(|out| {
         let mut json = report.is_json().then(json::Document::default);
         for change in comparison.changes() {
+            bar.advance(1);
             let change = change?;
             totals.add(&change);
             if let Some(json) = &mut json {
@@ -121,6 +129,27 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         true => Outcome::Different,
         false => Outcome::Done,
     })
+}
+
+/// Compares two sources, and shows how far that is.
+fn watched<'s>(
+    sources: [&'s dyn Source; 2],
+    options: Options,
+    report: Report,
+) -> Result<Comparison<'s>> {
+    let [before, after] = sources;
+    let bar = report.progress(0).counting("comparing objects");
+    // Counting is some work too, of no use where nobody looks.
+    if bar.is_shown()
+        && options.base.is_none()
+        && let (Some(ones), Some(others)) =
+            (before.estimated_objects()?, after.estimated_objects()?)
+    {
+        bar.count_anew(ones.saturating_add(others));
+    }
+    Ok(Comparison::watched(before, after, options, &|| {
+        bar.advance(1)
+    })?)
 }
 
 /// The files of SYSVOL that differ, if both sources have it and the comparison is not limited to
