@@ -113,13 +113,14 @@ pub fn set_account_types(installation: &Installation, objects: &[(Guid, i64)]) -
     Ok(count)
 }
 
-/// Runs a script whose last line of output is JSON.
+/// Runs a script, which begins with `scripts/opened.py`. Its last line of output is JSON.
 pub(crate) fn run<T: serde::de::DeserializeOwned>(
     name: &str,
     script: &str,
     arguments: &[&OsStr],
 ) -> Result<T> {
-    let printed = tools::python(name, script, arguments, SCRIPT_LIMIT)?;
+    let script = [include_str!("scripts/opened.py"), script].concat();
+    let printed = tools::python(name, &script, arguments, SCRIPT_LIMIT)?;
     let json = printed.lines().last().unwrap_or_default();
     serde_json::from_str(json).map_err(|error| Error::Tool {
         tool: name.to_owned(),

@@ -7,12 +7,6 @@ carry. Objects that have one are left alone. Prints how many were set, as JSON.
 """
 
 import json
-import sys
-
-import ldb
-from samba.auth import system_session
-from samba.param import LoadParm
-from samba.samdb import SamDB
 
 # DSDB_CONTROL_RESTORE_TOMBSTONE_OID
 RESTORE = "local_oid:1.3.6.1.4.1.7165.4.3.24:0"
@@ -20,11 +14,7 @@ RESTORE = "local_oid:1.3.6.1.4.1.7165.4.3.24:0"
 
 def main():
     smb_conf, private, *objects = sys.argv[1:]
-    lp = LoadParm()
-    lp.load(smb_conf)
-    directory = SamDB(
-        url=private + "/sam.ldb", session_info=system_session(), lp=lp,
-        flags=ldb.FLG_DONT_CREATE_DB)
+    directory = opened(smb_conf, private)
     count = 0
     directory.transaction_start()
     try:

@@ -17,16 +17,11 @@ Prints the result as JSON.
 """
 
 import json
-import sys
 import time
 
-import ldb
 from samba import unix2nttime
-from samba.auth import system_session
 from samba.dcerpc import drsblobs, misc
 from samba.ndr import ndr_pack, ndr_unpack
-from samba.param import LoadParm
-from samba.samdb import SamDB
 
 # Higher than any version that a partner can have reached since the backup.
 RAISED_BY = 100000
@@ -48,12 +43,7 @@ OWN_CLASSES = {"ridset", "ridmanager", "ntdsdsa", "server", "infrastructureupdat
 
 def main():
     smb_conf, private, *names = sys.argv[1:]
-    lp = LoadParm()
-    lp.load(smb_conf)
-    lp.set("private dir", private)
-    directory = SamDB(
-        url=private + "/sam.ldb", session_info=system_session(), lp=lp,
-        flags=ldb.FLG_DONT_CREATE_DB)
+    directory = opened(smb_conf, private)
     attributes = linked_attributes(directory)
     directory.transaction_start()
     try:

@@ -4,24 +4,13 @@
 """
 
 import json
-import sys
-
-import ldb
-from samba.auth import system_session
-from samba.param import LoadParm
-from samba.samdb import SamDB
 
 ALL = ["show_deleted:1", "show_recycled:1"]
 
 
 def main():
     smb_conf, private = sys.argv[1:]
-    lp = LoadParm()
-    lp.load(smb_conf)
-    lp.set("private dir", private)
-    directory = SamDB(
-        url=private + "/sam.ldb", session_info=system_session(), lp=lp,
-        flags=ldb.FLG_DONT_CREATE_DB)
+    directory = opened(smb_conf, private)
     root = directory.search("", ldb.SCOPE_BASE, attrs=["namingContexts", "highestCommittedUSN"])[0]
     highest = int(str(root["highestCommittedUSN"][0]))
     entries = beyond = 0

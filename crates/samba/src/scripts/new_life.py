@@ -18,16 +18,11 @@ Prints the result as JSON.
 """
 
 import json
-import sys
 import uuid
 
-import ldb
-from samba.auth import system_session
 from samba.dcerpc import drsblobs, misc
 from samba.dsdb import _dsdb_load_udv_v2
 from samba.ndr import ndr_pack
-from samba.param import LoadParm
-from samba.samdb import SamDB
 
 # Higher than any version that a partner can have reached since the backup.
 POOL_VERSIONS = 100000
@@ -42,12 +37,7 @@ def text(message, name):
 
 def main():
     smb_conf, private = sys.argv[1:]
-    lp = LoadParm()
-    lp.load(smb_conf)
-    lp.set("private dir", private)
-    directory = SamDB(
-        url=private + "/sam.ldb", session_info=system_session(), lp=lp,
-        flags=ldb.FLG_DONT_CREATE_DB)
+    directory = opened(smb_conf, private)
 
     settings = ldb.Dn(directory, directory.get_dsServiceName())
     former_life = str(directory.get_invocation_id())

@@ -14,16 +14,11 @@ domain begin further on. Prints JSON.
 import datetime
 import json
 import os
-import sys
 import tarfile
 
-import ldb
 from samba import Ldb
-from samba.auth import system_session
 from samba.dcerpc import security
 from samba.ntacls import backup_offline
-from samba.param import LoadParm
-from samba.samdb import SamDB
 
 
 # The number of pools of this size that the lost servers may have got since the backup.
@@ -33,19 +28,15 @@ POOL_SIZE = 500
 
 def main():
     smb_conf, private, snapshot, archive = sys.argv[1:]
-    lp = LoadParm()
-    lp.load(smb_conf)
-    lp.set("private dir", private)
-    url = private + "/sam.ldb"
-    directory = SamDB(url=url, session_info=system_session(), lp=lp, flags=ldb.FLG_DONT_CREATE_DB)
+    directory = opened(smb_conf, private)
     domain = directory.get_domain_sid()
     sid = "%s-%d" % (domain, raise_pool(directory))
     del directory
 
     # Without modules: these are attributes of the file, not of the directory.
     file = Ldb(
-        url=url, session_info=system_session(), lp=lp, options=["modules:"],
-        flags=ldb.FLG_DONT_CREATE_DB)
+        url=private + "/sam.ldb", session_info=system_session(),
+        lp=configuration(smb_conf, private), options=["modules:"], flags=ldb.FLG_DONT_CREATE_DB)
     stamp = datetime.datetime.now().isoformat().replace(":", "-")
     for name, value in (("backupDate", stamp), ("sidForRestore", sid), ("backupType", "offline")):
         message = ldb.Message(ldb.Dn(file, "@SAMBA_DSDB"))
