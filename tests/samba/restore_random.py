@@ -1,4 +1,5 @@
-"""200 random objects are deleted, changed and expired, and come back: by the socket, and over LDAP."""
+"""200 random objects, DNS records and policies are deleted, changed and expired, and come back: by the socket, and
+over LDAP."""
 
 import random
 import time
@@ -9,6 +10,7 @@ from in_place import expect, two
 from lab import Failed, LDAPI, PASSWORD, REALM, say
 from restore_model import ROOT, Model, differences, objects_of
 from restore_objects import agree, dbcheck, expunge
+from restore_others import Others
 
 # What differs by design where an account comes back over LDAP: it has no password, and is disabled.
 WITHOUT_PASSWORD = {"pwdlastset", "useraccountcontrol"}
@@ -26,10 +28,18 @@ def run(lab, backend, options):
         dc1.replicate_from(dc2)
 
     model = Model(seed)
+    others = Others(seed, model.units)
     made = model.make(dc1)
+    others.make(dc1)
     replicate()
-    before, known = objects_of(dc1), dbcheck(dc1)
-    expect("objects that were made", len(before), made)
+
+    def everything():
+        return objects_of(dc1) | others.objects(dc1)
+
+    expect("objects that were made", len(objects_of(dc1)), made)
+    before, known = everything(), dbcheck(dc1)
+    files, answers = others.files(), others.answers()
+    expect("names without an answer", [name for name, found in answers.items() if not found], [])
     dsbackup = Dsbackup(dc1)
     dsbackup.init()
     dsbackup.run("backup", "--samba")
@@ -48,23 +58,25 @@ def run(lab, backend, options):
         if more:
             dc1.run(["ldbdel", "-H", LDAPI, *more])
         changed = model.change(dc1, {*gone, *more}, passwords)
+        lost = others.lose()
         replicate()
-        say(f"  {len(gone)} expired, {len(more)} deleted, {changed} changed")
+        say(f"  {len(gone)} expired, {len(more)} deleted, {changed} changed; {', '.join(lost)}")
         return gone, more
 
     def back(what, *arguments, code=0):
-        run = restore(dc1, dc2, dsbackup, ROOT, "--subtree", "--replace", *arguments, code=code)
+        run = restore(dc1, dc2, dsbackup, ROOT, *others.names(), "--subtree", "--replace", *arguments, code=code)
         refused = run.json()["refused"] if run.out else []
         expect(f"what the server refused {what}", refused, [])
         say(f"  {what}: {run.json()['writes']} writes in {run.seconds:.1f} s")
 
     def check(what, allowed):
         """Only what is allowed differs, on neither controller, and both agree."""
-        found = differences(before, objects_of(dc1))
+        found = differences(before, everything())
         wrong = {dn: sorted(names) for dn, names in found.items() if not names <= allowed.get(dn, set())}
         expect(f"what differs {what}", wrong, {})
         replicate()
         agree(dc1, dc2)
+        expect(f"what DNS answers {what}", others.answers(), answers)
         for controller in (dc1, dc2):
             errors = [error for error in dbcheck(controller) if error not in known]
             expect(f"dbcheck of {controller.name} {what}", errors, [])
@@ -73,6 +85,7 @@ def run(lab, backend, options):
     lose(0.1, 0.3, passwords=True)
     back("by the socket", "--in-place", "--password", "keep")
     check("after a restore by the socket", {})
+    expect("files of policies after a restore by the socket", others.files(), files)
     expect("who gets no ticket with the old password", without_ticket(dc1, works), [])
 
     _, gone = lose(0, 0.3, passwords=False)
@@ -84,6 +97,7 @@ def run(lab, backend, options):
     expect("who gets no ticket", set(without_ticket(dc1, works)), refused)
     back("passwords by the socket", "--in-place", "--password", "keep")
     check("after the passwords came back too", {})
+    expect("files of policies that came back with the passwords", others.files(), files)
     expect("who gets no ticket with the old password", without_ticket(dc1, works), [])
 
     gone, _ = lose(0.08, 0, passwords=False)
