@@ -68,7 +68,8 @@ fn one_by_one(live: &Live, object: &str, parts: Vec<Part>) -> Result<Option<Stri
     let mut lacks_password = false;
     for part in parts {
         if part.kind == PartKind::Enable && lacks_password {
-            reasons.push("userAccountControl: it stays disabled without its password".to_owned());
+            let reason = "without its password the account stays disabled, or expired";
+            reasons.push(name(&[part], reason.to_owned()));
             continue;
         }
         let parts = [part];
@@ -77,7 +78,7 @@ fn one_by_one(live: &Live, object: &str, parts: Vec<Part>) -> Result<Option<Stri
             if live_has(&parts) && exists(&reason) {
                 continue;
             }
-            lacks_password |= parts.iter().any(|part| part.kind == PartKind::Password);
+            lacks_password |= parts.iter().any(|part| part.kind != PartKind::Plain);
             reasons.push(name(&parts, reason));
         }
     }

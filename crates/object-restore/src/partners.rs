@@ -51,15 +51,17 @@ pub fn check(
             }
         };
         for planned in &again {
-            if partner
-                .by_guid(planned.plan.guid, &Wanted::names())?
-                .is_some()
-            {
-                stand(
-                    &planned.plan.dn,
-                    format!("{host} still has its tombstone: bring it back there instead"),
-                );
-            }
+            let Some(found) = partner.by_guid(planned.plan.guid, &Wanted::names())? else {
+                continue;
+            };
+            let reason = match found.state.is_deleted() {
+                true => format!("{host} still has its tombstone: bring it back there instead"),
+                false => format!(
+                    "it lives on {host}, which never heard of its deletion: let this server get it \
+                     from there (samba-tool drs replicate THIS {host} PARTITION --full-sync)"
+                ),
+            };
+            stand(&planned.plan.dn, reason);
         }
     }
     Ok(obstacles)

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::journal::{Effect, Journal, Record, Step};
 use crate::order::Order;
 use crate::pair::{Difference, Pair};
-use crate::plan::{Action, Left, LinkChange, Planned, ValuesChange};
+use crate::plan::{Action, Left, LinkChange, PasswordPlan, Planned, ValuesChange};
 use crate::planning::key;
 use crate::writes::{self, Last, Requests, Secrets, Write};
 
@@ -244,7 +244,8 @@ impl Run<'_> {
         Ok(found)
     }
 
-    /// Disables an account with the first values, and enables it with the last ones.
+    /// Sees to it that an account cannot be used before its last values: it has expired since it was
+    /// reanimated, or is disabled with its first values.
     fn disable(&self, planned: &Planned, present: &Entry, difference: &mut Difference) {
         const CONTROL: &str = "userAccountControl";
         let wanted = planned.wanted.value(CONTROL).and_then(Value::integer);
@@ -255,18 +256,32 @@ impl Run<'_> {
         let Some(attribute) = self.pair.live.schema().attribute(CONTROL) else {
             return;
         };
-        let disabled = wanted | writes::DISABLED;
         let change = |from: i64, to: i64| ValuesChange {
             attribute: attribute.clone(),
             removed: vec![Value::Integer(from)],
             added: vec![Value::Integer(to)],
         };
+        let is_control =
+            |change: &ValuesChange| change.attribute.name.eq_ignore_ascii_case(CONTROL);
+        difference.last.retain(|change| !is_control(change));
+        let is_expiry = |change: &ValuesChange| {
+            let is_expired = change.removed == [Value::Integer(writes::EXPIRED)];
+            writes::expires(change) && is_expired && !change.added.is_empty()
+        };
+        let expiry = difference.values.iter().position(is_expiry);
+        if let Some(expiry) = expiry {
+            let expiry = difference.values.remove(expiry);
+            let stays_disabled = planned.plan.password == PasswordPlan::Lost;
+            if now != wanted || stays_disabled {
+                difference.last.push(change(now, wanted));
+            }
+            difference.last.push(expiry);
+            return;
+        }
+        let disabled = wanted | writes::DISABLED;
         if now & writes::DISABLED == 0 {
             difference.values.insert(0, change(now, disabled));
         }
-        difference
-            .last
-            .retain(|change| !change.attribute.name.eq_ignore_ascii_case(CONTROL));
         if disabled != wanted {
             difference.last.push(change(disabled, wanted));
         }

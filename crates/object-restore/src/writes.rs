@@ -16,6 +16,12 @@ use crate::wire;
 /// The bit of userAccountControl of a disabled account.
 pub const DISABLED: i64 = 2;
 
+/// When an account expires.
+const EXPIRES: &str = "accountExpires";
+
+/// The moment at which an account has long expired.
+pub const EXPIRED: i64 = 1;
+
 /// The most values in a request.
 const MOST_VALUES: usize = 1000;
 
@@ -114,10 +120,11 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
                 modification(How::Replace, "distinguishedName", vec![kept(&*plan.dn)]),
             ];
             // Samba brings an account back enabled, without a password, and takes no other
-            // userAccountControl in this request: it must have expired until the next one.
-            if plan.is_account && !is_whole && pair.live.is_samba() {
-                let expired = vec![kept("1")];
-                changes.push(modification(How::Replace, "accountExpires", expired));
+            // userAccountControl in this request: it has expired until it is complete.
+            let is_expired = plan.is_account && !is_whole && pair.live.is_samba();
+            if is_expired {
+                let expired = vec![kept(EXPIRED.to_string())];
+                changes.push(modification(How::Replace, EXPIRES, expired));
             }
             // Over the network Samba 4.17 does not find a deleted object by its GUID for this
             // request: operations error.
@@ -127,9 +134,11 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
             };
             let with = || vec![Control::Deleted];
             // Samba refuses an object without what its class must have. The rest may come along.
-            let values: Vec<&ValuesChange> = match plan.is_account {
+            let values: Vec<&ValuesChange> = match plan.is_account && !is_expired {
                 true => Vec::new(),
-                false => first_values(pair, plan).collect(),
+                false => first_values(pair, plan)
+                    .filter(|change| !(is_expired && expires(change)))
+                    .collect(),
             };
             let more = values.iter().flat_map(|change| {
                 let part = part(change);
@@ -180,6 +189,11 @@ pub fn place(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan) -> Option<Write
         effect,
         requests,
     })
+}
+
+/// Whether a change is of the time at which an account expires.
+pub fn expires(change: &ValuesChange) -> bool {
+    change.attribute.name.eq_ignore_ascii_case(EXPIRES)
 }
 
 /// The values of a plan that are written first.
@@ -445,7 +459,7 @@ pub fn last(pair: &Pair<'_>, last: Last<'_>) -> Option<Write> {
         }
         changes.push(for_changes(&change));
         let mut part = part(&change);
-        if is_control {
+        if is_control || expires(&change) {
             part.kind = PartKind::Enable;
         }
         if part.attribute.eq_ignore_ascii_case("nTSecurityDescriptor") {
