@@ -13,6 +13,8 @@ SALES = f"OU=Sales,{BASE_DN}"
 OLD = "Old-password-1"
 # What differs from the backup all the same, because the server writes it: when a password was set.
 STAMPS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials"}
+# sAMAccountType of a user.
+NORMAL_ACCOUNT = str(0x30000000)
 # What a running controller changes without being asked.
 SERVERS_OWN = {"rIDUsedPool", "rIDAvailablePool", "rIDAllocationPool", "dnsRecord"}
 
@@ -57,10 +59,17 @@ def run_two(lab, backend, options):
     arguments = ["latest", "dave", "--in-place", "--yes"]
     say("  " + dsbackup.refused("restore-objects", *arguments, because="cannot be asked"))
     password = {"DSBACKUP_LDAP_PASSWORD": PASSWORD}
-    refused = dc1.run([PROGRAM, "restore-objects", *arguments, *access],
+
+    def refused(because):
+        run = dc1.run([PROGRAM, "restore-objects", *arguments, *access],
                       env=dsbackup.environment() | password, check=False)
-    if refused.code != 4 or "still has its tombstone" not in refused.err:
-        raise Failed(f"a tombstone of a partner was not seen: {refused}")
+        if run.code != 4 or because not in run.err:
+            raise Failed(f"expected a refusal that says {because!r}: {run}")
+
+    refused("still has its tombstone")
+    dc2.stop()
+    refused("cannot be asked")
+    dc2.start()
     expunge(dc2)
     journal = dc1.folder / "journal"
     made = dc1.run([PROGRAM, "restore-objects", *arguments, *access, "--journal", journal],
@@ -69,6 +78,40 @@ def run_two(lab, backend, options):
     replicate()
     agree(dc1, dc2)
     say("  both controllers agree, without a tombstone and with one")
+    partner_down(dc1, dc2, dsbackup, replicate, errors)
+
+
+def partner_down(dc1, dc2, dsbackup, replicate, errors):
+    """A partner that is down from before the loss until after the restore, and knows of neither."""
+    dc2.stop()
+    delete(dc1, SALES)
+    dc1.modify(f"dn: CN=carol,{USERS}\nchangetype: modify\nreplace: title\ntitle: Boss\n-\nreplace: manager\n")
+    in_place(dsbackup, SALES, "--subtree")
+    in_place(dsbackup, "carol", "--replace")
+    same(dsbackup, "while the partner is down")
+    # Another one is lost where the partner has it, and its deletion has been forgotten since.
+    delete(dc1, f"CN=dave,{USERS}")
+    expunge(dc1)
+    access = ["--ldap-user", f"Administrator@{REALM}", "--ldap-pin", public_key(dc2)]
+    command = [PROGRAM, "restore-objects", "latest", "dave", "--in-place", "--yes", *access]
+    environment = dsbackup.environment() | {"DSBACKUP_LDAP_PASSWORD": PASSWORD}
+
+    def refused(because):
+        run = dc1.run(command, env=environment, check=False)
+        if run.code != 4 or because not in run.err or dc1.search("(sAMAccountName=dave)"):
+            raise Failed(f"expected a refusal that says {because!r}: {run}")
+
+    refused("cannot be asked")
+    dc2.start()
+    refused("it lives on")
+    dc1.samba_tool("drs", "replicate", dc1.name, dc2.name, BASE_DN, "--full-sync", "-U", f"Administrator%{PASSWORD}")
+    replicate()
+    agree(dc1, dc2)
+    for controller in (dc1, dc2):
+        for name in ("alice", "dave"):
+            expect(f"{controller.name} lets {name} in", controller.accepts_password(name, OLD), True)
+        expect(f"dbcheck of {controller.name}", dbcheck(controller), errors)
+    say("  a partner that was down takes what came back; what it alone still has comes from there")
 
 
 def run_short(lab, backend, options):
@@ -185,6 +228,9 @@ def differences(dsbackup):
     """What differs between the backup and the running server, in attributes that people see."""
     found = {}
     for change in dsbackup.run("diff", "latest", LDAPI, "--json").json()["changes"]:
+        # Which partner gets changes from which, a controller finds out by itself, at any moment.
+        if ",CN=NTDS Settings," in change["dn"]:
+            continue
         names = {attribute["attribute"] for attribute in change["attributes"]} - STAMPS - SERVERS_OWN
         if change["kind"] != "changed" or change["moved"] or change["renamed"] or names:
             found[change["dn"]] = (change["kind"], sorted(names))
@@ -347,11 +393,34 @@ def recycle_bin(dc1, dsbackup):
     feature = "766ddcd8-acd0-445e-f3b9-a7f9b6744f2a"
     dc1.modify(f"dn:\nchangetype: modify\nadd: enableOptionalFeature\n"
                f"enableOptionalFeature: CN=Partitions,CN=Configuration,{BASE_DN}:{feature}\n", url=SAM)
-    delete(dc1, f"CN=carol,{USERS}")
+    # What the feature itself changes.
+    switched_on = differences(dsbackup)
+    attributes = {name for _, names in switched_on.values() for name in names}
+    if not attributes <= {"msDS-EnabledFeature", "msDS-EnabledFeatureBL"}:
+        raise Failed(f"what differs when the Recycle Bin is on: {switched_on}")
+
+    def back(*names):
+        # The name that an object had in the bin stays on it, as on Windows.
+        return switched_on | {name: ("changed", ["msDS-LastKnownRDN"]) for name in names}
+
+    carol = f"CN=carol,{USERS}"
+    delete(dc1, carol)
     url, environment = dc1.url(), dsbackup.environment() | tickets(dc1)
     run = dc1.run([PROGRAM, "restore-objects", "latest", "carol", "--to", url, "--yes"], env=environment, check=False)
     if run.code != 4 or "Recycle Bin" not in run.err:
         raise Failed(f"expected a refusal over the network: {run}")
-    run = in_place(dsbackup, "carol")
-    say(f"  from the Recycle Bin: differs {differences(dsbackup)}")
+    in_place(dsbackup, "carol")
+    same(dsbackup, "after a user came out of the Recycle Bin", back(carol))
+    kinds = dc1.search("(|(cn=carol)(cn=dave))", ["sAMAccountType"])
+    expect("account types", [entry.get("sAMAccountType") for entry in kinds], [[NORMAL_ACCOUNT]] * 2)
     expect("carol with her old password", lets_in(dc1, "carol"), True)
+    before = dbcheck(dc1)
+    delete(dc1, SALES)
+    in_place(dsbackup, SALES, "--subtree")
+    inner = [f"CN={name},OU=Inner,{SALES}" for name in ("bob", "partner")]
+    unit = [SALES, f"OU=Inner,{SALES}", *inner, *(f"CN={name},{SALES}" for name in ("alice", "team"))]
+    same(dsbackup, "after a unit came out of the Recycle Bin", back(carol, *unit))
+    expect("alice with her old password", lets_in(dc1, "alice"), True)
+    expect("dbcheck after a unit came out of the Recycle Bin", dbcheck(dc1), before)
+    expect("writes of a second run", in_place(dsbackup, SALES, "--subtree").json()["writes"], 0)
+    say("  from the Recycle Bin: a user and a unit, with passwords, links and account types; dbcheck finds nothing new")

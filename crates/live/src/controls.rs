@@ -72,6 +72,11 @@ pub fn of_change(kind: &str) -> Control {
     control(kind, true, None)
 }
 
+/// A control of a change that the server is free to ignore: it then refuses the change by itself.
+pub fn of_change_if_known(kind: &str) -> Control {
+    control(kind, false, None)
+}
+
 fn control(kind: &str, is_critical: bool, value: Option<Vec<u8>>) -> Control {
     Control::new(
         kind.as_bytes().to_vec().into(),
