@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod backup;
+pub mod beside;
 pub mod chain;
 pub mod check;
 pub mod choice;

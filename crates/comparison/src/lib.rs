@@ -16,6 +16,7 @@
 //! | [`Options`] | which objects and attributes count |
 //! | [`Comparison`] | the passes over both directories, and the changes in the order of the tree |
 //! | [`compare`] | two entries, compared |
+//! | [`Found`] | one object in a directory, to be compared with the same in another |
 //! | [`ObjectChange`] | the result |
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod change;
 mod compare;
 mod comparison;
 mod fingerprint;
+mod found;
 mod options;
 mod pass;
 
@@ -33,6 +35,7 @@ pub use change::{
 };
 pub use compare::{Seen, compare};
 pub use comparison::{Changes, Comparison};
+pub use found::Found;
 pub use options::Options;
 
 /// The result of a comparison.

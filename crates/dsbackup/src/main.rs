@@ -14,7 +14,6 @@ mod dump;
 mod facts;
 mod failure;
 mod forget;
-mod html;
 mod inspect;
 mod interrupt;
 mod jobs;

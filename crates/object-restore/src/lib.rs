@@ -14,6 +14,7 @@
 //! | [`Journal`] | every write, durable before it is made |
 //! | [`run()`] | the plan, carried out and checked |
 //! | [`undo()`] | a restore, taken back |
+//! | [`words`] | a plan in words |
 //!
 //! The plan is the difference of the two directories, and so is the check afterwards. A run that was
 //! cut off goes on by making a new plan: what is done already differs no more.
@@ -36,11 +37,12 @@ mod request;
 mod run;
 mod undo;
 mod wire;
+pub mod words;
 mod writes;
 
 pub use error::{Error, Result};
 pub use journal::{Journal, Records};
-pub use local::Local;
+pub use local::{Local, policy_folder};
 pub use pair::{History, Pair};
 pub use planning::plan as make_plan;
 pub use request::{Newer, Password, Request};

@@ -160,6 +160,16 @@ impl Plan {
 }
 
 impl ObjectPlan {
+    /// The name that it has now, where that is another than afterwards.
+    pub fn former_name(&self) -> Option<&str> {
+        match &self.action {
+            Action::Move { from }
+            | Action::Reanimate { from, .. }
+            | Action::ReanimateInSteps { from } => Some(from),
+            Action::Stay | Action::Create { .. } => None,
+        }
+    }
+
     /// Whether nothing of the object changes, links apart.
     pub fn is_empty(&self) -> bool {
         let is_set = matches!(self.password, PasswordPlan::Keep | PasswordPlan::Set);

@@ -12,12 +12,14 @@ mod file_list;
 mod secret_files;
 mod snapshot_source;
 
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use ese::Database;
 use ese::recovery::recover;
+use ids::Guid;
 use model::manifest::File;
 use objects::Stored;
 use objects::ntds::Ntds;
@@ -118,11 +120,29 @@ impl View {
     }
 }
 
+impl View {
+    /// The passwords of these objects in a snapshot of Samba's databases, for the one purpose of
+    /// docs/decisions/secrets.md.
+    ///
+    /// # Errors
+    /// Fails if the snapshot is of another kind of server, or its key is missing or another one.
+    pub fn secrets(
+        &self,
+        snapshot: &Snapshot,
+        objects: &HashSet<Guid>,
+    ) -> Result<HashMap<Guid, samba::secrets::Values>> {
+        let refused =
+            |reason: &str| Error::Refused(format!("snapshot {}: {reason}", snapshot.short_id()));
+        let folder = self.samba_folder();
+        let folder = folder.ok_or_else(|| refused("it is not of a Samba server"))?;
+        let key = samba::secrets::Key::new(&samba_key(snapshot)?);
+        let key = key.ok_or_else(|| refused("its key of passwords is no key"))?;
+        Ok(samba::secrets::read(&folder, &key, objects)?)
+    }
+}
+
 /// The key of the passwords in a snapshot of Samba's databases. It goes into no cache.
-///
-/// # Errors
-/// Fails if the snapshot has none.
-pub fn samba_key(snapshot: &Snapshot) -> Result<Zeroizing<Vec<u8>>> {
+fn samba_key(snapshot: &Snapshot) -> Result<Zeroizing<Vec<u8>>> {
     /// Bytes that are read of it; a key has 16.
     const MOST: u64 = 64;
     let path = format!("{SAMBA_FOLDER}/{}", samba::secrets::KEY_FILE);

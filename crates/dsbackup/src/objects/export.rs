@@ -8,12 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use adexplorer::Header;
 use backup::Progress as _;
+use documents::ldif;
 use objects::Source;
 use serde_json::json;
 
 use super::selection::{Selection, watched};
 use super::source::{Opened, Sources};
-use super::{csv, json, ldif};
+use super::{csv, json};
 use crate::cli::ExportOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Bar, Report};

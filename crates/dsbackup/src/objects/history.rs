@@ -6,11 +6,12 @@
 //!    ...
 //! ```
 
-use comparison::{Options, Seen, compare};
-use objects::{Entry, Guid, Lookup, Source, Wanted};
+use comparison::{Found, Options, Seen, compare};
+use documents::{Describe, Servers};
+use objects::{Guid, Source};
 use serde_json::{Value as Json, json};
 
-use super::diff::{Describe, Servers, as_json, as_text};
+use super::diff::{as_json, as_text};
 use super::source::{Opened, Sources};
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
@@ -18,38 +19,19 @@ use crate::report::Report;
 /// The object in one snapshot.
 struct Moment {
     opened: Opened,
-    /// The object and its parent's GUID; `None` if the directory has no trace of it.
-    found: Option<(Entry, Option<Guid>)>,
+    /// `None` if the directory has no trace of it.
+    found: Option<Found>,
 }
 
 impl Moment {
     fn of(opened: Opened, guid: Guid) -> Result<Self> {
-        let source: &dyn Source = &*opened;
-        let wanted = Wanted::everything();
-        let found = match source.find(&Lookup::Guid(guid))?.first() {
-            Some(id) => source.entry(*id, &wanted)?,
-            None => None,
-        };
-        let found = match found {
-            Some(entry) => {
-                let parent = match entry.parent {
-                    Some(parent) => source.entry(parent, &Wanted::names())?,
-                    None => None,
-                };
-                Some((entry, parent.and_then(|parent| parent.guid)))
-            }
-            None => None,
-        };
+        let found = Found::of(&*opened, guid)?;
         Ok(Self { opened, found })
     }
 
     fn seen(&self) -> Option<Seen<'_>> {
-        let (entry, parent) = self.found.as_ref()?;
-        Some(Seen {
-            entry,
-            parent: *parent,
-            schema: self.opened.schema(),
-        })
+        let found = self.found.as_ref()?;
+        Some(found.seen(self.opened.schema()))
     }
 }
 
@@ -81,7 +63,7 @@ pub fn run(sources: &Sources<'_>, named: &Opened, guid: Guid, report: Report) ->
         let former = before.as_ref().and_then(Moment::seen);
         let change = compare(former, now.seen(), &options);
         let state = match (&before, &change, &now.found) {
-            (None, _, Some((entry, _))) => format!("first snapshot: {}", entry.dn),
+            (None, _, Some(found)) => format!("first snapshot: {}", found.entry.dn),
             (_, _, None) => "no such object".to_owned(),
             (Some(_), None, Some(_)) => "no change".to_owned(),
             (Some(_), Some(_), Some(_)) => String::new(),
@@ -92,7 +74,7 @@ pub fn run(sources: &Sources<'_>, named: &Opened, guid: Guid, report: Report) ->
         let mut line = json!({
             "snapshot": info.id,
             "time": backup::time::from_system(info.time),
-            "dn": now.found.as_ref().map(|(entry, _)| entry.dn.to_string()),
+            "dn": now.found.as_ref().map(|found| found.entry.dn.to_string()),
             "change": Json::Null,
         });
         if let Some(change) = change.filter(|_| before.is_some()) {

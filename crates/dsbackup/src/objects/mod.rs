@@ -8,7 +8,6 @@ pub mod export;
 pub mod file;
 mod history;
 mod json;
-mod ldif;
 mod live;
 pub mod ls;
 mod nested;

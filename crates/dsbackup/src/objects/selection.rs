@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use backup::Progress as _;
+use documents::ldif::ONLY_BY_NAME;
 use objects::filter::{Filter, Search};
 use objects::{Entry, Scope, Source, Wanted};
 
@@ -10,9 +11,6 @@ use super::source;
 use crate::cli::{PlaceOptions, ScopeOption};
 use crate::failure::{Failure, Result};
 use crate::report::Bar;
-
-/// Shown only where they are asked for, as by a directory service.
-const ONLY_BY_NAME: [&str; 2] = ["ntsecuritydescriptor", "replpropertymetadata"];
 
 /// Which objects, and what of them.
 pub struct Selection<'o> {

@@ -215,27 +215,22 @@ impl<'o> Sources<'o> {
         named: &Opened,
         objects: &HashSet<Guid>,
     ) -> Result<HashMap<Guid, secrets::Values>> {
-        let refused = |reason: String| Failure::refused(format!("{}: {reason}", named.name));
-        let (folder, bytes) = match (&named.directory, &named.snapshot) {
-            (Directory::InSnapshot(view), Some(_)) => match self.snapshot_of(named)? {
-                Some(snapshot) => (view.samba_folder(), backup::view::samba_key(&snapshot)?),
-                None => (None, Zeroizing::default()),
-            },
-            _ => {
-                let path = Path::new(&named.place);
-                let folder = match path.is_dir() {
-                    true => path,
-                    false => path.parent().unwrap_or(path),
-                };
-                let file = folder.join(secrets::KEY_FILE);
-                let bytes = std::fs::read(&file).map_err(Failure::io("read the key", &file))?;
-                (Some(folder.to_path_buf()), Zeroizing::new(bytes))
-            }
+        if let (Directory::InSnapshot(view), Some(snapshot)) =
+            (&named.directory, self.snapshot_of(named)?)
+        {
+            return Ok(view.secrets(&snapshot, objects)?);
+        }
+        let path = Path::new(&named.place);
+        let folder = match path.is_dir() {
+            true => path,
+            false => path.parent().unwrap_or(path),
         };
-        let folder = folder.ok_or_else(|| refused("it is not of a Samba server".into()))?;
-        let key = secrets::Key::new(&bytes)
-            .ok_or_else(|| refused(format!("{} is no key", secrets::KEY_FILE)))?;
-        Ok(secrets::read(&folder, &key, objects)?)
+        let file = folder.join(secrets::KEY_FILE);
+        let bytes = std::fs::read(&file).map_err(Failure::io("read the key", &file))?;
+        let key = secrets::Key::new(&Zeroizing::new(bytes)).ok_or_else(|| {
+            Failure::refused(format!("{}: {} is no key", named.name, secrets::KEY_FILE))
+        })?;
+        Ok(secrets::read(folder, &key, objects)?)
     }
 
     fn at_path(&self, path: &Path) -> Result<Stored> {

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
+use documents::html::escaped;
 use forest::{Plan, Step};
 
 use super::text::{UNTRIED, about, facts, in_a_line};
 use crate::failure::{Failure, Result};
-use crate::html::escaped;
 
 const STYLE: &str = "\
 body{font:14px/1.5 sans-serif;margin:2em auto;max-width:60em;color:#222;background:#fff}

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use backup::view::{FileChange, FileKind, FileList, ListedFile, changed_files, secret_in};
+use documents::text::decoded;
+use documents::{Line, Shown, Sign};
 use objects::descriptor::{Descriptor, Domains};
 use objects::{Lookup, Source, Wanted};
 use serde_json::{Value as Json, json};
 use similar::{ChangeTag, TextDiff};
 
 use super::super::words;
-use super::shown::{Line, Shown, Sign};
 use crate::failure::Result;
 
 /// Bytes of the largest text whose lines are compared.
@@ -222,7 +223,7 @@ fn content(change: &FileChange, [before, after]: [&FileList; 2]) -> Result<Vec<L
             bytes.extend_from_slice(piece);
             Ok::<_, backup::Error>(())
         })?;
-        texts.push(text(&bytes).map(Cow::into_owned));
+        texts.push(decoded(&bytes).map(Cow::into_owned));
     }
     let [Some(old), Some(new)] = texts.as_slice() else {
         let size = |file: &Option<ListedFile>| match file.as_ref().map(|file| &file.kind) {
@@ -256,24 +257,6 @@ fn lines(old: &str, new: &str) -> Vec<Line> {
     changes.collect()
 }
 
-/// Text in UTF-8, or in UTF-16 with a byte order mark.
-fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let (pairs, odd) = rest.as_chunks::<2>();
-        let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
-        let text = String::from_utf16(&units).ok();
-        text.filter(|_| odd.is_empty()).map(Cow::Owned)
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] | rest => {
-            let text = std::str::from_utf8(rest).ok()?;
-            (!text.contains('\0')).then_some(Cow::Borrowed(text))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,16 +278,12 @@ mod tests {
             .chain(new.encode_utf16())
             .flat_map(u16::to_le_bytes)
             .collect();
-        let new = text(&wide).expect("text");
+        let new = decoded(&wide).expect("text");
         let found = lines(old, &new);
         assert_eq!(
             shown(&found),
             ["- line 2: Version=1", "+ line 2: Version=65538"]
         );
-        assert_eq!(text(b"\xef\xbb\xbfx").as_deref(), Some("x"));
-        assert_eq!(text(b"a\0b"), None);
-        assert_eq!(text(b"\xff\xfea"), None);
-        assert_eq!(text(b"\x80"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use comparison::{
     AttributeChange, Change, DescriptorChange, Identity, Kind, ListChange, ObjectChange,
     ValueChange,
 };
+use documents::Servers;
 use objects::Sid;
 use objects::descriptor::{Ace, Domains};
 use objects::schema::AttributeSchema;
@@ -14,7 +15,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::json::value;
 use super::super::words;
-use super::who::Servers;
 
 /// One document, written change by change: `{"changes": [...], "files": [...], "totals": {...}}`.
 #[derive(Default)]

@@ -6,25 +6,22 @@
 //! ```
 
 mod files;
-mod html;
 mod json;
-mod shown;
 mod text;
-mod who;
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::BufWriter;
 
 use backup::Progress as _;
 use comparison::{Comparison, Kind, ObjectChange, Options};
+use documents::{Describe, Page, Servers};
 use objects::Source;
 use serde::Serialize;
 
 use self::files::ChangedFile;
-use self::html::Page;
 pub use self::json::change as as_json;
-pub use self::shown::Describe;
 pub use self::text::write as as_text;
-pub use self::who::Servers;
 use super::live;
 use super::source::Sources;
 use crate::cli::DiffOptions;
@@ -64,7 +61,11 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
     let servers = Servers::of(sources)?;
     let describe = Describe::new(sources, &servers, !options.attributes.is_empty());
     let mut page = match &options.html {
-        Some(file) => Some(Page::begin(file, &names)?),
+        Some(file) => {
+            let created = File::create(file).map_err(Failure::io("create", file))?;
+            let page = Page::begin(BufWriter::new(created), &names);
+            Some(page.map_err(Failure::io("write", file))?)
+        }
         None => None,
     };
     let [objects_before, objects_after] = comparison.objects();
@@ -79,6 +80,10 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
     };
     bar.item("objects that may differ");
     bar.count_anew(comparison.candidates() as u64);
+    let written = |result: std::io::Result<()>| match &options.html {
+        Some(file) => result.map_err(Failure::io("write", file)),
+        None => result.map_err(Failure::Output),
+    };
     report::stream(|out| {
         let mut json = report.is_json().then(json::Document::default);
         for change in comparison.changes() {
@@ -97,7 +102,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
             }
             let shown = describe.shown(&change)?;
             match &mut page {
-                Some(page) => page.add(&shown)?,
+                Some(page) => written(page.add(&shown))?,
                 None => text::write(out, &shown).map_err(Failure::Output)?,
             }
         }
@@ -111,7 +116,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         }
         for file in files.into_iter().flatten() {
             match &mut page {
-                Some(page) => page.add(&file.into_shown())?,
+                Some(page) => written(page.add(&file.into_shown()))?,
                 None if json.is_some() => {}
                 None => text::write(out, &file.into_shown()).map_err(Failure::Output)?,
             }
@@ -123,7 +128,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         .map_err(Failure::Output)
     })?;
     if let Some(page) = page {
-        page.end(&totals.in_words())?;
+        written(page.end_with(&totals.in_words()))?;
     }
     Ok(match options.exit_code && totals.differ() {
         true => Outcome::Different,

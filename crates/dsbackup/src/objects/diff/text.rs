@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::shown::{Shown, Sign};
+use documents::{Shown, Sign};
 
 /// Characters that are shown of a long value; pages and JSON have all of it.
 const MOST_SHOWN: usize = 200;

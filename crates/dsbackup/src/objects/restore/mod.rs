@@ -1,6 +1,5 @@
 //! `dsbackup restore-objects`: single objects of a backup back into a running directory.
 
-mod beside;
 mod plan;
 mod target;
 pub mod undo;
@@ -8,16 +7,16 @@ pub mod undo;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use backup::beside::Beside;
 use jiff::Zoned;
 use object_restore::plan::{PasswordPlan, Plan, Planned};
 use object_restore::{
     History, Journal, Means, Newer, Outcome as Ended, Pair, Password, Records, Request, Secrets,
-    journal, make_plan, partners,
+    journal, make_plan, partners, words,
 };
 use objects::{Guid, Source, Wanted};
 use serde_json::json;
 
-use self::beside::Beside;
 use self::target::{Target, ask};
 use super::show;
 use super::source::{Opened, Sources};
@@ -63,7 +62,7 @@ pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
         .map_or_else(History::default, Records::history);
     let pair = Pair::new(&*source, &target.live, &request, history);
     let beside = match &target.installation {
-        Some(own) => Some(Beside::new(own, sources.snapshot_of(&source)?, report)),
+        Some(own) => Some(Beside::new(own, sources.snapshot_of(&source)?, &report)),
         None => None,
     };
     let pair = match &beside {
@@ -77,9 +76,9 @@ pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
     }
     if options.dry_run {
         let value = json!({"plan": plan::for_machines(&plan)});
-        report.result(&value, || plan::in_words(&plan))?;
+        report.result(&value, || words::in_words(&plan))?;
     } else {
-        report.step(plan::in_words(&plan));
+        report.step(words::in_words(&plan));
     }
     if !plan.obstacles.is_empty() {
         let obstacles = plan.obstacles.iter().take(3);
@@ -174,7 +173,7 @@ fn result(plan: &Plan, ended: &Ended, journal: &PathBuf, report: Report) -> Resu
             ("the server refused", &ended.refused),
             ("differs from the backup", &ended.differing),
         ] {
-            let list = list.iter().map(plan::left_in_words);
+            let list = list.iter().map(words::left_in_words);
             lines.extend(list.map(|left| format!("{what}: {left}")));
         }
         match ended.is_complete() {

@@ -1,10 +1,11 @@
 //! `dsbackup undo`: a restore of objects, taken back.
 
+use backup::beside::Beside;
+use object_restore::words::left_in_words;
 use object_restore::{Local, Records, undo_beside};
 use serde_json::json;
 
-use super::beside::Beside;
-use super::plan::{left_for_machines, left_in_words};
+use super::plan::left_for_machines;
 use super::target::{Target, ask};
 use crate::cli::UndoOptions;
 use crate::failure::{Failure, Outcome, Result};
@@ -33,7 +34,7 @@ pub fn run(options: &UndoOptions, report: Report) -> Result<Outcome> {
         ask("Take them back?")?;
     }
     let beside = target.installation.as_ref();
-    let beside = beside.map(|own| Beside::new(own, None, report));
+    let beside = beside.map(|own| Beside::new(own, None, &report));
     let local = beside.as_ref().map(|beside| beside as &dyn Local);
     let undone = undo_beside(&target.live, &records, local).map_err(Failure::from)?;
     let value = json!({

@@ -1,12 +1,9 @@
 //! Differences as a page of its own: without scripts, and without anything from elsewhere.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek, SeekFrom, Write};
 
-use super::shown::{Shown, Sign};
-use crate::failure::{Failure, Result};
 use crate::html::escaped;
+use crate::shown::{Shown, Sign};
 
 const STYLE: &str = "\
 body{font:14px/1.4 sans-serif;margin:2em;color:#222;background:#fff}
@@ -25,71 +22,93 @@ tr.a td.v{color:#060}
 td.w{color:#555;font-size:.9em}
 @media print{body{margin:0;font-size:10px}td.v{color:#000!important}}";
 
-/// Bytes that are kept for the totals, which are known at the end.
+/// Bytes that are kept for the totals where they are known only at the end.
 const TOTALS: usize = 240;
 
 /// A page that is being written.
-pub struct Page {
-    file: PathBuf,
-    out: BufWriter<File>,
+pub struct Page<W> {
+    out: W,
+    /// Where the totals go.
     totals: u64,
 }
 
-impl Page {
-    /// Begins the page in a new file; one of that name is replaced.
+impl<W: Write> Page<W> {
+    /// Begins the page of differences between two directories with these names, whose totals are
+    /// known.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn begin(file: &Path, names: &[String; 2]) -> Result<Self> {
-        let created = File::create(file).map_err(Failure::io("create", file))?;
-        let mut page = Self {
-            file: file.to_path_buf(),
-            out: BufWriter::new(created),
-            totals: 0,
-        };
-        let [before, after] = names.each_ref().map(|name| escaped(name));
-        page.write(&format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             style-src 'unsafe-inline'\">\n\
-             <title>Differences between directories</title>\n<style>\n{STYLE}\n</style></head>\n\
-             <body><h1>Differences between directories</h1>\n\
-             <p>before: {before}</p>\n<p>after: {after}</p>\n"
-        ))?;
-        let place = page.out.stream_position();
-        page.totals = place.map_err(Failure::io("write", file))?;
-        page.write(&" ".repeat(TOTALS))?;
-        page.write("\n")?;
+    /// Those of `out`.
+    pub fn with_totals(out: W, names: &[String; 2], totals: &str) -> io::Result<Self> {
+        let mut page = Self { out, totals: 0 };
+        page.head(names)?;
+        writeln!(page.out, "{}", paragraph(totals))?;
         Ok(page)
     }
 
     /// Adds a change.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn add(&mut self, shown: &Shown) -> Result<()> {
-        self.write(&section(shown))
+    /// Those of `out`.
+    pub fn add(&mut self, shown: &Shown) -> io::Result<()> {
+        self.out.write_all(section(shown).as_bytes())
     }
 
-    /// Ends the page.
+    /// Ends a page whose totals were known.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn end(mut self, totals: &str) -> Result<()> {
-        self.write("</body></html>\n")?;
-        let totals = format!("<p><strong>{}</strong></p>", escaped(totals));
-        let write = |out: &mut BufWriter<File>| -> io::Result<()> {
-            out.seek(SeekFrom::Start(self.totals))?;
-            out.write_all(totals.as_bytes().get(..TOTALS).unwrap_or(totals.as_bytes()))?;
-            out.flush()
-        };
-        write(&mut self.out).map_err(Failure::io("write", &self.file))
+    /// Those of `out`.
+    pub fn end(mut self) -> io::Result<()> {
+        self.tail()
     }
 
-    fn write(&mut self, text: &str) -> Result<()> {
-        let written = self.out.write_all(text.as_bytes());
-        written.map_err(Failure::io("write", &self.file))
+    fn head(&mut self, names: &[String; 2]) -> io::Result<()> {
+        let [before, after] = names.each_ref().map(|name| escaped(name));
+        write!(
+            self.out,
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+             style-src 'unsafe-inline'\">\n\
+             <title>Differences between directories</title>\n<style>\n{STYLE}\n</style></head>\n\
+             <body><h1>Differences between directories</h1>\n\
+             <p>before: {before}</p>\n<p>after: {after}</p>\n"
+        )
     }
+
+    fn tail(&mut self) -> io::Result<()> {
+        self.out.write_all(b"</body></html>\n")?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write + Seek> Page<W> {
+    /// Begins a page whose totals are known at its end.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn begin(out: W, names: &[String; 2]) -> io::Result<Self> {
+        let mut page = Self { out, totals: 0 };
+        page.head(names)?;
+        page.totals = page.out.stream_position()?;
+        writeln!(page.out, "{}", " ".repeat(TOTALS))?;
+        Ok(page)
+    }
+
+    /// Ends such a page.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn end_with(mut self, totals: &str) -> io::Result<()> {
+        self.tail()?;
+        let totals = paragraph(totals);
+        self.out.seek(SeekFrom::Start(self.totals))?;
+        let shown = totals.as_bytes().get(..TOTALS);
+        self.out.write_all(shown.unwrap_or(totals.as_bytes()))?;
+        self.out.flush()
+    }
+}
+
+fn paragraph(totals: &str) -> String {
+    format!("<p><strong>{}</strong></p>", escaped(totals))
 }
 
 fn section(shown: &Shown) -> String {
@@ -128,8 +147,8 @@ fn section(shown: &Shown) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shown::Line;
     use super::*;
+    use crate::shown::Line;
 
     /// The elements and attributes of a page, as a browser finds them: what stands between `<` and
     /// `>`.

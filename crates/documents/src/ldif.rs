@@ -9,12 +9,22 @@ use objects::Entry;
 /// Characters in a line; what is longer goes on in the next one, behind a blank.
 const LINE: usize = 78;
 
+/// Attributes that are written only where they are asked for, as by a directory service; in lower
+/// case.
+pub const ONLY_BY_NAME: [&str; 2] = ["ntsecuritydescriptor", "replpropertymetadata"];
+
 /// The first line of a file.
+///
+/// # Errors
+/// Those of `out`.
 pub fn begin(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "version: 1\n")
 }
 
 /// An object. What is withheld is a comment.
+///
+/// # Errors
+/// Those of `out`.
 pub fn entry(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
     line(out, "dn", entry.dn.as_bytes())?;
     for attribute in &entry.attributes {

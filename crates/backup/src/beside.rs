@@ -1,15 +1,16 @@
-//! A domain controller on this computer: its own tools, and its files in SYSVOL.
+//! A domain controller on this computer, for restores of single objects: its own tools, and its
+//! files in SYSVOL.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use backup::Snapshot;
-use backup::restore::Part;
 use object_restore::Local;
 use objects::Guid;
 use samba::Installation;
 
 use crate::report::Report;
+use crate::restore::Part;
+use crate::snapshot::Snapshot;
 
 /// The folder beside SYSVOL that keeps files of before.
 const KEPT: &str = "dsbackup.kept";
@@ -19,12 +20,16 @@ pub struct Beside<'b> {
     installation: &'b Installation,
     /// The snapshot from which files come.
     snapshot: Option<Snapshot>,
-    report: Report,
+    report: &'b dyn Report,
 }
 
 impl<'b> Beside<'b> {
     /// The installed one, and the snapshot from which its files come back.
-    pub fn new(installation: &'b Installation, snapshot: Option<Snapshot>, report: Report) -> Self {
+    pub fn new(
+        installation: &'b Installation,
+        snapshot: Option<Snapshot>,
+        report: &'b dyn Report,
+    ) -> Self {
         Self {
             installation,
             snapshot,
@@ -76,7 +81,7 @@ impl Local for Beside<'_> {
 
     fn restore_files(&self, policy: &str, aside: &str) -> Result<(), String> {
         let part = self.part(policy)?;
-        let put = part.put(&self.place(policy), &self.kept(aside)?, &self.report);
+        let put = part.put(&self.place(policy), &self.kept(aside)?, self.report);
         put.map_err(|error| error.to_string())
     }
 

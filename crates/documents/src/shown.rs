@@ -7,11 +7,9 @@ use comparison::{
     AttributeChange, Change, DescriptorChange, Kind, ListChange, ObjectChange, Stamp, ValueChange,
 };
 use objects::descriptor::{Ace, Domains};
-use objects::{Guid, Lookup, Sid, Source, Wanted, dn};
+use objects::{Guid, Lookup, Result, Sid, Source, Wanted, dn, words};
 
-use super::super::words;
-use super::who::Servers;
-use crate::failure::Result;
+use crate::servers::Servers;
 
 /// An object's differences in words.
 pub struct Shown {
@@ -19,26 +17,34 @@ pub struct Shown {
     pub what: String,
     /// The name of the object.
     pub dn: String,
+    /// Its class, or what it is.
     pub class: String,
     /// Its former name, where that is another.
     pub former: Option<String>,
     /// When and where it got its name, place or state.
     pub when: Option<String>,
+    /// The values that went and came.
     pub lines: Vec<Line>,
 }
 
 /// A value that went or came.
 pub struct Line {
+    /// Whether it went or came.
     pub sign: Sign,
+    /// The attribute, or a part of it.
     pub attribute: String,
+    /// The value.
     pub value: String,
+    /// When it went or came, and where.
     pub when: Option<String>,
 }
 
 /// What happened to the value of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
+    /// It went.
     Removed,
+    /// It came.
     Added,
     /// Neither: something about it changed.
     Other,
@@ -113,6 +119,9 @@ impl<'s> Describe<'s> {
     }
 
     /// The name of a group policy for people, in the second directory if it lives there.
+    ///
+    /// # Errors
+    /// Where a directory is damaged.
     pub fn display_name(&self, change: &ObjectChange) -> Result<Option<String>> {
         let identity = change.identity();
         let class = identity.and_then(|identity| identity.class.as_deref());

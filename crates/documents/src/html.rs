@@ -21,6 +21,6 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Whether a character changes the direction in which text is written.
-fn turns(character: char) -> bool {
+pub fn turns(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

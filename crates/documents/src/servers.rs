@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use comparison::Stamp;
-use objects::{Guid, Source};
+use objects::{Guid, Result, Source};
 use serde_json::{Map, Value as Json};
-
-use crate::failure::Result;
 
 /// The servers of both directories, by the lives of their databases.
 pub struct Servers(HashMap<Guid, String>);
 
 impl Servers {
     /// Reads their names.
+    ///
+    /// # Errors
+    /// Where a directory is damaged.
     pub fn of(sources: [&dyn Source; 2]) -> Result<Self> {
         let mut servers = HashMap::new();
         for source in sources {
