@@ -25,6 +25,9 @@ const RUNS: usize = 60;
 /// The folder, in the state folder, of what concerns the shipping of logs.
 const SHIPPED: &str = "ship";
 
+/// The folder, in the state folder, of journals of restored objects.
+const JOURNALS: &str = "restored-objects";
+
 /// The longest record that is read, in bytes.
 const LIMIT: u64 = 16 << 20;
 
@@ -254,6 +257,17 @@ impl StateFolder {
 
     fn shipped_path_of(&self, job: &str) -> PathBuf {
         self.0.join(SHIPPED).join(format!("{job}.json"))
+    }
+
+    /// The folder of journals of restored objects. It is made, for its owner only, if it is not
+    /// there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn journals(&self) -> Result<PathBuf> {
+        let folder = self.0.join(JOURNALS);
+        make(&folder)?;
+        Ok(folder)
     }
 
     fn load<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {

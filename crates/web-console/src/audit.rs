@@ -69,6 +69,26 @@ impl Audit {
         !self.failed.load(Ordering::Relaxed)
     }
 
+    /// Writes the line of a work that has ended: its beginning has one of its own.
+    pub fn ended(
+        &self,
+        user: &str,
+        call: &str,
+        what: &str,
+        done: &std::result::Result<String, String>,
+    ) {
+        self.write(Action {
+            user,
+            from: "",
+            call: &format!("{call} ended"),
+            what,
+            result: match done {
+                Ok(_) => "ok",
+                Err(reason) => reason,
+            },
+        });
+    }
+
     /// Writes a line.
     pub fn write(&self, action: Action<'_>) {
         let line = Line {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::audit::Audit;
 use crate::differences::Differences;
-use crate::directories::Directories;
+use crate::directories::{Directories, Directory, NOW};
 use crate::error::{Error, Result};
 use crate::kept::Kept;
 use crate::library::Library;
@@ -19,13 +19,16 @@ use crate::random;
 use crate::recent::Recent;
 use crate::seen::Seen;
 use crate::session::Sessions;
-use crate::settings::Settings;
+use crate::settings::{ServerSettings, Settings};
 use crate::throttle::Throttle;
 use crate::users::Users;
 use crate::work::Works;
 
 /// Reads of repositories and directories at the same time.
 const READERS: usize = 4;
+
+/// Files that are sent at the same time.
+const DOWNLOADS: usize = 4;
 
 /// Passwords that are hashed at the same time: each takes 19 MiB.
 const HASHERS: usize = 2;
@@ -64,6 +67,8 @@ pub struct Console {
     pub differences: Recent<Differences>,
     /// What goes on.
     pub works: Works,
+    /// Room for files that are sent.
+    pub downloads: Semaphore,
     readers: Semaphore,
 }
 
@@ -90,6 +95,7 @@ impl Console {
             directories: Directories::default(),
             differences: Recent::new(COMPARISONS, COMPARISON_AGE),
             works: Works::default(),
+            downloads: Semaphore::new(DOWNLOADS),
             readers: Semaphore::new(READERS),
             settings,
         })
@@ -101,6 +107,48 @@ impl Console {
     /// If it cannot be used.
     pub fn configuration(&self) -> Result<Configuration, Problem> {
         Configuration::read(&self.path).map_err(Problem::failed)
+    }
+
+    /// The directory in a snapshot; with [`NOW`] for the repository, that of a running server.
+    ///
+    /// # Errors
+    /// If there is no such snapshot or server, or it cannot be read.
+    pub fn directory(&self, repository: &str, id: &str) -> Result<Arc<Directory>, Problem> {
+        if repository == NOW {
+            return self.directories.running(id, self.server(id)?);
+        }
+        let cache = &self.settings.cache;
+        (self.directories).open(&self.library, &self.configuration()?, cache, repository, id)
+    }
+
+    /// The settings of a running server.
+    ///
+    /// # Errors
+    /// If there is none of this name.
+    pub fn server(&self, name: &str) -> Result<&ServerSettings, Problem> {
+        let known = self.settings.server.get(name);
+        known.ok_or_else(|| Problem::not_found(format!("there is no [console.server.{name}]")))
+    }
+
+    /// The running directory of the domain that a snapshot is of; `None` where no server is
+    /// configured.
+    ///
+    /// # Errors
+    /// If none of the servers that answer is of that domain.
+    pub fn now_of(&self, directory: &Directory) -> Result<Option<Arc<Directory>>, Problem> {
+        let domain = |directory: &Directory| directory.facts().default_naming_context.clone();
+        let mut reasons = Vec::new();
+        for name in self.settings.server.keys() {
+            match self.directory(NOW, name) {
+                Ok(running) if domain(&running) == domain(directory) => return Ok(Some(running)),
+                Ok(_) => reasons.push(format!("{name}: it is of another domain")),
+                Err(problem) => reasons.push(format!("{name}: {}", problem.text)),
+            }
+        }
+        match reasons.is_empty() {
+            true => Ok(None),
+            false => Err(Problem::failed(reasons.join("\n"))),
+        }
     }
 
     /// Reads something that takes a while, on a thread of its own.

@@ -12,6 +12,8 @@ const LISTED: usize = 50_000;
 
 /// What differs.
 pub struct Differences {
+    /// When they were found, RFC 3339, UTC.
+    pub time: String,
     /// The objects compared in each directory.
     pub objects: [usize; 2],
     /// Objects that differ, in the order of the tree; the first of them if there are very many.
@@ -52,6 +54,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether the first directory has it alive, so that it can come back from there.
+    pub fn is_of_before(&self) -> bool {
+        matches!(self.kind, Kind::Deleted | Kind::Changed)
+    }
+
     /// How it differs, in a word or two.
     pub fn what(&self) -> &'static str {
         match (self.kind, self.is_elsewhere, self.attributes.is_empty()) {
@@ -75,6 +82,17 @@ impl Counts {
         }
     }
 
+    /// In words, such as `2 added, 1 deleted, 0 restored, 4 changed`.
+    pub fn in_words(self) -> String {
+        match self.sum() {
+            0 => "nothing differs".into(),
+            _ => format!(
+                "{} added, {} deleted, {} restored, {} changed",
+                self.added, self.deleted, self.restored, self.changed
+            ),
+        }
+    }
+
     /// All of them.
     pub fn sum(self) -> usize {
         self.added + self.deleted + self.restored + self.changed
@@ -90,6 +108,9 @@ impl Differences {
         let comparison =
             Comparison::new(before, after, Options::default()).map_err(Problem::failed)?;
         let mut found = Self {
+            time: jiff::Timestamp::now()
+                .strftime("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
             objects: comparison.objects(),
             rows: Vec::new(),
             classes: BTreeMap::new(),

@@ -1,19 +1,29 @@
-//! Directories in snapshots, open for reading: a bounded number of them.
+//! Directories, open for reading: those in snapshots, a bounded number of them, and running ones.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use backup::view::{Cache, Limits};
 use backup::{Silent, Snapshot, View, lock};
 use jobs::Configuration;
-use objects::Source;
+use live::Live;
+use objects::{Entries, Source, Wanted};
 use repository::Repository;
 
 use crate::library::Library;
 use crate::problem::Problem;
 use crate::recent::Recent;
+use crate::running::Running;
+use crate::settings::ServerSettings;
+
+/// Stands in the place of a repository's name for running servers. No repository has this name.
+pub const NOW: &str = "@now";
+
+/// How long a connection to a running server is used.
+const CONNECTED: Duration = Duration::from_secs(60);
 
 /// The directories that are open at the same time; the one used longest ago is closed first.
 const MOST: usize = 4;
@@ -24,33 +34,77 @@ const AGE: Duration = Duration::from_secs(15 * 60);
 /// How long the lock of another program is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A directory in a snapshot.
+/// A directory in a snapshot, or a running one.
 pub struct Directory {
-    /// The name of the repository.
+    /// The name of the repository; [`NOW`] for a running one.
     pub repository: String,
-    /// The whole id of the snapshot.
+    /// The whole id of the snapshot; the name of a running server in the configuration.
     pub id: String,
     /// The server.
     pub server: String,
-    /// The time of the snapshot, RFC 3339, UTC.
+    /// The time of the snapshot, or of the connection, RFC 3339, UTC.
     pub time: String,
-    view: View,
+    content: Content,
+}
+
+enum Content {
+    Snapshot(View),
+    Running(Live),
+}
+
+impl Directory {
+    /// Whether it changes while it is looked at.
+    pub fn is_running(&self) -> bool {
+        matches!(self.content, Content::Running(_))
+    }
+
+    /// All objects, among them those that are deleted; of a running server only these.
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    pub fn with_deleted<'d>(&'d self, wanted: &'d Wanted) -> objects::Result<Entries<'d>> {
+        match &self.content {
+            Content::Snapshot(view) => view.all(wanted),
+            Content::Running(live) => {
+                let found = live.holders("isDeleted", &["TRUE"], wanted)?;
+                Ok(Box::new(found.into_iter().map(Ok)))
+            }
+        }
+    }
+
+    /// The directory in a snapshot.
+    pub fn view(&self) -> Option<&View> {
+        match &self.content {
+            Content::Snapshot(view) => Some(view),
+            Content::Running(_) => None,
+        }
+    }
 }
 
 impl Deref for Directory {
     type Target = dyn Source;
 
     fn deref(&self) -> &Self::Target {
-        &**self.view
+        match &self.content {
+            Content::Snapshot(view) => &***view,
+            Content::Running(live) => live,
+        }
     }
 }
 
 /// The open directories.
-pub struct Directories(Recent<Directory>);
+pub struct Directories {
+    snapshots: Recent<Directory>,
+    /// By the names of servers, with the times of connection.
+    running: Mutex<HashMap<String, (Instant, Arc<Directory>)>>,
+}
 
 impl Default for Directories {
     fn default() -> Self {
-        Self(Recent::new(MOST, AGE))
+        Self {
+            snapshots: Recent::new(MOST, AGE),
+            running: Mutex::default(),
+        }
     }
 }
 
@@ -69,17 +123,50 @@ impl Directories {
     ) -> Result<Arc<Directory>, Problem> {
         // A repository that is gone from the configuration is not shown any more.
         let shelf = library.shelf(configuration, repository)?;
-        self.0.get(&format!("{repository} {id}"), || {
+        self.snapshots.get(&format!("{repository} {id}"), || {
             let listed = shelf.listed(id)?;
             Ok(Directory {
                 repository: repository.to_owned(),
                 id: id.to_owned(),
                 server: listed.server,
                 time: listed.time,
-                view: view(&shelf.repository, id, cache)?,
+                content: Content::Snapshot(view(&shelf.repository, id, cache)?),
             })
         })
     }
+
+    /// The directory of a running server. A connection is used for a minute.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub fn running(&self, name: &str, server: &ServerSettings) -> Result<Arc<Directory>, Problem> {
+        let lock = || self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(name).cloned();
+        if let Some((time, directory)) = known
+            && time.elapsed() < CONNECTED
+            && answers(&directory)
+        {
+            return Ok(directory);
+        }
+        let running = Running::connect(server)?;
+        let directory = Arc::new(Directory {
+            repository: NOW.to_owned(),
+            id: name.to_owned(),
+            server: running.address,
+            time: jiff::Timestamp::now()
+                .strftime("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
+            content: Content::Running(running.live),
+        });
+        lock().insert(name.to_owned(), (Instant::now(), Arc::clone(&directory)));
+        Ok(directory)
+    }
+}
+
+/// Whether the connection still stands.
+fn answers(directory: &Directory) -> bool {
+    let head = directory.facts().naming_contexts.first();
+    head.is_some_and(|head| directory.entry(head.id, &Wanted::names()).is_ok())
 }
 
 fn view(repository: &Repository, id: &str, cache: &Path) -> Result<View, Problem> {

@@ -14,6 +14,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/", "Overview"),
     ("/snapshots", "Snapshots"),
     ("/compare", "Compare"),
+    ("/restore", "Restore"),
     ("/work", "Work"),
 ];
 

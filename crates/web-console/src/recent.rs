@@ -46,6 +46,12 @@ impl<V> Recent<V> {
         Ok(value)
     }
 
+    /// Forgets the value of this key: the next one who wants it makes it anew.
+    pub fn forget(&self, key: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|slot| slot.key != key);
+    }
+
     fn place(&self, key: &str) -> Place<V> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,11 +1,13 @@
 //! Logins: who is behind a cookie, and until when.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
+use crate::basket::Basket;
 use crate::random;
 use crate::users::Role;
 
@@ -24,8 +26,12 @@ pub struct Session {
     pub role: Role,
     /// The word that each form repeats.
     pub csrf: String,
+    /// What was chosen to be brought back.
+    basket: Mutex<Basket>,
     began: Instant,
     used: Mutex<Instant>,
+    /// Whether it has ended.
+    over: watch::Sender<bool>,
 }
 
 /// All logins.
@@ -37,6 +43,21 @@ pub struct Sessions {
 }
 
 impl Session {
+    /// The basket of this login.
+    pub fn basket(&self) -> MutexGuard<'_, Basket> {
+        self.basket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when the login has ended.
+    pub async fn over(&self) {
+        // Fails only without a sender, which this value has.
+        let _ = self.over.subscribe().wait_for(|is_over| *is_over).await;
+    }
+
+    fn end(&self) {
+        self.over.send_replace(true);
+    }
+
     fn used(&self) -> Instant {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,11 +83,19 @@ impl Sessions {
             user: user.to_owned(),
             role,
             csrf: random::word()?,
+            basket: Mutex::default(),
             began: now,
             used: Mutex::new(now),
+            over: watch::channel(false).0,
         };
         let mut open = self.lock();
-        open.retain(|_, session| self.is_open(session, now));
+        open.retain(|_, session| {
+            let is_open = self.is_open(session, now);
+            if !is_open {
+                session.end();
+            }
+            is_open
+        });
         let of_user = open.values().filter(|session| session.user == user).count();
         if of_user >= OF_ONE_USER {
             end_oldest(&mut open, |session| session.user == user);
@@ -84,6 +113,7 @@ impl Sessions {
         let key = key(cookie);
         let session = open.get(&key)?.clone();
         if !self.is_open(&session, now) {
+            session.end();
             open.remove(&key);
             return None;
         }
@@ -93,10 +123,13 @@ impl Sessions {
 
     /// Ends the session of a cookie.
     pub fn end(&self, cookie: &str) {
-        self.lock().remove(&key(cookie));
+        if let Some(session) = self.lock().remove(&key(cookie)) {
+            session.end();
+        }
     }
 
-    fn is_open(&self, session: &Session, now: Instant) -> bool {
+    /// Whether a login has not ended yet. This is no use of it.
+    pub fn is_open(&self, session: &Session, now: Instant) -> bool {
         now.saturating_duration_since(session.used()) < self.idle
             && now.saturating_duration_since(session.began) < self.lifetime
     }
@@ -116,8 +149,11 @@ fn end_oldest(
 ) {
     let candidates = open.iter().filter(|(_, session)| is_one(session));
     let oldest = candidates.min_by_key(|(_, session)| session.used());
-    if let Some(key) = oldest.map(|(key, _)| *key) {
-        open.remove(&key);
+    if let Some(session) = oldest
+        .map(|(key, _)| *key)
+        .and_then(|key| open.remove(&key))
+    {
+        session.end();
     }
 }
 

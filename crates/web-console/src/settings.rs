@@ -1,5 +1,6 @@
 //! The table `[console]` of dsbackup.toml.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,30 @@ pub struct Settings {
     /// The folder of copies of snapshots: of drills, and of directories that cannot be read in the
     /// repository.
     pub cache: PathBuf,
+    /// Running directory servers, by names of our own: `[console.server.NAME]`.
+    pub server: BTreeMap<String, ServerSettings>,
+}
+
+/// A running directory server: what is there now, and where objects are brought back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// `ldaps://HOST`, or `ldap://HOST`, which begins with StartTLS, or is sealed with tickets where
+    /// no user is named.
+    pub url: Option<String>,
+    /// Instead: the Samba domain controller on this computer, as the system, over its own socket.
+    pub in_place: bool,
+    /// Its configuration; `/etc/samba/smb.conf` if absent.
+    pub smb_conf: Option<PathBuf>,
+    /// The account; without it the tickets of the process's cache (`KRB5CCNAME`), or those of its
+    /// keytab (`KRB5_CLIENT_KTNAME`).
+    pub user: Option<String>,
+    /// The file whose first line is its password.
+    pub password_file: Option<PathBuf>,
+    /// With TLS: the certificates of the authority that signed the server's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// With TLS: the SHA-256 of the server's public key, in hexadecimal digits.
+    pub pin: Option<String>,
 }
 
 /// Where the console listens.
@@ -61,6 +86,7 @@ impl Default for Settings {
             lifetime: Span::hours(8),
             audit: None,
             cache: backup::scratch::default_parent(),
+            server: BTreeMap::new(),
         }
     }
 }
@@ -83,6 +109,12 @@ impl Settings {
             path: path.to_path_buf(),
             reason: error.to_string().trim_end().to_owned(),
         })?;
+        for (name, server) in &tables.console.server {
+            server.check(name).map_err(|reason| Error::Settings {
+                path: path.to_path_buf(),
+                reason: format!("[console.server.{name}]: {reason}"),
+            })?;
+        }
         Ok(tables.console)
     }
 
@@ -130,6 +162,39 @@ impl Settings {
     }
 }
 
+impl ServerSettings {
+    /// Checks what belongs together.
+    fn check(&self, name: &str) -> Result<(), String> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+            return Err("a name has letters, digits, - _ and ., at most 64".into());
+        }
+        match (&self.url, self.in_place) {
+            (None, false) => Err("name url, or in_place = true".into()),
+            (Some(_), true) => Err("url and in_place exclude each other: name one".into()),
+            (None, true) if self.ca_file.is_some() || self.pin.is_some() => {
+                Err("a socket of this computer needs neither ca_file nor pin".into())
+            }
+            (Some(_), false) if self.smb_conf.is_some() => {
+                Err("smb_conf is for in_place = true".into())
+            }
+            _ if self.user.is_some() != self.password_file.is_some() => {
+                Err("user and password_file belong together: name both, or neither".into())
+            }
+            _ => {
+                let address = self.url.as_deref().map(str::parse::<live::Address>);
+                address.transpose().map_err(|error| error.to_string())?;
+                let pin = self
+                    .pin
+                    .as_deref()
+                    .map(str::parse::<wire::tls::Fingerprint>);
+                pin.transpose().map_err(|error| error.to_string())?;
+                Ok(())
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +224,34 @@ mod tests {
             assert!(place(refused).is_err(), "{refused}");
         }
         assert!(place(&format!("listen = '192.0.2.1:7480'\nusers = 'u'\n{tls}")).is_ok());
+    }
+
+    #[test]
+    fn a_server_is_named_by_its_address_or_is_this_computer() {
+        let check = |text: &str| {
+            let settings = settings(&format!("[console.server.corp]\n{text}"));
+            settings.server["corp"].check("corp")
+        };
+        for usable in [
+            "in_place = true",
+            "in_place = true\nsmb_conf = '/etc/samba/other.conf'",
+            "url = 'ldap://dc1.corp.example'",
+            "url = 'ldaps://dc1.corp.example'\nuser = 'a'\npassword_file = 'p'\nca_file = 'c'",
+        ] {
+            assert_eq!(check(usable), Ok(()), "{usable}");
+        }
+        for refused in [
+            "",
+            "in_place = true\nurl = 'ldap://dc1'",
+            "in_place = true\npin = '00'",
+            "url = 'http://dc1'",
+            "url = 'ldap://dc1'\nuser = 'a'",
+            "url = 'ldap://dc1'\npin = 'x'",
+            "url = 'ldap://dc1'\nsmb_conf = 'x'",
+        ] {
+            assert!(check(refused).is_err(), "{refused}");
+        }
+        assert!(ServerSettings::default().check("a/b").is_err());
     }
 
     #[test]

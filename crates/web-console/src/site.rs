@@ -11,16 +11,25 @@ use crate::assets::asset;
 use crate::compare::detail::detail as difference;
 use crate::compare::download::csv;
 use crate::compare::list::compare;
+use crate::compare::page::html;
 use crate::console::Console;
 use crate::directory::acl::acl;
 use crate::directory::browse::browse;
 use crate::directory::deleted::deleted;
+use crate::directory::export::ldif;
+use crate::directory::files::files;
+use crate::directory::history::history;
 use crate::directory::members::members;
 use crate::directory::search::search;
 use crate::guard::{LONGEST_FORM, guard};
 use crate::login::{form, log_in, log_out};
 use crate::overview::overview;
 use crate::problem::Problem;
+use crate::restore::choose::{add, remove};
+use crate::restore::journals::{detail as journal, undo};
+use crate::restore::overview::overview as restore;
+use crate::restore::plan::make;
+use crate::restore::run::run;
 use crate::snapshots::detail::{detail, drill_now};
 use crate::snapshots::forget::{confirmed, preview};
 use crate::snapshots::list::list;
@@ -47,9 +56,26 @@ pub fn site(console: Arc<Console>) -> Router {
             get(members),
         )
         .route("/directory/{repository}/{id}/object/{object}/acl", get(acl))
+        .route(
+            "/directory/{repository}/{id}/object/{object}/history",
+            get(history),
+        )
+        .route(
+            "/directory/{repository}/{id}/object/{object}/files",
+            get(files),
+        )
+        .route("/directory/{repository}/{id}/ldif", get(ldif))
         .route("/compare", get(compare))
+        .route("/compare/html", get(html))
         .route("/compare/csv", get(csv))
         .route("/compare/object/{guid}", get(difference))
+        .route("/restore", get(restore))
+        .route("/restore/add", post(add))
+        .route("/restore/remove", post(remove))
+        .route("/restore/plan", post(make))
+        .route("/restore/run", post(run))
+        .route("/restores/{name}", get(journal))
+        .route("/restores/{name}/undo", post(undo))
         .route("/jobs/{job}/run", post(run_now))
         .route("/work", get(works))
         .route("/work/{id}", get(work))

@@ -46,6 +46,8 @@ pub struct State {
     pub done: u64,
     /// The bytes in total; 0 if they are not known.
     pub total: u64,
+    /// A page with what came of it, and its title.
+    pub next: Option<(String, String)>,
     /// The result in words, or why it failed; `None` while the work goes on.
     pub result: Option<Result<String, String>>,
 }
@@ -138,6 +140,11 @@ impl Work {
     /// Tells of each change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Names the page with what came of it.
+    pub fn lead_to(&self, address: String, title: String) {
+        self.change(|state| state.next = Some((address, title)));
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

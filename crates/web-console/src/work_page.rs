@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
@@ -18,11 +18,15 @@ use crate::console::Console;
 use crate::guard::{Done, Visitor};
 use crate::page::page;
 use crate::problem::Problem;
+use crate::session::Session;
 use crate::text::Shown;
 use crate::work::{Teller, Work};
 
 /// The time between two events at least.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// The time between two looks whether a login's time is over.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The list of works.
 pub async fn works(
@@ -81,6 +85,9 @@ pub async fn work(
     let content = html! {
         h1 { (Shown(&work.title)) }
         p { (outcome(&work)) }
+        @if let Some((address, title)) = &state.next {
+            p { a href=(address) { (title) } }
+        }
         p.note { "Began " (work.began) ", by " (Shown(&work.user)) "." }
         section.panel aria-label="Progress" data-events=[events.as_deref()] {
             @if events.is_some() {
@@ -109,16 +116,30 @@ fn find(console: &Console, id: &str) -> Result<Arc<Work>, Problem> {
 /// If there is none.
 pub async fn events(
     State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let work = find(&console, &id)?;
     let (send, receive) = mpsc::channel::<Result<Event, Infallible>>(16);
     tokio::spawn(async move {
-        // Ends when the browser goes away, or the work ends.
-        let _ = tell(&work, &send).await;
+        // Ends when the browser goes away, the work ends, or the login does.
+        tokio::select! {
+            _ = tell(&work, &send) => (),
+            () = logged_out(&console, &visitor.session) => (),
+        }
     });
     let events = Sse::new(ReceiverStream::new(receive));
     Ok(events.keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Returns when a login has ended, or its time is over.
+async fn logged_out(console: &Console, session: &Session) {
+    while console.sessions.is_open(session, Instant::now()) {
+        tokio::select! {
+            () = session.over() => return,
+            () = tokio::time::sleep(LOOK) => (),
+        }
+    }
 }
 
 /// A browser that goes away.

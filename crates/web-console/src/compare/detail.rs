@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use comparison::{AttributeChange, Change, Options, Seen, Stamp, ValueChange, compare};
+use comparison::{
+    AttributeChange, Change, Found, Kind, ObjectChange, Options, Stamp, ValueChange, compare,
+};
 use maud::{Markup, html};
-use objects::{Entry, Guid, Lookup, Source, words};
+use objects::{Guid, Source, words};
 
 use super::{Wanted, open};
 use crate::console::Console;
@@ -43,72 +45,65 @@ fn content(console: &Console, guid: &str, wanted: &Wanted) -> Result<Markup, Pro
         open(console, &wanted.before)?,
         open(console, &wanted.after)?,
     ];
-    let sources: [&dyn Source; 2] = [&**before, &**after];
-    let one = read(sources[0], guid)?;
-    let other = read(sources[1], guid)?;
-    if one.is_none() && other.is_none() {
-        return Err(Problem::not_found("neither snapshot has this object"));
+    let Some(difference) = difference([&**before, &**after], guid)? else {
+        return Err(Problem::not_found("neither directory has this object"));
+    };
+    Ok(html! {
+        h1 { "Differences" }
+        p { a href=(format!("/compare?{}", wanted.pair())) { "All differences" } }
+        (difference)
+    })
+}
+
+/// What differs in an object between two directories; `None` where neither has it.
+///
+/// # Errors
+/// If a directory cannot be read.
+pub fn difference(sources: [&dyn Source; 2], guid: Guid) -> Result<Option<Markup>, Problem> {
+    let [one, other] = sources;
+    let before = Found::of(one, guid).map_err(Problem::failed)?;
+    let after = Found::of(other, guid).map_err(Problem::failed)?;
+    if before.is_none() && after.is_none() {
+        return Ok(None);
     }
     let change = compare(
-        one.as_ref().map(|(entry, parent)| Seen {
-            entry,
-            parent: *parent,
-            schema: sources[0].schema(),
-        }),
-        other.as_ref().map(|(entry, parent)| Seen {
-            entry,
-            parent: *parent,
-            schema: sources[1].schema(),
-        }),
+        before.as_ref().map(|found| found.seen(one.schema())),
+        after.as_ref().map(|found| found.seen(other.schema())),
         &Options {
             deleted: true,
             ..Options::default()
         },
     );
-    Ok(html! {
-        h1 { "Differences" }
-        p { a href=(format!("/compare?{}", wanted.pair())) { "All differences" } }
-        @match &change {
-            None => p { "Nothing that counts differs in this object." },
-            Some(change) => {
-                h2 { (Shown(change.dn())) }
-                @if change.is_moved || change.is_renamed {
-                    @if let Some(before) = &change.before {
-                        p { "It was " (Shown(&before.dn)) "." }
-                    }
-                }
-                @if let Some(stamp) = change.stamp() { p.note { (moment(stamp)) } }
-                div.scroll tabindex="0" {
-                    table {
-                        thead { tr { th { "Attribute" } th { "Before" } th { "After" } th { "When" } } }
-                        tbody { @for change in &change.attributes { (attribute(change)) } }
+    Ok(Some(match &change {
+        None => html! { p { "Nothing that counts differs in this object." } },
+        Some(change) => shown(change),
+    }))
+}
+
+/// A change of an object, value by value.
+pub fn shown(change: &ObjectChange) -> Markup {
+    html! {
+        h2 { (Shown(change.dn())) }
+        p {
+            @match change.kind {
+                Kind::Added => "Only the second directory has it.",
+                Kind::Deleted => "It lives only in the first directory.",
+                Kind::Restored => "It is deleted in the first directory, and lives in the second.",
+                Kind::Changed => {
+                    @if change.is_moved || change.is_renamed {
+                        @if let Some(before) = &change.before { "It was " (Shown(&before.dn)) "." }
                     }
                 }
             }
         }
-    })
-}
-
-fn read(source: &dyn Source, guid: Guid) -> Result<Option<(Entry, Option<Guid>)>, Problem> {
-    let found = source.find(&Lookup::Guid(guid)).map_err(Problem::failed)?;
-    let Some(id) = found.first() else {
-        return Ok(None);
-    };
-    let wanted = objects::Wanted {
-        back_links: false,
-        ..objects::Wanted::everything()
-    };
-    let Some(entry) = source.entry(*id, &wanted).map_err(Problem::failed)? else {
-        return Ok(None);
-    };
-    let above = match entry.parent {
-        Some(parent) => {
-            let names = objects::Wanted::names();
-            source.entry(parent, &names).map_err(Problem::failed)?
+        @if let Some(stamp) = change.stamp() { p.note { (moment(stamp)) } }
+        div.scroll tabindex="0" {
+            table {
+                thead { tr { th { "Attribute" } th { "Before" } th { "After" } th { "When" } } }
+                tbody { @for change in &change.attributes { (attribute(change)) } }
+            }
         }
-        None => None,
-    };
-    Ok(Some((entry, above.and_then(|above| above.guid))))
+    }
 }
 
 fn attribute(change: &AttributeChange) -> Markup {

@@ -9,8 +9,10 @@ use backup::words::short_id;
 use maud::{Markup, html};
 
 use super::{Wanted, differences};
+use crate::choosing::{self, Choosing};
 use crate::console::Console;
 use crate::differences::{Counts, Differences, Row};
+use crate::directories::NOW;
 use crate::guard::{Done, Visitor};
 use crate::page::{page, pager};
 use crate::problem::Problem;
@@ -36,8 +38,9 @@ pub async fn compare(
 ) -> Result<Response, Problem> {
     let what = format!("compare {} {}", wanted.before, wanted.after);
     let is_whole = wanted.is_whole();
+    let who = visitor.clone();
     let content = console
-        .read(move |console| content(console, &wanted))
+        .read(move |console| content(&who, console, &wanted))
         .await?;
     let response = page(&visitor, "/compare", "Compare", content);
     Ok(match is_whole {
@@ -46,20 +49,30 @@ pub async fn compare(
     })
 }
 
-fn content(console: &Console, wanted: &Wanted) -> Result<Markup, Problem> {
+fn content(visitor: &Visitor, console: &Console, wanted: &Wanted) -> Result<Markup, Problem> {
+    let servers: Vec<&String> = console.settings.server.keys().collect();
     let choices = choices(console)?;
     let result = match wanted.is_whole() {
         true => {
             let found = differences(console, wanted)?;
-            html! { (summary(&found)) (list(&found, wanted)) }
+            html! {
+                @if wanted.is_of_now() {
+                    p.note {
+                        "As of " (found.time) ". "
+                        a href=(format!("/compare?{}&fresh=1", wanted.pair())) { "Look again" }
+                    }
+                }
+                (summary(&found))
+                (list(visitor, &found, wanted))
+            }
         }
-        false => html! { p.note { "Choose two snapshots." } },
+        false => html! { p.note { "Choose two snapshots, or one and a running server." } },
     };
     Ok(html! {
         h1 { "Compare" }
         form.row method="get" action="/compare" {
-            (choice("before", "Before", &choices, &wanted.before))
-            (choice("after", "After", &choices, &wanted.after))
+            (choice("before", "Before", &servers, &choices, &wanted.before))
+            (choice("after", "After", &servers, &choices, &wanted.after))
             button.primary { "Compare" }
         }
         (result)
@@ -81,12 +94,22 @@ fn choices(console: &Console) -> Result<Vec<(String, Listed)>, Problem> {
     Ok(choices)
 }
 
-fn choice(name: &str, label: &str, choices: &[(String, Listed)], chosen: &str) -> Markup {
+fn choice(
+    name: &str,
+    label: &str,
+    servers: &[&String],
+    choices: &[(String, Listed)],
+    chosen: &str,
+) -> Markup {
     html! {
         label {
             (label)
             select name=(name) required {
                 option value="" { "" }
+                @for server in servers {
+                    @let value = format!("{NOW}/{server}");
+                    option value=(value) selected[value == chosen] { "now, at " (server) }
+                }
                 @for (repository, listed) in choices {
                     @let value = format!("{repository}/{}", listed.snapshot);
                     option value=(value) selected[value == chosen] {
@@ -111,7 +134,7 @@ fn summary(found: &Differences) -> Markup {
             h2 { "Summary" }
             p {
                 (found.objects[0]) " and " (found.objects[1]) " objects were compared: "
-                (in_words(found.total)) "."
+                (found.total.in_words()) "."
             }
             @if most > 0 {
                 table {
@@ -137,16 +160,6 @@ fn summary(found: &Differences) -> Markup {
     }
 }
 
-fn in_words(counts: Counts) -> String {
-    match counts.sum() {
-        0 => "nothing differs".into(),
-        _ => format!(
-            "{} added, {} deleted, {} restored, {} changed",
-            counts.added, counts.deleted, counts.restored, counts.changed
-        ),
-    }
-}
-
 /// The numbers as a bar of four parts, as wide as their share of the largest class.
 fn bar(counts: Counts, most: usize) -> Markup {
     let width = |count: usize| count * WIDTH / most.max(1);
@@ -163,7 +176,7 @@ fn bar(counts: Counts, most: usize) -> Markup {
         place
     });
     html! {
-        svg.bars viewBox=(format!("0 0 {WIDTH} 10")) role="img" aria-label=(in_words(counts)) {
+        svg.bars viewBox=(format!("0 0 {WIDTH} 10")) role="img" aria-label=(counts.in_words()) {
             @for (class, from, width) in parts {
                 rect.(class) x=(from) y="0" width=(width) height="10" {}
             }
@@ -171,7 +184,7 @@ fn bar(counts: Counts, most: usize) -> Markup {
     }
 }
 
-fn list(found: &Differences, wanted: &Wanted) -> Markup {
+fn list(visitor: &Visitor, found: &Differences, wanted: &Wanted) -> Markup {
     let fitting: Vec<&Row> = found.rows.iter().filter(|row| wanted.fits(row)).collect();
     let address = |from: usize| {
         format!(
@@ -182,38 +195,46 @@ fn list(found: &Differences, wanted: &Wanted) -> Markup {
             in_address(&wanted.name)
         )
     };
+    let choosing = (wanted.before.split_once('/'))
+        .and_then(|(repository, id)| Choosing::named(visitor, repository, id));
+    let table = html! {
+        div.scroll tabindex="0" {
+            table {
+                thead {
+                    tr { (choosing::heading(choosing)) th { "What" } th { "Class" } th { "Object" } th { "Attributes" } }
+                }
+                tbody {
+                    @for row in fitting.iter().skip(wanted.from).take(PAGE) {
+                        tr {
+                            (choosing::tick(choosing, row.is_of_before().then_some(row.guid.as_str()), &row.dn))
+                            td { (row.what()) }
+                            td { (Brief(&row.class)) }
+                            td {
+                                a href=(format!("/compare/object/{}?{}", row.guid, wanted.pair())) {
+                                    (Brief(&row.dn))
+                                }
+                            }
+                            td { (Brief(&row.attributes.join(", "))) }
+                        }
+                    }
+                }
+            }
+        }
+    };
     html! {
         section.panel aria-label="Objects" {
             h2 { "Objects" }
             (filter(found, wanted))
             p {
                 a href=(format!("/compare/csv?{}", wanted.pair())) download { "All as CSV" }
+                ", "
+                a href=(format!("/compare/html?{}", wanted.pair())) download { "as a page with all values" }
             }
             @if found.rows.len() < found.total.sum() {
                 p.problem { "The first " (found.rows.len()) " are listed." }
             }
             @if fitting.is_empty() { p { "There is no such object." } } @else {
-                div.scroll tabindex="0" {
-                    table {
-                        thead {
-                            tr { th { "What" } th { "Class" } th { "Object" } th { "Attributes" } }
-                        }
-                        tbody {
-                            @for row in fitting.iter().skip(wanted.from).take(PAGE) {
-                                tr {
-                                    td { (row.what()) }
-                                    td { (Brief(&row.class)) }
-                                    td {
-                                        a href=(format!("/compare/object/{}?{}", row.guid, wanted.pair())) {
-                                            (Brief(&row.dn))
-                                        }
-                                    }
-                                    td { (Brief(&row.attributes.join(", "))) }
-                                }
-                            }
-                        }
-                    }
-                }
+                (choosing::form(choosing, &table))
             }
             (pager(wanted.from, PAGE, fitting.len(), &address))
         }

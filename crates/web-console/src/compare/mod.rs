@@ -1,8 +1,9 @@
-//! The comparison of two snapshots: in numbers, as a list, one object, as a file.
+//! The comparison of two snapshots, or one and a running server: in numbers, as a list, one object, as a file.
 
 pub mod detail;
 pub mod download;
 pub mod list;
+pub mod page;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use serde::Deserialize;
 
 use crate::console::Console;
 use crate::differences::{Differences, Row};
-use crate::directories::Directory;
+use crate::directories::{Directory, NOW};
 use crate::problem::Problem;
 use crate::text::in_address;
 
@@ -33,11 +34,21 @@ pub struct Wanted {
     name: String,
     #[serde(default)]
     from: usize,
+    /// Whether what is known of a running server is to be forgotten.
+    #[serde(default)]
+    fresh: String,
 }
 
 impl Wanted {
     fn is_whole(&self) -> bool {
         !self.before.is_empty() && !self.after.is_empty()
+    }
+
+    /// Whether one of the two is a running server.
+    fn is_of_now(&self) -> bool {
+        [&self.before, &self.after]
+            .iter()
+            .any(|name| is_of_now(name))
     }
 
     /// The part of the address that names the two snapshots.
@@ -56,6 +67,11 @@ impl Wanted {
     }
 }
 
+fn is_of_now(name: &str) -> bool {
+    name.split_once('/')
+        .is_some_and(|(repository, _)| repository == NOW)
+}
+
 /// Opens one of the two directories.
 ///
 /// # Errors
@@ -63,9 +79,7 @@ impl Wanted {
 fn open(console: &Console, name: &str) -> Result<Arc<Directory>, Problem> {
     let (repository, id) = (name.split_once('/'))
         .ok_or_else(|| Problem::wrong(format!("{name}: expected REPOSITORY/SNAPSHOT")))?;
-    let configuration = console.configuration()?;
-    let cache = &console.settings.cache;
-    (console.directories).open(&console.library, &configuration, cache, repository, id)
+    console.directory(repository, id)
 }
 
 /// The differences, kept for a while.
@@ -74,6 +88,9 @@ fn open(console: &Console, name: &str) -> Result<Arc<Directory>, Problem> {
 /// If a directory cannot be read.
 fn differences(console: &Console, wanted: &Wanted) -> Result<Arc<Differences>, Problem> {
     let key = format!("{} {}", wanted.before, wanted.after);
+    if !wanted.fresh.is_empty() && wanted.is_of_now() {
+        console.differences.forget(&key);
+    }
     let [before, after] = [
         open(console, &wanted.before)?,
         open(console, &wanted.after)?,

@@ -28,7 +28,11 @@ pub fn attributes(source: &dyn Source, here: &str, entry: &Entry) -> Markup {
         p.note { (Shown(&entry.dn)) }
         p.links {
             a href=(format!("{object}/members")) { "Memberships" } " "
-            a href=(format!("{object}/acl")) { "Permissions" }
+            a href=(format!("{object}/acl")) { "Permissions" } " "
+            a href=(format!("{here}/ldif?object={}", key(entry))) download { "As LDIF" }
+            @if entry.class().is_some_and(|class| class.eq_ignore_ascii_case("groupPolicyContainer")) {
+                " " a href=(format!("{object}/files")) { "Settings files" }
+            }
         }
         div.scroll tabindex="0" {
             table {

@@ -8,9 +8,10 @@ use maud::{Markup, html};
 use objects::{Entry, Scope, Source, Wanted};
 use serde::Deserialize;
 
-use super::attributes::attributes;
+use super::object::panel;
 use super::tree::tree;
 use super::{address, find, head, key, kind, open, own_name};
+use crate::choosing::{self, Choosing};
 use crate::console::Console;
 use crate::directories::Directory;
 use crate::guard::{Done, Visitor};
@@ -31,6 +32,9 @@ pub struct Looked {
     from: usize,
     /// The object whose attributes are shown.
     object: Option<String>,
+    /// Whether those of then (empty), of `now`, or the `difference`.
+    #[serde(default)]
+    view: String,
 }
 
 /// The page.
@@ -47,17 +51,23 @@ pub async fn browse(
         Some(object) => format!("{repository} {id} object {object}"),
         None => format!("{repository} {id}"),
     };
+    let who = visitor.clone();
     let content = console
         .read(move |console| {
             let directory = open(console, &repository, &id)?;
-            content(&directory, &looked)
+            content(console, &who, &directory, &looked)
         })
         .await?;
     let response = page(&visitor, "/snapshots", "Directory", content);
     Ok((Extension(Done(what)), response).into_response())
 }
 
-fn content(directory: &Directory, looked: &Looked) -> Result<Markup, Problem> {
+fn content(
+    console: &Console,
+    visitor: &Visitor,
+    directory: &Directory,
+    looked: &Looked,
+) -> Result<Markup, Problem> {
     let source: &dyn Source = &**directory;
     let here = address(&directory.repository, &directory.id);
     let object = match &looked.object {
@@ -73,12 +83,13 @@ fn content(directory: &Directory, looked: &Looked) -> Result<Markup, Problem> {
         },
         (None, None) => None,
     };
+    let choosing = Choosing::of(visitor, directory);
     let list = match &at {
-        Some(at) => list(source, &here, at, looked)?,
+        Some(at) => list(source, &here, at, looked, choosing)?,
         None => html! { p.note { "Choose a container in the tree." } },
     };
-    let attributes = match &object {
-        Some(object) => attributes(source, &here, object),
+    let shown = match &object {
+        Some(object) => panel(console, directory, object, &looked.view, choosing)?,
         None => html! { p.note { "Choose an object." } },
     };
     Ok(html! {
@@ -86,7 +97,7 @@ fn content(directory: &Directory, looked: &Looked) -> Result<Markup, Problem> {
         div.directory {
             nav.panel.tree aria-label="Tree" { (tree(source, &here, at.as_ref())?) }
             section.panel #list aria-label="Objects" { (list) }
-            section.panel #object aria-label="Object" { (attributes) }
+            section.panel #object aria-label="Object" { (shown) }
         }
     })
 }
@@ -96,6 +107,7 @@ pub(super) fn list(
     here: &str,
     at: &Entry,
     looked: &Looked,
+    choosing: Option<Choosing<'_>>,
 ) -> Result<Markup, Problem> {
     let wanted = Wanted::only(["objectClass", "description"]);
     let children = source
@@ -114,38 +126,46 @@ pub(super) fn list(
     }
     let place = format!("{here}?at={}", key(at));
     let with = |from: usize| format!("{place}&from={from}");
-    Ok(html! {
-        h2 { (Shown(&own_name(&at.dn))) }
-        p.note {
-            (Shown(&at.dn)) " "
-            a href=(format!("{}&object={}", with(looked.from), key(at))) { "its attributes" }
-        }
-        @if shown.is_empty() {
-            p { "Nothing is beneath it" @if looked.from > 0 { " from here on" } "." }
-        } @else {
-            div.scroll tabindex="0" {
-                table {
-                    thead { tr { th { "Name" } th { "Class" } th { "Description" } } }
-                    tbody {
-                        @for child in &shown {
-                            @let address = format!("{}&object={}", with(looked.from), key(child));
-                            tr {
-                                td {
-                                    a href=(address) hx-get=(address) hx-target="#object"
-                                        hx-select="#object" hx-swap="outerHTML" hx-push-url="true" {
-                                        (Brief(&own_name(&child.dn)))
-                                    }
-                                    " "
-                                    a.open href=(format!("{here}?at={}", key(child)))
-                                        aria-label=(format!("Open {}", label(&own_name(&child.dn)))) { "▸" }
+    let table = html! {
+        div.scroll tabindex="0" {
+            table {
+                thead {
+                    tr { (choosing::heading(choosing)) th { "Name" } th { "Class" } th { "Description" } }
+                }
+                tbody {
+                    @for child in &shown {
+                        @let address = format!("{}&object={}", with(looked.from), key(child));
+                        @let name = own_name(&child.dn);
+                        tr {
+                            (choosing::tick(choosing, child.guid.map(|guid| guid.to_string()).as_deref(), &name))
+                            td {
+                                a href=(address) hx-get=(address) hx-target="#object"
+                                    hx-select="#object" hx-swap="outerHTML" hx-push-url="true" {
+                                    (Brief(&name))
                                 }
-                                td { (kind(child)) }
-                                td { (Brief(child.text("description").unwrap_or(""))) }
+                                " "
+                                a.open href=(format!("{here}?at={}", key(child)))
+                                    aria-label=(format!("Open {}", label(&name))) { "▸" }
                             }
+                            td { (kind(child)) }
+                            td { (Brief(child.text("description").unwrap_or(""))) }
                         }
                     }
                 }
             }
+        }
+    };
+    Ok(html! {
+        h2 { (Shown(&own_name(&at.dn))) }
+        p.note {
+            (Shown(&at.dn)) " "
+            a href=(format!("{}&object={}", with(looked.from), key(at))) { "its attributes" } " "
+            a href=(format!("{here}/ldif?object={}&beneath=1", key(at))) download { "all as LDIF" }
+        }
+        @if shown.is_empty() {
+            p { "Nothing is beneath it" @if looked.from > 0 { " from here on" } "." }
+        } @else {
+            (choosing::form(choosing, &table))
         }
         @if looked.from > 0 || has_more {
             nav.pager aria-label="Pages" {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use objects::{Entry, Source, Value, Wanted};
+use objects::{Entry, Value, Wanted};
 use serde::Deserialize;
 
 use super::{address, head, key, kind, link, open, own_name};
+use crate::choosing::{self, Choosing};
 use crate::console::Console;
 use crate::directories::Directory;
 use crate::guard::{Done, Visitor};
@@ -37,25 +38,25 @@ pub async fn deleted(
     Query(query): Query<From>,
 ) -> Result<Response, Problem> {
     let what = format!("{repository} {id} deleted objects");
+    let who = visitor.clone();
     let content = console
         .read(move |console| {
             let directory = open(console, &repository, &id)?;
-            content(&directory, query.from)
+            content(&who, &directory, query.from)
         })
         .await?;
     let response = page(&visitor, "/snapshots", "Deleted objects", content);
     Ok((Extension(Done(what)), response).into_response())
 }
 
-fn content(directory: &Directory, from: usize) -> Result<Markup, Problem> {
-    let source: &dyn Source = &**directory;
+fn content(visitor: &Visitor, directory: &Directory, from: usize) -> Result<Markup, Problem> {
     let wanted = Wanted {
         deleted: true,
         ..Wanted::only(["objectClass", "lastKnownParent", "whenChanged"])
     };
     let mut shown: Vec<Entry> = Vec::new();
     let (mut passed, mut has_more) = (0, false);
-    for entry in source.all(&wanted).map_err(Problem::failed)? {
+    for entry in directory.with_deleted(&wanted).map_err(Problem::failed)? {
         let entry = entry.map_err(Problem::failed)?;
         if !entry.state.is_deleted() {
             continue;
@@ -71,41 +72,47 @@ fn content(directory: &Directory, from: usize) -> Result<Markup, Problem> {
     }
     let here = address(&directory.repository, &directory.id);
     let next = |from: usize| format!("{here}/deleted?from={from}");
+    let choosing = Choosing::deleted(visitor, directory);
+    let table = html! {
+        div.scroll tabindex="0" {
+            table {
+                thead {
+                    tr { (choosing::heading(choosing)) th { "Name" } th { "Class" } th { "Was in" } th { "Changed" } }
+                }
+                tbody {
+                    @for entry in &shown {
+                        tr {
+                            (choosing::tick(choosing, entry.guid.map(|guid| guid.to_string()).as_deref(), &name_before(&entry.dn)))
+                            td {
+                                a href=(format!("{here}?object={}", key(entry))) {
+                                    (Brief(&name_before(&entry.dn)))
+                                }
+                            }
+                            td { (kind(entry)) }
+                            td {
+                                @if let Some(parent) = entry.last_known_parent() {
+                                    (link(&here, parent))
+                                }
+                            }
+                            td {
+                                @if let Some(Value::Time(time)) = entry.value("whenChanged") {
+                                    (time)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
     Ok(html! {
         (head(directory, ""))
         section.panel aria-label="Deleted objects" {
             h2 { "Deleted objects" }
             @if shown.is_empty() { p { "There are none" @if from > 0 { " from here on" } "." } }
             @else {
-                div.scroll tabindex="0" {
-                    table {
-                        thead {
-                            tr { th { "Name" } th { "Class" } th { "Was in" } th { "Changed" } }
-                        }
-                        tbody {
-                            @for entry in &shown {
-                                tr {
-                                    td {
-                                        a href=(format!("{here}?object={}", key(entry))) {
-                                            (Brief(&name_before(&entry.dn)))
-                                        }
-                                    }
-                                    td { (kind(entry)) }
-                                    td {
-                                        @if let Some(parent) = entry.last_known_parent() {
-                                            (link(&here, parent))
-                                        }
-                                    }
-                                    td {
-                                        @if let Some(Value::Time(time)) = entry.value("whenChanged") {
-                                            (time)
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
+                p.note { "What is ticked comes from the last snapshot in which it lives." }
+                (choosing::form(choosing, &table))
             }
             @if from > 0 || has_more {
                 nav.pager aria-label="Pages" {

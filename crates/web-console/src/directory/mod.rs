@@ -4,9 +4,13 @@ pub mod acl;
 pub mod attributes;
 pub mod browse;
 pub mod deleted;
+pub mod export;
+pub mod files;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 pub mod members;
+mod object;
 pub mod search;
 mod tree;
 
@@ -30,9 +34,7 @@ pub fn address(repository: &str, id: &str) -> String {
 /// # Errors
 /// If there is none, or it cannot be read.
 fn open(console: &Console, repository: &str, id: &str) -> Result<Arc<Directory>, Problem> {
-    let configuration = console.configuration()?;
-    let cache = &console.settings.cache;
-    (console.directories).open(&console.library, &configuration, cache, repository, id)
+    console.directory(repository, id)
 }
 
 /// Names an object in addresses: its GUID, or its number in this snapshot.
@@ -93,12 +95,12 @@ fn head(directory: &Directory, query: &str) -> Markup {
     html! {
         div.title {
             h1 { a href=(here) { "Directory of " (Shown(&directory.server)) } }
-            p.note {
+            @if directory.is_running() { p.note { "As it is now." } } @else { p.note {
                 "As of " time { (directory.time) } ", snapshot "
                 a href=(crate::snapshots::address(&directory.repository, &directory.id)) {
                     (backup::words::short_id(&directory.id))
                 } "."
-            }
+            } }
         }
         form.row method="get" action=(format!("{here}/search")) role="search" {
             label {
@@ -107,6 +109,7 @@ fn head(directory: &Directory, query: &str) -> Markup {
             }
             button { "Search" }
             a href=(format!("{here}/deleted")) { "Deleted objects" }
+            a href=(format!("{here}/ldif")) download { "All as LDIF" }
         }
     }
 }

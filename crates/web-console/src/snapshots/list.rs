@@ -13,6 +13,8 @@ use serde::Deserialize;
 use super::timeline::timeline;
 use super::{address, worth};
 use crate::console::Console;
+use crate::directories::NOW;
+use crate::directory;
 use crate::guard::Visitor;
 use crate::page::{page, pager};
 use crate::problem::Problem;
@@ -53,12 +55,12 @@ pub async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
     let found = console.read(find).await?;
-    Ok(page(
-        &visitor,
-        "/snapshots",
-        "Snapshots",
-        content(&found, &wanted),
-    ))
+    let servers: Vec<&String> = console.settings.server.keys().collect();
+    let content = html! {
+        (content(&found, &wanted))
+        (running(&servers))
+    };
+    Ok(page(&visitor, "/snapshots", "Snapshots", content))
 }
 
 fn find(console: &Console) -> Result<Found, Problem> {
@@ -114,6 +116,26 @@ fn content(found: &Found, wanted: &Wanted) -> Markup {
                     in_address(&wanted.tag)
                 )
             }))
+        }
+    }
+}
+
+/// The running servers of the configuration.
+fn running(servers: &[&String]) -> Markup {
+    html! {
+        @if !servers.is_empty() {
+            section.panel aria-label="Now" {
+                h2 { "Now" }
+                ul {
+                    @for server in servers {
+                        @let here = directory::address(NOW, server);
+                        li {
+                            a href=(here) { "The running directory of " (server) } ", "
+                            a href=(format!("{here}/deleted")) { "its deleted objects" }
+                        }
+                    }
+                }
+            }
         }
     }
 }

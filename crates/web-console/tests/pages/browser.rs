@@ -51,12 +51,24 @@ fn look(chromium: &Chromium, name: &str) {
     }
 }
 
+/// Waits until an object is shown as it was, is now, or differs.
+fn arrive(chromium: &Chromium, view: &str) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let current = "const current = document.querySelector('nav.views a[aria-current]');\
+                   return current ? current.textContent : ''";
+    while chromium.run(current) != view {
+        assert!(std::time::Instant::now() < deadline, "no {view}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn a_browser_shows_every_page_without_an_obstacle() {
     let Some(chromium) = Chromium::start() else {
         return;
     };
-    let lab = Lab::with_backups(2);
+    let mut lab = Lab::with_backups(2);
+    lab.serve("sample-forest/dirty");
     let running = start(&lab);
     let id = lab.snapshots().remove(1);
     let go = |path: &str| chromium.go(&format!("{}{path}", running.address));
@@ -124,6 +136,52 @@ fn a_browser_shows_every_page_without_an_obstacle() {
     ));
     chromium.wait_for("objects were compared");
     look(&chromium, "compare");
+
+    // The running directory: then, now, what differs; what is lost comes into the basket.
+    go(&format!(
+        "compare?before=local/{id}&after=@now/corp&what=deleted"
+    ));
+    chromium.wait_for("Put the ticked into the basket");
+    look(&chromium, "compare-now");
+    chromium.click("section[aria-label=Objects] td a");
+    chromium.wait_for("It lives only in the first directory.");
+    look(&chromium, "difference");
+    go(&format!(
+        "compare?before=local/{id}&after=@now/corp&what=deleted"
+    ));
+    chromium.click("input[name=object]");
+    chromium.click("form[action='/restore/add'] button");
+    chromium.wait_for("Make the plan");
+    chromium.click("input[name=force]");
+    look(&chromium, "basket");
+    chromium.click("form.choices button");
+    chromium.wait_for("What would be done");
+    look(&chromium, "plan");
+    chromium.type_into("input[name=name]", "corp");
+    chromium.click("form[action='/restore/run'] button");
+    // This server takes no changes.
+    chromium.wait_for("the server refused");
+    look(&chromium, "restored");
+    chromium.click("a[href^='/restores/']");
+    chromium.wait_for("Take back");
+    look(&chromium, "journal");
+    go(&format!(
+        "compare?before=local/{id}&after=@now/corp&what=changed"
+    ));
+    chromium.wait_for("objects were compared");
+    let guid = chromium.run("return document.querySelector('input[name=object]').value");
+    let guid = guid.as_str().expect("a GUID");
+    go(&format!("directory/local/{id}?object={guid}"));
+    chromium.run("window.isTheSamePage = true");
+    chromium.click("nav.views a[href$='view=now']");
+    arrive(&chromium, "Now");
+    chromium.click("nav.views a[href$='view=difference']");
+    arrive(&chromium, "Difference");
+    assert_eq!(chromium.run("return window.isTheSamePage === true"), true);
+    look(&chromium, "then-and-now");
+    chromium.click("nav.views a[href$='/history']");
+    chromium.wait_for("History of");
+    look(&chromium, "history");
     chromium.click("form.who button");
     chromium.wait_for("Password");
 }

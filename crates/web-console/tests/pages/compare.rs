@@ -12,7 +12,7 @@ async fn two_snapshots_of_one_forest_are_compared() {
     let mut browser = Browser::of(&site, "otto").await;
     let choice = browser.get("/compare").await;
     choice
-        .shows("Choose two snapshots.")
+        .shows("Choose two snapshots")
         .shows(&format!("local/{}", ids[0]));
     let pair = format!("before=local/{}&after=local/{}", ids[0], ids[1]);
     let same = browser.get(&format!("/compare?{pair}")).await;

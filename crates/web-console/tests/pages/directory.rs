@@ -38,7 +38,7 @@ async fn somebody_walks_from_the_snapshot_to_an_attribute() {
     // The object stands among its siblings, in the tree that is open there.
     object.shows("aria-current=\"true\"").shows("hx-get");
     let members = browser
-        .get(&first_link(&object, &format!("{here}/object/")))
+        .get(&first_link(&object, &format!("{here}/object/")).replace("/history", "/members"))
         .await;
     members
         .shows("It is in these groups")
@@ -65,7 +65,7 @@ async fn a_filter_finds_groups_and_a_wrong_one_is_explained() {
     let group = browser
         .get(&first_link(&groups, &format!("{here}?object=")))
         .await;
-    let link = first_link(&group, &format!("{here}/object/"));
+    let link = first_link(&group, &format!("{here}/object/")).replace("/history", "/members");
     browser.get(&link).await.shows("These are in it");
     let acl = browser.get(&link.replace("/members", "/acl")).await;
     acl.shows("Owner")

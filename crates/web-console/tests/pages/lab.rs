@@ -15,7 +15,7 @@ use jobs::Configuration;
 use jobs::record::StateFolder;
 use repository::{InitOptions, Location, Repository};
 use tower::ServiceExt;
-use web_console::{Console, Peer, Settings, Users, site};
+use web_console::{Console, Peer, ServerSettings, Settings, Users, site};
 
 /// The password of all users in tests.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -26,6 +26,8 @@ const REPOSITORY_PASSWORD: &str = "a password of a repository";
 /// A folder with a directory, a repository, a configuration and records.
 pub struct Lab {
     folder: tempfile::TempDir,
+    /// A running server, and the threads that serve it.
+    running: Option<(ServerSettings, tokio::runtime::Runtime)>,
 }
 
 impl Lab {
@@ -33,6 +35,7 @@ impl Lab {
     pub fn new() -> Self {
         let lab = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
+            running: None,
         };
         let secret = lab.path("password");
         std::fs::write(&secret, format!("{REPOSITORY_PASSWORD}\n")).expect("write");
@@ -74,6 +77,66 @@ impl Lab {
         std::fs::remove_dir_all(self.path("directory")).expect("remove");
         let fixture = testkit::find(fixture).expect("it is shipped");
         fixture.unpack_into(&self.path("directory"));
+    }
+
+    /// Serves the directory of another fixture as it is now, read-only, over LDAP with TLS.
+    pub fn serve(&mut self, fixture: &str) {
+        testkit::find(fixture)
+            .expect("it is shipped")
+            .unpack_into(&self.path("now"));
+        if fixture.ends_with("dirty") {
+            ese::recovery::recover(ese::recovery::Options::new(self.path("now")))
+                .expect("its logs");
+        }
+        let database = ese::Database::open(self.path("now/ntds.dit")).expect("a database");
+        let directory = objects::ntds::Ntds::over(database).expect("a directory");
+        let script = "umask 077
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+                -subj /CN=now -keyout now.key -out now.pem 2> now.said || exit 1
+            openssl x509 -in now.pem -noout -pubkey | openssl pkey -pubin -outform der | sha256sum";
+        let made = std::process::Command::new("sh")
+            .args(["-c", script])
+            .current_dir(self.folder.path())
+            .output()
+            .expect("openssl");
+        assert!(made.status.success(), "{made:?}");
+        let pin = String::from_utf8_lossy(&made.stdout)[..64].to_owned();
+        let secret = self.path("password-of-now");
+        std::fs::write(&secret, format!("{PASSWORD}\n")).expect("write");
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("permissions");
+        let tls = ldap_server::tls(&self.path("now.pem"), &self.path("now.key")).expect("TLS");
+        let served = ldap_server::Served::new(
+            Arc::new(directory),
+            ldap_server::Password::new(PASSWORD.into()),
+            ldap_server::Limits::default(),
+        );
+        let runtime = tokio::runtime::Runtime::new().expect("threads");
+        let listening = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = apart(|| runtime.block_on(listening)).expect("listen");
+        let address = listener.local_addr().expect("an address");
+        runtime.spawn(ldap_server::serve(
+            listener,
+            Arc::new(served),
+            Some(tls),
+            std::future::pending(),
+        ));
+        let settings = ServerSettings {
+            url: Some(format!("ldaps://{address}")),
+            user: Some("anna".into()),
+            password_file: Some(secret),
+            pin: Some(pin),
+            ..ServerSettings::default()
+        };
+        self.running = Some((settings, runtime));
+    }
+
+    /// Ends that server. The console still knows its address.
+    pub fn stop_serving(&mut self) {
+        if let Some((settings, runtime)) = self.running.take() {
+            runtime.shutdown_background();
+            let other = apart(|| tokio::runtime::Runtime::new().expect("threads"));
+            self.running = Some((settings, other));
+        }
     }
 
     /// Runs the job.
@@ -134,6 +197,9 @@ impl Lab {
             audit: Some(self.path("audit")),
             names: vec!["backup.corp.example".into()],
             cache: self.path("cache"),
+            server: (self.running.iter())
+                .map(|(settings, _)| ("corp".to_owned(), settings.clone()))
+                .collect(),
             ..Settings::default()
         };
         let console = Console::new(&self.configuration(), settings, self.state(), self.users());
@@ -146,12 +212,22 @@ impl Lab {
     }
 }
 
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some((_, runtime)) = self.running.take() {
+            // Tests have a runtime themselves, which must not wait for another.
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// Does something on a thread of its own, where no test's runtime is: a backup has one itself.
 fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().expect("no panic"))
 }
 
 /// A browser, with its cookies.
+#[derive(Clone)]
 pub struct Browser {
     site: Router,
     cookies: Vec<(String, String)>,
