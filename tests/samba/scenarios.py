@@ -7,6 +7,7 @@ import traceback
 
 import authoritative
 import browse
+import console
 import diff
 import drill
 import faults
@@ -43,6 +44,7 @@ SCENARIOS = {
     "objects": objects.run,
     "browse": browse.run,
     "jobs": jobs.run,
+    "console": console.run,
     "speed": speed.run,
 }
 # What ./test runs, on its own demand only: the others hold it all.
