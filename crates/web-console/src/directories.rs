@@ -10,7 +10,7 @@ use backup::view::{Cache, Limits};
 use backup::{Silent, Snapshot, View, lock};
 use jobs::Configuration;
 use live::Live;
-use objects::{Entries, Source, Wanted};
+use objects::{Entries, ObjectId, Scope, Source, Wanted};
 use repository::Repository;
 
 use crate::library::Library;
@@ -31,6 +31,9 @@ const MOST: usize = 4;
 /// How long one stays open after its last use.
 const AGE: Duration = Duration::from_secs(15 * 60);
 
+/// The containers of a directory whose children are known.
+const LISTS: usize = 4;
+
 /// How long the lock of another program is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -45,6 +48,8 @@ pub struct Directory {
     /// The time of the snapshot, or of the connection, RFC 3339, UTC.
     pub time: String,
     content: Content,
+    /// Living children of objects, by whose numbers they are kept.
+    children: Recent<Vec<ObjectId>>,
 }
 
 enum Content {
@@ -56,6 +61,25 @@ impl Directory {
     /// Whether it changes while it is looked at.
     pub fn is_running(&self) -> bool {
         matches!(self.content, Content::Running(_))
+    }
+
+    /// The living children of an object in a snapshot, kept for the next page of them.
+    ///
+    /// # Errors
+    /// If the directory is damaged.
+    pub fn children(&self, at: ObjectId) -> Result<Arc<Vec<ObjectId>>, Problem> {
+        self.children.get(&at.0.to_string(), || {
+            let wanted = Wanted::names();
+            let children = self.scan(at, Scope::Children, &wanted);
+            let mut ids = Vec::new();
+            for child in children.map_err(Problem::failed)? {
+                let child = child.map_err(Problem::failed)?;
+                if !child.state.is_deleted() {
+                    ids.push(child.id);
+                }
+            }
+            Ok(ids)
+        })
     }
 
     /// All objects, among them those that are deleted; of a running server only these.
@@ -131,6 +155,7 @@ impl Directories {
                 server: listed.server,
                 time: listed.time,
                 content: Content::Snapshot(view(&shelf.repository, id, cache)?),
+                children: Recent::new(LISTS, AGE),
             })
         })
     }
@@ -157,6 +182,7 @@ impl Directories {
                 .strftime("%Y-%m-%dT%H:%M:%SZ")
                 .to_string(),
             content: Content::Running(running.live),
+            children: Recent::new(LISTS, AGE),
         });
         lock().insert(name.to_owned(), (Instant::now(), Arc::clone(&directory)));
         Ok(directory)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use objects::{Entry, Scope, Source, Wanted};
+use objects::{Entry, ObjectId, Scope, Source, Wanted};
 use serde::Deserialize;
 
 use super::object::panel;
@@ -85,7 +85,15 @@ fn content(
     };
     let choosing = Choosing::of(visitor, directory);
     let list = match &at {
-        Some(at) => list(source, &here, at, looked, choosing)?,
+        Some(at) => {
+            // The first page comes without a look at all that follow.
+            let children = match looked.from > 0 && !directory.is_running() {
+                true => Some(directory.children(at.id)?),
+                false => None,
+            };
+            let children = children.as_ref().map(|children| children.as_slice());
+            list(source, &here, at, looked, children, choosing)?
+        }
         None => html! { p.note { "Choose a container in the tree." } },
     };
     let shown = match &object {
@@ -102,28 +110,55 @@ fn content(
     })
 }
 
+/// What the list shows of an object.
+fn wanted() -> Wanted {
+    Wanted::only(["objectClass", "description"])
+}
+
+/// A page of children, and whether there are more, where all of them are known.
+fn known(
+    source: &dyn Source,
+    children: &[ObjectId],
+    from: usize,
+) -> Result<(Vec<Entry>, bool), Problem> {
+    let wanted = wanted();
+    let mut shown = Vec::new();
+    for id in children.iter().skip(from).take(PAGE) {
+        shown.extend(source.entry(*id, &wanted).map_err(Problem::failed)?);
+    }
+    Ok((shown, children.len() > from.saturating_add(PAGE)))
+}
+
+/// The same, where they are not.
+fn read(source: &dyn Source, at: &Entry, from: usize) -> Result<(Vec<Entry>, bool), Problem> {
+    let wanted = wanted();
+    let children = source
+        .scan(at.id, Scope::Children, &wanted)
+        .map_err(Problem::failed)?;
+    let mut shown = Vec::new();
+    let visible =
+        children.filter(|child| !child.as_ref().is_ok_and(|child| child.state.is_deleted()));
+    for child in visible.skip(from) {
+        if shown.len() == PAGE {
+            return Ok((shown, true));
+        }
+        shown.push(child.map_err(Problem::failed)?);
+    }
+    Ok((shown, false))
+}
+
 pub(super) fn list(
     source: &dyn Source,
     here: &str,
     at: &Entry,
     looked: &Looked,
+    children: Option<&[ObjectId]>,
     choosing: Option<Choosing<'_>>,
 ) -> Result<Markup, Problem> {
-    let wanted = Wanted::only(["objectClass", "description"]);
-    let children = source
-        .scan(at.id, Scope::Children, &wanted)
-        .map_err(Problem::failed)?;
-    let mut shown = Vec::new();
-    let mut has_more = false;
-    let visible =
-        children.filter(|child| !child.as_ref().is_ok_and(|child| child.state.is_deleted()));
-    for child in visible.skip(looked.from) {
-        if shown.len() == PAGE {
-            has_more = true;
-            break;
-        }
-        shown.push(child.map_err(Problem::failed)?);
-    }
+    let (shown, has_more) = match children {
+        Some(children) => known(source, children, looked.from)?,
+        None => read(source, at, looked.from)?,
+    };
     let place = format!("{here}?at={}", key(at));
     let with = |from: usize| format!("{place}&from={from}");
     let table = html! {
@@ -170,7 +205,10 @@ pub(super) fn list(
         @if looked.from > 0 || has_more {
             nav.pager aria-label="Pages" {
                 @if looked.from > 0 { a rel="prev" href=(with(looked.from.saturating_sub(PAGE))) { "Before" } }
-                span { (looked.from.saturating_add(1)) "–" (looked.from.saturating_add(shown.len())) }
+                span {
+                    (looked.from.saturating_add(1)) "–" (looked.from.saturating_add(shown.len()))
+                    @if let Some(children) = children { " of " (children.len()) }
+                }
                 @if has_more { a rel="next" href=(with(looked.from + PAGE)) { "Next" } }
             }
         }

@@ -165,7 +165,7 @@ fn hostile_names_and_values_are_text_on_every_part_of_a_page() {
     let container = directory.object(CONTAINER).unwrap();
     let here = "/directory/local/id";
     is_harmless(&tree(&directory, here, Some(&container)).unwrap());
-    is_harmless(&list(&directory, here, &container, &Looked::default(), None).unwrap());
+    is_harmless(&list(&directory, here, &container, &Looked::default(), None, None).unwrap());
     let all: Vec<Entry> = (3..103).filter_map(|id| directory.object(id)).collect();
     is_harmless(&table(here, &all));
     for object in &all[..20] {
