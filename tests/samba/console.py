@@ -122,7 +122,7 @@ def walk(dc1, window):
     window.go(f"{here}/object/{key}/members")
     shows(window, *GROUPS)
     window.go(f"{here}?object={key}&view=now")
-    shows(window, "deleted")
+    shows(window, "isDeleted")
     window.go(f"{here}/object/{key}/history")
     shows(window, "first snapshot:")
     window.go(f"{here}/search?q=(displayName=Default%20Domain%20Policy)")
