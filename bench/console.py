@@ -38,7 +38,7 @@ def main(told, snapshot, count, pid):
     timed("page in the middle", f"{here}?at={users}&from={last // 2}")
     timed("last page", f"{here}?at={users}&from={last}")
     window.go(f"{here}?at={users}")
-    person = re.search(r"object=([0-9a-f-]{36})", window.html().split("person0", 1)[0].rsplit("<tr>", 1)[1])[1]
+    person = re.search(r'name="object" value="([0-9a-f-]{36})" aria-label="Choose person', window.html())[1]
     timed("an object among them", f"{here}?at={users}&object={person}")
     timed("search by name", f"{here}/search?q=person{int(count) - 1:06}")
 
