@@ -54,7 +54,7 @@ pub struct Directory {
 
 enum Content {
     Snapshot(View),
-    Running(Live),
+    Running(Box<Live>),
 }
 
 impl Directory {
@@ -111,7 +111,7 @@ impl Deref for Directory {
     fn deref(&self) -> &Self::Target {
         match &self.content {
             Content::Snapshot(view) => &***view,
-            Content::Running(live) => live,
+            Content::Running(live) => &**live,
         }
     }
 }
@@ -181,7 +181,7 @@ impl Directories {
             time: jiff::Timestamp::now()
                 .strftime("%Y-%m-%dT%H:%M:%SZ")
                 .to_string(),
-            content: Content::Running(running.live),
+            content: Content::Running(Box::new(running.live)),
             children: Recent::new(LISTS, AGE),
         });
         lock().insert(name.to_owned(), (Instant::now(), Arc::clone(&directory)));
