@@ -8,7 +8,7 @@
 
 use comparison::{Found, Options, Seen, compare};
 use documents::{Describe, Servers};
-use objects::{Guid, Source};
+use objects::Guid;
 use serde_json::{Value as Json, json};
 
 use super::diff::{as_json, as_text};
