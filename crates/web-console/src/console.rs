@@ -109,7 +109,7 @@ impl Console {
         Configuration::read(&self.path).map_err(Problem::failed)
     }
 
-    /// The directory in a snapshot; with [`NOW`] for the repository, that of a running server.
+    /// The directory in a snapshot; with `@now` for the repository, that of a running server.
     ///
     /// # Errors
     /// If there is no such snapshot or server, or it cannot be read.
