@@ -2,6 +2,8 @@
 
 #[cfg(feature = "samba")]
 pub mod files;
+#[cfg(feature = "images")]
+pub mod images;
 pub mod logs;
 
 /// Parses the bytes unchanged, then with a valid checksum of the header in the first `length`

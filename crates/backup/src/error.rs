@@ -36,6 +36,21 @@ pub enum Error {
     /// A directory's database could not be read as one.
     #[error(transparent)]
     Directory(#[from] ntds::Error),
+    /// An image of a disk cannot be read.
+    #[error(transparent)]
+    Image(#[from] windows_disk::Error),
+    /// An image of a disk lacks logs that the database in it needs.
+    #[error(
+        "{image}: the logs of generation {missing}, which the database in it needs, are not in its \
+         folder of logs. If another disk of the server has them, name a folder with the images of \
+         all its disks; without the last logs, recover --allow-loss may help"
+    )]
+    LogsNotInImage {
+        /// The path of the image.
+        image: String,
+        /// The generations.
+        missing: String,
+    },
     /// The operating system refused.
     #[error("{}: {doing}: {source}", path.display())]
     Io {

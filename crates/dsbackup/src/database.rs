@@ -12,11 +12,27 @@ use crate::report::{self, Bar};
 use crate::samba_file;
 
 /// The database of the storage engine at a path: the file, or the one in a folder. `None` if nothing
-/// is there, or a directory in Samba's databases.
+/// is there, a directory in Samba's databases, or an image of a disk.
 pub fn at(source: &Path) -> Option<PathBuf> {
-    match source.symlink_metadata().is_ok() && !objects::samba::is_samba(source) {
+    match source.symlink_metadata().is_ok()
+        && !objects::samba::is_samba(source)
+        && !may_be_image(source)
+    {
         true => objects::ntds::database_at(source),
         false => None,
+    }
+}
+
+/// Whether a path may name an image of a disk, or a folder of images: what is no file of the engine,
+/// nor of Samba, and no folder with a database.
+pub fn may_be_image(source: &Path) -> bool {
+    match source.is_dir() {
+        true => objects::ntds::database_at(source).is_none(),
+        false => {
+            matches!(FileKind::of_file(source), Ok(FileKind::Unknown))
+                // Whoever opens it says what is wrong with it.
+                && !matches!(windows_disk::images_at(source), Ok(images) if images.is_empty())
+        }
     }
 }
 

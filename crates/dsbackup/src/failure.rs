@@ -81,6 +81,7 @@ of_the_work!(
     ese::recovery::Error,
     samba::Error,
     ntds::Error,
+    windows_disk::Error,
 );
 
 impl From<jobs::Error> for Failure {
@@ -224,6 +225,8 @@ fn exit_code_of(error: &Error) -> u8 {
         Error::Damage(_) | Error::NoBackup(_) | Error::BrokenChain { .. } => 3,
         Error::Repository(error) => exit_code_of_repository(error),
         Error::Samba(samba::Error::Damaged { .. }) => 3,
+        Error::Image(windows_disk::Error::Damaged { .. }) => 3,
+        Error::Image(windows_disk::Error::Refused { .. }) => 4,
         Error::Samba(samba::Error::Refused(_)) => 4,
         Error::Recovery(ese::recovery::Error::Read(error)) => match exit_code_of_engine(error) {
             2 => 2,
@@ -231,6 +234,8 @@ fn exit_code_of(error: &Error) -> u8 {
         },
         Error::Directory(_)
         | Error::Samba(_)
+        | Error::Image(_)
+        | Error::LogsNotInImage { .. }
         | Error::Recovery(_)
         | Error::Manifest(_)
         | Error::UnknownServer(_)

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use backup::leftover::Leftover;
+use backup::view::DiskImage;
 use backup::{Report as _, of_recovery};
 use ese::header::{DatabaseHeaders, FileKind, Signature};
 use ese::log_set::LogSet;
@@ -51,6 +52,14 @@ struct Summary {
 /// # Errors
 /// When the result would not be clean: then the database is as it was.
 pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
+    let named = &options.directory;
+    let is_chosen = (options.database.as_ref()).is_some_and(|name| named.join(name).exists());
+    if !is_chosen && database::may_be_image(named) {
+        let inside = options.image.in_image.as_deref();
+        if let Some(image) = DiskImage::open(named, inside, &report)? {
+            return of_image(options, &image, report);
+        }
+    }
     let place = Place::of(options)?;
     let folder = &place.folder;
     let logs = options.logs.as_deref().unwrap_or(folder);
@@ -76,12 +85,70 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
         // In place it may be interrupted anywhere and run again.
         None => None,
     };
-    let summary = recover(engine_options(options, &place, logs, report));
-    let summary = summary.map_err(|error| explain(error, options))?;
+    let mut engine = engine_options(options, &place, logs, report).archive_logs(true);
+    if let Some(output) = &options.to {
+        engine = engine.into_folder(output);
+    }
+    let summary = recover(engine).map_err(|error| explain(error, options))?;
     if let Some(leftover) = leftover {
         leftover.finished();
     }
+    tell(summary, report)
+}
 
+/// The folder for the logs of an image, in that of `--to`.
+const LOGS_OF_IMAGE: &str = "logs-of-image";
+
+/// Recovers the database in an image of a disk: it is copied into the folder of `--to`, its logs into
+/// a folder beside it, which is removed.
+fn of_image(options: &RecoverOptions, image: &DiskImage, report: Report) -> Result<Outcome> {
+    let named = options.directory.display();
+    let Some(output) = &options.to else {
+        return Err(Failure::Usage(format!(
+            "{named}: this is an image of a disk, which is only read: say where the recovered \
+             database goes (--to DIR)"
+        )));
+    };
+    if options.logs.is_some() || options.database.is_some() {
+        return Err(Failure::Usage(format!(
+            "{named}: of an image of a disk the path of the database is named with --in-image; its \
+             logs are those that the registry names, or those beside it"
+        )));
+    }
+    std::fs::create_dir_all(output).map_err(Failure::io("create the folder", output))?;
+    let _lock = FolderLock::acquire(&[output]).map_err(Failure::at("--to"))?;
+    let database = output.join(image.database());
+    let logs = output.join(LOGS_OF_IMAGE);
+    for path in [&database, &logs] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::refused(format!(
+                "{}: there is such a file already; name an empty folder",
+                path.display()
+            )));
+        }
+    }
+    interrupt::watch()?;
+    let leftover = Leftover::content(output)?;
+    std::fs::create_dir(&logs).map_err(Failure::io("create the folder", &logs))?;
+    let place = Place {
+        folder: output.clone(),
+        database: Some(image.database().to_owned()),
+    };
+    let summary = image
+        .copy_into(output, &logs, &report)
+        .and_then(|()| image.recover(engine_options(options, &place, &logs, report)));
+    std::fs::remove_dir_all(&logs).map_err(Failure::io("remove", &logs))?;
+    if summary.is_err() && database.symlink_metadata().is_ok() {
+        // It is not clean, and holds secrets.
+        std::fs::remove_file(&database).map_err(Failure::io("remove", &database))?;
+    }
+    let summary = summary?;
+    leftover.finished();
+    tell(summary, report)
+}
+
+/// Tells the result of a recovery.
+fn tell(summary: ese::recovery::Summary, report: Report) -> Result<Outcome> {
     let generations = summary.generations.as_ref();
     let result = Summary {
         database: summary.database.display().to_string(),
@@ -255,15 +322,11 @@ fn engine_options(options: &RecoverOptions, place: &Place, logs: &Path, report: 
     let mut engine = Options::new(&place.folder)
         .logs_in(logs)
         .log_base_name(&options.base_name)
-        .archive_logs(true)
         .until(options.until.unwrap_or_default())
         .allow_loss(options.allow_loss)
         .progress(of_recovery(bar));
     if let Some(name) = &place.database {
         engine = engine.database(name);
-    }
-    if let Some(output) = &options.to {
-        engine = engine.into_folder(output);
     }
     engine
 }

@@ -84,7 +84,7 @@ fn main() {
     let tickets = folder.join("logon_info");
     fs::create_dir_all(&tickets).expect("create the corpus");
     fs::write(tickets.join("sample"), logon_info()).expect("write the seed");
-    written += 7 + steps(folder) + edits(folder) + samba(folder) + objects(folder);
+    written += 7 + steps(folder) + edits(folder) + samba(folder) + images(folder) + objects(folder);
     println!("{written} seeds in {}", folder.display());
 }
 
@@ -103,6 +103,29 @@ fn samba(folder: &Path) -> usize {
         fs::write(target.join("sound"), seed).expect("write the seed");
     }
     seeds.len()
+}
+
+/// Each sound image of a disk, which the targets contain, unchanged and with a change, and the first
+/// bytes of formats.
+fn images(folder: &Path) -> usize {
+    let mut written = 0;
+    let mut seed = |target: &str, name: String, bytes: &[u8]| {
+        let target = folder.join(target);
+        fs::create_dir_all(&target).expect("create the corpus");
+        fs::write(target.join(name), bytes).expect("write the seed");
+        written += 1;
+    };
+    for (target, count) in [("disk_image", 7), ("windows_disk", 2)] {
+        for which in 1..=count {
+            seed(target, format!("sound-{which}"), &[which]);
+            let change = [which, 3, 0, 5, 1, 40, 0, 255, 9];
+            seed(target, format!("changed-{which}"), &change);
+        }
+    }
+    let descriptor = b"\0# Disk DescriptorFile\nparentCID=ffffffff\nRW 16 ZERO\n";
+    seed("disk_image", "descriptor".into(), descriptor);
+    seed("disk_image", "qcow2".into(), b"\0QFI\xfb\0\0\0\x03");
+    written
 }
 
 /// Values and records of the sample forest's objects, one of each class, in the forms of both

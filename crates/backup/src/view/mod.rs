@@ -1,14 +1,16 @@
-//! A directory in a snapshot, open for reading its objects.
+//! A directory in a snapshot, or in an image of a disk, open for reading its objects.
 //!
 //! ```text
 //!              clean ntds.dit ──────────────▶ random access in the repository ─┐
 //! snapshot ─┬─ dirty ntds.dit ─▶ cache: restored, logs replayed ───────────────┼─▶ objects::Source
-//!           └─ Samba's sam.ldb ─▶ cache: only sam.ldb and sam.ldb.d restored ──┘
+//!           ├─ Samba's sam.ldb ─▶ cache: only sam.ldb and sam.ldb.d restored ──┤
+//! image of a disk ──────────────▶ cache: copied out, logs replayed ────────────┘
 //! ```
 
 mod cache;
 mod changed_files;
 mod file_list;
+mod image;
 mod secret_files;
 mod snapshot_source;
 
@@ -31,6 +33,7 @@ pub use self::cache::{Cache, Limits};
 pub use self::changed_files::{FileChange, changed_files};
 pub(crate) use self::file_list::listing;
 pub use self::file_list::{FileContent, FileKind, FileList, ListedFile};
+pub use self::image::DiskImage;
 pub use self::secret_files::secret_in;
 use self::snapshot_source::SnapshotSource;
 use crate::error::{Error, Result};
@@ -41,7 +44,7 @@ use crate::snapshot::{Snapshot, reading_failed};
 /// The folder of Samba's databases in a snapshot.
 const SAMBA_FOLDER: &str = "private";
 
-/// A directory in a snapshot. Its files stay as long as this value lives.
+/// A directory in a snapshot or in an image. Its files stay as long as this value lives.
 pub struct View {
     // Dropped before the files that it reads.
     directory: Stored,

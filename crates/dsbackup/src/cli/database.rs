@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use ese::recovery::Stop;
 
+use super::objects::ImageOptions;
+
 /// `dsbackup recover`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -12,6 +14,11 @@ Examples:
   dsbackup recover /mnt/evidence/NTDS --to /tmp/recovered    # leaves its input as it is
   dsbackup recover /var/lib/ntds                             # in place
   dsbackup recover /mnt/evidence/NTDS/ntds.dit --to ...      # names the database
+  dsbackup recover dc01.vhdx --to /tmp/recovered             # from a disk's image
+
+An image of a domain controller's disk (raw, qcow2, VHD, VHDX, VMDK), or a folder
+of images such as WindowsImageBackup, is only read: --to is needed. The registry
+in it says where database and logs are.
 
 The result holds every committed change of the logs and no uncommitted one. A
 recovery that was interrupted can be run again. Exit code 0 only if the database
@@ -20,7 +27,7 @@ is clean.
 In place, the replayed logs and the checkpoint move to replayed-logs/: the
 directory service refuses to start with them, and begins new logs.")]
 pub struct RecoverOptions {
-    /// Folder of the database and its logs, or the database file
+    /// Folder of the database and its logs, the database file, or an image of a disk
     pub directory: PathBuf,
     /// Write the recovered database to this folder, and leave the input as it is
     #[arg(long, value_name = "OUT")]
@@ -41,6 +48,8 @@ pub struct RecoverOptions {
     /// a change of that log
     #[arg(long)]
     pub allow_loss: bool,
+    #[command(flatten)]
+    pub image: ImageOptions,
 }
 
 /// `dsbackup inspect`.

@@ -16,6 +16,8 @@ SOURCE is one of, in this order:
     (a restored directory, or IFM with \"Active Directory/ntds.dit\"), or of the
     folder of a Samba domain controller's databases (private/). Nobody may write
     to it meanwhile
+  - an image of a domain controller's disk (raw, qcow2, VHD, VHDX, VMDK), or a
+    folder of images, such as WindowsImageBackup
   - latest: the newest snapshot in the repository
   - a time, \"2026-11-20 08:00\" (local) or RFC 3339: the newest snapshot that is
     not newer
@@ -35,14 +37,26 @@ pub struct SourceOptions {
     pub lock: LockOptions,
     #[command(flatten)]
     pub cache: CacheOptions,
+    #[command(flatten)]
+    pub image: ImageOptions,
+}
+
+/// The directory in an image of a disk.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Disk images")]
+pub struct ImageOptions {
+    /// Path of the database in an image, such as 'D:\NTDS\ntds.dit'; its logs are beside it
+    /// [default: what the registry of the Windows on it says, or Windows\NTDS\ntds.dit]
+    #[arg(long, value_name = "PATH")]
+    pub in_image: Option<String>,
 }
 
 /// Where copies of snapshots are made that cannot be read in the repository.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cache")]
 pub struct CacheOptions {
-    /// Folder of copies of snapshots whose database was in use, and of Samba's. They have mode 0700
-    /// and are removed a day after their last use, and earlier if they exceed 16 GiB [default:
+    /// Folder of copies: of snapshots whose database was in use, of Samba's, and of databases in
+    /// images of disks. They have mode 0700 and are removed a day after their last use, and earlier if they exceed 16 GiB [default:
     /// systemd's CACHE_DIRECTORY, /var/cache/dsbackup for root, the user's cache folder for others]
     #[arg(
         long,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use ::samba::{PinnedDirectory, secrets};
 use backup::selection::{self, LATEST};
-use backup::view::{Cache, FileList, Limits};
+use backup::view::{Cache, DiskImage, FileList, Limits};
 use backup::{Snapshot, View, time};
 use ese::Database;
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ pub struct Opened {
 enum Directory {
     Running(Box<dyn Source>),
     AtPath(Stored),
-    InSnapshot(View),
+    InCache(View),
 }
 
 impl Deref for Opened {
@@ -61,7 +61,7 @@ impl Deref for Opened {
         match &self.directory {
             Directory::Running(source) => &**source,
             Directory::AtPath(directory) => &**directory,
-            Directory::InSnapshot(view) => &***view,
+            Directory::InCache(view) => &***view,
         }
     }
 }
@@ -93,7 +93,7 @@ impl Opened {
                 self.name
             ))),
             Directory::AtPath(directory) => Ok(directory),
-            Directory::InSnapshot(view) => Ok(view),
+            Directory::InCache(view) => Ok(view),
         }
     }
 
@@ -126,7 +126,10 @@ impl<'o> Sources<'o> {
                 name: source.display().to_string(),
                 place: source.display().to_string(),
                 snapshot: None,
-                directory: Directory::AtPath(self.at_path(source)?),
+                directory: match self.in_image(source)? {
+                    Some(view) => Directory::InCache(view),
+                    None => Directory::AtPath(self.at_path(source)?),
+                },
             }),
             Located::Snapshot(repository, info) => self.open_snapshot(repository, &info),
         }
@@ -138,12 +141,22 @@ impl<'o> Sources<'o> {
     /// Where there is none, and where it cannot be read.
     pub fn files(&self, source: &Path) -> Result<FileList> {
         match self.locate(source)? {
+            Located::Path if self.lacks_files(source) => Err(Failure::refused(format!(
+                "{}: this is an image of a disk, whose other files are not read; mount it, and \
+                     name the folder",
+                source.display()
+            ))),
             Located::Path => Ok(FileList::in_folder(source)?),
             Located::Snapshot(repository, info) => {
                 let (_, snapshot) = self.snapshot(repository, &info)?;
                 Ok(FileList::of_snapshot(snapshot)?)
             }
         }
+    }
+
+    /// Whether a SOURCE is an image of a disk: of such only the directory is read.
+    pub fn lacks_files(&self, source: &Path) -> bool {
+        source.is_file() && database::may_be_image(source)
     }
 
     /// What a SOURCE names.
@@ -215,7 +228,7 @@ impl<'o> Sources<'o> {
         named: &Opened,
         objects: &HashSet<Guid>,
     ) -> Result<HashMap<Guid, secrets::Values>> {
-        if let (Directory::InSnapshot(view), Some(snapshot)) =
+        if let (Directory::InCache(view), Some(snapshot)) =
             (&named.directory, self.snapshot_of(named)?)
         {
             return Ok(view.secrets(&snapshot, objects)?);
@@ -239,13 +252,28 @@ impl<'o> Sources<'o> {
         }
         let Some(file) = database_at(path) else {
             return Err(Failure::NotFound(format!(
-                "{}: this folder holds neither ntds.dit nor Samba's sam.ldb",
+                "{}: this folder holds neither ntds.dit nor Samba's sam.ldb, nor an image of a \
+                 disk",
                 path.display()
             )));
         };
         database::check(&file, "look into")?;
         let database = Database::open(&file)?.verifying_checksums();
         Ok(Ntds::over(database)?.into())
+    }
+
+    /// The directory in an image of a disk, or in a folder of images; `None` if there is no image.
+    fn in_image(&self, path: &Path) -> Result<Option<View>> {
+        if samba::folder_of(path).is_some() || !database::may_be_image(path) {
+            return Ok(None);
+        }
+        let inside = self.options.image.in_image.as_deref();
+        let Some(image) = DiskImage::open(path, inside, &self.report)? else {
+            return Ok(None);
+        };
+        interrupt::watch()?;
+        let cache = cache(&self.options.cache);
+        Ok(Some(View::of_image(&image, &cache, &self.report)?))
     }
 
     /// Samba's databases; those of a running domain controller at one point in time.
@@ -290,7 +318,7 @@ impl<'o> Sources<'o> {
             name,
             snapshot: Some((info.host.clone(), info.time)),
             place: info.id.clone(),
-            directory: Directory::InSnapshot(view),
+            directory: Directory::InCache(view),
         })
     }
 

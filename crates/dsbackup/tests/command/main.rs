@@ -11,6 +11,7 @@ mod directory_secrets;
 mod every_fixture;
 mod faults;
 mod hostile_snapshot;
+mod images;
 mod interrupts;
 mod jobs;
 mod lab;

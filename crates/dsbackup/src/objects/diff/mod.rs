@@ -171,6 +171,9 @@ fn changed_files(
     if is_limited || !has_class || is_running.contains(&true) {
         return Ok(None);
     }
+    if [&options.before, &options.after].map(|source| opener.lacks_files(source)) != [false; 2] {
+        return Ok(None);
+    }
     let before = opener.files(&options.before)?;
     let after = opener.files(&options.after)?;
     files::compare([&before, &after], sources)
