@@ -271,6 +271,9 @@ impl Run<'_> {
         let expiry = difference.values.iter().position(is_expiry);
         if let Some(expiry) = expiry {
             let expiry = difference.values.remove(expiry);
+            // What the server did not take with the reanimation, or set by itself, comes last, too.
+            difference.values.append(&mut difference.last);
+            difference.last = std::mem::take(&mut difference.values);
             let stays_disabled = planned.plan.password == PasswordPlan::Lost;
             if now != wanted || stays_disabled {
                 difference.last.push(change(now, wanted));
