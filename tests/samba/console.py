@@ -7,10 +7,11 @@ import time
 from dsbackup import PROGRAM
 from in_place import expect
 from jobs import Jobs
-from lab import Failed, say
+from lab import PASSWORD, REALM, SAM, Failed, say
 from web import Plain, browser
 
 PORT = 7480
+HOST = f"console.{REALM.lower()}"
 BASE = f"http://127.0.0.1:{PORT}/"
 SECRET = "a password of the console"
 GROUPS = {"red", "blue"}
@@ -27,6 +28,9 @@ def run(lab, backend, options):
         dc1.samba_tool("group", "addmembers", group, "erin")
     jobs = Jobs(dc1, lab.folder / "repository")
     jobs.run("setup", "--samba", "--repository", jobs.repository, "--no-timer")
+    dc1.create_user("console-service")
+    dc1.samba_tool("spn", "add", f"HTTP/{HOST}", "console-service", "-H", SAM)
+    dc1.samba_tool("domain", "exportkeytab", jobs.folder / "console.keytab", f"--principal=HTTP/{HOST}")
     configure(jobs)
     # The deletion is later than the backup, by the clock in seconds.
     time.sleep(2)
@@ -40,6 +44,7 @@ def run(lab, backend, options):
             say(f"  with {type(window).__name__}")
             walk(dc1, window)
         refusals()
+        by_tickets(dc1)
     finally:
         console.terminate()
         console.wait(30)
@@ -60,9 +65,14 @@ def configure(jobs):
     path = jobs.folder / "dsbackup.toml"
     path.write_text(path.read_text() + f"""
 [console]
+names = ["{HOST}"]
 users = "{jobs.folder}/console.users"
 audit = "{jobs.folder}/console.audit"
 cache = "{jobs.folder}/console.cache"
+
+[console.kerberos]
+keytab = "{jobs.folder}/console.keytab"
+principal = "HTTP/{HOST}@{REALM}"
 
 [console.server.corp]
 in_place = true
@@ -186,3 +196,23 @@ def refusals():
             window.submit(path)
             if "Refused" not in window.text():
                 raise Failed(f"{path} was not refused: {window.text()}")
+
+
+def by_tickets(dc1):
+    """A domain administrator logs in with a ticket; an ordinary user does not, and nobody without."""
+    for user, password, expected in [
+            ("Administrator", PASSWORD, "303"), ("frank", "Pass-word-1", "403"), (None, None, "401")]:
+        environment = {"KRB5CCNAME": f"FILE:{dc1.folder}/tickets-of-{user}"}
+        if user:
+            dc1.run(["kinit", f"{user}@{REALM}"], input=f"{password}\n", env=environment)
+        answer = dc1.run([
+            "curl", "-s", "-o", "/dev/null", "-D", "-", "--negotiate", "-u", ":", "--connect-to",
+            f"{HOST}:{PORT}:127.0.0.1:{PORT}", f"http://{HOST}:{PORT}/login/kerberos"], env=environment)
+        expect(f"the login of {user}", last_status(answer.out), expected)
+        if (expected == "303") != ("set-cookie: dsbackup=" in answer.out.lower()):
+            raise Failed(f"cookies of {user}: {answer.out}")
+    say("  logins with tickets: a domain administrator, and nobody else")
+
+
+def last_status(headers):
+    return [line.split()[1] for line in headers.splitlines() if line.startswith("HTTP/")][-1]

@@ -16,8 +16,17 @@ pub struct Acceptor {
 pub struct Accepting {
     context: Context,
     credential: Arc<Credential>,
-    /// None where the exchange seals its messages itself.
-    channel: Option<Vec<u8>>,
+    protection: Protection,
+}
+
+/// What protects the messages that follow an exchange.
+enum Protection {
+    /// A channel, to which the ticket must be bound.
+    Channel(Vec<u8>),
+    /// The exchange seals them itself.
+    Sealing,
+    /// Something else, of which the ticket knows nothing.
+    Apart,
 }
 
 /// The result of a client's token.
@@ -74,7 +83,7 @@ impl Acceptor {
     /// # Errors
     /// If the library is missing.
     pub fn begin(&self, channel: &[u8]) -> Result<Accepting> {
-        self.exchange(Some(channel.to_vec()))
+        self.exchange(Protection::Channel(channel.to_vec()))
     }
 
     /// Begins an exchange whose messages are sealed, so that it needs no other channel.
@@ -82,14 +91,23 @@ impl Acceptor {
     /// # Errors
     /// If the library is missing.
     pub fn begin_sealing(&self) -> Result<Accepting> {
-        self.exchange(None)
+        self.exchange(Protection::Sealing)
     }
 
-    fn exchange(&self, channel: Option<Vec<u8>>) -> Result<Accepting> {
+    /// Begins an exchange with a browser (RFC 4559), which binds its ticket to no channel: TLS, or
+    /// that it stays on this computer, must protect what follows.
+    ///
+    /// # Errors
+    /// If the library is missing.
+    pub fn begin_apart(&self) -> Result<Accepting> {
+        self.exchange(Protection::Apart)
+    }
+
+    fn exchange(&self, protection: Protection) -> Result<Accepting> {
         Ok(Accepting {
             context: gss()?.context(),
             credential: self.credential.clone(),
-            channel,
+            protection,
         })
     }
 }
@@ -133,7 +151,10 @@ impl Accepting {
     /// If the token does not authenticate the client: to this service, over this channel, by
     /// Kerberos, in a domain.
     pub fn step(&mut self, token: &[u8]) -> Result<Step> {
-        let channel = self.channel.as_deref();
+        let channel = match &self.protection {
+            Protection::Channel(bindings) => Some(bindings.as_slice()),
+            Protection::Sealing | Protection::Apart => None,
+        };
         let step = self.context.accept(&self.credential, channel, token)?;
         let accepted = step
             .client
@@ -142,12 +163,12 @@ impl Accepting {
                 if !step.kerberos {
                     return Err(Error(format!("{principal}: not proven by Kerberos")));
                 }
-                match channel {
-                    Some(_) if !step.bound => {
+                match self.protection {
+                    Protection::Channel(_) if !step.bound => {
                         let reason = "the ticket is not bound to this channel";
                         return Err(Error(format!("{principal}: {reason}")));
                     }
-                    None if !step.sealing => {
+                    Protection::Sealing if !step.sealing => {
                         let reason = "the client does not ask for sealed messages";
                         return Err(Error(format!("{principal}: {reason}")));
                     }

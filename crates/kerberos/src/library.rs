@@ -619,7 +619,7 @@ impl Context {
         })
     }
 
-    /// A step of the service's side. Without a channel, messages are sealed.
+    /// A step of the service's side. Without a channel, the client may bind its ticket to any.
     pub(crate) fn accept(
         &mut self,
         credential: &Credential,

@@ -28,6 +28,7 @@ mod sessions;
 mod stores;
 mod transfer;
 
+pub use accept::credentials::AskForCertificate;
 pub use accept::local_socket::LocalSocket;
 pub use accept::own::OwnConnections;
 pub use caller::kerberos_rule::KerberosConfiguration;

@@ -13,6 +13,7 @@ use crate::differences::Differences;
 use crate::directories::{Directories, Directory, NOW};
 use crate::error::{Error, Result};
 use crate::kept::Kept;
+use crate::known::{Certificates, Tickets};
 use crate::library::Library;
 use crate::problem::Problem;
 use crate::random;
@@ -47,6 +48,10 @@ pub struct Console {
     pub state: StateFolder,
     /// Who may log in.
     pub users: Users,
+    /// Who may log in by a certificate.
+    pub certificates: Certificates,
+    /// Who may log in with a ticket; `None` where nobody does.
+    pub tickets: Option<Tickets>,
     /// Who has logged in.
     pub sessions: Sessions,
     /// Who failed to.
@@ -85,6 +90,8 @@ impl Console {
             path: path.to_path_buf(),
             state,
             users,
+            certificates: Certificates::new(&settings.client)?,
+            tickets: settings.kerberos.as_ref().map(Tickets::new).transpose()?,
             sessions: Sessions::new(settings.idle.as_duration(), settings.lifetime.as_duration()),
             throttle: Throttle::default(),
             audit,

@@ -15,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use rustls::pki_types::CertificateDer;
 
 use crate::audit::Action;
 use crate::console::Console;
@@ -71,9 +72,18 @@ pub struct Done(pub String);
 #[derive(Debug, Clone)]
 pub struct Tried(pub String);
 
+/// The certificate that a browser showed in its handshake. The listener adds it to each request.
+#[derive(Debug, Clone)]
+pub struct Certificate(pub Arc<CertificateDer<'static>>);
+
 /// Whether a page is shown to those who are not logged in.
 fn is_public(path: &str) -> bool {
-    path == "/login" || path.starts_with("/assets/")
+    is_login(path) || path.starts_with("/assets/")
+}
+
+/// Whether a page is there to log in. Its form has a word of its own.
+fn is_login(path: &str) -> bool {
+    matches!(path, "/login" | "/login/certificate" | "/login/kerberos")
 }
 
 /// Lets a request pass to the pages, or refuses it.
@@ -123,7 +133,7 @@ async fn checked(
         None if is_public(&path) => {}
         None => return Ok(to_login(&request)),
         Some(session) => {
-            if is_action && path != "/login" {
+            if is_action && !is_login(&path) {
                 request = with_word(request, &session).await?;
                 if session.role == Role::View && path != "/logout" {
                     return Err(Problem::refused(

@@ -13,10 +13,12 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::console::Console;
-use crate::guard::{Peer, Tried, cookie, cookie_name};
+use crate::guard::{Certificate, Peer, Tried, cookie, cookie_name};
 use crate::page;
 use crate::problem::Problem;
 use crate::random;
+use crate::text::in_address;
+use crate::users::Role;
 
 /// The cookie that belongs to the login form.
 const FORM_COOKIE: &str = "dsbackup-form";
@@ -24,7 +26,8 @@ const FORM_COOKIE: &str = "dsbackup-form";
 /// The page that was wanted before the login.
 #[derive(Deserialize)]
 pub struct Wanted {
-    next: Option<String>,
+    /// Its address.
+    pub next: Option<String>,
 }
 
 /// The login form.
@@ -42,9 +45,18 @@ pub struct Login {
 /// If the system has no random bits.
 pub async fn form(
     State(console): State<Arc<Console>>,
+    shown: Option<Extension<Certificate>>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    show(&console, StatusCode::OK, wanted.next.as_deref(), None)
+    let user = shown.and_then(|shown| user_of(&console, &shown.0));
+    let user = user.as_ref().map(|(name, _)| name.as_str());
+    show(&console, StatusCode::OK, wanted.next.as_deref(), user, None)
+}
+
+/// The user of a certificate, and what they may do.
+fn user_of(console: &Console, shown: &Certificate) -> Option<(String, Role)> {
+    let (name, role) = console.certificates.user(&shown.0)?;
+    Some((name.to_owned(), role))
 }
 
 /// The form repeats a word that only this console can make for the cookie that comes with it:
@@ -53,6 +65,7 @@ fn show(
     console: &Console,
     status: StatusCode,
     next: Option<&str>,
+    user: Option<&str>,
     problem: Option<&str>,
 ) -> Result<Response, Problem> {
     let nonce = random::word().map_err(Problem::failed)?;
@@ -64,6 +77,20 @@ fn show(
             h1 { "Log in" }
             @if let Some(problem) = problem {
                 p.problem role="alert" { (problem) }
+            }
+            @if let Some(user) = user {
+                form.login method="post" action="/login/certificate" {
+                    input type="hidden" name="word" value=(word);
+                    input type="hidden" name="next" value=(safe(next));
+                    button.primary { "Log in as " (user) ", by certificate" }
+                }
+            }
+            @if console.tickets.is_some() {
+                p {
+                    a href=(format!("/login/kerberos?next={}", in_address(safe(next)))) {
+                        "Log in with Kerberos"
+                    }
+                }
             }
             form.login method="post" action="/login" {
                 input type="hidden" name="word" value=(word);
@@ -110,7 +137,7 @@ pub async fn log_in(
         Attempt::Wait(wait) => {
             let text = format!("Too many attempts: try again in {} s.", wait.as_secs() + 1);
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let mut response = show(&console, status, login.next.as_deref(), Some(&text))?;
+            let mut response = show(&console, status, login.next.as_deref(), None, Some(&text))?;
             let seconds = (wait.as_secs() + 1).into();
             response.headers_mut().insert(RETRY_AFTER, seconds);
             response
@@ -119,20 +146,66 @@ pub async fn log_in(
             &console,
             StatusCode::FORBIDDEN,
             login.next.as_deref(),
+            None,
             Some("User or password is wrong."),
         )?,
-        Attempt::Right(new) => {
-            // Whoever had this browser before is logged out.
-            if let Some(old) = cookie(&headers, cookie_name(&console)) {
-                console.sessions.end(old);
-            }
-            let next = safe(login.next.as_deref()).to_owned();
-            let mut response = (StatusCode::SEE_OTHER, [(LOCATION, next)]).into_response();
-            let name = cookie_name(&console);
-            add(&mut response, &set_cookie(&console, name, &new, ""))?;
-            response
-        }
+        Attempt::Right(new) => begun(&console, &headers, &new, login.next.as_deref())?,
     };
+    response.extensions_mut().insert(Tried(user));
+    Ok(response)
+}
+
+/// Leads to the page that was wanted, with the cookie of a new login.
+///
+/// # Errors
+/// If the answer cannot be made.
+pub fn begun(
+    console: &Console,
+    headers: &HeaderMap,
+    new: &str,
+    next: Option<&str>,
+) -> Result<Response, Problem> {
+    let name = cookie_name(console);
+    // Whoever had this browser before is logged out.
+    if let Some(old) = cookie(headers, name) {
+        console.sessions.end(old);
+    }
+    let next = safe(next).to_owned();
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, next)]).into_response();
+    add(&mut response, &set_cookie(console, name, new, ""))?;
+    Ok(response)
+}
+
+/// The form of somebody whom the browser's certificate names.
+#[derive(Deserialize)]
+pub struct ByCertificate {
+    next: Option<String>,
+    word: String,
+}
+
+/// Logs in whom the browser's certificate names.
+///
+/// # Errors
+/// If the form is not of this browser, or nobody has the certificate.
+pub async fn by_certificate(
+    State(console): State<Arc<Console>>,
+    shown: Option<Extension<Certificate>>,
+    headers: HeaderMap,
+    Form(login): Form<ByCertificate>,
+) -> Result<Response, Problem> {
+    let nonce = cookie(&headers, FORM_COOKIE).unwrap_or("");
+    if nonce.is_empty() || !random::equal(&word_of(&console, nonce), &login.word) {
+        return Err(Problem::refused(
+            "the form is not of this browser: load the login page again",
+        ));
+    }
+    let user = shown.and_then(|shown| user_of(&console, &shown.0));
+    let (user, role) = user.ok_or_else(|| {
+        Problem::refused("the browser shows no certificate of a user, or its time is over")
+    })?;
+    let new = console.sessions.begin(&user, role, Instant::now());
+    let new = new.map_err(Problem::failed)?;
+    let mut response = begun(&console, &headers, &new, login.next.as_deref())?;
     response.extensions_mut().insert(Tried(user));
     Ok(response)
 }

@@ -11,17 +11,18 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use service::LocalSocket;
+use service::{AskForCertificate, LocalSocket};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::guard::Peer;
+use crate::guard::{Certificate, Peer};
 use crate::settings::{Listen, Settings};
 use crate::site::site;
 
@@ -57,7 +58,10 @@ impl Server {
     /// If the place is not safe or not available, or certificate and key cannot be used.
     pub async fn listen(settings: &Settings) -> Result<Self> {
         let tls = match (&settings.certificate, &settings.key) {
-            (Some(certificate), Some(key)) => Some(TlsAcceptor::from(tls(certificate, key)?)),
+            (Some(certificate), Some(key)) => {
+                let asks = !settings.client.is_empty();
+                Some(TlsAcceptor::from(tls(certificate, key, asks)?))
+            }
             _ => None,
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -96,11 +100,12 @@ impl Server {
                         tokio::spawn(async move {
                             let peer = Peer::Address(from.ip().to_canonical());
                             match tls {
-                                None => talk(stream, pages, peer).await,
+                                None => talk(stream, pages, peer, None).await,
                                 Some(tls) => {
                                     let shaken = timeout(PATIENCE, tls.accept(stream)).await;
                                     if let Ok(Ok(stream)) = shaken {
-                                        talk(stream, pages, peer).await;
+                                        let shown = shown(&stream);
+                                        talk(stream, pages, peer, shown).await;
                                     }
                                 }
                             }
@@ -111,7 +116,7 @@ impl Server {
                         listener.accept().await.map(|(stream, _)| {
                             tokio::spawn(async move {
                                 if let Ok(who) = stream.peer_cred() {
-                                    talk(stream, pages, Peer::Local(who.uid())).await;
+                                    talk(stream, pages, Peer::Local(who.uid()), None).await;
                                 }
                                 drop(place);
                             });
@@ -133,13 +138,16 @@ impl Server {
 
 /// Answers the requests of a connection. A client that goes away, or talks nonsense, is nobody's
 /// concern.
-async fn talk<S>(stream: S, pages: Router, peer: Peer)
+async fn talk<S>(stream: S, pages: Router, peer: Peer, shown: Option<Certificate>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(shown.clone());
+        }
         pages.clone().oneshot(request)
     });
     let _ = hyper::server::conn::http1::Builder::new()
@@ -148,6 +156,13 @@ where
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+/// The certificate of the browser; it has proven that it has the key.
+fn shown(stream: &TlsStream<TcpStream>) -> Option<Certificate> {
+    let (_, connection) = stream.get_ref();
+    let own = connection.peer_certificates()?.first()?;
+    Some(Certificate(Arc::new(own.clone().into_owned())))
 }
 
 async fn tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
@@ -170,8 +185,9 @@ fn unix(path: &Path) -> Result<Listener> {
     })
 }
 
-/// TLS 1.2 is not needed: every browser of the last years has TLS 1.3.
-fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+/// TLS 1.2 is not needed: every browser of the last years has TLS 1.3. Browsers are asked for a
+/// certificate only where some user has one.
+fn tls(certificate: &Path, key: &Path, asks: bool) -> Result<Arc<ServerConfig>> {
     let unusable = |reason: String| {
         Error::Refused(format!(
             "{} and {}: {reason}",
@@ -182,10 +198,14 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     let chain = wire::tls::read_certificates(certificate);
     let chain = chain.map_err(|error| unusable(error.to_string()))?;
     let key = wire::tls::read_private_key(key).map_err(|error| unusable(error.to_string()))?;
-    let mut configuration = ServerConfig::builder_with_provider(wire::tls::provider())
+    let builder = ServerConfig::builder_with_provider(wire::tls::provider())
         .with_protocol_versions(wire::tls::VERSIONS)
-        .map_err(|error| unusable(error.to_string()))?
-        .with_no_client_auth()
+        .map_err(|error| unusable(error.to_string()))?;
+    let builder = match asks {
+        true => builder.with_client_cert_verifier(Arc::new(AskForCertificate::default())),
+        false => builder.with_no_client_auth(),
+    };
+    let mut configuration = builder
         .with_single_cert(chain, key)
         .map_err(|error| unusable(error.to_string()))?;
     configuration.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -8,6 +8,7 @@ use jobs::span::Span;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::known::{ClientSettings, KerberosSettings};
 
 /// Where the console listens, who may use it, and for how long a login lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -37,6 +38,11 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Running directory servers, by names of our own: `[console.server.NAME]`.
     pub server: BTreeMap<String, ServerSettings>,
+    /// Users who log in by the certificate of their browser, by their names:
+    /// `[console.client.NAME]`.
+    pub client: BTreeMap<String, ClientSettings>,
+    /// Logins with Kerberos tickets: `[console.kerberos]`.
+    pub kerberos: Option<KerberosSettings>,
 }
 
 /// A running directory server: what is there now, and where objects are brought back.
@@ -87,6 +93,8 @@ impl Default for Settings {
             audit: None,
             cache: backup::scratch::default_parent(),
             server: BTreeMap::new(),
+            client: BTreeMap::new(),
+            kerberos: None,
         }
     }
 }
@@ -128,6 +136,11 @@ impl Settings {
         let refused = |reason: String| Err(Error::Refused(reason));
         if self.certificate.is_some() != self.key.is_some() {
             return refused("certificate and key belong together: name both, or neither".into());
+        }
+        if !self.client.is_empty() && self.certificate.is_none() {
+            return refused(
+                "browsers show certificates over TLS only: name certificate and key".into(),
+            );
         }
         let address = match (&self.socket, self.listen) {
             (Some(_), Some(_)) => {
@@ -219,6 +232,7 @@ mod tests {
             &format!("listen = '192.0.2.1:7480'\n{tls}"),
             "certificate = 'c'",
             "socket = '/run/c'\nlisten = '127.0.0.1:1'",
+            "[console.client.anna]\nfingerprint = '00'",
             &format!("socket = '/run/c'\n{tls}"),
         ] {
             assert!(place(refused).is_err(), "{refused}");

@@ -22,7 +22,8 @@ use crate::directory::history::history;
 use crate::directory::members::members;
 use crate::directory::search::search;
 use crate::guard::{LONGEST_FORM, guard};
-use crate::login::{form, log_in, log_out};
+use crate::login::{by_certificate, form, log_in, log_out};
+use crate::login_ticket::by_ticket;
 use crate::overview::overview;
 use crate::problem::Problem;
 use crate::restore::choose::{add, remove};
@@ -40,6 +41,8 @@ pub fn site(console: Arc<Console>) -> Router {
     Router::new()
         .route("/", get(overview))
         .route("/login", get(form).post(log_in))
+        .route("/login/certificate", post(by_certificate))
+        .route("/login/kerberos", get(by_ticket))
         .route("/logout", post(log_out))
         .route("/snapshots", get(list))
         .route("/snapshots/{repository}/{id}", get(detail))

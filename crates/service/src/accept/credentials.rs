@@ -109,11 +109,10 @@ fn configure(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Finge
     let own = chain.first().ok_or_else(|| unusable(&"no certificate"))?;
     let pin = Fingerprint::of_public_key(own)?;
     let key = tls::read_private_key(key)?;
-    let provider = tls::provider();
-    let mut configuration = ServerConfig::builder_with_provider(provider.clone())
+    let mut configuration = ServerConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(tls::VERSIONS)
         .map_err(|error| unusable(&error))?
-        .with_client_cert_verifier(Arc::new(AskForCertificate(provider)))
+        .with_client_cert_verifier(Arc::new(AskForCertificate::default()))
         .with_single_cert(chain, key)
         .map_err(|error| unusable(&error))?;
     configuration.alpn_protocols = vec![tls::ALPN.to_vec()];
@@ -127,7 +126,13 @@ fn configure(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Finge
 /// caller after the handshake, so that a refusal is an ERROR_ACCESS_DENIED and is logged with the
 /// caller's name.
 #[derive(Debug)]
-struct AskForCertificate(Arc<CryptoProvider>);
+pub struct AskForCertificate(Arc<CryptoProvider>);
+
+impl Default for AskForCertificate {
+    fn default() -> Self {
+        Self(tls::provider())
+    }
+}
 
 impl ClientCertVerifier for AskForCertificate {
     fn client_auth_mandatory(&self) -> bool {

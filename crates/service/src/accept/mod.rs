@@ -8,7 +8,7 @@
 pub(crate) mod acceptor;
 pub(crate) mod connection;
 mod connection_limiter;
-mod credentials;
+pub(crate) mod credentials;
 pub(crate) mod local_socket;
 pub(crate) mod network;
 pub(crate) mod own;

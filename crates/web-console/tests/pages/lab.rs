@@ -190,9 +190,26 @@ impl Lab {
         Users::read(&file).expect("users")
     }
 
-    /// What all pages share.
-    pub fn shared(&self) -> Arc<Console> {
-        let settings = Settings {
+    /// A certificate with a key of its own, in files of this name; its fingerprint.
+    pub fn certificate(&self, name: &str) -> String {
+        let script = format!(
+            "umask 077
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+                -subj /CN={name} -keyout {name}.key -out {name}.pem 2> {name}.said || exit 1
+            openssl x509 -in {name}.pem -outform der | sha256sum"
+        );
+        let made = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(self.folder.path())
+            .output()
+            .expect("openssl");
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8_lossy(&made.stdout)[..64].to_owned()
+    }
+
+    /// The settings of the console.
+    pub fn settings(&self) -> Settings {
+        Settings {
             listen: Some((Ipv4Addr::LOCALHOST, 0).into()),
             audit: Some(self.path("audit")),
             names: vec!["backup.corp.example".into()],
@@ -201,7 +218,16 @@ impl Lab {
                 .map(|(settings, _)| ("corp".to_owned(), settings.clone()))
                 .collect(),
             ..Settings::default()
-        };
+        }
+    }
+
+    /// What all pages share.
+    pub fn shared(&self) -> Arc<Console> {
+        self.shared_with(self.settings())
+    }
+
+    /// The same, with other settings.
+    pub fn shared_with(&self, settings: Settings) -> Arc<Console> {
         let console = Console::new(&self.configuration(), settings, self.state(), self.users());
         Arc::new(console.expect("a console"))
     }

@@ -1,6 +1,7 @@
 //! The pages, over a real repository, as a browser asks for them.
 
 mod browser;
+mod certificates;
 mod compare;
 mod directory;
 mod lab;
