@@ -12,7 +12,7 @@ from lab import CONTEXTS, DOMAIN, Failed, HERE, PASSWORD, REALM, say
 from objects import SECRETS
 
 CLIENT = HERE / "ldap3_client.py"
-JAVA = HERE.parents[1] / "crates/dsbackup/tests/command/clients/Read.java"
+JAVA = HERE.parent.parent / "crates/dsbackup/tests/command/clients/Read.java"
 PORT = 3389
 
 

@@ -203,9 +203,10 @@ def kills(dc1, dsbackup, count, chance, at_once=5):
 def vanishing(dc1, dsbackup):
     """The server goes away in the middle."""
     delete(dc1, MANY)
-    journal = dc1.folder / "journal-vanishing"
-    process = dsbackup.spawn("restore-objects", "latest", MANY, "--subtree", "--in-place", "--yes", "--journal",
-                             str(journal), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    journal, said = dc1.folder / "journal-vanishing", dc1.folder / "said-vanishing"
+    with open(said, "w") as file:
+        process = dsbackup.spawn("restore-objects", "latest", MANY, "--subtree", "--in-place", "--yes", "--journal",
+                                 str(journal), stdout=subprocess.DEVNULL, stderr=file)
     while not journal.exists() or journal.read_text().count('"done"') < 20:
         if process.poll() is not None:
             raise Failed("the restore ended before the server could")
@@ -216,9 +217,10 @@ def vanishing(dc1, dsbackup):
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-    err = process.communicate(timeout=150)[1]
+    process.wait(150)
+    err = said.read_text()
     if process.returncode != 1 or "--resume" not in err:
-        raise Failed(f"the restore does not tell how to go on: {process.returncode} {err}")
+        raise Failed(f"the restore does not tell how to go on: {process.returncode} {err[-2000:]}")
     dc1.kill()
     dc1.start()
     expect("accounts enabled without a password", unsafe(dc1), [])
