@@ -190,6 +190,26 @@ fn is_of_the_snapshot(failure: &Error) -> bool {
     }
 }
 
+fn drill_watched(tree: &samba::Tree, report: &dyn Report) -> Result<samba::Drill> {
+    let begin = |total| {
+        let bar = match total {
+            // It loads the schema before it says how many objects there are.
+            0 => report.begin(0),
+            total => report.count(total),
+        };
+        bar.item("dbcheck of the restored databases");
+        bar
+    };
+    let mut shown = (0, begin(0));
+    let drill = tree.drill(&mut |done, total| {
+        if shown.0 != total {
+            shown = (total, begin(total));
+        }
+        shown.1.set(done);
+    })?;
+    Ok(drill)
+}
+
 fn restore_and_verify(
     repository: &Repository,
     snapshot: &SnapshotInfo,
@@ -202,10 +222,7 @@ fn restore_and_verify(
     restore::copy_into(&restorable, folder, report)?;
     let manifest = &restorable.manifest;
     if manifest.is_tree() {
-        let bar = report.begin(0);
-        bar.item("dbcheck of the restored databases");
-        let drill = samba::Tree::open(folder)?.drill()?;
-        drop(bar);
+        let drill = drill_watched(&samba::Tree::open(folder)?, report)?;
         verdict.findings = drill.findings;
         verdict.findings.truncate(FINDINGS);
         verdict.notes = drill.notes;

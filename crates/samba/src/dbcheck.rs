@@ -49,12 +49,26 @@ pub(crate) struct Comparison {
 }
 
 impl Dbcheck {
-    /// Checks all partitions of an unpacked directory.
+    /// Checks all partitions of an unpacked directory. Calls `checked` before each object, with the
+    /// number of objects before it and of all.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if dbcheck cannot be started; [`Error::Tool`] if it does not finish.
-    pub(crate) fn of_copy(sam: &Path, configuration: &Path) -> Result<Self> {
-        Self::run(Command::new("samba-tool"), sam, configuration)
+    pub(crate) fn of_copy(
+        sam: &Path,
+        configuration: &Path,
+        checked: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<Self> {
+        let mut command = Command::new("samba-tool");
+        command.args(["dbcheck", "--verbose"]);
+        let mut progress = Progress::default();
+        Self::run(command, sam, configuration, |line| {
+            if !progress.read(line) {
+                return true;
+            }
+            checked(progress.begun.saturating_sub(1), progress.objects);
+            false
+        })
     }
 
     /// Checks all partitions of the domain controller, at the lowest priority. Reads only. The
@@ -64,16 +78,29 @@ impl Dbcheck {
     /// As [`Dbcheck::of_copy`].
     pub(crate) fn of_source(sam: &Path, configuration: &Path) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "nice", "-n", "19", "samba-tool"]);
-        Self::run(command, sam, configuration)
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "nice",
+            "-n",
+            "19",
+            "samba-tool",
+            "dbcheck",
+        ]);
+        Self::run(command, sam, configuration, |_| true)
     }
 
-    fn run(mut command: Command, sam: &Path, configuration: &Path) -> Result<Self> {
+    fn run(
+        mut command: Command,
+        sam: &Path,
+        configuration: &Path,
+        keep: impl FnMut(&[u8]) -> bool + Send,
+    ) -> Result<Self> {
         command
-            .args(["dbcheck", "--cross-ncs", "-H"])
+            .args(["--cross-ncs", "-H"])
             .arg(sam)
             .arg(format!("--configfile={}", configuration.display()));
-        let output = tools::run(command, LIMIT)?;
+        let output = tools::run_watched(command, LIMIT, keep)?;
         let tool = "samba-tool dbcheck";
         match Self::parse(&output.stdout) {
             Some(found) => Ok(found),
@@ -141,6 +168,32 @@ impl Dbcheck {
     }
 }
 
+/// How far dbcheck is, from what it says with `--verbose`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Progress {
+    /// All objects; 0 until it says so.
+    objects: u64,
+    /// The objects of which the check has begun.
+    begun: u64,
+}
+
+impl Progress {
+    /// Reads a line, and returns whether it tells that the next object is checked.
+    fn read(&mut self, line: &[u8]) -> bool {
+        if line.starts_with(b"Checking object ") {
+            self.begun += 1;
+            return true;
+        }
+        let line = line.strip_prefix(b"Checking ").map(<[u8]>::trim_ascii_end);
+        let number = line.and_then(|line| line.strip_suffix(b" objects"));
+        let number = number.and_then(|number| std::str::from_utf8(number).ok());
+        if let Some(objects) = number.and_then(|number| number.parse().ok()) {
+            self.objects = objects;
+        }
+        false
+    }
+}
+
 /// The words of a finding before the first name of an object or attribute, or the first number.
 fn kind(line: &str) -> String {
     let names = |word: &str| {
@@ -174,6 +227,30 @@ Checked 3634 objects (2 errors)
 
     fn of(text: &str) -> Dbcheck {
         Dbcheck::parse(text).unwrap()
+    }
+
+    #[test]
+    fn verbose_output_tells_how_far_it_is() {
+        let text = "\
+Checking 3634 objects
+Checking object DC=x
+ERROR: wrong instanceType 5 on CN=a,DC=x, should be 4
+Checking object CN=9 objects,DC=x
+Checked 3634 objects (1 errors)
+";
+        let mut progress = Progress::default();
+        let mut kept = String::new();
+        for line in text.split_inclusive('\n') {
+            if !progress.read(line.as_bytes()) {
+                kept.push_str(line);
+            }
+        }
+        let expected = Progress {
+            objects: 3634,
+            begun: 2,
+        };
+        assert_eq!(progress, expected);
+        assert_eq!(of(&kept).kinds.len(), 1);
     }
 
     #[test]

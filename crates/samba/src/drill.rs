@@ -20,10 +20,11 @@ pub struct Drill {
 
 impl Tree {
     /// Proves the snapshot. Restores the tree's owners and access rights, and changes nothing else.
+    /// Calls `checked` with the number of objects that dbcheck has checked, and of all.
     ///
     /// # Errors
     /// Fails if the drill cannot be done. Damage of the snapshot is a finding, not an error.
-    pub fn drill(&self) -> Result<Drill> {
+    pub fn drill(&self, checked: &mut (dyn FnMut(u64, u64) + Send)) -> Result<Drill> {
         let mut drill = Drill::default();
         if let Err(error) = self.verify() {
             return match error {
@@ -46,7 +47,7 @@ impl Tree {
                 .push(format!("the databases do not open: {error}")),
         }
         if drill.findings.is_empty() {
-            self.dbcheck(&mut drill)?;
+            self.dbcheck(&mut drill, checked)?;
         }
         Ok(drill)
     }
@@ -104,10 +105,10 @@ impl Tree {
     }
 
     /// Compares dbcheck's findings with those recorded for the source.
-    fn dbcheck(&self, drill: &mut Drill) -> Result<()> {
+    fn dbcheck(&self, drill: &mut Drill, checked: &mut (dyn FnMut(u64, u64) + Send)) -> Result<()> {
         let sam = self.root().join("private").join("sam.ldb");
-        let found =
-            self.with_configuration(|configuration| Dbcheck::of_copy(&sam, configuration))?;
+        let found = self
+            .with_configuration(|configuration| Dbcheck::of_copy(&sam, configuration, checked))?;
         let comparison = found.compare(self.listing().dbcheck.as_ref());
         drill.findings.extend(comparison.damage);
         drill.notes = comparison.notes;

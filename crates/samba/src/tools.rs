@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 /// The interpreter under which Samba's Python modules are installed.
 const PYTHON: &str = "/usr/bin/python3";
 /// The size limit for a tool's output.
-const OUTPUT_LIMIT: u64 = 16 << 20;
+const OUTPUT_LIMIT: usize = 16 << 20;
+/// A longer line is read as several ones.
+const LINE_LIMIT: u64 = 64 << 10;
 
 /// The variables of our environment that a tool gets. Others may hold secrets, such as the
 /// repository's password or the keys of a remote store.
@@ -73,7 +75,20 @@ impl Output {
 /// # Errors
 /// [`Error::Unavailable`] if it cannot be started; [`Error::Tool`] if it exceeds `limit` and is
 /// killed.
-pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
+pub(crate) fn run(command: Command, limit: Duration) -> Result<Output> {
+    run_watched(command, limit, |_| true)
+}
+
+/// As [`run`]. Keeps only the lines of standard output, each with its end, for which `keep` says so
+/// as they come.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_watched(
+    mut command: Command,
+    limit: Duration,
+    keep: impl FnMut(&[u8]) -> bool + Send,
+) -> Result<Output> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let failed = |reason: String| Error::Tool {
         tool: tool.clone(),
@@ -99,8 +114,8 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
     }
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
-        let out = scope.spawn(move || read(stdout));
-        let err = scope.spawn(move || read(stderr));
+        let out = scope.spawn(move || read(stdout, keep));
+        let err = scope.spawn(move || read(stderr, |_| true));
         let begin = Instant::now();
         let status = loop {
             match child.try_wait() {
@@ -206,13 +221,21 @@ fn kill_group(process: u32) {
     }
 }
 
-fn read(stream: Option<impl Read>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        // Unreadable output is missing from a message, no more.
-        let _ = stream.take(OUTPUT_LIMIT).read_to_end(&mut bytes);
+fn read(stream: Option<impl Read>, mut keep: impl FnMut(&[u8]) -> bool) -> String {
+    let mut kept = Vec::new();
+    let mut line = Vec::new();
+    let mut stream = stream.map(BufReader::new);
+    // Unreadable output is missing from a message, no more.
+    while let Some(stream) = &mut stream
+        && let Ok(1..) = stream.take(LINE_LIMIT).read_until(b'\n', &mut line)
+    {
+        let room = OUTPUT_LIMIT.saturating_sub(kept.len());
+        if keep(&line) {
+            kept.extend(line.iter().take(room));
+        }
+        line.clear();
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&kept).into_owned()
 }
 
 #[cfg(test)]
@@ -226,5 +249,18 @@ mod tests {
         // Cargo gives tests more variables than these.
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         assert!(!output.stdout.contains("CARGO"), "{}", output.stdout);
+    }
+
+    #[test]
+    fn lines_that_are_not_kept_are_no_output() {
+        let mut command = Command::new("printf");
+        command.arg("a 1\\nb\\n\\na 2\\nend");
+        let mut seen = 0;
+        let output = run_watched(command, Duration::from_secs(10), |line| {
+            seen += 1;
+            !line.starts_with(b"a ")
+        });
+        assert_eq!(output.unwrap().stdout, "b\n\nend");
+        assert_eq!(seen, 5);
     }
 }
