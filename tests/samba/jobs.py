@@ -23,7 +23,7 @@ def run(lab, backend, options):
     say("  " + done.out.strip().splitlines()[-1])
     if "(proven)" not in done.out:
         raise Failed(f"expected a proven snapshot: {done}")
-    alarm = "alarm = { privileged_groups = true, krbtgt = true }"
+    alarm = "alarm = { deleted_users = 1, privileged_groups = true, krbtgt = true }"
     jobs.add(f"""
 {alarm}
 notify = ["admin"]
@@ -40,17 +40,24 @@ command = "cat >> {told}"
     dc1.create_user("mallory")
     dc1.samba_tool("group", "add", "helpers")
     dc1.samba_tool("group", "addmembers", "Domain Admins", "helpers")
+    for gone in "first-gone", "second-gone":
+        dc1.create_user(gone)
     jobs.run("run", "nightly")
+    for gone in "first-gone", "second-gone":
+        dc1.samba_tool("user", "delete", gone)
     dc1.samba_tool("group", "addmembers", "helpers", "mallory")
     dc1.samba_tool("user", "setpassword", "krbtgt", "--newpassword=Another-Secret-456")
     jobs.run("run", "nightly")
     alarms = told.read_text()
-    for words in ("helpers", "CN=mallory", "krbtgt changed", "pwdLastSet"):
+    for words in ("helpers", "CN=mallory", "krbtgt changed", "pwdLastSet", "2 users were deleted"):
         if words not in alarms:
             raise Failed(f"no alarm tells of {words}: {alarms}")
     if "Another-Secret" in alarms:
         raise Failed("the alarm tells the password")
-    expect("status after an alarm", jobs.run("status", check=False).code, 1)
+    status = jobs.run("status", check=False)
+    expect("status after an alarm", status.code, 1)
+    if " users (-2), " not in status.out:
+        raise Failed(f"the status does not tell that users are gone: {status}")
     say("  alarms: a member of a group in Domain Admins, krbtgt")
 
     compare_with_service(dc1, repository, jobs)

@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use comparison::{AttributeChange, Change, Comparison, ObjectChange, Options, Stamp, ValueChange};
+use comparison::{
+    AttributeChange, Change, Comparison, Kind, ObjectChange, Options, Stamp, ValueChange,
+};
 use objects::{Guid, Lookup, ObjectId, Sid, Source, Value, Wanted};
 
 use crate::configuration::AlarmRule;
@@ -72,8 +74,10 @@ pub fn sensitive_changes(
     };
     let comparison = Comparison::new(before, after, options).map_err(of_comparison)?;
     let mut alarms = Vec::new();
+    let mut deleted_users = 0;
     for change in comparison.changes() {
         let change = change.map_err(of_comparison)?;
+        deleted_users += u64::from(is_deleted_user(&change));
         if rule.krbtgt && is_krbtgt(&change) {
             alarms.extend(of_krbtgt(&change));
         }
@@ -86,6 +90,13 @@ pub fn sensitive_changes(
     alarms.truncate(TOLD);
     if more > 0 {
         alarms.push(format!("and {more} more changes of privileged groups"));
+    }
+    if let Some(limit) = rule.deleted_users
+        && deleted_users > limit
+    {
+        alarms.push(format!(
+            "{deleted_users} users were deleted; the alarm is set to {limit}"
+        ));
     }
     Ok(alarms)
 }
@@ -160,6 +171,12 @@ fn seeds(source: &dyn Source, rule: &AlarmRule) -> Result<Vec<ObjectId>, objects
         });
     }
     Ok(found)
+}
+
+fn is_deleted_user(change: &ObjectChange) -> bool {
+    let class = (change.before.as_ref()).and_then(|before| before.class.as_deref());
+    change.kind == Kind::Deleted
+        && class.is_some_and(|class| ["user", "inetOrgPerson"].contains(&class))
 }
 
 /// The domain's own account, which even a deleted object would be.

@@ -241,6 +241,8 @@ pub struct AlarmRule {
     /// More objects than this were deleted: the count of deleted ones grew, or that of the others
     /// shrank.
     pub deleted_objects: Option<u64>,
+    /// More users than this, computers aside, were deleted.
+    pub deleted_users: Option<u64>,
     /// Members of privileged groups, or of groups in these, changed.
     #[serde(default)]
     pub privileged_groups: bool,
@@ -257,7 +259,7 @@ pub struct AlarmRule {
 impl AlarmRule {
     /// Whether objects have to be compared.
     pub fn compares(&self) -> bool {
-        self.privileged_groups || self.krbtgt
+        self.deleted_users.is_some() || self.privileged_groups || self.krbtgt
     }
 }
 

@@ -95,6 +95,21 @@ pub const METRICS: &[Metric] = &[
         value: |job| job.objects.map(|counts| counts.deleted_objects as f64),
     },
     Metric {
+        name: "dsbackup_directory_users",
+        help: "Users, without computers.",
+        value: |job| Some(job.objects?.classes?.users as f64),
+    },
+    Metric {
+        name: "dsbackup_directory_groups",
+        help: "Groups.",
+        value: |job| Some(job.objects?.classes?.groups as f64),
+    },
+    Metric {
+        name: "dsbackup_directory_computers",
+        help: "Computers.",
+        value: |job| Some(job.objects?.classes?.computers as f64),
+    },
+    Metric {
         name: "dsbackup_ship_lag_seconds",
         help: "Seconds of which finished logs may not be stored, where logs are shipped.",
         value: |job| job.ship.as_ref().map(|ship| ship.lag_seconds as f64),

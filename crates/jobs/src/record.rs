@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use model::DirectoryIdentity;
+use model::{ClassCounts, DirectoryIdentity};
 use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,10 @@ pub struct Counts {
     pub objects: u64,
     /// Objects that are deleted and not yet removed.
     pub deleted_objects: u64,
+    /// Objects of some classes that are not deleted. Absent in records and backups of earlier
+    /// releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassCounts>,
 }
 
 impl From<&DirectoryIdentity> for Counts {
@@ -177,6 +181,7 @@ impl From<&DirectoryIdentity> for Counts {
         Self {
             objects: directory.objects,
             deleted_objects: directory.deleted_objects,
+            classes: directory.classes,
         }
     }
 }
@@ -444,6 +449,10 @@ mod tests {
                 objects: proven.then_some(Counts {
                     objects,
                     deleted_objects,
+                    classes: (objects > deleted_objects).then_some(ClassCounts {
+                        users: objects,
+                        ..ClassCounts::default()
+                    }),
                 }),
                 alarms: texts.3,
             }

@@ -8,7 +8,7 @@ use backup::Report;
 use backup::list::{Listed, list};
 use backup::words::short_id;
 use jiff::Timestamp;
-use model::DirectoryIdentity;
+use model::{ClassCounts, DirectoryIdentity};
 use serde::Serialize;
 
 use crate::configuration::{Configuration, JobConfiguration, ShipRule};
@@ -159,6 +159,29 @@ pub struct Change {
     pub objects: i64,
     /// Of objects that are deleted and not yet removed.
     pub deleted_objects: i64,
+    /// Of objects of some classes that are not deleted, if both snapshots know them.
+    pub classes: Option<ClassChange>,
+}
+
+/// The difference of the counts of classes: what was added less what was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ClassChange {
+    /// Of users, without computers.
+    pub users: i64,
+    /// Of groups.
+    pub groups: i64,
+    /// Of computers.
+    pub computers: i64,
+}
+
+impl ClassChange {
+    fn between(old: ClassCounts, new: ClassCounts) -> Self {
+        Self {
+            users: difference(new.users, old.users),
+            groups: difference(new.groups, old.groups),
+            computers: difference(new.computers, old.computers),
+        }
+    }
 }
 
 /// Determines the state of all jobs, or of those named. Each repository is read once for each job.
@@ -303,6 +326,7 @@ fn judge_snapshots(
     status.change = (status.objects.zip(counted.next())).map(|(new, old)| Change {
         objects: difference(new.objects, old.objects),
         deleted_objects: difference(new.deleted_objects, old.deleted_objects),
+        classes: (old.classes.zip(new.classes)).map(|(old, new)| ClassChange::between(old, new)),
     });
 
     let Some(newest) = status.newest.clone() else {

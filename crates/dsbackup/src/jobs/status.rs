@@ -1,9 +1,9 @@
 //! `dsbackup status`: is everything backed up as promised?
 
 use backup::words::bytes;
-use jobs::record::{RunResult, StateFolder};
+use jobs::record::{Counts, RunResult, StateFolder};
 use jobs::span::age;
-use jobs::status::{JobStatus, SnapshotStatus, State, Status, status};
+use jobs::status::{Change, JobStatus, SnapshotStatus, State, Status, status};
 use jobs::{Configuration, metrics};
 
 use crate::cli::StatusOptions;
@@ -130,20 +130,46 @@ fn details(job: &JobStatus) -> Vec<String> {
         add("shipping", text);
     }
     if let Some(counts) = job.objects {
-        let change = match job.change {
-            Some(change) => format!(
-                " ({:+} and {:+} since the snapshot before)",
-                change.objects, change.deleted_objects
-            ),
-            None => String::new(),
-        };
-        let (objects, deleted) = (counts.objects, counts.deleted_objects);
-        add(
-            "objects",
-            format!("{objects}, and {deleted} deleted{change}"),
-        );
+        add("objects", counted(counts, job.change));
     }
     lines
+}
+
+/// Counts, each with its difference from the snapshot before, if that is known.
+fn counted(counts: Counts, change: Option<Change>) -> String {
+    let mut parts = vec![
+        (counts.objects, change.map(|change| change.objects), ""),
+        (
+            counts.deleted_objects,
+            change.map(|change| change.deleted_objects),
+            " deleted",
+        ),
+    ];
+    if let Some(classes) = counts.classes {
+        let change = change.and_then(|change| change.classes);
+        parts.extend([
+            (classes.users, change.map(|change| change.users), " users"),
+            (
+                classes.groups,
+                change.map(|change| change.groups),
+                " groups",
+            ),
+            (
+                classes.computers,
+                change.map(|change| change.computers),
+                " computers",
+            ),
+        ]);
+    }
+    let parts = parts.into_iter().map(|(count, change, what)| match change {
+        Some(change) => format!("{count}{what} ({change:+})"),
+        None => format!("{count}{what}"),
+    });
+    let text = parts.collect::<Vec<_>>().join(", ");
+    match change {
+        Some(_) => format!("{text} since the snapshot before"),
+        None => text,
+    }
 }
 
 fn in_a_line(snapshot: Option<&SnapshotStatus>) -> String {

@@ -76,6 +76,17 @@ fn facts(job: &JobStatus) -> Markup {
                         (signed(change.deleted_objects)) " deleted)"
                     }
                 }
+                @if let Some(classes) = objects.classes {
+                    dt { "Accounts" }
+                    dd {
+                        (classes.users) " users, " (classes.groups) " groups, "
+                        (classes.computers) " computers"
+                        @if let Some(change) = job.change.and_then(|change| change.classes) {
+                            " (since the backup before: " (signed(change.users)) ", "
+                            (signed(change.groups)) ", " (signed(change.computers)) ")"
+                        }
+                    }
+                }
             }
             @if let Some(ship) = &job.ship {
                 dt { "Logs" }
