@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::bytes::ReadAt;
+use crate::bytes::{ReadAt, check_range};
 use crate::error::Result;
 
 /// Where the bytes of a disk from a position on are, as far as one rule holds for them.
@@ -19,6 +19,9 @@ pub(crate) enum Place {
 
 /// A disk in blocks.
 pub(crate) trait Blocks: Send + Sync {
+    /// The size of the disk, in bytes.
+    fn size(&self) -> u64;
+
     /// Where the bytes at `position` are, and for how many bytes from there on (at least 1) that
     /// holds.
     fn place(&self, position: u64) -> Result<(Place, u64)>;
@@ -29,16 +32,46 @@ pub(crate) trait Blocks: Send + Sync {
     /// What the disk differs from.
     fn parent(&self) -> Option<&Arc<dyn ReadAt>>;
 
-    /// Reads from a compressed block.
-    fn read_compressed(&self, block: u64, offset: usize, buffer: &mut [u8]) -> Result<()>;
+    /// Reads from a compressed block. A format without them need not have this.
+    fn read_compressed(&self, _block: u64, _offset: usize, buffer: &mut [u8]) -> Result<()> {
+        buffer.fill(0);
+        Ok(())
+    }
+}
+
+/// A disk in blocks, read as a whole.
+pub(crate) struct Mapped<B>(pub B);
+
+impl<B: Blocks> ReadAt for Mapped<B> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
+        check_range(self, position, buffer.len())?;
+        read_blocks(&self.0, position, buffer)
+    }
+
+    fn name(&self) -> &str {
+        self.0.file().name()
+    }
+
+    fn hole_end(&self, position: u64) -> Result<u64> {
+        if position >= self.size() {
+            return Ok(position);
+        }
+        let (place, length) = self.0.place(position)?;
+        Ok(match (place, self.0.parent()) {
+            (Place::Zero, _) | (Place::Parent, None) => {
+                position.saturating_add(length).min(self.size())
+            }
+            _ => position,
+        })
+    }
 }
 
 /// Reads from a disk in blocks. The caller keeps within its size.
-pub(crate) fn read_blocks(
-    disk: &(impl Blocks + ?Sized),
-    mut position: u64,
-    mut buffer: &mut [u8],
-) -> Result<()> {
+fn read_blocks(disk: &impl Blocks, mut position: u64, mut buffer: &mut [u8]) -> Result<()> {
     while !buffer.is_empty() {
         let (place, length) = disk.place(position)?;
         let length = usize::try_from(length.max(1)).unwrap_or(usize::MAX);
@@ -55,20 +88,6 @@ pub(crate) fn read_blocks(
         buffer = rest;
     }
     Ok(())
-}
-
-/// The end of the hole at `position` of a disk; `position` if there is none.
-pub(crate) fn hole_end(disk: &(impl Blocks + ReadAt + ?Sized), position: u64) -> Result<u64> {
-    if position >= disk.size() {
-        return Ok(position);
-    }
-    let (place, length) = disk.place(position)?;
-    Ok(match (place, disk.parent()) {
-        (Place::Zero, _) | (Place::Parent, None) => {
-            position.saturating_add(length).min(disk.size())
-        }
-        _ => position,
-    })
 }
 
 /// Reads from a parent, which may be smaller than what differs from it: then zeros follow.

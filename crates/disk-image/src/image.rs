@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::blocks::Mapped;
 use crate::bytes::{HostFile, ReadAt};
 use crate::error::{Error, Result};
 use crate::format::{Format, format_of};
@@ -78,9 +79,9 @@ fn open(file: Arc<dyn ReadAt>, beside: &Beside) -> Result<Option<(Format, Arc<dy
     };
     let disk = match format {
         Format::Raw => file,
-        Format::Qcow2 => Arc::new(Qcow2::open(file, beside)?),
+        Format::Qcow2 => Arc::new(Mapped(Qcow2::open(file, beside)?)),
         Format::Vhd => vhd::open(file, beside)?,
-        Format::Vhdx => Arc::new(Vhdx::open(file)?),
+        Format::Vhdx => Arc::new(Mapped(Vhdx::open(file)?)),
         Format::VmdkSparse => vmdk::open_sparse(file, beside)?,
         Format::VmdkDescriptor => vmdk::open_descriptor(&*file, beside)?,
     };

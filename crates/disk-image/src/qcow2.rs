@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::blocks::{Blocks, Place, hole_end, read_blocks};
+use crate::blocks::{Blocks, Place};
 use crate::bytes::{ReadAt, array, check_range, vector};
 use crate::error::{Error, Result};
 use crate::fields::{u32_be, u64_be};
@@ -182,6 +182,10 @@ fn backing_file(file: &dyn ReadAt, header: &[u8], version: u32) -> Result<Option
 }
 
 impl Blocks for Qcow2 {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
     fn place(&self, position: u64) -> Result<(Place, u64)> {
         let cluster = 1 << self.cluster_bits;
         let inside = position & (cluster - 1);
@@ -220,24 +224,5 @@ impl Blocks for Qcow2 {
 
     fn read_compressed(&self, block: u64, offset: usize, buffer: &mut [u8]) -> Result<()> {
         (self.last).read(block, offset, buffer, || self.decompress(block))
-    }
-}
-
-impl ReadAt for Qcow2 {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
-        check_range(self, position, buffer.len())?;
-        read_blocks(self, position, buffer)
-    }
-
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn hole_end(&self, position: u64) -> Result<u64> {
-        hole_end(self, position)
     }
 }

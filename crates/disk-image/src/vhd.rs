@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::blocks::{Blocks, Place, hole_end, read_blocks};
+use crate::blocks::{Blocks, Mapped, Place};
 use crate::bytes::{Part, ReadAt, array, check_range};
 use crate::error::{Error, Result};
 use crate::fields::{at, shown, u32_be, u64_be};
@@ -87,7 +87,7 @@ pub(crate) fn open(file: Arc<dyn ReadAt>, siblings: &dyn Siblings) -> Result<Arc
             let name = file.name().to_owned();
             Ok(Arc::new(Part::new(file, 0, footer.size, name)?))
         }
-        3 | 4 => Ok(Arc::new(Dynamic::open(file, &footer, siblings)?)),
+        3 | 4 => Ok(Arc::new(Mapped(Dynamic::open(file, &footer, siblings)?))),
         kind => Err(Error::damaged(
             file.name(),
             "VHD footer",
@@ -183,6 +183,10 @@ impl Dynamic {
 }
 
 impl Blocks for Dynamic {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
     fn place(&self, position: u64) -> Result<(Place, u64)> {
         let inside = position & (self.block - 1);
         let rest = self.block - inside;
@@ -213,30 +217,5 @@ impl Blocks for Dynamic {
 
     fn parent(&self) -> Option<&Arc<dyn ReadAt>> {
         self.parent.as_ref()
-    }
-
-    fn read_compressed(&self, _: u64, _: usize, buffer: &mut [u8]) -> Result<()> {
-        // No block is compressed.
-        buffer.fill(0);
-        Ok(())
-    }
-}
-
-impl ReadAt for Dynamic {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
-        check_range(self, position, buffer.len())?;
-        read_blocks(self, position, buffer)
-    }
-
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn hole_end(&self, position: u64) -> Result<u64> {
-        hole_end(self, position)
     }
 }

@@ -8,7 +8,7 @@ mod regions;
 use std::sync::Arc;
 
 use self::metadata::Metadata;
-use crate::blocks::{Blocks, Place, hole_end, read_blocks};
+use crate::blocks::{Blocks, Place};
 use crate::bytes::{ReadAt, array, check_range};
 use crate::error::{Error, Result};
 use crate::fields::u64_le;
@@ -63,6 +63,10 @@ impl Vhdx {
 }
 
 impl Blocks for Vhdx {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
     fn place(&self, position: u64) -> Result<(Place, u64)> {
         let number = position / self.block;
         let inside = position & (self.block - 1);
@@ -92,30 +96,5 @@ impl Blocks for Vhdx {
 
     fn parent(&self) -> Option<&Arc<dyn ReadAt>> {
         None
-    }
-
-    fn read_compressed(&self, _: u64, _: usize, buffer: &mut [u8]) -> Result<()> {
-        // No block is compressed.
-        buffer.fill(0);
-        Ok(())
-    }
-}
-
-impl ReadAt for Vhdx {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
-        check_range(self, position, buffer.len())?;
-        read_blocks(self, position, buffer)
-    }
-
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn hole_end(&self, position: u64) -> Result<u64> {
-        hole_end(self, position)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use self::descriptor::{Descriptor, Extent, ExtentKind};
 use self::sparse::Sparse;
+use crate::blocks::Mapped;
 use crate::bytes::{Part, ReadAt, check_range, vector};
 use crate::error::{Error, Result};
 use crate::format::SECTOR;
@@ -29,7 +30,7 @@ pub(crate) fn open_sparse(
             parent_of(file.name(), &descriptor, siblings)?
         }
     };
-    Ok(Arc::new(Sparse::open(file, header, parent)?))
+    Ok(Arc::new(Mapped(Sparse::open(file, header, parent)?)))
 }
 
 /// Opens the disk of a descriptor in a file of its own.
@@ -106,7 +107,7 @@ fn open_extent(
                     )?))
                 }
             };
-            let disk = Sparse::open(file, header, parent)?;
+            let disk = Mapped(Sparse::open(file, header, parent)?);
             if disk.size() < length {
                 return Err(Error::damaged(
                     name,

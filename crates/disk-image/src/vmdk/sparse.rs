@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::blocks::{Blocks, Place, hole_end, read_blocks};
+use crate::blocks::{Blocks, Place};
 use crate::bytes::{ReadAt, array, check_range, vector};
 use crate::error::{Error, Result};
 use crate::fields::{at, shown, u32_le, u64_le};
@@ -185,6 +185,10 @@ impl Sparse {
 }
 
 impl Blocks for Sparse {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
     fn place(&self, position: u64) -> Result<(Place, u64)> {
         let number = position / self.grain;
         let inside = position & (self.grain - 1);
@@ -222,24 +226,5 @@ impl Blocks for Sparse {
 
     fn read_compressed(&self, block: u64, offset: usize, buffer: &mut [u8]) -> Result<()> {
         (self.last).read(block, offset, buffer, || self.decompress(block))
-    }
-}
-
-impl ReadAt for Sparse {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
-        check_range(self, position, buffer.len())?;
-        read_blocks(self, position, buffer)
-    }
-
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn hole_end(&self, position: u64) -> Result<u64> {
-        hole_end(self, position)
     }
 }
