@@ -4,9 +4,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ese::Database;
 use ese::recovery::{self, Options, Summary};
-use objects::ntds::Ntds;
+use ids::hex;
 use sha2::{Digest, Sha256};
 use windows_disk::{Disks, Found};
 
@@ -113,9 +112,7 @@ impl DiskImage {
             }
         }
         hash.update(self.inside.as_deref().unwrap_or("\0"));
-        let hash = hash.finalize();
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(format!("image-{digits}"))
+        Ok(format!("image-{}", hex::encode(&hash.finalize())))
     }
 }
 
@@ -137,10 +134,6 @@ impl View {
             image.recover(options.progress(of_recovery(report.begin(0))))?;
             keep_only(folder, database)
         })?;
-        let database = Database::open(copy.path().join(database))?.verifying_checksums();
-        Ok(Self {
-            directory: Ntds::over(database)?.into(),
-            _copy: Some(copy),
-        })
+        Self::of_recovered(copy, database)
     }
 }

@@ -92,6 +92,11 @@ impl View {
             recover(restore::recovery(&snapshot.manifest, folder, report))?;
             keep_only(folder, database)
         })?;
+        Self::of_recovered(copy, database)
+    }
+
+    /// Opens the database of this name in a copy, after its logs were replayed.
+    fn of_recovered(copy: Copy, database: &str) -> Result<Self> {
         let database = Database::open(copy.path().join(database))?.verifying_checksums();
         Ok(Self {
             directory: Ntds::over(database)?.into(),

@@ -85,31 +85,20 @@ fn of_node(
     node: &[u8],
     visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>> {
+    let damaged = |expected: &str, actual: String| {
+        Error::damaged(name, "node of a folder", position, expected, actual)
+    };
     let start = u32_le(node, 0) as usize;
     let end = u32_le(node, 4) as usize;
     let Some(mut rest) = node.get(start..end) else {
         let actual = format!("{start} to {end} of {}", node.len());
-        let expected = "entries within the node";
-        return Err(Error::damaged(
-            name,
-            "node of a folder",
-            position,
-            expected,
-            actual,
-        ));
+        return Err(damaged("entries within the node", actual));
     };
     loop {
         let length = usize::from(u16_le(rest, 8));
         let Some(entry) = rest.get(..length).filter(|entry| entry.len() >= 16) else {
             let actual = format!("{length} bytes of {}", rest.len());
-            let expected = "an entry";
-            return Err(Error::damaged(
-                name,
-                "node of a folder",
-                position,
-                expected,
-                actual,
-            ));
+            return Err(damaged("an entry", actual));
         };
         if u16_le(entry, 12) & LAST != 0 {
             return Ok(ControlFlow::Continue(()));
