@@ -3,11 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use comparison::{
-    AttributeChange, Change, Comparison, Kind, ObjectChange, Options, Stamp, ValueChange,
-};
+use comparison::{AttributeChange, Change, Comparison, ObjectChange, Options, Stamp, ValueChange};
 use objects::{Guid, Lookup, ObjectId, Sid, Source, Value, Wanted};
 
+use crate::accounts::AccountChanges;
 use crate::configuration::AlarmRule;
 use crate::record::{Counts, Run};
 
@@ -54,19 +53,35 @@ pub fn mass_deletion(rule: &AlarmRule, runs: &[Run], new: Counts) -> Option<Stri
     })
 }
 
+/// What a comparison of two backups tells.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// What is an alarm, in words.
+    pub alarms: Vec<String>,
+    /// The accounts and groups that came and went.
+    pub accounts: AccountChanges,
+}
+
 /// What happened to privileged groups, nested ones as well, and to the keys of the domain, as far as
-/// the rule asks for it.
+/// the rule asks for it; and how many accounts came and went.
 ///
 /// # Errors
 /// If one of the directories cannot be read.
-pub fn sensitive_changes(
+pub fn compare(
     rule: &AlarmRule,
     before: &dyn Source,
     after: &dyn Source,
-) -> Result<Vec<String>, backup::Error> {
+) -> Result<Compared, backup::Error> {
     let mut groups = privileged(before, rule)?;
     groups.extend(privileged(after, rule)?);
-    let attributes = ["member", "primarygroupid", "pwdlastset", "unicodepwd"];
+    // An object that has none of these is left out: a class every object has.
+    let attributes = [
+        "objectclass",
+        "member",
+        "primarygroupid",
+        "pwdlastset",
+        "unicodepwd",
+    ];
     let options = Options {
         attributes: attributes.map(str::to_owned).into(),
         deleted: true,
@@ -74,10 +89,10 @@ pub fn sensitive_changes(
     };
     let comparison = Comparison::new(before, after, options).map_err(of_comparison)?;
     let mut alarms = Vec::new();
-    let mut deleted_users = 0;
+    let mut accounts = AccountChanges::default();
     for change in comparison.changes() {
         let change = change.map_err(of_comparison)?;
-        deleted_users += u64::from(is_deleted_user(&change));
+        accounts.count(&change);
         if rule.krbtgt && is_krbtgt(&change) {
             alarms.extend(of_krbtgt(&change));
         }
@@ -92,13 +107,14 @@ pub fn sensitive_changes(
         alarms.push(format!("and {more} more changes of privileged groups"));
     }
     if let Some(limit) = rule.deleted_users
-        && deleted_users > limit
+        && accounts.users.deleted > limit
     {
         alarms.push(format!(
-            "{deleted_users} users were deleted; the alarm is set to {limit}"
+            "{} users were deleted; the alarm is set to {limit}",
+            accounts.users.deleted
         ));
     }
-    Ok(alarms)
+    Ok(Compared { alarms, accounts })
 }
 
 fn of_comparison(error: comparison::Error) -> backup::Error {
@@ -171,12 +187,6 @@ fn seeds(source: &dyn Source, rule: &AlarmRule) -> Result<Vec<ObjectId>, objects
         });
     }
     Ok(found)
-}
-
-fn is_deleted_user(change: &ObjectChange) -> bool {
-    let class = (change.before.as_ref()).and_then(|before| before.class.as_deref());
-    change.kind == Kind::Deleted
-        && class.is_some_and(|class| ["user", "inetOrgPerson"].contains(&class))
 }
 
 /// The domain's own account, which even a deleted object would be.

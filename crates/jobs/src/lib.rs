@@ -7,6 +7,7 @@
 //! The crate prints nothing: progress goes to a [`backup::Report`], results are values.
 #![deny(unsafe_code)]
 
+pub mod accounts;
 mod alarm;
 pub mod configuration;
 mod error;

@@ -110,6 +110,36 @@ pub const METRICS: &[Metric] = &[
         value: |job| Some(job.objects?.classes?.computers as f64),
     },
     Metric {
+        name: "dsbackup_last_run_users_added",
+        help: "Users that came between the last backup and the one before, where they were compared.",
+        value: |job| Some(job.accounts?.users.added as f64),
+    },
+    Metric {
+        name: "dsbackup_last_run_users_deleted",
+        help: "Users that were deleted between the last backup and the one before, where they were compared.",
+        value: |job| Some(job.accounts?.users.deleted as f64),
+    },
+    Metric {
+        name: "dsbackup_last_run_groups_added",
+        help: "Groups that came between the last backup and the one before, where they were compared.",
+        value: |job| Some(job.accounts?.groups.added as f64),
+    },
+    Metric {
+        name: "dsbackup_last_run_groups_deleted",
+        help: "Groups that were deleted between the last backup and the one before, where they were compared.",
+        value: |job| Some(job.accounts?.groups.deleted as f64),
+    },
+    Metric {
+        name: "dsbackup_last_run_computers_added",
+        help: "Computers that came between the last backup and the one before, where they were compared.",
+        value: |job| Some(job.accounts?.computers.added as f64),
+    },
+    Metric {
+        name: "dsbackup_last_run_computers_deleted",
+        help: "Computers that were deleted between the last backup and the one before, where they were compared.",
+        value: |job| Some(job.accounts?.computers.deleted as f64),
+    },
+    Metric {
         name: "dsbackup_ship_lag_seconds",
         help: "Seconds of which finished logs may not be stored, where logs are shipped.",
         value: |job| job.ship.as_ref().map(|ship| ship.lag_seconds as f64),

@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::accounts::AccountChanges;
 use crate::error::{Error, Result};
 
 /// The format that this release writes, and the highest that it reads.
@@ -79,6 +80,10 @@ pub struct Run {
     pub proven: bool,
     /// The counts of the directory's objects, if known.
     pub objects: Option<Counts>,
+    /// The accounts and groups that came and went since the snapshot of the run before, if the
+    /// objects were compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<AccountChanges>,
     /// Changes of the directory that are an alarm, in words.
     pub alarms: Vec<String>,
 }
@@ -384,6 +389,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::accounts::Changed;
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_only_one_process_runs_a_job() {
@@ -453,6 +459,13 @@ mod tests {
                         users: objects,
                         ..ClassCounts::default()
                     }),
+                }),
+                accounts: proven.then(|| AccountChanges {
+                    users: Changed {
+                        added: objects,
+                        deleted: deleted_objects,
+                    },
+                    ..AccountChanges::default()
                 }),
                 alarms: texts.3,
             }

@@ -19,7 +19,7 @@ use repository::Repository;
 use serde::Serialize;
 use service::Mode;
 
-use crate::alarm;
+use crate::alarm::{self, Compared};
 use crate::configuration::{Configuration, JobConfiguration, RepositoryConfiguration, SourceKind};
 use crate::error::Result;
 use crate::hook;
@@ -274,7 +274,11 @@ fn steps(
     run.objects = counts(repository, &done.snapshot);
     // Before the last snapshot may be removed.
     match compare_with_last(job, repository, record, &done.snapshot, report) {
-        Ok(alarms) => run.alarms.extend(alarms),
+        Ok(None) => {}
+        Ok(Some(compared)) => {
+            run.alarms.extend(compared.alarms);
+            run.accounts = Some(compared.accounts);
+        }
         Err(error) => run.errors.push(format!("alarm: {error}")),
     }
     if let Err(error) = prune_by_rules(job, repository, &done.server, run, report) {
@@ -298,17 +302,17 @@ fn counts(repository: &Repository, id: &str) -> Option<Counts> {
     snapshot.manifest.directory.as_ref().map(Counts::from)
 }
 
-/// Compares the privileged groups and keys in the new snapshot with those in the snapshot of the run
-/// before, while that is still there.
+/// Compares the new snapshot with that of the run before, if the job's alarm asks for it and while
+/// that is still there.
 fn compare_with_last(
     job: &JobConfiguration,
     repository: &Repository,
     record: &RepositoryRecord,
     new: &str,
     report: &dyn Report,
-) -> Result<Vec<String>> {
+) -> Result<Option<Compared>> {
     let Some(rule) = job.alarm.as_ref().filter(|rule| rule.compares()) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let last = record
         .runs
@@ -317,7 +321,7 @@ fn compare_with_last(
         .find_map(|run| run.snapshot.as_deref());
     let last = last.and_then(|last| repository.snapshot(last).ok());
     let Some(last) = last else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     report.note(&format!("comparing with snapshot {}", last.short_id()));
     let cache = Cache {
@@ -332,7 +336,7 @@ fn compare_with_last(
         )?)
     };
     let (before, after) = (open(&last)?, open(&repository.snapshot(new)?)?);
-    Ok(alarm::sensitive_changes(rule, &**before, &**after)?)
+    Ok(Some(alarm::compare(rule, &**before, &**after)?))
 }
 
 pub(crate) fn back_up(

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use model::{ClassCounts, DirectoryIdentity};
 use serde::Serialize;
 
+use crate::accounts::AccountChanges;
 use crate::configuration::{Configuration, JobConfiguration, ShipRule};
 use crate::error::Result;
 use crate::record::{Counts, RepositoryRecord, Run, RunResult, ShipRecord, StateFolder};
@@ -105,6 +106,9 @@ pub struct JobStatus {
     pub objects: Option<Counts>,
     /// How they differ from those of the snapshot before.
     pub change: Option<Change>,
+    /// The accounts and groups that came and went before the newest snapshot of a run, since the one
+    /// before it, if their objects were compared.
+    pub accounts: Option<AccountChanges>,
     /// The shipping of logs, if the job ships them and that ever began.
     pub ship: Option<ShipStatus>,
 }
@@ -272,6 +276,9 @@ fn judge(
         last_result: record.last().map(Run::result),
         objects: None,
         change: None,
+        accounts: (record.runs.iter().rev())
+            .find(|run| run.snapshot.is_some())
+            .and_then(|run| run.accounts),
         ship: None,
     };
     match listed {

@@ -142,7 +142,9 @@ fn tables(options: &SetupOptions, text: &str, password_file: &Path) -> Result<St
          [job.{job}.keep]\ndaily = 7\nweekly = 5\nmonthly = 12\n\n\
          [job.{job}.check]\nevery = \"7d\"\n\n\
          # Restore the newest snapshot to a scratch folder and verify it.\n\
-         [job.{job}.drill]\nevery = \"7d\"\n",
+         [job.{job}.drill]\nevery = \"7d\"\n\n\
+         # What is an alarm if it changed since the backup before.\n\
+         [job.{job}.alarm]\ndeleted_users = 50\nprivileged_groups = true\nkrbtgt = true\n",
         job = options.job,
         repository = quoted(&options.repository_name),
     );

@@ -132,6 +132,12 @@ fn details(job: &JobStatus) -> Vec<String> {
     if let Some(counts) = job.objects {
         add("objects", counted(counts, job.change));
     }
+    if let Some(accounts) = job.accounts {
+        let classes = (accounts.classes())
+            .map(|(class, changed)| format!("{class} +{} -{}", changed.added, changed.deleted));
+        let text = classes.join(", ");
+        add("accounts", format!("{text} since the snapshot before"));
+    }
     lines
 }
 

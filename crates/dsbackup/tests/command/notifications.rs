@@ -324,4 +324,42 @@ fn changed_groups_and_keys_are_an_alarm() {
     let status = jobs.run(&["status"]);
     assert_eq!(status.code, Some(1), "{status}");
     assert!(status.stdout.contains("New group 439"), "{status}");
+
+    assert!(status.stdout.contains("accounts   users +"), "{status}");
+
+    // What came and went, as `diff` of the two snapshots lists it.
+    let repository = jobs.path("local");
+    let password = jobs.path("password");
+    let of_repository = |arguments: &[&str]| -> Value {
+        let mut command = jobs.command(arguments);
+        command.arg("--json").arg("-r").arg(&repository);
+        command.arg("--password-file").arg(&password);
+        command.env("DSBACKUP_CACHE", jobs.path("cache"));
+        let run = lab::Run::of(&mut command);
+        assert_eq!(run.code, Some(0), "{run}");
+        serde_json::from_str(&run.stdout).expect("JSON")
+    };
+    let snapshots = of_repository(&["snapshots"]);
+    let id = |number: usize| snapshots[number]["snapshot"].as_str().expect("an id");
+    let listed = of_repository(&["diff", id(0), id(1)]);
+    let count = |kind: &str, class: &str| {
+        let changes = listed["changes"].as_array().expect("changes");
+        let is_of = |change: &&Value| change["kind"] == kind && change["class"] == class;
+        changes.iter().filter(is_of).count()
+    };
+    let status = jobs.run(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let accounts = &status["jobs"][0]["accounts"];
+    let mut all = 0;
+    for (class, name) in [
+        ("user", "users"),
+        ("group", "groups"),
+        ("computer", "computers"),
+    ] {
+        let [added, deleted] = ["added", "deleted"].map(|kind| count(kind, class));
+        let counted = serde_json::json!({ "added": added, "deleted": deleted });
+        assert_eq!(accounts[name], counted, "{class}: {status:#}");
+        all += added + deleted;
+    }
+    assert!(all > 0, "nothing came or went: {accounts:#}");
 }

@@ -81,11 +81,21 @@ fn facts(job: &JobStatus) -> Markup {
                     dd {
                         (classes.users) " users, " (classes.groups) " groups, "
                         (classes.computers) " computers"
-                        @if let Some(change) = job.change.and_then(|change| change.classes) {
+                        @if job.accounts.is_none()
+                            && let Some(change) = job.change.and_then(|change| change.classes) {
                             " (since the backup before: " (signed(change.users)) ", "
                             (signed(change.groups)) ", " (signed(change.computers)) ")"
                         }
                     }
+                }
+            }
+            @if let Some(accounts) = job.accounts {
+                dt { "Came and went" }
+                dd {
+                    @for (class, changed) in accounts.classes() {
+                        (class) " +" (changed.added) " -" (changed.deleted) ", "
+                    }
+                    "since the backup before"
                 }
             }
             @if let Some(ship) = &job.ship {
