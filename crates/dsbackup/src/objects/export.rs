@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use adexplorer::Header;
 use backup::Progress as _;
 use documents::ldif;
-use objects::Source;
+use objects::{Entry, Source};
 use serde_json::json;
 
 use super::selection::{Selection, watched};
@@ -36,26 +36,33 @@ pub fn run(options: &ExportOptions, report: Report) -> Result<Outcome> {
     report::stream(|out| {
         if options.ldif {
             ldif::begin(out).map_err(Failure::Output)?;
-            return selection.visit(&*source, &bar, |entry| {
-                ldif::entry(out, &entry).map_err(Failure::Output)
-            });
+            let render = |entry: &Entry, text: &mut Vec<u8>| {
+                ldif::entry(text, entry).map_err(Failure::Output)
+            };
+            return selection.write(&*source, &bar, render, written_to(out));
         }
         if options.csv {
             return as_csv(&*source, &selection, out, &bar);
         }
-        selection.visit(&*source, &bar, |entry| {
-            json::write(out, &entry).map_err(Failure::Output)?;
-            out.write_all(b"\n").map_err(Failure::Output)
-        })
+        let render = |entry: &Entry, text: &mut Vec<u8>| {
+            json::write(text, entry).map_err(Failure::Output)?;
+            text.push(b'\n');
+            Ok(())
+        };
+        selection.write(&*source, &bar, render, written_to(out))
     })?;
     Ok(Outcome::Done)
+}
+
+fn written_to(out: &mut (dyn Write + Send)) -> impl FnMut(&[u8]) -> Result<()> + Send {
+    |text| out.write_all(text).map_err(Failure::Output)
 }
 
 /// The first line names all attributes that any object has: they are read twice.
 fn as_csv(
     source: &dyn Source,
     selection: &Selection<'_>,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
     bar: &Bar,
 ) -> Result<()> {
     let mut names = BTreeSet::new();
@@ -69,9 +76,10 @@ fn as_csv(
     })?;
     csv::heading(out, &names).map_err(Failure::Output)?;
     bar.count_anew(bar.done());
-    selection.visit(source, bar, |entry| {
-        csv::entry(out, &entry, &names).map_err(Failure::Output)
-    })
+    let render = |entry: &Entry, text: &mut Vec<u8>| {
+        csv::entry(text, entry, &names).map_err(Failure::Output)
+    };
+    selection.write(source, bar, render, written_to(out))
 }
 
 /// A snapshot of AD Explorer.

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod export;
 pub mod file;
 mod history;
+mod in_order;
 mod json;
 mod live;
 pub mod ls;

@@ -1,5 +1,7 @@
 //! `dsbackup search`: the objects that fit a filter.
 
+use std::io;
+
 use objects::Source;
 use objects::membership::Memberships;
 
@@ -32,6 +34,9 @@ pub fn run(options: &SearchOptions, report: Report) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Between two objects of a list.
+const SEPARATOR: &[u8] = b",\n";
+
 /// A list, written as it is found.
 fn for_machines(
     source: &dyn Source,
@@ -42,19 +47,38 @@ fn for_machines(
     let memberships = options.recursive.then(|| Memberships::new(source));
     let bar = selection.watched(source, report.progress_of_stream(0))?;
     report::stream(|out| {
-        let mut before = "[\n";
-        selection.visit(source, &bar, |entry| {
-            out.write_all(before.as_bytes()).map_err(Failure::Output)?;
-            before = ",\n";
-            let Some(memberships) = &memberships else {
-                return json::write(out, &entry).map_err(Failure::Output);
+        let mut has_begun = false;
+        // Each object has its separator before it, in whose place the list begins.
+        let mut write = |text: &[u8]| -> io::Result<()> {
+            let text = match has_begun {
+                true => text,
+                false => text.strip_prefix(SEPARATOR).unwrap_or(text),
             };
-            let mut object = json::entry(&entry);
-            Nested::of(source, memberships, entry.id)?.add_to(&mut object);
-            write!(out, "{object}").map_err(Failure::Output)
-        })?;
-        let end = if before == "[\n" { "[]\n" } else { "\n]\n" };
-        out.write_all(end.as_bytes()).map_err(Failure::Output)
+            if !has_begun && !text.is_empty() {
+                has_begun = true;
+                out.write_all(b"[\n")?;
+            }
+            out.write_all(text)
+        };
+        match &memberships {
+            None => selection.write(
+                source,
+                &bar,
+                |entry, text| {
+                    text.extend(SEPARATOR);
+                    json::write(text, entry).map_err(Failure::Output)
+                },
+                |text| write(text).map_err(Failure::Output),
+            )?,
+            Some(memberships) => selection.visit(source, &bar, |entry| {
+                let mut object = json::entry(&entry);
+                Nested::of(source, memberships, entry.id)?.add_to(&mut object);
+                let text = [SEPARATOR, object.to_string().as_bytes()].concat();
+                write(&text).map_err(Failure::Output)
+            })?,
+        }
+        let end: &[u8] = if has_begun { b"\n]\n" } else { b"[]\n" };
+        out.write_all(end).map_err(Failure::Output)
     })
 }
 

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use backup::Progress as _;
 use documents::ldif::ONLY_BY_NAME;
-use objects::filter::{Filter, Search};
+use objects::filter::{Filter, Match, Search};
 use objects::{Entry, Scope, Source, Wanted};
 
+use super::in_order::in_order;
 use super::source;
 use crate::cli::{PlaceOptions, ScopeOption};
 use crate::failure::{Failure, Result};
@@ -98,6 +99,40 @@ impl<'o> Selection<'o> {
         bar: &Bar,
         mut visit: impl FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
+        self.matches(source, bar, &mut |found| match self.read(source, found)? {
+            Some(entry) => visit(entry),
+            None => Ok(()),
+        })
+    }
+
+    /// As [`Self::visit`], with the work of all processors: `render` makes a text of each object,
+    /// `write` gets the texts of some objects at a time, in order.
+    ///
+    /// # Errors
+    /// As [`Self::visit`]; all before the first error was written.
+    pub fn write(
+        &self,
+        source: &dyn Source,
+        bar: &Bar,
+        render: impl Fn(&Entry, &mut Vec<u8>) -> Result<()> + Sync,
+        write: impl FnMut(&[u8]) -> Result<()> + Send,
+    ) -> Result<()> {
+        in_order(
+            |send| self.matches(source, bar, send),
+            |found, text| match self.read(source, found)? {
+                Some(entry) => render(&entry, text),
+                None => Ok(()),
+            },
+            write,
+        )
+    }
+
+    fn matches(
+        &self,
+        source: &dyn Source,
+        bar: &Bar,
+        each: &mut dyn FnMut(Match) -> Result<()>,
+    ) -> Result<()> {
         let scope = match self.place.scope {
             ScopeOption::Base => Scope::Base,
             ScopeOption::One => Scope::OneLevel,
@@ -112,12 +147,6 @@ impl<'o> Selection<'o> {
                 .map(|context| context.id)
                 .collect(),
         };
-        let mut visit_named = |mut entry: Entry| -> Result<()> {
-            entry
-                .attributes
-                .retain(|attribute| self.has(&attribute.schema.name));
-            visit(entry)
-        };
         if let Some(filter) = &self.filter {
             let search = Search {
                 source,
@@ -130,15 +159,24 @@ impl<'o> Selection<'o> {
                 bar.advance(1);
                 Ok(true)
             };
-            return search.run(looked_at, visit_named);
+            return search.matches(looked_at, each);
         }
         for base in bases {
             for entry in source.scan(base, scope, &self.wanted)? {
                 bar.advance(1);
-                visit_named(entry?)?;
+                each(Match::Whole(entry?))?;
             }
         }
         Ok(())
+    }
+
+    /// An object with the attributes that are to be shown.
+    fn read(&self, source: &dyn Source, found: Match) -> Result<Option<Entry>> {
+        let mut entry = found.read(source, &self.wanted)?;
+        if let Some(entry) = &mut entry {
+            (entry.attributes).retain(|attribute| self.has(&attribute.schema.name));
+        }
+        Ok(entry)
     }
 
     /// Whether an attribute is to be shown.

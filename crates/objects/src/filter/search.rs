@@ -1,8 +1,31 @@
 //! The matching objects of a part of a directory.
 
+use std::cell::RefCell;
+
 use super::{Filter, Matcher};
 use crate::schema::Schema;
 use crate::{Entry, Error, ObjectId, Result, Scope, Source, Wanted};
+
+/// An object that matches.
+pub enum Match {
+    /// With all that is wanted.
+    Whole(Entry),
+    /// Only what decides was read; [`Match::read`] gives the rest.
+    Found(ObjectId),
+}
+
+impl Match {
+    /// With all that is wanted; `None` if the object is not there any more.
+    ///
+    /// # Errors
+    /// Fails if the directory is damaged.
+    pub fn read(self, source: &dyn Source, wanted: &Wanted) -> Result<Option<Entry>> {
+        match self {
+            Self::Whole(entry) => Ok(Some(entry)),
+            Self::Found(id) => source.entry(id, wanted),
+        }
+    }
+}
 
 /// A search: which objects, and what of them.
 pub struct Search<'s> {
@@ -30,6 +53,31 @@ impl Search<'_> {
         mut admits: impl FnMut(&mut Entry) -> Result<bool, E>,
         mut each: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
+        // Both need it, one after the other.
+        let admits = RefCell::new(&mut admits);
+        let admitted = |entry: &mut Entry| (admits.borrow_mut())(entry);
+        self.matches(admitted, |found| {
+            let is_part = matches!(found, Match::Found(_));
+            let Some(mut entry) = found.read(self.source, self.wanted)? else {
+                return Ok(());
+            };
+            match is_part && !admitted(&mut entry)? {
+                true => Ok(()),
+                false => each(entry),
+            }
+        })
+    }
+
+    /// As [`Search::run`], but what is wanted of an object and does not decide is left to the
+    /// caller, who may read it in another thread. `admits` sees each object once.
+    ///
+    /// # Errors
+    /// As [`Search::run`].
+    pub fn matches<E: From<Error>>(
+        &self,
+        mut admits: impl FnMut(&mut Entry) -> Result<bool, E>,
+        mut each: impl FnMut(Match) -> Result<(), E>,
+    ) -> Result<(), E> {
         let Self {
             source,
             filter,
@@ -44,7 +92,7 @@ impl Search<'_> {
                     && admits(&mut entry)?
                     && matcher.matches(filter, &entry)?
                 {
-                    each(entry)?;
+                    each(Match::Whole(entry))?;
                 }
             }
             return Ok(());
@@ -57,13 +105,10 @@ impl Search<'_> {
                 if !admits(&mut entry)? || !matcher.matches(filter, &entry)? {
                     continue;
                 }
-                if decisive.is_none() {
-                    each(entry)?;
-                } else if let Some(mut whole) = source.entry(entry.id, wanted)?
-                    && admits(&mut whole)?
-                {
-                    each(whole)?;
-                }
+                each(match decisive {
+                    None => Match::Whole(entry),
+                    Some(_) => Match::Found(entry.id),
+                })?;
             }
         }
         Ok(())
