@@ -6,7 +6,7 @@
 //! written last, so the file is never marked clean too early.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use zerocopy::little_endian::{U32, U64};
@@ -223,6 +223,8 @@ impl Journal {
         if !is_in_order {
             order.sort_unstable();
         }
+        // On Windows reads at a position move the file's own.
+        self.file.rewind().map_err(Error::io(&self.path))?;
         let mut page = vec![0; size.bytes()];
         for (number, slot) in order {
             let read = match is_in_order {
