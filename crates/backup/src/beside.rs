@@ -59,8 +59,7 @@ impl<'b> Beside<'b> {
             }
             _ => {}
         }
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        std::fs::set_permissions(&folder, mode)
+        platform::private::seclude(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
         Ok(folder.join(name))
     }

@@ -209,7 +209,7 @@ pub(crate) fn check_directory<'a>(
         let folder = Path::new(name).parent();
         // A folder that a restore has yet to make does not resolve.
         folder.is_some_and(|folder| {
-            let resolved = folder.canonicalize();
+            let resolved = platform::file::canonical(folder);
             resolved.as_deref().unwrap_or(folder).starts_with(directory)
         })
     };
@@ -229,5 +229,5 @@ fn folder_of(configuration: &Configuration) -> Result<PathBuf> {
         StoreConfiguration::Folder(directory) => directory.database_folder.clone(),
         StoreConfiguration::Samba(samba) => samba::Installation::read(&samba.smb_conf)?.state,
     };
-    (folder.canonicalize()).map_err(Error::io("find the directory's folder", &folder))
+    platform::file::canonical(&folder).map_err(Error::io("find the directory's folder", &folder))
 }

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use platform::private;
+
 use crate::error::{Error, Result};
 
 /// Set while `LEFTOVERS` is locked.
@@ -59,10 +61,10 @@ impl Leftover {
     pub fn make_folder(path: &Path) -> Result<Self> {
         let failed = |error| Error::io("create the folder", path)(error);
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(failed)?;
+            private::make_folders(parent).map_err(failed)?;
         }
         let _writing = writing();
-        std::fs::create_dir(path).map_err(failed)?;
+        private::make_folder(path).map_err(failed)?;
         Ok(Self::folder(path))
     }
 
@@ -114,14 +116,12 @@ impl Drop for Leftover {
 }
 
 /// Held while something is written: [`remove_all`] waits for its end. Once that was called, this
-/// never returns.
+/// does not return.
 pub fn writing() -> RwLockReadGuard<'static, ()> {
-    wait_if_stopping();
     let guard = WRITING.read().unwrap_or_else(PoisonError::into_inner);
     if STOPPING.load(Ordering::SeqCst) {
         drop(guard);
-        wait_if_stopping();
-        unreachable!("who stops never goes on");
+        platform::process::halt_thread();
     }
     guard
 }

@@ -3,9 +3,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use repository::Password;
 use zeroize::Zeroizing;
@@ -14,10 +13,6 @@ use crate::error::{Error, Result};
 
 /// The longest password that is read, in bytes.
 pub const LIMIT: u64 = 64 << 10;
-
-/// The permissions that a password file must not have: reading and writing for all, writing for its
-/// group.
-const TOO_OPEN: u32 = 0o026;
 
 /// Reads the first line of a file.
 ///
@@ -33,32 +28,28 @@ pub fn from_file(path: &Path) -> Result<Password> {
 /// If it cannot be read, or can be read by all users or written by others than its owner.
 pub fn line_of(path: &Path) -> Result<Zeroizing<String>> {
     let file = File::open(path).map_err(Error::io("open the password file", path))?;
-    let metadata = (file.metadata()).map_err(Error::io("open the password file", path))?;
-    // Only a file has permissions that decide who reads the password; a pipe is read once.
-    if metadata.is_file() && metadata.mode() & TOO_OPEN != 0 {
+    let too_open = platform::access::too_open_for_a_secret(&file, path);
+    if let Some(how) = too_open.map_err(Error::io("open the password file", path))? {
         return Err(Error::Refused(format!(
-            "{}: the password file has mode {:04o}, so that others can read or write it: \
-             chmod 600 {0}, and consider the password known",
-            path.display(),
-            metadata.mode() & 0o7777
+            "{}: the password file {how}, and consider the password known",
+            path.display()
         )));
     }
     first_line(file).map_err(Error::io("read the password file", path))
 }
 
-/// Runs a command by `/bin/sh -c` without the environment variables `secrets`, and reads the first
+/// Runs a command by the system's shell without the environment variables `secrets`, and reads the first
 /// line that it prints.
 ///
 /// # Errors
 /// If it cannot be run, ends with an error, or prints nothing.
 pub fn from_command(command: &str, secrets: &[&str]) -> Result<Password> {
     let failed = |error| Error::io("run the password command", command)(error);
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = platform::process::shell(command);
     for name in secrets {
         shell.env_remove(name);
     }
     let mut child = shell
-        .args(["-c", command])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,13 +1,12 @@
-//! Folders for copies that are looked at and thrown away. They hold secrets: mode 0700, removed
+//! Folders for copies that are looked at and thrown away. They hold secrets: private, removed
 //! when the work ends, however it ends; what a process that was killed left is removed by the next
 //! one.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{FlockOperation, flock};
+use platform::lock::FolderLock;
+use platform::{access, private};
 
 use crate::error::{Error, Result};
 use crate::leftover::{self, Leftover};
@@ -21,7 +20,7 @@ pub struct Scratch {
     path: PathBuf,
     _leftover: Leftover,
     /// `None` once the folder has another name.
-    lock: Option<File>,
+    lock: Option<FolderLock>,
 }
 
 impl Scratch {
@@ -37,28 +36,26 @@ impl Scratch {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         let leftover = Leftover::folder(&path);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(Error::io("make the scratch folder", &path))?;
-        let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
+        private::make_folder(&path).map_err(Error::io("make the scratch folder", &path))?;
+        let lock =
+            FolderLock::exclusive(&path).map_err(Error::io("lock the scratch folder", &path))?;
         drop(all);
         Ok(Self {
             _leftover: leftover,
-            lock: Some(lock),
+            lock,
             path,
         })
     }
 
-    /// Gives the folder another name, under which it stays, and returns its lock.
+    /// Gives the folder another name, under which it stays, and releases its lock.
     ///
     /// # Errors
     /// Fails if the folder cannot be renamed; it is then removed.
-    pub(crate) fn rename(mut self, path: &Path) -> Result<File> {
+    pub(crate) fn rename(mut self, path: &Path) -> Result<()> {
         std::fs::rename(&self.path, path)
             .map_err(Error::io("rename the scratch folder to", path))?;
-        let lock = self.lock.take();
-        Ok(lock.expect("the lock is taken only here, where the value ends"))
+        self.lock = None;
+        Ok(())
     }
 
     /// The folder.
@@ -83,26 +80,9 @@ impl Drop for Scratch {
     }
 }
 
-/// Where scratch folders are made unless the user names a place: systemd's cache folder where it
-/// gives one, root's in /var/cache, another user's in the cache of that user.
+/// Where scratch folders are made unless the user names a place.
 pub fn default_parent() -> PathBuf {
-    let folder = |variable: &str| {
-        let value = std::env::var_os(variable).map(PathBuf::from);
-        value.filter(|path| path.is_absolute())
-    };
-    if let Some(cache) = folder("CACHE_DIRECTORY") {
-        return cache;
-    }
-    if rustix::process::geteuid().is_root() {
-        return "/var/cache/dsbackup".into();
-    }
-    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    // A user without a home: a folder that survives what /tmp may not have room for.
-    let cache = cache.unwrap_or_else(|| {
-        let user = rustix::process::geteuid().as_raw();
-        format!("/var/tmp/dsbackup-{user}").into()
-    });
-    cache.join("dsbackup")
+    platform::process::cache_folder()
 }
 
 /// Makes the folder `parent` where it is missing, for files of this process without a name.
@@ -119,44 +99,27 @@ pub fn folder(parent: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// Fails if others could replace files in `parent`, or if a folder cannot be made or removed.
-pub(crate) fn tidied(parent: &Path) -> Result<File> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(parent)
-        .map_err(Error::io("make the scratch folder", parent))?;
-    files::check_trusted(parent, None)
+pub(crate) fn tidied(parent: &Path) -> Result<FolderLock> {
+    private::make_folders(parent).map_err(Error::io("make the scratch folder", parent))?;
+    files::check_trusted(parent, files::Owner::Own)
         .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
-    let all = lock(parent, FlockOperation::LockExclusive)?;
+    let all = FolderLock::wait(parent).map_err(Error::io("lock the scratch folder", parent))?;
     remove_stale(parent)?;
     Ok(all)
-}
-
-/// Opens and locks a folder.
-pub(crate) fn lock(folder: &Path, operation: FlockOperation) -> Result<File> {
-    let file = File::open(folder).map_err(Error::io("open the scratch folder", folder))?;
-    relock(&file, operation).map_err(Error::io("lock the scratch folder", folder))?;
-    Ok(file)
-}
-
-/// Changes the lock of an open folder.
-pub(crate) fn relock(folder: &File, operation: FlockOperation) -> std::io::Result<()> {
-    Ok(flock(folder, operation)?)
 }
 
 /// Removes the scratch folders of processes that were killed.
 fn remove_stale(parent: &Path) -> Result<()> {
     let list = |error| Error::io("list the folder", parent)(error);
-    let own = rustix::process::geteuid().as_raw();
     for entry in std::fs::read_dir(parent).map_err(list)? {
         let entry = entry.map_err(list)?;
         let is_scratch = (entry.file_name().to_str()).is_some_and(|name| name.starts_with(PREFIX));
-        let metadata = entry.metadata();
-        if !is_scratch || !metadata.is_ok_and(|found| found.is_dir() && found.uid() == own) {
+        let path = entry.path();
+        let is_own = || access::of_entry(&path).is_ok_and(|access| access.owner_is_trusted);
+        if !is_scratch || !entry.metadata().is_ok_and(|found| found.is_dir()) || !is_own() {
             continue;
         }
-        let path = entry.path();
-        if lock(&path, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if matches!(FolderLock::exclusive(&path), Ok(Some(_))) {
             tracing::warn!(folder = %path.display(), "removing what an earlier run left behind");
             std::fs::remove_dir_all(&path)
                 .map_err(Error::io("remove a stale scratch folder", &path))?;

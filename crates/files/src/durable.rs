@@ -44,7 +44,7 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
     Folder::open(folder)?.sync()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -28,4 +28,4 @@ pub use folder::Folder;
 pub use new_file::{Announced, NewFile, NotWritten};
 pub use place::Place;
 pub use space::{Shortage, Space};
-pub use trust::{Untrusted, check_trusted};
+pub use trust::{Owner, Untrusted, check_trusted};

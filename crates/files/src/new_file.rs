@@ -2,7 +2,6 @@
 
 use std::fs::{File, FileTimes};
 use std::io::{Result, Write};
-use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -57,7 +56,7 @@ pub enum NotWritten {
 }
 
 impl NewFile {
-    /// Creates a file with mode 0600, and its folders beneath the place's root, which must exist.
+    /// Creates a private file, and its folders beneath the place's root, which must exist.
     ///
     /// # Errors
     /// `AlreadyExists`; `InvalidInput` for a path that contains a link; the system's.
@@ -81,8 +80,7 @@ impl NewFile {
     /// # Errors
     /// The system's.
     pub fn give_to_owner_of_folder(&self) -> Result<()> {
-        let owner = rustix::fs::fstat(&self.folder)?;
-        fchown(&self.file, Some(owner.st_uid), Some(owner.st_gid))
+        self.folder.give(&self.file)
     }
 
     /// Writes the next bytes.
@@ -133,7 +131,7 @@ impl Drop for NewFile {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, UNIX_EPOCH};

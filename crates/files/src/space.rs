@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::Result;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use platform::disk;
 
 /// The free and the needed space of each disk.
 #[derive(Debug, Default)]
@@ -60,16 +61,16 @@ impl Space {
     fn need(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let folder = path.ancestors().find(|folder| folder.is_dir());
         let folder = folder.unwrap_or(Path::new("."));
-        let disk = match self.disks.entry(folder.metadata()?.dev()) {
+        let disk = match self
+            .disks
+            .entry(disk::of(&platform::file::canonical(folder)?)?)
+        {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let state = rustix::fs::statvfs(folder)?;
-                entry.insert(Disk {
-                    folder: folder.to_path_buf(),
-                    free: state.f_bavail.saturating_mul(state.f_frsize),
-                    needed: 0,
-                })
-            }
+            Entry::Vacant(entry) => entry.insert(Disk {
+                folder: folder.to_path_buf(),
+                free: disk::free(folder)?,
+                needed: 0,
+            }),
         };
         disk.needed = disk.needed.saturating_add(bytes);
         Ok(())
@@ -78,10 +79,10 @@ impl Space {
     /// Adds the size of a file to be deleted, if its disk needs space.
     fn will_be_deleted(&mut self, path: &Path) {
         if let Ok(metadata) = path.symlink_metadata()
-            && let Some(disk) = self.disks.get_mut(&metadata.dev())
+            && let Ok(number) = disk::of(path)
+            && let Some(disk) = self.disks.get_mut(&number)
         {
-            let freed = metadata.blocks().saturating_mul(512);
-            disk.free = disk.free.saturating_add(freed);
+            disk.free = disk.free.saturating_add(disk::taken(&metadata));
         }
     }
 

@@ -1,35 +1,32 @@
 //! Whether a folder is safe for secrets.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use platform::access;
 
 /// The reason why a folder is not safe.
 #[derive(Debug, thiserror::Error)]
 pub enum Untrusted {
     /// Its owner could replace files in it.
     #[error(
-        "{}: the folder belongs to the user {owner}, who could replace what is written there; \
+        "{}: the folder belongs to {owner}, who could replace what is written there; \
          name a folder of your own",
         folder.display()
     )]
     Owner {
         /// The folder.
         folder: PathBuf,
-        /// Its owner's number.
-        owner: u32,
+        /// Its owner.
+        owner: String,
     },
     /// Others could replace files in it.
-    #[error(
-        "{}: other users may write into the folder (mode {mode:04o}); take that right away \
-         (chmod go-w) or name another folder",
-        folder.display()
-    )]
+    #[error("{}: other users may write into the folder ({how}), or name another folder", folder.display())]
     Writable {
         /// The folder.
         folder: PathBuf,
-        /// Its mode.
-        mode: u32,
+        /// Who, and how to end that.
+        how: String,
     },
     /// Its attributes are unreadable.
     #[error("{}: {source}", folder.display())]
@@ -48,36 +45,40 @@ impl Untrusted {
     }
 }
 
-/// Checks that a folder belongs to this process's user, to root, or to `another` user, and that
-/// nobody else may replace files in it.
+/// Who may own a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// This process's user, or the system's own.
+    Own,
+    /// Anybody: whoever named the folder trusts its owner.
+    Anybody,
+}
+
+/// Checks that a folder belongs to whom it may, and that nobody else may replace files in it.
 ///
 /// # Errors
 /// See [`Untrusted`].
-pub fn check_trusted(folder: &Path, another: Option<u32>) -> Result<(), Untrusted> {
-    let metadata = folder.metadata().map_err(|source| Untrusted::Io {
+pub fn check_trusted(folder: &Path, owner: Owner) -> Result<(), Untrusted> {
+    let access = access::of(folder).map_err(|source| Untrusted::Io {
         folder: folder.to_path_buf(),
         source,
     })?;
-    let own = rustix::process::geteuid().as_raw();
-    let owner = metadata.uid();
-    if owner != own && owner != 0 && Some(owner) != another {
+    if owner == Owner::Own && !access.owner_is_trusted {
         return Err(Untrusted::Owner {
             folder: folder.to_path_buf(),
-            owner,
+            owner: access.owner,
         });
     }
-    let mode = metadata.mode() & 0o7777;
-    // With the sticky bit others cannot replace files that are not theirs.
-    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
-        return Err(Untrusted::Writable {
+    match access.others_write {
+        None => Ok(()),
+        Some(how) => Err(Untrusted::Writable {
             folder: folder.to_path_buf(),
-            mode,
-        });
+            how,
+        }),
     }
-    Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, chown};
 
@@ -98,15 +99,19 @@ mod tests {
             (0o777, false),
         ] {
             chmod(mode);
-            assert_eq!(check_trusted(folder, None).is_ok(), is_trusted, "{mode:o}");
+            assert_eq!(
+                check_trusted(folder, Owner::Own).is_ok(),
+                is_trusted,
+                "{mode:o}"
+            );
         }
         chmod(0o700);
         if chown(folder, Some(65534), None).is_err() {
             eprintln!("note: only root gives folders away; skipped");
             return;
         }
-        let error = check_trusted(folder, None).unwrap_err();
+        let error = check_trusted(folder, Owner::Own).unwrap_err();
         assert!(error.to_string().contains("65534"), "{error}");
-        assert!(check_trusted(folder, Some(65534)).is_ok());
+        assert!(check_trusted(folder, Owner::Anybody).is_ok());
     }
 }

@@ -6,7 +6,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -172,9 +171,7 @@ impl Journal {
     /// # Errors
     /// Where there is such a file already, or it cannot be written.
     pub fn begin(path: &Path, begin: Begin) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let file = options.open(path).map_err(failed(path, "create"))?;
+        let file = platform::private::create_new(path).map_err(failed(path, "create"))?;
         let mut journal = Self {
             path: path.to_path_buf(),
             file,
@@ -183,7 +180,7 @@ impl Journal {
         journal.add(&[Record::Restore(begin)])?;
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         let folder = folder.unwrap_or(Path::new("."));
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        let synced = platform::file::sync_folder(folder);
         synced.map_err(failed(folder, "make the journal durable in"))?;
         Ok(journal)
     }

@@ -218,8 +218,8 @@ impl Repository {
             paths: strings([request.path.as_str()]),
             hostname: request.host.clone(),
             username: String::new(),
-            uid: rustix::process::getuid().as_raw(),
-            gid: rustix::process::getgid().as_raw(),
+            uid: platform::process::user_number(),
+            gid: platform::process::group_number(),
             tags: strings(request.tags.iter().map(String::as_str)),
             summary: Some(summary),
             ..SnapshotFile::default()

@@ -5,14 +5,15 @@
 //! writes a file under a temporary name, syncs it, renames it, and syncs the folder. It fails if
 //! the repository's folder is no longer the one first seen (removed, renamed, unmounted, replaced).
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use platform::file::{self, Identity};
+use platform::private;
 use rustic_core::{
     ALL_FILE_TYPES, BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult,
     WriteBackend,
@@ -26,8 +27,8 @@ use crate::store::{Durability, FORGOTTEN, LOCKS, Store, is_temporary, temporary_
 #[derive(Debug)]
 pub(crate) struct LocalBackend {
     root: PathBuf,
-    /// Device and inode of the folder as first used.
-    identity: OnceLock<(u64, u64)>,
+    /// That of the folder as first used.
+    identity: OnceLock<Identity>,
     temporary_names: AtomicU64,
 }
 
@@ -66,15 +67,13 @@ impl LocalBackend {
 
     /// Fails if the folder is not the one first used.
     fn still_the_same(&self) -> RusticResult<()> {
-        let now = std::fs::metadata(&self.root)
-            .map(|found| (found.dev(), found.ino()))
-            .map_err(|error| {
-                failure(
-                    "the repository's folder is gone or unmounted",
-                    &self.root,
-                    error,
-                )
-            })?;
+        let now = Identity::at(&self.root).map_err(|error| {
+            failure(
+                "the repository's folder is gone or unmounted",
+                &self.root,
+                error,
+            )
+        })?;
         if *self.identity.get_or_init(|| now) == now {
             return Ok(());
         }
@@ -93,19 +92,17 @@ impl LocalBackend {
     fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> io::Result<()> {
         let folder = self.folder(kind, id);
         let temporary = self.temporary(&folder, id);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let mut file = match options.open(&temporary) {
+        let mut file = match private::create_new(&temporary) {
             // Repositories of other programs may lack some of the 256 folders, but not their
             // parent.
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind == FileType::Pack => {
-                match DirBuilder::new().mode(0o700).create(&folder) {
+                match private::make_folder(&folder) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                         return Err(error);
                     }
-                    _ => sync_folder(&self.root.join("data"))?,
+                    _ => file::sync_folder(&self.root.join("data"))?,
                 }
-                options.open(&temporary)?
+                private::create_new(&temporary)?
             }
             opened => opened?,
         };
@@ -115,7 +112,7 @@ impl LocalBackend {
             .try_for_each(|part| file.write_all(part))
             .and_then(|()| file.sync_all())
             .and_then(|()| std::fs::rename(&temporary, self.path(kind, id)))
-            .and_then(|()| sync_folder(&folder));
+            .and_then(|()| file::sync_folder(&folder));
         if written.is_err() {
             // The error matters; a file that cannot be removed, too, is harmless.
             let _ = std::fs::remove_file(&temporary);
@@ -173,7 +170,7 @@ impl ReadBackend for LocalBackend {
         let path = self.path(kind, id);
         let mut content = vec![0; length as usize];
         File::open(&path)
-            .and_then(|file| file.read_exact_at(&mut content, u64::from(offset)))
+            .and_then(|file| file::read_exact_at(&file, &mut content, u64::from(offset)))
             .map_err(|error| {
                 let what = format!("cannot read {length} bytes at {offset} of");
                 failure(&what, &path, error)
@@ -189,10 +186,7 @@ impl ReadBackend for LocalBackend {
 impl WriteBackend for LocalBackend {
     fn create(&self) -> RusticResult<()> {
         let made = (|| {
-            DirBuilder::new()
-                .mode(0o700)
-                .recursive(true)
-                .create(&self.root)?;
+            private::make_folders(&self.root)?;
             for kind in ALL_FILE_TYPES {
                 make_folder(&self.root.join(kind.dirname()))?;
             }
@@ -200,11 +194,11 @@ impl WriteBackend for LocalBackend {
             for number in 0..=255u8 {
                 make_folder(&self.root.join("data").join(format!("{number:02x}")))?;
             }
-            sync_folder(&self.root.join("data"))?;
-            sync_folder(&self.root)?;
+            file::sync_folder(&self.root.join("data"))?;
+            file::sync_folder(&self.root)?;
             match self.root.parent() {
-                Some(parent) if parent != Path::new("") => sync_folder(parent),
-                _ => sync_folder(Path::new(".")),
+                Some(parent) if parent != Path::new("") => file::sync_folder(parent),
+                _ => file::sync_folder(Path::new(".")),
             }
         })();
         made.map_err(|error| {
@@ -235,7 +229,7 @@ impl WriteBackend for LocalBackend {
         self.still_the_same()?;
         let path = self.path(kind, id);
         std::fs::remove_file(&path)
-            .and_then(|()| sync_folder(&self.folder(kind, id)))
+            .and_then(|()| file::sync_folder(&self.folder(kind, id)))
             .map_err(|error| failure("cannot remove", &path, error))
     }
 }
@@ -266,10 +260,7 @@ impl Store for LocalBackend {
         let folder = self.root.join(LOCKS);
         make_folder(&folder)?;
         let temporary = self.temporary(&folder, id);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let written = options
-            .open(&temporary)
+        let written = private::create_new(&temporary)
             .and_then(|mut file| file.write_all(content))
             .and_then(|()| std::fs::rename(&temporary, self.lock_path(id)));
         if written.is_err() {
@@ -316,14 +307,10 @@ fn failure(what: &str, path: &Path, error: io::Error) -> Box<RusticError> {
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
+    match private::make_folder(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 fn folders_in(path: &Path) -> io::Result<Vec<PathBuf>> {

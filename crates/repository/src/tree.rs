@@ -46,8 +46,8 @@ impl Folder {
             mtime: modified,
             atime: modified,
             ctime: modified,
-            uid: Some(rustix::process::getuid().as_raw()),
-            gid: Some(rustix::process::getgid().as_raw()),
+            uid: Some(platform::process::user_number()),
+            gid: Some(platform::process::group_number()),
             size,
             ..Metadata::default()
         };
@@ -112,8 +112,8 @@ impl Folder {
                         mtime: modified_then,
                         atime: modified_then,
                         ctime: modified_then,
-                        uid: Some(rustix::process::getuid().as_raw()),
-                        gid: Some(rustix::process::getgid().as_raw()),
+                        uid: Some(platform::process::user_number()),
+                        gid: Some(platform::process::group_number()),
                         ..Metadata::default()
                     };
                     let mut node = Node::new_node(OsStr::new(&name), NodeType::Dir, meta);

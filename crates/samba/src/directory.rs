@@ -45,7 +45,7 @@ pub fn listens(installation: &Installation) -> bool {
     ];
     sockets
         .iter()
-        .any(|socket| std::os::unix::net::UnixStream::connect(socket).is_ok())
+        .any(|socket| crate::system::is_listened_to(socket))
 }
 
 /// Queries the directory's identity and facts.
@@ -227,9 +227,8 @@ impl Entry {
 
 /// The URL of an LDAP socket: its path, all but letters and digits in hexadecimal.
 fn url(socket: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
     let mut url = "ldapi://".to_owned();
-    for byte in socket.as_os_str().as_bytes() {
+    for byte in socket.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(*byte)),
             byte => url += &format!("%{byte:02x}"),

@@ -122,19 +122,6 @@ impl Error {
         }
     }
 
-    /// For `map_err` on raw system calls.
-    pub(crate) fn os(
-        doing: &'static str,
-        path: impl AsRef<Path>,
-    ) -> impl FnOnce(rustix::io::Errno) -> Self {
-        let path = path.as_ref().to_path_buf();
-        move |errno| Self::Io {
-            doing,
-            path,
-            source: errno.into(),
-        }
-    }
-
     pub(crate) fn damaged(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.as_ref().to_path_buf(),

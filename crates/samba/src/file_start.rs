@@ -1,7 +1,6 @@
 //! The first bytes of a file, which determine its format.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -13,7 +12,7 @@ pub(crate) fn read_start(path: &Path, start: &mut [u8]) -> Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(Error::io("open", path)(error)),
     };
-    match file.read_exact_at(start, 0) {
+    match platform::file::read_exact_at(&file, start, 0) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(Error::io("read", path)(error)),

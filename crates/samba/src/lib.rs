@@ -35,6 +35,9 @@ mod source_check;
 mod spool;
 pub mod state;
 pub mod stopped;
+#[cfg_attr(unix, path = "system/unix.rs")]
+#[cfg_attr(windows, path = "system/windows.rs")]
+mod system;
 pub mod tdb;
 mod tools;
 mod tree;

@@ -10,11 +10,8 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
-
 use crate::error::{Error, Result};
+use crate::system;
 
 /// A byte range of a file, in fcntl's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,44 +109,19 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn take(file: File, path: &Path, range: Range, kind: Kind, wait: bool) -> Result<Option<Held>> {
-    let overflow = |_| Error::damaged(path, "a lock beyond the largest file offset");
-    let lock = libc::flock {
-        l_type: match kind {
-            Kind::Shared => libc::F_RDLCK as libc::c_short,
-            Kind::Exclusive => libc::F_WRLCK as libc::c_short,
-        },
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: libc::off_t::try_from(range.start).map_err(overflow)?,
-        l_len: libc::off_t::try_from(range.length).map_err(overflow)?,
-        l_pid: 0,
-    };
-    loop {
-        let argument = match wait {
-            true => FcntlArg::F_OFD_SETLKW(&lock),
-            false => FcntlArg::F_OFD_SETLK(&lock),
-        };
-        match fcntl(&file, argument) {
-            Ok(_) => return Ok(Some(Held { file })),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) if !wait => return Ok(None),
-            Err(error) => return Err(Error::io("lock", path)(error.into())),
-        }
-    }
+    let is_shared = kind == Kind::Shared;
+    let locked = system::lock_range(&file, (range.start, range.length), is_shared, wait);
+    let locked = locked.map_err(Error::io("lock", path))?;
+    Ok(locked.then_some(Held { file }))
 }
 
 /// The processes that hold or await locks on a file, from /proc/locks. Empty if that is unreadable.
 pub fn holders(path: &Path) -> Vec<u32> {
-    use std::os::unix::fs::MetadataExt;
     let (Ok(metadata), Ok(locks)) = (path.metadata(), std::fs::read_to_string("/proc/locks"))
     else {
         return Vec::new();
     };
-    let own = format!(
-        "{:02x}:{:02x}:{}",
-        libc::major(metadata.dev()),
-        libc::minor(metadata.dev()),
-        metadata.ino()
-    );
+    let own = system::name_in_list_of_locks(&metadata);
     let mut holders: Vec<u32> = locks
         .lines()
         .filter_map(|line| {
@@ -168,6 +140,10 @@ pub fn holders(path: &Path) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc;
+
     use super::*;
 
     const RANGE: Range = Range {

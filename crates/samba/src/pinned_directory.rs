@@ -4,14 +4,13 @@
 //! and its partitions are pinned, and no other file.
 
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::database::DatabaseKind;
 use crate::error::{Error, Result};
 use crate::pinned_database::{Lock, Locks, PinnedDatabase, PreparedDatabases};
-use crate::{ldb, lock};
+use crate::{ldb, lock, system};
 
 /// `sam.ldb` and its partitions. Dropping it releases everything, also when the process is killed.
 pub struct PinnedDirectory {
@@ -23,7 +22,7 @@ impl PinnedDirectory {
     pub fn is_in_use(private: &Path) -> bool {
         let sockets = ["ldap_priv/ldapi", "ldapi"].map(|socket| private.join(socket));
         let mut files = databases(private).unwrap_or_default();
-        let listens = sockets.iter().any(|path| UnixStream::connect(path).is_ok());
+        let listens = sockets.iter().any(|path| system::is_listened_to(path));
         listens
             || files.any(|(path, kind)| {
                 let locked = match kind {

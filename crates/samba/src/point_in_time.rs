@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -273,15 +272,7 @@ fn read_small(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn is_same(before: &Metadata, after: &Metadata) -> bool {
-    let mark = |metadata: &Metadata| {
-        (
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        )
-    };
+    let mark = |metadata: &Metadata| (metadata.len(), platform::file::changed(metadata));
     mark(before) == mark(after)
 }
 
@@ -398,20 +389,18 @@ impl PinnedReader {
                     reader.read(place)?;
                 }
                 Source::Copy(copied, left_over) => {
-                    copied.file().read_exact_at(place, self.at).map_err(read)?;
+                    platform::file::read_exact_at(copied.file(), place, self.at).map_err(read)?;
                     left_over.blank(self.at, place);
                 }
                 Source::Bytes(bytes) => {
                     let at = self.at as usize;
                     place.copy_from_slice(bytes.get(at..at + length).unwrap_or_default());
                 }
-                Source::Large(file, _) => {
-                    file.read_exact_at(place, self.at)
-                        .map_err(|error| match error.kind() {
-                            std::io::ErrorKind::UnexpectedEof => self.changed(),
-                            _ => read(error),
-                        })?
-                }
+                Source::Large(file, _) => platform::file::read_exact_at(file, place, self.at)
+                    .map_err(|error| match error.kind() {
+                        std::io::ErrorKind::UnexpectedEof => self.changed(),
+                        _ => read(error),
+                    })?,
             }
             self.at += length as u64;
         }

@@ -5,11 +5,9 @@
 //! So it runs in the background at the lowest priority, and a backup records the newest result.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::dbcheck::Dbcheck;
@@ -66,7 +64,7 @@ fn is_due(spool: &Path) -> bool {
 fn run(sam: &Path, smb_conf: &Path, spool: &Path) -> Result<()> {
     let path = spool.join(LOCK);
     let lock = create(&path)?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() || !is_due(spool) {
+    if lock.try_lock().is_err() || !is_due(spool) {
         return Ok(());
     }
     let outcome = match Dbcheck::of_source(sam, smb_conf) {
@@ -81,12 +79,8 @@ fn run(sam: &Path, smb_conf: &Path, spool: &Path) -> Result<()> {
 }
 
 fn create(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    platform::private::open(platform::file::refuse_links(&mut options), path)
         .map_err(Error::io("create", path))
 }

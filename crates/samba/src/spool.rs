@@ -7,14 +7,14 @@
 //! allocates the space, then again under it.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{Advice, FallocateFlags};
+use platform::file;
 
 use crate::error::{Error, Result};
+use crate::system;
 
 /// The size of a piece that one thread copies at a time.
 const PIECE: u64 = 1 << 20;
@@ -46,21 +46,15 @@ impl Prepared {
             tempfile::tempfile_in(folder).map_err(Error::io("make a temporary file in", folder))?;
         let mut prepared = Self {
             path: path.to_path_buf(),
-            is_cloned: rustix::fs::ioctl_ficlone(&copy, &source).is_ok(),
+            is_cloned: system::clone_content(&source, &copy),
             source,
             copy,
         };
         if !prepared.is_cloned {
             let size = prepared.size()?;
             if size > 0 {
-                match rustix::fs::fallocate(&prepared.copy, FallocateFlags::empty(), 0, size) {
-                    Ok(()) | Err(rustix::io::Errno::NOTSUP) => {}
-                    Err(errno) => {
-                        return Err(Error::os("take space for a copy of a database in", folder)(
-                            errno,
-                        ));
-                    }
-                }
+                system::take_space(&prepared.copy, size)
+                    .map_err(Error::io("take space for a copy of a database in", folder))?;
             }
             copy_all(std::slice::from_mut(&mut prepared))?;
         }
@@ -81,7 +75,7 @@ impl Prepared {
 /// Fails if a file cannot be read, or a copy cannot be written.
 pub fn capture(mut files: Vec<Prepared>) -> Result<Vec<Copied>> {
     for prepared in files.iter_mut().filter(|prepared| prepared.is_cloned) {
-        prepared.is_cloned = rustix::fs::ioctl_ficlone(&prepared.copy, &prepared.source).is_ok();
+        prepared.is_cloned = system::clone_content(&prepared.source, &prepared.copy);
     }
     let sizes = copy_all(&mut files)?;
     Ok(files
@@ -122,13 +116,9 @@ fn copy_all(files: &mut [Prepared]) -> Result<Vec<u64>> {
         let mut buffer = vec![0; PIECE as usize];
         while let Some((prepared, at, length)) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
             let piece = buffer.get_mut(..*length as usize).unwrap_or_default();
-            prepared
-                .source
-                .read_exact_at(piece, *at)
+            file::read_exact_at(&prepared.source, piece, *at)
                 .map_err(Error::io("read", &prepared.path))?;
-            prepared
-                .copy
-                .write_all_at(piece, *at)
+            file::write_all_at(&prepared.copy, piece, *at)
                 .map_err(Error::io("copy into the temporary folder", &prepared.path))?;
         }
         Ok(())
@@ -169,8 +159,7 @@ impl Copied {
 
     /// The copy.
     pub fn file(&self) -> &File {
-        // The content is read once and not needed again. A refused advice costs only memory.
-        let _ = rustix::fs::fadvise(&*self.file, 0, None, Advice::Sequential);
+        file::announce_reading(&self.file);
         &self.file
     }
 }

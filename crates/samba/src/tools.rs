@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::system;
 
 /// The interpreter under which Samba's Python modules are installed.
 const PYTHON: &str = "/usr/bin/python3";
@@ -95,14 +95,13 @@ pub(crate) fn run_watched(
         reason,
     };
     let kept = ENVIRONMENT.map(|name| Some((name, std::env::var_os(name)?)));
-    let mut child = command
+    let mut child = system::group(&mut command)
         .env_clear()
         .envs(kept.into_iter().flatten())
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .spawn()
         .map_err(|error| Error::Unavailable {
             tool: tool.clone(),
@@ -202,23 +201,16 @@ fn running() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
 pub fn stop_tools() {
     STOPPED.store(true, Ordering::SeqCst);
     for process in running().iter() {
-        kill_group(*process);
+        system::kill_group(*process);
     }
 }
 
 /// Ends a tool and its child processes.
 fn kill(child: &mut Child) {
-    kill_group(child.id());
+    system::kill_group(child.id());
+    // Where there are no groups.
+    let _ = child.kill();
     let _ = child.wait();
-}
-
-fn kill_group(process: u32) {
-    if let Some(group) = i32::try_from(process)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
 }
 
 fn read(stream: Option<impl Read>, mut keep: impl FnMut(&[u8]) -> bool) -> String {

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use platform::file::{self, Identity};
 
 use crate::journal::{self, Journal};
 
@@ -101,8 +102,8 @@ impl LogFile {
         let mut open_file = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Log rotation moves the file away.
         let in_place = open_file.as_ref().is_some_and(|file| {
-            match (file.metadata(), std::fs::symlink_metadata(&self.path)) {
-                (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+            match (Identity::of(file), Identity::of_entry(&self.path)) {
+                (Ok(ours), Ok(there)) => ours == there,
                 _ => false,
             }
         });
@@ -119,12 +120,9 @@ impl LogFile {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC).bits() as i32)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    file::refuse_links(options.append(true).create(true));
+    let file = platform::private::open(&mut options, path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }

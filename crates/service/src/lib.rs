@@ -22,6 +22,8 @@ mod caller;
 mod calls;
 mod configuration;
 mod convert;
+#[cfg_attr(unix, path = "journal/unix.rs")]
+#[cfg_attr(windows, path = "journal/windows.rs")]
 pub mod journal;
 mod server;
 mod sessions;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use contract::{Error, Result, ResultCode};
 use store::{DirectoryStore, Mode};
 use tokio::io::DuplexStream;
-use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,7 +19,7 @@ use wire::v1::ad_backup_server::AdBackupServer;
 use wire::v1::ad_identity_server::AdIdentityServer;
 use wire::v1::ad_restore_server::AdRestoreServer;
 
-use crate::accept::acceptor::{Acceptor, accept_local};
+use crate::accept::acceptor::Acceptor;
 use crate::accept::local_socket::LocalSocket;
 use crate::accept::network::RemoteEndpoint;
 use crate::accept::own::{OwnConnections, accept_own};
@@ -222,19 +221,18 @@ impl Service {
                 socket,
                 remote,
             } => {
-                let listener = socket.listener().and_then(UnixListener::from_std);
-                let listener = listener.map_err(|error| failed(Some(&socket), &error))?;
+                let local = socket.accept(rule, acceptor.clone());
+                let local = local.map_err(|error| failed(Some(&socket), &error))?;
                 if let Some(remote) = remote {
                     identity.rule = remote.kerberos();
                     identity.refusals = Some(remote.refusals());
-                    let acceptor = acceptor.clone();
                     accepting.spawn(async move {
                         if let Err(error) = remote.accept(acceptor).await {
                             tracing::error!(%error, "the service does not listen on the network");
                         }
                     });
                 }
-                accepting.spawn(accept_local(listener, rule, acceptor));
+                accepting.spawn(local);
                 let path = socket.path().display();
                 tracing::info!(socket = %path, "the backup service listens");
                 listening = Some(socket);

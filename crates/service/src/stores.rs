@@ -55,7 +55,7 @@ impl StoreConfiguration {
 /// The socket's folder is locked briefly when the socket is created, while the directory's folders
 /// stay locked.
 fn refuse_socket_in_directory(directory: &DirectoryConfiguration, socket: &Path) -> Result<()> {
-    let canonical = |folder: &Path| folder.canonicalize().ok();
+    let canonical = |folder: &Path| platform::file::canonical(folder).ok();
     let Some(parent) = socket.parent().and_then(canonical) else {
         return Ok(());
     };

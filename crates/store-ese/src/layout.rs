@@ -317,7 +317,7 @@ pub(crate) fn canonical(folder: &Path) -> Result<PathBuf> {
             format!("{}: {reason}", folder.display()),
         )
     };
-    let path = folder.canonicalize().map_err(|error| refused(&error))?;
+    let path = platform::file::canonical(folder).map_err(|error| refused(&error))?;
     if !path.is_dir() {
         return Err(refused(&"expected a folder"));
     }

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use contract::{Error, FileType, Result, ResultCode, TypedName};
 use ese::log_set::{LogFile, LogSet};
-use rustix::process::{Resource, getrlimit, setrlimit};
 use store::{
     BackupOptions, BackupSet, DirectoryStore, FolderLock, Mode, RegisteredRestore, RestoreMarker,
     RestorePlan, Slot,
@@ -72,7 +71,8 @@ impl EseFolder {
     pub fn host(configuration: &DirectoryConfiguration, mode: Mode) -> Result<Self> {
         let layout = Layout::new(configuration)?;
         let lock = FolderLock::acquire(&layout.folders())?;
-        raise_open_files_limit();
+        // A backup holds all files of the directory open, and there may be many logs.
+        platform::process::raise_open_files_limit();
         if mode == Mode::Normal {
             RestoreMarker::refuse(&layout.database_folder)?;
             if configuration.recover {
@@ -85,10 +85,8 @@ impl EseFolder {
             // No backup is taken in this mode.
             Mode::Restore => configuration.tombstone_lifetime_days,
         };
-        let server = configuration.server_name.clone().unwrap_or_else(|| {
-            let system = rustix::system::uname();
-            system.nodename().to_string_lossy().into_owned()
-        });
+        let server = configuration.server_name.clone();
+        let server = server.unwrap_or_else(platform::process::computer);
         Ok(Self {
             hosted: Arc::new(Hosted {
                 layout,
@@ -115,15 +113,6 @@ fn start(layout: &Layout) -> Result<()> {
         tracing::info!(file = %other.display(), "not part of the directory: no backup holds it");
     }
     Ok(())
-}
-
-/// Raises the limit of open files: a backup holds all files of the directory open, and there may be
-/// many logs.
-fn raise_open_files_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // If that is refused, a backup of too many files reports the limit.
-    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn warn_if_dirty(condition: &Condition) {

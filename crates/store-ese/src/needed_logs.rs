@@ -2,7 +2,6 @@
 //! beside it.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ese::header::{DatabaseHeader, DatabaseHeaders, DatabaseState, PatchHeader, Signature};
@@ -87,7 +86,7 @@ fn read_header(path: &Path) -> Result<DatabaseHeader, String> {
     let size = file.metadata().map_err(io)?.len();
     let read = |offset: u64, length: usize| {
         let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, offset).map(|()| bytes)
+        platform::file::read_exact_at(&file, &mut bytes, offset).map(|()| bytes)
     };
     let length = size.min(DatabaseHeaders::START as u64) as usize;
     let start = read(0, length).map_err(io)?;

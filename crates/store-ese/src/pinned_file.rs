@@ -1,33 +1,34 @@
 //! A file that a backup holds open from its beginning, and recognizes later.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::{Error, Result, ResultCode};
 use model::FileEntry;
-use rustix::io::Errno;
+use platform::file;
 
 use crate::layout::{DirectoryFile, Role};
 
 /// The state of a file: its identity, length and time of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
+struct State {
+    identity: file::Identity,
     size: u64,
-    modified: (i64, i64),
+    modified: SystemTime,
 }
 
-impl Identity {
-    fn of(metadata: &std::fs::Metadata) -> Self {
+impl State {
+    fn new(identity: file::Identity, metadata: &Metadata) -> Self {
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            identity,
+            size: metadata.len(),
+            modified: metadata.modified().unwrap_or(UNIX_EPOCH),
         }
+    }
+
+    fn of(file: &File) -> std::io::Result<Self> {
+        Ok(Self::new(file::Identity::of(file)?, &file.metadata()?))
     }
 }
 
@@ -37,8 +38,7 @@ pub(crate) struct PinnedFile {
     file: File,
     pub(crate) path: PathBuf,
     pub(crate) role: Role,
-    identity: Identity,
-    modified: SystemTime,
+    state: State,
     /// A log's generation, by its header; 0 if there is none.
     pub(crate) generation: u32,
 }
@@ -50,17 +50,10 @@ impl PinnedFile {
     /// `hrDiskIO`; `ERROR_NOT_ENOUGH_MEMORY` if the process may not open so many files.
     pub(crate) fn open(found: &DirectoryFile) -> Result<Self> {
         // If a pipe replaces the file at this moment, opening it must not wait for a writer.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(&found.path)
-            .and_then(|file| Ok((file.metadata()?, file)));
-        let (metadata, file) = opened.map_err(|error| {
-            let too_many = [Errno::MFILE, Errno::NFILE]
-                .iter()
-                .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
-            match too_many {
+        let opened = file::open_without_waiting(&found.path)
+            .and_then(|file| Ok((file.metadata()?, State::of(&file)?, file)));
+        let (metadata, state, file) =
+            opened.map_err(|error| match file::is_too_many_open(&error) {
                 true => Error::new(
                     ResultCode::NOT_ENOUGH_MEMORY,
                     format!(
@@ -70,14 +63,12 @@ impl PinnedFile {
                     ),
                 ),
                 false => io_error(&found.path, &error),
-            }
-        })?;
+            })?;
         if !metadata.is_file() {
             return Err(changed(&found.path));
         }
         Ok(Self {
-            identity: Identity::of(&metadata),
-            modified: metadata.modified().unwrap_or(UNIX_EPOCH),
+            state,
             file,
             path: found.path.clone(),
             role: found.role,
@@ -90,8 +81,8 @@ impl PinnedFile {
         FileEntry {
             file_type: self.role.file_type(),
             name: self.name(),
-            size: self.identity.size,
-            modified: self.modified,
+            size: self.state.size,
+            modified: self.state.modified,
             generation: (self.generation != 0).then_some(self.generation),
             place: None,
         }
@@ -103,7 +94,7 @@ impl PinnedFile {
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.identity.size
+        self.state.size
     }
 
     /// Reads up to `length` bytes from `offset` on; fewer only at the end of the file.
@@ -111,24 +102,12 @@ impl PinnedFile {
     /// # Errors
     /// `hrDiskIO`.
     pub(crate) fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(length);
-        while bytes.len() < length {
-            let at = offset.saturating_add(bytes.len() as u64);
-            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut bytes), at) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(io_error(&self.path, &error.into())),
-            }
-        }
-        bytes.truncate(length);
-        Ok(bytes)
+        file::read_at(&self.file, offset, length).map_err(|error| io_error(&self.path, &error))
     }
 
     /// Tells the system that the file is about to be read from start to end.
     pub(crate) fn announce_reading(&self) {
-        // Only advice: without it the file system reads all the same.
-        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
+        file::announce_reading(&self.file);
     }
 
     /// Refuses a file that was written since it was pinned.
@@ -136,11 +115,8 @@ impl PinnedFile {
     /// # Errors
     /// `hrDatabaseInUse`.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
-        let metadata = self
-            .file
-            .metadata()
-            .map_err(|error| io_error(&self.path, &error))?;
-        match Identity::of(&metadata) == self.identity {
+        let now = State::of(&self.file).map_err(|error| io_error(&self.path, &error))?;
+        match now == self.state {
             true => Ok(()),
             false => Err(changed(&self.path)),
         }
@@ -148,8 +124,9 @@ impl PinnedFile {
 
     /// Whether the path still leads to this file, unchanged since it was pinned.
     pub(crate) fn is_still_at_its_path(&self) -> bool {
-        std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+        let now = file::Identity::of_entry(&self.path)
+            .and_then(|identity| Ok(State::new(identity, &self.path.symlink_metadata()?)));
+        now.is_ok_and(|now| now == self.state)
     }
 }
 

@@ -1,18 +1,14 @@
-//! Exclusive use of folders through an advisory lock (flock) on the folders themselves. There is no
-//! lock file, and the lock of a process that dies is released.
+//! Exclusive use of folders ([`platform::lock`]). The lock of a process that dies is released.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use contract::{Error, Result, ResultCode};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use platform::file::Identity;
 
 /// Folders that are locked until the value is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
-    _folders: Vec<File>,
+    _folders: Vec<platform::lock::FolderLock>,
 }
 
 impl FolderLock {
@@ -22,50 +18,41 @@ impl FolderLock {
     /// `hrDatabaseInUse` with the folder that another process holds; `hrInvalidPath` for one that
     /// cannot be opened.
     pub fn acquire<P: AsRef<Path>>(folders: &[P]) -> Result<Self> {
-        let mut held: Vec<File> = Vec::new();
-        let mut identities: Vec<(u64, u64)> = Vec::new();
+        let mut held = Vec::new();
+        let mut identities = Vec::new();
         for folder in folders {
             let folder = folder.as_ref();
-            let (file, identity) = open_folder(folder).map_err(|error| {
-                Error::new(
-                    ResultCode::INVALID_PATH,
-                    format!("{}: cannot open the folder: {error}", folder.display()),
-                )
-            })?;
+            let identity = Identity::at(folder).map_err(failed(folder, "open"))?;
             if identities.contains(&identity) {
                 continue;
             }
-            lock(&file, folder)?;
+            held.push(lock(folder)?);
             identities.push(identity);
-            held.push(file);
         }
         Ok(Self { _folders: held })
     }
 }
 
-fn open_folder(folder: &Path) -> std::io::Result<(File, (u64, u64))> {
-    let file = File::open(folder)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_dir() {
-        return Err(std::io::ErrorKind::NotADirectory.into());
-    }
-    Ok((file, (metadata.dev(), metadata.ino())))
-}
-
-fn lock(file: &File, folder: &Path) -> Result<()> {
-    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        Errno::WOULDBLOCK => Error::new(
+fn lock(folder: &Path) -> Result<platform::lock::FolderLock> {
+    let locked = platform::lock::FolderLock::exclusive(folder).map_err(failed(folder, "lock"))?;
+    locked.ok_or_else(|| {
+        Error::new(
             ResultCode::DATABASE_IN_USE,
             format!(
                 "{}: the folder is in use by another dsbackup process; stop it first",
                 folder.display()
             ),
-        ),
-        error => Error::new(
-            ResultCode::INVALID_PATH,
-            format!("{}: cannot lock the folder: {error}", folder.display()),
-        ),
+        )
     })
+}
+
+fn failed(folder: &Path, action: &str) -> impl FnOnce(std::io::Error) -> Error {
+    move |error| {
+        Error::new(
+            ResultCode::INVALID_PATH,
+            format!("{}: cannot {action} the folder: {error}", folder.display()),
+        )
+    }
 }
 
 /// Up to three folders of a directory, without duplicates.

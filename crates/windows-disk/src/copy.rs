@@ -1,6 +1,5 @@
 //! Copies of files out of an image.
 
-use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -37,11 +36,7 @@ impl FileInImage {
             ));
         }
         let path = folder.join(&self.name);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(Error::write(&path))?;
+        let file = platform::private::create_new(&path).map_err(Error::write(&path))?;
         let copied = self.copy(file, &path, progress);
         if copied.is_err() {
             // The first error counts.

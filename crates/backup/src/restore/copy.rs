@@ -55,9 +55,9 @@ fn write(
     let mut reader = content.open(&planned.file.path)?;
     let create = || {
         let _writing = leftover::writing();
-        std::fs::create_dir_all(&place.root)?;
+        platform::private::make_folders(&place.root)?;
         let file = NewFile::create(place, announced)?;
-        if rustix::process::geteuid().is_root() {
+        if platform::process::is_root() {
             // The service may run as a user of its own, who owns the folder.
             file.give_to_owner_of_folder()?;
         }

@@ -52,12 +52,11 @@ pub fn run(
         true => None,
         false => Some(Leftover::make_folder(target)?),
     };
-    let target = &target
-        .canonicalize()
-        .map_err(Error::io("look at the folder", target))?;
+    let target =
+        &platform::file::canonical(target).map_err(Error::io("look at the folder", target))?;
     let _lock = FolderLock::acquire(&[target]).map_err(Error::at("target folder"))?;
     check_empty(target)?;
-    files::check_trusted(target, None)
+    files::check_trusted(target, files::Owner::Own)
         .map_err(|untrusted| Error::Refused(untrusted.to_string()))?;
     let plan = Plan::new(
         &snapshot.manifest,
@@ -128,7 +127,7 @@ fn shape(target: &Path, report: &dyn Report) -> Result<()> {
         report.warn(&withheld);
     }
     match tree.shape() {
-        Err(error) if !rustix::process::geteuid().is_root() => {
+        Err(error) if !platform::process::is_root() => {
             report.warn(&format!(
                 "{error}; without root the files do not get back their owners and access rights"
             ));

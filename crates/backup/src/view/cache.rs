@@ -1,15 +1,15 @@
 //! Copies of snapshots that are read repeatedly.
 //!
-//! They hold secrets: folders have mode 0700, are removed a while after their last use, and take a
+//! They hold secrets: folders are private, are removed a while after their last use, and take a
 //! bounded number of bytes. A copy is made in a scratch folder and renamed when it is complete, so
 //! that a killed process leaves only a scratch folder, which the next one removes.
 
-use std::fs::{File, FileTimes};
-use std::os::unix::fs::MetadataExt;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::FlockOperation;
+use platform::access;
+use platform::lock::FolderLock;
 
 use crate::error::{Error, Result};
 use crate::leftover;
@@ -54,7 +54,7 @@ pub enum Copy {
         /// The folder.
         path: PathBuf,
         /// The shared lock on it.
-        _lock: File,
+        _lock: FolderLock,
     },
     /// Removed when the value is dropped.
     Once(Scratch),
@@ -104,12 +104,12 @@ impl Cache {
         let copy = match open(&path)? {
             Some(copy) => copy,
             None => {
-                let lock = {
+                {
                     let _writing = leftover::writing();
-                    scratch.rename(&path)?
-                };
-                let locked = scratch::relock(&lock, FlockOperation::NonBlockingLockShared);
-                locked.map_err(Error::io("lock the copy of the snapshot", &path))?;
+                    scratch.rename(&path)?;
+                }
+                // Nobody takes a lock here meanwhile, since the cache itself is locked.
+                let lock = lock_shared(&path)?;
                 Copy::Kept { path, _lock: lock }
             }
         };
@@ -123,7 +123,7 @@ fn open(path: &Path) -> Result<Option<Copy>> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("look at the copy of the snapshot", path)(error)),
-        Ok(found) if !is_own(&found) => {
+        Ok(found) if !is_own(path, &found) => {
             return Err(Error::Refused(format!(
                 "{}: a copy of a snapshot must be a folder of your own that others cannot read: \
                  remove it, or name another folder with --cache",
@@ -132,16 +132,23 @@ fn open(path: &Path) -> Result<Option<Copy>> {
         }
         Ok(_) => {}
     }
-    let lock = scratch::lock(path, FlockOperation::NonBlockingLockShared)?;
-    (lock.set_times(FileTimes::new().set_modified(SystemTime::now())))
-        .map_err(Error::io("note the use of", path))?;
+    let lock = lock_shared(path)?;
+    platform::file::touch_folder(path).map_err(Error::io("note the use of", path))?;
     let path = path.to_path_buf();
     Ok(Some(Copy::Kept { path, _lock: lock }))
 }
 
-fn is_own(found: &std::fs::Metadata) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    found.is_dir() && found.uid() == own && found.mode() & 0o077 == 0
+fn lock_shared(path: &Path) -> Result<FolderLock> {
+    let lock =
+        FolderLock::shared(path).map_err(Error::io("lock the copy of the snapshot", path))?;
+    lock.ok_or_else(|| {
+        let is_held = std::io::ErrorKind::WouldBlock.into();
+        Error::io("lock the copy of the snapshot", path)(is_held)
+    })
+}
+
+fn is_own(path: &Path, found: &Metadata) -> bool {
+    found.is_dir() && access::of_entry(path).is_ok_and(|access| access.is_private)
 }
 
 /// Removes copies that are not in use: too old ones, then those used longest ago until the others
@@ -154,7 +161,7 @@ fn remove_others(folder: &Path, limits: Limits) -> Result<()> {
         let is_copy = (entry.file_name().to_str()).is_some_and(|name| name.starts_with(PREFIX));
         if let Ok(found) = entry.metadata()
             && is_copy
-            && is_own(&found)
+            && is_own(&entry.path(), &found)
         {
             let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             copies.push((used, entry.path(), size_of(&entry.path())));
@@ -166,7 +173,7 @@ fn remove_others(folder: &Path, limits: Limits) -> Result<()> {
     for (used, path, size) in copies {
         let age = now.duration_since(used).unwrap_or_default();
         let is_too_much = age > limits.age || bytes > limits.bytes;
-        if is_too_much && scratch::lock(&path, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if is_too_much && matches!(FolderLock::exclusive(&path), Ok(Some(_))) {
             std::fs::remove_dir_all(&path)
                 .map_err(Error::io("remove the copy of a snapshot", &path))?;
             bytes -= size;
@@ -193,6 +200,9 @@ fn size_of(folder: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{File, FileTimes};
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn cache(folder: &Path, bytes: u64, seconds: u64) -> Cache {

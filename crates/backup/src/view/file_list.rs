@@ -3,7 +3,6 @@
 
 use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -242,9 +241,9 @@ impl FileContent {
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64, name: &str) -> Result<()> {
         match self {
             Self::InSnapshot(file) => Ok(file.read_exact_at(buffer, offset)?),
-            Self::OnDisk(file, _) => file
-                .read_exact_at(buffer, offset)
-                .map_err(Error::io("read", name)),
+            Self::OnDisk(file, _) => {
+                platform::file::read_exact_at(file, buffer, offset).map_err(Error::io("read", name))
+            }
         }
     }
 

@@ -1,11 +1,11 @@
 //! A directory in an image of a disk: its database and logs are copied into the cache, and the logs
 //! are replayed.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ese::recovery::{self, Options, Summary};
 use ids::hex;
+use platform::file;
 use sha2::{Digest, Sha256};
 use windows_disk::{Disks, Found};
 
@@ -95,19 +95,15 @@ impl DiskImage {
     /// it.
     fn id(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for file in &self.disks.files {
-            let path = std::path::absolute(file).map_err(Error::io("look at", file))?;
-            let found = file.metadata().map_err(Error::io("look at", file))?;
-            hash.update(path.as_os_str().as_encoded_bytes());
-            for number in [found.dev(), found.ino(), found.size()] {
+        for path in &self.disks.files {
+            let absolute = std::path::absolute(path).map_err(Error::io("look at", path))?;
+            let found = path.metadata().map_err(Error::io("look at", path))?;
+            hash.update(absolute.as_os_str().as_encoded_bytes());
+            let identity = file::Identity::at(path).map_err(Error::io("look at", path))?;
+            for number in [identity.disk, identity.number, found.len()] {
                 hash.update(number.to_le_bytes());
             }
-            for time in [
-                found.mtime(),
-                found.mtime_nsec(),
-                found.ctime(),
-                found.ctime_nsec(),
-            ] {
+            for time in file::changed(&found) {
                 hash.update(time.to_le_bytes());
             }
         }

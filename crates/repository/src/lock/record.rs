@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use platform::process;
 use rustic_core::jiff::Timestamp;
-use rustix::io::Errno;
-use rustix::process::{Pid, getgid, getpid, getuid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// restic renews its locks every five minutes, stops when it cannot, and considers a lock of this
@@ -38,17 +37,14 @@ fn is_zero(number: &u32) -> bool {
 impl Record {
     /// The record of this process, now.
     pub(super) fn new(exclusive: bool) -> Self {
-        let uid = getuid();
-        let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid.as_raw()));
         Self {
             time: now(),
             exclusive,
-            hostname: hostname(),
-            username: (user.ok().flatten())
-                .map_or_else(|| uid.as_raw().to_string(), |user| user.name),
-            pid: i64::from(getpid().as_raw_nonzero().get()),
-            uid: uid.as_raw(),
-            gid: getgid().as_raw(),
+            hostname: process::computer(),
+            username: process::user_name(),
+            pid: i64::from(std::process::id()),
+            uid: process::user_number(),
+            gid: process::group_number(),
         }
     }
 
@@ -65,25 +61,13 @@ impl Record {
     pub(super) fn is_stale(&self) -> bool {
         let age = (self.time.parse::<Timestamp>().ok())
             .and_then(|time| SystemTime::now().duration_since(time.into()).ok());
-        age.is_some_and(|age| age > STALE) || (self.hostname == hostname() && !self.process_lives())
-    }
-
-    fn process_lives(&self) -> bool {
-        match i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            // The process may belong to another user and reject the signal, but it exists.
-            Some(pid) => test_kill_process(pid) != Err(Errno::SRCH),
-            None => true,
-        }
+        age.is_some_and(|age| age > STALE)
+            || (self.hostname == process::computer() && !process::lives(self.pid))
     }
 }
 
 fn now() -> String {
     Timestamp::now().to_string()
-}
-
-fn hostname() -> String {
-    let uname = rustix::system::uname();
-    uname.nodename().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@
 #![allow(unsafe_code, reason = "calls into a C library")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::{Arc, OnceLock};
@@ -122,7 +121,7 @@ impl RawEnvironment {
     /// Opens a database file for reading, beside its writers. Must not be called twice at once for
     /// a file in one process.
     pub(super) fn open(library: Arc<Library>, path: &Path) -> Result<Self> {
-        let name = CString::new(path.as_os_str().as_bytes())
+        let name = CString::new(path.as_os_str().as_encoded_bytes())
             .map_err(|_| Error::damaged(path, "its name contains a zero byte"))?;
         let mut handle = ptr::null_mut();
         // SAFETY: `handle` is written once, and closed when `environment` is dropped, as after a

@@ -1,7 +1,6 @@
 //! The pages of a state, described by one of the two meta pages.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::format::{self, Meta};
@@ -36,12 +35,13 @@ impl StatePages {
     pub(super) fn of_file(path: &Path, file: &File, number: u64) -> Result<Self> {
         let damaged = |reason: String| Error::damaged(path, reason);
         let length = file.metadata().map_err(Error::io("look at", path))?.len();
-        let read = |at: u64, buffer: &mut [u8]| match file.read_exact_at(buffer, at) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(damaged(
-                format!("it ends at {length}, within its meta pages"),
-            )),
-            read => read.map_err(Error::io("read", path)),
-        };
+        let read =
+            |at: u64, buffer: &mut [u8]| match platform::file::read_exact_at(file, buffer, at) {
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(damaged(
+                    format!("it ends at {length}, within its meta pages"),
+                )),
+                read => read.map_err(Error::io("read", path)),
+            };
         let mut first = vec![0; format::META_END];
         read(0, &mut first)?;
         let page_size = Meta::parse(&first)
@@ -86,7 +86,7 @@ impl StatePages {
         let at = first
             .checked_mul(u64::from(self.meta.page_size))
             .ok_or_else(|| self.damaged(first, "it is beyond the largest file"))?;
-        match self.file.read_exact_at(buffer, at) {
+        match platform::file::read_exact_at(&self.file, buffer, at) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Err(self.damaged(first, "it is in use, but beyond the end of the file"))
             }

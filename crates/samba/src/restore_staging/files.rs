@@ -5,16 +5,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::state;
+use crate::{state, system};
 
 /// Makes a folder for root only, if it does not exist.
 pub(super) fn make_folder(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(Error::io("make the folder", path))
+    platform::private::make_folders(path).map_err(Error::io("make the folder", path))
 }
 
 /// Renames within a file system.
@@ -48,7 +43,7 @@ pub(super) fn sync_folder(path: &Path) -> Result<()> {
 /// Makes everything on a folder's file system durable.
 pub(super) fn sync_all(path: &Path) -> Result<()> {
     let folder = File::open(path).map_err(Error::io("open the folder", path))?;
-    rustix::fs::syncfs(&folder).map_err(Error::os("make the restored files durable", path))
+    system::sync_file_system(&folder).map_err(Error::io("make the restored files durable", path))
 }
 
 /// Copies a folder with its content and attributes.
@@ -69,7 +64,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
             }
         } else if metadata.is_symlink() {
             std::fs::read_link(&from)
-                .and_then(|target| std::os::unix::fs::symlink(target, &to))
+                .and_then(|target| system::make_link(&target, &to))
                 .map_err(copied)?;
         } else {
             std::fs::copy(&from, &to).map_err(copied)?;

@@ -33,16 +33,14 @@ impl Step {
 
     /// Copies the restored files if they are on another file system than the root.
     pub(super) fn bring_to_its_file_system(&self) -> Result<()> {
-        use std::os::unix::fs::MetadataExt;
         let target = &self.root.original;
         if self.is_file() {
             return Ok(());
         }
         std::fs::create_dir_all(target).map_err(Error::io("make the folder", target))?;
         let device = |path: &Path| {
-            let metadata = path.metadata();
-            metadata
-                .map(|metadata| metadata.dev())
+            let resolved = platform::file::canonical(path);
+            (resolved.and_then(|path| platform::disk::of(&path)))
                 .map_err(Error::io("look at", path))
         };
         let near = self.near();

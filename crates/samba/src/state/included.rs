@@ -6,12 +6,11 @@
 //! folder where the process was started. The last two name no file that can be determined here.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io::{ErrorKind, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::smb_conf::{self, Parameter};
+use crate::system;
 
 /// Samba's limit for nested includes.
 const DEEPEST: usize = 100;
@@ -129,7 +128,7 @@ enum Meant {
 fn meant(parameter: &Parameter) -> Meant {
     let value = parameter.value.as_slice();
     let is_registry = value.eq_ignore_ascii_case(b"registry");
-    let file = || PathBuf::from(OsStr::from_bytes(value));
+    let file = || system::path_of(value);
     match parameter.name.as_slice() {
         b"include" | b"configfile" if value.is_empty() => Meant::Nothing,
         b"include" | b"configbackend" if is_registry => Meant::Registry,
@@ -158,7 +157,7 @@ fn line(file: &Path, parameter: &Parameter) -> String {
 /// The path of a named file, with links resolved.
 fn locate(named: &Path) -> Result<PathBuf, String> {
     let unknown = "it is in the snapshot only if it is in one of the backed-up folders";
-    if named.as_os_str().as_bytes().contains(&b'%') {
+    if named.as_os_str().as_encoded_bytes().contains(&b'%') {
         return Err(format!(
             "the name has a variable, so the files that Samba reads are unknown; each: {unknown}"
         ));
@@ -294,7 +293,7 @@ mod tests {
         ] {
             lab.write("etc/smb.conf", "[global]\ninclude = @etc/a.conf\n");
             lab.write("etc/a.conf", &format!("# comment\n\n\n{line}\ninclude =\n"));
-            let name = OsStr::from_bytes(b"\xff");
+            let name = system::path_of(b"\xff");
             std::fs::write(lab.path("").join(name), "").unwrap();
             if line.contains("xff") {
                 let mut text = std::fs::read(lab.path("etc/a.conf")).unwrap();

@@ -9,7 +9,6 @@ mod included;
 mod listing;
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 pub use attributes::Attributes;
@@ -19,7 +18,7 @@ pub use listing::{LISTING_PATH, ListedEntry, ListedKind, Listing, Root};
 use crate::error::{Error, Result};
 use crate::file_start::read_start;
 use crate::installation::Installation;
-use crate::{lmdb, tdb};
+use crate::{lmdb, system, tdb};
 
 /// The prefix of all names that dsbackup itself uses beside a domain controller's files.
 pub const OWN_PREFIX: &str = "dsbackup.";
@@ -319,7 +318,7 @@ impl Walk {
             self.state.left_out.push((path.to_path_buf(), reason));
             Ok(None)
         };
-        if file_type.is_socket() || file_type.is_fifo() {
+        if system::is_socket_or_pipe(file_type) {
             return leave_out("a socket or pipe: made anew at every start");
         }
         if !file_type.is_file() {

@@ -17,7 +17,6 @@
 mod records;
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -146,8 +145,7 @@ impl LeftOver {
 pub fn verify(path: &Path, file: &File, size: u64) -> Result<LeftOver> {
     let damaged = |reason: String| Error::damaged(path, reason);
     let read = |buffer: &mut [u8], at: u64| {
-        file.read_exact_at(buffer, at)
-            .map_err(Error::io("read", path))
+        platform::file::read_exact_at(file, buffer, at).map_err(Error::io("read", path))
     };
     let mut start = [0; HEADER];
     if size < HEADER as u64 {

@@ -1,7 +1,6 @@
 //! The records of a database without writers.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -45,7 +44,7 @@ impl Records {
     /// Same as [`Self::open`].
     pub fn over(path: &Path, file: File) -> Result<Self> {
         let mut start = [0; HEADER];
-        let header = match file.read_exact_at(&mut start, 0) {
+        let header = match platform::file::read_exact_at(&file, &mut start, 0) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => None,
             read => {
                 read.map_err(Error::io("read", path))?;
@@ -144,7 +143,7 @@ impl Records {
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<()> {
-        let read = self.file.read_exact_at(buffer, at);
+        let read = platform::file::read_exact_at(&self.file, buffer, at);
         read.map_err(Error::io("read", &self.path))
     }
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Stream};
 use super::connection_limiter::Admission;
-use crate::caller::local_rule::LocalRule;
 use crate::caller::{Caller, Identity, Origin, Peer, Privileges, Unproven};
 use crate::sessions::contexts::Contexts;
 
@@ -108,51 +106,4 @@ pub(crate) struct Network {
     pub(crate) channel: Vec<u8>,
     /// Set until the peer has authenticated.
     pub(crate) unproven: Option<Box<dyn Unproven>>,
-}
-
-/// Admits connections on the Unix socket, as the user of the peer's process.
-pub(crate) async fn accept_local(listener: UnixListener, rule: LocalRule, acceptor: Acceptor) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // A passing condition, such as too many open files.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        if let Some((origin, identity)) = identify(&stream, &rule).await {
-            acceptor
-                .enter(Box::new(stream), origin, identity, None)
-                .await;
-        }
-    }
-}
-
-async fn identify(stream: &UnixStream, rule: &LocalRule) -> Option<(Origin, Arc<Identity>)> {
-    let peer = match stream.peer_cred() {
-        Ok(peer) => peer,
-        Err(error) => {
-            tracing::warn!(%error, "refused a connection whose user the system does not tell");
-            return None;
-        }
-    };
-    let rule = rule.clone();
-    let (uid, gid, pid) = (peer.uid(), peer.gid(), peer.pid());
-    let identity = tokio::task::spawn_blocking(move || Identity {
-        name: LocalRule::name_of(uid),
-        privileges: if rule.admits(uid, gid) {
-            Privileges::ALL
-        } else {
-            Privileges::NONE
-        },
-    })
-    .await
-    .ok()?;
-    let origin = Origin::Local { uid, pid };
-    if identity.privileges == Privileges::NONE {
-        tracing::warn!(%origin, "a user without privileges connected");
-    }
-    Some((origin, Arc::new(identity)))
 }

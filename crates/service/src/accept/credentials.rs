@@ -2,11 +2,11 @@
 //! renewed certificate applies to the next connection.
 
 use std::fmt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::{Error, Result, ResultCode};
+use platform::file;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
@@ -28,9 +28,8 @@ struct Current {
     pin: Fingerprint,
 }
 
-/// Inode, size, and change time (of content, mode or name) in seconds and nanoseconds; `None` for a
-/// missing file.
-type FileState = Option<(u64, u64, i64, i64)>;
+/// Identity, size, and times of change (of content, mode or name); `None` for a missing file.
+type FileState = Option<(file::Identity, u64, [i128; 2])>;
 
 impl Credentials {
     /// Reads certificate and key.
@@ -87,14 +86,10 @@ impl Credentials {
 }
 
 fn states(certificate: &Path, key: &Path) -> [FileState; 2] {
-    [certificate, key].map(|file| {
-        let metadata = std::fs::metadata(file).ok()?;
-        Some((
-            metadata.ino(),
-            metadata.size(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        ))
+    [certificate, key].map(|path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        let identity = file::Identity::at(path).ok()?;
+        Some((identity, metadata.len(), file::changed(&metadata)))
     })
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod acceptor;
 pub(crate) mod connection;
 mod connection_limiter;
 pub(crate) mod credentials;
+#[cfg_attr(unix, path = "local_socket/unix.rs")]
+#[cfg_attr(windows, path = "local_socket/windows.rs")]
 pub(crate) mod local_socket;
 pub(crate) mod network;
 pub(crate) mod own;

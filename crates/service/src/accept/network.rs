@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Error, Result, ResultCode};
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use socket2::{Domain, Socket, Type};
 use store::Mode;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -126,18 +125,15 @@ impl RemoteEndpoint {
 /// Listens on this address alone. The system would have `[::]` take the port for IPv4, too, and
 /// refuse `0.0.0.0` beside it.
 fn listen(address: &SocketAddr) -> io::Result<TcpListener> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
-    set_socket_reuseaddr(&socket, true)?;
+    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // On Windows this would let another program take the port.
+    socket.set_reuse_address(cfg!(unix))?;
     if address.is_ipv6() {
-        set_ipv6_v6only(&socket, true)?;
+        socket.set_only_v6(true)?;
     }
-    rustix::net::bind(&socket, address)?;
-    rustix::net::listen(&socket, BACKLOG)?;
+    socket.bind(&(*address).into())?;
+    socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 

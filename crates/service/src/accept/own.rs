@@ -43,13 +43,12 @@ impl OwnConnections {
 
 /// Admits this process. Its user hosts the directory, so it holds both privileges.
 pub(crate) async fn accept_own(mut incoming: mpsc::Receiver<DuplexStream>, acceptor: Acceptor) {
-    let uid = rustix::process::geteuid().as_raw();
     let origin = Origin::Local {
-        uid,
+        uid: platform::process::own_number(),
         pid: Some(std::process::id() as i32),
     };
     let identity = Arc::new(Identity {
-        name: LocalRule::name_of(uid),
+        name: LocalRule::own_name(),
         privileges: Privileges::ALL,
     });
     while let Some(stream) = incoming.recv().await {

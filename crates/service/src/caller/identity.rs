@@ -56,7 +56,7 @@ pub(crate) struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A process on this computer.
-    Local { uid: u32, pid: Option<i32> },
+    Local { uid: Option<u32>, pid: Option<i32> },
     /// Another computer, or this one over TCP.
     Network(SocketAddr),
 }
@@ -65,8 +65,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local { uid, pid } => {
-                write!(f, "uid {uid}")?;
-                pid.map_or(Ok(()), |pid| write!(f, ", process {pid}"))
+                let uid = uid.map(|uid| format!("uid {uid}"));
+                let pid = pid.map(|pid| format!("process {pid}"));
+                let known: Vec<String> = [uid, pid].into_iter().flatten().collect();
+                f.write_str(&known.join(", "))
             }
             Self::Network(address) => address.fmt(f),
         }

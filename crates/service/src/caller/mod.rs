@@ -11,6 +11,8 @@ pub(crate) mod client_certificate;
 pub(crate) mod failure_limiter;
 mod identity;
 pub(crate) mod kerberos_rule;
+#[cfg_attr(unix, path = "local_rule/unix.rs")]
+#[cfg_attr(windows, path = "local_rule/windows.rs")]
 pub(crate) mod local_rule;
 mod peer;
 pub(crate) mod refusals;

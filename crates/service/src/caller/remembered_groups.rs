@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -143,9 +142,8 @@ impl RememberedGroups {
 
     /// Refuses a file that other users may write: they could admit anyone.
     fn refuse_of_others(&self, file: &File) -> io::Result<()> {
-        let metadata = file.metadata()?;
-        let own = metadata.uid() == rustix::process::geteuid().as_raw() || metadata.uid() == 0;
-        match own && metadata.mode() & 0o022 == 0 {
+        let access = platform::access::of_file(file)?;
+        match access.owner_is_trusted && !access.others_may_write {
             true => Ok(()),
             false => Err(io::Error::other(
                 "others may write it; remove it, it is made anew while the directory answers",

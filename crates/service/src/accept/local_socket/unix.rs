@@ -6,10 +6,14 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use contract::{Error, Result, ResultCode};
-
 use store::FolderLock;
+
+use crate::accept::acceptor::Acceptor;
+use crate::caller::local_rule::LocalRule;
+use crate::caller::{Identity, Origin, Privileges};
 
 /// A listening socket. Dropping it removes its file.
 #[derive(Debug)]
@@ -74,6 +78,19 @@ impl LocalSocket {
     /// If the system has no descriptor left.
     pub fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
+    }
+
+    /// Admits connections, as the users of the peers' processes.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub(crate) fn accept(
+        &self,
+        rule: LocalRule,
+        acceptor: Acceptor,
+    ) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+        let listener = tokio::net::UnixListener::from_std(self.listener()?)?;
+        Ok(accept(listener, rule, acceptor))
     }
 
     /// The socket's path.
@@ -142,6 +159,59 @@ fn remove_stale(path: &Path) -> Result<(), String> {
             "cannot tell whether another service listens there: {error}"
         )),
     }
+}
+
+/// Admits connections on the Unix socket, as the user of the peer's process.
+async fn accept(listener: tokio::net::UnixListener, rule: LocalRule, acceptor: Acceptor) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // A passing condition, such as too many open files.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        if let Some((origin, identity)) = identify(&stream, &rule).await {
+            acceptor
+                .enter(Box::new(stream), origin, identity, None)
+                .await;
+        }
+    }
+}
+
+async fn identify(
+    stream: &tokio::net::UnixStream,
+    rule: &LocalRule,
+) -> Option<(Origin, Arc<Identity>)> {
+    let peer = match stream.peer_cred() {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(%error, "refused a connection whose user the system does not tell");
+            return None;
+        }
+    };
+    let rule = rule.clone();
+    let (uid, gid, pid) = (peer.uid(), peer.gid(), peer.pid());
+    let identity = tokio::task::spawn_blocking(move || Identity {
+        name: LocalRule::name_of(uid),
+        privileges: if rule.admits(uid, gid) {
+            Privileges::ALL
+        } else {
+            Privileges::NONE
+        },
+    })
+    .await
+    .ok()?;
+    let origin = Origin::Local {
+        uid: Some(uid),
+        pid,
+    };
+    if identity.privileges == Privileges::NONE {
+        tracing::warn!(%origin, "a user without privileges connected");
+    }
+    Some((origin, Arc::new(identity)))
 }
 
 #[cfg(test)]

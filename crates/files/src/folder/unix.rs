@@ -3,15 +3,16 @@
 //! Linux resolves the names itself if it can (`openat2` with `RESOLVE_BENEATH` and
 //! `RESOLVE_NO_SYMLINKS`). On a kernel before 5.6, or if a container's filter blocks the call, they
 //! are resolved one by one, and each folder is opened with `O_NOFOLLOW`.
-//! call, they are resolved one by one, each folder opened with `O_NOFOLLOW`.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+
+use super::{check_plain, not_plain, through_link};
 
 /// The flags for opening a folder.
 const FOLDER: OFlags = OFlags::RDONLY
@@ -162,6 +163,15 @@ impl Folder {
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
     }
 
+    /// Gives a file to the owner of this folder.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn give(&self, file: &File) -> Result<()> {
+        let owner = rustix::fs::fstat(&self.fd)?;
+        std::os::unix::fs::fchown(file, Some(owner.st_uid), Some(owner.st_gid))
+    }
+
     /// Makes the names in the folder durable.
     ///
     /// # Errors
@@ -229,32 +239,6 @@ fn is_link(folder: BorrowedFd<'_>, name: &Path) -> bool {
     rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|found| {
         rustix::fs::FileType::from_raw_mode(found.st_mode) == rustix::fs::FileType::Symlink
     })
-}
-
-fn check_plain(relative: &Path) -> Result<()> {
-    let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-    match relative.components().all(plain) {
-        true => Ok(()),
-        false => Err(not_plain(relative)),
-    }
-}
-
-fn not_plain(relative: &Path) -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        format!("{}: expected names below the folder", relative.display()),
-    )
-}
-
-fn through_link(path: &Path) -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        format!(
-            "{}: a symbolic link leads there, and nothing is restored through links; remove the \
-             link",
-            path.display()
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,4 @@
-//! The attributes of a file: owner, mode, time, extended attributes.
-//!
-//! They are part of a domain controller's data: the shares' access rights are in `security.NTACL`
-//! and in POSIX ACLs, which are extended attributes, too.
+//! Reads and sets the attributes of files.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -13,38 +10,12 @@ use files::Folder;
 use ids::hex;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
+use super::{Attributes, is_of_the_state};
 use crate::error::{Error, Result};
 
-/// The extended attributes of a domain controller's state, besides those of users (`user.`): access
-/// rights of shares, and POSIX ACLs. Others protect the computer, or give a program privileges
-/// (`security.capability`); a snapshot neither contains nor sets them.
-const OF_THE_STATE: [&str; 3] = [
-    "security.NTACL",
-    "system.posix_acl_access",
-    "system.posix_acl_default",
-];
 /// The size limit of Linux for an attribute and for a list of names.
 const LONGEST: usize = 64 << 10;
-
-/// Owner, mode, time and extended attributes of a file, folder or link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attributes {
-    /// Permission bits, set-user-id and so on included; at most octal 7777.
-    pub mode: u32,
-    /// The number of the owner.
-    pub uid: u32,
-    /// The number of the owning group.
-    pub gid: u32,
-    /// Last modification, seconds since 1970-01-01 UTC.
-    pub modified: i64,
-    /// Its nanoseconds.
-    pub modified_ns: u32,
-    /// Extended attributes, with values in hexadecimal digits.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extended: BTreeMap<String, String>,
-}
 
 impl Attributes {
     /// Reads the attributes of an entry; `metadata` is that of the entry itself, even for a link.
@@ -60,27 +31,6 @@ impl Attributes {
             modified_ns: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
             extended: read_extended(&Extended::At(path), path)?,
         })
-    }
-
-    /// The names of recorded extended attributes that are not restored.
-    pub fn withheld(&self) -> impl Iterator<Item = &str> {
-        let names = self.extended.keys().map(String::as_str);
-        names.filter(|name| !is_of_the_state(name))
-    }
-
-    /// Sets the attributes of the entry at a path.
-    ///
-    /// # Errors
-    /// Same as [`apply_beneath`](Self::apply_beneath).
-    pub fn apply(&self, path: &Path, is_link: bool) -> Result<()> {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::Refused(format!(
-                "{}: expected a path with a name",
-                path.display()
-            )));
-        };
-        let folder = Folder::open(folder).map_err(Error::io("open the folder", folder))?;
-        self.apply_beneath(&folder, Path::new(name), is_link)
     }
 
     /// Sets the attributes of an entry beneath a folder, in an order that loses none: a change of
@@ -110,12 +60,12 @@ impl Attributes {
                 Some(gid),
                 AtFlags::SYMLINK_NOFOLLOW,
             )
-            .map_err(Error::os("set the owner", &path))?;
+            .map_err(os_error("set the owner", &path))?;
             // No system call sets extended attributes of a link relative to an open folder.
             let link = format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd());
             self.apply_extended(Extended::At(&Path::new(&link).join(&name)), &path)?;
             return rustix::fs::utimensat(&folder, &name, &times, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(Error::os("set its time", &path));
+                .map_err(os_error("set its time", &path));
         }
         let file = root.open_file(relative).map_err(Error::io("open", &path))?;
         let is_folder = file
@@ -123,15 +73,15 @@ impl Attributes {
             .map_err(Error::io("look at", &path))?
             .is_dir();
         rustix::fs::fchown(&file, Some(uid), Some(gid))
-            .map_err(Error::os("set the owner", &path))?;
+            .map_err(os_error("set the owner", &path))?;
         let mode = match is_folder {
             true => self.mode,
             false => self.mode & 0o1777,
         };
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
-            .map_err(Error::os("set the mode", &path))?;
+            .map_err(os_error("set the mode", &path))?;
         self.apply_extended(Extended::Of(&file), &path)?;
-        rustix::fs::futimens(&file, &times).map_err(Error::os("set its time", &path))
+        rustix::fs::futimens(&file, &times).map_err(os_error("set its time", &path))
     }
 
     /// Sets the recorded extended attributes, and removes others of the state.
@@ -140,7 +90,7 @@ impl Attributes {
             if !self.extended.contains_key(&name) {
                 entry
                     .remove(&name)
-                    .map_err(Error::os("remove an attribute", path))?;
+                    .map_err(os_error("remove an attribute", path))?;
             }
         }
         for (name, value) in &self.extended {
@@ -160,15 +110,17 @@ impl Attributes {
                     }
                     _ => "set its extended attributes",
                 };
-                Error::os(doing, path)(errno)
+                os_error(doing, path)(errno)
             })?;
         }
         Ok(())
     }
 }
 
-fn is_of_the_state(name: &str) -> bool {
-    name.starts_with("user.") || OF_THE_STATE.contains(&name)
+/// For `map_err` on raw system calls.
+fn os_error(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(Errno) -> Error {
+    let failed = Error::io(doing, path);
+    move |errno| failed(errno.into())
 }
 
 /// The entry whose extended attributes are read or changed.
@@ -214,7 +166,7 @@ fn read_extended(entry: &Extended<'_>, path: &Path) -> Result<BTreeMap<String, S
     let length = match entry.list(&mut list[..]) {
         Ok(length) => length,
         Err(Errno::NOTSUP) => return Ok(BTreeMap::new()),
-        Err(errno) => return Err(Error::os("list its attributes", path)(errno)),
+        Err(errno) => return Err(os_error("list its attributes", path)(errno)),
     };
     let names = list
         .get(..length)
@@ -236,7 +188,7 @@ fn read_extended(entry: &Extended<'_>, path: &Path) -> Result<BTreeMap<String, S
                 hex::encode(value.get(..length).unwrap_or_default()),
             ),
             Err(Errno::NODATA) => continue,
-            Err(errno) => return Err(Error::os("read its attributes", path)(errno)),
+            Err(errno) => return Err(os_error("read its attributes", path)(errno)),
         };
     }
     Ok(extended)

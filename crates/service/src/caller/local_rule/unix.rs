@@ -32,6 +32,11 @@ impl LocalRule {
         })
     }
 
+    /// The name of this process's user.
+    pub(crate) fn own_name() -> String {
+        Self::name_of(nix::unistd::geteuid().as_raw())
+    }
+
     /// The user's name, or its number if it has none. May query the user database.
     pub(crate) fn name_of(uid: u32) -> String {
         match User::from_uid(Uid::from_raw(uid)) {

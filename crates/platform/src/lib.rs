@@ -1,0 +1,40 @@
+//! What Unix and Windows do each in their own way. Both sides have the same functions, so that other
+//! crates need not know on which one they run:
+//!
+//! - [`private`]: files and folders that nobody else may read: mode 0600 and 0700, or an access list
+//!   of the owner, SYSTEM and Administrators.
+//! - [`access`]: who owns a file, and who else may read or replace it.
+//! - [`file`]: reads and writes at positions, identities, durable names.
+//! - [`lock`]: locks on folders, which end with the process.
+//! - [`disk`]: the file system below a folder, and the space left on it.
+//! - [`process`]: this process, its user and its computer.
+//! - [`terminal`]: questions whose answers are not shown.
+#![deny(unsafe_code)]
+
+#[cfg_attr(unix, path = "unix/access.rs")]
+#[cfg_attr(windows, path = "windows/access.rs")]
+pub mod access;
+#[cfg(any(windows, test))]
+#[path = "windows/descriptor.rs"]
+mod descriptor;
+#[cfg_attr(unix, path = "unix/disk.rs")]
+#[cfg_attr(windows, path = "windows/disk.rs")]
+pub mod disk;
+#[cfg_attr(unix, path = "unix/file.rs")]
+#[cfg_attr(windows, path = "windows/file.rs")]
+pub mod file;
+#[cfg_attr(unix, path = "unix/lock.rs")]
+#[cfg_attr(windows, path = "windows/lock.rs")]
+pub mod lock;
+#[cfg_attr(unix, path = "unix/private.rs")]
+#[cfg_attr(windows, path = "windows/private.rs")]
+pub mod private;
+#[cfg_attr(unix, path = "unix/process.rs")]
+#[cfg_attr(windows, path = "windows/process.rs")]
+pub mod process;
+#[cfg(windows)]
+#[path = "windows/system.rs"]
+mod system;
+#[cfg_attr(unix, path = "unix/terminal.rs")]
+#[cfg_attr(windows, path = "windows/terminal.rs")]
+pub mod terminal;

@@ -1,0 +1,103 @@
+//! Files and folders that nobody else may read: an access list of this process's user, SYSTEM and
+//! Administrators, which inherits nothing from above and is inherited by what a folder gets.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Result};
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::Path;
+
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, READ_CONTROL, WRITE_DAC,
+};
+
+use crate::system;
+
+/// Denies all others access to what this process creates from now on. On Windows each folder decides
+/// about what it gets: there is nothing to do.
+pub fn by_default() {}
+
+/// The access list. `inherited` by the content of a folder.
+fn list(inherited: bool) -> Result<String> {
+    let own = system::own_account()?;
+    let flags = if inherited { "OICI" } else { "" };
+    Ok(format!(
+        "D:P(A;{flags};FA;;;{own})(A;{flags};FA;;;SY)(A;{flags};FA;;;BA)"
+    ))
+}
+
+/// Makes a folder.
+///
+/// # Errors
+/// `AlreadyExists`; the system's.
+pub fn make_folder(path: &Path) -> Result<()> {
+    system::make_folder(path, &list(true)?)
+}
+
+/// Makes a folder, and those above it, where they are missing.
+///
+/// # Errors
+/// The system's.
+pub fn make_folders(path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    match make_folder(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            make_folders(above.ok_or(error)?)?;
+            unless_there(make_folder(path), path)
+        }
+        made => unless_there(made, path),
+    }
+}
+
+fn unless_there(made: Result<()>, path: &Path) -> Result<()> {
+    match made {
+        // That of a drive or share cannot be made, which Windows tells in many ways.
+        Err(_) if path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Takes all rights of others on a folder away.
+///
+/// # Errors
+/// The system's.
+pub fn seclude(folder: &Path) -> Result<()> {
+    let mut options = File::options();
+    let folder = options
+        .access_mode(READ_CONTROL | WRITE_DAC)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
+        .open(folder)?;
+    system::set_list(&folder, &list(true)?)
+}
+
+/// Creates a file for writing.
+///
+/// # Errors
+/// `AlreadyExists`; the system's.
+pub fn create_new(path: &Path) -> Result<File> {
+    system::create_new(path, &list(false)?)
+}
+
+/// Creates a file for writing, or empties the one that is there.
+///
+/// # Errors
+/// The system's.
+pub fn create(path: &Path) -> Result<File> {
+    open(
+        File::options().write(true).create(true).truncate(true),
+        path,
+    )
+}
+
+/// Opens a file, and creates it if it is missing.
+///
+/// # Errors
+/// The system's.
+pub fn open(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    match create_new(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => options.open(path),
+    }
+}
