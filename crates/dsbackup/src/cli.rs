@@ -1,15 +1,22 @@
 //! The command line: what can be asked for, and the help that teaches it.
 
 mod connection;
+#[cfg(unix)]
 mod console;
 mod database;
 #[cfg(test)]
 mod documents;
+#[cfg(unix)]
 mod forest;
+#[cfg(unix)]
 mod jobs;
 mod objects;
 mod repository;
 mod restore_objects;
+#[cfg(unix)]
+mod serve;
+#[cfg(unix)]
+mod unattended;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -18,11 +25,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ese::recovery::Stop;
 
 pub use self::connection::{HostedOptions, ServerOptions};
+#[cfg(unix)]
 pub use self::console::ConsoleOptions;
 pub use self::database::{
     DatabaseOptions, DumpOptions, InspectOptions, RecoverOptions, VerifyDbOptions,
 };
+#[cfg(unix)]
 pub use self::forest::RecoveryPlanOptions;
+#[cfg(unix)]
 pub use self::jobs::{ConfigCommand, RunOptions, SetupOptions, ShipOptions, StatusOptions};
 pub use self::objects::{
     BrowseOptions, CacheOptions, CatOptions, DiffOptions, ExportOptions, FilesOptions, LiveOptions,
@@ -32,6 +42,10 @@ pub use self::repository::{LockOptions, RepositoryOptions, RetryOptions};
 pub use self::restore_objects::{
     PasswordOption, RestoreObjectsOptions, UndoOptions, WrittenServerOptions,
 };
+#[cfg(unix)]
+pub use self::serve::ServeOptions;
+#[cfg(unix)]
+pub use self::unattended::UnattendedCommand;
 pub use self::upkeep::{
     CopyOptions, ForgetOptions, PolicyOptions, PruneOptions, RepairCommand, RepairIndexOptions,
     UnlockOptions,
@@ -89,21 +103,10 @@ pub struct OutputOptions {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Host a directory: the backup service on a domain controller
-    Serve(ServeOptions),
-    /// Set up a nightly job: repository, password, configuration, timer, first backup
-    Setup(SetupOptions),
-    /// Run backup jobs of the configuration
-    Run(RunOptions),
-    /// Store each transaction log of a job's directory as soon as it is finished
-    Ship(ShipOptions),
-    /// Show whether all jobs do what they promise, for people and monitoring
-    Status(StatusOptions),
-    /// Check the configuration of jobs, or print a sample
-    #[command(subcommand)]
-    Config(ConfigCommand),
-    /// Show all backups in a browser
-    Console(ConsoleOptions),
+    /// What works without an administrator at hand
+    #[cfg(unix)]
+    #[command(flatten)]
+    Unattended(UnattendedCommand),
     /// Create a repository for backups
     Init(InitOptions),
     /// Back up the directory of a service into a repository
@@ -129,8 +132,6 @@ pub enum Command {
     RestoreObjects(RestoreObjectsOptions),
     /// Take a restore of objects back
     Undo(UndoOptions),
-    /// Print the steps that recover a whole forest from its backups, names filled in
-    RecoveryPlan(RecoveryPlanOptions),
     /// Replay the transaction logs into a database in dirty shutdown
     Recover(RecoverOptions),
     /// Show what a database, log, checkpoint or flush map is, and what it needs
@@ -172,72 +173,6 @@ pub struct ManualOptions {
     /// Folder in which man1, bash, zsh and fish are written
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-}
-
-/// `dsbackup serve`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  dsbackup serve --directory /var/lib/ntds
-  dsbackup serve --directory /var/lib/ntds --restore-mode
-  dsbackup serve --samba /etc/samba/smb.conf
-  dsbackup serve --config /etc/dsbackup.toml
-
-The service runs until SIGTERM. Clients connect to its Unix socket as root or as
-its own user, and over TLS if the configuration has a section [remote].")]
-pub struct ServeOptions {
-    /// Read the configuration from this TOML file; options override it
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder of the database, and of logs and checkpoint unless given
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["config", "samba"])]
-    pub directory: Option<PathBuf>,
-    /// Host the Samba domain controller of this smb.conf: it can be backed up while it runs, and
-    /// restored while it is stopped
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = [
-            "directory", "logs", "checkpoint", "database_name", "base_name", "tombstone_lifetime"
-        ]
-    )]
-    pub samba: Option<PathBuf>,
-    /// With --samba: folder for copies of databases that change in place [default:
-    /// /var/lib/dsbackup]
-    #[arg(long, value_name = "DIR")]
-    pub spool: Option<PathBuf>,
-    /// Folder of the logs
-    #[arg(long, value_name = "DIR")]
-    pub logs: Option<PathBuf>,
-    /// Folder of the checkpoint
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: Option<PathBuf>,
-    /// File name of the database [default: ntds.dit]
-    #[arg(long, value_name = "NAME")]
-    pub database_name: Option<String>,
-    /// Base name of logs and checkpoint [default: edb]
-    #[arg(long, value_name = "NAME")]
-    pub base_name: Option<String>,
-    /// Socket to listen on [default: /run/dsbackup/dsbackup.sock]
-    #[arg(long, value_name = "PATH", env = ntdsbcli::SOCKET_VARIABLE)]
-    pub socket: Option<PathBuf>,
-    /// Record every call in this file [default: the journal under systemd, otherwise none]
-    #[arg(long, value_name = "FILE")]
-    pub audit_log: Option<PathBuf>,
-    /// Directory services restore mode: the directory is offline and can be restored
-    #[arg(long)]
-    pub restore_mode: bool,
-    /// Host a directory in dirty shutdown as it is, without replaying its logs
-    #[arg(long, conflicts_with = "samba")]
-    pub as_is: bool,
-    /// Tombstone lifetime in days, if the database has none; an older backup must not be restored
-    /// [default: 60]
-    #[arg(long, value_name = "DAYS")]
-    pub tombstone_lifetime: Option<u32>,
-    /// Group whose members hold the backup and restore privileges, like root and the service's own
-    /// user
-    #[arg(long, value_name = "NAME")]
-    pub group: Option<String>,
 }
 
 /// `dsbackup init`.

@@ -11,7 +11,7 @@ use web_console::{Console, Server, Settings, Users, users};
 use crate::cli::ConsoleOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
-use crate::{lock, password};
+use crate::{password, signals};
 
 /// How long what goes on at the end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub fn run(options: &ConsoleOptions, report: Report) -> Result<Outcome> {
             (users, Some(password))
         }
     };
-    lock::survive_questions();
+    signals::survive_questions();
     let state = StateFolder::at(&options.jobs.state_folder);
     let console = Console::new(path, settings, state, users).map_err(failed)?;
     let console = Arc::new(console);

@@ -22,9 +22,11 @@ pub enum Outcome {
     /// Exit code 1: `verify-db` found damage.
     DatabaseDamaged,
     /// Exit code 1: a step of a job failed.
+    #[cfg_attr(windows, allow(dead_code, reason = "jobs need Unix"))]
     JobFailed,
     /// The exit code of a monitoring plugin.
-    Monitored(jobs::status::State),
+    #[cfg_attr(windows, allow(dead_code, reason = "jobs need Unix"))]
+    Monitored(u8),
     /// Exit code 5: no damage was found, but this machine could not prove a snapshot.
     NotProven,
     /// Exit code 6: `diff --exit-code` found differences.
@@ -38,8 +40,9 @@ pub enum Failure {
     #[error("{0}{hint}", hint = options_for(.0))]
     Work(#[from] backup::Error),
     /// A job, or the configuration of jobs.
-    #[error(transparent)]
-    Job(jobs::Error),
+    #[cfg_attr(windows, allow(dead_code, reason = "jobs need Unix"))]
+    #[error("{0}")]
+    Job(String),
     /// Logs without which a database cannot be recovered are not there, and what is there beside
     /// them says why.
     #[error("{0}")]
@@ -83,15 +86,6 @@ of_the_work!(
     ntds::Error,
     windows_disk::Error,
 );
-
-impl From<jobs::Error> for Failure {
-    fn from(error: jobs::Error) -> Self {
-        match error {
-            jobs::Error::Work(error) => Self::Work(error),
-            error => Self::Job(error),
-        }
-    }
-}
 
 impl From<objects::Error> for Failure {
     fn from(error: objects::Error) -> Self {

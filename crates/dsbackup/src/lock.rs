@@ -1,29 +1,12 @@
 //! The locks that commands take on a repository.
 
-use std::sync::Once;
-
 use backup::lock;
 use repository::{Lock, Repository};
-use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{LockOptions, RetryOptions};
 use crate::failure::Result;
 use crate::report::Report;
-
-/// `restic unlock` sends SIGHUP to the processes that locks name, to see which of them live. It
-/// must not end them.
-pub fn survive_questions() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let runtime = Builder::new_current_thread().enable_io().build();
-        if let Ok(runtime) = runtime {
-            let _entered = runtime.enter();
-            // What is registered stays so, and does nothing.
-            let _ = signal(SignalKind::hangup());
-        }
-    });
-}
+use crate::signals::survive_questions;
 
 /// For a command that adds to the repository.
 ///

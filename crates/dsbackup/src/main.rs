@@ -7,6 +7,7 @@ mod authoritative;
 mod backup;
 mod check;
 mod cli;
+#[cfg(unix)]
 mod console;
 mod copy;
 mod database;
@@ -16,24 +17,33 @@ mod failure;
 mod forget;
 mod inspect;
 mod interrupt;
+#[cfg(unix)]
 mod jobs;
 mod lock;
 mod manual;
+#[cfg(unix)]
 mod metrics_endpoint;
 mod objects;
 mod password;
 mod prune;
 mod recover;
+#[cfg(unix)]
 mod recovery_plan;
 mod repair;
 mod report;
 mod restore;
 mod samba_file;
+#[cfg(unix)]
 mod serve;
+#[cfg_attr(unix, path = "signals/unix.rs")]
+#[cfg_attr(windows, path = "signals/windows.rs")]
+mod signals;
 mod snapshots;
 mod source;
 mod space;
 mod tables;
+#[cfg(unix)]
+mod unattended;
 mod verify_db;
 
 use std::process::ExitCode;
@@ -58,16 +68,11 @@ fn main() -> ExitCode {
     };
     start_log(&cli);
     // Nothing that this process creates is anybody else's business.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    platform::private::by_default();
     let report = Report::new(cli.output);
     let result = match &cli.command {
-        Command::Serve(options) => serve::run(options),
-        Command::Setup(options) => jobs::setup::run(options, report),
-        Command::Run(options) => jobs::run::run(options, report),
-        Command::Ship(options) => jobs::ship::run(options, report),
-        Command::Status(options) => jobs::status::run(options, report),
-        Command::Config(command) => jobs::config::run(command, report),
-        Command::Console(options) => console::run(options, report),
+        #[cfg(unix)]
+        Command::Unattended(command) => unattended::run(command, report),
         Command::Init(options) => init(options, report),
         Command::Backup(options) => backup::run(options, report),
         Command::Snapshots(options) => snapshots::run(options, report),
@@ -80,7 +85,6 @@ fn main() -> ExitCode {
         Command::Restore(options) => restore::run(options, report),
         Command::RestoreObjects(options) => objects::restore::run(options, report),
         Command::Undo(options) => objects::restore::undo::run(options, report),
-        Command::RecoveryPlan(options) => recovery_plan::run(options, report),
         Command::Recover(options) => recover::run(options, report),
         Command::Inspect(options) => inspect::run(options, report),
         Command::Tables(options) => tables::run(options, report),
@@ -104,14 +108,14 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DamageFound | Outcome::NoBackup | Outcome::Incomplete) => ExitCode::from(3),
         Ok(Outcome::DatabaseDamaged | Outcome::JobFailed) => ExitCode::from(1),
-        Ok(Outcome::Monitored(state)) => ExitCode::from(state as u8),
+        Ok(Outcome::Monitored(code)) => ExitCode::from(code),
         Ok(Outcome::NotProven) => ExitCode::from(5),
         Ok(Outcome::Different) => ExitCode::from(6),
         Err(failure) => {
             report::say(&format!("error: {failure}"));
             ExitCode::from(match &cli.command {
-                // Its exit codes are those of monitoring plugins.
-                Command::Status(_) => ::jobs::status::State::Unknown as u8,
+                #[cfg(unix)]
+                Command::Unattended(command) => unattended::exit_code(command, &failure),
                 _ => failure.exit_code(),
             })
         }
@@ -136,7 +140,8 @@ fn explain(error: &clap::Error) -> ExitCode {
 fn start_log(cli: &Cli) {
     let level = match (&cli.command, cli.output.quiet, cli.output.verbose) {
         (_, true, _) => "error",
-        (Command::Serve(_), _, 0) => "info",
+        #[cfg(unix)]
+        (Command::Unattended(cli::UnattendedCommand::Serve(_)), _, 0) => "info",
         (_, _, 0) => "warn",
         (_, _, 1) => "info,service=debug,ntdsbcli=debug",
         _ => "debug",

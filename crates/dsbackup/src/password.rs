@@ -1,6 +1,5 @@
 //! Passwords: from a file, a command, the environment or the terminal, never from an argument.
 
-use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 use backup::password;
@@ -66,22 +65,9 @@ pub fn of_user(user: &str, file: Option<&Path>, variable: &str) -> Result<Zeroiz
 /// # Errors
 /// When there is no terminal.
 pub fn from_terminal(user: &str) -> std::io::Result<Zeroizing<String>> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let mut terminal = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")?;
-    let before = tcgetattr(&terminal)?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    write!(terminal, "Password of {user}: ")?;
-    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+    let question = format!("Password of {user}: ");
     let mut line = Zeroizing::new(String::new());
-    let reader = terminal.try_clone().map(std::io::BufReader::new);
-    let read = reader.and_then(|reader| reader.take(password::LIMIT).read_line(&mut line));
-    tcsetattr(&terminal, OptionalActions::Flush, &before)?;
-    writeln!(terminal)?;
-    read?;
+    platform::terminal::ask_unseen(&question, password::LIMIT, &mut line)?;
     Ok(Zeroizing::new(
         line.trim_end_matches(['\r', '\n']).to_owned(),
     ))

@@ -71,7 +71,8 @@ pub fn run(options: &RecoverOptions, report: Report) -> Result<Outcome> {
             Some(lock)
         }
         Some(output) => {
-            std::fs::create_dir_all(output).map_err(Failure::io("create the folder", output))?;
+            platform::private::make_folders(output)
+                .map_err(Failure::io("create the folder", output))?;
             Some(FolderLock::acquire(&[output]).map_err(Failure::at("--to"))?)
         }
     };
@@ -115,7 +116,7 @@ fn of_image(options: &RecoverOptions, image: &DiskImage, report: Report) -> Resu
              logs are those that the registry names, or those beside it"
         )));
     }
-    std::fs::create_dir_all(output).map_err(Failure::io("create the folder", output))?;
+    platform::private::make_folders(output).map_err(Failure::io("create the folder", output))?;
     let _lock = FolderLock::acquire(&[output]).map_err(Failure::at("--to"))?;
     let database = output.join(image.database());
     let logs = output.join(LOGS_OF_IMAGE);

@@ -2,11 +2,10 @@
 
 use backup::hosting;
 use service::{Configuration, DirectoryConfiguration, Mode, StoreConfiguration};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
 use crate::failure::{Failure, Outcome, Result};
-use crate::metrics_endpoint;
+use crate::{metrics_endpoint, signals};
 
 /// Hosts a directory until SIGTERM or SIGINT.
 ///
@@ -28,14 +27,7 @@ pub fn run(options: &ServeOptions) -> Result<Outcome> {
         .build()
         .map_err(failed("start threads"))?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed("wait for signals"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("wait for signals"))?;
-        let shutdown = async move {
-            tokio::select! {
-                _ = terminate.recv() => (),
-                _ = interrupt.recv() => (),
-            }
-        };
+        let shutdown = signals::end().map_err(failed("wait for signals"))?;
         if let (Some(metrics), Some(path)) = (&configuration.metrics, &options.config) {
             let started = metrics_endpoint::start(metrics, path.clone()).await;
             started.map_err(Failure::io("listen on", metrics.listen.to_string()))?;

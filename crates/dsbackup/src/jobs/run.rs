@@ -8,7 +8,7 @@ use jobs::run::{JobReport, RepositoryRun, run as run_job};
 use crate::cli::RunOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{Report, short_id};
-use crate::{interrupt, lock};
+use crate::{interrupt, signals};
 
 /// Runs jobs.
 ///
@@ -31,7 +31,7 @@ pub fn run(options: &RunOptions, report: Report) -> Result<Outcome> {
     for name in &names {
         configuration.job(name)?;
     }
-    lock::survive_questions();
+    signals::survive_questions();
     interrupt::watch()?;
     let mut done = Vec::new();
     let mut not_run = None;

@@ -11,7 +11,7 @@ use jobs::span::age;
 use crate::cli::ShipOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::{self, Report, short_id};
-use crate::{interrupt, lock};
+use crate::{interrupt, signals};
 
 /// Ships the logs of a job, until a signal or with `--once` to their end.
 ///
@@ -21,7 +21,7 @@ use crate::{interrupt, lock};
 pub fn run(options: &ShipOptions, report: Report) -> Result<Outcome> {
     let configuration = Configuration::read(&options.jobs.config.config)?;
     let state = StateFolder::at(&options.jobs.state_folder);
-    lock::survive_questions();
+    signals::survive_questions();
     let halt = Arc::new(Halt::default());
     let told = Arc::clone(&halt);
     interrupt::halt_with(move || told.halt())?;

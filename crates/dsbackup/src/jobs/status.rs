@@ -8,15 +8,15 @@ use jobs::{Configuration, metrics};
 
 use crate::cli::StatusOptions;
 use crate::failure::{Outcome, Result};
-use crate::lock;
 use crate::report::{self, Report, count, short_id};
+use crate::signals;
 
 /// Prints the status of the jobs.
 ///
 /// # Errors
 /// If it cannot be written. A configuration that cannot be used is the state `unknown`.
 pub fn run(options: &StatusOptions, report: Report) -> Result<Outcome> {
-    lock::survive_questions();
+    signals::survive_questions();
     let state = StateFolder::at(&options.jobs.state_folder);
     let found = Configuration::read(&options.jobs.config.config)
         .and_then(|configuration| status(&configuration, &options.names, &state, &report));
@@ -31,14 +31,14 @@ pub fn run(options: &StatusOptions, report: Report) -> Result<Outcome> {
                 &serde_json::json!({ "state": "unknown", "error": line }),
                 words,
             )?;
-            return Ok(Outcome::Monitored(State::Unknown));
+            return Ok(Outcome::Monitored(State::Unknown as u8));
         }
     };
     if let Some(file) = &options.prometheus {
         metrics::write(&found, file)?;
     }
     report.result(&found, || in_words(&found))?;
-    Ok(Outcome::Monitored(found.state))
+    Ok(Outcome::Monitored(found.state as u8))
 }
 
 fn in_words(found: &Status) -> String {

@@ -7,14 +7,14 @@ use ldap_server::{Limits, Password, Served, Tickets};
 use objects::schema::Schema;
 use objects::{Entries, Entry, Facts, Lookup, ObjectId, Scope, Source, Wanted};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::source::{Opened, Sources};
 use crate::cli::BrowseOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
+use crate::signals;
 
-/// Serves a directory until SIGTERM or SIGINT.
+/// Serves a directory until the process is to end.
 ///
 /// # Errors
 /// Fails if the directory is unreadable, the address is unavailable, or TLS is impossible.
@@ -49,8 +49,7 @@ pub fn run(options: &BrowseOptions, report: Report) -> Result<Outcome> {
         .build()
         .map_err(failed("start threads"))?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed("wait for signals"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("wait for signals"))?;
+        let shutdown = signals::end().map_err(failed("wait for signals"))?;
         let listener = TcpListener::bind(options.listen)
             .await
             .map_err(failed("listen on"))?;
@@ -75,12 +74,6 @@ pub fn run(options: &BrowseOptions, report: Report) -> Result<Outcome> {
         };
         let served = Served::new(Arc::new(Directory(source)), Password::new(password), limits)
             .with_tickets(tickets);
-        let shutdown = async move {
-            tokio::select! {
-                _ = terminate.recv() => (),
-                _ = interrupt.recv() => (),
-            }
-        };
         ldap_server::serve(listener, Arc::new(served), tls, shutdown).await;
         Ok::<(), Failure>(())
     })?;

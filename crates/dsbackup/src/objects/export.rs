@@ -1,7 +1,6 @@
 //! `dsbackup export`: objects as LDIF, CSV, JSON lines, or a snapshot of AD Explorer.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -89,7 +88,7 @@ fn as_snapshot(source: &Opened, file: &Path, report: Report) -> Result<Outcome> 
         description: &source.name,
     };
     let bar = watched(&**source, report.progress(0))?;
-    let created = File::create(file).map_err(Failure::io("create", file))?;
+    let created = platform::private::create(file).map_err(Failure::io("create", file))?;
     let mut out = BufWriter::new(created);
     let written = adexplorer::write(&**source, header, &mut out, &mut || bar.advance(1));
     let written = written.map_err(|error| {

@@ -10,7 +10,6 @@ mod json;
 mod text;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::BufWriter;
 
 use backup::Progress as _;
@@ -62,7 +61,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
     let describe = Describe::new(sources, &servers, !options.attributes.is_empty());
     let mut page = match &options.html {
         Some(file) => {
-            let created = File::create(file).map_err(Failure::io("create", file))?;
+            let created = platform::private::create(file).map_err(Failure::io("create", file))?;
             let page = Page::begin(BufWriter::new(created), &names);
             Some(page.map_err(Failure::io("write", file))?)
         }
