@@ -3,7 +3,7 @@
 from dsbackup import Dsbackup
 from in_place import expect, two
 from lab import BASE_DN, say
-from restore_objects import OLD, SALES, USERS, add, agree, dbcheck, delete, group, make, user
+from restore_objects import OLD, SALES, USERS, add, agree, dbcheck, delete, group, make, switch_on_recycle_bin, user
 
 
 def run(lab, backend, options):
@@ -15,22 +15,35 @@ def run(lab, backend, options):
             dc2.replicate_from(dc1)
 
     make(dc1)
-    add(dc1, user("eve", USERS, "title: Control"), group("control", USERS, f"CN=eve,{USERS}"))
+    dsbackup = Dsbackup(dc1)
+    dsbackup.init()
+    wins(dc1, dc2, dsbackup, replicate, "")
+    say("  a unit that the partner had deleted lives on both; what was not named is as the partner had it")
+    switch_on_recycle_bin(dc1)
+    # A partner that does not know of the bin yet would empty it.
+    replicate()
+    wins(dc1, dc2, dsbackup, replicate, "-bin")
+    say("  the same with the Recycle Bin on, in which the partner had the unit")
+
+
+def wins(dc1, dc2, dsbackup, replicate, which):
+    """A unit comes back on both, over what the partner did."""
+    eve, since = (name + which for name in ("eve", "since"))
+    add(dc1, user(eve, USERS, "title: Control"), group("control" + which, USERS, f"CN={eve},{USERS}"))
+    dc2.modify(f"dn: CN=dave,{USERS}\nchangetype: modify\nreplace: title\ntitle: Clerk\n")
     replicate()
     known = dbcheck(dc2)
     before = facts(dc2)
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
     dsbackup.run("backup", "--samba")
 
     # The partner deletes a unit and a user, changes a member list often, and makes something new.
     delete(dc2, SALES)
-    delete(dc2, f"CN=eve,{USERS}")
+    delete(dc2, f"CN={eve},{USERS}")
     for _ in range(3):
         for how in ("delete", "add"):
             dc2.modify(f"dn: CN=all,{USERS}\nchangetype: modify\n{how}: member\nmember: CN=dave,{USERS}\n")
     dc2.modify(f"dn: CN=dave,{USERS}\nchangetype: modify\nreplace: title\ntitle: Boss\n")
-    dc2.create_user("since")
+    dc2.create_user(since)
     replicate()
     expect("the unit, before the restore", [facts(controller) for controller in (dc1, dc2)], [{}, {}])
 
@@ -47,21 +60,21 @@ def run(lab, backend, options):
     for controller in (dc1, dc2):
         name = controller.name
         expect(f"{name} lets alice in", controller.accepts_password("alice", OLD), True)
-        expect(f"eve, who was not named, on {name}", controller.users("eve"), {})
-        expect(f"who came since, on {name}", list(controller.users("since")), ["since"])
+        expect(f"{eve}, who was not named, on {name}", controller.users(eve), {})
+        expect(f"who came since, on {name}", list(controller.users(since)), [since])
         title = controller.search("(sAMAccountName=dave)", ["title"])[0]["title"]
         expect(f"dave's title, which was not named, on {name}", title, ["Boss"])
         expect(f"dbcheck of {name}", [error for error in dbcheck(controller) if error not in known], [])
     agree(dc1, dc2)
-    dc1.create_user("new-life")
+    dc1.create_user("new-life" + which)
     replicate()
-    expect("what the partner accepts afterwards", list(dc2.users("new-life")), ["new-life"])
-    say("  a unit that the partner had deleted lives on both; what was not named is as the partner had it")
+    expect("what the partner accepts afterwards", list(dc2.users("new-life" + which)), ["new-life" + which])
 
 
 # What people see of the unit, links in both directions included.
 SHOWN = ["objectGUID", "objectSid", "title", "member", "memberOf", "manager", "managedBy", "directReports",
-         "servicePrincipalName", "jpegPhoto", "nTSecurityDescriptor", "userAccountControl", "primaryGroupID", "mail"]
+         "servicePrincipalName", "jpegPhoto", "nTSecurityDescriptor", "userAccountControl", "primaryGroupID", "mail",
+         "sAMAccountType", "objectCategory"]
 
 
 def facts(controller):

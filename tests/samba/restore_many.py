@@ -10,7 +10,7 @@ import time
 
 from dsbackup import Dsbackup
 from in_place import expect
-from lab import BASE_DN, Failed, LDAPI, say
+from lab import BASE_DN, Failed, LDAPI, SAM, say
 from restore_objects import add, delete, differences, group, in_place, lets_in, same, user
 
 MANY = f"OU=Many,{BASE_DN}"
@@ -64,23 +64,36 @@ def make(dc1, count):
 def speed(dc1, dsbackup, times=1):
     """A restore of all, and the same changes as prepared LDIF by ldbmodify."""
     found = dc1.search("(objectClass=*)", ["objectGUID", "objectClass", "member", *ATTRIBUTES], base=MANY)
-    best, by_hand = [], []
+    best, by_hand, at_once = [], [], []
     for _ in range(times):
         delete(dc1, MANY)
         before = processor(dc1)
         restored = in_place(dsbackup, MANY, "--subtree")
         best.append((restored.seconds, processor(dc1) - before))
-        delete(dc1, MANY)
-        by_hand.append(with_ldbmodify(dc1, found))
+        for figures, url in ((by_hand, LDAPI), (at_once, SAM)):
+            delete(dc1, MANY)
+            figures.append(with_ldbmodify(dc1, found, url))
     writes = restored.json()["writes"]
     delete(dc1, MANY)
     in_place(dsbackup, MANY, "--subtree")
     same(dsbackup, "after many objects came back")
     expect("many007 with the old password", lets_in(dc1, "many007"), True)
-    (seconds, own), (by_hand, own_by_hand) = min(best), min(by_hand)
+    (seconds, own), (by_hand, own_by_hand), (at_once, own_at_once) = min(best), min(by_hand), min(at_once)
     say(f"  {len(found)} objects came back in {seconds:.2f} s, {own:.1f} s of the processors ({writes} writes, plan, "
         f"journal and check); ldbmodify of prepared LDIF, nothing checked: {by_hand:.2f} s, {own_by_hand:.1f} s of the "
-        f"processors; load {os.getloadavg()[0]:.1f}")
+        f"processors by the socket, {at_once:.2f} s, {own_at_once:.1f} s in three transactions of the database; load "
+        f"{os.getloadavg()[0]:.1f}; {fsync(dc1.folder):.1f} ms until the disk has a block")
+
+
+def fsync(folder, times=50):
+    """The milliseconds until the disk has a block."""
+    with open(folder / "block", "wb") as file:
+        begin = time.monotonic()
+        for _ in range(times):
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+        return (time.monotonic() - begin) / times * 1000
 
 
 def processor(controller):
@@ -96,7 +109,7 @@ def processor(controller):
     return ticks / os.sysconf("SC_CLK_TCK") + commands.ru_utime + commands.ru_stime
 
 
-def with_ldbmodify(dc1, found):
+def with_ldbmodify(dc1, found, url):
     """The seconds of the same by hand, and those of the processors: tombstones, attributes and hashes, members."""
     deleted = {entry["objectGUID"][0]: entry["dn"][0] for entry in deleted_objects(dc1)}
     first, second, third = [], [], []
@@ -117,7 +130,7 @@ def with_ldbmodify(dc1, found):
                                     *(f"member: {one}" for one in entry["member"])]) + "\n")
     begin, before = time.monotonic(), processor(dc1)
     for part in (first, second, third):
-        dc1.run(["ldbmodify", "-H", LDAPI, "--controls=show_deleted:1", "--controls=show_recycled:1",
+        dc1.run(["ldbmodify", "-H", url, "--controls=show_deleted:1", "--controls=show_recycled:1",
                  "--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:1"], input="\n".join(part) + "\n")
     return time.monotonic() - begin, processor(dc1) - before
 

@@ -10,6 +10,7 @@ from lab import BASE_DN, Failed, LDAPI, PASSWORD, REALM, SAM, say
 
 USERS = f"CN=Users,{BASE_DN}"
 SALES = f"OU=Sales,{BASE_DN}"
+CROWD = f"OU=Crowd,{BASE_DN}"
 OLD = "Old-password-1"
 # What differs from the backup all the same, because the server writes it: when a password was set.
 STAMPS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials"}
@@ -22,6 +23,7 @@ SERVERS_OWN = {"rIDUsedPool", "rIDAvailablePool", "rIDAllocationPool", "dnsRecor
 def run(lab, backend, options):
     dc1, dsbackup = backed_up(lab, backend)
     whole(dc1, dsbackup)
+    crowd(dc1, dsbackup)
     over_network(dc1, dsbackup)
     refusals(dc1, dsbackup)
     expired(dc1, dsbackup)
@@ -118,6 +120,7 @@ def run_short(lab, backend, options):
     """What ./test runs."""
     dc1, dsbackup = backed_up(lab, backend)
     whole(dc1, dsbackup)
+    crowd(dc1, dsbackup)
     refusals(dc1, dsbackup)
     expired(dc1, dsbackup)
 
@@ -129,6 +132,9 @@ def backed_up(lab, backend):
     dc1.start()
     dc1.run(["samba_spnupdate"])
     make(dc1)
+    members = [f"CN=crowd{number},{CROWD}" for number in range(40)]
+    add(dc1, f"dn: {CROWD}\nobjectClass: organizationalUnit",
+        *(user(f"crowd{number}", CROWD) for number in range(40)), group("crowd", CROWD, *members))
     dsbackup = Dsbackup(dc1)
     dsbackup.init()
     dsbackup.run("backup", "--samba")
@@ -287,6 +293,17 @@ def whole(dc1, dsbackup):
     say("  a changed and moved user came back, what is newer as well or not; one attribute; undone")
 
 
+def crowd(dc1, dsbackup):
+    """Many objects come back in transactions of the database, beside the server."""
+    delete(dc1, CROWD)
+    run = dsbackup.run("restore-objects", "latest", CROWD, "--subtree", "--in-place", "--yes")
+    if "one by one" in run.err:
+        raise Failed(f"there were no transactions: {run}")
+    same(dsbackup, "after a crowd came back")
+    expect("one of the crowd with the old password", lets_in(dc1, "crowd7"), True)
+    say(f"  42 objects came back in transactions ({run.seconds:.1f} s)")
+
+
 def over_network(dc1, dsbackup):
     url = dc1.url()
     environment = dsbackup.environment() | tickets(dc1)
@@ -388,11 +405,15 @@ def expired(dc1, dsbackup):
     say("  a user without a tombstone came back under GUID, SID and password")
 
 
-def recycle_bin(dc1, dsbackup):
-    """With the Recycle Bin, from which Samba's own undelete fails."""
+def switch_on_recycle_bin(dc1):
     feature = "766ddcd8-acd0-445e-f3b9-a7f9b6744f2a"
     dc1.modify(f"dn:\nchangetype: modify\nadd: enableOptionalFeature\n"
                f"enableOptionalFeature: CN=Partitions,CN=Configuration,{BASE_DN}:{feature}\n", url=SAM)
+
+
+def recycle_bin(dc1, dsbackup):
+    """With the Recycle Bin, from which Samba's own undelete fails."""
+    switch_on_recycle_bin(dc1)
     # What the feature itself changes.
     switched_on = differences(dsbackup)
     attributes = {name for _, names in switched_on.values() for name in names}

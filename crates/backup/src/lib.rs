@@ -36,6 +36,7 @@ pub mod time;
 mod tip;
 pub mod verdicts;
 pub mod view;
+pub mod watched;
 pub mod words;
 
 pub use error::{Error, Result};

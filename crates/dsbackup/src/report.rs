@@ -123,8 +123,10 @@ impl backup::Report for Report {
     }
 
     fn count(&self, total: u64) -> Box<dyn Progress> {
-        let bar = self.progress(0);
-        bar.count_anew(total);
+        let bar = self.progress(0).counting("");
+        if total > 0 {
+            bar.count_anew(total);
+        }
         Box::new(bar)
     }
 }

@@ -1,5 +1,6 @@
 //! Messages to and from a server.
 
+use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,23 @@ pub struct Connection {
     server: String,
     last: u32,
     buffer: Vec<u8>,
+    /// Answers to searches that were asked ahead, by the numbers of their requests.
+    ahead: HashMap<u32, Ahead>,
+}
+
+/// What came of an answer that nobody has read yet.
+#[derive(Default)]
+struct Ahead {
+    messages: VecDeque<LdapMessage>,
+    bytes: usize,
+    /// Nobody wants it any more.
+    is_dropped: bool,
+}
+
+/// A page that was asked for.
+pub struct Asked {
+    id: u32,
+    base: String,
 }
 
 /// An entry as it is sent.
@@ -113,6 +131,7 @@ impl Connection {
             server,
             last: 0,
             buffer: Vec::new(),
+            ahead: HashMap::new(),
         };
         let is_sealed = matches!(access.credentials, Credentials::Kerberos);
         if let Address::Tcp { host, is_tls, .. } = address
@@ -238,6 +257,13 @@ impl Connection {
 
     /// A page of an answer. With an empty cookie, the first one.
     pub fn page(&mut self, search: &Search, cookie: &[u8]) -> Result<Page> {
+        let asked = self.ask_page(search, cookie)?;
+        self.answer_to(asked)
+    }
+
+    /// Asks for a page, so that the server makes it while the last one is read. Its answer must be
+    /// read by [`Self::answer_to`], or dropped by [`Self::forget`].
+    pub fn ask_page(&mut self, search: &Search, cookie: &[u8]) -> Result<Asked> {
         let mut controls = search.controls.clone();
         if search.scope != SearchRequestScope::BaseObject {
             controls.push(controls::page(PAGE, cookie));
@@ -254,10 +280,32 @@ impl Connection {
             attributes.collect(),
         );
         let id = self.send(ProtocolOp::SearchRequest(request), controls)?;
+        self.ahead.insert(id, Ahead::default());
+        let base = search.base.clone();
+        Ok(Asked { id, base })
+    }
+
+    /// Drops the answer to a page that was asked for.
+    pub fn forget(&mut self, asked: &Asked) {
+        if let Some(ahead) = self.ahead.get_mut(&asked.id) {
+            ahead.messages.clear();
+            ahead.is_dropped = true;
+        }
+    }
+
+    /// The page that was asked for.
+    pub fn answer_to(&mut self, asked: Asked) -> Result<Page> {
+        let page = self.read_page(&asked);
+        self.ahead.remove(&asked.id);
+        page
+    }
+
+    fn read_page(&mut self, asked: &Asked) -> Result<Page> {
+        let Asked { id, base } = asked;
         let mut entries = Vec::new();
         let mut bytes = 0;
         loop {
-            let message = self.receive(id)?;
+            let message = self.receive(*id)?;
             match message.protocol_op {
                 ProtocolOp::SearchResEntry(entry) => {
                     let values = entry
@@ -287,7 +335,7 @@ impl Connection {
                     return Ok(Page { entries, cookie });
                 }
                 ProtocolOp::SearchResDone(done) => {
-                    let doing = format!("search {:?}", search.base);
+                    let doing = format!("search {base:?}");
                     let message = done.0.diagnostic_message.0;
                     return Err(self.refused(&doing, done.0.result_code, message));
                 }
@@ -317,8 +365,44 @@ impl Connection {
         Ok(self.last)
     }
 
-    /// The next message, which must answer the request of this number.
+    /// The next message that answers the request of this number.
     fn receive(&mut self, id: u32) -> Result<LdapMessage> {
+        let early = self.ahead.get_mut(&id);
+        if let Some(message) = early.and_then(|ahead| ahead.messages.pop_front()) {
+            return Ok(message);
+        }
+        loop {
+            let (message, length) = self.next_message()?;
+            match message.message_id {
+                number if number == id => return Ok(message),
+                number => self.keep(number, message, length)?,
+            }
+        }
+    }
+
+    /// Keeps a message of another answer.
+    fn keep(&mut self, number: u32, message: LdapMessage, length: usize) -> Result<()> {
+        let Some(ahead) = self.ahead.get_mut(&number) else {
+            return Err(self.answer("an answer to a request", format!("one to {number}")));
+        };
+        ahead.bytes += length;
+        let is_last = matches!(message.protocol_op, ProtocolOp::SearchResDone(_));
+        match ahead.is_dropped {
+            true if is_last => {
+                self.ahead.remove(&number);
+            }
+            true => {}
+            false if ahead.bytes > LARGEST_PAGE => {
+                let found = format!("{} bytes", ahead.bytes);
+                return Err(self.answer("a page", found));
+            }
+            false => ahead.messages.push_back(message),
+        }
+        Ok(())
+    }
+
+    /// The next message, and how many bytes it had.
+    fn next_message(&mut self) -> Result<(LdapMessage, usize)> {
         let length = loop {
             let length = frame::length(&self.buffer)
                 .map_err(|found| self.answer("an LDAP message", found))?;
@@ -331,7 +415,6 @@ impl Connection {
             .map_err(|found| self.answer("an LDAP message", found))?;
         self.buffer.drain(..length);
         match message.message_id {
-            number if number == id => Ok(message),
             // The server's own word, such as that it ends the connection.
             0 => match message.protocol_op {
                 ProtocolOp::ExtendedResp(notice) => Err(self.refused(
@@ -341,7 +424,7 @@ impl Connection {
                 )),
                 other => Err(self.unexpected("a notice", &other)),
             },
-            number => Err(self.answer("an answer to the last request", format!("one to {number}"))),
+            _ => Ok((message, length)),
         }
     }
 

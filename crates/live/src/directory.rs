@@ -9,7 +9,7 @@ use objects::{Entries, Entry, Facts, Lookup, ObjectId, Reference, Scope, Source,
 use rasn_ldap::{AttributeValueAssertion, Filter, ResultCode, SearchRequestScope};
 
 use crate::attributes::{attributes, range};
-use crate::connection::{Connection, Page, Search, Sent};
+use crate::connection::{Asked, Connection, Page, Search, Sent};
 use crate::facts::Root;
 use crate::known::Known;
 use crate::{Access, Address, Error, Result, controls, facts, schema};
@@ -122,6 +122,16 @@ impl Live {
         sent.map(|sent| self.entry_of(sent, wanted)).transpose()
     }
 
+    /// Those of these objects that exist, deleted or not, in any order: the server is asked for many at
+    /// a time.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer.
+    pub fn by_guids(&self, guids: &[Guid], wanted: &Wanted) -> objects::Result<Vec<Entry>> {
+        let values: Vec<[u8; 16]> = guids.iter().map(|guid| guid.0).collect();
+        self.holders("objectGUID", &values, wanted)
+    }
+
     /// The objects of all naming contexts that have one of `values` in the attribute, deleted ones
     /// included.
     ///
@@ -130,7 +140,7 @@ impl Live {
     pub fn holders(
         &self,
         attribute: &str,
-        values: &[&str],
+        values: &[impl AsRef<[u8]>],
         wanted: &Wanted,
     ) -> objects::Result<Vec<Entry>> {
         /// Values in a search.
@@ -138,7 +148,7 @@ impl Live {
         let mut entries = Vec::new();
         for values in values.chunks(AT_ONCE) {
             let any = values.iter().map(|value| {
-                let value = value.as_bytes().to_vec().into();
+                let value = value.as_ref().to_vec().into();
                 Filter::EqualityMatch(AttributeValueAssertion::new(attribute.into(), value))
             });
             let filter = Filter::Or(any.collect::<Vec<_>>().into());
@@ -348,7 +358,8 @@ impl Source for Live {
 struct Answers<'l> {
     live: &'l Live,
     searches: VecDeque<Search>,
-    cookie: Vec<u8>,
+    /// The next page, which the server makes while this one is read.
+    next: Option<Asked>,
     page: std::vec::IntoIter<Sent>,
     empty_pages: usize,
     wanted: &'l Wanted,
@@ -359,7 +370,7 @@ impl<'l> Answers<'l> {
         Self {
             live,
             searches,
-            cookie: Vec::new(),
+            next: None,
             page: Vec::new().into_iter(),
             empty_pages: 0,
             wanted,
@@ -374,7 +385,12 @@ impl<'l> Answers<'l> {
             let Some(search) = self.searches.front() else {
                 return Ok(None);
             };
-            let Page { entries, cookie } = self.live.connection().page(search, &self.cookie)?;
+            let mut connection = self.live.connection();
+            let asked = match self.next.take() {
+                Some(asked) => asked,
+                None => connection.ask_page(search, &[])?,
+            };
+            let Page { entries, cookie } = connection.answer_to(asked)?;
             self.empty_pages = match entries.is_empty() {
                 true => self.empty_pages + 1,
                 false => 0,
@@ -386,10 +402,20 @@ impl<'l> Answers<'l> {
                 });
             }
             self.page = entries.into_iter();
-            self.cookie = cookie;
-            if self.cookie.is_empty() {
+            if cookie.is_empty() {
                 self.searches.pop_front();
             }
+            if let Some(search) = self.searches.front() {
+                self.next = Some(connection.ask_page(search, &cookie)?);
+            }
+        }
+    }
+}
+
+impl Drop for Answers<'_> {
+    fn drop(&mut self) {
+        if let Some(asked) = &self.next {
+            self.live.connection().forget(asked);
         }
     }
 }

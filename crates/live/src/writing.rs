@@ -12,6 +12,7 @@ use crate::{Live, Result, controls};
 
 /// A change of one object. Objects are named by their distinguished names, or by `<GUID=...>`.
 /// Without `Debug`, so that nothing shows a password.
+#[derive(Clone)]
 pub enum Operation {
     /// A new object.
     Add {
@@ -44,6 +45,7 @@ pub enum Operation {
 }
 
 /// Other values of an attribute.
+#[derive(Clone)]
 pub struct Modification {
     /// What becomes of the values.
     pub how: How,

@@ -1,12 +1,41 @@
 //! The requests of a step: made, and tried part by part where the server refuses them together.
 
-use live::{How, Live};
+use live::{Control, How, Live, Operation};
 
 use crate::error::Result;
+use crate::local::Change;
 use crate::writes::{Part, PartKind, Requests, together};
 
 /// LDAP's result codes for a value that is there already.
 const VALUE_EXISTS: [u32; 2] = [20, 68];
+
+/// The requests of a step in a transaction, which has no second try.
+pub fn in_one(requests: &Requests) -> Vec<Change> {
+    match requests {
+        Requests::All(requests) => requests.clone(),
+        Requests::FirstOf(requests) => requests.first().cloned().into_iter().collect(),
+        Requests::Add {
+            dn,
+            least,
+            more,
+            keeps_identity,
+        } => {
+            let whole = Operation::Add {
+                dn: dn.clone(),
+                attributes: least.iter().chain(more).cloned().collect(),
+            };
+            vec![(whole, of_addition(*keeps_identity))]
+        }
+        Requests::Parts(object, parts) => vec![together(object, parts)],
+    }
+}
+
+fn of_addition(keeps_identity: bool) -> Vec<Control> {
+    match keeps_identity {
+        true => vec![Control::Relax],
+        false => Vec::new(),
+    }
+}
 
 /// Makes the requests of a step. Returns what the server refused, in its words.
 pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
@@ -33,10 +62,11 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
             dn,
             least,
             more,
-            with,
+            keeps_identity,
         } => {
+            let with = of_addition(keeps_identity);
             let attributes = least.iter().chain(&more).cloned().collect();
-            let whole = live::Operation::Add {
+            let whole = Operation::Add {
                 dn: dn.clone(),
                 attributes,
             };
@@ -45,7 +75,7 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
             }
             // What is missing is written value by value afterwards.
             let attributes = least;
-            refusal(live.write(live::Operation::Add { dn, attributes }, &with))
+            refusal(live.write(Operation::Add { dn, attributes }, &with))
         }
         Requests::Parts(object, parts) => {
             let (whole, with) = together(&object, &parts);

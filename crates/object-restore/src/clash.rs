@@ -1,6 +1,6 @@
 //! What another object has already: names and addresses that only one may have.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ids::Guid;
 use objects::{Lookup, Source, Wanted, dn};
@@ -28,6 +28,20 @@ pub fn check(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Resul
 fn names(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Result<()> {
     // New names of objects, with the old ones, for those beneath them.
     let mut renamed: Vec<(String, String)> = Vec::new();
+    let comes = planned.iter().map(|one| &one.plan);
+    let comes = comes.filter(|object| object.action != Action::Stay);
+    let asked: HashMap<String, &str> = comes
+        .filter_map(|object| Some((dn::fold(&object.dn)?, object.dn.as_str())))
+        .collect();
+    let holders = holders(pair, asked.values().copied())?;
+    let asked: HashSet<String> = asked.into_keys().collect();
+    // Only names that were changed here were not asked for.
+    let is_taken = |name: &str, own: Guid| match dn::fold(name) {
+        Some(folded) if asked.contains(&folded) => {
+            Ok(holders.get(&folded).is_some_and(|holder| *holder != own))
+        }
+        _ => is_taken(pair, name, own),
+    };
     for planned in planned {
         let object = &mut planned.plan;
         for (old, new) in &renamed {
@@ -39,12 +53,12 @@ fn names(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Result<()
             continue;
         }
         let own = pair.now(object.guid);
-        if !is_taken(pair, &object.dn, own)? {
+        if !is_taken(&object.dn, own)? {
             continue;
         }
         let (rdn, above) = (dn::rdn(&object.dn), dn::parent(&object.dn));
         let other = format!("{rdn} (restored),{}", above.unwrap_or_default());
-        if pair.request.rename_on_conflict && !is_taken(pair, &other, own)? {
+        if pair.request.rename_on_conflict && !is_taken(&other, own)? {
             renamed.push((object.dn.clone(), other.clone()));
             object.dn = other;
             continue;
@@ -58,6 +72,18 @@ fn names(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Result<()
         });
     }
     Ok(())
+}
+
+/// The living objects of these names, by folded name.
+fn holders<'n>(
+    pair: &Pair<'_>,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<HashMap<String, Guid>> {
+    let names: Vec<&str> = names.collect();
+    let found = (pair.live).holders("distinguishedName", &names, &Wanted::names())?;
+    let living = found.into_iter().filter(|entry| !entry.state.is_deleted());
+    let living = living.filter_map(|entry| Some((dn::fold(&entry.dn)?, entry.guid?)));
+    Ok(living.collect())
 }
 
 fn is_taken(pair: &Pair<'_>, name: &str, own: Guid) -> Result<bool> {

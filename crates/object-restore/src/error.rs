@@ -15,6 +15,9 @@ pub enum Error {
     /// The server did not answer a change.
     #[error(transparent)]
     Server(#[from] live::Error),
+    /// A transaction of the server's database did not end, and whether it was made is unknown.
+    #[error("writing to the database of the domain controller: {0}")]
+    Transaction(String),
     /// The journal could not be read or written.
     #[error("{}: {doing}: {source}", path.display())]
     Io {

@@ -4,9 +4,10 @@
 //! A line is a record in JSON. Passwords and hashes are never in it, only how many bytes they have.
 //! The last line may be cut short.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::pair::History;
 use crate::request::Request;
+
+/// How long a process that was killed may have left work behind: a transaction of the server's database.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The form of the records.
 const FORMAT: u32 = 1;
@@ -172,6 +176,7 @@ impl Journal {
     /// Where there is such a file already, or it cannot be written.
     pub fn begin(path: &Path, begin: Begin) -> Result<Self> {
         let file = platform::private::create_new(path).map_err(failed(path, "create"))?;
+        file.lock_shared().map_err(failed(path, "lock"))?;
         let mut journal = Self {
             path: path.to_path_buf(),
             file,
@@ -188,10 +193,13 @@ impl Journal {
     /// Goes on with a journal.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it cannot be written, or somebody else goes on with it.
     pub fn resume(path: &Path, records: &Records) -> Result<Self> {
         let mut options = OpenOptions::new();
         let mut file = (options.write(true).open(path)).map_err(failed(path, "open"))?;
+        lock(&file, path, Duration::ZERO)?;
+        // What writes on behalf of this run holds it as well, and longer if the run is killed.
+        file.lock_shared().map_err(failed(path, "lock"))?;
         // A line that was cut short was not durable: its write was not made.
         let whole = file.set_len(records.bytes);
         whole.map_err(failed(path, "cut its last line off"))?;
@@ -243,6 +251,24 @@ impl Journal {
     }
 }
 
+/// Locks a journal that nobody else uses, and waits so long for that.
+fn lock(file: &File, path: &Path, patience: Duration) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => {
+                return Err(Error::Refused(format!(
+                    "{}: another process still writes with this journal: wait until it ends",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(error)) => return Err(failed(path, "lock")(error)),
+        }
+    }
+}
+
 fn failed(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
     move |source| Error::Io {
@@ -277,6 +303,16 @@ pub struct Records {
 }
 
 impl Records {
+    /// Reads a journal when nobody writes to it any more, nor to the server on its behalf.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and where somebody writes for minutes.
+    pub fn of_the_past(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(failed(path, "open"))?;
+        lock(&file, path, PATIENCE)?;
+        Self::read(path)
+    }
+
     /// Reads a journal.
     ///
     /// # Errors
@@ -480,6 +516,31 @@ mod tests {
         assert_eq!(journal.next_step(), 4);
         drop(journal);
         assert!(Records::read(&path).unwrap().bytes > records.bytes);
+    }
+
+    #[test]
+    fn a_journal_is_gone_on_with_when_nobody_writes_on_its_behalf_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = Journal::begin(&path, begin("s".into(), "t".into(), request())).unwrap();
+        // The transactions of a run that was killed.
+        let left_behind = File::open(&path).unwrap();
+        left_behind.lock_shared().unwrap();
+        drop(journal);
+        let records = Records::read(&path).unwrap();
+        let Err(Error::Refused(reason)) = Journal::resume(&path, &records) else {
+            panic!("it is resumed while another one writes");
+        };
+        assert!(reason.contains("another process"), "{reason}");
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || Records::of_the_past(&path).unwrap()
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        drop(left_behind);
+        assert_eq!(waiting.join().unwrap().bytes, records.bytes);
+        Journal::resume(&path, &records).unwrap();
     }
 
     proptest::proptest! {

@@ -1,12 +1,25 @@
 //! What only programs beside the server can do.
 
+use std::path::Path;
+
 use ids::Guid;
+use live::{Control, Operation};
+
+/// A change, with what the server must know besides.
+pub type Change = (Operation, Vec<Control>);
 
 /// The computer of the server, for what its socket does not do. See [`crate::Pair::beside`].
 ///
 /// Files of a group policy are named by the path of their folder beneath SYSVOL,
 /// `corp.example/Policies/{GUID}`.
 pub trait Local {
+    /// Begins to write many changes at once. What this process has begun with `journal` is over only
+    /// when the lock on it is gone, also if the process is killed.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    fn transactions(&self, journal: &Path) -> Result<Box<dyn Transactions + '_>, String>;
+
     /// Sets the sAMAccountType of objects that came out of Samba's Recycle Bin, without which
     /// searches for accounts do not find them.
     ///
@@ -32,6 +45,27 @@ pub trait Local {
     /// # Errors
     /// What the system says.
     fn take_files_back(&self, policy: &str, aside: &str) -> Result<(), String>;
+}
+
+/// Changes in transactions of the server's own database, each of which waits for the disk once, not once
+/// for each change.
+pub trait Transactions {
+    /// Makes all changes.
+    ///
+    /// # Errors
+    /// Where that failed.
+    fn write(&mut self, changes: &[Change]) -> Result<(), Failed>;
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub enum Failed {
+    /// One of the changes was refused: none was made. In the server's words.
+    Refused(String),
+    /// Nothing can be written so; nothing was changed.
+    Unavailable(String),
+    /// Whether anything was changed is unknown.
+    Broken(String),
 }
 
 /// The folder of a policy's files beneath SYSVOL, from its gPCFileSysPath

@@ -133,6 +133,19 @@ impl<'p> Pair<'p> {
         Ok(self.live.by_guid(self.now(guid), &Wanted::everything())?)
     }
 
+    /// Objects as the server has them, deleted or not, by the GUIDs of the backup.
+    pub fn present_of(&self, guids: &[Guid]) -> Result<HashMap<Guid, Entry>> {
+        let of_now: HashMap<Guid, Guid> =
+            guids.iter().map(|guid| (self.now(*guid), *guid)).collect();
+        let now: Vec<Guid> = of_now.keys().copied().collect();
+        let found = self.live.by_guids(&now, &Wanted::everything())?;
+        let found = found.into_iter().filter_map(|entry| {
+            let guid = of_now.get(&entry.guid?)?;
+            Some((*guid, entry))
+        });
+        Ok(found.collect())
+    }
+
     /// The name of an object that lives on the server.
     pub fn living(&self, guid: Guid) -> Result<Option<Arc<str>>> {
         let guid = self.now(guid);

@@ -12,6 +12,10 @@ use crate::pair::{Difference, Pair};
 use crate::plan::{Action, Left, LinkChange, ObjectPlan, Obstacle, PasswordPlan, Plan, Planned};
 use crate::policies::{self, is_policy};
 use crate::request::Password;
+use crate::watch::Watch;
+
+/// Objects that are read at once.
+const AT_ONCE: usize = 200;
 
 /// Relative identifiers beneath this one are the system's.
 const FIRST_OF_USERS: u32 = 1000;
@@ -26,29 +30,39 @@ const ONLY_BY_NAME: &str = "it is in the forest's configuration, of which only s
 ///
 /// # Errors
 /// Where a directory cannot be read, and [`Error::Refused`] where both are not of one domain.
-pub fn plan(pair: &Pair<'_>) -> Result<(Plan, Vec<Planned>)> {
+pub fn plan(pair: &Pair<'_>, watch: &dyn Watch) -> Result<(Plan, Vec<Planned>)> {
     check_domain(pair)?;
     let mut plan = Plan::default();
-    let wanted = selected(pair, &mut plan)?;
+    watch.begin("objects of the backup are read", 0);
+    let wanted = selected(pair, &mut plan, watch)?;
     pair.expect(wanted.iter().filter_map(|entry| entry.guid));
     adopt_made(pair, &wanted)?;
     let mut names: HashMap<Guid, String> = HashMap::new();
     let mut planned = Vec::new();
     let mut links = BTreeMap::new();
-    for entry in wanted {
-        let Some(guid) = entry.guid else { continue };
-        let Some(name) = target(pair, &entry, &names, &mut plan)? else {
-            continue;
-        };
-        names.insert(guid, name.clone());
-        let (object, found) = object(pair, &entry, name, &mut plan)?;
-        for link in found {
-            links.insert(key(&link), link);
+    watch.begin("the plan is made", wanted.len());
+    let mut wanted = wanted.into_iter().peekable();
+    while wanted.peek().is_some() {
+        let lot: Vec<Entry> = wanted.by_ref().take(AT_ONCE).collect();
+        let guids: Vec<Guid> = lot.iter().filter_map(|entry| entry.guid).collect();
+        let mut present = pair.present_of(&guids)?;
+        watch.done(lot.len());
+        for entry in lot {
+            let Some(guid) = entry.guid else { continue };
+            let Some(name) = target(pair, &entry, &names, &mut plan)? else {
+                continue;
+            };
+            names.insert(guid, name.clone());
+            let present = present.remove(&guid);
+            let (object, found) = object(pair, &entry, name, present, &mut plan)?;
+            for link in found {
+                links.insert(key(&link), link);
+            }
+            planned.push(Planned {
+                wanted: entry,
+                plan: object,
+            });
         }
-        planned.push(Planned {
-            wanted: entry,
-            plan: object,
-        });
     }
     plan.links = links.into_values().collect();
     let restored = planned.iter().map(|one| &one.wanted);
@@ -83,7 +97,7 @@ fn check_domain(pair: &Pair<'_>) -> Result<()> {
 }
 
 /// The objects of the backup that are asked for, parents before their children.
-fn selected(pair: &Pair<'_>, plan: &mut Plan) -> Result<Vec<Entry>> {
+fn selected(pair: &Pair<'_>, plan: &mut Plan, watch: &dyn Watch) -> Result<Vec<Entry>> {
     let everything = Wanted {
         deleted: false,
         ..Wanted::everything()
@@ -104,6 +118,7 @@ fn selected(pair: &Pair<'_>, plan: &mut Plan) -> Result<Vec<Entry>> {
         };
         for entry in pair.source.scan(*id, scope, &everything)? {
             let entry = entry?;
+            watch.done(1);
             if entry.state.is_deleted() {
                 return Err(Error::Refused(format!(
                     "{}: it is deleted in this backup: choose an earlier one",
@@ -205,10 +220,10 @@ fn object(
     pair: &Pair<'_>,
     entry: &Entry,
     name: String,
+    present: Option<Entry>,
     plan: &mut Plan,
 ) -> Result<(ObjectPlan, Vec<LinkChange>)> {
     let guid = entry.guid.unwrap_or_default();
-    let present = pair.present(guid)?;
     let came_back = pair.history.borrow().came_back.contains(&guid);
     let is_restricted = !pair.request.attributes.is_empty();
     let action = match &present {

@@ -7,14 +7,13 @@
 //! Before each pass objects are read again, so that a run that goes on after a crash writes only
 //! what is missing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, btree_map};
 use std::time::SystemTime;
 
 use ids::Guid;
 use objects::{Entry, Lookup, Source, Value, Wanted};
 use zeroize::Zeroizing;
 
-use crate::attempt::attempt;
 use crate::check;
 use crate::error::Result;
 use crate::journal::{Effect, Journal, Record, Step};
@@ -22,10 +21,9 @@ use crate::order::Order;
 use crate::pair::{Difference, Pair};
 use crate::plan::{Action, Left, LinkChange, PasswordPlan, Planned, ValuesChange};
 use crate::planning::key;
-use crate::writes::{self, Last, Requests, Secrets, Write};
-
-/// Writes whose records are made durable at once.
-const AT_ONCE: usize = 64;
+use crate::watch::Watch;
+use crate::writer::{AT_ONCE, Writer};
+use crate::writes::{self, Last, Secrets, Write};
 
 /// What kind of account an object is; searches for accounts use it.
 const ACCOUNT_TYPE: &str = "sAMAccountType";
@@ -36,8 +34,8 @@ pub struct Means<'m> {
     pub secrets: &'m Secrets,
     /// The new password of those that get one.
     pub new_password: Option<&'m Zeroizing<String>>,
-    /// Is told of each pass.
-    pub tell: &'m dyn Fn(&str),
+    /// Is told how far the restore is.
+    pub watch: &'m dyn Watch,
 }
 
 /// How a run ended.
@@ -70,11 +68,11 @@ pub fn run(
     journal: &mut Journal,
     means: &Means<'_>,
 ) -> Result<Outcome> {
+    let watch = means.watch;
     let mut order = Order::of(planned);
     let mut run = Run {
         pair,
-        journal,
-        outcome: Outcome::default(),
+        writer: Writer::new(pair, journal, watch, planned.len()),
         lost: HashSet::new(),
         placed: HashSet::new(),
         coming: (planned.iter())
@@ -83,36 +81,39 @@ pub fn run(
             .collect(),
     };
     run.files(planned)?;
-    (means.tell)("objects come to their places");
+    watch.begin("objects come to their places", planned.len());
     let mut links = Vec::new();
     for level in std::mem::take(&mut order.levels) {
         links.extend(run.complete(&order, &level, means)?);
     }
     let rest = order.rest();
     run.places(&rest)?;
-    (means.tell)("attributes are written");
+    watch.begin("attributes are written", rest.len());
     let found = run.values(&rest)?;
-    (means.tell)("links are written");
     let mut found = run.primary_groups(&rest, found)?;
     for (_, found) in &mut found {
         links.append(&mut found.links);
     }
+    watch.begin("links are written", links.len());
     run.links(order.without_late(links, |guid| pair.now(guid)))?;
-    (means.tell)("passwords and security descriptors are written");
+    watch.begin(
+        "passwords and security descriptors are written",
+        planned.len(),
+    );
     run.last(&order, planned, found, means)?;
     run.account_types(planned)?;
-    (means.tell)("the objects are compared with the backup");
-    let Run {
-        mut outcome, lost, ..
-    } = run;
-    outcome.differing = check::compare(pair, planned, &lost)?;
-    Ok(outcome)
+    watch.begin("the objects are compared with the backup", planned.len());
+    let Run { writer, lost, .. } = run;
+    Ok(Outcome {
+        writes: writer.writes,
+        refused: writer.refused,
+        differing: check::compare(pair, planned, &lost, watch)?,
+    })
 }
 
 struct Run<'r> {
     pair: &'r Pair<'r>,
-    journal: &'r mut Journal,
-    outcome: Outcome,
+    writer: Writer<'r>,
     /// Objects that did not come to their places.
     lost: HashSet<Guid>,
     /// Those that are dealt with.
@@ -139,8 +140,8 @@ impl Run<'_> {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             let now = now.map_or(0, |now| now.as_nanos());
             let aside = format!("{}-{now}", one.plan.guid);
-            let step = self.journal.next_step();
-            self.journal.add(&[Record::Step(Step {
+            let step = self.writer.journal.next_step();
+            self.writer.journal.add(&[Record::Step(Step {
                 step,
                 object: one.plan.guid,
                 dn: one.plan.dn.clone(),
@@ -151,15 +152,17 @@ impl Run<'_> {
             })])?;
             match local.restore_files(&files.folder, &aside) {
                 Ok(()) => {
-                    self.outcome.writes += 1;
-                    self.journal.note(&[Record::Done { step, now: None }])?;
+                    self.writer.writes += 1;
+                    self.writer
+                        .journal
+                        .note(&[Record::Done { step, now: None }])?;
                 }
                 Err(reason) => {
-                    self.journal.note(&[Record::Refused {
+                    self.writer.journal.note(&[Record::Refused {
                         step,
                         reason: reason.clone(),
                     }])?;
-                    self.outcome.refused.push(Left {
+                    self.writer.refused.push(Left {
                         what: format!("files of {}", one.plan.dn),
                         reason,
                     });
@@ -200,22 +203,19 @@ impl Run<'_> {
             let changes = changes.remove(&unit.plan.guid.0);
             writes.extend(changes.and_then(|changes| self.last_of(unit, changes, means)));
         }
-        self.carry_out(writes)?;
+        self.writer.carry_out(writes)?;
         Ok(later)
     }
 
     fn places(&mut self, planned: &[&Planned]) -> Result<()> {
-        for lot in planned.chunks(AT_ONCE) {
-            let mut writes = Vec::new();
-            for one in lot {
-                if !self.placed.insert(one.plan.guid) {
-                    continue;
-                }
+        let mut writes = Vec::new();
+        for one in planned {
+            if self.placed.insert(one.plan.guid) {
                 writes.extend(writes::place(self.pair, &one.wanted, &one.plan));
             }
-            let lost = self.carry_out(writes)?;
-            self.lost.extend(lost);
         }
+        let lost = self.writer.carry_out(writes)?;
+        self.lost.extend(lost);
         Ok(())
     }
 
@@ -223,23 +223,25 @@ impl Run<'_> {
     fn values(&mut self, planned: &[&Planned]) -> Result<Found> {
         let mut found = Vec::new();
         for lot in planned.chunks(AT_ONCE) {
+            let guids: Vec<Guid> = lot.iter().map(|one| one.plan.guid).collect();
+            let present = self.pair.present_of(&guids)?;
             let mut writes = Vec::new();
             for planned in lot {
                 let plan = &planned.plan;
                 if self.lost.contains(&plan.guid) {
                     continue;
                 }
-                let Some(present) = self.pair.present(plan.guid)? else {
+                let Some(present) = present.get(&plan.guid) else {
                     continue;
                 };
-                let mut difference = self.pair.lacks(planned, &present)?;
+                let mut difference = self.pair.lacks(planned, present)?;
                 if plan.has_no_password() {
-                    self.disable(planned, &present, &mut difference);
+                    self.disable(planned, present, &mut difference);
                 }
                 writes.extend(writes::values(self.pair, plan, &difference.values));
                 found.push((plan.guid, difference));
             }
-            self.carry_out(writes)?;
+            self.writer.carry_out(writes)?;
         }
         Ok(found)
     }
@@ -295,8 +297,14 @@ impl Run<'_> {
     fn primary_groups(&mut self, planned: &[&Planned], mut found: Found) -> Result<Found> {
         let domain = &self.pair.live.facts().default_naming_context;
         let domain = domain.as_ref().and_then(|head| head.sid.clone());
-        let plans = planned.iter().map(|one| (one.plan.guid.0, *one));
-        let plans: BTreeMap<_, _> = plans.collect();
+        let Some(member) = self.pair.live.schema().attribute("member").cloned() else {
+            return Ok(found);
+        };
+        let plans: BTreeMap<_, _> = (planned.iter())
+            .map(|one| (one.plan.guid.0, *one))
+            .collect();
+        let mut groups: BTreeMap<u32, Option<Entry>> = BTreeMap::new();
+        let (mut links, mut numbers, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         for (guid, difference) in &mut found {
             let Some(change) = difference.primary_group.take() else {
                 continue;
@@ -305,53 +313,60 @@ impl Run<'_> {
                 continue;
             };
             let number = change.added.first().and_then(Value::integer);
-            let number = number.and_then(|number| u32::try_from(number).ok());
-            let sid = number.and_then(|number| domain.as_ref()?.with(number));
-            let Some(sid) = sid else { continue };
-            for id in self.pair.live.find(&Lookup::Sid(&sid))? {
-                let group = self.pair.live.entry(id, &Wanted::names())?;
-                let Some((holder, group)) = group.and_then(|group| Some((group.guid?, group)))
-                else {
-                    continue;
-                };
-                let member = self.pair.live.schema().attribute("member");
-                let Some(attribute) = member.cloned() else {
-                    continue;
-                };
-                let value = Value::Name(objects::Reference {
+            let Some(number) = number.and_then(|number| u32::try_from(number).ok()) else {
+                continue;
+            };
+            if let btree_map::Entry::Vacant(unknown) = groups.entry(number) {
+                let sid = domain.as_ref().and_then(|domain| domain.with(number));
+                unknown.insert(sid.map(|sid| self.with_sid(&sid)).transpose()?.flatten());
+            }
+            let group = groups.get(&number).and_then(Option::as_ref);
+            let Some((group, holder)) = group.and_then(|group| Some((group, group.guid?))) else {
+                continue;
+            };
+            links.push(LinkChange {
+                holder,
+                holder_dn: group.dn.clone(),
+                attribute: member.clone(),
+                value: Value::Name(objects::Reference {
                     dn: planned.plan.dn.as_str().into(),
                     guid: Some(self.pair.now(*guid)),
                     sid: planned.wanted.sid.clone(),
                     is_phantom: false,
-                });
-                let link = LinkChange {
-                    holder,
-                    holder_dn: group.dn.clone(),
-                    attribute,
-                    value,
-                    comes: true,
-                };
-                let mut steps = writes::links(self.pair, vec![link]);
-                let changes: [ValuesChange; 1] = [change.clone()];
-                steps.extend(writes::values(self.pair, &planned.plan, &changes));
-                self.carry_out(steps)?;
-            }
-            if let Some(present) = self.pair.present(*guid)? {
-                difference.links = self.pair.lacks(planned, &present)?.links;
+                }),
+                comes: true,
+            });
+            numbers.extend(writes::values(self.pair, &planned.plan, &[change]));
+            changed.push(*guid);
+        }
+        self.links(links)?;
+        self.writer.carry_out(numbers)?;
+        for lot in changed.chunks(AT_ONCE) {
+            let present = self.pair.present_of(lot)?;
+            for (guid, difference) in &mut found {
+                let plan = plans.get(&guid.0);
+                if let Some((present, planned)) = present.get(guid).zip(plan) {
+                    difference.links = self.pair.lacks(planned, present)?.links;
+                }
             }
         }
         Ok(found)
     }
 
+    fn with_sid(&self, sid: &objects::Sid) -> Result<Option<Entry>> {
+        for id in self.pair.live.find(&Lookup::Sid(sid))? {
+            if let Some(found) = self.pair.live.entry(id, &Wanted::names())? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     fn links(&mut self, links: Vec<LinkChange>) -> Result<()> {
         // Both ends of a link know it.
         let links: BTreeMap<_, _> = links.into_iter().map(|link| (key(&link), link)).collect();
-        let mut writes = writes::links(self.pair, links.into_values().collect());
-        while !writes.is_empty() {
-            let rest = writes.split_off(writes.len().min(AT_ONCE));
-            self.carry_out(writes)?;
-            writes = rest;
-        }
+        let writes = writes::links(self.pair, links.into_values().collect());
+        self.writer.carry_out(writes)?;
         Ok(())
     }
 
@@ -379,7 +394,7 @@ impl Run<'_> {
                     writes.push(writes::touch(self.pair, &one.plan));
                 }
             }
-            self.carry_out(writes)?;
+            self.writer.carry_out(writes)?;
         }
         Ok(())
     }
@@ -405,89 +420,37 @@ impl Run<'_> {
         let Some(local) = self.pair.local() else {
             return Ok(());
         };
-        let mut lacking = Vec::new();
+        let mut candidates = Vec::new();
         for one in planned {
             let was_in_bin = matches!(one.plan.action, Action::ReanimateInSteps { .. })
                 || one.plan.comes_back && one.plan.action == Action::Stay;
             let kind = one.wanted.value(ACCOUNT_TYPE).and_then(Value::integer);
-            let Some(kind) = kind.filter(|_| was_in_bin) else {
-                continue;
-            };
-            let present = self.pair.present(one.plan.guid)?;
-            let present = present.filter(|present| !present.state.is_deleted());
-            if present.is_some_and(|present| present.value(ACCOUNT_TYPE).is_none()) {
-                lacking.push((self.pair.now(one.plan.guid), kind));
+            candidates.extend(
+                kind.filter(|_| was_in_bin)
+                    .map(|kind| (one.plan.guid, kind)),
+            );
+        }
+        let mut lacking = Vec::new();
+        for lot in candidates.chunks(AT_ONCE) {
+            let guids: Vec<Guid> = lot.iter().map(|(guid, _)| *guid).collect();
+            let present = self.pair.present_of(&guids)?;
+            for (guid, kind) in lot {
+                let present = present.get(guid);
+                let present = present.filter(|present| !present.state.is_deleted());
+                if present.is_some_and(|present| present.value(ACCOUNT_TYPE).is_none()) {
+                    lacking.push((self.pair.now(*guid), *kind));
+                }
             }
         }
         if lacking.is_empty() {
             return Ok(());
         }
         if let Err(reason) = local.set_account_types(&lacking) {
-            self.outcome.refused.push(Left {
+            self.writer.refused.push(Left {
                 what: format!("{} objects from the Recycle Bin", lacking.len()),
                 reason: format!("{ACCOUNT_TYPE}: {reason}"),
             });
         }
         Ok(())
-    }
-
-    /// Notes the writes in the journal, makes them, and returns the objects of those that were
-    /// refused.
-    fn carry_out(&mut self, writes: Vec<Write>) -> Result<Vec<Guid>> {
-        let mut refused = Vec::new();
-        let mut numbered = Vec::new();
-        let mut records = Vec::new();
-        for write in writes {
-            let step = self.journal.next_step();
-            records.push(Record::Step(Step {
-                step,
-                object: write.object,
-                dn: write.dn.clone(),
-                write: write.effect,
-            }));
-            numbered.push((step, write.object, write.dn, write.requests));
-        }
-        if records.is_empty() {
-            return Ok(refused);
-        }
-        self.journal.add(&records)?;
-        for (step, object, dn, requests) in numbered {
-            let is_new = matches!(requests, Requests::Add { .. });
-            match attempt(self.pair.live, requests)? {
-                None => {
-                    self.outcome.writes += 1;
-                    let now = match is_new {
-                        true => self.made(object, &dn)?,
-                        false => None,
-                    };
-                    self.journal.note(&[Record::Done { step, now }])?;
-                }
-                Some(reason) => {
-                    refused.push(object);
-                    self.outcome.refused.push(Left {
-                        what: dn,
-                        reason: reason.clone(),
-                    });
-                    self.journal.note(&[Record::Refused { step, reason }])?;
-                }
-            }
-        }
-        Ok(refused)
-    }
-
-    /// The GUID of an object that was made, where it is another one than before.
-    fn made(&self, object: Guid, dn: &str) -> Result<Option<Guid>> {
-        for id in self.pair.live.find(&Lookup::Dn(dn))? {
-            let found = self.pair.live.entry(id, &Wanted::names())?;
-            let Some(now) = found.and_then(|found| found.guid) else {
-                continue;
-            };
-            if now != object {
-                self.pair.history.borrow_mut().now.insert(object, now);
-                self.pair.expect([now]);
-                return Ok(Some(now));
-            }
-        }
-        Ok(None)
     }
 }

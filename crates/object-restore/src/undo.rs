@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::journal::{Change, Effect, End, Octets, Records};
 use crate::local::Local;
 use crate::plan::Left;
+use crate::watch::{Unwatched, Watch};
 use crate::wire;
 use crate::writes::{by_guid, kept};
 
@@ -35,19 +36,26 @@ pub struct Undone {
 /// # Errors
 /// Where the connection fails.
 pub fn undo(live: &Live, records: &Records) -> Result<Undone> {
-    undo_beside(live, records, None)
+    undo_beside(live, records, None, &Unwatched)
 }
 
 /// The same, with programs on the server's own computer, which take files back.
 ///
 /// # Errors
 /// As [`undo`].
-pub fn undo_beside(live: &Live, records: &Records, local: Option<&dyn Local>) -> Result<Undone> {
+pub fn undo_beside(
+    live: &Live,
+    records: &Records,
+    local: Option<&dyn Local>,
+    watch: &dyn Watch,
+) -> Result<Undone> {
+    watch.begin("steps are taken back", records.steps.len());
     let mut undone = Undone::default();
     let history = records.history();
     let now = |guid: Guid| history.now.get(&guid).copied().unwrap_or(guid);
     let came_back: HashSet<Guid> = history.came_back.iter().map(|guid| now(*guid)).collect();
     for (step, end) in records.steps.iter().rev() {
+        watch.done(1);
         let guid = now(step.object);
         let is_new = matches!(step.write, Effect::Reanimate { .. } | Effect::Create);
         let is_file = matches!(step.write, Effect::Files { .. });

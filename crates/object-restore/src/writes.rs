@@ -57,8 +57,8 @@ pub enum Requests {
         least: Vec<(String, Vec<Kept>)>,
         /// What it has besides.
         more: Vec<(String, Vec<Kept>)>,
-        /// Controls.
-        with: Vec<Control>,
+        /// Whether it gets the GUID and SID of before.
+        keeps_identity: bool,
     },
     /// Parts of a modification of this object; each alone where the server refuses one of them.
     Parts(String, Vec<Part>),
@@ -273,10 +273,7 @@ fn add(pair: &Pair<'_>, wanted: &Entry, plan: &ObjectPlan, keeps_identity: bool)
         dn: plan.dn.clone(),
         least,
         more,
-        with: match keeps_identity {
-            true => vec![Control::Relax],
-            false => Vec::new(),
-        },
+        keeps_identity,
     }
 }
 

@@ -40,6 +40,7 @@ pub mod stopped;
 mod system;
 pub mod tdb;
 mod tools;
+pub mod transactions;
 mod tree;
 
 /// The kind of this store in the facts of a backup and in a snapshot's manifest.

@@ -94,11 +94,7 @@ pub(crate) fn run_watched(
         tool: tool.clone(),
         reason,
     };
-    let kept = ENVIRONMENT.map(|name| Some((name, std::env::var_os(name)?)));
-    let mut child = system::group(&mut command)
-        .env_clear()
-        .envs(kept.into_iter().flatten())
-        .env("LC_ALL", "C.UTF-8")
+    let mut child = apart(&mut command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -153,10 +149,8 @@ pub(crate) fn python(
     arguments: &[&OsStr],
     limit: Duration,
 ) -> Result<String> {
-    let mut command = Command::new(PYTHON);
-    // Isolated from the caller's PYTHON variables, and without writing caches beside Samba's
-    // modules.
-    command.args(["-I", "-B", "-c", script]).args(arguments);
+    let mut command = python_command(script);
+    command.args(arguments);
     let output = run(command, limit)?;
     match output.success {
         true => Ok(output.stdout),
@@ -169,6 +163,25 @@ pub(crate) fn python(
             reason: output.last_words(),
         }),
     }
+}
+
+/// A Python script, which has yet to be started.
+pub(crate) fn python_command(script: &str) -> Command {
+    let mut command = Command::new(PYTHON);
+    // Isolated from the caller's PYTHON variables, and without writing caches beside Samba's
+    // modules.
+    command.args(["-I", "-B", "-c", script]);
+    apart(&mut command);
+    command
+}
+
+/// A tool with no more of our environment than it needs, in a process group of its own.
+fn apart(command: &mut Command) -> &mut Command {
+    let kept = ENVIRONMENT.map(|name| Some((name, std::env::var_os(name)?)));
+    system::group(command)
+        .env_clear()
+        .envs(kept.into_iter().flatten())
+        .env("LC_ALL", "C.UTF-8")
 }
 
 /// The process groups of running tools.

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use backup::beside::Beside;
+use backup::watched::Watched;
 use backup::words::{count, short_id};
 use backup::{Report, Silent};
 use jobs::record::StateFolder;
@@ -326,7 +327,8 @@ fn taken_back(
     let own = running.installation.as_ref();
     let beside = own.map(|own| Beside::new(own, None, &Silent));
     let local = beside.as_ref().map(|beside| beside as &dyn Local);
-    let undone = undo_beside(&running.live, records, local).map_err(|error| error.to_string())?;
+    let undone = undo_beside(&running.live, records, local, &Watched::silent(&report));
+    let undone = undone.map_err(|error| error.to_string())?;
     note(&console.state, name, user).map_err(|problem| problem.text)?;
     outcome(&undone, &report)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use backup::beside::Beside;
+use backup::watched::Watched;
 use backup::{Report, Snapshot, lock};
 use object_restore::plan::{PasswordPlan, Plan, Planned};
 use object_restore::{
@@ -70,7 +71,7 @@ pub fn with_plan<T>(
         Some(beside) => pair.beside(beside),
         None => pair,
     };
-    let (mut plan, planned) = make_plan(&pair).map_err(why)?;
+    let (mut plan, planned) = make_plan(&pair, &Watched::silent(report)).map_err(why)?;
     let open = |host: &str| Running::partner(settings, host).map_err(|problem| problem.text);
     let known = partners::check(&pair, &planned, &open).map_err(why)?;
     plan.obstacles.extend(known);

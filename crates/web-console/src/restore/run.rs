@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use backup::Report;
+use backup::watched::Watched;
 use backup::words::{count, short_id};
 use object_restore::{Journal, Means, Outcome, journal, words};
 use serde::Deserialize;
@@ -111,7 +112,7 @@ fn carried_out(
         let means = Means {
             secrets: &secrets,
             new_password: prepared.sets_password().then_some(new_password),
-            tell: &|text| report.note(text),
+            watch: &Watched::new(&report),
         };
         let ended = object_restore::run(prepared.pair, &prepared.planned, &mut journal, &means);
         ended.map_err(|error| {

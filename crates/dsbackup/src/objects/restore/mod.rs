@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use backup::beside::Beside;
+use backup::watched::Watched;
 use jiff::Zoned;
 use object_restore::plan::{PasswordPlan, Plan, Planned};
 use object_restore::{
@@ -34,7 +35,8 @@ const NEW_PASSWORD: &str = "DSBACKUP_NEW_PASSWORD";
 /// Where a directory cannot be read, where something stands in the way, where nobody said yes, and
 /// where the connection breaks.
 pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
-    let records = (options.resume.as_deref()).map(Records::read).transpose()?;
+    let journal = options.resume.as_deref();
+    let records = journal.map(Records::of_the_past).transpose()?;
     let target = Target::open(&options.server)?;
     if !target.live.is_samba() {
         report.warn(format!(
@@ -69,7 +71,7 @@ pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
         Some(beside) => pair.beside(beside),
         None => pair,
     };
-    let (mut plan, planned) = make_plan(&pair)?;
+    let (mut plan, planned) = make_plan(&pair, &Watched::silent(&report))?;
     check_partners(&pair, &planned, &mut plan, options)?;
     if request.force {
         plan.obstacles.retain(|obstacle| !obstacle.yields_to_force);
@@ -129,12 +131,15 @@ pub fn run(options: &RestoreObjectsOptions, report: Report) -> Result<Outcome> {
         }
     };
     report.step(format!("the journal is {}", path.display()));
+    let watched = Watched::new(&report);
     let means = Means {
         secrets: &secrets,
         new_password: new_password.as_ref(),
-        tell: &|text| report.step(text),
+        watch: &watched,
     };
-    let ended = object_restore::run(&pair, &planned, &mut journal, &means).map_err(|error| {
+    let ended = object_restore::run(&pair, &planned, &mut journal, &means);
+    drop(watched);
+    let ended = ended.map_err(|error| {
         let resume = format!(
             "; what was written is in the journal: go on with --resume {0}, or take it back with \
              dsbackup undo {0}",

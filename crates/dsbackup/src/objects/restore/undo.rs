@@ -1,6 +1,7 @@
 //! `dsbackup undo`: a restore of objects, taken back.
 
 use backup::beside::Beside;
+use backup::watched::Watched;
 use object_restore::words::left_in_words;
 use object_restore::{Local, Records, undo_beside};
 use serde_json::json;
@@ -16,7 +17,7 @@ use crate::report::Report;
 /// # Errors
 /// Where the journal cannot be read, is of another server, and where the connection breaks.
 pub fn run(options: &UndoOptions, report: Report) -> Result<Outcome> {
-    let records = Records::read(&options.journal)?;
+    let records = Records::of_the_past(&options.journal)?;
     let target = Target::open(&options.server)?;
     if records.begin.request.privileged != options.server.in_place {
         report.warn(format!(
@@ -36,7 +37,9 @@ pub fn run(options: &UndoOptions, report: Report) -> Result<Outcome> {
     let beside = target.installation.as_ref();
     let beside = beside.map(|own| Beside::new(own, None, &report));
     let local = beside.as_ref().map(|beside| beside as &dyn Local);
-    let undone = undo_beside(&target.live, &records, local).map_err(Failure::from)?;
+    let watched = Watched::silent(&report);
+    let undone = undo_beside(&target.live, &records, local, &watched).map_err(Failure::from)?;
+    drop(watched);
     let value = json!({
         "deleted": undone.deleted,
         "moved": undone.moved,
