@@ -7,25 +7,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Error, Result, ResultCode};
 use serde::Serialize;
 use tonic::{Response, Status};
 
-use crate::audit_log::{AuditLog, IDENTIFIER};
+use crate::audit_log::{AuditLog, IDENTIFIER, Sink};
 use crate::caller::{Caller, Origin};
 
 /// Files that a journal entry names at most: a datagram is limited. Only a truncation of logs can
 /// exceed it.
 const FILES_IN_JOURNAL: usize = 500;
 
-/// The sink of the lines, and its state.
-pub(crate) struct Audit {
-    sink: AuditLog,
-    /// Whether the last line could not be written.
-    failed: AtomicBool,
-}
+/// The log of the calls.
+pub(crate) struct Audit(AuditLog);
 
 /// One line.
 #[derive(Serialize)]
@@ -53,22 +48,19 @@ impl Audit {
     /// # Errors
     /// `hrInvalidPath` if the file cannot be written.
     pub(crate) fn new(file: Option<&Path>) -> Result<Arc<Self>> {
-        let sink = AuditLog::open(file)
+        let log = AuditLog::open(file)
             .map_err(|error| Error::new(ResultCode::INVALID_PATH, error.to_string()))?;
-        match &sink {
-            AuditLog::File(_) => tracing::info!(file = %sink, "calls are audited"),
-            AuditLog::Journal(_) => {
+        match log.sink() {
+            sink @ Sink::File(_) => tracing::info!(file = %sink, "calls are audited"),
+            Sink::Journal(_) => {
                 tracing::info!("calls are audited in the journal: journalctl -t {IDENTIFIER}")
             }
-            AuditLog::OwnLog => tracing::info!(
+            Sink::OwnLog => tracing::info!(
                 "calls are not audited: name a file for it ([audit] in the configuration, or \
                  --audit-log)"
             ),
         }
-        Ok(Arc::new(Self {
-            sink,
-            failed: AtomicBool::new(false),
-        }))
+        Ok(Arc::new(Self(log)))
     }
 
     /// Checks that lines can be written: a call that cannot be recorded is refused.
@@ -76,7 +68,7 @@ impl Audit {
     /// # Errors
     /// `hrDiskIO` as long as writing to the file fails.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.failed.load(Ordering::Relaxed) {
+        let try_one = || {
             self.write(
                 "service",
                 "",
@@ -86,15 +78,15 @@ impl Audit {
                 ResultCode::OK,
                 None,
             );
-        }
-        if self.failed.load(Ordering::Relaxed) {
-            return Err(Error::new(
+        };
+        match self.0.works(try_one) {
+            true => Ok(()),
+            false => Err(Error::new(
                 ResultCode::DISK_IO,
                 "the service cannot write its audit log, and refuses calls that it cannot record; \
                  see its own log",
-            ));
+            )),
         }
-        Ok(())
     }
 
     /// Records a connection that was refused, or whose caller is unknown.
@@ -139,14 +131,14 @@ impl Audit {
             code: format!("{:#010x}", code.0),
             result: reason.map_or_else(|| code.to_string(), str::to_owned),
         };
-        match &self.sink {
-            AuditLog::File(_) => line.time = Some(jiff::Timestamp::now().to_string()),
-            AuditLog::Journal(_) => {
+        match self.0.sink() {
+            Sink::File(_) => line.time = Some(jiff::Timestamp::now().to_string()),
+            Sink::Journal(_) => {
                 if let Some((named, more @ [_, ..])) = files.split_at_checked(FILES_IN_JOURNAL) {
                     (line.files, line.more_files) = (named, Some(more.len()));
                 }
             }
-            AuditLog::OwnLog => {}
+            Sink::OwnLog => {}
         }
         let fields = [
             ("DSBACKUP_CALLER", caller),
@@ -155,11 +147,7 @@ impl Audit {
             ("DSBACKUP_CODE", &line.code),
         ];
         let failed = code != ResultCode::OK;
-        let written = self.sink.append(&line.to_json(), failed, &fields);
-        if let Err(error) = &written {
-            tracing::error!(sink = %self.sink, %error, "cannot write the audit log");
-        }
-        self.failed.store(written.is_err(), Ordering::Relaxed);
+        self.0.append(&line.to_json(), failed, &fields);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use platform::file::{self, Identity};
@@ -13,8 +14,15 @@ use crate::journal::{self, Journal};
 /// The name of the audit log in the journal: `journalctl -t dsbackup-audit`.
 pub const IDENTIFIER: &str = "dsbackup-audit";
 
-/// The sink of an audit log's lines.
-pub enum AuditLog {
+/// An audit log, and whether it can be written.
+pub struct AuditLog {
+    sink: Sink,
+    /// Whether the last line could not be written.
+    failed: AtomicBool,
+}
+
+/// Where lines go.
+pub enum Sink {
     /// The configured file.
     File(LogFile),
     /// Without a file, under systemd: the journal, apart from the program's own log. It adds the
@@ -40,27 +48,53 @@ impl AuditLog {
         let because = |what: String, error: io::Error| {
             io::Error::new(error.kind(), format!("{what}: {error}"))
         };
-        Ok(match file {
-            Some(path) => Self::File(LogFile::new(path).map_err(|error| {
+        let sink = match file {
+            Some(path) => Sink::File(LogFile::new(path).map_err(|error| {
                 because(
                     format!("{}: cannot write the audit log", path.display()),
                     error,
                 )
             })?),
             None if journal::has_standard_error() => {
-                Self::Journal(Journal::of_the_system().map_err(|error| {
+                Sink::Journal(Journal::of_the_system().map_err(|error| {
                     because("cannot reach the journal for the audit log".into(), error)
                 })?)
             }
-            None => Self::OwnLog,
+            None => Sink::OwnLog,
+        };
+        Ok(Self {
+            sink,
+            failed: AtomicBool::new(false),
         })
     }
 
-    /// Adds a line. The journal gets `fields` with it, and the priority of a warning if `failed`.
-    ///
-    /// # Errors
-    /// If the sink does not take it.
-    pub fn append(&self, line: &str, failed: bool, fields: &[(&str, &str)]) -> io::Result<()> {
+    /// Where lines go.
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// Whether lines can be written: what cannot be recorded is to be refused. After a failure `try_one`
+    /// adds a line, which tells.
+    pub fn works(&self, try_one: impl FnOnce()) -> bool {
+        if self.failed.load(Ordering::Relaxed) {
+            try_one();
+        }
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Adds a line. The journal gets `fields` with it, and the priority of a warning if `failed`. If
+    /// the sink does not take it, the program's own log says why, and [`Self::works`] remembers it.
+    pub fn append(&self, line: &str, failed: bool, fields: &[(&str, &str)]) {
+        let written = self.sink.append(line, failed, fields);
+        if let Err(error) = &written {
+            tracing::error!(sink = %self.sink, %error, "cannot write the audit log");
+        }
+        self.failed.store(written.is_err(), Ordering::Relaxed);
+    }
+}
+
+impl Sink {
+    fn append(&self, line: &str, failed: bool, fields: &[(&str, &str)]) -> io::Result<()> {
         match self {
             Self::File(file) => file.append(line),
             Self::Journal(journal) => {
@@ -80,7 +114,7 @@ impl AuditLog {
     }
 }
 
-impl fmt::Display for AuditLog {
+impl fmt::Display for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => file.path.display().fmt(f),

@@ -1,19 +1,14 @@
 //! A line for each action in the audit log: when, who, from where, what, and what came of it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
-use service::audit_log::AuditLog;
+use service::audit_log::{AuditLog, Sink};
 
 use crate::error::{Error, Result};
 
 /// The audit log of the console.
-pub struct Audit {
-    log: AuditLog,
-    /// Whether the last line could not be written.
-    failed: AtomicBool,
-}
+pub struct Audit(AuditLog);
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -49,15 +44,14 @@ impl Audit {
     /// If the file cannot be written.
     pub fn open(file: Option<&Path>) -> Result<Self> {
         let opened = AuditLog::open(file);
-        Ok(Self {
-            log: opened.map_err(|error| Error::Refused(error.to_string()))?,
-            failed: AtomicBool::new(false),
-        })
+        opened
+            .map(Self)
+            .map_err(|error| Error::Refused(error.to_string()))
     }
 
     /// Whether lines can be written: an action that cannot be recorded is refused.
     pub fn works(&self) -> bool {
-        if self.failed.load(Ordering::Relaxed) {
+        self.0.works(|| {
             self.write(Action {
                 user: "console",
                 from: "",
@@ -65,8 +59,7 @@ impl Audit {
                 what: "",
                 result: "ok",
             });
-        }
-        !self.failed.load(Ordering::Relaxed)
+        })
     }
 
     /// Writes the line of a work that has ended: its beginning has one of its own.
@@ -92,8 +85,8 @@ impl Audit {
     /// Writes a line.
     pub fn write(&self, action: Action<'_>) {
         let line = Line {
-            time: match &self.log {
-                AuditLog::Journal(_) => None,
+            time: match self.0.sink() {
+                Sink::Journal(_) => None,
                 _ => Some(jiff::Timestamp::now().to_string()),
             },
             caller: action.user,
@@ -108,10 +101,6 @@ impl Audit {
             ("DSBACKUP_FROM", action.from),
             ("DSBACKUP_CALL", action.call),
         ];
-        let written = self.log.append(&json, action.result != "ok", &fields);
-        if let Err(error) = &written {
-            tracing::error!(sink = %self.log, %error, "cannot write the audit log");
-        }
-        self.failed.store(written.is_err(), Ordering::Relaxed);
+        self.0.append(&json, action.result != "ok", &fields);
     }
 }
