@@ -1,4 +1,4 @@
-"""Asks the console for pages of a large directory, for bench/console: TOLD SNAPSHOT COUNT PID."""
+"""Asks the console for pages of large directories, for bench/console: TOLD COUNT PID SNAPSHOT..."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import time
 from web import Plain
 
 
-def main(told, snapshot, count, pid):
+def main(told, count, pid, snapshot, *others):
     console = json.load(open(told))
     window = Plain(console["address"])
     window.go("/login")
@@ -41,6 +41,9 @@ def main(told, snapshot, count, pid):
     person = re.search(r'name="object" value="([0-9a-f-]{36})" aria-label="Choose person', window.html())[1]
     timed("an object among them", f"{here}?at={users}&object={person}")
     timed("search by name", f"{here}/search?q=person{int(count) - 1:06}")
+    for number, other in enumerate(others, 2):
+        timed(f"directory {number}", f"/directory/local/{other}?at={users}")
+    timed("the first one again", f"{here}?at={users}")
 
 
 def memory(pid):

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use backup::list::Listed;
 use backup::view::{Cache, Limits};
 use backup::{Silent, Snapshot, View, lock};
 use jobs::Configuration;
@@ -26,7 +27,15 @@ pub const NOW: &str = "@now";
 const CONNECTED: Duration = Duration::from_secs(60);
 
 /// The directories that are open at the same time; the one used longest ago is closed first.
-const MOST: usize = 4;
+const MOST: usize = 16;
+
+/// The memory that they take together, in bytes, and an object of one. The index of a Samba
+/// directory is in memory; an NTDS reads its own from the database.
+const MEMORY: u64 = 144 << 20;
+const OBJECT: u64 = 600;
+
+/// Bytes of a database for each of its objects, where nobody counted them.
+const STORED: u64 = 4 << 10;
 
 /// How long one stays open after its last use.
 const AGE: Duration = Duration::from_secs(15 * 60);
@@ -126,7 +135,7 @@ pub struct Directories {
 impl Default for Directories {
     fn default() -> Self {
         Self {
-            snapshots: Recent::new(MOST, AGE),
+            snapshots: Recent::weighing(MOST, AGE, MEMORY),
             running: Mutex::default(),
         }
     }
@@ -147,8 +156,9 @@ impl Directories {
     ) -> Result<Arc<Directory>, Problem> {
         // A repository that is gone from the configuration is not shown any more.
         let shelf = library.shelf(configuration, repository)?;
-        self.snapshots.get(&format!("{repository} {id}"), || {
-            let listed = shelf.listed(id)?;
+        let listed = shelf.listed(id)?;
+        let key = format!("{repository} {id}");
+        self.snapshots.get_heavy(&key, memory(&listed), || {
             Ok(Directory {
                 repository: repository.to_owned(),
                 id: id.to_owned(),
@@ -187,6 +197,15 @@ impl Directories {
         lock().insert(name.to_owned(), (Instant::now(), Arc::clone(&directory)));
         Ok(directory)
     }
+}
+
+/// About how much memory the directory in a snapshot takes while it is open.
+fn memory(listed: &Listed) -> u64 {
+    let objects = match &listed.directory {
+        Some(directory) => directory.objects.saturating_add(directory.deleted_objects),
+        None => listed.bytes.unwrap_or(0) / STORED,
+    };
+    objects.saturating_mul(OBJECT)
 }
 
 /// Whether the connection still stands.

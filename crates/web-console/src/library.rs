@@ -16,10 +16,13 @@ use crate::problem::Problem;
 /// How old a list of snapshots may be.
 const AGE: Duration = Duration::from_secs(20);
 
+/// The place of a repository. Whoever opens it keeps only those waiting who want the same one.
+type Place = Arc<Mutex<Option<Arc<Shelf>>>>;
+
 /// Open repositories, and what they hold.
 #[derive(Default)]
 pub struct Library {
-    open: Mutex<HashMap<String, Arc<Shelf>>>,
+    places: Mutex<HashMap<String, Place>>,
 }
 
 /// An open repository.
@@ -39,8 +42,13 @@ impl Library {
     pub fn shelf(&self, configuration: &Configuration, name: &str) -> Result<Arc<Shelf>, Problem> {
         let wanted = (configuration.repositories.get(name))
             .ok_or_else(|| Problem::not_found(format!("there is no repository {name}")))?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shelf) = open.get(name)
+        let place = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            places.retain(|name, _| configuration.repositories.contains_key(name));
+            Arc::clone(places.entry(name.to_owned()).or_default())
+        };
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shelf) = &*place
             && shelf.configuration == *wanted
         {
             return Ok(Arc::clone(shelf));
@@ -50,7 +58,7 @@ impl Library {
             repository: wanted.open().map_err(Problem::failed)?,
             list: Kept::default(),
         });
-        open.insert(name.to_owned(), Arc::clone(&shelf));
+        *place = Some(Arc::clone(&shelf));
         Ok(shelf)
     }
 }

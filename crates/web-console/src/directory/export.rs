@@ -75,12 +75,6 @@ fn write(
     let source: &dyn Source = &**directory;
     ldif::begin(out)?;
     for base in bases {
-        if scope == Scope::Base {
-            if let Some(entry) = source.entry(*base, &wanted).map_err(io::Error::other)? {
-                one(out, entry)?;
-            }
-            continue;
-        }
         for entry in source
             .scan(*base, scope, &wanted)
             .map_err(io::Error::other)?

@@ -138,3 +138,29 @@ async fn a_job_is_run_from_the_overview() {
     let missing = browser.act("/jobs/other/run", &[]).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_repository_that_takes_long_to_open_keeps_no_other_one_waiting() {
+    let lab = Lab::with_backups(1);
+    let id = lab.snapshots().remove(0);
+    let go_on = lab.path("go-on");
+    let slow = format!(
+        "[repository.slow]\nlocation = '/nowhere'\n\
+         password_command = 'until [ -e {} ]; do sleep 0.05; done; echo x'\n",
+        go_on.display()
+    );
+    let text = std::fs::read_to_string(lab.configuration()).unwrap();
+    std::fs::write(lab.configuration(), text + &slow).unwrap();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    let mut other = browser.clone();
+    let waits = tokio::spawn(async move { other.get("/snapshots/slow/00").await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let page = browser.get(&format!("/snapshots/local/{id}"));
+    let page = tokio::time::timeout(std::time::Duration::from_secs(30), page).await;
+    page.expect("it does not wait").shows("ntds.dit");
+    assert!(!waits.is_finished(), "the other one opens still");
+    std::fs::write(&go_on, "").unwrap();
+    let opened = waits.await.expect("no panic");
+    assert!(opened.status.is_server_error(), "{opened:?}");
+}
