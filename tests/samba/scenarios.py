@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import authoritative
 import browse
@@ -59,6 +60,9 @@ def main():
     parser.add_argument("--full", action="store_true", help="10,000 users and twenty backups in a row, as in the README")
     parser.add_argument("--backend", choices=BACKENDS, action="append", help="only this one (default: both)")
     parser.add_argument("--seed", type=int, help="of the random changes of diff (default: another one each time)")
+    parser.add_argument("--browser", choices=["chromium", "firefox", "plain"],
+        help="of console (default: chromium where chromedriver is installed)")
+    parser.add_argument("--pictures", type=Path, help="the folder for pictures of console")
     parser.add_argument("scenario", nargs="*", metavar="SCENARIO", 
         help=f"of {', '.join([*SCENARIOS, *SHORT])} (default: all but short)")
     options = parser.parse_args()

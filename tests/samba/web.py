@@ -1,10 +1,12 @@
-"""Two browsers with the same steps: headless Chromium by chromedriver, and one that only fills forms."""
+"""Browsers with the same steps: Chromium and Firefox, headless, by their drivers, and one that only fills forms."""
 
+import base64
 import html.parser
 import http.cookiejar
 import json
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -12,14 +14,18 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from lab import Failed
+from lab import HERE, Failed
 
 PATIENCE = 120
+# The largest page, in bytes.
+LARGEST = 300 << 10
+AXE = HERE.parent.parent / "crates" / "web-console" / "tests" / "pages" / "axe" / "axe.min.js"
 
 
-def browser(base):
-    """The best browser that is there. Use it as a context."""
-    return Chromium(base) if shutil.which("chromedriver") else Plain(base)
+def browser(base, name=None):
+    """The browser of this name; without one the best that is there. Use it as a context."""
+    name = name or ("chromium" if shutil.which("chromedriver") else "plain")
+    return {"chromium": Chromium, "firefox": Firefox, "plain": Plain}[name](base)
 
 
 class Plain:
@@ -70,8 +76,14 @@ class Plain:
     def reload(self):
         self.go(self.place)
 
-    def picture(self, file):
-        pass
+    def count(self, css):
+        """Not known without a browser."""
+        return 0
+
+    def look(self, name, pictures=None):
+        """A page is small."""
+        if len(self.page.encode()) > LARGEST:
+            raise Failed(f"{name}: {len(self.page)} characters")
 
 
 class Forms(html.parser.HTMLParser):
@@ -100,24 +112,40 @@ class Forms(html.parser.HTMLParser):
             self.form = None
 
 
-class Chromium:
-    """Steered by chromedriver (W3C WebDriver)."""
+class Driven:
+    """A browser, steered by its driver (W3C WebDriver)."""
 
-    def __init__(self, base):
+    def __init__(self, base, command, wanted):
         self.base = base
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
         self.folder = tempfile.TemporaryDirectory()
-        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in self.driver.stdout:
-            found = re.search(r"started successfully on port (\d+)", line)
-            if found:
-                break
-        self.session = f"http://127.0.0.1:{found[1]}/session"
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                     "--window-size=1400,1000", f"--user-data-dir={self.folder.name}"]
-        options = {"goog:chromeOptions": {"args": arguments}, "browserName": "chrome"}
-        made = self._post("", {"capabilities": {"alwaysMatch": options}})
+        self.driver = subprocess.Popen(
+            [*command, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.session = f"http://127.0.0.1:{port}/session"
+        try:
+            self._wait(port)
+            made = self._post("", {"capabilities": {"alwaysMatch": wanted(self.folder.name)}})
+        except BaseException:
+            self._end()
+            raise
         self.session += "/" + made["sessionId"]
+
+    def _wait(self, port):
+        deadline = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            if self.driver.poll() is not None or time.monotonic() > deadline:
+                raise Failed("the browser's driver does not listen")
+            time.sleep(0.05)
+
+    def _end(self):
+        self.driver.kill()
+        self.driver.wait()
+        self.folder.cleanup()
 
     def __enter__(self):
         return self
@@ -126,9 +154,7 @@ class Chromium:
         try:
             self._call(urllib.request.Request(self.session, method="DELETE"))
         finally:
-            self.driver.kill()
-            self.driver.wait()
-            self.folder.cleanup()
+            self._end()
 
     def _call(self, request):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -144,6 +170,10 @@ class Chromium:
 
     def run(self, script, *arguments):
         return self._post("/execute/sync", {"script": script, "args": list(arguments)})
+
+    def run_to_end(self, script, *arguments):
+        """Runs a script that calls its last argument with its value."""
+        return self._post("/execute/async", {"script": script, "args": list(arguments)})
 
     def go(self, path):
         self._post("/url", {"url": urllib.parse.urljoin(self.base, path)})
@@ -166,7 +196,7 @@ class Chromium:
               if (!box) return `no box ${name} ${value}`;
               if (!box.checked) box.click();
             }
-            window.isOfBefore = true;
+            document.documentElement.dataset.isOfBefore = "1";
             return null;
             """, action, [list(field) for field in dict(fields).items()], [list(tick) for tick in ticks])
         if problem:
@@ -175,7 +205,8 @@ class Chromium:
         [element, *_] = self._post("/elements", using)[0].values()
         self._post(f"/element/{element}/click", {})
         deadline = time.monotonic() + PATIENCE
-        while self.run("return window.isOfBefore === true || document.readyState !== 'complete'"):
+        of_before = "'isOfBefore' in document.documentElement.dataset"
+        while self.run(f"return {of_before} || document.readyState !== 'complete'"):
             if time.monotonic() > deadline:
                 raise Failed(f"the form {action} leads nowhere: {self.text()[:2000]}")
             time.sleep(0.05)
@@ -183,6 +214,55 @@ class Chromium:
     def reload(self):
         self._post("/refresh", {})
 
-    def picture(self, file):
-        import base64
-        file.write_bytes(base64.b64decode(self._call(urllib.request.Request(self.session + "/screenshot"))))
+    def count(self, css):
+        """How many elements the page has."""
+        return self.run("return document.querySelectorAll(arguments[0]).length", css)
+
+    def look(self, name, pictures=None):
+        """A page is small, breaks no rule of its policy, and axe-core finds nothing; keeps a picture of it."""
+        size = len(self.html().encode())
+        if size > LARGEST:
+            raise Failed(f"{name}: {size} bytes")
+        found = self.run_to_end(AXE.read_text() + """;
+            const done = arguments[arguments.length - 1];
+            axe.run().then(result => done(result.violations.map(violation =>
+                violation.id + ": " + violation.nodes.map(node => node.html).join(" | "))))
+                .catch(error => done([String(error)]));""")
+        found += self.complaints()
+        if found:
+            raise Failed(f"{name}: {found}")
+        if pictures:
+            picture = self._call(urllib.request.Request(self.session + "/screenshot"))
+            (pictures / f"{name}.png").write_bytes(base64.b64decode(picture))
+
+    def complaints(self):
+        """What the browser complained of since the last call, where it tells."""
+        return []
+
+
+class Chromium(Driven):
+    def __init__(self, base):
+        def wanted(folder):
+            arguments = [
+                "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,1000",
+                f"--user-data-dir={folder}"]
+            return {"browserName": "chrome", "goog:chromeOptions": {"args": arguments},
+                    "goog:loggingPrefs": {"browser": "ALL"}}
+        super().__init__(base, ["chromedriver"], wanted)
+
+    def complaints(self):
+        log = self._post("/se/log", {"type": "browser"})
+        # Answers that say no are errors for it, too.
+        return [entry["message"] for entry in log
+                if entry["level"] == "SEVERE" and "the server responded with a status of 4" not in entry["message"]]
+
+
+class Firefox(Driven):
+    """Firefox ESR by geckodriver."""
+
+    def __init__(self, base):
+        def wanted(folder):
+            options = {"args": ["-headless", "-width", "1400", "-height", "1000"], "binary": shutil.which("firefox-esr")}
+            return {"browserName": "firefox", "moz:firefoxOptions": options}
+        super().__init__(base, ["geckodriver", "--binary", shutil.which("firefox-esr") or "firefox"], wanted)

@@ -39,7 +39,11 @@ pub fn entry(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
     writeln!(out)
 }
 
-fn line(out: &mut dyn Write, name: &str, value: &[u8]) -> io::Result<()> {
+/// A line, folded, in base64 where it has to be.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn line(out: &mut dyn Write, name: &str, value: &[u8]) -> io::Result<()> {
     let text = std::str::from_utf8(value).ok().filter(|text| is_safe(text));
     let line = match text {
         Some("") => format!("{name}:"),

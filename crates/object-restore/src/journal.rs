@@ -20,6 +20,8 @@ use crate::request::Request;
 
 /// How long a process that was killed may have left work behind: a transaction of the server's database.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest last line of a journal that has ended, in bytes, and more.
+const LAST: u64 = 4 << 10;
 
 /// The form of the records.
 const FORMAT: u32 = 1;
@@ -51,6 +53,13 @@ pub enum Record {
         step: u64,
         /// The server's words.
         reason: String,
+    },
+    /// The run came to its end, and was checked.
+    Ended {
+        /// What the server refused.
+        refused: usize,
+        /// What differs from the backup all the same.
+        differing: usize,
     },
 }
 
@@ -298,8 +307,32 @@ pub struct Records {
     pub steps: Vec<(Step, End)>,
     /// The GUIDs of objects that were made anew, by those of the backup.
     pub now: Vec<(Guid, Guid)>,
+    /// Whether the last run came to its end.
+    pub has_ended: bool,
     /// The bytes of all whole lines.
     pub bytes: u64,
+}
+
+/// Whether the last run of a journal came to its end. Only the end of the file is read. Journals of
+/// earlier versions do not tell, and seem not to have ended.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn has_ended(path: &Path) -> Result<bool> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST)))?;
+        let mut end = Vec::new();
+        file.take(LAST).read_to_end(&mut end)?;
+        Ok(end)
+    };
+    let end = read().map_err(failed(path, "read"))?;
+    let last = end
+        .strip_suffix(b"\n")
+        .and_then(|end| end.rsplit(|byte| *byte == b'\n').next());
+    let record = last.and_then(|last| serde_json::from_slice::<Record>(last).ok());
+    Ok(matches!(record, Some(Record::Ended { .. })))
 }
 
 impl Records {
@@ -356,6 +389,7 @@ impl Records {
                         begin,
                         steps: Vec::new(),
                         now: Vec::new(),
+                        has_ended: false,
                         bytes: 0,
                     });
                 }
@@ -367,7 +401,8 @@ impl Records {
                 (Record::Restore(_), Some(_)) => {
                     return Err(Malformed::Line(number, "a second beginning".into()));
                 }
-                (Record::Resumed, Some(_)) => {}
+                (Record::Resumed, Some(found)) => found.has_ended = false,
+                (Record::Ended { .. }, Some(found)) => found.has_ended = true,
                 (Record::Step(step), Some(found)) => found.steps.push((step, End::Unknown)),
                 (Record::Done { step, now }, Some(found)) => {
                     let object = found.end(step, End::Done);
@@ -512,10 +547,21 @@ mod tests {
         assert!(history.came_back.contains(&Guid([1; 16])));
         assert!(history.perhaps_made.is_empty());
 
+        assert!(!records.has_ended && !has_ended(&path).unwrap());
         let mut journal = Journal::resume(&path, &records).unwrap();
         assert_eq!(journal.next_step(), 4);
+        let ended = Record::Ended {
+            refused: 0,
+            differing: 1,
+        };
+        journal.add(&[ended]).unwrap();
         drop(journal);
-        assert!(Records::read(&path).unwrap().bytes > records.bytes);
+        let records = Records::read(&path).unwrap();
+        assert!(records.has_ended && has_ended(&path).unwrap());
+        // Whoever goes on has not ended yet.
+        drop(Journal::resume(&path, &records).unwrap());
+        assert!(!Records::read(&path).unwrap().has_ended);
+        assert!(!has_ended(&path).unwrap());
     }
 
     #[test]

@@ -104,10 +104,15 @@ pub fn run(
     run.account_types(planned)?;
     watch.begin("the objects are compared with the backup", planned.len());
     let Run { writer, lost, .. } = run;
+    let differing = check::compare(pair, planned, &lost, watch)?;
+    writer.journal.add(&[Record::Ended {
+        refused: writer.refused.len(),
+        differing: differing.len(),
+    }])?;
     Ok(Outcome {
         writes: writer.writes,
         refused: writer.refused,
-        differing: check::compare(pair, planned, &lost, watch)?,
+        differing,
     })
 }
 

@@ -54,6 +54,7 @@ mod snapshots;
 mod text;
 mod throttle;
 pub mod users;
+mod whole;
 mod work;
 mod work_page;
 

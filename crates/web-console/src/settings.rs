@@ -36,6 +36,9 @@ pub struct Settings {
     /// The folder of copies of snapshots: of drills, and of directories that cannot be read in the
     /// repository.
     pub cache: PathBuf,
+    /// The socket of the service on this computer: whole controllers are restored through it while it
+    /// is in restore mode.
+    pub service: Option<PathBuf>,
     /// Running directory servers, by names of our own: `[console.server.NAME]`.
     pub server: BTreeMap<String, ServerSettings>,
     /// Users who log in by the certificate of their browser, by their names:
@@ -92,6 +95,7 @@ impl Default for Settings {
             lifetime: Span::hours(8),
             audit: None,
             cache: backup::scratch::default_parent(),
+            service: None,
             server: BTreeMap::new(),
             client: BTreeMap::new(),
             kerberos: None,

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use crate::assets::asset;
 use crate::compare::detail::detail as difference;
 use crate::compare::download::csv;
+use crate::compare::ldif::ldif as change_records;
 use crate::compare::list::compare;
 use crate::compare::page::html;
 use crate::console::Console;
@@ -27,13 +28,17 @@ use crate::login_ticket::by_ticket;
 use crate::overview::overview;
 use crate::problem::Problem;
 use crate::restore::choose::{add, remove};
-use crate::restore::journals::{detail as journal, undo};
+use crate::restore::journals::detail as journal;
 use crate::restore::overview::overview as restore;
 use crate::restore::plan::make;
+use crate::restore::resume::{make as make_rest, resume};
 use crate::restore::run::run;
+use crate::restore::undo::undo;
 use crate::snapshots::detail::{detail, drill_now};
 use crate::snapshots::forget::{confirmed, preview};
 use crate::snapshots::list::list;
+use crate::whole::page::whole;
+use crate::whole::run::run as restore_whole;
 use crate::work_page::{events, run_now, work, works};
 
 /// All pages, behind the guard.
@@ -50,6 +55,10 @@ pub fn site(console: Arc<Console>) -> Router {
         .route(
             "/snapshots/{repository}/{id}/forget",
             get(preview).post(confirmed),
+        )
+        .route(
+            "/snapshots/{repository}/{id}/whole",
+            get(whole).post(restore_whole),
         )
         .route("/directory/{repository}/{id}", get(browse))
         .route("/directory/{repository}/{id}/search", get(search))
@@ -71,6 +80,7 @@ pub fn site(console: Arc<Console>) -> Router {
         .route("/compare", get(compare))
         .route("/compare/html", get(html))
         .route("/compare/csv", get(csv))
+        .route("/compare/ldif", get(change_records))
         .route("/compare/object/{guid}", get(difference))
         .route("/restore", get(restore))
         .route("/restore/add", post(add))
@@ -78,6 +88,8 @@ pub fn site(console: Arc<Console>) -> Router {
         .route("/restore/plan", post(make))
         .route("/restore/run", post(run))
         .route("/restores/{name}", get(journal))
+        .route("/restores/{name}/plan", post(make_rest))
+        .route("/restores/{name}/resume", post(resume))
         .route("/restores/{name}/undo", post(undo))
         .route("/jobs/{job}/run", post(run_now))
         .route("/work", get(works))

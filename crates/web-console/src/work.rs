@@ -97,6 +97,17 @@ impl Works {
         self.lock().iter().find(|work| work.id == id).cloned()
     }
 
+    /// The work that goes on, if this page shows what comes of it.
+    pub fn leading_to(&self, address: &str) -> Option<Arc<Work>> {
+        let works = self.lock();
+        let mut running = works.iter().filter(|work| work.is_running());
+        let leads = |work: &&Arc<Work>| {
+            let next = work.lock().next.clone();
+            next.is_some_and(|(next, _)| next == address)
+        };
+        running.find(leads).cloned()
+    }
+
     /// All works, the newest first.
     pub fn all(&self) -> Vec<Arc<Work>> {
         self.lock().iter().rev().cloned().collect()
@@ -127,6 +138,11 @@ impl Drop for Ended<'_> {
 }
 
 impl Work {
+    /// The address of its page.
+    pub fn address(&self) -> String {
+        format!("/work/{}", self.id)
+    }
+
     /// Whether it goes on.
     pub fn is_running(&self) -> bool {
         self.lock().result.is_none()

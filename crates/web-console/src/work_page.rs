@@ -46,7 +46,7 @@ pub async fn works(
                         @for work in &works {
                             tr {
                                 td { (work.began) }
-                                td { a href=(format!("/work/{}", work.id)) { (Shown(&work.title)) } }
+                                td { a href=(work.address()) { (Shown(&work.title)) } }
                                 td { (Shown(&work.user)) }
                                 td { (outcome(work)) }
                             }
@@ -204,8 +204,12 @@ pub async fn run_now(
                 RunResult::Failure => Err("a step failed, or damage was found: see above".into()),
             }
         })?;
-    let address = format!("/work/{}", work.id);
-    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, address)]).into_response();
-    response.extensions_mut().insert(Done(job));
-    Ok(response)
+    Ok(begun(&work, job))
+}
+
+/// The answer to an action that began a work: it leads there. `what` is for the audit log.
+pub fn begun(work: &Work, what: String) -> Response {
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, work.address())]).into_response();
+    response.extensions_mut().insert(Done(what));
+    response
 }

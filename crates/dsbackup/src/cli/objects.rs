@@ -323,6 +323,9 @@ pub struct DiffOptions {
     /// Write the differences to this file, as a page for browsers and printers
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write LDIF change records to this file, which turn the first directory into the second
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["classes", "attributes", "all", "deleted"])]
+    pub ldif: Option<PathBuf>,
     /// End with exit code 6 where the directories differ
     #[arg(long)]
     pub exit_code: bool,

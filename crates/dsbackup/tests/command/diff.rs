@@ -117,6 +117,16 @@ fn secrets_are_not_shown() {
         &["diff", "a", "b", "--json", "--all", "--html", "page.html"],
     );
     out += &succeed(folder.path(), &["diff", "a", "b", "--all"]);
+    succeed(folder.path(), &["diff", "a", "b", "--ldif", "changes.ldif"]);
+    let records = std::fs::read_to_string(folder.path().join("changes.ldif")).expect("records");
+    assert!(records.contains("\nchangetype: "), "{records}");
+    assert!(records.contains("(withheld)"), "{records}");
+    for name in ["unicodePwd:", "ntPwdHistory:", "supplementalCredentials:"] {
+        assert!(
+            !records.lines().any(|line| line.starts_with(name)),
+            "{name}"
+        );
+    }
     out += &std::fs::read_to_string(folder.path().join("page.html")).expect("a page");
     assert!(out.contains("unicodePwd"));
     let mut count = 0;

@@ -10,7 +10,7 @@ use comparison::{
 use maud::{Markup, html};
 use objects::{Guid, Source, words};
 
-use super::{Wanted, open};
+use super::{Wanted, both};
 use crate::console::Console;
 use crate::guard::{Done, Visitor};
 use crate::page::page;
@@ -41,10 +41,7 @@ pub async fn detail(
 fn content(console: &Console, guid: &str, wanted: &Wanted) -> Result<Markup, Problem> {
     let guid: Guid = (guid.parse())
         .map_err(|_| Problem::not_found("an object is named by its objectGUID here"))?;
-    let [before, after] = [
-        open(console, &wanted.before)?,
-        open(console, &wanted.after)?,
-    ];
+    let [before, after] = both(console, wanted)?;
     let Some(difference) = difference([&**before, &**after], guid)? else {
         return Err(Problem::not_found("neither directory has this object"));
     };

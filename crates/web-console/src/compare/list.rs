@@ -184,7 +184,8 @@ fn bar(counts: Counts, most: usize) -> Markup {
     }
 }
 
-fn list(visitor: &Visitor, found: &Differences, wanted: &Wanted) -> Markup {
+/// The objects that differ, a page of them, and the files with all of them.
+pub fn list(visitor: &Visitor, found: &Differences, wanted: &Wanted) -> Markup {
     let fitting: Vec<&Row> = found.rows.iter().filter(|row| wanted.fits(row)).collect();
     let address = |from: usize| {
         format!(
@@ -229,6 +230,8 @@ fn list(visitor: &Visitor, found: &Differences, wanted: &Wanted) -> Markup {
                 a href=(format!("/compare/csv?{}", wanted.pair())) download { "All as CSV" }
                 ", "
                 a href=(format!("/compare/html?{}", wanted.pair())) download { "as a page with all values" }
+                ", "
+                a href=(format!("/compare/ldif?{}", wanted.pair())) download { "as LDIF change records" }
             }
             @if found.rows.len() < found.total.sum() {
                 p.problem { "The first " (found.rows.len()) " are listed." }

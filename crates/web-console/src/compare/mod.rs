@@ -2,6 +2,9 @@
 
 pub mod detail;
 pub mod download;
+#[cfg(test)]
+mod hostile;
+pub mod ldif;
 pub mod list;
 pub mod page;
 
@@ -82,6 +85,17 @@ fn open(console: &Console, name: &str) -> Result<Arc<Directory>, Problem> {
     console.directory(repository, id)
 }
 
+/// Opens both directories.
+///
+/// # Errors
+/// As [`open`].
+fn both(console: &Console, wanted: &Wanted) -> Result<[Arc<Directory>; 2], Problem> {
+    Ok([
+        open(console, &wanted.before)?,
+        open(console, &wanted.after)?,
+    ])
+}
+
 /// The differences, kept for a while.
 ///
 /// # Errors
@@ -91,9 +105,6 @@ fn differences(console: &Console, wanted: &Wanted) -> Result<Arc<Differences>, P
     if !wanted.fresh.is_empty() && wanted.is_of_now() {
         console.differences.forget(&key);
     }
-    let [before, after] = [
-        open(console, &wanted.before)?,
-        open(console, &wanted.after)?,
-    ];
+    let [before, after] = both(console, wanted)?;
     (console.differences).get(&key, || Differences::between(&**before, &**after))
 }

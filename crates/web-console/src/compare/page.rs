@@ -9,7 +9,7 @@ use backup::words::short_id;
 use comparison::{Comparison, Options};
 use documents::{Describe, Page, Servers};
 
-use super::{Wanted, differences, open};
+use super::{Wanted, both, differences};
 use crate::console::Console;
 use crate::differences::Differences;
 use crate::directories::Directory;
@@ -29,11 +29,7 @@ pub async fn html(
     let (directories, found) = console
         .read(move |console| {
             let found = differences(console, &wanted)?;
-            let directories = [
-                open(console, &wanted.before)?,
-                open(console, &wanted.after)?,
-            ];
-            Ok((directories, found))
+            Ok((both(console, &wanted)?, found))
         })
         .await?;
     let write = move |out: &mut dyn Write| write(&directories, &found, out);

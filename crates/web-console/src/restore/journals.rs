@@ -1,33 +1,24 @@
-//! The journals of restores, and how a restore is taken back.
+//! The journals of restores: their list, and one of them.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{Extension, Form, Path, State};
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
+use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
-use backup::beside::Beside;
-use backup::watched::Watched;
 use backup::words::{count, short_id};
-use backup::{Report, Silent};
 use jobs::record::StateFolder;
 use maud::{Markup, html};
-use object_restore::journal::{Effect, End, Step};
-use object_restore::{Local, Records, Undone, undo_beside, words};
-use serde::Deserialize;
+use object_restore::Records;
+use object_restore::journal::{self, Effect, End, Step};
 
 use super::plan::pattern;
 use crate::console::Console;
 use crate::guard::{Done, Visitor};
 use crate::page::page;
 use crate::problem::Problem;
-use crate::running::Running;
 use crate::settings::ServerSettings;
 use crate::text::{Brief, Shown, in_address};
-use crate::work::{Teller, Work};
+use crate::work::Work;
 
 /// How names of journals begin and end.
 const START: &str = "restore-";
@@ -48,6 +39,8 @@ pub struct Known {
     pub name: String,
     /// When the restore began.
     pub began: String,
+    /// Whether it came to its end.
+    pub has_ended: bool,
     /// When it was taken back, and by whom.
     pub undone: Option<String>,
 }
@@ -62,7 +55,7 @@ pub fn new(state: &StateFolder) -> Result<(String, PathBuf), Problem> {
         .strftime("%Y%m%d-%H%M%S-%3f")
         .to_string();
     let name = format!("{START}{now}");
-    let path = folder.join(format!("{name}{END}"));
+    let path = file(&folder, &name);
     Ok((name, path))
 }
 
@@ -82,7 +75,8 @@ pub fn all(state: &StateFolder) -> Result<Vec<Known>, Problem> {
     names.truncate(LISTED);
     let known = names.into_iter().map(|name| Known {
         began: began(&name),
-        undone: std::fs::read_to_string(undone_file(&folder, &name)).ok(),
+        has_ended: journal::has_ended(&file(&folder, &name)).unwrap_or(false),
+        undone: undone(&folder, &name),
         name,
     });
     Ok(known.collect())
@@ -110,18 +104,93 @@ fn began(name: &str) -> String {
     format!("{year}-{month}-{day} {hour}:{minute}:{second} UTC")
 }
 
-fn undone_file(folder: &FilePath, name: &str) -> PathBuf {
+fn file(folder: &FilePath, name: &str) -> PathBuf {
+    folder.join(format!("{name}{END}"))
+}
+
+/// The file that tells when a restore was taken back, and by whom.
+pub fn undone_file(folder: &FilePath, name: &str) -> PathBuf {
     folder.join(format!("{name}.undone"))
 }
 
+fn undone(folder: &FilePath, name: &str) -> Option<String> {
+    std::fs::read_to_string(undone_file(folder, name)).ok()
+}
+
+/// The address of a journal's page.
+pub fn address(name: &str) -> String {
+    format!("/restores/{}", in_address(name))
+}
+
+/// A journal that was read.
+pub struct Read {
+    /// Names it in addresses.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What is in it.
+    pub records: Records,
+    /// When it was taken back, and by whom.
+    pub undone: Option<String>,
+}
+
+impl Read {
+    /// Whether the restore can go on.
+    pub fn is_unfinished(&self) -> bool {
+        !self.records.has_ended && self.undone.is_none()
+    }
+
+    /// When the restore began.
+    pub fn began(&self) -> String {
+        began(&self.name)
+    }
+
+    /// The server of the configuration that it is of, with its name there.
+    pub fn server<'c>(&self, console: &'c Console) -> Option<(&'c str, &'c ServerSettings)> {
+        let begin = &self.records.begin;
+        let mut servers = console.settings.server.iter();
+        let found = servers.find(|(_, server)| match &server.url {
+            Some(url) => {
+                let address = url.parse::<live::Address>();
+                address.is_ok_and(|address| address.to_string() == begin.target)
+            }
+            None => begin.request.privileged,
+        });
+        found.map(|(name, server)| (name.as_str(), server))
+    }
+
+    /// The same, and its name was typed.
+    ///
+    /// # Errors
+    /// If there is none, or another name was typed.
+    pub fn confirmed<'c>(
+        &self,
+        console: &'c Console,
+        typed: &str,
+    ) -> Result<(&'c str, &'c ServerSettings), Problem> {
+        let (name, server) = self.server(console).ok_or_else(|| {
+            Problem::wrong("no server of the configuration is the one of this journal")
+        })?;
+        match typed == name {
+            true => Ok((name, server)),
+            false => Err(Problem::wrong(format!(
+                "nothing was done: {name} was to be typed"
+            ))),
+        }
+    }
+}
+
 /// Reads a journal.
-fn read(console: &Console, name: &str) -> Result<Records, Problem> {
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub fn read(console: &Console, name: &str) -> Result<Read, Problem> {
     let missing = || Problem::not_found("there is no such journal");
     if !is_name(name) {
         return Err(missing());
     }
     let folder = console.state.journals().map_err(Problem::failed)?;
-    let path = folder.join(format!("{name}{END}"));
+    let path = file(&folder, name);
     let size = path.metadata().map_err(|_| missing())?.len();
     if size > LARGEST {
         return Err(Problem::failed(format!(
@@ -129,7 +198,12 @@ fn read(console: &Console, name: &str) -> Result<Records, Problem> {
             path.display()
         )));
     }
-    Records::read(&path).map_err(Problem::failed)
+    Ok(Read {
+        records: Records::read(&path).map_err(Problem::failed)?,
+        undone: undone(&folder, name),
+        name: name.to_owned(),
+        path,
+    })
 }
 
 /// The page of a journal.
@@ -141,81 +215,40 @@ pub async fn detail(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let wanted = name.clone();
-    let (records, undone) = console
-        .read(move |console| {
-            let records = read(console, &wanted)?;
-            let folder = console.state.journals().map_err(Problem::failed)?;
-            Ok((
-                records,
-                std::fs::read_to_string(undone_file(&folder, &wanted)).ok(),
-            ))
-        })
-        .await?;
     let what = format!("journal {name}");
-    let server = server_of(&console, &records).map(|(name, _)| name.to_owned());
-    let content = content(
-        &visitor,
-        &name,
-        &records,
-        server.as_deref(),
-        undone.as_deref(),
-    );
+    let read = console.read(move |console| read(console, &name)).await?;
+    let server = read.server(&console).map(|(name, _)| name);
+    let work = console.works.leading_to(&address(&read.name));
+    let content = content(&visitor, &read, server, work.as_deref());
     let response = page(&visitor, "/restore", "Restore", content);
     Ok((Extension(Done(what)), response).into_response())
 }
 
-/// The server of the configuration that a journal is of.
-fn server_of<'c>(console: &'c Console, records: &Records) -> Option<(&'c str, &'c ServerSettings)> {
-    let is_privileged = records.begin.request.privileged;
-    let mut servers = console.settings.server.iter();
-    let found = servers.find(|(_, server)| match &server.url {
-        Some(url) => {
-            let address = url.parse::<live::Address>();
-            address.is_ok_and(|address| address.to_string() == records.begin.target)
-        }
-        None => is_privileged,
-    });
-    found.map(|(name, server)| (name.as_str(), server))
-}
-
-fn content(
-    visitor: &Visitor,
-    name: &str,
-    records: &Records,
-    server: Option<&str>,
-    undone: Option<&str>,
-) -> Markup {
+fn content(visitor: &Visitor, read: &Read, server: Option<&str>, work: Option<&Work>) -> Markup {
+    let records = &read.records;
     let begin = &records.begin;
     html! {
-        h1 { "Restore of " (began(name)) }
+        h1 { "Restore of " (read.began()) }
         p.note {
             (count(begin.request.objects.len(), "object")) " of snapshot "
             code { (short_id(&begin.source)) } " into " (Shown(&begin.target)) "."
         }
-        @if let Some(undone) = undone {
+        @if let Some(undone) = &read.undone {
             p { span.badge.unknown { "taken back" } " " (Shown(undone)) }
         }
-        @if visitor.may_operate() {
+        @if let Some(work) = work {
+            p { span.badge.unknown { "goes on" } " " a href=(work.address()) { (Shown(&work.title)) } }
+        } @else {
+            @if read.is_unfinished() {
+                p.problem { "It did not come to its end: something cut it off." }
+            }
             @match server {
-                Some(server) => {
-                    form.row method="post" action=(format!("/restores/{}/undo", in_address(name))) {
-                        input type="hidden" name="csrf" value=(visitor.session.csrf);
-                        label {
-                            "Type " (server) " to take it back"
-                            input name="name" required autocomplete="off" pattern=(pattern(server));
-                        }
-                        button.danger { "Take back" }
-                    }
-                    p.note {
-                        "Objects that came back are deleted again; values and places are those of "
-                        "before. What somebody changed since stays, and so do passwords."
-                    }
-                }
+                Some(server) if visitor.may_operate() => (buttons(visitor, read, server)),
+                Some(_) => {}
                 None => p.problem {
-                    "No server of the configuration is the one of this journal: dsbackup undo takes "
-                    "it back."
-                }
+                    "No server of the configuration is the one of this journal: dsbackup "
+                    "restore-objects --resume goes on with it, dsbackup undo takes it back."
+                },
             }
         }
         section.panel aria-label="Steps" {
@@ -245,6 +278,32 @@ fn content(
     }
 }
 
+fn buttons(visitor: &Visitor, read: &Read, server: &str) -> Markup {
+    let csrf = &visitor.session.csrf;
+    let here = address(&read.name);
+    html! {
+        @if read.is_unfinished() {
+            form.row method="post" action=(format!("{here}/plan")) {
+                input type="hidden" name="csrf" value=(csrf);
+                button.primary { "Plan the rest" }
+            }
+            p.note { "What is done already is not written again. Nothing is written yet." }
+        }
+        form.row method="post" action=(format!("{here}/undo")) {
+            input type="hidden" name="csrf" value=(csrf);
+            label {
+                "Type " (server) " to take it back"
+                input name="name" required autocomplete="off" pattern=(pattern(server));
+            }
+            button.danger { "Take back" }
+        }
+        p.note {
+            "Objects that came back are deleted again; values and places are those of "
+            "before. What somebody changed since stays, and so do passwords."
+        }
+    }
+}
+
 fn what(step: &Step) -> String {
     match &step.write {
         Effect::Reanimate { .. } => "came back".into(),
@@ -263,105 +322,6 @@ fn result(end: &End) -> &'static str {
         End::Done => "done",
         End::Refused => "refused",
         End::Unknown => "not known",
-    }
-}
-
-/// The answer to the question whether a restore shall be taken back.
-#[derive(Deserialize)]
-pub struct Confirmed {
-    name: String,
-}
-
-/// Takes a restore back.
-///
-/// # Errors
-/// If there is no such journal, its server's name was not typed, or another work goes on.
-pub async fn undo(
-    State(console): State<Arc<Console>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    Form(form): Form<Confirmed>,
-) -> Result<Response, Problem> {
-    let wanted = name.clone();
-    let records = console.read(move |console| read(console, &wanted)).await?;
-    let (server, settings) = server_of(&console, &records).ok_or_else(|| {
-        Problem::wrong("no server of the configuration is the one of this journal")
-    })?;
-    if form.name != server {
-        return Err(Problem::wrong(format!(
-            "nothing was taken back: {server} was to be typed"
-        )));
-    }
-    let settings = settings.clone();
-    let title = format!("restore of {} taken back", began(&name));
-    let what = format!("journal {name} at {server}");
-    let (shared, told) = (Arc::clone(&console), what.clone());
-    let user = visitor.session.user.clone();
-    let address = format!("/restores/{}", in_address(&name));
-    let work = (console.works).begin(title, &visitor.session.user, move |work| {
-        work.lead_to(address, "The journal".into());
-        let done = taken_back(&shared, &settings, &records, &name, &user, work);
-        shared.audit.ended(&user, "undo", &told, &done);
-        done
-    })?;
-    let address = format!("/work/{}", work.id);
-    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, address)]).into_response();
-    response.extensions_mut().insert(Done(what));
-    Ok(response)
-}
-
-fn taken_back(
-    console: &Console,
-    settings: &ServerSettings,
-    records: &Records,
-    name: &str,
-    user: &str,
-    work: &Arc<Work>,
-) -> Result<String, String> {
-    let report = Teller(Arc::clone(work));
-    report.note(&format!(
-        "{} are taken back",
-        count(records.steps.len(), "step")
-    ));
-    let running = Running::connect(settings).map_err(|problem| problem.text)?;
-    let own = running.installation.as_ref();
-    let beside = own.map(|own| Beside::new(own, None, &Silent));
-    let local = beside.as_ref().map(|beside| beside as &dyn Local);
-    let undone = undo_beside(&running.live, records, local, &Watched::silent(&report));
-    let undone = undone.map_err(|error| error.to_string())?;
-    note(&console.state, name, user).map_err(|problem| problem.text)?;
-    outcome(&undone, &report)
-}
-
-/// Notes that a restore was taken back.
-fn note(state: &StateFolder, name: &str, user: &str) -> Result<(), Problem> {
-    let folder = state.journals().map_err(Problem::failed)?;
-    let mut options = std::fs::File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options
-        .open(undone_file(&folder, name))
-        .map_err(Problem::failed)?;
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
-    write!(file, "{now}, by {user}").map_err(Problem::failed)
-}
-
-fn outcome(undone: &Undone, report: &Teller) -> Result<String, String> {
-    for left in &undone.left {
-        report.note(&format!("stays: {}", words::left_in_words(left)));
-    }
-    let text = format!(
-        "{} deleted again, {} moved back, {} with their former values{}",
-        count(undone.deleted, "object"),
-        undone.moved,
-        count(undone.attributes, "attribute"),
-        match undone.files {
-            0 => String::new(),
-            files => format!(", files of {files} policies those of before"),
-        }
-    );
-    match undone.left.is_empty() {
-        true => Ok(text),
-        false => Err(format!("{text}; {} stay as they are", undone.left.len())),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::guard::Visitor;
 use crate::page::page;
 use crate::problem::Problem;
 use crate::snapshots;
-use crate::text::{Brief, Shown, in_address};
+use crate::text::{Brief, Shown};
 
 /// The page.
 ///
@@ -199,8 +199,9 @@ fn before(journals: &[Known]) -> Markup {
                 ul {
                     @for journal in journals {
                         li {
-                            a href=(format!("/restores/{}", in_address(&journal.name))) {
-                                (journal.began)
+                            a href=(journals::address(&journal.name)) { (journal.began) }
+                            @if !journal.has_ended && journal.undone.is_none() {
+                                " " span.badge.warning { "not ended" }
                             }
                             @if let Some(undone) = &journal.undone {
                                 " " span.badge.unknown { "taken back" } " " (Shown(undone))

@@ -10,7 +10,7 @@ use object_restore::plan::Plan;
 use object_restore::words;
 use serde::Deserialize;
 
-use super::prepare::with_plan;
+use super::prepare::{Task, with_plan};
 use crate::basket::{Choices, Passwords};
 use crate::console::Console;
 use crate::guard::{Done, Visitor};
@@ -61,11 +61,14 @@ impl Asked {
 }
 
 /// What is shown of a plan.
-struct Seen {
+pub struct Seen {
+    server: String,
     lines: Vec<String>,
     /// Why it cannot be carried out.
     obstacles: Vec<String>,
     is_empty: bool,
+    /// Whether there is anything to confirm, if nothing is in the way.
+    may_run: bool,
     sets_password: bool,
     digest: String,
     address: String,
@@ -93,27 +96,33 @@ pub async fn make(
         basket.source.as_ref().map_or("", |source| &source.id)
     );
     let seen = console
-        .read(move |console| {
-            with_plan(console, &basket, &Silent, |prepared| {
-                Ok(Seen {
-                    lines: prepared.in_words().lines().map(str::to_owned).collect(),
-                    obstacles: obstacles(&prepared.plan),
-                    is_empty: prepared.plan.is_empty(),
-                    sets_password: prepared.sets_password(),
-                    digest: prepared.digest(),
-                    address: prepared.server.to_owned(),
-                    is_samba: prepared.pair.live.is_samba(),
-                })
+        .read(move |console| Seen::of(console, &Task::of(&basket)?))
+        .await?;
+    let content = content(&visitor, &seen, "/restore/run");
+    let response = page(&visitor, "/restore", "Plan", content);
+    Ok((Extension(Done(what)), response).into_response())
+}
+
+impl Seen {
+    /// Makes the plan of a task.
+    ///
+    /// # Errors
+    /// As [`with_plan`].
+    pub fn of(console: &Console, task: &Task<'_>) -> Result<Self, Problem> {
+        with_plan(console, task, &Silent, |prepared| {
+            Ok(Self {
+                server: task.server.clone(),
+                lines: prepared.in_words().lines().map(str::to_owned).collect(),
+                obstacles: obstacles(&prepared.plan),
+                is_empty: prepared.plan.is_empty(),
+                may_run: !prepared.plan.is_empty() || task.is_rest(),
+                sets_password: prepared.sets_password(),
+                digest: prepared.digest(),
+                address: prepared.server.to_owned(),
+                is_samba: prepared.pair.live.is_samba(),
             })
         })
-        .await?;
-    let response = page(
-        &visitor,
-        "/restore",
-        "Plan",
-        content(&visitor, &server, &seen),
-    );
-    Ok((Extension(Done(what)), response).into_response())
+    }
 }
 
 fn obstacles(plan: &Plan) -> Vec<String> {
@@ -134,7 +143,9 @@ fn obstacles(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn content(visitor: &Visitor, server: &str, seen: &Seen) -> Markup {
+/// The plan, and a form that goes to `action` if it can be carried out.
+pub fn content(visitor: &Visitor, seen: &Seen, action: &str) -> Markup {
+    let server = &seen.server;
     html! {
         h1 { "Plan" }
         p.note { "Into " (Shown(server)) ", " (Shown(&seen.address)) ". Nothing is written yet." }
@@ -162,8 +173,8 @@ fn content(visitor: &Visitor, server: &str, seen: &Seen) -> Markup {
                 p.problem role="alert" { "As long as this is so, nothing can be written." }
                 ul { @for text in seen.obstacles.iter().take(LINES) { li { (Shown(text)) } } }
             }
-        } @else if !seen.is_empty {
-            form.row method="post" action="/restore/run" {
+        } @else if seen.may_run {
+            form.row method="post" action=(action) {
                 input type="hidden" name="csrf" value=(visitor.session.csrf);
                 input type="hidden" name="plan" value=(seen.digest);
                 @if seen.sets_password {
@@ -180,7 +191,7 @@ fn content(visitor: &Visitor, server: &str, seen: &Seen) -> Markup {
                 button.danger { "Bring back" }
             }
         }
-        p { a href="/restore" { "Back to the basket" } }
+        p { a href="/restore" { "Back to restores" } }
     }
 }
 

@@ -8,7 +8,7 @@ use backup::watched::Watched;
 use backup::{Report, Snapshot, lock};
 use object_restore::plan::{PasswordPlan, Plan, Planned};
 use object_restore::{
-    History, Newer, Pair, Password, Request, Secrets, make_plan, partners, words,
+    History, Newer, Pair, Password, Records, Request, Secrets, make_plan, partners, words,
 };
 use objects::{Guid, Source};
 use sha2::{Digest, Sha256};
@@ -21,6 +21,90 @@ use crate::running::Running;
 
 /// How long the lock of another program is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is to be brought back, from where, and to where.
+pub struct Task<'t> {
+    /// The name of the repository.
+    repository: String,
+    /// The whole id of the snapshot.
+    pub snapshot: String,
+    /// The server, by its name in the configuration.
+    pub server: String,
+    what: What<'t>,
+}
+
+enum What<'t> {
+    Basket(&'t Basket),
+    /// The rest of a restore that was cut off.
+    Rest(&'t Records),
+}
+
+impl<'t> Task<'t> {
+    /// What is in the basket.
+    ///
+    /// # Errors
+    /// If it is empty.
+    pub fn of(basket: &'t Basket) -> Result<Self, Problem> {
+        let origin = basket.source.as_ref();
+        let origin = origin.ok_or_else(|| Problem::wrong("the basket is empty"))?;
+        Ok(Self {
+            repository: origin.repository.clone(),
+            snapshot: origin.id.clone(),
+            server: basket.options.server.clone(),
+            what: What::Basket(basket),
+        })
+    }
+
+    /// The rest of a restore into this server.
+    ///
+    /// # Errors
+    /// If no repository has its snapshot any more.
+    pub fn rest(console: &Console, records: &'t Records, server: &str) -> Result<Self, Problem> {
+        let snapshot = &records.begin.source;
+        let configuration = console.configuration()?;
+        let mut names = configuration.repositories.keys();
+        let has_it = |name: &&String| {
+            let shelf = console.library.shelf(&configuration, name);
+            shelf.is_ok_and(|shelf| shelf.listed(snapshot).is_ok())
+        };
+        let repository = names.find(has_it).ok_or_else(|| {
+            Problem::not_found(format!(
+                "no repository has the snapshot {snapshot} any more"
+            ))
+        })?;
+        Ok(Self {
+            repository: repository.clone(),
+            snapshot: snapshot.clone(),
+            server: server.to_owned(),
+            what: What::Rest(records),
+        })
+    }
+
+    /// Whether a restore goes on: then nothing may be left to write.
+    pub fn is_rest(&self) -> bool {
+        matches!(self.what, What::Rest(_))
+    }
+
+    fn request(&self, source: &dyn Source, in_place: bool) -> Result<Request, Problem> {
+        match self.what {
+            What::Basket(basket) => request(basket, source, in_place),
+            What::Rest(records) if records.begin.request.privileged == in_place => {
+                Ok(records.begin.request.clone())
+            }
+            What::Rest(records) => Err(Problem::refused(format!(
+                "the journal is of a restore to {}, not to {}",
+                records.begin.target, self.server
+            ))),
+        }
+    }
+
+    fn history(&self) -> History {
+        match self.what {
+            What::Basket(_) => History::default(),
+            What::Rest(records) => records.history(),
+        }
+    }
+}
 
 /// A plan, with what carries it out.
 pub struct Prepared<'p> {
@@ -36,37 +120,35 @@ pub struct Prepared<'p> {
     snapshot: &'p dyn Fn() -> Result<Snapshot, Problem>,
 }
 
-/// Makes the plan of what is in the basket, and passes it on. Nothing is written.
+/// Makes the plan of a task, and passes it on. Nothing is written.
 ///
 /// # Errors
 /// If a directory cannot be read, the two are of different domains, or the choices do not fit.
 pub fn with_plan<T>(
     console: &Console,
-    basket: &Basket,
+    task: &Task<'_>,
     report: &dyn Report,
     then: impl FnOnce(Prepared<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let origin = basket.source.as_ref();
-    let origin = origin.ok_or_else(|| Problem::wrong("the basket is empty"))?;
-    let settings = console.server(&basket.options.server)?;
+    let settings = console.server(&task.server)?;
     let shelf = console
         .library
-        .shelf(&console.configuration()?, &origin.repository)?;
+        .shelf(&console.configuration()?, &task.repository)?;
     let _lock = lock::for_reading(&shelf.repository, PATIENCE, report).map_err(Problem::failed)?;
     let snapshot = || {
-        let info = shelf.repository.snapshot(&origin.id);
+        let info = shelf.repository.snapshot(&task.snapshot);
         let info = info.map_err(Problem::failed)?;
         Snapshot::open(&shelf.repository, &info).map_err(Problem::failed)
     };
-    let directory = console.directory(&origin.repository, &origin.id)?;
+    let directory = console.directory(&task.repository, &task.snapshot)?;
     let source: &dyn Source = &**directory;
     let running = Running::connect(settings)?;
-    let request = request(basket, source, settings.in_place)?;
+    let request = task.request(source, settings.in_place)?;
     let beside = match &running.installation {
         Some(own) => Some(Beside::new(own, Some(snapshot()?), report)),
         None => None,
     };
-    let pair = Pair::new(source, &running.live, &request, History::default());
+    let pair = Pair::new(source, &running.live, &request, task.history());
     let pair = match &beside {
         Some(beside) => pair.beside(beside),
         None => pair,

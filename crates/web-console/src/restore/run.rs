@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, Form, State};
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use backup::Report;
 use backup::watched::Watched;
 use backup::words::{count, short_id};
@@ -14,22 +12,30 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::journals;
-use super::prepare::{Prepared, with_plan};
+use super::prepare::{Prepared, Task, with_plan};
 use crate::basket::Basket;
 use crate::console::Console;
-use crate::guard::{Done, Visitor};
+use crate::guard::Visitor;
 use crate::problem::Problem;
 use crate::work::{Teller, Work};
+use crate::work_page::begun;
 
 /// The answer to the question whether the plan shall be carried out.
 #[derive(Deserialize)]
 pub struct Confirmed {
     /// The name of the server, typed.
-    name: String,
+    pub name: String,
     /// The plan that was shown.
     plan: String,
     #[serde(default)]
     new_password: String,
+}
+
+impl Confirmed {
+    /// Takes the new password out of the form: nothing else keeps it.
+    pub fn new_password(&mut self) -> Zeroizing<String> {
+        Zeroizing::new(std::mem::take(&mut self.new_password))
+    }
 }
 
 /// Carries out the plan that was shown.
@@ -41,7 +47,7 @@ pub async fn run(
     Extension(visitor): Extension<Visitor>,
     Form(mut form): Form<Confirmed>,
 ) -> Result<Response, Problem> {
-    let new_password = Zeroizing::new(std::mem::take(&mut form.new_password));
+    let new_password = form.new_password();
     let basket = visitor.session.basket().clone();
     let origin = (basket.source.clone())
         .ok_or_else(|| Problem::wrong("nothing was written: the basket is empty"))?;
@@ -66,7 +72,17 @@ pub async fn run(
     let session = Arc::clone(&visitor.session);
     let told = what.clone();
     let work = (console.works).begin(title, &visitor.session.user, move |work| {
-        let done = carried_out(&shared, work, &basket, &form.plan, &new_password);
+        let task = Task::of(&basket).map_err(|problem| problem.text);
+        let done = task.and_then(|task| {
+            carried_out(&shared, work, &task, &form, &new_password, |prepared| {
+                let (name, path) = journals::new(&shared.state)?;
+                let request = prepared.pair.request.clone();
+                let (source, target) = (task.snapshot.clone(), prepared.server.to_owned());
+                let begin = journal::begin(source, target, request);
+                let journal = Journal::begin(&path, begin).map_err(Problem::failed)?;
+                Ok((name, journal))
+            })
+        });
         if done.is_ok() {
             let mut own = session.basket();
             if own.source == basket.source && own.objects == basket.objects {
@@ -76,10 +92,7 @@ pub async fn run(
         shared.audit.ended(&session.user, "restore", &told, &done);
         done
     })?;
-    let address = format!("/work/{}", work.id);
-    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, address)]).into_response();
-    response.extensions_mut().insert(Done(what));
-    Ok(response)
+    Ok(begun(&work, what))
 }
 
 /// The objects by their GUIDs; names may be long.
@@ -88,25 +101,23 @@ fn names(basket: &Basket) -> String {
     guids.collect::<Vec<_>>().join(" ")
 }
 
-fn carried_out(
+/// Carries out a task; `journal` gives the journal and its name.
+pub fn carried_out(
     console: &Console,
     work: &Arc<Work>,
-    basket: &Basket,
-    shown: &str,
+    task: &Task<'_>,
+    form: &Confirmed,
     new_password: &Zeroizing<String>,
+    journal: impl FnOnce(&Prepared<'_>) -> Result<(String, Journal), Problem>,
 ) -> Result<String, String> {
     let report = Teller(Arc::clone(work));
     report.note("the plan is made once more");
-    let done = with_plan(console, basket, &report, |prepared| {
-        check(&prepared, shown, new_password)?;
+    let done = with_plan(console, task, &report, |prepared| {
+        check(&prepared, task, &form.plan, new_password)?;
         let secrets = prepared.secrets()?;
-        let (name, path) = journals::new(&console.state)?;
-        let origin = basket.source.as_ref().map_or("", |source| &source.id);
-        let request = prepared.pair.request.clone();
-        let begin = journal::begin(origin.to_owned(), prepared.server.to_owned(), request);
-        let mut journal = Journal::begin(&path, begin).map_err(Problem::failed)?;
+        let (name, mut journal) = journal(&prepared)?;
         work.lead_to(
-            format!("/restores/{name}"),
+            journals::address(&name),
             "The journal, and how to take it back".into(),
         );
         let means = Means {
@@ -117,7 +128,7 @@ fn carried_out(
         let ended = object_restore::run(prepared.pair, &prepared.planned, &mut journal, &means);
         ended.map_err(|error| {
             Problem::failed(format!(
-                "{error}; what was written is in the journal, and can be taken back"
+                "{error}; what was written is in the journal: go on, or take it back"
             ))
         })
     });
@@ -130,6 +141,7 @@ fn carried_out(
 /// Only what was shown is carried out.
 fn check(
     prepared: &Prepared<'_>,
+    task: &Task<'_>,
     shown: &str,
     new_password: &Zeroizing<String>,
 ) -> Result<(), Problem> {
@@ -145,7 +157,7 @@ fn check(
             obstacle.dn, obstacle.reason
         )));
     }
-    if prepared.plan.is_empty() {
+    if prepared.plan.is_empty() && !task.is_rest() {
         return Err(Problem::busy(
             "nothing to bring back: all is as in the backup",
         ));

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use backup::drill::{DrillRequest, drill};
 use backup::list::Listed;
 use backup::words::{bytes, count, short_id};
@@ -18,11 +16,12 @@ use serde::Deserialize;
 use super::{address, worth};
 use crate::console::Console;
 use crate::directory;
-use crate::guard::{Done, Visitor};
+use crate::guard::Visitor;
 use crate::page::{page, pager};
 use crate::problem::Problem;
 use crate::text::{Shown, in_address};
 use crate::work::Teller;
+use crate::work_page::begun;
 
 /// The files on a page.
 const PAGE: usize = 200;
@@ -99,6 +98,7 @@ fn content(visitor: &Visitor, repository: &str, found: &Found, from: usize) -> M
                 }
                 @let name = format!("{repository}/{}", listed.snapshot);
                 a.button href=(format!("/compare?before={}", in_address(&name))) { "Compare …" }
+                a.button href=(format!("{here}/whole")) { "Restore the controller …" }
             }
             @if visitor.may_operate() {
                 form method="post" action=(format!("{here}/drill")) {
@@ -275,10 +275,7 @@ pub async fn drill_now(
             shared.seen.forget();
             drilled
         })?;
-    let address = format!("/work/{}", work.id);
-    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, address)]).into_response();
-    response.extensions_mut().insert(Done(what));
-    Ok(response)
+    Ok(begun(&work, what))
 }
 
 fn drill_one(

@@ -1,5 +1,6 @@
 //! The pages in a real browser: they work, break no rule of their policy, and axe-core finds no
-//! obstacle in them.
+//! obstacle in them, light or dark; nothing is cut off at twice the size or on paper; the keyboard
+//! reaches everything.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use web_console::Server;
 
 use crate::lab::{Lab, PASSWORD};
-use crate::webdriver::Chromium;
+use crate::webdriver::{Chromium, ENTER, TAB};
 
 /// axe-core 4.14.1, unchanged (MPL-2.0, `axe/LICENSE`); only for this test.
 const AXE: &str = include_str!("axe/axe.min.js");
@@ -32,23 +33,78 @@ fn start(lab: &Lab) -> Running {
     }
 }
 
+/// The longest page, in characters.
+const LONGEST: u64 = 300 << 10;
+
+/// What a keyboard reaches.
+const REACHED: &str = "[...document.querySelectorAll('a[href], button, select, summary, [tabindex=\"0\"], \
+    input:not([type=hidden])')].filter(one => one.checkVisibility() && !one.disabled)";
+
 /// Checks the page that is shown, and keeps a picture of it where one is wanted.
 fn look(chromium: &Chromium, name: &str) {
     let complaints = chromium.complaints();
     assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    let length = chromium.run("return document.documentElement.outerHTML.length");
+    assert!(length.as_u64() < Some(LONGEST), "{name}: {length}");
     chromium.run(AXE);
-    let found = chromium.run_to_end(
-        "const done = arguments[arguments.length - 1];\
-         axe.run().then(result => done(result.violations.map(violation => \
-         violation.id + ': ' + violation.nodes.map(node => node.html).join(' | '))))\
-         .catch(error => done([String(error)]));",
-    );
-    assert_eq!(found, serde_json::json!([]), "{name}");
+    assert_eq!(obstacles(chromium, "{}"), serde_json::json!([]), "{name}");
     if let Some(folder) = std::env::var_os("DSBACKUP_SCREENSHOTS") {
         let folder = PathBuf::from(folder);
         std::fs::create_dir_all(&folder).expect("a folder");
         chromium.picture(&folder.join(format!("console-{name}.png")));
     }
+    chromium.emulate("screen", "dark");
+    let contrast = obstacles(chromium, "{ runOnly: ['color-contrast'] }");
+    assert_eq!(contrast, serde_json::json!([]), "{name}, dark");
+    // Somebody who likes it dark prints black on white, and all of it.
+    chromium.emulate("print", "dark");
+    let printed = chromium.run(
+        "const style = one => getComputedStyle(one);\
+         return style(document.body).color === 'rgb(0, 0, 0)'\
+             && style(document.body).backgroundColor === 'rgb(255, 255, 255)'\
+             && [...document.querySelectorAll('header, button')].every(one => !one.checkVisibility())\
+             && [...document.querySelectorAll('.scroll, .plan, .lines')]\
+                 .every(one => style(one).overflowY === 'visible')",
+    );
+    assert_eq!(printed, true, "{name}, printed");
+    chromium.emulate("", "light");
+    chromium.zoom(700);
+    let widths = chromium
+        .run("const page = document.documentElement; return [page.scrollWidth, page.clientWidth]");
+    assert!(
+        widths[0].as_u64() <= widths[1].as_u64(),
+        "{name}, at twice the size: {widths}"
+    );
+    chromium.unzoom();
+}
+
+/// What axe-core finds.
+fn obstacles(chromium: &Chromium, options: &str) -> serde_json::Value {
+    chromium.run_to_end(&format!(
+        "const done = arguments[arguments.length - 1];\
+         axe.run({options}).then(result => done(result.violations.map(violation => \
+         violation.id + ': ' + violation.nodes.map(node => node.html).join(' | '))))\
+         .catch(error => done([String(error)]));"
+    ))
+}
+
+/// The tabulator reaches all that can be used, and shows where it is.
+fn walk_through(chromium: &Chromium, name: &str) {
+    let count = chromium.run(&format!("return {REACHED}.length"));
+    let count = count.as_u64().expect("a number");
+    assert!(count > 0, "{name}");
+    for _ in 0..count {
+        chromium.press(TAB);
+        let outline = chromium.run(
+            "const one = document.activeElement; one.dataset.reached = 1;\
+             return getComputedStyle(one).outlineStyle",
+        );
+        assert_ne!(outline, "none", "{name}");
+    }
+    let missed = chromium.run(&format!(
+        "return {REACHED}.filter(one => !one.dataset.reached).map(one => one.outerHTML)"
+    ));
+    assert_eq!(missed, serde_json::json!([]), "{name}");
 }
 
 /// Waits until an object is shown as it was, is now, or differs.
@@ -76,11 +132,13 @@ fn a_browser_shows_every_page_without_an_obstacle() {
     go("");
     chromium.wait_for("Log in");
     look(&chromium, "login");
-    chromium.type_into("#user", "anna");
-    chromium.type_into("#password", PASSWORD);
-    chromium.click("form.login button");
+    // She logs in without a mouse.
+    go("login");
+    chromium.wait_for("Log in");
+    chromium.press(&format!("anna{TAB}{PASSWORD}{ENTER}"));
     chromium.wait_for("Everything is as promised.");
     look(&chromium, "overview");
+    walk_through(&chromium, "overview");
 
     chromium.click("nav a[href='/snapshots']");
     chromium.wait_for("2 snapshots");
@@ -95,6 +153,10 @@ fn a_browser_shows_every_page_without_an_obstacle() {
     go(&format!("snapshots/local/{id}"));
     chromium.wait_for("proven");
     look(&chromium, "snapshot");
+    walk_through(&chromium, "snapshot");
+    go(&format!("snapshots/local/{id}/whole"));
+    chromium.wait_for("recovery-plan");
+    look(&chromium, "controller");
     go(&format!("snapshots/local/{id}/forget"));
     look(&chromium, "forget");
 
@@ -154,6 +216,7 @@ fn a_browser_shows_every_page_without_an_obstacle() {
     chromium.wait_for("Make the plan");
     chromium.click("input[name=force]");
     look(&chromium, "basket");
+    walk_through(&chromium, "basket");
     chromium.click("form.choices button");
     chromium.wait_for("What would be done");
     look(&chromium, "plan");

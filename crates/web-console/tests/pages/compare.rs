@@ -41,6 +41,13 @@ async fn what_changed_between_two_backups_is_listed_with_its_attributes() {
     assert_eq!(found.status, StatusCode::OK, "{found:?}");
     found.shows("objects were compared:").shows("All as CSV");
     let csv = browser.get(&format!("/compare/csv?{pair}")).await;
+    let records = browser.get(&format!("/compare/ldif?{pair}")).await;
+    assert!(
+        records.header("content-disposition").contains(".ldif"),
+        "{records:?}"
+    );
+    assert!(records.body.starts_with("version: 1\n\n"), "{records:?}");
+    records.shows("\nchangetype: ");
     // Each object of the list has a page of its own.
     for line in csv.body.lines().skip(1).take(3) {
         let guid = line.split("\",\"").nth(3).expect("a GUID");

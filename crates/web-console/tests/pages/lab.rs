@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -418,4 +419,19 @@ pub fn escaped(text: &str) -> String {
         byte => format!("%{byte:02X}"),
     };
     text.bytes().map(escape).collect()
+}
+
+/// Follows a work to its end.
+pub async fn work(browser: &mut Browser, answer: &Answer) -> Answer {
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    let address = answer.header("location").to_owned();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let page = browser.get(&address).await;
+        if !page.body.contains("goes on") {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "{page:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

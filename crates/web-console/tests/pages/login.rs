@@ -121,3 +121,36 @@ async fn a_login_form_of_another_browser_is_refused() {
         StatusCode::SEE_OTHER
     );
 }
+
+#[tokio::test]
+async fn of_a_thousand_attempts_few_are_looked_at_and_the_right_password_works_after_the_pause() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut attempts = tokio::task::JoinSet::new();
+    for number in 0..1000 {
+        let mut browser = Browser::new(&site);
+        attempts.spawn(async move {
+            // One name, and many from the same place.
+            let user = match number % 2 {
+                0 => "anna".to_owned(),
+                _ => format!("nobody {number}"),
+            };
+            browser.log_in(&user, "a guess").await.status
+        });
+    }
+    let answers = attempts.join_all().await;
+    let count = |status| answers.iter().filter(|answer| **answer == status).count();
+    let wrong = count(StatusCode::FORBIDDEN);
+    assert!((4..=12).contains(&wrong), "{wrong} were looked at");
+    assert_eq!(count(StatusCode::TOO_MANY_REQUESTS), 1000 - wrong);
+    let mut browser = Browser::new(&site);
+    let mut answer = browser.log_in("anna", PASSWORD).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while answer.status == StatusCode::TOO_MANY_REQUESTS {
+        assert!(std::time::Instant::now() < deadline, "{answer:?}");
+        let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+        tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+        answer = browser.log_in("anna", PASSWORD).await;
+    }
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+}

@@ -12,3 +12,4 @@ mod restore;
 mod security;
 mod snapshots;
 mod webdriver;
+mod whole;

@@ -2,11 +2,11 @@
 //! takes no changes; tests/samba (scenario console) brings objects back.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use crate::lab::{Answer, Browser, Lab, escaped};
+use crate::lab::{Answer, Browser, Lab, escaped, work};
 
 /// The object that the tests bring back.
 const OBJECT: &str = "(&(objectClass=user)(!(objectClass=computer))(description=*))";
@@ -24,21 +24,6 @@ async fn add(browser: &mut Browser, id: &str, keys: &[&str]) -> Answer {
     let mut fields = vec![("repository", "local"), ("id", id)];
     fields.extend(keys.iter().map(|key| ("object", *key)));
     browser.act("/restore/add", &fields).await
-}
-
-/// Follows a work to its end.
-async fn work(browser: &mut Browser, answer: &Answer) -> Answer {
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
-    let address = answer.header("location").to_owned();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let page = browser.get(&address).await;
-        if !page.body.contains("goes on") {
-            return page;
-        }
-        assert!(Instant::now() < deadline, "{page:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
@@ -206,6 +191,9 @@ async fn a_plan_is_shown_confirmed_and_carried_out_with_a_journal() {
         .shows("came back")
         .shows("refused")
         .shows("Take back");
+    let file = folder.join(format!("{name}.jsonl"));
+    goes_on(&lab, &mut browser, name, &file).await;
+
     let undo = format!("/restores/{name}/undo");
     let refused = browser.act(&undo, &[("name", "other")]).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
@@ -226,6 +214,44 @@ async fn a_plan_is_shown_confirmed_and_carried_out_with_a_journal() {
     let mut otto = Browser::of(&site, "otto").await;
     let journal = otto.get(&format!("/restores/{name}")).await;
     assert!(!journal.body.contains("Take back"), "{}", journal.body);
+}
+
+/// A journal without its end goes on: with a plan of what is left, once more confirmed.
+async fn goes_on(lab: &Lab, browser: &mut Browser, name: &str, file: &std::path::Path) {
+    let [page, plan, resume] =
+        ["", "/plan", "/resume"].map(|part| format!("/restores/{name}{part}"));
+    let whole = std::fs::read_to_string(file).expect("a journal");
+    let (start, last) = whole.trim_end().rsplit_once('\n').expect("lines");
+    assert!(last.contains("\"ended\""), "{last}");
+    for action in [&plan, &resume] {
+        let fields = [("name", "corp"), ("plan", "0")];
+        let refused = browser.act(action, &fields).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{action}");
+    }
+    std::fs::write(file, format!("{start}\n")).expect("write");
+    browser.get("/restore").await.shows("not ended");
+    let shown = browser.get(&page).await;
+    shown
+        .shows("It did not come to its end")
+        .shows("Plan the rest");
+    let shown = browser.act(&plan, &[]).await;
+    shown.shows("reanimate: ").shows("Type corp to confirm");
+    let digest = shown.hidden("plan");
+    let wrong = [("name", "other"), ("plan", digest.as_str())];
+    let refused = browser.act(&resume, &wrong).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let other = browser
+        .act(&resume, &[("name", "corp"), ("plan", "0")])
+        .await;
+    work(browser, &other).await.shows("the plan is another one");
+    let begun = [("name", "corp"), ("plan", digest.as_str())];
+    let begun = browser.act(&resume, &begun).await;
+    work(browser, &begun).await.shows("the server refused: ");
+    let lines = std::fs::read_to_string(file).expect("a journal");
+    assert!(lines.contains("{\"record\":\"resumed\"}"), "{lines}");
+    let shown = browser.get(&page).await;
+    assert!(!shown.body.contains("Plan the rest"), "{}", shown.body);
+    assert!(lab.audit().contains("resume ended"), "{}", lab.audit());
 }
 
 #[tokio::test]

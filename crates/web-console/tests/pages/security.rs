@@ -12,6 +12,7 @@ const PAGES: &[&str] = &[
     "/snapshots?server=%3Cscript%3E&tag=%22%3E%3Cb%3E",
     "/snapshots/local/ID",
     "/snapshots/local/ID/forget",
+    "/snapshots/local/ID/whole",
     "/directory/local/ID",
     "/directory/local/ID?at=%3Cscript%3E",
     "/directory/local/ID/search?q=%3Cb%3E",
@@ -28,6 +29,7 @@ const PAGES: &[&str] = &[
     "/compare",
     "/compare?before=local/ID&after=local/ID&class=%3Cb%3E",
     "/compare/csv?before=local/ID&after=local/ID",
+    "/compare/ldif?before=local/ID&after=local/ID",
     "/compare/html?before=local/ID&after=@now/%3Cscript%3E",
     "/compare/object/ID?before=local/ID&after=local/ID",
     "/restore",
@@ -45,11 +47,14 @@ const ACTIONS: &[&str] = &["/logout"];
 const OPERATIONS: &[&str] = &[
     "/snapshots/local/ID/drill",
     "/snapshots/local/ID/forget",
+    "/snapshots/local/ID/whole",
     "/jobs/nightly/run",
     "/restore/add",
     "/restore/remove",
     "/restore/plan",
     "/restore/run",
+    "/restores/ID/plan",
+    "/restores/ID/resume",
     "/restores/ID/undo",
 ];
 

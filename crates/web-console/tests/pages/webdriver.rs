@@ -14,6 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The key of an element's id in answers, as the standard has it.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// The key Tab, and Enter.
+pub const TAB: &str = "\u{e004}";
+pub const ENTER: &str = "\u{e007}";
+
 /// A browser with one window. It ends when the value is dropped.
 pub struct Chromium {
     driver: Child,
@@ -155,6 +159,42 @@ impl Chromium {
     /// Runs a script that calls its last argument with its value.
     pub fn run_to_end(&self, script: &str) -> Value {
         self.post("/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Presses keys, one after the other, wherever the focus is.
+    pub fn press(&self, keys: &str) {
+        let strokes: Vec<Value> = (keys.chars())
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
+            .collect();
+        let actions =
+            json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
+        self.post("/actions", &actions);
+    }
+
+    /// Shows the page as on this medium (`screen`, `print`), in this scheme (`light`, `dark`).
+    pub fn emulate(&self, medium: &str, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.command(
+            "Emulation.setEmulatedMedia",
+            &json!({ "media": medium, "features": [feature] }),
+        );
+    }
+
+    /// Shows the page in a window that is so wide, twice as large.
+    pub fn zoom(&self, width: u32) {
+        let metrics =
+            json!({ "width": width, "height": 500, "deviceScaleFactor": 2, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
+    /// Ends [`Self::zoom`].
+    pub fn unzoom(&self) {
+        self.command("Emulation.clearDeviceMetricsOverride", &json!({}));
+    }
+
+    fn command(&self, name: &str, parameters: &Value) {
+        let command = json!({ "cmd": name, "params": parameters });
+        self.post("/goog/cdp/execute", &command);
     }
 
     /// What the browser complained of since the last call.

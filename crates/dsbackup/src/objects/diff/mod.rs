@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Comparison ──> ObjectChange ──> Shown ──> text, html
-//!                      └────────────────> json
+//!        │             └────────────────> json
+//!        └──────────────────────────────> LDIF
 //! ```
 
 mod files;
@@ -10,11 +11,12 @@ mod json;
 mod text;
 
 use std::collections::HashSet;
-use std::io::BufWriter;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 
 use backup::Progress as _;
 use comparison::{Comparison, Kind, ObjectChange, Options};
-use documents::{Describe, Page, Servers};
+use documents::{Describe, Page, Servers, changes};
 use objects::Source;
 use serde::Serialize;
 
@@ -73,9 +75,21 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         after: objects_after,
         ..Totals::default()
     };
-    let bar = match page {
-        Some(_) => report.progress(0),
-        None => report.progress_of_stream(0),
+    if let Some(file) = &options.ldif {
+        let created = File::create(file).map_err(Failure::io("create", file))?;
+        let mut out = BufWriter::new(created);
+        let written = changes::write(&mut out, &comparison, sources[1]);
+        let written = written.and_then(|()| Ok(out.flush()?));
+        written.map_err(|error| match error {
+            changes::Error::Read(error) => error.into(),
+            changes::Error::Write(error) => Failure::io("write", file)(error),
+        })?;
+    }
+    // What is in a file is not printed, too.
+    let is_printed = options.html.is_none() && options.ldif.is_none();
+    let bar = match is_printed {
+        true => report.progress_of_stream(0),
+        false => report.progress(0),
     };
     bar.item("objects that may differ");
     bar.count_anew(comparison.candidates() as u64);
@@ -96,13 +110,10 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
                 }
                 json.add(out, &object).map_err(Failure::Output)?;
             }
-            if json.is_some() && page.is_none() {
-                continue;
-            }
-            let shown = describe.shown(&change)?;
             match &mut page {
-                Some(page) => written(page.add(&shown))?,
-                None => text::write(out, &shown).map_err(Failure::Output)?,
+                Some(page) => written(page.add(&describe.shown(&change)?))?,
+                None if json.is_some() || !is_printed => {}
+                None => text::write(out, &describe.shown(&change)?).map_err(Failure::Output)?,
             }
         }
         let files = changed_files(options, &opener, sources)?;
@@ -116,7 +127,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         for file in files.into_iter().flatten() {
             match &mut page {
                 Some(page) => written(page.add(&file.into_shown()))?,
-                None if json.is_some() => {}
+                None if json.is_some() || !is_printed => {}
                 None => text::write(out, &file.into_shown()).map_err(Failure::Output)?,
             }
         }
