@@ -156,7 +156,8 @@ async fn a_repository_that_takes_long_to_open_keeps_no_other_one_waiting() {
     let mut other = browser.clone();
     let waits = tokio::spawn(async move { other.get("/snapshots/slow/00").await });
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let page = browser.get(&format!("/snapshots/local/{id}"));
+    let address = format!("/snapshots/local/{id}");
+    let page = browser.get(&address);
     let page = tokio::time::timeout(std::time::Duration::from_secs(30), page).await;
     page.expect("it does not wait").shows("ntds.dit");
     assert!(!waits.is_finished(), "the other one opens still");
