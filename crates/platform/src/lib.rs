@@ -4,7 +4,7 @@
 //! - [`private`]: files and folders that nobody else may read: mode 0600 and 0700, or an access list
 //!   of the owner, SYSTEM and Administrators.
 //! - [`access`]: who owns a file, and who else may read or replace it.
-//! - [`file`]: reads and writes at positions, identities, durable names.
+//! - [`mod@file`]: reads and writes at positions, identities, durable names.
 //! - [`lock`]: locks on folders, which end with the process.
 //! - [`disk`]: the file system below a folder, and the space left on it.
 //! - [`process`]: this process, its user and its computer.
