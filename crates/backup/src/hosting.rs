@@ -13,13 +13,16 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::report::Report;
+use crate::scratch::Scratch;
 
 /// A service, for as long as the value lives.
 pub struct Hosting {
     server: Server,
     directory: Option<PathBuf>,
-    /// Dropped last: the service ends after its last client.
+    /// Dropped after the server: the service ends after its last client.
     _own: Option<Own>,
+    /// The folder that the directory is copied into, if it is. Removed last.
+    _scratch: Option<Scratch>,
 }
 
 /// A service in this process. Nothing listens; its directory is free again when the value is
@@ -43,6 +46,16 @@ pub enum Hosted {
     Ifm(PathBuf),
     /// The Samba domain controller of this smb.conf.
     Samba(PathBuf),
+    /// This computer's own domain controller.
+    #[cfg(windows)]
+    Ntds {
+        /// The tool that makes the copy of a backup.
+        way: service::Way,
+        /// The longest silence of that tool, in seconds; the default if absent.
+        silence_limit_s: Option<u32>,
+        /// The folder for a scratch folder with the copy.
+        scratch: PathBuf,
+    },
 }
 
 impl Hosted {
@@ -65,6 +78,21 @@ impl Hosted {
                 of_folder(&database_folder_of_ifm(folder)?, None, mode)?
             }
             Self::Samba(smb_conf) => Configuration::for_samba(smb_conf),
+            #[cfg(windows)]
+            Self::Ntds {
+                way,
+                silence_limit_s,
+                scratch,
+            } => {
+                let scratch = Scratch::within(scratch)?;
+                let mut ntds = service::NtdsConfiguration::with_scratch(scratch.path());
+                ntds.way = *way;
+                ntds.silence_limit_s = silence_limit_s.unwrap_or(ntds.silence_limit_s);
+                let configuration = Configuration::for_ntds(ntds);
+                let mut hosting = Hosting::start(&configuration, mode, running, report)?;
+                hosting._scratch = Some(scratch);
+                return Ok(hosting);
+            }
         };
         Hosting::start(&configuration, mode, running, report)
     }
@@ -117,6 +145,7 @@ impl Hosting {
             server,
             directory: None,
             _own: None,
+            _scratch: None,
         }
     }
 
@@ -139,6 +168,7 @@ impl Hosting {
                 server: Server::hosted(move || connections.connect()),
                 directory: None,
                 _own: Some(Own::serve(service)?),
+                _scratch: None,
             }),
             Err(error) if error.code == ResultCode::DATABASE_IN_USE => {
                 if ntdsbcli::is_ntds_online(&running).is_err() {
@@ -149,6 +179,7 @@ impl Hosting {
                     server: running,
                     directory: Some(folder_of(configuration)?),
                     _own: None,
+                    _scratch: None,
                 })
             }
             Err(error) => Err(failed(error)),
@@ -228,6 +259,10 @@ fn folder_of(configuration: &Configuration) -> Result<PathBuf> {
     let folder = match &configuration.store {
         StoreConfiguration::Folder(directory) => directory.database_folder.clone(),
         StoreConfiguration::Samba(samba) => samba::Installation::read(&samba.smb_conf)?.state,
+        #[cfg(windows)]
+        StoreConfiguration::Ntds(_) => {
+            store_windows::database_folder().map_err(Error::at("the registry"))?
+        }
     };
     platform::file::canonical(&folder).map_err(Error::io("find the directory's folder", &folder))
 }

@@ -18,12 +18,16 @@ mod serve;
 #[cfg(unix)]
 mod unattended;
 mod upkeep;
+#[cfg(windows)]
+mod windows_service;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ese::recovery::Stop;
 
+#[cfg(windows)]
+pub use self::connection::NtdsOptions;
 pub use self::connection::{HostedOptions, ServerOptions};
 #[cfg(unix)]
 pub use self::console::ConsoleOptions;
@@ -50,6 +54,8 @@ pub use self::upkeep::{
     CopyOptions, ForgetOptions, PolicyOptions, PruneOptions, RepairCommand, RepairIndexOptions,
     UnlockOptions,
 };
+#[cfg(windows)]
+pub use self::windows_service::{ServiceCommand, ServiceOptions, ServiceRunOptions};
 
 /// Exit codes, shown by `--help`.
 const EXIT_CODES: &str = "\
@@ -107,6 +113,10 @@ pub enum Command {
     #[cfg(unix)]
     #[command(flatten)]
     Unattended(UnattendedCommand),
+    /// The backup service of Windows
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Create a repository for backups
     Init(InitOptions),
     /// Back up the directory of a service into a repository
@@ -245,6 +255,9 @@ pub struct BackupOptions {
     pub server: ServerOptions,
     #[command(flatten)]
     pub hosted: HostedOptions,
+    #[cfg(windows)]
+    #[command(flatten)]
+    pub ntds: NtdsOptions,
 }
 
 /// `dsbackup snapshots`.

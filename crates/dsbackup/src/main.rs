@@ -12,6 +12,8 @@ mod console;
 mod copy;
 mod database;
 mod dump;
+#[cfg(windows)]
+mod event_log;
 mod facts;
 mod failure;
 mod forget;
@@ -45,6 +47,8 @@ mod tables;
 #[cfg(unix)]
 mod unattended;
 mod verify_db;
+#[cfg(windows)]
+mod windows_service;
 
 use std::process::ExitCode;
 
@@ -97,6 +101,8 @@ fn main() -> ExitCode {
         Command::Export(options) => objects::export::run(options, report),
         Command::Files(options) => objects::file::list(options, report),
         Command::Cat(options) => objects::file::cat(options, report),
+        #[cfg(windows)]
+        Command::Service(command) => windows_service::run(command),
         Command::Browse(options) => objects::browse::run(options, report),
         Command::Diff(options) => objects::diff::run(options, report),
         Command::VerifyDb(options) => verify_db::run(options, report),
@@ -157,7 +163,13 @@ fn start_log(cli: &Cli) {
         true => log.without_time().boxed(),
         false => log.boxed(),
     };
-    tracing_subscriber::registry()
+    let registry = tracing_subscriber::registry();
+    #[cfg(windows)]
+    let registry = registry.with(match cli.command {
+        Command::Service(cli::ServiceCommand::Run(_)) => event_log::layer(windows_service::NAME),
+        _ => None,
+    });
+    registry
         .with(log.with_filter(level.parse::<Targets>().unwrap_or_default()))
         .init();
 }

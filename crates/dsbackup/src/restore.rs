@@ -7,7 +7,7 @@ use samba::NewServer;
 use service::Mode;
 
 use crate::authoritative;
-use crate::cli::RestoreOptions;
+use crate::cli::{NewInvocationId, RestoreOptions};
 use crate::failure::{Failure, Outcome, Result};
 use crate::interrupt;
 use crate::report::{Report, bytes};
@@ -85,7 +85,7 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     }
     let request = RestoreRequest {
         destination,
-        new_invocation_id: options.new_invocation_id.map(Into::into),
+        new_invocation_id: new_invocation_id(options)?,
     };
     let done = restore::restore(&snapshot, &request, &report)?;
     report.result(&done, || {
@@ -106,12 +106,30 @@ pub fn run(options: &RestoreOptions, report: Report) -> Result<Outcome> {
     Ok(crate::outcome_of(&repository, true, report))
 }
 
+/// How an NTDS gets a new invocation id. The service of this computer's own domain controller sets
+/// the registry's value itself.
+fn new_invocation_id(options: &RestoreOptions) -> Result<Option<restore::NewInvocationId>> {
+    if options.target.is_some() || !options.hosted.is_ntds() {
+        return Ok(options.new_invocation_id.map(Into::into));
+    }
+    match options.new_invocation_id {
+        Some(NewInvocationId::Keep) => Err(Failure::Usage(
+            "--ntds gives the directory a new invocation id: leave out --new-invocation-id".into(),
+        )),
+        _ => Ok(Some(restore::NewInvocationId::SetInRegistry)),
+    }
+}
+
 /// What whoever restored does next.
 fn next_step(done: &RestoreReport, snapshot: &Snapshot, options: &RestoreOptions) -> String {
     let folder = &done.restored_to;
     let is_samba = snapshot.manifest.is_tree();
     let is_hosted = options.hosted.samba.is_some() || options.hosted.directory.is_some();
     match (&options.target, is_samba) {
+        (None, false) if options.hosted.is_ntds() => {
+            "start Windows normally (bcdedit /deletevalue safeboot), or the service (net start ntds)"
+                .into()
+        }
         (None, true) if is_hosted => "start Samba (systemctl start samba-ad-dc)".into(),
         (None, true) => "start the service in its normal mode, and Samba (systemctl start \
                          samba-ad-dc)"

@@ -3,6 +3,8 @@
 use backup::hosting::{Hosted, Hosting};
 use service::Mode;
 
+#[cfg(windows)]
+use crate::cli::NtdsOptions;
 use crate::cli::{BackupOptions, HostedOptions, ServerOptions};
 use crate::failure::Result;
 use crate::report::Report;
@@ -12,6 +14,12 @@ use crate::report::Report;
 /// # Errors
 /// As [`of`], and for a folder that is no IFM folder.
 pub fn of_backup(options: &BackupOptions, report: Report) -> Result<Hosting> {
+    #[cfg(windows)]
+    if options.hosted.ntds {
+        // The copy is removed, whatever ends the command.
+        crate::interrupt::watch()?;
+        return ntds(&options.ntds, &options.server, Mode::Normal, report);
+    }
     let Some(ifm) = &options.ifm else {
         return of(&options.server, &options.hosted, Mode::Normal, report);
     };
@@ -30,6 +38,15 @@ pub fn of(
     mode: Mode,
     report: Report,
 ) -> Result<Hosting> {
+    #[cfg(windows)]
+    if hosted.ntds {
+        let defaults = NtdsOptions {
+            shadow_copy: false,
+            silence_limit: None,
+            scratch: None,
+        };
+        return ntds(&defaults, running, mode, report);
+    }
     // The options of a hosted directory exclude --server: what runs already is on this computer.
     let running = crate::server_of(running)?;
     Ok(match (&hosted.directory, &hosted.samba) {
@@ -41,4 +58,24 @@ pub fn of(
         (None, Some(smb_conf)) => Hosted::Samba(smb_conf.clone()).start(mode, running, &report)?,
         (None, None) => Hosting::running(running),
     })
+}
+
+/// This computer's own domain controller, hosted in this process.
+#[cfg(windows)]
+fn ntds(
+    options: &NtdsOptions,
+    running: &ServerOptions,
+    mode: Mode,
+    report: Report,
+) -> Result<Hosting> {
+    let way = match options.shadow_copy {
+        true => service::Way::ShadowCopy,
+        false => service::Way::Ifm,
+    };
+    let hosted = Hosted::Ntds {
+        way,
+        silence_limit_s: options.silence_limit,
+        scratch: (options.scratch.clone()).unwrap_or_else(backup::scratch::default_parent),
+    };
+    Ok(hosted.start(mode, crate::server_of(running)?, &report)?)
 }

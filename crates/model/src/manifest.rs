@@ -131,6 +131,12 @@ impl File {
         FileType::from_word(&self.file_type).unwrap_or(FileType::UNKNOWN)
     }
 
+    /// Whether the file is none of the database's and its logs: a key, a registry hive, a file of a
+    /// share. Its path in the snapshot says where it goes.
+    pub fn is_state(&self) -> bool {
+        matches!(self.file_type(), FileType::STATE | FileType::SHARED)
+    }
+
     /// The name without the folder that it has in the snapshot.
     pub fn base_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)

@@ -97,7 +97,7 @@ impl BackupContext {
             expiry_token,
             facts,
             ping_timeout_ms,
-        } = connection.long_call(client.hr_r_backup_prepare(request))?;
+        } = connection.preparing_call(client.hr_r_backup_prepare(request))?;
         connection.send_life_signs(
             handle.clone(),
             Duration::from_millis(ping_timeout_ms.into()),

@@ -24,6 +24,10 @@ use crate::ticket;
 /// The timeout of a call that only looks something up.
 const CALL: Duration = Duration::from_secs(60);
 
+/// The timeout of the beginning of a backup, for which a service may first copy the whole directory.
+/// The service ends what is silent, and a dead connection ends the call.
+const PREPARATION: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The timeout of a call that reads, checks or deletes files in the service.
 const LONG_CALL: Duration = Duration::from_secs(30 * 60);
 
@@ -173,6 +177,14 @@ impl Connection {
         call: impl Future<Output = std::result::Result<Response<T>, Status>>,
     ) -> Result<T> {
         wait(LONG_CALL, call).map(Response::into_inner)
+    }
+
+    /// Waits for the answer to the call that begins a backup.
+    pub(crate) fn preparing_call<T>(
+        &self,
+        call: impl Future<Output = std::result::Result<Response<T>, Status>>,
+    ) -> Result<T> {
+        wait(PREPARATION, call).map(Response::into_inner)
     }
 
     /// Begins a call that runs beside its caller.

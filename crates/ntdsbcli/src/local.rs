@@ -43,17 +43,25 @@ pub(crate) fn network(stream: tokio::net::TcpStream) -> NetworkStream {
     stream
 }
 
-/// There is none: see [`connect`].
-#[cfg(not(unix))]
-pub(crate) type LocalStream = tokio::io::Empty;
+/// A connection to the service on this computer, over its named pipe.
+#[cfg(windows)]
+pub(crate) type LocalStream = tokio::net::windows::named_pipe::NamedPipeClient;
 
-/// Fails: the service listens on a Unix socket, which programs for this system cannot reach.
-#[cfg(not(unix))]
-pub(crate) async fn connect(_socket: &Path) -> io::Result<LocalStream> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "this system has no way to a Unix socket: name the server, which is reached over TLS then",
-    ))
+/// Connects to the service's pipe. It lets itself be identified, not impersonated.
+#[cfg(windows)]
+pub(crate) async fn connect(pipe: &Path) -> io::Result<LocalStream> {
+    /// All instances of the pipe are taken.
+    const BUSY: i32 = 231;
+    const ATTEMPTS: u32 = 100;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+    let options = tokio::net::windows::named_pipe::ClientOptions::new();
+    for _ in 1..ATTEMPTS {
+        match options.open(pipe) {
+            Err(error) if error.raw_os_error() == Some(BUSY) => tokio::time::sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
+    options.open(pipe)
 }
 
 /// This computer's name.

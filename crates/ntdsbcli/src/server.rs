@@ -13,8 +13,12 @@ use wire::tls::DEFAULT_PORT;
 use crate::local::computer_name;
 use crate::remote::{Remote, TlsOptions};
 
-/// The socket of the service on this computer, unless [`SOCKET_VARIABLE`] names another.
-pub const DEFAULT_SOCKET: &str = "/run/dsbackup/dsbackup.sock";
+/// The socket of the service on this computer, on Windows its named pipe, unless
+/// [`SOCKET_VARIABLE`] names another.
+pub const DEFAULT_SOCKET: &str = match cfg!(windows) {
+    true => r"\\.\pipe\dsbackup",
+    false => "/run/dsbackup/dsbackup.sock",
+};
 
 /// The environment variable that names the socket of the service on this computer.
 pub const SOCKET_VARIABLE: &str = "DSBACKUP_SOCKET";
@@ -194,7 +198,7 @@ fn is_this_computer(name: &str) -> bool {
     let short = |name: &str| name.split('.').next().unwrap_or(name).to_lowercase();
     let is_own = name.eq_ignore_ascii_case(&own)
         || (!(name.contains('.') && own.contains('.')) && short(name) == short(&own));
-    cfg!(unix) && (is_own || name.eq_ignore_ascii_case("localhost"))
+    is_own || name.eq_ignore_ascii_case("localhost")
 }
 
 #[cfg(test)]

@@ -58,6 +58,10 @@ impl Location {
             None if text.is_empty() => return Err(bad("it is empty")),
             None => Kind::Local(PathBuf::from(text)),
             Some((before, _)) if before.contains('/') => Kind::Local(PathBuf::from(text)),
+            // C:\backup
+            Some((drive, _)) if cfg!(windows) && drive.len() == 1 => {
+                Kind::Local(PathBuf::from(text))
+            }
             Some(("local", "")) => return Err(bad("the path is missing")),
             Some(("local", path)) => Kind::Local(PathBuf::from(path)),
             Some(("rest", _)) => Kind::Rest(text.to_string()),

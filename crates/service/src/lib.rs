@@ -42,3 +42,5 @@ pub use configuration::{
 pub use server::{Service, run};
 pub use store::{DirectoryStore, Mode};
 pub use stores::{DirectoryConfiguration, SambaConfiguration, StoreConfiguration};
+#[cfg(windows)]
+pub use stores::{NtdsConfiguration, Way};

@@ -9,6 +9,8 @@ pub use store_ese::DirectoryConfiguration;
 use store_ese::EseFolder;
 pub use store_samba::SambaConfiguration;
 use store_samba::SambaServer;
+#[cfg(windows)]
+pub use store_windows::{NtdsConfiguration, Way};
 
 /// The hosted directory, of one of the kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,9 @@ pub enum StoreConfiguration {
     Folder(DirectoryConfiguration),
     /// `[samba]`: a Samba domain controller.
     Samba(SambaConfiguration),
+    /// `[ntds]`: this computer's own domain controller.
+    #[cfg(windows)]
+    Ntds(NtdsConfiguration),
 }
 
 impl StoreConfiguration {
@@ -28,6 +33,8 @@ impl StoreConfiguration {
         match self {
             Self::Folder(directory) => directory.check(),
             Self::Samba(samba) => samba.check(),
+            #[cfg(windows)]
+            Self::Ntds(ntds) => ntds.check(),
         }
     }
 
@@ -48,6 +55,8 @@ impl StoreConfiguration {
                 Arc::new(EseFolder::host(directory, mode)?)
             }
             Self::Samba(samba) => Arc::new(SambaServer::host(samba, mode)?),
+            #[cfg(windows)]
+            Self::Ntds(ntds) => Arc::new(store_windows::NtdsServer::host(ntds, mode)?),
         })
     }
 }

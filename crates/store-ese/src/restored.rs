@@ -74,7 +74,12 @@ pub(crate) fn check(layout: &Layout, plan: &RestorePlan) -> Result<()> {
 /// `hrDiskIO`.
 pub(crate) fn make_durable(layout: &Layout) -> Result<()> {
     for file in &layout.contents()?.files {
-        File::open(&file.path)
+        // Windows flushes only what is open for writing.
+        let opened = File::options()
+            .read(true)
+            .write(cfg!(windows))
+            .open(&file.path);
+        opened
             .and_then(|file| file.sync_all())
             .map_err(|error| io_error(&file.path, &error))?;
     }

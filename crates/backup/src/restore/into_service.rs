@@ -55,6 +55,15 @@ pub fn run(
             places.database.display()
         ),
     );
+    let restored = super::files_in_place(&snapshot.manifest);
+    let left_out = snapshot.manifest.files.len() - restored.len();
+    if left_out > 0 {
+        report.note(&format!(
+            "{} of the registry and SYSVOL stay in the snapshot: the registry of this server is its \
+             own, and its partners keep SYSVOL up to date (restore --target gives these files)",
+            count(left_out, "file")
+        ));
+    }
     let work = if server.is_remote() {
         send::check_kind(&snapshot.manifest, places.tree.is_some())?;
         Work::Send
@@ -86,7 +95,7 @@ pub fn run(
                 &format!(
                     "{} deleted, {} restored",
                     count(*doomed, "file"),
-                    count(snapshot.manifest.files.len(), "file")
+                    count(restored.len(), "file")
                 ),
             );
             ResultCode::OK
@@ -147,6 +156,7 @@ fn places(locations: &[TypedName]) -> Result<Places> {
     };
     Ok(Places {
         tree: find(FileType::STATE_DIR).ok(),
+        state: None,
         database: find(FileType::DATABASE)?,
         logs: find(FileType::LOG_DIR)?,
         checkpoint: find(FileType::CHECKPOINT_DIR)?,

@@ -33,6 +33,9 @@ use crate::snapshot::Snapshot;
 pub enum NewInvocationId {
     /// The registry value is set before NTDS starts, as the written instructions say.
     ByRegistry,
+    /// The service has set the registry value, before it changed a file: of the controller that runs
+    /// on this computer.
+    SetInRegistry,
     /// It gets none: the directory never replicates with another server again.
     Keep,
 }
@@ -118,6 +121,14 @@ pub fn conclude(
         concluded.registry_file = Some(file);
     }
     let id = concluded.former.as_deref().unwrap_or("that of the backup");
+    if how == Some(NewInvocationId::SetInRegistry) {
+        concluded.kept = false;
+        report.note(&format!(
+            "NTDS takes a new invocation id when it starts, in place of {id}: the registry value \
+             \"{REGISTRY_VALUE}\" is set (event 1109 of the log Directory Service confirms it)"
+        ));
+        return Ok(concluded);
+    }
     report.warn(&match (how, &concluded.registry_file) {
         (Some(NewInvocationId::Keep), _) => format!(
             "the directory keeps its old invocation id ({id}): it must never replicate with \

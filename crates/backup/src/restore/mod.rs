@@ -140,6 +140,10 @@ pub fn restore(
     let by_service = matches!(request.destination, Destination::Service { .. });
     let invocation_id = invocation_id::conclude(snapshot, how, here, by_service, is_new, report)?;
     let manifest = &snapshot.manifest;
+    let restored: Vec<&File> = match by_service {
+        true => files_in_place(manifest),
+        false => manifest.files.iter().collect(),
+    };
     if manifest.damaged {
         report.warn("this snapshot was stored with damage in it, and restored as it was stored");
     }
@@ -148,14 +152,23 @@ pub fn restore(
         server: manifest.server.clone(),
         directory: manifest.directory.clone(),
         time: manifest.created.clone(),
-        files: manifest.files.len(),
-        bytes: manifest.files.iter().map(|file| file.size).sum(),
+        files: restored.len(),
+        bytes: restored.iter().map(|file| file.size).sum(),
         state: manifest.database.state.clone(),
         damaged: manifest.damaged,
         restored_to,
         replayed,
         invocation_id,
     })
+}
+
+/// The files that a restore in place writes. It leaves out those beside a database, such as registry
+/// hives and SYSVOL: the server has its own, which partners keep up to date.
+pub(crate) fn files_in_place(manifest: &Manifest) -> Vec<&File> {
+    let files = manifest.files.iter();
+    files
+        .filter(|file| manifest.is_tree() || !file.is_state())
+        .collect()
 }
 
 /// The recovery of the database that was restored into one folder with its logs.

@@ -17,6 +17,9 @@ pub struct Places {
     /// The folder to which a tree's paths are relative; none where only a database and its logs can
     /// be restored.
     pub tree: Option<PathBuf>,
+    /// The folder to which the paths of the files beside a database are relative, such as registry
+    /// hives and SYSVOL; none where they are left out.
+    pub state: Option<PathBuf>,
     /// The database file.
     pub database: PathBuf,
     /// The folder of the logs.
@@ -48,6 +51,7 @@ impl Places {
     pub fn in_one_folder(manifest: &Manifest, folder: &Path) -> Self {
         Self {
             tree: manifest.is_tree().then(|| folder.to_path_buf()),
+            state: Some(folder.to_path_buf()),
             database: folder.join(database_name(manifest)),
             logs: folder.to_path_buf(),
             checkpoint: folder.to_path_buf(),
@@ -135,18 +139,22 @@ impl<'a> Plan<'a> {
                 "the snapshot holds {databases} databases; a directory has exactly one"
             )));
         }
-        let files = manifest
-            .files
-            .iter()
-            .map(|file| {
-                let place = Place::of(&places.destination(file)?);
-                Ok(PlannedFile { file, place })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let mut files = Vec::new();
+        for file in &manifest.files {
+            let place = match (file.is_state(), &places.state) {
+                (true, None) => continue,
+                (true, Some(folder)) => Place::beneath(folder, &file.path),
+                (false, _) => Place::of(&places.destination(file)?),
+            };
+            files.push(PlannedFile { file, place });
+        }
         refuse_doubles(&files)?;
         let destinations: BTreeSet<PathBuf> =
             files.iter().map(|planned| planned.place.path()).collect();
-        let mut doomed = BTreeSet::new();
+        let state = (files.iter()).filter(|planned| planned.file.is_state());
+        let mut doomed: BTreeSet<Place> = (state.map(|planned| planned.place.clone()))
+            .filter(|place| place.path().symlink_metadata().is_ok())
+            .collect();
         for folder in places.folders() {
             let entries = match std::fs::read_dir(folder) {
                 Ok(entries) => entries,
@@ -234,4 +242,73 @@ fn belongs_to_directory(path: &Path, places: &Places, log_base_name: &str) -> bo
     old_reserved_log
         || name == format!("{log_base_name}.chk")
         || LogName::parse(name, log_base_name).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(file_type: FileType, path: &str) -> serde_json::Value {
+        serde_json::json!({
+            "type": file_type.word(), "path": path, "original": path, "size": 1,
+            "sha256": "00", "modified": "2026-11-27T10:00:00Z",
+        })
+    }
+
+    /// A Windows domain controller: a database, hives, group policies.
+    fn manifest() -> Manifest {
+        let manifest = serde_json::json!({
+            "format": 1, "tool": "test", "created": "", "expires": "",
+            "tombstone_lifetime_days": 60, "server": "DC1", "store": "ntds",
+            "database": {"signature": "", "state": "Clean Shutdown", "page_size": 8192},
+            "log_base_name": "edb", "logs": null,
+            "files": [
+                file(FileType::DATABASE, "database/ntds.dit"),
+                file(FileType::STATE, "registry/SYSTEM"),
+                file(FileType::SHARED, "SYSVOL/corp.example/Policies/{A}/GPT.INI"),
+                file(FileType::SHARED, "SYSVOL/corp.example/Policies/{B}/GPT.INI"),
+            ],
+        });
+        Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest")
+    }
+
+    fn paths(plan: &Plan<'_>, folder: &Path) -> Vec<String> {
+        let paths = plan.files.iter().map(|planned| planned.place.path());
+        let paths = paths.map(|path| path.strip_prefix(folder).expect("within").to_path_buf());
+        paths.map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn the_files_beside_a_database_have_their_own_paths_in_a_folder() {
+        let (folder, manifest) = (tempfile::tempdir().unwrap(), manifest());
+        let places = Places::in_one_folder(&manifest, folder.path());
+        let plan = Plan::new(&manifest, &places).unwrap();
+        assert_eq!(
+            paths(&plan, folder.path()),
+            [
+                "ntds.dit",
+                "registry/SYSTEM",
+                "SYSVOL/corp.example/Policies/{A}/GPT.INI",
+                "SYSVOL/corp.example/Policies/{B}/GPT.INI",
+            ]
+        );
+        // Those of a restore that was interrupted make room.
+        std::fs::create_dir(folder.path().join("registry")).unwrap();
+        std::fs::write(folder.path().join("registry/SYSTEM"), "").unwrap();
+        let plan = Plan::new(&manifest, &places).unwrap();
+        let doomed: Vec<PathBuf> = plan.doomed.iter().map(Place::path).collect();
+        assert_eq!(doomed, [folder.path().join("registry/SYSTEM")]);
+    }
+
+    #[test]
+    fn a_restore_in_place_leaves_them_out() {
+        let (folder, manifest) = (tempfile::tempdir().unwrap(), manifest());
+        let places = Places {
+            state: None,
+            ..Places::in_one_folder(&manifest, folder.path())
+        };
+        let plan = Plan::new(&manifest, &places).unwrap();
+        assert_eq!(paths(&plan, folder.path()), ["ntds.dit"]);
+        assert_eq!(crate::restore::files_in_place(&manifest).len(), 1);
+    }
 }

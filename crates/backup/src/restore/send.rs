@@ -37,7 +37,7 @@ pub fn carry_out(
     context: &RestoreContext,
     report: &dyn Report,
 ) -> Result<usize> {
-    let files = &snapshot.manifest.files;
+    let files = super::files_in_place(&snapshot.manifest);
     let needed = files.iter().map(|file| file.size).sum();
     let doomed = context
         .clear(needed)

@@ -61,4 +61,35 @@ pub struct HostedOptions {
         conflicts_with = "server"
     )]
     pub samba: Option<PathBuf>,
+    /// Use this computer's own domain controller: the registry says where its directory lies
+    #[cfg(windows)]
+    #[arg(long, conflicts_with_all = ["server", "directory", "samba"])]
+    pub ntds: bool,
+}
+
+impl HostedOptions {
+    /// Whether this computer's own domain controller is meant.
+    pub fn is_ntds(&self) -> bool {
+        #[cfg(windows)]
+        return self.ntds;
+        #[cfg(not(windows))]
+        false
+    }
+}
+
+/// How the domain controller of this computer is copied for a backup.
+#[cfg(windows)]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Without a service")]
+pub struct NtdsOptions {
+    /// With --ntds: copy by a shadow copy (diskshadow), which keeps the logs, instead of ntdsutil's
+    /// "Install From Media"
+    #[arg(long, requires = "ntds")]
+    pub shadow_copy: bool,
+    /// With --ntds: end the tool when it said and wrote nothing for so long [default: 900]
+    #[arg(long, value_name = "SECONDS", requires = "ntds", value_parser = clap::value_parser!(u32).range(1..))]
+    pub silence_limit: Option<u32>,
+    /// With --ntds: folder for the copy, as large as the directory
+    #[arg(long, value_name = "DIR", env = "DSBACKUP_SCRATCH")]
+    pub scratch: Option<PathBuf>,
 }

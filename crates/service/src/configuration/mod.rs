@@ -72,6 +72,8 @@ pub struct AuditConfiguration {
 struct Tables {
     directory: Option<DirectoryConfiguration>,
     samba: Option<SambaConfiguration>,
+    #[cfg(windows)]
+    ntds: Option<crate::NtdsConfiguration>,
     #[serde(default)]
     endpoint: EndpointConfiguration,
     remote: Option<RemoteConfiguration>,
@@ -93,10 +95,16 @@ impl TryFrom<Tables> for Configuration {
     type Error = &'static str;
 
     fn try_from(tables: Tables) -> Result<Self, Self::Error> {
-        let store = match (tables.directory, tables.samba) {
-            (Some(directory), None) => StoreConfiguration::Folder(directory),
-            (None, Some(samba)) => StoreConfiguration::Samba(samba),
-            (None, None) => return Err("neither [directory] nor [samba] says what to host"),
+        let stores = [
+            tables.directory.map(StoreConfiguration::Folder),
+            tables.samba.map(StoreConfiguration::Samba),
+            #[cfg(windows)]
+            tables.ntds.map(StoreConfiguration::Ntds),
+        ];
+        let mut stores = stores.into_iter().flatten();
+        let store = match (stores.next(), stores.next()) {
+            (Some(store), None) => store,
+            (None, _) => return Err("neither [directory] nor [samba] says what to host"),
             (Some(_), Some(_)) => {
                 return Err(
                     "[directory] and [samba] exclude each other: a service hosts one directory",
@@ -156,11 +164,23 @@ impl Configuration {
         }
     }
 
+    /// This computer's own domain controller.
+    #[cfg(windows)]
+    pub fn for_ntds(ntds: crate::NtdsConfiguration) -> Self {
+        Self {
+            store: StoreConfiguration::Ntds(ntds),
+            endpoint: EndpointConfiguration::default(),
+            remote: None,
+            audit: AuditConfiguration::default(),
+            metrics: None,
+        }
+    }
+
     /// The folder's settings; `None` if no folder is hosted.
     pub fn directory_mut(&mut self) -> Option<&mut DirectoryConfiguration> {
         match &mut self.store {
             StoreConfiguration::Folder(directory) => Some(directory),
-            StoreConfiguration::Samba(_) => None,
+            _ => None,
         }
     }
 
@@ -234,7 +254,10 @@ impl Configuration {
 impl Default for EndpointConfiguration {
     fn default() -> Self {
         Self {
-            socket: "/run/dsbackup/dsbackup.sock".into(),
+            socket: match cfg!(windows) {
+                true => r"\\.\pipe\dsbackup".into(),
+                false => "/run/dsbackup/dsbackup.sock".into(),
+            },
             group: None,
             ping_timeout_ms: 10_000,
             idle_timeout_s: 3600,

@@ -1,14 +1,13 @@
-//! The local users that may back up and restore: so far only the one that hosts the directory, for
-//! this process itself.
+//! The local users that may back up and restore: those whose tokens hold the privileges.
 
 use contract::{Error, Result, ResultCode};
 
-/// The rule, fixed when the service starts.
+/// The rule: the system knows who holds which privilege.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalRule;
 
 impl LocalRule {
-    /// The rule for the service's own user.
+    /// The rule.
     ///
     /// # Errors
     /// `hrInvalidParam` for a group.
@@ -17,7 +16,10 @@ impl LocalRule {
             None => Ok(Self),
             Some(name) => Err(Error::new(
                 ResultCode::INVALID_PARAM,
-                format!("group = {name:?}: groups are not supported on Windows; leave it out"),
+                format!(
+                    "group = {name:?}: leave it out on Windows, and give the group the privileges \
+                     SeBackupPrivilege and SeRestorePrivilege (Local Security Policy, User Rights)"
+                ),
             )),
         }
     }

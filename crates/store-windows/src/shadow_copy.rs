@@ -1,0 +1,166 @@
+//! A shadow copy of a domain controller's volumes, exposed as drives for as long as the value lives.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use contract::{Error, Result, ResultCode};
+use store::disk_error;
+
+use crate::diskshadow::{self, Exposed};
+use crate::tool::{self, Said};
+use crate::{ifm_folder, system};
+
+/// The tool, beneath the system's folder.
+const TOOL: &str = "diskshadow.exe";
+/// Where the letters are noted while shadow copies are exposed, beside the folder for copies: a
+/// process that was killed cannot delete them.
+const NOTE: &str = "dsbackup.shadow-copies";
+
+/// Exposed shadow copies. Deleted when dropped.
+pub struct ShadowCopy {
+    volumes: Vec<Exposed>,
+    scratch: PathBuf,
+    note: PathBuf,
+    silence: Duration,
+}
+
+impl ShadowCopy {
+    /// Takes shadow copies of the drives; those that a killed process left are deleted before.
+    ///
+    /// # Errors
+    /// `hrError` with the tool's last words, or if no letters are free. Nothing stays exposed.
+    pub fn take(scratch: &Path, drives: &[char], silence: Duration) -> Result<Self> {
+        let note = scratch.parent().unwrap_or(scratch).join(NOTE);
+        if let Ok(letters) = std::fs::read_to_string(&note) {
+            tracing::warn!(
+                letters,
+                "deleting the shadow copies that a former process left"
+            );
+            let letters = letters.trim().chars().collect();
+            delete(letters, scratch, &note, silence);
+        }
+        let volumes = diskshadow::choose_letters(drives, system::used_letters());
+        let volumes = volumes.map_err(|missing| {
+            Error::new(
+                ResultCode::ERROR,
+                format!(
+                    "a shadow copy needs a free drive letter for each volume of the directory, and \
+                     {missing} are missing: free some, or back up without --shadow-copy"
+                ),
+            )
+        })?;
+        let letters: String = volumes.iter().map(|volume| volume.letter).collect();
+        std::fs::write(&note, letters).map_err(|error| disk_error(&note, &error))?;
+        let copy = Self {
+            volumes,
+            scratch: scratch.to_path_buf(),
+            note,
+            silence,
+        };
+        let metadata = scratch.join("shadow-copy.cab");
+        let script = diskshadow::create_script(&copy.volumes, &metadata.display().to_string());
+        let said = run(&script, scratch, silence)?;
+        for volume in &copy.volumes {
+            let root = format!("{}:\\", volume.letter);
+            if !said.success || std::fs::read_dir(&root).is_err() {
+                return Err(Error::new(
+                    ResultCode::ERROR,
+                    format!(
+                        "diskshadow did not expose a shadow copy of {}: ({}); its last words: {}",
+                        volume.drive,
+                        said.ended,
+                        said.last_words()
+                    ),
+                ));
+            }
+        }
+        Ok(copy)
+    }
+
+    /// The path in the shadow copy of a path on the domain controller.
+    ///
+    /// # Errors
+    /// `hrInvalidPath` for a path on another volume.
+    pub fn path(&self, path: &str) -> Result<String> {
+        diskshadow::in_shadow_copy(&self.volumes, path).ok_or_else(|| {
+            Error::new(
+                ResultCode::INVALID_PATH,
+                format!("{path}: on none of the volumes of the shadow copy"),
+            )
+        })
+    }
+
+    /// The files of SYSVOL: its folder has a link for each domain, which leads to a folder of the
+    /// volume that the shadow copy holds too.
+    ///
+    /// # Errors
+    /// `hrFileNotFound`, `hrDiskIO`.
+    pub(crate) fn add_sysvol(
+        &self,
+        sysvol: &str,
+        state: &mut Vec<crate::state_file::StateFile>,
+        warnings: &mut Vec<String>,
+    ) -> Result<()> {
+        let folder = PathBuf::from(self.path(sysvol)?);
+        let failed = |error: std::io::Error| disk_error(&folder, &error);
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let domain = match std::fs::read_link(entry.path()) {
+                Ok(target) => {
+                    let target = target.to_string_lossy().into_owned();
+                    let target = target.strip_prefix(r"\\?\").unwrap_or(&target);
+                    PathBuf::from(self.path(target)?)
+                }
+                Err(_) => entry.path(),
+            };
+            let (original, place) = (format!("{sysvol}\\{name}"), format!("SYSVOL/{name}"));
+            ifm_folder::add_tree(&domain, &original, &place, state, warnings)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ShadowCopy {
+    fn drop(&mut self) {
+        let letters = self.volumes.iter().map(|volume| volume.letter).collect();
+        delete(letters, &self.scratch, &self.note, self.silence);
+    }
+}
+
+/// Deletes what is exposed under these letters, and the note once nothing is.
+fn delete(letters: Vec<char>, scratch: &Path, note: &Path, silence: Duration) {
+    let is_exposed = |letter: &char| Path::new(&format!("{letter}:\\")).exists();
+    let letters: Vec<char> = letters
+        .into_iter()
+        .filter(char::is_ascii_uppercase)
+        .collect();
+    let exposed: Vec<char> = letters.into_iter().filter(is_exposed).collect();
+    let done = match exposed.is_empty() {
+        true => Ok(true),
+        false => run(&diskshadow::delete_script(&exposed), scratch, silence)
+            .map(|said| said.success && !exposed.iter().any(is_exposed)),
+    };
+    match done {
+        Ok(true) => drop(std::fs::remove_file(note)),
+        failed => tracing::error!(
+            ?failed,
+            letters = exposed.iter().collect::<String>(),
+            "the shadow copies under these letters are still there: diskshadow, DELETE SHADOWS \
+             EXPOSED X:"
+        ),
+    }
+}
+
+fn run(script: &str, scratch: &Path, silence: Duration) -> Result<Said> {
+    let file = scratch.join("diskshadow.txt");
+    std::fs::write(&file, script).map_err(|error| disk_error(&file, &error))?;
+    let arguments = ["/s".as_ref(), file.as_os_str()];
+    tool::run(&system_tool(TOOL), &arguments, silence, &mut || 0)
+}
+
+/// A tool in the system's own folder, whatever the path of programs says.
+pub fn system_tool(name: &str) -> PathBuf {
+    let root = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
+    PathBuf::from(root).join("System32").join(name)
+}
