@@ -32,7 +32,7 @@ HOSTILE = [
 ]
 ATTEMPTS = 1000
 # The pages whose pictures are in docs/console.md.
-PICTURES = {"overview", "then-and-now", "compare-now", "plan", "controller"}
+PICTURES = {"overview", "then-and-now", "compare-now", "plan"}
 
 
 class Beside:
