@@ -7,9 +7,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::net::Shutdown;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::installation::Installation;
+use crate::system::{self, Channel};
 use crate::tools;
 
 /// The name in errors.
@@ -86,7 +84,7 @@ impl Serialize for Digits<'_> {
 /// Samba's library, at work in a process of its own.
 pub struct Transactions {
     child: Child,
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Channel>,
     words: File,
 }
 
@@ -111,18 +109,12 @@ impl Transactions {
             .arg(&installation.private)
             .arg(journal);
         let mut begun = || -> std::io::Result<Self> {
-            let (ours, its) = UnixStream::pair()?;
-            ours.set_read_timeout(Some(SILENCE))?;
-            ours.set_write_timeout(Some(SILENCE))?;
             let words = tempfile::tempfile()?;
-            let child = command
-                .stdin(OwnedFd::from(its.try_clone()?))
-                .stdout(OwnedFd::from(its))
-                .stderr(Stdio::from(words.try_clone()?))
-                .spawn()?;
+            let command = command.stderr(Stdio::from(words.try_clone()?));
+            let (child, channel) = system::talk_to(command, SILENCE)?;
             Ok(Self {
                 child,
-                stream: BufReader::new(ours),
+                stream: BufReader::new(channel),
                 words,
             })
         };
@@ -188,7 +180,7 @@ fn length(changes: &[Change<'_>]) -> usize {
 impl Drop for Transactions {
     fn drop(&mut self) {
         // It ends by itself when nothing more comes.
-        let _ = self.stream.get_ref().shutdown(Shutdown::Both);
+        system::hang_up(self.stream.get_ref());
         let begin = Instant::now();
         while let Ok(None) = self.child.try_wait() {
             if begin.elapsed() > END {

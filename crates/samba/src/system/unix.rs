@@ -3,12 +3,15 @@
 use std::ffi::OsStr;
 use std::fs::{File, FileType, Metadata};
 use std::io::Result;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -109,4 +112,26 @@ pub(crate) fn kill_group(group: u32) {
     if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
         let _ = rustix::process::kill_process_group(group, Signal::KILL);
     }
+}
+
+/// A channel to a process that Samba's libraries run in.
+pub(crate) type Channel = UnixStream;
+
+/// Starts a program that reads and writes a channel, its standard input and output. Each read and
+/// write of ours may take so long.
+pub(crate) fn talk_to(command: &mut Command, silence: Duration) -> Result<(Child, Channel)> {
+    let (ours, its) = UnixStream::pair()?;
+    ours.set_read_timeout(Some(silence))?;
+    ours.set_write_timeout(Some(silence))?;
+    let child = command
+        .stdin(OwnedFd::from(its.try_clone()?))
+        .stdout(OwnedFd::from(its))
+        .spawn()?;
+    Ok((child, ours))
+}
+
+/// Ends the conversation.
+pub(crate) fn hang_up(channel: &Channel) {
+    // The other end may be gone already.
+    let _ = channel.shutdown(Shutdown::Both);
 }

@@ -4,7 +4,8 @@
 use std::fs::{File, FileType, Metadata};
 use std::io::{ErrorKind, Result};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 /// Takes a lock on a range of bytes.
 pub(crate) fn lock_range(_: &File, _: (u64, u64), _is_shared: bool, _wait: bool) -> Result<bool> {
@@ -58,3 +59,14 @@ pub(crate) fn group(command: &mut Command) -> &mut Command {
 
 /// Ends the processes of a group.
 pub(crate) fn kill_group(_: u32) {}
+
+/// A channel to a process that Samba's libraries run in: there is none.
+pub(crate) type Channel = File;
+
+/// Starts a program that reads and writes a channel.
+pub(crate) fn talk_to(_: &mut Command, _silence: Duration) -> Result<(Child, Channel)> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// Ends the conversation.
+pub(crate) fn hang_up(_: &Channel) {}
