@@ -376,6 +376,8 @@ def goes_on(beside, window, snapshot):
         raise Failed("the restore was not cut off")
     beside.start()
     log_in(window, "anna")
+    # That the progress of the work broke off is no fault of a page.
+    window.complaints()
     window.go("/restore")
     shows(window, "not ended")
     journal = new.pop().stem
@@ -407,8 +409,13 @@ def whole(beside, window, snapshot):
     shows(window, "is not in restore mode")
     expect("the form", window.count(f"form[action='{here}']"), 0)
     beside.service.kill_service()
+    # All that runs among the controller's files ends with it.
+    beside.stop()
     dc1.stop()
     beside.service.serve("--restore-mode")
+    beside.start()
+    log_in(window, "anna")
+    window.complaints()
     window.go(here)
     server = re.search(r"Type (\S+) to confirm", window.text())[1]
     beside.look(window, "controller")

@@ -80,6 +80,9 @@ class Plain:
         """Not known without a browser."""
         return 0
 
+    def complaints(self):
+        return []
+
     def look(self, name, pictures=None):
         """A page is small."""
         if len(self.page.encode()) > LARGEST:

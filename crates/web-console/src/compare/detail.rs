@@ -18,7 +18,14 @@ use crate::problem::Problem;
 use crate::text::Shown;
 
 /// The values of an attribute that are shown on each side.
-const VALUES: usize = 200;
+const VALUES: usize = 100;
+
+/// The characters of all values that are shown, so that the page stays small.
+const CHARACTERS: usize = 100_000;
+
+/// What a value counts as, besides its text, and at most.
+const FRAME: usize = 100;
+const LONGEST: usize = 4_000;
 
 /// The page.
 ///
@@ -79,6 +86,7 @@ pub fn difference(sources: [&dyn Source; 2], guid: Guid) -> Result<Option<Markup
 
 /// A change of an object, value by value.
 pub fn shown(change: &ObjectChange) -> Markup {
+    let mut room = CHARACTERS;
     html! {
         h2 { (Shown(change.dn())) }
         p {
@@ -97,20 +105,20 @@ pub fn shown(change: &ObjectChange) -> Markup {
         div.scroll tabindex="0" {
             table {
                 thead { tr { th { "Attribute" } th { "Before" } th { "After" } th { "When" } } }
-                tbody { @for change in &change.attributes { (attribute(change)) } }
+                tbody { @for change in &change.attributes { (attribute(change, &mut room)) } }
             }
         }
     }
 }
 
-fn attribute(change: &AttributeChange) -> Markup {
+fn attribute(change: &AttributeChange, room: &mut usize) -> Markup {
     html! {
         tr {
             td { (Shown(&change.attribute.name)) }
             @match &change.change {
                 Change::Values { removed, added } => {
-                    td { (values(change, removed)) }
-                    td { (values(change, added)) }
+                    td { (values(change, removed, room)) }
+                    td { (values(change, added, room)) }
                 }
                 Change::Withheld => {
                     td { span.badge.warning { "withheld" } }
@@ -138,12 +146,20 @@ fn list(kind: &str, count: usize) -> Markup {
     html! { @if count > 0 { div { (count) " rules of " (kind) } } }
 }
 
-fn values(change: &AttributeChange, values: &[ValueChange]) -> Markup {
-    html! {
-        @for value in values.iter().take(VALUES) {
-            div.value { (Shown(&words::value(&value.value, &change.attribute))) }
+fn values(change: &AttributeChange, values: &[ValueChange], room: &mut usize) -> Markup {
+    let mut shown = Vec::new();
+    for value in values.iter().take(VALUES) {
+        let text = words::value(&value.value, &change.attribute);
+        let needed = FRAME + text.len().min(LONGEST);
+        if needed > *room {
+            break;
         }
-        @if values.len() > VALUES { div.note { "… " (values.len()) " values" } }
+        *room -= needed;
+        shown.push(text);
+    }
+    html! {
+        @for text in &shown { div.value { (Shown(text)) } }
+        @if values.len() > shown.len() { div.note { "… " (values.len()) " values" } }
     }
 }
 

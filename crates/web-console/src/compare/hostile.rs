@@ -30,7 +30,12 @@ fn attacks() -> Vec<String> {
     short.into_iter().chain(long).collect()
 }
 
+/// Nothing of it is markup, hides or turns what is shown. What a field holds is not shown.
 fn is_harmless(page: &str) {
+    let mut parts = page.split(" value=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.filter_map(|part| Some(part.split_once('"')?.1));
+    let page = &rest.fold(first, |page, part| page + part);
     for markup in ["<script", "<img", "\u{202e}", "\u{2066}", "\u{0}", "\u{1b}"] {
         assert!(!page.contains(markup), "{markup:?}");
     }

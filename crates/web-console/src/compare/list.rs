@@ -16,7 +16,7 @@ use crate::directories::NOW;
 use crate::guard::{Done, Visitor};
 use crate::page::{page, pager};
 use crate::problem::Problem;
-use crate::text::{Brief, in_address};
+use crate::text::{Brief, in_address, label};
 
 /// The objects on a page.
 const PAGE: usize = 100;
@@ -263,7 +263,7 @@ fn filter(found: &Differences, wanted: &Wanted) -> Markup {
                 select name="class" {
                     option value="" { "all" }
                     @for class in found.classes.keys() {
-                        option value=(class) selected[*class == wanted.class] { (class) }
+                        option value=(class) selected[*class == wanted.class] { (label(class)) }
                     }
                 }
             }
