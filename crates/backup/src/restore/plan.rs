@@ -268,6 +268,7 @@ mod tests {
                 file(FileType::SHARED, "SYSVOL/corp.example/Policies/{A}/GPT.INI"),
                 file(FileType::SHARED, "SYSVOL/corp.example/Policies/{B}/GPT.INI"),
             ],
+            "damaged": false,
         });
         Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest")
     }
