@@ -38,7 +38,8 @@ const LONGEST: u64 = 300 << 10;
 
 /// What a keyboard reaches.
 const REACHED: &str = "[...document.querySelectorAll('a[href], button, select, summary, [tabindex=\"0\"], \
-    input:not([type=hidden])')].filter(one => one.checkVisibility() && !one.disabled)";
+    input:not([type=hidden])')].filter(one => one.checkVisibility() && !one.disabled\
+    && (one.type !== 'radio' || one.checked))";
 
 /// Checks the page that is shown, and keeps a picture of it where one is wanted.
 fn look(chromium: &Chromium, name: &str) {
@@ -90,6 +91,11 @@ fn obstacles(chromium: &Chromium, options: &str) -> serde_json::Value {
 
 /// The tabulator reaches all that can be used, and shows where it is.
 fn walk_through(chromium: &Chromium, name: &str) {
+    // From the beginning of the page, wherever a click has led.
+    chromium.run(
+        "document.body.tabIndex = -1; document.body.focus();\
+         document.body.removeAttribute('tabindex')",
+    );
     let count = chromium.run(&format!("return {REACHED}.length"));
     let count = count.as_u64().expect("a number");
     assert!(count > 0, "{name}");
