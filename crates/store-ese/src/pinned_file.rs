@@ -115,8 +115,10 @@ impl PinnedFile {
     /// # Errors
     /// `hrDatabaseInUse`.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
-        let now = State::of(&self.file).map_err(|error| io_error(&self.path, &error))?;
-        match now == self.state {
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| io_error(&self.path, &error))?;
+        // It is still open: no other file can have taken its place.
+        match State::new(self.state.identity, &metadata) == self.state {
             true => Ok(()),
             false => Err(changed(&self.path)),
         }
