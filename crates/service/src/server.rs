@@ -221,18 +221,19 @@ impl Service {
                 socket,
                 remote,
             } => {
-                let local = socket.accept(rule, acceptor.clone());
-                let local = local.map_err(|error| failed(Some(&socket), &error))?;
                 if let Some(remote) = remote {
                     identity.rule = remote.kerberos();
                     identity.refusals = Some(remote.refusals());
+                    let acceptor = acceptor.clone();
                     accepting.spawn(async move {
                         if let Err(error) = remote.accept(acceptor).await {
                             tracing::error!(%error, "the service does not listen on the network");
                         }
                     });
                 }
-                accepting.spawn(local);
+                // It takes the acceptor, which would keep the contexts alive when the service stops.
+                let local = socket.accept(rule, acceptor);
+                accepting.spawn(local.map_err(|error| failed(Some(&socket), &error))?);
                 let path = socket.path().display();
                 tracing::info!(socket = %path, "the backup service listens");
                 listening = Some(socket);
