@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and words as a shell reads them.
 
 /// `1 file`, `2 files`.
 pub fn count(number: usize, what: &str) -> String {
@@ -27,9 +27,49 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// A word for a shell: in quotes where it needs them.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@,=+%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_stay_words_in_a_shell() {
+        assert_eq!(quoted("/srv/backup"), "/srv/backup");
+        assert_eq!(quoted("s3:https://host/bucket"), "s3:https://host/bucket");
+        assert_eq!(quoted("a b; rm"), "'a b; rm'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("sftp:backup@host:/srv"), "sftp:backup@host:/srv");
+    }
+
+    /// Only Unix has that shell.
+    #[cfg(unix)]
+    #[test]
+    fn a_shell_reads_a_word_as_it_was() {
+        for text in [
+            "/srv/backup",
+            "two words",
+            "it's",
+            "$(reboot)",
+            "",
+            "-x;y",
+            "a\\b",
+        ] {
+            let shown = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {}", quoted(text))])
+                .output()
+                .expect("a shell");
+            assert_eq!(String::from_utf8_lossy(&shown.stdout), text);
+        }
+    }
 
     #[test]
     fn numbers_are_read_by_people() {

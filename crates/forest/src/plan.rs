@@ -160,7 +160,7 @@ fn missing(forest: &Forest, servers: &[ServerBackups], choices: &[Choice]) -> Ve
                  --repository {}",
                 choice.domain,
                 snapshot.short_id(),
-                crate::steps::quoted(&snapshot.repository)
+                backup::words::quoted(&snapshot.repository)
             ));
         }
         if domain.details.is_none() {

@@ -1,7 +1,9 @@
 //! The steps for a Samba domain. `tests/samba` runs them on real controllers.
 
 use crate::model::Trust;
-use crate::steps::{First, Phase, Step, listed, quoted};
+use backup::words::quoted;
+
+use crate::steps::{First, Phase, Step, listed};
 
 /// Recovers the domain's first controller.
 pub fn first(first: &First<'_>) -> Phase {

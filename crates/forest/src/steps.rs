@@ -86,16 +86,6 @@ impl First<'_> {
     }
 }
 
-/// A word for a shell: in quotes where it needs them.
-pub fn quoted(word: &str) -> String {
-    let plain =
-        |character: char| character.is_ascii_alphanumeric() || "-_./:@,=+%".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// `a, b and c`.
 pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
@@ -111,12 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stay_words_in_a_shell() {
-        assert_eq!(quoted("/srv/backup"), "/srv/backup");
-        assert_eq!(quoted("s3:https://host/bucket"), "s3:https://host/bucket");
-        assert_eq!(quoted("a b; rm"), "'a b; rm'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
+    fn names_are_listed_in_words() {
         assert_eq!(listed(["a"]), "a");
         assert_eq!(listed(["a", "b", "c"]), "a, b and c");
     }

@@ -2,7 +2,9 @@
 //! 6.1.5.3 (RID pools). Steps outside dsbackup were not tried by its authors.
 
 use crate::model::{RidPool, Sysvol, Trust};
-use crate::steps::{First, Phase, Step, listed, quoted};
+use backup::words::quoted;
+
+use crate::steps::{First, Phase, Step, listed};
 
 /// RIDs to skip: more than the lost controllers can have assigned since the backup.
 const SKIPPED_RIDS: u32 = 100_000;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use backup::words::quoted;
 use jobs::configuration::RepositoryConfiguration;
 use model::Manifest;
 
@@ -182,38 +183,4 @@ fn restore(facts: &Facts<'_>) -> String {
         command += &format!(" --password-file {}", quoted(&file.display().to_string()));
     }
     command
-}
-
-/// A word of a shell's command, quoted where it has to be.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_shell_reads_a_word_as_it_was() {
-        for text in [
-            "/srv/backup",
-            "two words",
-            "it's",
-            "$(reboot)",
-            "",
-            "-x;y",
-            "a\\b",
-        ] {
-            let shown = std::process::Command::new("sh")
-                .args(["-c", &format!("printf %s {}", quoted(text))])
-                .output()
-                .expect("a shell");
-            assert_eq!(String::from_utf8_lossy(&shown.stdout), text);
-        }
-        assert_eq!(quoted("sftp:backup@host:/srv"), "sftp:backup@host:/srv");
-    }
 }
