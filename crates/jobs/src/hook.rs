@@ -1,6 +1,6 @@
 //! Commands of the administrator that a job runs.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::error::{Error, Result};
 
@@ -9,8 +9,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// If it cannot be started, or ends with an error.
 pub fn run(command: &str, environment: &[(&str, &str)]) -> Result<()> {
-    let status = Command::new("/bin/sh")
-        .args(["-c", command])
+    let status = platform::process::shell(command)
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         // Standard output is for the result of the caller.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -180,8 +180,7 @@ fn check_address(address: &str) -> Result<(), String> {
 fn to_command(command: &str, message: &Message) -> Result<()> {
     let failed = |error| Error::io("run", command)(error);
     let json = serde_json::to_vec(message).expect("strings become JSON");
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", command])
+    let mut child = platform::process::shell(command)
         .env("DSBACKUP_JOB", &message.job)
         .env("DSBACKUP_TITLE", &message.title)
         .stdin(Stdio::piped())

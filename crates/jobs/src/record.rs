@@ -4,9 +4,9 @@
 //! renamed, so that a crash leaves the old record or the new one.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use model::{ClassCounts, DirectoryIdentity};
@@ -339,8 +339,7 @@ fn take(folder: &Path, job: &str) -> Result<File> {
 }
 
 fn make(folder: &Path) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(Error::io("make the state folder", folder))
+    platform::private::make_folders(folder).map_err(Error::io("make the state folder", folder))
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {

@@ -180,7 +180,7 @@ fn notify(
 }
 
 fn message(done: &JobReport, event: Event) -> Message {
-    let host = (rustix::system::uname().nodename().to_string_lossy()).into_owned();
+    let host = platform::process::computer();
     let what = match event {
         Event::Start => "begins",
         Event::Success => "succeeded",

@@ -185,7 +185,10 @@ impl Line {
         report: &dyn Report,
     ) -> Result<Option<ShipEvent>> {
         let folder = (job.logs()).map_err(backup::Error::Refused)?.to_path_buf();
-        let server = self.server.clone().unwrap_or_else(this_computer);
+        let server = self
+            .server
+            .clone()
+            .unwrap_or_else(platform::process::computer);
         let known = match &self.place {
             Some(place) => Some(place.clone()),
             None => match place(self.repository(configuration)?, &server) {
@@ -327,12 +330,6 @@ impl Line {
             },
         }
     }
-}
-
-/// The name under which this computer's backups are stored.
-fn this_computer() -> String {
-    let system = rustix::system::uname();
-    system.nodename().to_string_lossy().into_owned()
 }
 
 fn seconds(time: SystemTime) -> i64 {

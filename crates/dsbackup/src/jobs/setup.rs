@@ -1,8 +1,6 @@
 //! `dsbackup setup`: a repository, a job, the timer and a first backup.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -176,12 +174,7 @@ fn quoted(text: &str) -> String {
 fn make_password_file(path: &Path, report: Report) -> Result<()> {
     let failed = |error| Failure::io("make the password file", path)(error);
     make_folder(path)?;
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    let mut file = match made {
+    let mut file = match platform::private::create_new(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             backup::password::from_file(path)?;
             return Ok(());

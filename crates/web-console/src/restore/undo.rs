@@ -1,7 +1,6 @@
 //! A restore, taken back.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use axum::extract::{Extension, Form, Path, State};
@@ -84,11 +83,8 @@ fn taken_back(
 /// Notes that a restore was taken back.
 fn note(state: &StateFolder, name: &str, user: &str) -> Result<(), Problem> {
     let folder = state.journals().map_err(Problem::failed)?;
-    let mut options = std::fs::File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options
-        .open(undone_file(&folder, name))
-        .map_err(Problem::failed)?;
+    let file = platform::private::create(&undone_file(&folder, name));
+    let mut file = file.map_err(Problem::failed)?;
     let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
     write!(file, "{now}, by {user}").map_err(Problem::failed)
 }

@@ -11,7 +11,6 @@ mod json;
 mod text;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufWriter, Write as _};
 
 use backup::Progress as _;
@@ -76,7 +75,7 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         ..Totals::default()
     };
     if let Some(file) = &options.ldif {
-        let created = File::create(file).map_err(Failure::io("create", file))?;
+        let created = platform::private::create(file).map_err(Failure::io("create", file))?;
         let mut out = BufWriter::new(created);
         let written = changes::write(&mut out, &comparison, sources[1]);
         let written = written.and_then(|()| Ok(out.flush()?));
