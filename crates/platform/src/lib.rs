@@ -32,9 +32,14 @@ pub mod private;
 #[cfg_attr(unix, path = "unix/process.rs")]
 #[cfg_attr(windows, path = "windows/process.rs")]
 pub mod process;
+mod shared;
 #[cfg(windows)]
 #[path = "windows/system.rs"]
 mod system;
+/// For the access lists of what is no file.
+#[cfg(windows)]
+pub use system::Descriptor;
+
 #[cfg_attr(unix, path = "unix/terminal.rs")]
 #[cfg_attr(windows, path = "windows/terminal.rs")]
 pub mod terminal;

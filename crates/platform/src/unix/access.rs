@@ -5,24 +5,11 @@ use std::io::Result;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+pub use crate::shared::Access;
+
 /// The permissions that a file with a secret must not have: reading and writing for all, writing for
 /// its group.
 const TOO_OPEN: u32 = 0o026;
-
-/// The access to a file or folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// Its owner, for messages.
-    pub owner: String,
-    /// Whether the owner is this process's user, or the system's own.
-    pub owner_is_trusted: bool,
-    /// How others may replace files in the folder, and how to end that; `None` if they may not.
-    pub others_write: Option<String>,
-    /// Whether others may write, even if they may not replace files that are not theirs.
-    pub others_may_write: bool,
-    /// Whether nobody else may read or write it.
-    pub is_private: bool,
-}
 
 /// The access to the file or folder at a path. A link is followed.
 ///

@@ -8,14 +8,7 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
-/// What tells a file from every other on this computer, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity {
-    /// The file system.
-    pub disk: u64,
-    /// The file in it.
-    pub number: u64,
-}
+pub use crate::shared::Identity;
 
 impl Identity {
     /// The identity of an open file.

@@ -12,20 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use crate::descriptor::Descriptor;
 use crate::system;
 
-/// The access to a file or folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// Its owner, for messages.
-    pub owner: String,
-    /// Whether the owner is this process's user, or may do everything anyway.
-    pub owner_is_trusted: bool,
-    /// How others may replace files in the folder, and how to end that; `None` if they may not.
-    pub others_write: Option<String>,
-    /// Whether others may write, even if they may not replace files that are not theirs.
-    pub others_may_write: bool,
-    /// Whether nobody else may read or write it.
-    pub is_private: bool,
-}
+pub use crate::shared::Access;
 
 /// The access to the file or folder at a path. A link is followed.
 ///

@@ -17,14 +17,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use crate::system;
 
-/// What tells a file from every other on this computer, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity {
-    /// The file system.
-    pub disk: u64,
-    /// The file in it.
-    pub number: u64,
-}
+pub use crate::shared::Identity;
 
 impl Identity {
     /// The identity of an open file.

@@ -34,10 +34,14 @@ use windows_sys::Win32::System::Threading::{
 };
 
 /// A security descriptor in the form that calls take. Freed when dropped.
-struct Descriptor(PSECURITY_DESCRIPTOR);
+pub struct Descriptor(PSECURITY_DESCRIPTOR);
 
 impl Descriptor {
-    fn of(text: &str) -> Result<Self> {
+    /// From its text (SDDL).
+    ///
+    /// # Errors
+    /// The system's, where the text is none.
+    pub fn of(text: &str) -> Result<Self> {
         let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
         let mut descriptor = null_mut();
         // SAFETY: the text ends with a zero, and the result has a place.
@@ -53,7 +57,8 @@ impl Descriptor {
         Ok(Self(descriptor))
     }
 
-    fn attributes(&self) -> SECURITY_ATTRIBUTES {
+    /// For a call that creates something. They point into this value.
+    pub fn attributes(&self) -> SECURITY_ATTRIBUTES {
         SECURITY_ATTRIBUTES {
             nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
             lpSecurityDescriptor: self.0,
