@@ -4,7 +4,7 @@ use live::{Control, How, Live, Operation};
 
 use crate::error::Result;
 use crate::local::Change;
-use crate::writes::{Part, PartKind, Requests, together};
+use crate::writes::{Kept, Part, PartKind, Requests, together};
 
 /// LDAP's result codes for a value that is there already.
 const VALUE_EXISTS: [u32; 2] = [20, 68];
@@ -20,13 +20,17 @@ pub fn in_one(requests: &Requests) -> Vec<Change> {
             more,
             keeps_identity,
         } => {
-            let whole = Operation::Add {
-                dn: dn.clone(),
-                attributes: least.iter().chain(more).cloned().collect(),
-            };
-            vec![(whole, of_addition(*keeps_identity))]
+            vec![(addition(dn, least, more), of_addition(*keeps_identity))]
         }
         Requests::Parts(object, parts) => vec![together(object, parts)],
+    }
+}
+
+/// An object is made with all that it has.
+fn addition(dn: &str, least: &[(String, Vec<Kept>)], more: &[(String, Vec<Kept>)]) -> Operation {
+    Operation::Add {
+        dn: dn.to_owned(),
+        attributes: least.iter().chain(more).cloned().collect(),
     }
 }
 
@@ -65,11 +69,7 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
             keeps_identity,
         } => {
             let with = of_addition(keeps_identity);
-            let attributes = least.iter().chain(&more).cloned().collect();
-            let whole = Operation::Add {
-                dn: dn.clone(),
-                attributes,
-            };
+            let whole = addition(&dn, &least, &more);
             if refusal(live.write(whole, &with))?.is_none() {
                 return Ok(None);
             }

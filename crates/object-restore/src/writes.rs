@@ -26,7 +26,7 @@ pub const EXPIRED: i64 = 1;
 const MOST_VALUES: usize = 1000;
 
 /// A value that nothing keeps after its use.
-type Kept = Zeroizing<Vec<u8>>;
+pub type Kept = Zeroizing<Vec<u8>>;
 
 /// Passwords and keys of objects of the backup, as the server takes them.
 pub type Secrets = std::collections::HashMap<Guid, Vec<(String, Vec<Kept>)>>;

@@ -22,6 +22,8 @@
 #![forbid(unsafe_code)]
 
 mod assets;
+#[cfg(test)]
+mod attacks;
 mod audit;
 mod basket;
 mod choosing;

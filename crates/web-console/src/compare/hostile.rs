@@ -5,30 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use comparison::{AttributeChange, Change, Identity, Kind, ObjectChange, ValueChange};
-use objects::schema::{AttributeNumber, AttributeSchema, Syntax};
 use objects::{Guid, State, Value};
 
 use super::Wanted;
 use super::detail::shown;
 use super::list::list;
+use crate::attacks;
 use crate::differences::{Counts, Differences, Row};
 use crate::guard::Visitor;
 use crate::session::Sessions;
 use crate::users::Role;
-
-const ATTACKS: [&str; 4] = [
-    "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
-    "\u{202e}gnp.exe\u{2066}",
-    "\u{0}\u{1b}[31m",
-];
-
-/// The attacks, and values of 64 KiB.
-fn attacks() -> Vec<String> {
-    let long = ["<", "\u{202e}"].map(|text| text.repeat((64 << 10) / text.len()));
-    let short = ATTACKS.map(str::to_owned);
-    short.into_iter().chain(long).collect()
-}
 
 /// Nothing of it is markup, hides or turns what is shown. What a field holds is not shown.
 fn is_harmless(page: &str) {
@@ -56,27 +42,15 @@ fn a_hostile_object_is_text_in_its_differences() {
         })
     };
     let values = || {
-        let values = attacks().into_iter().map(|text| ValueChange {
+        let values = attacks::all().into_iter().map(|text| ValueChange {
             value: Value::Text(text),
             before: None,
             after: None,
         });
         values.cycle().take(150).collect()
     };
-    for attack in attacks() {
-        let schema = AttributeSchema {
-            name: attack.as_str().into(),
-            oid: "1".into(),
-            number: AttributeNumber(1),
-            syntax: Syntax::Unicode,
-            is_single_valued: false,
-            link_id: None,
-            search_flags: 0,
-            system_flags: 0,
-            guid: None,
-            is_defunct: false,
-            is_secret: false,
-        };
+    for attack in attacks::all() {
+        let schema = attacks::attribute(&attack, 1);
         let change = ObjectChange {
             guid: Guid([1; 16]),
             kind: Kind::Changed,
@@ -114,11 +88,18 @@ fn a_list_of_hostile_objects_is_text() {
         class: attack.clone(),
         attributes: vec![attack; 20],
     };
-    let rows: Vec<Row> = attacks().into_iter().cycle().take(150).map(row).collect();
+    let rows: Vec<Row> = attacks::all()
+        .into_iter()
+        .cycle()
+        .take(150)
+        .map(row)
+        .collect();
     let found = Differences {
         time: "2026-11-20T08:00:00Z".into(),
         objects: [1, 1],
-        classes: BTreeMap::from_iter(ATTACKS.map(|attack| (attack.to_owned(), Counts::default()))),
+        classes: BTreeMap::from_iter(
+            attacks::SHORT.map(|attack| (attack.to_owned(), Counts::default())),
+        ),
         total: Counts::default(),
         rows,
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use maud::Markup;
-use objects::schema::{AttributeNumber, AttributeSchema, Schema, Syntax};
+use objects::schema::Schema;
 use objects::{
     AttributeValues, Entries, Entry, Facts, Guid, Lookup, NamingContext, ObjectId, Result, Scope,
     Source, State, Value, Wanted,
@@ -13,6 +13,7 @@ use super::attributes::attributes;
 use super::browse::{Looked, list};
 use super::search::table;
 use super::tree::tree;
+use crate::attacks;
 
 /// The domain, and a container in it.
 const DOMAIN: u64 = 1;
@@ -26,31 +27,6 @@ struct Hostile {
 
 impl Hostile {
     fn new() -> Self {
-        let attribute = |name: &str, number: u32| AttributeSchema {
-            name: name.into(),
-            oid: format!("1.{number}").into(),
-            number: AttributeNumber(number),
-            syntax: Syntax::Unicode,
-            is_single_valued: false,
-            link_id: None,
-            search_flags: 0,
-            system_flags: 0,
-            guid: None,
-            is_defunct: false,
-            is_secret: false,
-        };
-        let attacks = [
-            "<script>alert(1)</script>",
-            "\"><img src=x onerror=alert(1)>",
-            "' onmouseover='alert(1)",
-            "\u{202e}gnp.exe",
-            "\u{0}\u{1b}[31m\u{7f}",
-            "\u{200b}\u{2066}admin\u{feff}",
-            "</bdi></td><b>",
-            "javascript:alert(1)",
-        ];
-        let long =
-            ["<", "\u{202e}", "&", "\u{e9}"].map(|text| text.repeat((64 << 10) / text.len()));
         Self {
             facts: Facts {
                 kind: "test",
@@ -68,16 +44,13 @@ impl Hostile {
                 recycle_bin_enabled: false,
             },
             schema: Schema::new(
-                vec![attribute("objectClass", 1), attribute("description", 2)],
+                vec![
+                    attacks::attribute("objectClass", 1),
+                    attacks::attribute("description", 2),
+                ],
                 Vec::new(),
             ),
-            names: attacks
-                .map(str::to_owned)
-                .into_iter()
-                .chain(long)
-                .cycle()
-                .take(150)
-                .collect(),
+            names: attacks::all().into_iter().cycle().take(150).collect(),
         }
     }
 
