@@ -77,7 +77,21 @@ pub fn mounted(file: &Path, work: impl FnOnce(&Path)) {
     }
     // It is unmounted whatever happens: a mounted folder could not be removed.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(folder.path())));
-    run(command("umount").arg(folder.path()));
+    // A process that another test is just starting holds files of this one for a moment.
+    let is_busy = || {
+        !command("umount")
+            .arg(folder.path())
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    let mut tries = 0;
+    while tries < 50 && is_busy() {
+        tries += 1;
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(tries < 50, "{} stays mounted", folder.path().display());
     assert!(process.wait().unwrap().success());
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
