@@ -24,6 +24,7 @@ import restore_random
 import short
 import speed
 import under_load
+import windows_kerberos
 from lab import Lab, say
 
 SCENARIOS = {
@@ -48,8 +49,8 @@ SCENARIOS = {
     "console": console.run,
     "speed": speed.run,
 }
-# What ./test runs, on its own demand only: the others hold it all.
-SHORT = {"short": short.run, "restore-objects-short": restore_objects.run_short,
+# On their own demand only: what ./test runs, which the others hold all, and what needs dsbackup.exe.
+SHORT = {"short": short.run, "windows-kerberos": windows_kerberos.run, "restore-objects-short": restore_objects.run_short,
          "restore-objects-speed": restore_many.run_speed}
 BACKENDS = ["mdb", "tdb"]
 

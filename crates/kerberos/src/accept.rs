@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::library::{Context, Credential, Tokens, gss};
+use crate::library::{Context, Credential, gss};
 use crate::{Error, LogonInfo, Result};
 
 /// A service's keys.
@@ -47,34 +47,15 @@ pub struct Accepted {
 }
 
 impl Acceptor {
-    /// Reads the keys of a principal (`dsbackup/host@REALM`) from a keytab. Tickets for any other
-    /// are refused.
+    /// The keys of a principal (`dsbackup/host@REALM`): on Unix those in a keytab, and tickets for any
+    /// other principal are refused; on Windows those of this process's account, without a keytab. Clients
+    /// may negotiate (SPNEGO), or send Kerberos's own tokens.
     ///
     /// # Errors
     /// If the library is missing, or the keytab is unreadable or lacks the key.
-    pub fn new(keytab: &Path, principal: &str) -> Result<Self> {
-        Self::read(keytab, principal, Tokens::Negotiated)
-    }
-
-    /// As [`Self::new`], for clients that do not negotiate, too: their tokens are Kerberos's own.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn of_either(keytab: &Path, principal: &str) -> Result<Self> {
-        Self::read(keytab, principal, Tokens::Either)
-    }
-
-    fn read(keytab: &Path, principal: &str, tokens: Tokens) -> Result<Self> {
-        let gss = gss()?;
-        let name = gss.principal(principal)?;
-        let keytab = keytab
-            .to_str()
-            .ok_or_else(|| Error("the keytab's path is no UTF-8".into()))?;
-        let credential = gss
-            .with_keytab(&name, &format!("FILE:{keytab}"), tokens)
-            .map_err(|error| Error(format!("{keytab}: {principal}: {error}")))?;
+    pub fn new(keytab: Option<&Path>, principal: &str) -> Result<Self> {
         Ok(Self {
-            credential: Arc::new(credential),
+            credential: Arc::new(gss()?.with_keys(keytab, principal)?),
         })
     }
 
@@ -174,11 +155,8 @@ impl Accepting {
                     }
                     _ => {}
                 }
-                let logon = client.verified_attribute("urn:mspac:logon-info")?;
-                Ok(Accepted {
-                    principal,
-                    logon: LogonInfo::from_bytes(&logon)?,
-                })
+                let logon = client.logon()?;
+                Ok(Accepted { principal, logon })
             })
             .transpose()?;
         Ok(Step {

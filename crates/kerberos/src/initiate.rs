@@ -36,22 +36,15 @@ pub struct Initiator {
 
 impl Initiator {
     /// Prepares an exchange with the service on a host, over the channel with these bindings.
-    /// Without a password the tickets of the process's own cache count.
+    /// Without a password the tickets of this process's user count: those in its cache, on Windows those
+    /// of its logon.
     ///
     /// # Errors
     /// If the library is missing, or the domain refuses the password.
     pub fn new(host: &str, channel: &[u8], password: Option<&Password>) -> Result<Self> {
         let gss = gss()?;
         let credential = password
-            .map(|password| {
-                let principal = if password.domain.is_empty() {
-                    password.user.clone()
-                } else {
-                    format!("{}@{}", password.user, password.domain.to_uppercase())
-                };
-                let user = gss.principal(&principal)?;
-                gss.with_password(&user, password.password.as_bytes())
-            })
+            .map(|of| gss.with_password(&of.user, &of.domain, &of.password))
             .transpose()?;
         Ok(Self {
             context: gss.context(),
@@ -61,8 +54,8 @@ impl Initiator {
         })
     }
 
-    /// Prepares an exchange with a service of another kind, such as `ldap`, with the tickets of the
-    /// process's own cache. Its messages are sealed, so that it needs no other channel.
+    /// Prepares an exchange with a service of another kind, such as `ldap`, with the tickets of
+    /// this process's user. Its messages are sealed, so that it needs no other channel.
     ///
     /// # Errors
     /// If the library is missing.

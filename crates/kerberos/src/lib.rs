@@ -1,15 +1,17 @@
-//! Kerberos for both sides of a connection, through MIT's GSSAPI library, which is loaded at its
-//! first use.
+//! Kerberos for both sides of a connection: through MIT's GSSAPI library, which is loaded at its first
+//! use, on Windows through the system's SSPI.
 //!
-//! The tokens are those of SPNEGO. An exchange is bound to its channel (RFC 5929, RFC 9266): tokens
-//! relayed to another channel are refused, and so are those of a client without channel binding. Or
-//! it seals all further messages itself.
+//! The tokens are those of SPNEGO, or Kerberos's own. An exchange is bound to its channel (RFC 5929,
+//! RFC 9266): tokens relayed to another channel are refused, and so are those of a client without
+//! channel binding. Or it seals all further messages itself.
 //!
 //! [`Initiator`] is the client's side, [`Acceptor`] the service's; [`LogonInfo`] holds the account
 //! and the groups in a domain's ticket.
 
 mod accept;
 mod initiate;
+#[cfg_attr(unix, path = "unix/library.rs")]
+#[cfg_attr(windows, path = "windows/library.rs")]
 mod library;
 mod logon_info;
 

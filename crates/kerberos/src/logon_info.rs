@@ -81,6 +81,20 @@ impl<'a> Reader<'a> {
 }
 
 impl LogonInfo {
+    /// An account, and its groups with their attributes.
+    pub(crate) fn of(user: Sid, groups: Vec<(Sid, u32)>) -> Self {
+        let grants = |attributes: u32| attributes & ENABLED != 0 && attributes & DENY_ONLY == 0;
+        let (granting, others): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .partition(|(_, attributes)| grants(*attributes));
+        let sids = |found: Vec<(Sid, u32)>| found.into_iter().map(|(sid, _)| sid).collect();
+        Self {
+            user,
+            groups: sids(granting),
+            deny_only: sids(others),
+        }
+    }
+
     /// Reads the attribute `urn:mspac:logon-info`.
     ///
     /// # Errors
@@ -158,16 +172,7 @@ fn read(bytes: &[u8]) -> Option<LogonInfo> {
             }
         }
     }
-    let grants = |attributes: u32| attributes & ENABLED != 0 && attributes & DENY_ONLY == 0;
-    let (granting, others): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|(_, attributes)| grants(*attributes));
-    let sids = |found: Vec<(Sid, u32)>| found.into_iter().map(|(sid, _)| sid).collect();
-    Some(LogonInfo {
-        user: domain.with(user)?,
-        groups: sids(granting),
-        deny_only: sids(others),
-    })
+    Some(LogonInfo::of(domain.with(user)?, found))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl Tickets {
             return Err(kerberos::Error(text));
         };
         Ok(Self {
-            acceptor: Acceptor::of_either(keytab, principal)?,
+            acceptor: Acceptor::new(Some(keytab), principal)?,
             realm: realm.to_owned(),
             allowed,
         })

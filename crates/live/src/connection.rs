@@ -56,7 +56,7 @@ pub enum Credentials {
     },
     /// Whom the socket says (SASL EXTERNAL).
     External,
-    /// The owner of the tickets in the process's cache (SASL GSS-SPNEGO). They authenticate the
+    /// The owner of the tickets of this process's user (SASL GSS-SPNEGO). They authenticate the
     /// server as well and seal all messages: only for `ldap://`, without TLS.
     Kerberos,
 }
@@ -224,7 +224,6 @@ impl Connection {
     }
 
     /// Logs on with tickets; from then on all messages are sealed.
-    #[cfg(unix)]
     fn kerberos(&mut self, host: &str) -> Result<()> {
         let server = self.server.clone();
         let failed = |error: kerberos::Error| Error::Authentication {
@@ -248,11 +247,6 @@ impl Connection {
             }
         }
         Err(self.unauthentic("the exchange of tickets does not end".into()))
-    }
-
-    #[cfg(not(unix))]
-    fn kerberos(&mut self, _: &str) -> Result<()> {
-        Err(self.unauthentic("Kerberos is not supported on this system".into()))
     }
 
     /// A page of an answer. With an empty cookie, the first one.

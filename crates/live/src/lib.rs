@@ -42,7 +42,6 @@ mod facts;
 mod frame;
 mod known;
 mod schema;
-#[cfg(unix)]
 mod sealed;
 mod stream;
 mod writing;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-#[cfg(unix)]
 use crate::sealed::Sealed;
 
 /// How long a connection may take to be made.
@@ -24,7 +23,6 @@ pub enum Stream {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     #[cfg(unix)]
     Unix(UnixStream),
-    #[cfg(unix)]
     Sealed(Box<Sealed>),
     /// While TLS begins.
     Closed,
@@ -73,7 +71,6 @@ impl Stream {
     }
 
     /// Seals all that follows, as the exchange of tickets agreed.
-    #[cfg(unix)]
     pub fn seal(&mut self, exchange: kerberos::Initiator) -> io::Result<()> {
         let Self::Tcp(stream) = std::mem::replace(self, Self::Closed) else {
             return Err(io::ErrorKind::NotConnected.into());
@@ -90,7 +87,6 @@ impl Read for Stream {
             Self::Tls(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
-            #[cfg(unix)]
             Self::Sealed(stream) => stream.read(buffer),
             Self::Closed => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -104,7 +100,6 @@ impl Write for Stream {
             Self::Tls(stream) => stream.write(bytes),
             #[cfg(unix)]
             Self::Unix(stream) => stream.write(bytes),
-            #[cfg(unix)]
             Self::Sealed(stream) => stream.write(bytes),
             Self::Closed => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -116,7 +111,6 @@ impl Write for Stream {
             Self::Tls(stream) => stream.flush(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.flush(),
-            #[cfg(unix)]
             Self::Sealed(stream) => stream.flush(),
             Self::Closed => Err(io::ErrorKind::NotConnected.into()),
         }

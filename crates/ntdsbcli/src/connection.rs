@@ -119,7 +119,7 @@ impl Connection {
         })
     }
 
-    /// The interface ad_identity, to which clients on Unix send their tickets.
+    /// The interface ad_identity, to which clients send their tickets.
     pub(crate) fn identity(&self) -> AdIdentityClient<Channel> {
         AdIdentityClient::new(self.channel.clone())
     }
@@ -252,8 +252,12 @@ fn no_answer(server: &Server, source: &dyn std::error::Error) -> Error {
     Error::new(
         ResultCode::COULD_NOT_CONNECT,
         format!(
-            "no backup service answers on {server}: {reason}; is `dsbackup serve` running there, \
-             and may this user reach it?"
+            "no backup service answers on {server}: {reason}; is `{}` running there, and may this \
+             user reach it?",
+            match (cfg!(windows), server.way()) {
+                (true, Way::Socket(_)) => "dsbackup service",
+                _ => "dsbackup serve",
+            }
         ),
     )
 }

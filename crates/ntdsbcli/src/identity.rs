@@ -12,10 +12,6 @@ pub(crate) struct Identity {
     pub(crate) user: String,
     pub(crate) domain: String,
     /// Used only to obtain tickets from the domain; wiped when replaced.
-    #[cfg_attr(
-        not(unix),
-        expect(dead_code, reason = "no tickets are obtained there yet")
-    )]
     pub(crate) password: Sealed,
 }
 

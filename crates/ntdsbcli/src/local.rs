@@ -47,7 +47,7 @@ pub(crate) fn network(stream: tokio::net::TcpStream) -> NetworkStream {
 #[cfg(windows)]
 pub(crate) type LocalStream = tokio::net::windows::named_pipe::NamedPipeClient;
 
-/// Connects to the service's pipe. It lets itself be identified, not impersonated.
+/// Connects to the service's pipe. The service may identify this process, not act as it.
 #[cfg(windows)]
 pub(crate) async fn connect(pipe: &Path) -> io::Result<LocalStream> {
     /// All instances of the pipe are taken.
@@ -58,10 +58,27 @@ pub(crate) async fn connect(pipe: &Path) -> io::Result<LocalStream> {
     for _ in 1..ATTEMPTS {
         match options.open(pipe) {
             Err(error) if error.raw_os_error() == Some(BUSY) => tokio::time::sleep(PAUSE).await,
-            opened => return opened,
+            opened => return opened.and_then(of_the_system),
         }
     }
-    options.open(pipe)
+    options.open(pipe).and_then(of_the_system)
+}
+
+/// The pipe, if the system or its administrators made it: any program may make a pipe of this name
+/// before the service starts.
+#[cfg(windows)]
+fn of_the_system(pipe: LocalStream) -> io::Result<LocalStream> {
+    /// SYSTEM and Administrators.
+    const TRUSTED: [&str; 4] = ["SY", "BA", "S-1-5-18", "S-1-5-32-544"];
+    let owner = platform::owner_of_pipe(&pipe)?;
+    match owner.strip_prefix("O:") {
+        Some(owner) if TRUSTED.contains(&owner) => Ok(pipe),
+        owner => Err(io::Error::other(format!(
+            "its pipe belongs to the account {}, neither to SYSTEM nor to Administrators, so that another program \
+             may pose as the service",
+            owner.unwrap_or("(none)")
+        ))),
+    }
 }
 
 /// This computer's name.

@@ -21,10 +21,6 @@ impl Sealed {
     }
 
     /// The password in clear; wiped when the value is dropped.
-    #[cfg_attr(
-        not(unix),
-        expect(dead_code, reason = "no tickets are obtained there yet")
-    )]
     pub(crate) fn open(&self) -> Zeroizing<String> {
         let mut bytes = mix(&self.mixed, &self.pad);
         // The masked bytes were text, so this conversion does not fail.

@@ -6,7 +6,6 @@ use contract::{Error, Result, ResultCode};
 use crate::identity::Identity;
 
 /// The most tokens in an exchange; SPNEGO with Kerberos takes two.
-#[cfg(unix)]
 const MOST_STEPS: usize = 8;
 
 /// Exchanges tokens with the service until both sides are authenticated. `exchange` sends a token
@@ -14,7 +13,6 @@ const MOST_STEPS: usize = 8;
 ///
 /// # Errors
 /// `ERROR_ACCESS_DENIED` if the domain issues no ticket, or the service does not accept it.
-#[cfg(unix)]
 pub(crate) fn prove(
     exchange: impl Fn(Vec<u8>) -> Result<wire::v1::AuthenticateResponse>,
     host: &str,
@@ -49,30 +47,9 @@ pub(crate) fn prove(
     Err(unfinished())
 }
 
-#[cfg(unix)]
 fn unfinished() -> Error {
     Error::new(
         ResultCode::ACCESS_DENIED,
         "the service and this client have not come to know each other",
     )
-}
-
-/// Fails: tickets come from MIT's library, which does not exist on this system.
-///
-/// # Errors
-/// `ERROR_ACCESS_DENIED`.
-#[cfg(not(unix))]
-pub(crate) fn prove(
-    _exchange: impl Fn(Vec<u8>) -> Result<wire::v1::AuthenticateResponse>,
-    _host: &str,
-    _channel: &[u8],
-    identity: Option<&Identity>,
-) -> Result<()> {
-    let name = identity.map_or_else(String::new, |identity| {
-        format!("{}\\{}: ", identity.domain, identity.user)
-    });
-    Err(Error::new(
-        ResultCode::ACCESS_DENIED,
-        format!("{name}on this system clients prove who they are by a certificate only, so far"),
-    ))
 }

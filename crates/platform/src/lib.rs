@@ -36,9 +36,14 @@ mod shared;
 #[cfg(windows)]
 #[path = "windows/system.rs"]
 mod system;
+#[cfg(windows)]
+#[path = "windows/token.rs"]
+mod token;
 /// For the access lists of what is no file.
 #[cfg(windows)]
-pub use system::Descriptor;
+pub use system::{Descriptor, owner_of_pipe};
+#[cfg(windows)]
+pub use token::Token;
 
 #[cfg_attr(unix, path = "unix/terminal.rs")]
 #[cfg_attr(windows, path = "windows/terminal.rs")]

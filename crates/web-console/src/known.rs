@@ -116,7 +116,7 @@ impl Tickets {
             ))
         })?;
         Ok(Self {
-            acceptor: Acceptor::new(&settings.keytab, &settings.principal)
+            acceptor: Acceptor::new(Some(&settings.keytab), &settings.principal)
                 .map_err(|error| refused(error.to_string()))?,
             realm: realm.to_owned(),
             operate: sids(&settings.operate)?,

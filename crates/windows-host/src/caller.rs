@@ -4,21 +4,14 @@
 
 use std::io::{Error, Result};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
+use platform::Token;
 use tokio::net::windows::named_pipe::NamedPipeServer;
-use windows_sys::Win32::Foundation::{HANDLE, LUID};
-use windows_sys::Win32::Security::{
-    GetTokenInformation, LookupAccountSidW, LookupPrivilegeValueW, RevertToSelf, TOKEN_PRIVILEGES,
-    TOKEN_QUERY, TOKEN_USER, TokenPrivileges, TokenUser,
-};
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Security::{RevertToSelf, TOKEN_QUERY};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, ImpersonateNamedPipeClient};
-use windows_sys::Win32::System::Threading::{
-    GetCurrentThread, OpenProcess, OpenProcessToken, OpenThreadToken,
-    PROCESS_QUERY_LIMITED_INFORMATION,
-};
-
-use crate::wide;
+use windows_sys::Win32::System::Threading::{GetCurrentThread, OpenThreadToken};
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,42 +38,19 @@ pub fn identify(pipe: &NamedPipeServer) -> Result<Caller> {
     if unsafe { GetNamedPipeClientProcessId(handle, &mut process) } == 0 {
         return Err(Error::last_os_error());
     }
-    let tokens = [token, token_of_process(process)?];
-    let both_hold = |privilege| {
-        let held = tokens
-            .iter()
-            .map(|token| holds(token.as_raw_handle(), privilege));
-        held.collect::<Result<Vec<bool>>>()
-            .map(|held| held.into_iter().all(|held| held))
-    };
+    let of_process = Token::of_process(process)?;
+    let both_hold =
+        |privilege| -> Result<bool> { Ok(token.holds(privilege)? && of_process.holds(privilege)?) };
     Ok(Caller {
-        name: name(tokens[0].as_raw_handle())?,
+        name: token.name()?,
         process,
         backup: both_hold("SeBackupPrivilege")?,
         restore: both_hold("SeRestorePrivilege")?,
     })
 }
 
-/// The token of a process.
-fn token_of_process(process: u32) -> Result<OwnedHandle> {
-    // SAFETY: takes a number.
-    let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process) };
-    if process.is_null() {
-        return Err(Error::last_os_error());
-    }
-    // SAFETY: the handle was just opened, and belongs to nobody else.
-    let process = unsafe { OwnedHandle::from_raw_handle(process) };
-    let mut token: HANDLE = null_mut();
-    // SAFETY: the process is open, and the token has a place.
-    match unsafe { OpenProcessToken(process.as_raw_handle(), TOKEN_QUERY, &mut token) } {
-        0 => Err(Error::last_os_error()),
-        // SAFETY: the handle was just opened, and belongs to nobody else.
-        _ => Ok(unsafe { OwnedHandle::from_raw_handle(token) }),
-    }
-}
-
 /// The client's token.
-fn token_of_client(pipe: HANDLE) -> Result<OwnedHandle> {
+fn token_of_client(pipe: HANDLE) -> Result<Token> {
     // SAFETY: the handle is that of an open pipe.
     if unsafe { ImpersonateNamedPipeClient(pipe) } == 0 {
         return Err(Error::last_os_error());
@@ -98,77 +68,6 @@ fn token_of_client(pipe: HANDLE) -> Result<OwnedHandle> {
     match opened {
         0 => Err(error),
         // SAFETY: the handle was just opened, and belongs to nobody else.
-        _ => Ok(unsafe { OwnedHandle::from_raw_handle(token) }),
+        _ => Ok(unsafe { OwnedHandle::from_raw_handle(token) }.into()),
     }
-}
-
-/// A token's information, in a buffer that is aligned for its structures.
-fn information(token: HANDLE, class: i32) -> Result<Vec<u64>> {
-    let mut length = 0;
-    // SAFETY: asks for the length only.
-    unsafe { GetTokenInformation(token, class, null_mut(), 0, &mut length) };
-    let mut buffer = vec![0_u64; (length as usize).div_ceil(8)];
-    let into = buffer.as_mut_ptr().cast();
-    // SAFETY: the buffer has at least this length.
-    match unsafe { GetTokenInformation(token, class, into, length, &mut length) } {
-        0 => Err(Error::last_os_error()),
-        _ => Ok(buffer),
-    }
-}
-
-fn holds(token: HANDLE, privilege: &str) -> Result<bool> {
-    let mut luid = LUID::default();
-    let privilege = wide(privilege);
-    // SAFETY: the text ends with a zero, and the result has a place.
-    if unsafe { LookupPrivilegeValueW(null(), privilege.as_ptr(), &mut luid) } == 0 {
-        return Err(Error::last_os_error());
-    }
-    let buffer = information(token, TokenPrivileges)?;
-    let held = buffer.as_ptr().cast::<TOKEN_PRIVILEGES>();
-    // SAFETY: the system filled the buffer with this structure, and as many privileges behind its
-    // count; the buffer is aligned and outlives the slice.
-    let held = unsafe {
-        let first = (&raw const (*held).Privileges).cast();
-        std::slice::from_raw_parts::<windows_sys::Win32::Security::LUID_AND_ATTRIBUTES>(
-            first,
-            (*held).PrivilegeCount as usize,
-        )
-    };
-    let is_wanted = |found: &LUID| (found.LowPart, found.HighPart) == (luid.LowPart, luid.HighPart);
-    Ok(held.iter().any(|found| is_wanted(&found.Luid)))
-}
-
-fn name(token: HANDLE) -> Result<String> {
-    let buffer = information(token, TokenUser)?;
-    // SAFETY: the system filled the buffer with this structure; the SID that it points to is in the
-    // buffer too.
-    let sid = unsafe { (*buffer.as_ptr().cast::<TOKEN_USER>()).User.Sid };
-    let (mut name, mut domain) = ([0_u16; 256], [0_u16; 256]);
-    let (mut name_length, mut domain_length, mut kind) = (256, 256, 0);
-    // SAFETY: the SID is valid as long as the buffer lives, and the lengths are those of the places.
-    let found = unsafe {
-        LookupAccountSidW(
-            null(),
-            sid,
-            name.as_mut_ptr(),
-            &mut name_length,
-            domain.as_mut_ptr(),
-            &mut domain_length,
-            &mut kind,
-        )
-    };
-    if found == 0 {
-        return Err(Error::last_os_error());
-    }
-    let text = |text: &[u16], length: u32| {
-        String::from_utf16_lossy(text.get(..length as usize).unwrap_or_default())
-    };
-    Ok(match domain_length {
-        0 => text(&name, name_length),
-        _ => format!(
-            "{}\\{}",
-            text(&domain, domain_length),
-            text(&name, name_length)
-        ),
-    })
 }

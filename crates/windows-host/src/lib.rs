@@ -2,7 +2,7 @@
 //! access list (`pipe`), the privileges of who calls through one (`caller`), the event log
 //! (`event_log`). Empty on other systems.
 //!
-//! The only unsafe code is here. Every pointer that is passed points to a value that lives longer
+//! Every pointer that is passed points to a value that lives longer
 //! than the call, and what a call allocates is freed by the function that its documentation names.
 
 #[cfg(windows)]

@@ -6,9 +6,10 @@ use std::io::Result;
 use platform::Descriptor;
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
 
-/// Who may connect: nobody over the network; SYSTEM and Administrators may do everything, all other
-/// users read and write, but make no instance of the pipe (0x4).
-const ACCESS: &str = "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;0x12019b;;;AU)";
+/// The pipe belongs to Administrators, by which clients know it for the service's: nobody else may give
+/// them something. Who may connect: nobody over the network; SYSTEM and Administrators may do everything,
+/// all other users read and write, but make no instance of the pipe (0x4).
+const ACCESS: &str = "O:BAD:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;0x12019b;;;AU)";
 
 /// Makes an instance of the pipe, which waits for a client. The first one fails if the pipe exists.
 /// To be called within a runtime of tokio.

@@ -10,7 +10,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use crate::descriptor::Descriptor;
-use crate::system;
+use crate::{system, token};
 
 pub use crate::shared::Access;
 
@@ -49,7 +49,7 @@ fn of_opened(path: &Path, flags: u32) -> Result<Access> {
 /// The system's.
 pub fn of_file(file: &File) -> Result<Access> {
     let descriptor = Descriptor::parse(&system::descriptor(file)?);
-    let own = system::own_account()?;
+    let own = token::own_account()?;
     let owner_is_trusted = descriptor.is_owner_trusted(&own);
     Ok(Access {
         others_write: descriptor.writer(&own).map(|account| {
@@ -75,7 +75,7 @@ pub fn too_open_for_a_secret(file: &File, path: &Path) -> Result<Option<String>>
         return Ok(None);
     }
     let descriptor = Descriptor::parse(&system::descriptor(file)?);
-    let reader = descriptor.reader(&system::own_account()?);
+    let reader = descriptor.reader(&token::own_account()?);
     Ok(reader.map(|account| {
         format!(
             "can be read or written by {account}: icacls \"{}\" /inheritance:r /grant:r \

@@ -10,7 +10,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, READ_CONTROL, WRITE_DAC,
 };
 
-use crate::system;
+use crate::{system, token};
 
 /// Denies all others access to what this process creates from now on. On Windows each folder decides
 /// about what it gets: there is nothing to do.
@@ -18,7 +18,7 @@ pub fn by_default() {}
 
 /// The access list. `inherited` by the content of a folder.
 fn list(inherited: bool) -> Result<String> {
-    let own = system::own_account()?;
+    let own = token::own_account()?;
     let flags = if inherited { "OICI" } else { "" };
     Ok(format!(
         "D:P(A;{flags};FA;;;{own})(A;{flags};FA;;;SY)(A;{flags};FA;;;BA)"

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use winapi_util::sysinfo::{ComputerNameKind, get_computer_name};
 
-use crate::system;
+use crate::{system, token};
 
 /// The name of this computer.
 pub fn computer() -> String {
@@ -36,7 +36,7 @@ pub fn user_name() -> String {
     let name = std::env::var("USERNAME")
         .ok()
         .filter(|name| !name.is_empty());
-    name.or_else(|| system::own_account().ok())
+    name.or_else(|| token::own_account().ok())
         .unwrap_or_default()
 }
 

@@ -1,4 +1,5 @@
-//! The calls of Windows that no library offers in safe form. The only unsafe code of this crate.
+//! The calls of Windows that no library offers in safe form. Beside `token`, the only unsafe code of
+//! this crate.
 //!
 //! Every pointer that is passed points to a value that lives longer than the call; what a call
 //! allocates is freed here, once, by the function that its documentation names.
@@ -12,17 +13,17 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree, WAIT_TIMEOUT,
+    ERROR_ACCESS_DENIED, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, LocalFree,
+    WAIT_TIMEOUT,
 };
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
-    SE_FILE_OBJECT, SetSecurityInfo,
+    SE_FILE_OBJECT, SE_KERNEL_OBJECT, SE_OBJECT_TYPE, SetSecurityInfo,
 };
 use windows_sys::Win32::Security::{
-    DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetTokenInformation,
-    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
-    SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, OWNER_SECURITY_INFORMATION,
+    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE,
@@ -30,7 +31,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Console::{GetConsoleMode, SetConsoleMode};
 use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_SYNCHRONIZE, WaitForSingleObject,
+    OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject,
 };
 
 /// A security descriptor in the form that calls take. Freed when dropped.
@@ -170,13 +171,30 @@ pub(crate) fn set_list(file: &File, descriptor: &str) -> Result<()> {
 /// The owner and the access list of an open file or folder, as text.
 pub(crate) fn descriptor(file: &File) -> Result<String> {
     const WANTED: u32 = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    described(file.as_raw_handle(), SE_FILE_OBJECT, WANTED)
+}
+
+/// The owner of an open pipe, as text (SDDL): `O:` and its SID, or the alias of a known one.
+///
+/// # Errors
+/// The system's.
+pub fn owner_of_pipe(pipe: &impl AsRawHandle) -> Result<String> {
+    described(
+        pipe.as_raw_handle(),
+        SE_KERNEL_OBJECT,
+        OWNER_SECURITY_INFORMATION,
+    )
+}
+
+/// Parts of the security descriptor of an open object, as text.
+fn described(object: HANDLE, kind: SE_OBJECT_TYPE, wanted: u32) -> Result<String> {
     let mut descriptor = null_mut();
     // SAFETY: the handle is open; only the whole descriptor is asked for, and has a place.
     let code = unsafe {
         GetSecurityInfo(
-            file.as_raw_handle(),
-            SE_FILE_OBJECT,
-            WANTED,
+            object,
+            kind,
+            wanted,
             null_mut(),
             null_mut(),
             null_mut(),
@@ -194,7 +212,7 @@ pub(crate) fn descriptor(file: &File) -> Result<String> {
         ConvertSecurityDescriptorToStringSecurityDescriptorW(
             descriptor.0,
             SDDL_REVISION_1,
-            WANTED,
+            wanted,
             &mut text,
             null_mut(),
         )
@@ -216,32 +234,14 @@ fn take_text(text: *mut u16) -> String {
     copy
 }
 
-/// The number of this process's user (its SID).
-pub(crate) fn own_account() -> Result<String> {
-    let mut token = null_mut();
-    // SAFETY: the handle of the own process needs no closing, and the token has a place.
-    unless_zero(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) })?;
-    // SAFETY: the token is open, and nobody else has it.
-    let token = unsafe { OwnedHandle::from_raw_handle(token) };
-    // Aligned as the structure at its start needs; 256 bytes hold it and the longest number.
-    let mut answer = [0u64; 32];
-    let mut length = 0;
-    // SAFETY: the buffer has the size that is named.
-    unless_zero(unsafe {
-        GetTokenInformation(
-            token.as_raw_handle(),
-            TokenUser,
-            answer.as_mut_ptr().cast(),
-            size_of_val(&answer) as u32,
-            &mut length,
-        )
-    })?;
+/// A SID as text.
+///
+/// # Safety
+/// The SID is one of the system's answers, which still lives.
+pub(crate) unsafe fn text_of_sid(sid: PSID) -> Result<String> {
     let mut text = null_mut();
-    // SAFETY: the call filled the buffer with this structure, whose number is in the buffer, too.
-    unless_zero(unsafe {
-        let user: *const TOKEN_USER = answer.as_ptr().cast();
-        ConvertSidToStringSidW((*user).User.Sid, &mut text)
-    })?;
+    // SAFETY: the caller vouches for the SID, and the text has a place.
+    unless_zero(unsafe { ConvertSidToStringSidW(sid, &mut text) })?;
     Ok(take_text(text))
 }
 

@@ -28,8 +28,9 @@ const DOMAIN_ADMINS: u32 = 512;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KerberosConfiguration {
-    /// The file with the service's keys.
-    pub keytab: PathBuf,
+    /// The file with the service's keys. On Windows there is none: they are those of the service's account.
+    #[serde(default)]
+    pub keytab: Option<PathBuf>,
     /// The service's principal: `dsbackup/host@REALM`.
     pub principal: String,
     /// The LDAP URL of the directory that is asked for the groups of accounts. Without it the
@@ -107,7 +108,7 @@ impl KerberosRule {
         let remembered = configuration.remember_groups.as_deref();
         Ok(Self {
             remembered: remembered.map(RememberedGroups::new).transpose()?,
-            acceptor: Acceptor::new(&configuration.keytab, principal)
+            acceptor: Acceptor::new(configuration.keytab.as_deref(), principal)
                 .map_err(|error| unusable(&error))?,
             realm,
             directory: configuration.directory.clone(),

@@ -43,7 +43,7 @@ impl Scene {
         change: impl FnOnce(&mut KerberosConfiguration),
     ) -> Configuration {
         let mut kerberos = KerberosConfiguration {
-            keytab: self.domain.keytab(),
+            keytab: Some(self.domain.keytab()),
             principal: PRINCIPAL.into(),
             directory: Some(self.domain.directory()),
             restore_without_directory: false,

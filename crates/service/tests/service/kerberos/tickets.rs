@@ -140,7 +140,7 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
         "--principal=other/localhost",
     ]);
     let mut configuration = scene.configuration_with(|kerberos| {
-        kerberos.keytab = keytab;
+        kerberos.keytab = Some(keytab);
         kerberos.principal = "other/localhost@KRB.TEST".into();
     });
     configuration.endpoint.socket = scene.world.path().join("other/s.sock");
@@ -166,7 +166,7 @@ pub fn disabled_since(scene: &Scene, server: &Server) {
 /// Sealed messages are opened once, and in their order, by either side.
 pub fn sealed_messages(scene: &Scene) {
     kinit("backupper", &[]);
-    let acceptor = Acceptor::new(&scene.domain.keytab(), PRINCIPAL).unwrap();
+    let acceptor = Acceptor::new(Some(&scene.domain.keytab()), PRINCIPAL).unwrap();
     let mut service = acceptor.begin_sealing().unwrap();
     let mut client = Initiator::sealing("dsbackup", "localhost").unwrap();
     let mut next = client.step(&[]).unwrap();

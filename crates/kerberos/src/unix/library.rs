@@ -5,11 +5,13 @@
 #![allow(unsafe_code)] // Functions of a C library.
 
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
 
 use libloading::Library;
 
+use crate::logon_info::LogonInfo;
 use crate::{Error, Result};
 
 const LIBRARY: &str = "libgssapi_krb5.so.2";
@@ -82,15 +84,6 @@ const ONCE: u32 = 0x4;
 /// What an opened message is, besides sound: one that came before, came too late, or after a gap.
 const OUT_OF_ORDER: u32 = 0x2 | 0x4 | 0x8 | 0x10;
 const ERRORS: u32 = 0xffff_0000;
-
-/// The mechanisms of a service.
-#[derive(Clone, Copy)]
-pub(crate) enum Tokens {
-    /// Of SPNEGO.
-    Negotiated,
-    /// Of SPNEGO, and of Kerberos alone.
-    Either,
-}
 
 type Handle = *mut c_void;
 
@@ -323,20 +316,25 @@ impl Gss {
         self.name(&format!("{service}@{host}"), &HOST_BASED_SERVICE)
     }
 
-    /// The principal of this name.
-    pub(crate) fn principal(&'static self, name: &str) -> Result<Name> {
-        self.name(name, &KRB5_PRINCIPAL)
-    }
-
-    /// Credentials by password.
-    pub(crate) fn with_password(&'static self, user: &Name, password: &[u8]) -> Result<Credential> {
+    /// Credentials by password. Of the default realm, if the domain is empty.
+    pub(crate) fn with_password(
+        &'static self,
+        user: &str,
+        domain: &str,
+        password: &str,
+    ) -> Result<Credential> {
+        let principal = match domain {
+            "" => user.to_owned(),
+            domain => format!("{user}@{}", domain.to_uppercase()),
+        };
+        let user = self.name(&principal, &KRB5_PRINCIPAL)?;
         let (mut minor, mut credential) = (0, ptr::null_mut());
         // SAFETY: all pointers are to living values, or absent where the function allows that.
         let major = unsafe {
             (self.acquire_with_password)(
                 &mut minor,
                 user.name,
-                &buffer(password),
+                &buffer(password.as_bytes()),
                 0,
                 &spnego_only(),
                 INITIATE,
@@ -352,21 +350,24 @@ impl Gss {
         })
     }
 
-    /// Credentials of a service, from its keytab.
-    pub(crate) fn with_keytab(
+    /// Credentials of a service, from its keytab: for tokens of SPNEGO, and of Kerberos alone, such as
+    /// those of Windows.
+    pub(crate) fn with_keys(
         &'static self,
-        service: &Name,
-        keytab: &str,
-        tokens: Tokens,
+        keytab: Option<&Path>,
+        principal: &str,
     ) -> Result<Credential> {
-        let mechanisms = match tokens {
-            Tokens::Negotiated => spnego_only(),
-            Tokens::Either => OidSet {
-                count: SPNEGO_AND_KRB5.len(),
-                elements: SPNEGO_AND_KRB5.as_ptr(),
-            },
+        let keytab =
+            keytab.ok_or_else(|| Error("name the keytab with the service's keys".into()))?;
+        let path =
+            (keytab.to_str()).ok_or_else(|| Error("the keytab's path is no UTF-8".into()))?;
+        let service = self.name(principal, &KRB5_PRINCIPAL)?;
+        let mechanisms = OidSet {
+            count: SPNEGO_AND_KRB5.len(),
+            elements: SPNEGO_AND_KRB5.as_ptr(),
         };
-        let keytab = CString::new(keytab).map_err(|error| Error(error.to_string()))?;
+        let keytab =
+            CString::new(format!("FILE:{path}")).map_err(|error| Error(error.to_string()))?;
         let element = KeyValue {
             key: c"keytab".as_ptr(),
             value: keytab.as_ptr(),
@@ -390,7 +391,9 @@ impl Gss {
                 ptr::null_mut(),
             )
         };
-        self.check("read the keytab", major, minor)?;
+        let failed = |error| Error(format!("{path}: {principal}: {error}"));
+        self.check("read the keytab", major, minor)
+            .map_err(failed)?;
         Ok(Credential {
             gss: self,
             credential,
@@ -429,8 +432,13 @@ impl Name {
         String::from_utf8(bytes).map_err(|error| Error(error.to_string()))
     }
 
+    /// The account and its groups, as the ticket attests them.
+    pub(crate) fn logon(&self) -> Result<LogonInfo> {
+        LogonInfo::from_bytes(&self.verified_attribute("urn:mspac:logon-info")?)
+    }
+
     /// An attribute of the ticket that the library has verified.
-    pub(crate) fn verified_attribute(&self, attribute: &str) -> Result<Vec<u8>> {
+    fn verified_attribute(&self, attribute: &str) -> Result<Vec<u8>> {
         let (mut minor, mut authenticated, mut complete, mut more) = (0, 0, 0, -1);
         let (mut value, mut text) = (empty(), empty());
         // SAFETY: all pointers are to living values.
