@@ -34,6 +34,10 @@ pub struct DirectoryConfiguration {
     /// The server's name in snapshots; the host name when absent.
     #[serde(default)]
     pub server_name: Option<String>,
+    /// Whether a restored directory takes a new invocation id when it next starts, because who hosts it has
+    /// set the registry value.
+    #[serde(skip)]
+    pub takes_new_invocation_id: bool,
 }
 
 impl DirectoryConfiguration {
@@ -48,6 +52,7 @@ impl DirectoryConfiguration {
             recover: default_recover(),
             tombstone_lifetime_days: default_tombstone_lifetime(),
             server_name: None,
+            takes_new_invocation_id: false,
         }
     }
 

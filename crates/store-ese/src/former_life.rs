@@ -45,14 +45,22 @@ pub(crate) enum Standing {
 
 /// Finishes a restore that is otherwise complete: writes the files that NTDS needs before it
 /// starts, and the former invocation id. Returns the files in the order of writing; none if the
-/// database is not that of a directory.
+/// database is not that of a directory, or takes a new id anyway.
 ///
 /// # Errors
 /// `hrDiskIO` if a file cannot be written: without it nobody would learn of the danger.
-pub(crate) fn note(layout: &Layout) -> Result<Vec<PathBuf>> {
+pub(crate) fn note(layout: &Layout, takes_new_id: bool) -> Result<Vec<PathBuf>> {
     let folder = layout.database_folder.as_path();
     let failed = |error: std::io::Error| disk_error(folder, &error);
     files::remove_durably(folder, FILE).map_err(failed)?;
+    if takes_new_id {
+        tracing::info!("the restored directory takes a new invocation id when NTDS starts");
+        // Those of a former restore would have the user do what is done.
+        for file in [REGISTRY_FILE, INSTRUCTIONS_FILE] {
+            files::remove_durably(folder, file).map_err(failed)?;
+        }
+        return Ok(Vec::new());
+    }
     let database = Database::open(layout.database()).ok();
     let id = (database.as_ref())
         .and_then(|database| ntds::invocation_id(database).ok())

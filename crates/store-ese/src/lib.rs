@@ -50,6 +50,7 @@ struct Hosted {
     mode: Mode,
     server: String,
     tombstone_lifetime_days: u32,
+    takes_new_invocation_id: bool,
     /// The facts of the database's directory. Read at the first backup, since all objects are
     /// counted. Valid for as long as the files are hosted, since they do not change.
     facts: OnceLock<Option<ntds::Facts>>,
@@ -93,6 +94,7 @@ impl EseFolder {
                 mode,
                 server,
                 tombstone_lifetime_days,
+                takes_new_invocation_id: configuration.takes_new_invocation_id,
                 facts: OnceLock::new(),
                 backup: Slot::default(),
                 restore: Slot::default(),

@@ -62,7 +62,9 @@ impl RegisteredRestore for Registration {
         let checked = restored::check(&self.hosted.layout, &self.plan)
             .and_then(|()| current_log::forget(self.folder()))
             .and_then(|()| restored::make_durable(&self.hosted.layout))
-            .and_then(|()| former_life::note(&self.hosted.layout));
+            .and_then(|()| {
+                former_life::note(&self.hosted.layout, self.hosted.takes_new_invocation_id)
+            });
         let written = match checked {
             Ok(written) => written,
             Err(error) => {

@@ -15,7 +15,7 @@ use crate::copied_set::{Copied, CopiedSet};
 use crate::ifm_folder::{DATABASE_FILE, IfmFolder, Originals, check_hive};
 use crate::places::Places;
 use crate::registration::Registration;
-use crate::shadow_copy::{ShadowCopy, system_tool};
+use crate::shadow_copy::{ShadowCopy, delete_left, system_tool};
 use crate::state_file::StateFile;
 use crate::system::{self, Running};
 use crate::{ntdsutil, tool};
@@ -86,6 +86,8 @@ fn describe(
         recover: false,
         tombstone_lifetime_days: configuration.tombstone_lifetime_days,
         server_name: Some(server.to_owned()),
+        // By `system::mark_restored`.
+        takes_new_invocation_id: true,
         ..DirectoryConfiguration::for_folder(&places.database_folder)
     }
 }
@@ -142,6 +144,7 @@ impl DirectoryStore for NtdsServer {
                 "another backup of this directory is in progress; try again when it has ended",
             )
         })?;
+        delete_left(&self.configuration.scratch_folder, self.silence());
         let copied = match self.configuration.way {
             Way::Ifm => self.copy_by_ntdsutil(backup)?,
             Way::ShadowCopy => self.copy_by_diskshadow(backup)?,

@@ -25,20 +25,12 @@ pub struct ShadowCopy {
 }
 
 impl ShadowCopy {
-    /// Takes shadow copies of the drives; those that a killed process left are deleted before.
+    /// Takes shadow copies of the drives.
     ///
     /// # Errors
     /// `hrError` with the tool's last words, or if no letters are free. Nothing stays exposed.
     pub fn take(scratch: &Path, drives: &[char], silence: Duration) -> Result<Self> {
-        let note = scratch.parent().unwrap_or(scratch).join(NOTE);
-        if let Ok(letters) = std::fs::read_to_string(&note) {
-            tracing::warn!(
-                letters,
-                "deleting the shadow copies that a former process left"
-            );
-            let letters = letters.trim().chars().collect();
-            delete(letters, scratch, &note, silence);
-        }
+        let note = note(scratch);
         let volumes = diskshadow::choose_letters(drives, system::used_letters());
         let volumes = volumes.map_err(|missing| {
             Error::new(
@@ -125,6 +117,23 @@ impl Drop for ShadowCopy {
     fn drop(&mut self) {
         let letters = self.volumes.iter().map(|volume| volume.letter).collect();
         delete(letters, &self.scratch, &self.note, self.silence);
+    }
+}
+
+fn note(scratch: &Path) -> PathBuf {
+    scratch.parent().unwrap_or(scratch).join(NOTE)
+}
+
+/// Deletes the shadow copies that a killed process left.
+pub(crate) fn delete_left(scratch: &Path, silence: Duration) {
+    let note = note(scratch);
+    if let Ok(letters) = std::fs::read_to_string(&note) {
+        let letters = letters.trim();
+        tracing::warn!(
+            letters,
+            "deleting the shadow copies that a former process left"
+        );
+        delete(letters.chars().collect(), scratch, &note, silence);
     }
 }
 

@@ -112,7 +112,7 @@ pub fn conclude(
         concluded.new = None;
         return Ok(concluded);
     }
-    if let Some(folder) = folder {
+    if let Some(folder) = folder.filter(|_| how != Some(NewInvocationId::SetInRegistry)) {
         let file = folder.join(REGISTRY_FILE);
         if !by_service {
             write_instructions(folder, concluded.former.as_deref())
