@@ -1,7 +1,8 @@
 """dsbackup.exe in Wine beside a controller: its logon's tickets by SSPI, and running servers over LDAP.
 
-Wine's Kerberos binds no ticket to a channel and orders sealed messages in its own way, so that neither side of an
-exchange can succeed with it. What is shown is how far each gets, and that the service refuses what is not bound.
+Wine's Kerberos binds no ticket to a channel, cannot seal messages with today's keys, and tells a service nothing of
+its client, so that no exchange can succeed with it. What is shown is how far each side gets, and that the service
+refuses what is not bound.
 """
 
 import os
