@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::drill::{Drill, DrillRequest, drill};
 use crate::error::Result;
 use crate::report::Report;
+use crate::shown::Shown;
 
 /// What is checked.
 #[derive(Debug, Default)]
@@ -51,14 +52,11 @@ pub fn check(
     request: &CheckRequest<'_>,
     report: &dyn Report,
 ) -> Result<CheckReport> {
-    let bar = report.begin(0);
-    bar.item("checking the structure");
-    let found = repository.check(request.read_data, &mut |done, total| {
-        bar.item("reading packs");
-        bar.set_total(total);
-        bar.set(done);
+    let mut shown = Shown::new(report, "reading packs");
+    let found = repository.check(request.read_data, &mut |work, done, total| {
+        shown.set(work, done, total);
     });
-    drop(bar);
+    drop(shown);
     let found = found?;
     let drills = match &request.drill {
         Some(request) => drill(repository, request, report)?,

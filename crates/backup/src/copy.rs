@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::chain::Chain;
 use crate::error::Result;
 use crate::report::Report;
+use crate::shown::Shown;
 use crate::survey::Survey;
 use crate::verdicts::Verdicts;
 use crate::words::count;
@@ -77,13 +78,11 @@ pub fn copy(
         from.location(),
         to.location()
     ));
-    let bar = report.begin(0);
-    bar.item("copying");
-    let copied = from.copy_to(&chosen, to, lock, &mut |done, total| {
-        bar.set_total(total);
-        bar.set(done);
+    let mut shown = Shown::new(report, "copying");
+    let copied = from.copy_to(&chosen, to, lock, &mut |work, done, total| {
+        shown.set(work, done, total);
     });
-    drop(bar);
+    drop(shown);
     let copied = copied?;
 
     let there = to.snapshots()?;

@@ -77,7 +77,7 @@ pub fn forget(
     report: &dyn Report,
 ) -> Result<ForgetReport> {
     let mut survey = Survey::of(repository)?;
-    let subjects = survey.subjects(repository)?;
+    let subjects = survey.subjects(repository, report)?;
     let wish = match &request.what {
         Forgotten::Policy(policy, servers) => {
             survey.require_servers(servers)?;

@@ -30,6 +30,7 @@ pub mod retention;
 pub mod scratch;
 pub mod selection;
 pub mod ship;
+mod shown;
 mod snapshot;
 pub mod survey;
 pub mod time;
@@ -41,6 +42,7 @@ pub mod words;
 
 pub use error::{Error, Result};
 pub use report::{Progress, Report, Silent, of_recovery};
+pub use shown::Shown;
 pub use snapshot::{Part, Snapshot};
 pub use verdicts::{Verdict, Verdicts};
 pub use view::View;

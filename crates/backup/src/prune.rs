@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::report::Report;
+use crate::shown::Shown;
 
 /// What a prune did, or would do.
 #[derive(Debug, Clone, Serialize)]
@@ -36,13 +37,11 @@ pub fn prune(
     report: &dyn Report,
 ) -> Result<PruneReport> {
     report.note("looking for content that no snapshot needs");
-    let bar = report.begin(0);
-    bar.item("rewriting packs");
-    let pruned = repository.prune(lock, dry_run, &mut |done, total| {
-        bar.set_total(total);
-        bar.set(done);
+    let mut shown = Shown::new(report, "rewriting packs");
+    let pruned = repository.prune(lock, dry_run, &mut |work, done, total| {
+        shown.set(work, done, total);
     });
-    drop(bar);
+    drop(shown);
     let pruned = pruned?;
     Ok(PruneReport {
         dry_run,

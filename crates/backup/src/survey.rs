@@ -6,6 +6,8 @@ use model::manifest::MANIFEST_PATH;
 use repository::{Error, Repository, SnapshotInfo};
 
 use crate::choice::{Backup, Content, Subject};
+use crate::report::Report;
+use crate::shown::Shown;
 use crate::verdicts::{Verdicts, holds_verdicts};
 
 /// The longest manifest that is read.
@@ -55,8 +57,15 @@ impl Survey {
     ///
     /// # Errors
     /// When the repository cannot be read at all.
-    pub fn subjects(&self, repository: &Repository) -> Result<Vec<Subject>, Error> {
-        let manifests = repository.read_of_each(&self.snapshots, MANIFEST_PATH, LIMIT)?;
+    pub fn subjects(
+        &self,
+        repository: &Repository,
+        report: &dyn Report,
+    ) -> Result<Vec<Subject>, Error> {
+        let mut shown = Shown::new(report, "");
+        let mut watch = |work, done, total| shown.set(work, done, total);
+        let manifests =
+            repository.read_of_each(&self.snapshots, MANIFEST_PATH, LIMIT, &mut watch)?;
         let subjects = self.snapshots.iter().zip(manifests);
         Ok(subjects
             .map(|(snapshot, manifest)| Subject {

@@ -6,6 +6,7 @@ use ntds::{Directory, Facts};
 use crate::cli::StoredOptions;
 use crate::database;
 use crate::failure::{Outcome, Result};
+use crate::objects::selection::watched;
 use crate::objects::source::Sources;
 use crate::report::Report;
 
@@ -14,18 +15,17 @@ use crate::report::Report;
 /// # Errors
 /// Where there is no directory, or it was not shut down, or is damaged.
 pub fn run(options: &StoredOptions, report: Report) -> Result<Outcome> {
-    let counting = || {
-        let bar = report.progress(0);
-        bar.item("counting objects");
-        bar
-    };
     let facts = match database::at(&options.source) {
-        Some(file) => Directory::of(&database::open_watched(&file, counting())?)?.facts()?,
+        Some(file) => {
+            let bar = report.progress(0);
+            bar.item("counting objects");
+            Directory::of(&database::open_watched(&file, bar)?)?.facts()?
+        }
         None => {
             let sources = Sources::new(&options.sources, report);
             let source = sources.open(&options.source)?;
-            let _bar = counting();
-            source.stored()?.census()?
+            let bar = watched(&*source, report.progress(0))?;
+            source.stored()?.census(&|| bar.advance(1))?
         }
     };
     report.result(&facts, || in_words(&facts))?;

@@ -1,5 +1,6 @@
 //! `dsbackup repair index`, and `dsbackup unlock`: what brings a repository back into use.
 
+use backup::Shown;
 use backup::survey::Survey;
 use repository::IndexRepair;
 use serde::Serialize;
@@ -27,13 +28,17 @@ struct Repaired {
 pub fn index(options: &RepairIndexOptions, report: Report) -> Result<Outcome> {
     let repository = crate::open_repository(&options.repository)?;
     let lock = lock::to_remove(&repository, options.retry, options.dry_run)?;
+    let mut shown = Shown::new(&report, "");
     let IndexRepair {
         added_packs,
         missing_packs,
         unreadable_files,
         damaged_packs,
         changed,
-    } = repository.repair_index(&lock, options.dry_run)?;
+    } = repository.repair_index(&lock, options.dry_run, &mut |work, done, total| {
+        shown.set(work, done, total);
+    })?;
+    drop(shown);
     let repaired = Repaired {
         dry_run: options.dry_run,
         changed,

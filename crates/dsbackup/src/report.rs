@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::sync::LazyLock;
 
 use backup::Progress;
 pub use backup::words::{bytes, count, short_id};
-use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::OutputOptions;
@@ -59,7 +60,7 @@ impl Report {
         if self.options.quiet || self.options.json || !io::stderr().is_terminal() {
             return Bar(ProgressBar::hidden());
         }
-        let bar = Bar(ProgressBar::no_length());
+        let bar = Bar(BARS.add(ProgressBar::no_length()));
         bar.0.set_style(style_of(WITHOUT_END));
         // The time passes even where the work says nothing.
         bar.0.enable_steady_tick(TICK);
@@ -78,6 +79,9 @@ impl Report {
         }
     }
 }
+
+/// All bars that are shown: one within the work of another is drawn below it, text above both.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// With and without a known end.
 const WITH_END: &str =
@@ -193,6 +197,7 @@ impl Progress for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+        BARS.remove(&self.0);
     }
 }
 
@@ -203,6 +208,7 @@ pub fn warn(text: impl AsRef<str>) {
 
 /// Writes to standard error. Nobody can be told that this failed, and the work goes on.
 pub fn say(text: &str) {
+    let _ = BARS.clear();
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use backup::Report;
 use comparison::{AttributeChange, Change, Comparison, ObjectChange, Options, Stamp, ValueChange};
 use objects::{Guid, Lookup, ObjectId, Sid, Source, Value, Wanted};
 
@@ -71,6 +72,7 @@ pub fn compare(
     rule: &AlarmRule,
     before: &dyn Source,
     after: &dyn Source,
+    report: &dyn Report,
 ) -> Result<Compared, backup::Error> {
     let mut groups = privileged(before, rule)?;
     groups.extend(privileged(after, rule)?);
@@ -87,7 +89,12 @@ pub fn compare(
         deleted: true,
         ..Options::default()
     };
-    let comparison = Comparison::new(before, after, options).map_err(of_comparison)?;
+    let both = [before.estimated_objects()?, after.estimated_objects()?];
+    let bar = report.count(both.into_iter().flatten().sum());
+    bar.item("comparing objects");
+    let comparison = Comparison::watched(before, after, options, &|| bar.advance(1));
+    drop(bar);
+    let comparison = comparison.map_err(of_comparison)?;
     let mut alarms = Vec::new();
     let mut accounts = AccountChanges::default();
     for change in comparison.changes() {

@@ -336,7 +336,7 @@ fn compare_with_last(
         )?)
     };
     let (before, after) = (open(&last)?, open(&repository.snapshot(new)?)?);
-    Ok(Some(alarm::compare(rule, &**before, &**after)?))
+    Ok(Some(alarm::compare(rule, &**before, &**after, report)?))
 }
 
 pub(crate) fn back_up(

@@ -133,18 +133,19 @@ struct Seen {
 }
 
 impl Directory<'_> {
-    /// Counts all objects and links.
-    pub(crate) fn census(&self) -> Result<Census> {
+    /// Counts all objects and links. Calls `watch` for each object.
+    pub(crate) fn census(&self, watch: &dyn Fn()) -> Result<Census> {
         let mut census = Census::default();
-        self.count_objects(&mut census)?;
+        self.count_objects(&mut census, watch)?;
         self.count_links(&mut census)?;
         Ok(census)
     }
 
-    fn count_objects(&self, census: &mut Census) -> Result<()> {
+    fn count_objects(&self, census: &mut Census, watch: &dyn Fn()) -> Result<()> {
         let fields = self.fields();
         let mut rows = self.objects();
         while let Some(row) = rows.next()? {
+            watch();
             let mut seen = Seen::default();
             row.visit(|value| {
                 if let (Some(Some(field)), Stored::Plain(bytes)) =

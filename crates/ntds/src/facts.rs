@@ -106,6 +106,14 @@ impl Directory<'_> {
     /// # Errors
     /// Fails if the database is damaged or incomplete.
     pub fn facts(&self) -> Result<Facts> {
+        self.facts_watched(&|| {})
+    }
+
+    /// As [`Self::facts`]. Calls `watch` for each object.
+    ///
+    /// # Errors
+    /// As [`Self::facts`].
+    pub fn facts_watched(&self, watch: &dyn Fn()) -> Result<Facts> {
         let places = self.places()?;
         let service = self.service_object(&places)?;
         let tombstone_lifetime = self.lifetime(service, &places)?;
@@ -115,7 +123,7 @@ impl Directory<'_> {
             })?,
             None => None,
         };
-        let census = self.census()?;
+        let census = self.census(watch)?;
         let partitions = self.child(places.configuration, "Partitions")?;
         let contexts = census.naming_contexts.iter();
         Ok(Facts {

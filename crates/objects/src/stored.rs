@@ -15,14 +15,14 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Identity, progress and counts of the directory. Reads all objects.
+    /// Identity, progress and counts of the directory. Reads all objects, and calls `watch` for each.
     ///
     /// # Errors
     /// Fails if the directory is damaged or incomplete.
-    pub fn census(&self) -> Result<::ntds::Facts> {
+    pub fn census(&self, watch: &dyn Fn()) -> Result<::ntds::Facts> {
         match self {
-            Self::Ntds(ntds) => Ok(::ntds::Directory::of(ntds.database())?.facts()?),
-            Self::Samba(samba) => samba.census(),
+            Self::Ntds(ntds) => Ok(::ntds::Directory::of(ntds.database())?.facts_watched(watch)?),
+            Self::Samba(samba) => samba.census(watch),
         }
     }
 }

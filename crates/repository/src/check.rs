@@ -17,6 +17,7 @@ use crate::pack::BlobKind;
 use crate::repository::Repository;
 use crate::storage::Storage;
 use crate::usage::Walker;
+use crate::work::{Watch, Work};
 
 /// The result of a check.
 #[derive(Debug, Clone, Default)]
@@ -38,15 +39,11 @@ impl CheckReport {
 
 impl Repository {
     /// Checks that all listings and contents that snapshots need are there; with `read_data` also
-    /// that every pack is unchanged. `progress` gets the number of bytes read so far and in total.
+    /// that every pack is unchanged.
     ///
     /// # Errors
     /// Fails if the repository cannot be listed. Damage is in the report.
-    pub fn check(
-        &self,
-        read_data: bool,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<CheckReport, Error> {
+    pub fn check(&self, read_data: bool, watch: Watch<'_>) -> Result<CheckReport, Error> {
         let storage = self.storage();
         let mut report = CheckReport::default();
         let listed: HashMap<Id, u32> = storage.packs()?.into_iter().collect();
@@ -84,7 +81,7 @@ impl Repository {
         report.problems.extend(odd.into_values());
 
         let bad = match read_data {
-            true => read_packs(storage, &packs, &mut report.problems, progress),
+            true => read_packs(storage, &packs, &mut report.problems, watch),
             false => HashSet::new(),
         };
         let there: HashSet<(BlobKind, Id)> = packs
@@ -95,7 +92,9 @@ impl Repository {
             .map(|(_, kind, id)| (kind, id))
             .collect();
         let mut walker = Walker::new(storage)?;
-        for snapshot in snapshots {
+        let count = snapshots.len() as u64;
+        for (number, snapshot) in (0..).zip(snapshots) {
+            watch(Work::Snapshots, number, count);
             let mut missing = Vec::new();
             let walked = walker.walk(*snapshot.tree, &mut |kind, id| {
                 if !there.contains(&(kind, id)) {
@@ -129,7 +128,7 @@ fn read_packs(
     storage: &Storage,
     packs: &HashMap<Id, IndexedPack>,
     problems: &mut Vec<String>,
-    progress: &mut dyn FnMut(u64, u64),
+    watch: Watch<'_>,
 ) -> HashSet<(Id, BlobKind, Id)> {
     let threads = std::thread::available_parallelism()
         .map_or(2, usize::from)
@@ -161,7 +160,7 @@ fn read_packs(
         for (size, problem) in answers {
             problems.extend(problem);
             done += size;
-            progress(done, total);
+            watch(Work::Bytes, done, total);
         }
     });
     bad.into_inner()

@@ -26,6 +26,7 @@ use crate::seal::Verify;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::usage::Walker;
+use crate::work::{Watch, Work};
 
 /// The number of bytes that a thread reads of a pack at once.
 const RUN: u32 = 1 << 20;
@@ -48,8 +49,7 @@ impl Repository {
     ///
     /// Compares every blob with its hash when it is read, and again after it was written:
     /// everything stored is read back before the first snapshot is written. Omits a snapshot that
-    /// cannot be read in full, and reports it. `progress` gets the number of bytes copied so far
-    /// and in total.
+    /// cannot be read in full, and reports it.
     ///
     /// # Errors
     /// Fails if the other repository cannot be written, or returns other content than was written.
@@ -58,7 +58,7 @@ impl Repository {
         snapshots: &[SnapshotInfo],
         to: &Repository,
         lock: &Lock,
-        progress: &mut dyn FnMut(u64, u64),
+        watch: Watch<'_>,
     ) -> Result<CopyReport, Error> {
         let (from, into) = (self.storage(), to.storage());
         let there = to.snapshots()?;
@@ -73,7 +73,10 @@ impl Repository {
         let known = Known::load(into)?;
         let mut needed: HashMap<Id, BlobKind> = HashMap::new();
         let mut walker = Walker::new(from)?;
+        let (mut number, count) = (0, wanted.len() as u64);
         wanted.retain(|snapshot| {
+            watch(Work::Snapshots, number, count);
+            number += 1;
             let walked = walker.walk(*snapshot.tree, &mut |kind, id| {
                 if !known.has(kind, &id) {
                     needed.insert(id, kind);
@@ -97,11 +100,11 @@ impl Repository {
             written: Vec::new(),
             unread: HashMap::new(),
         };
-        copying.copy(runs, total, progress)?;
+        copying.copy(runs, total, watch)?;
         let written = std::mem::take(&mut copying.written);
         let unread = std::mem::take(&mut copying.unread);
         report.stored_bytes = written.iter().map(|pack| u64::from(pack.size)).sum();
-        read_back(into, &written)?;
+        read_back(into, &written, watch)?;
         lock.check()?;
         let packs = written.iter().map(|pack| (pack.id, pack.size));
         let relied_on: Vec<_> = known.packs.iter().copied().chain(packs).collect();
@@ -237,12 +240,7 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     /// Copies all runs: several threads read and seal, this one writes.
-    fn copy(
-        &mut self,
-        runs: Vec<Run>,
-        total: u64,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), Error> {
+    fn copy(&mut self, runs: Vec<Run>, total: u64, watch: Watch<'_>) -> Result<(), Error> {
         let threads = std::thread::available_parallelism()
             .map_or(2, usize::from)
             .clamp(1, 4);
@@ -272,7 +270,7 @@ impl Copying<'_> {
                     result = self.take(blobs);
                     stop.store(result.is_err(), Relaxed);
                     done += length;
-                    progress(done, total);
+                    watch(Work::Bytes, done, total);
                 }
             }
             result
@@ -365,9 +363,13 @@ fn part_of(content: Option<&Bytes>, place: &Place, start: u32) -> Option<Bytes> 
 }
 
 /// Reads all written packs, and opens every blob in them.
-fn read_back(storage: &Storage, packs: &[IndexedPack]) -> Result<(), Error> {
+fn read_back(storage: &Storage, packs: &[IndexedPack], watch: Watch<'_>) -> Result<(), Error> {
     let mut opener = Opener::default();
+    let total = packs.iter().map(|pack| u64::from(pack.size)).sum();
+    let mut done = 0;
     for pack in packs {
+        watch(Work::Proof, done, total);
+        done += u64::from(pack.size);
         let content = storage.read_pack(&pack.id, 0, pack.size)?;
         for entry in &pack.entries {
             let place = Place::of(pack.id, entry);

@@ -57,6 +57,7 @@ mod store;
 mod tree;
 mod unreadable;
 mod usage;
+mod work;
 
 pub use backup::{Backup, BackupRequest, NewFile, Source, SourceFile, StoredFile, WHOLE};
 pub use check::CheckReport;
@@ -74,3 +75,4 @@ pub use repository::{InitOptions, Repository};
 pub use snapshot::SnapshotInfo;
 pub use store::Durability;
 pub use unreadable::Unreadable;
+pub use work::{Watch, Work};

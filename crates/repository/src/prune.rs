@@ -20,6 +20,7 @@ use crate::pack_writer::PackWriter;
 use crate::repository::Repository;
 use crate::storage::Storage;
 use crate::usage::Walker;
+use crate::work::{Watch, Work};
 
 /// The tolerated unneeded content in packs, in percent of the needed content. Rewriting packs for
 /// the last bytes costs more than it saves.
@@ -51,8 +52,6 @@ impl Repository {
     /// Removes content that no snapshot needs. `lock` must be exclusive. Writes nothing with
     /// `dry_run`.
     ///
-    /// `progress` gets the number of bytes rewritten so far and in total.
-    ///
     /// # Errors
     /// [`Error::NotPrunable`] if a snapshot or part of the index is unreadable, or content is
     /// missing: then it is unknown what is needed, and nothing is removed. [`Error::Storage`],
@@ -61,11 +60,11 @@ impl Repository {
         &self,
         lock: &Lock,
         dry_run: bool,
-        progress: &mut dyn FnMut(u64, u64),
+        watch: Watch<'_>,
     ) -> Result<PruneReport, Error> {
         let storage = self.storage();
         let before = State::of(storage)?;
-        let plan = Plan::new(storage)?;
+        let plan = Plan::new(storage, watch)?;
         let mut report = plan.report();
         if dry_run || plan.is_done(before.index.len()) {
             return Ok(report);
@@ -90,7 +89,7 @@ impl Repository {
                 Err(error) => return Err(error),
             }
             done += part.needed_bytes();
-            progress(done, total);
+            watch(Work::Bytes, done, total);
         }
         writer.finish()?;
         kept.extend(writer.take_written());
@@ -126,7 +125,7 @@ struct Part {
 }
 
 impl Plan {
-    fn new(storage: &Storage) -> Result<Self, Error> {
+    fn new(storage: &Storage, watch: Watch<'_>) -> Result<Self, Error> {
         let listed: HashMap<Id, u32> = storage.packs()?.into_iter().collect();
         let mut packs: HashMap<Id, IndexedPack> = HashMap::new();
         let mut names_lost_packs = false;
@@ -140,7 +139,7 @@ impl Plan {
                 });
             }
         })?;
-        let needed = needed_blobs(storage, &packs)?;
+        let needed = needed_blobs(storage, &packs, watch)?;
         let homes = choose_homes(storage, &packs, &needed);
 
         let bytes_before = listed.values().map(|size| u64::from(*size)).sum();
@@ -214,6 +213,7 @@ fn key(entry: &Entry) -> Key {
 fn needed_blobs(
     storage: &Storage,
     packs: &HashMap<Id, IndexedPack>,
+    watch: Watch<'_>,
 ) -> Result<HashSet<Key>, Error> {
     let mut snapshots = Vec::new();
     storage.read_all(FileType::Snapshot, |id, snapshot: SnapshotFile| {
@@ -230,7 +230,9 @@ fn needed_blobs(
         .collect();
     let mut needed = HashSet::new();
     let mut walker = Walker::new(storage)?;
-    for (snapshot, tree) in snapshots {
+    let count = snapshots.len() as u64;
+    for (number, (snapshot, tree)) in (0..).zip(snapshots) {
+        watch(Work::Snapshots, number, count);
         let mut missing = None;
         let walked = walker.walk(tree, &mut |kind, id| {
             if !there.contains(&(kind, id)) {

@@ -18,6 +18,7 @@ use crate::repository::Repository;
 use crate::snapshot::SnapshotInfo;
 use crate::storage::Storage;
 use crate::tree;
+use crate::work::{Watch, Work};
 
 /// The most bytes, before compression, of adjacent blobs that are fetched together.
 const RUN: u64 = 1 << 20;
@@ -84,12 +85,20 @@ impl Repository {
         snapshots: &[SnapshotInfo],
         path: &str,
         limit: u64,
+        watch: Watch<'_>,
     ) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
         let storage = self.storage();
         let trees = locate(storage, |kind, _| kind == BlobKind::Tree)?;
+        // Each is met twice: for its listings, and for the file.
+        let total = 2 * snapshots.len() as u64;
+        let mut steps = 0..total;
+        let mut step = || watch(Work::Snapshots, steps.next().unwrap_or(total), total);
         let mut found: Vec<_> = snapshots
             .iter()
-            .map(|snapshot| find(storage, &trees, snapshot, path))
+            .map(|snapshot| {
+                step();
+                find(storage, &trees, snapshot, path)
+            })
             .collect();
         drop(trees);
         let wanted: HashSet<Id> = found
@@ -101,6 +110,7 @@ impl Repository {
             kind == BlobKind::Data && wanted.contains(id)
         })?);
         let read = snapshots.iter().zip(found.drain(..)).map(|(info, file)| {
+            step();
             let one = OpenSnapshot {
                 info: info.clone(),
                 storage: storage.clone(),

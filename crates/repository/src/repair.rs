@@ -9,6 +9,7 @@ use crate::index::{IndexedPack, for_each_pack};
 use crate::lock::Lock;
 use crate::new_index::{State, replace_index};
 use crate::repository::Repository;
+use crate::work::{Watch, Work};
 
 /// The changes to the index, made or proposed.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +33,12 @@ impl Repository {
     ///
     /// # Errors
     /// Fails if the repository cannot be listed or written. The old index is then intact.
-    pub fn repair_index(&self, lock: &Lock, dry_run: bool) -> Result<IndexRepair, Error> {
+    pub fn repair_index(
+        &self,
+        lock: &Lock,
+        dry_run: bool,
+        watch: Watch<'_>,
+    ) -> Result<IndexRepair, Error> {
         let storage = self.storage();
         let before = State::of(storage)?;
         let mut indexed: HashMap<Id, IndexedPack> = HashMap::new();
@@ -48,7 +54,10 @@ impl Repository {
 
         let mut packs = Vec::new();
         let mut there = HashSet::new();
-        for (id, size) in storage.packs()? {
+        let listed = storage.packs()?;
+        let count = listed.len() as u64;
+        for (number, (id, size)) in (0..).zip(listed) {
+            watch(Work::Packs, number, count);
             there.insert(id);
             let known = indexed.get(&id);
             if let Some(known) = known

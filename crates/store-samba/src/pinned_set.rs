@@ -58,7 +58,7 @@ impl PinnedSet {
 /// What the pinned databases tell of the directory. This never fails a backup.
 fn directory(installation: &Installation, point: &PointInTime) -> Option<DirectoryIdentity> {
     let read = Samba::in_backup(&installation.private, point);
-    match read.and_then(|directory| directory.census()) {
+    match read.and_then(|directory| directory.census(&|| {})) {
         Ok(facts) => Some(store::identity(&facts)),
         Err(reason) => {
             tracing::warn!(%reason, "the backup will not say whose directory it holds");

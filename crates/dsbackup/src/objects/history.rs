@@ -6,6 +6,7 @@
 //!    ...
 //! ```
 
+use backup::Shown;
 use comparison::{Found, Options, Seen, compare};
 use documents::{Describe, Servers};
 use objects::Guid;
@@ -49,7 +50,8 @@ pub fn run(sources: &Sources<'_>, named: &Opened, guid: Guid, report: Report) ->
     let mut lines = Vec::new();
     let mut text = Vec::new();
     let mut before: Option<Moment> = None;
-    sources.visit_same_server(named, |info, opened| {
+    let mut shown = Shown::new(&report, "");
+    sources.visit_same_server(named, &mut shown, |info, opened| {
         let now = match opened.and_then(|opened| Moment::of(opened, guid)) {
             Ok(now) => now,
             Err(failure) => {
@@ -87,6 +89,7 @@ pub fn run(sources: &Sources<'_>, named: &Opened, guid: Guid, report: Report) ->
         before = Some(now);
         Ok(())
     })?;
+    drop(shown);
     report.result(&lines, || {
         String::from_utf8_lossy(&text).trim_end().to_owned()
     })?;

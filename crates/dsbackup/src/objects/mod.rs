@@ -14,7 +14,7 @@ pub mod ls;
 mod nested;
 pub mod restore;
 pub mod search;
-mod selection;
+pub mod selection;
 pub mod show;
 pub mod source;
 pub mod table;

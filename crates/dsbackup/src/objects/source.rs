@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use ::samba::{PinnedDirectory, secrets};
 use backup::selection::{self, LATEST};
 use backup::view::{Cache, DiskImage, FileList, Limits};
-use backup::{Snapshot, View, time};
+use backup::{Shown, Snapshot, View, time};
 use ese::Database;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use objects::ntds::{Ntds, database_at};
 use objects::samba::{self, Samba};
 use objects::{Guid, Lookup, ObjectId, Source, Stored};
-use repository::{Lock, Repository, SnapshotInfo};
+use repository::{Lock, Repository, SnapshotInfo, Work};
 use zeroize::Zeroizing;
 
 use crate::cli::{CacheOptions, SourceOptions};
@@ -188,6 +188,7 @@ impl<'o> Sources<'o> {
     pub fn visit_same_server(
         &self,
         named: &Opened,
+        shown: &mut Shown<'_>,
         mut visit: impl FnMut(&SnapshotInfo, Result<Opened>) -> Result<()>,
     ) -> Result<()> {
         let Some((server, _)) = &named.snapshot else {
@@ -197,10 +198,12 @@ impl<'o> Sources<'o> {
             )));
         };
         let repository = self.repository(Path::new(&named.name))?;
-        for info in selection::backups(repository)? {
-            if info.is_of(server) {
-                visit(&info, self.open_snapshot(repository, &info))?;
-            }
+        let mut snapshots = selection::backups(repository)?;
+        snapshots.retain(|info| info.is_of(server));
+        let count = snapshots.len() as u64;
+        for (number, info) in (0..).zip(snapshots) {
+            shown.set(Work::Snapshots, number, count);
+            visit(&info, self.open_snapshot(repository, &info))?;
         }
         Ok(())
     }

@@ -39,3 +39,4 @@ mod ship;
 mod snapshot_sources;
 mod tokens;
 mod walkthrough;
+mod writers;

@@ -1,14 +1,15 @@
 //! Long work shows how far it is, how fast and how long still on a terminal, and is quiet elsewhere.
 
-use crate::lab::{Lab, Run};
+use crate::lab::{Lab, PASSWORD, Run, write_secret};
 use std::process::{Command, Stdio};
 
 /// A command, for which `OUT` stands for a file as standard output, and what its progress names.
-const WORK: [(&[&str], &str); 9] = [
+const WORK: [(&[&str], &str); 21] = [
     (
         &["backup", "--keep-logs", "--directory", "directory"],
         "ntds.dit",
     ),
+    (&["check"], "reading snapshots"),
     (&["check", "--read-data"], "reading packs"),
     (
         &["check", "--drill", "--all", "--scratch", "."],
@@ -22,8 +23,37 @@ const WORK: [(&[&str], &str); 9] = [
     (&["recover", "restored"], "replaying log"),
     (&["verify-db", "restored/ntds.dit"], "checking every page"),
     (&["dump", "restored/ntds.dit", "OUT"], "dumping"),
+    (&["facts", "restored/ntds.dit", "OUT"], "counting objects"),
+    (&["facts", "latest", "OUT"], "objects"),
     (&["export", "restored", "--csv", "OUT"], "objects"),
+    (&["search", "latest", "(cn=*)", "OUT"], "objects"),
+    (
+        &["diff", "latest", "restored", "OUT"],
+        "objects that may differ",
+    ),
+    (
+        &["show", "latest", "Administrator", "--history"],
+        "reading snapshots",
+    ),
+    (&["snapshots"], "reading snapshots"),
+    (&["copy", "--to", "other"], "copying"),
+    (&["copy", "--to", "third"], "reading back"),
+    (&["run", "nightly"], "ntds.dit"),
+    (&["forget", "--keep-last", "1"], "reading snapshots"),
+    (&["repair", "index"], "reading packs"),
 ];
+
+/// The job of `run`.
+fn job(lab: &Lab) -> String {
+    format!(
+        "[repository.local]\nlocation = {:?}\npassword_file = {:?}\n\
+         [job.nightly]\nsource = {{ directory = {:?} }}\nrepositories = [\"local\"]\n\
+         keep_logs = true\n",
+        lab.repository(),
+        lab.path("password"),
+        lab.directory()
+    )
+}
 
 /// Runs a command whose standard error, and without `OUT` its standard output, is a terminal.
 fn on_a_terminal(lab: &Lab, arguments: &[&str]) -> Run {
@@ -40,6 +70,10 @@ fn on_a_terminal(lab: &Lab, arguments: &[&str]) -> Run {
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
         .current_dir(lab.path(""))
         .env("TERM", "xterm")
+        .env("DSBACKUP_CACHE", lab.path("cache"))
+        .env("DSBACKUP_CONFIG", lab.path("dsbackup.toml"))
+        .env("DSBACKUP_STATE_FOLDER", lab.path("state"))
+        .env("DSBACKUP_TO_PASSWORD", PASSWORD)
         .stdin(Stdio::null());
     for (name, value) in plain.get_envs() {
         command.env(name, value.expect("set"));
@@ -55,6 +89,11 @@ fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
         return;
     }
     let lab = Lab::with_repository("sample-forest/dirty");
+    std::fs::write(lab.path("dsbackup.toml"), job(&lab)).expect("write");
+    write_secret(&lab.path("password"), &format!("{PASSWORD}\n"));
+    for name in ["other", "third"] {
+        lab.succeed(&["init", "-r", lab.path(name).to_str().expect("plain")]);
+    }
     for (arguments, item) in WORK {
         let shown = on_a_terminal(&lab, arguments);
         assert_eq!(shown.code, Some(0), "{arguments:?}: {shown}");

@@ -10,8 +10,8 @@ use crate::{Entry, Lookup, Reference, Result, Scope, Source, State, Value, Wante
 /// Bit of `instanceType`: the server may change the naming context.
 const IS_WRITABLE: i64 = 4;
 
-/// Reads all records, and the objects that tell the identity.
-pub fn take(samba: &Samba) -> Result<Facts> {
+/// Reads all records, with a call of `watch` for each, and the objects that tell the identity.
+pub fn take(samba: &Samba, watch: &dyn Fn()) -> Result<Facts> {
     let found = &samba.facts;
     let service = found.service.as_ref();
     let dsa_guid = service.and_then(|service| service.guid);
@@ -21,6 +21,7 @@ pub fn take(samba: &Samba) -> Result<Facts> {
     let lifetimes = lifetimes(samba)?;
     let mut counted = Counted::default();
     for number in samba.index.numbers() {
+        watch();
         if let Some(object) = samba.index.get(number) {
             counted.add(samba, object)?;
         }

@@ -91,12 +91,13 @@ impl Samba {
         })
     }
 
-    /// Identity, progress and counts of the directory. Reads all objects.
+    /// Identity, progress and counts of the directory. Reads all objects, and calls `watch` for
+    /// each.
     ///
     /// # Errors
     /// Fails if a record is damaged, or the directory lacks its own server or domain.
-    pub fn census(&self) -> Result<::ntds::Facts> {
-        census::take(self)
+    pub fn census(&self, watch: &dyn Fn()) -> Result<::ntds::Facts> {
+        census::take(self, watch)
     }
 
     /// The partitions, with what they hold. Reads all records.

@@ -87,18 +87,18 @@ fn child() {
             let number = |index: usize| arguments[index].parse::<u64>().unwrap();
             let _ = NewBackup::new(number(0), number(1)).store(&one);
         }
-        ("prune", _) => drop(one.prune(&exclusive(), false, &mut |_, _| ())),
+        ("prune", _) => drop(one.prune(&exclusive(), false, &mut |_, _, _| ())),
         ("forget", _) => {
             let lock = exclusive();
             let _ = one.forget(&arguments);
-            let _ = one.prune(&lock, false, &mut |_, _| ());
+            let _ = one.prune(&lock, false, &mut |_, _, _| ());
         }
-        ("repair", _) => drop(one.repair_index(&exclusive(), false)),
+        ("repair", _) => drop(one.repair_index(&exclusive(), false, &mut |_, _, _| ())),
         (_, Some(two)) => {
             let mut snapshots = one.snapshots().unwrap();
             snapshots.retain(|snapshot| arguments.contains(&snapshot.id.as_str()));
             let lock = two.lock(LockKind::Shared, PATIENCE).unwrap();
-            let _ = one.copy_to(&snapshots, &two, &lock, &mut |_, _| ());
+            let _ = one.copy_to(&snapshots, &two, &lock, &mut |_, _, _| ());
         }
         _ => {}
     }

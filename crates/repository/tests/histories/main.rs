@@ -116,7 +116,7 @@ fn together(one: &mut Side, other: &Repository, place: &mut Place, random: &mut 
                 let lock = other
                     .lock(LockKind::Exclusive, patience)
                     .expect("a lock in time");
-                other.prune(&lock, false, &mut |_, _| ()).map(|_| None)
+                other.prune(&lock, false, &mut |_, _, _| ()).map(|_| None)
             }
             false => second.store(other).map(Some),
         });

@@ -228,7 +228,7 @@ impl Side {
     pub fn prune(&mut self, place: &mut Place) {
         place.tell("prune".into());
         let lock = self.exclusive();
-        if let Err(error) = self.repository.prune(&lock, false, &mut |_, _| ()) {
+        if let Err(error) = self.repository.prune(&lock, false, &mut |_, _, _| ()) {
             self.excuse(place, &error);
         }
     }
@@ -238,7 +238,7 @@ impl Side {
         let lock = self.exclusive();
         let repaired = self
             .repository
-            .repair_index(&lock, false)
+            .repair_index(&lock, false, &mut |_, _, _| ())
             .expect("repaired");
         assert!(
             self.is_harmed() || repaired.missing_packs == 0,
@@ -258,7 +258,7 @@ impl Side {
             .expect("a lock");
         let copied = self
             .repository
-            .copy_to(&snapshots, &two.repository, &lock, &mut |_, _| ());
+            .copy_to(&snapshots, &two.repository, &lock, &mut |_, _, _| ());
         let copied = copied.expect("copied");
         assert!(
             self.is_harmed() || copied.damaged.is_empty(),
@@ -365,7 +365,7 @@ impl Side {
                 damaged.push(snapshot.label.clone());
             }
         }
-        let report = repository.check(true, &mut |_, _| ()).expect("checked");
+        let report = repository.check(true, &mut |_, _, _| ()).expect("checked");
         assert!(
             self.is_harmed() || report.is_sound(),
             "{report:?}: {}",

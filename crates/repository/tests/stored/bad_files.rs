@@ -68,7 +68,7 @@ fn a_bad_snapshot_file_is_named_and_the_others_are_listed_and_restored() {
             repository.snapshot(&snapshots[1].id),
             Err(Error::Damaged { .. })
         ));
-        let report = repository.check(true, &mut |_, _| ()).unwrap();
+        let report = repository.check(true, &mut |_, _, _| ()).unwrap();
         assert!(report.problems[0].contains(&snapshots[1].id), "{report:?}");
         assert_eq!(report.problems.len(), 1, "{report:?}");
 
@@ -77,10 +77,10 @@ fn a_bad_snapshot_file_is_named_and_the_others_are_listed_and_restored() {
         let lock = repository
             .lock(LockKind::Exclusive, Default::default())
             .unwrap();
-        let refused = repository.prune(&lock, false, &mut |_, _| ());
+        let refused = repository.prune(&lock, false, &mut |_, _, _| ());
         assert!(matches!(refused, Err(Error::NotPrunable { .. })));
         repository.forget(&[&snapshots[1].id]).unwrap();
-        repository.prune(&lock, false, &mut |_, _| ()).unwrap();
+        repository.prune(&lock, false, &mut |_, _, _| ()).unwrap();
         drop(lock);
         restores(&repository, &snapshots[0], 5);
         restic_succeeds(&path, &["check", "--read-data"]);
@@ -101,7 +101,12 @@ fn a_bad_index_file_is_named_and_the_packs_tell_what_it_told() {
         restores(&repository, &first, 5);
         restores(&repository, &second, 6);
         assert_eq!(repository.unreadable().len(), 1);
-        assert!(!repository.check(false, &mut |_, _| ()).unwrap().is_sound());
+        assert!(
+            !repository
+                .check(false, &mut |_, _, _| ())
+                .unwrap()
+                .is_sound()
+        );
         // A new backup relies on no unindexed content: restic must be able to read it.
         let third = backup(&repository, 7);
         assert!(backup(&open(&path), 7).id != third.id);
@@ -110,11 +115,15 @@ fn a_bad_index_file_is_named_and_the_packs_tell_what_it_told() {
         let lock = repository
             .lock(LockKind::Exclusive, Default::default())
             .unwrap();
-        let refused = repository.prune(&lock, false, &mut |_, _| ());
+        let refused = repository.prune(&lock, false, &mut |_, _, _| ());
         assert!(matches!(refused, Err(Error::NotPrunable { .. })));
-        let dry = repository.repair_index(&lock, true).unwrap();
+        let dry = repository
+            .repair_index(&lock, true, &mut |_, _, _| ())
+            .unwrap();
         assert!(dry.changed && dry.added_packs > 0, "{dry:?}");
-        let repaired = repository.repair_index(&lock, false).unwrap();
+        let repaired = repository
+            .repair_index(&lock, false, &mut |_, _, _| ())
+            .unwrap();
         assert_eq!(repaired.unreadable_files, 1);
         assert_eq!(repaired.missing_packs, 0);
         drop(lock);
@@ -122,7 +131,12 @@ fn a_bad_index_file_is_named_and_the_packs_tell_what_it_told() {
         for (snapshot, seed) in [(first, 5), (second, 6), (third, 7)] {
             restores(&open(&path), &snapshot, seed);
         }
-        assert!(open(&path).check(true, &mut |_, _| ()).unwrap().is_sound());
+        assert!(
+            open(&path)
+                .check(true, &mut |_, _, _| ())
+                .unwrap()
+                .is_sound()
+        );
         restic_succeeds(&path, &["check", "--read-data"]);
     }
 }
@@ -181,11 +195,11 @@ fn a_chunk_in_two_packs_is_read_from_the_one_that_is_there_and_sound() {
             let lock = repository
                 .lock(LockKind::Exclusive, Default::default())
                 .unwrap();
-            repository.prune(&lock, false, &mut |_, _| ()).unwrap();
+            repository.prune(&lock, false, &mut |_, _, _| ()).unwrap();
             for snapshot in &snapshots {
                 restores(&repository, snapshot, 5);
             }
-            let report = repository.check(true, &mut |_, _| ()).unwrap();
+            let report = repository.check(true, &mut |_, _, _| ()).unwrap();
             assert!(report.is_sound(), "{name} {which}: {report:?}");
         }
     }

@@ -54,7 +54,7 @@ fn works_again(path: &Path) {
         )
         .unwrap();
     assert_eq!(
-        repository.check(true, &mut |_, _| ()).unwrap().problems,
+        repository.check(true, &mut |_, _, _| ()).unwrap().problems,
         Vec::<String>::new()
     );
     restic_succeeds(path, &["check", "--read-data"]);
@@ -283,7 +283,7 @@ fn a_flipped_bit_is_found_by_check_and_by_reading() {
     ] {
         std::fs::write(&victim, damaged).unwrap();
         let repository = open(&path);
-        let report = repository.check(true, &mut |_, _| ()).unwrap();
+        let report = repository.check(true, &mut |_, _, _| ()).unwrap();
         assert!(!report.is_sound(), "{what}");
         assert!(
             report.problems.iter().any(|text| text.contains(&name[..8])),
@@ -301,11 +301,19 @@ fn a_flipped_bit_is_found_by_check_and_by_reading() {
     std::fs::remove_file(&victim).unwrap();
     let repository = open(&path);
     assert!(
-        !repository.check(false, &mut |_, _| ()).unwrap().is_sound(),
+        !repository
+            .check(false, &mut |_, _, _| ())
+            .unwrap()
+            .is_sound(),
         "a missing pack"
     );
     std::fs::write(&victim, kept).unwrap();
-    assert!(repository.check(true, &mut |_, _| ()).unwrap().is_sound());
+    assert!(
+        repository
+            .check(true, &mut |_, _, _| ())
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]
@@ -331,7 +339,12 @@ fn two_backups_at_once_both_succeed() {
     });
     assert_eq!(open(&path).snapshots().unwrap().len(), 2);
     restic_succeeds(&path, &["check", "--read-data"]);
-    assert!(open(&path).check(true, &mut |_, _| ()).unwrap().is_sound());
+    assert!(
+        open(&path)
+            .check(true, &mut |_, _, _| ())
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn prune(repository: &Repository) -> PruneReport {
     let lock = repository
         .lock(LockKind::Exclusive, Default::default())
         .unwrap();
-    repository.prune(&lock, false, &mut |_, _| ()).unwrap()
+    repository.prune(&lock, false, &mut |_, _, _| ()).unwrap()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn what_no_snapshot_needs_goes_and_the_rest_stays() {
     let lock = repository
         .lock(LockKind::Exclusive, Default::default())
         .unwrap();
-    let dry = repository.prune(&lock, true, &mut |_, _| ()).unwrap();
+    let dry = repository.prune(&lock, true, &mut |_, _, _| ()).unwrap();
     drop(lock);
     assert_eq!(size(&path), before, "a dry run changes nothing");
     let report = prune(&repository);
@@ -77,7 +77,12 @@ fn what_no_snapshot_needs_goes_and_the_rest_stays() {
     let freed = before - size(&path);
     assert!(freed > 49 * (64 << 10), "half of the first backup: {freed}");
     restores(&open(&path), &second, &new);
-    assert!(repository.check(true, &mut |_, _| ()).unwrap().is_sound());
+    assert!(
+        repository
+            .check(true, &mut |_, _, _| ())
+            .unwrap()
+            .is_sound()
+    );
     restic_succeeds(&path, &["check", "--read-data"]);
     assert_eq!(prune(&open(&path)).freed_bytes, 0, "once is enough");
     // Rewritten content is recognized.
@@ -160,7 +165,7 @@ fn a_copy_has_another_key_and_the_same_content() {
     let copy = |chosen: &[SnapshotInfo]| {
         let lock = other.lock(LockKind::Shared, Default::default()).unwrap();
         repository
-            .copy_to(chosen, &other, &lock, &mut |_, _| ())
+            .copy_to(chosen, &other, &lock, &mut |_, _, _| ())
             .unwrap()
     };
     let one = copy(std::slice::from_ref(&first));

@@ -103,13 +103,13 @@ fn upkeep(location: &str, beside: Option<&str>, options: &BTreeMap<String, Strin
     drop(sharing);
     let alone = lock(&repository, LockKind::Exclusive).ok().unwrap();
     repository.forget(&[&first.id, &other.snapshot.id]).unwrap();
-    repository.prune(&alone, false, &mut |_, _| ()).unwrap();
+    repository.prune(&alone, false, &mut |_, _, _| ()).unwrap();
     drop(alone);
     let again = Repository::open(&place, &Password::new(PASSWORD), options).unwrap();
     let [kept] = &again.snapshots().unwrap()[..] else {
         panic!("one snapshot is left")
     };
-    let report = again.check(true, &mut |_, _| ()).unwrap();
+    let report = again.check(true, &mut |_, _, _| ()).unwrap();
     assert!(report.is_sound(), "{location}: {report:?}");
 
     // Copied in both directions.
@@ -124,9 +124,9 @@ fn upkeep(location: &str, beside: Option<&str>, options: &BTreeMap<String, Strin
     copies.extend(far.as_ref().map(|far| (&near, far)));
     for (from, to) in copies {
         let snapshots = from.snapshots().unwrap();
-        let copied = (from.copy_to(&snapshots, to, &shared(to), &mut |_, _| ())).unwrap();
+        let copied = (from.copy_to(&snapshots, to, &shared(to), &mut |_, _, _| ())).unwrap();
         assert_eq!((copied.copied.len(), copied.damaged.len()), (1, 0));
-        assert!(to.check(true, &mut |_, _| ()).unwrap().is_sound());
+        assert!(to.check(true, &mut |_, _, _| ()).unwrap().is_sound());
         let snapshot = to.open_snapshot(&to.snapshots().unwrap()[0]).unwrap();
         let mut expected = Vec::new();
         Noise::new(1, 40 << 20).read_to_end(&mut expected).unwrap();

@@ -45,11 +45,11 @@ fn restic_lists_checks_and_restores_a_real_directory() {
     assert!(listed.is_empty() || listed.contains("dc1"), "{listed}");
     restic_succeeds(&path, &["check", "--read-data"]);
     assert_eq!(
-        repository.check(true, &mut |_, _| ()).unwrap().problems,
+        repository.check(true, &mut |_, _, _| ()).unwrap().problems,
         Vec::<String>::new()
     );
     assert_eq!(
-        repository.check(true, &mut |_, _| ()).unwrap().notes,
+        repository.check(true, &mut |_, _, _| ()).unwrap().notes,
         Vec::<String>::new()
     );
 }

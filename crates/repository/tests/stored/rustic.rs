@@ -60,7 +60,7 @@ fn rustic_and_we_take_turns_on_one_repository() {
         let lock = repository
             .lock(LockKind::Exclusive, Default::default())
             .unwrap();
-        repository.prune(&lock, false, &mut |_, _| ()).unwrap();
+        repository.prune(&lock, false, &mut |_, _, _| ()).unwrap();
     };
     prune(&repository);
     is_sound(&rustic(&path));
@@ -83,7 +83,7 @@ fn rustic_and_we_take_turns_on_one_repository() {
     is_sound(&rustic(&path));
 
     repository
-        .copy_to(&[third, fourth], &other, &shared(&other), &mut |_, _| ())
+        .copy_to(&[third, fourth], &other, &shared(&other), &mut |_, _, _| ())
         .unwrap();
     is_sound(&rustic(&other_path));
     assert_eq!(rustic(&other_path).get_all_snapshots().unwrap().len(), 2);

@@ -187,6 +187,11 @@ fn a_server_killed_at_twenty_points_of_a_backup() {
     println!("{survived} backups went on over a new connection, {failed} failed");
     assert!(survived >= 10 && failed >= 5);
     let repository = place.open(&sound).unwrap();
-    assert!(repository.check(true, &mut |_, _| ()).unwrap().is_sound());
+    assert!(
+        repository
+            .check(true, &mut |_, _, _| ())
+            .unwrap()
+            .is_sound()
+    );
     restic_succeeds(&place.path("deep/repo"), &["check", "--read-data"]);
 }

@@ -192,7 +192,10 @@ pub fn round_trip(location: &str, options: &BTreeMap<String, String>) {
     read(&mut snapshot.open("large").unwrap(), &mut found);
     assert!(expected == found, "{location}");
     assert!(
-        repository.check(true, &mut |_, _| ()).unwrap().is_sound(),
+        repository
+            .check(true, &mut |_, _, _| ())
+            .unwrap()
+            .is_sound(),
         "{location}"
     );
 }
