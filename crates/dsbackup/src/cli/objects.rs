@@ -291,8 +291,9 @@ pub struct BrowseOptions {
 /// A running server as a SOURCE, for `--help`.
 const SERVERS: &str = "\
 SOURCE may also be a running server: ldap://HOST[:PORT] with Kerberos tickets
-(kinit), ldap:// (StartTLS) or ldaps:// with --ldap-user, or ldapi://SOCKET, such
-as ldapi:///var/lib/samba/private/ldap_priv/ldapi, as the system.";
+(kinit; on Windows the logon), ldap:// (StartTLS) or ldaps:// with --ldap-user, or
+ldapi://SOCKET, such as ldapi:///var/lib/samba/private/ldap_priv/ldapi, as the
+system.";
 
 /// `dsbackup diff`.
 #[derive(Debug, Args)]

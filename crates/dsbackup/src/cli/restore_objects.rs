@@ -112,8 +112,8 @@ pub enum PasswordOption {
 /// The server that is written to.
 #[derive(Debug, Args)]
 pub struct WrittenServerOptions {
-    /// The running server: ldap://HOST with Kerberos tickets (kinit), or ldap:// or ldaps:// with
-    /// --ldap-user
+    /// The running server: ldap://HOST with Kerberos tickets (kinit; on Windows the logon), or
+    /// ldap:// or ldaps:// with --ldap-user
     #[arg(long, value_name = "URL", help_heading = "Running servers")]
     pub to: Option<String>,
     /// The Samba domain controller on this computer, as the system, over its own socket

@@ -131,6 +131,14 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
     assert_eq!(send(&connection, good.clone()), Ok(true));
     denied(&connection, good, "replayed");
 
+    // Windows sends Kerberos's own token, without SPNEGO around it.
+    let (own, connection) = client();
+    let relayed = kerberos_alone(&token(&own));
+    denied(&other_connection, relayed, "Kerberos alone, relayed");
+    let unbound = kerberos_alone(&token(b""));
+    denied(&connection, unbound, "Kerberos alone, bound to nothing");
+    assert_eq!(send(&connection, kerberos_alone(&token(&own))), Ok(true));
+
     // The same tickets are good for nothing at a service of another name.
     let keytab = scene.domain.path("other.keytab");
     scene.domain.samba_tool(&[
@@ -151,6 +159,20 @@ pub fn stolen_tokens(scene: &Scene, host: &Host) {
     let line = scene.refused(&scene.server(&other));
     assert_eq!(line["call"], "Authenticate", "{line}");
     set_auth_identity(None);
+}
+
+/// The token of Kerberos (RFC 4121) in one of SPNEGO.
+fn kerberos_alone(negotiated: &[u8]) -> Vec<u8> {
+    // Kerberos's name, and the beginning of a client's first token.
+    const BEGIN: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00";
+    let mut places = negotiated.windows(BEGIN.len());
+    let at = places.position(|bytes| bytes == BEGIN).unwrap();
+    // The tag, and a length in two bytes.
+    let [0x60, 0x82, high, low] = negotiated[at - 4..at] else {
+        panic!("{:x?}", &negotiated[at - 4..at]);
+    };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    negotiated[at - 4..at + length].to_vec()
 }
 
 /// The directory knows that an account is disabled, which an older ticket does not show.
