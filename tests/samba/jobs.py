@@ -23,9 +23,8 @@ def run(lab, backend, options):
     say("  " + done.out.strip().splitlines()[-1])
     if "(proven)" not in done.out:
         raise Failed(f"expected a proven snapshot: {done}")
-    alarm = "alarm = { deleted_users = 1, privileged_groups = true, krbtgt = true }"
+    jobs.replace("deleted_users = 50", "deleted_users = 1")
     jobs.add(f"""
-{alarm}
 notify = ["admin"]
 [notify.admin]
 on = ["failure", "alarm"]
@@ -116,6 +115,13 @@ class Jobs:
         """A command that works on the job's repository by itself."""
         more = ["-r", self.repository, "--password-file", self.folder / "local.password"]
         return self.controller.run([PROGRAM, *arguments, *more], env=self.environment(), check=check)
+
+    def replace(self, old, new):
+        """Changes what setup wrote."""
+        path = self.folder / "dsbackup.toml"
+        text = path.read_text()
+        expect(f"how often the configuration says {old}", text.count(old), 1)
+        path.write_text(text.replace(old, new))
 
     def add(self, keys):
         """Adds keys to the table of the job."""
