@@ -86,23 +86,42 @@ fn is_login(path: &str) -> bool {
     matches!(path, "/login" | "/login/certificate" | "/login/kerberos")
 }
 
-/// Lets a request pass to the pages, or refuses it.
+/// A request, as the audit log names it.
+struct Call {
+    method: Method,
+    path: String,
+    /// The other end of the connection.
+    from: String,
+    session: Option<Arc<Session>>,
+}
+
+/// Lets a request pass to the pages, or refuses it. An action leaves a line either way.
 pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
-    let mut response = match checked(&console, request, next).await {
+    let peer = request.extensions().get::<Peer>();
+    let call = Call {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        from: peer.map_or_else(String::new, ToString::to_string),
+        session: cookie(request.headers(), cookie_name(&console))
+            .and_then(|cookie| console.sessions.find(cookie, Instant::now())),
+    };
+    let mut response = match checked(&console, request, &call, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
+    record(&console, &call, &response);
     add_headers(&console, response.headers_mut());
     response
 }
 
 async fn checked(
-    console: &Arc<Console>,
+    console: &Console,
     mut request: Request,
+    call: &Call,
     next: Next,
 ) -> Result<Response, Problem> {
     check_host(console, request.headers())?;
-    let is_action = match *request.method() {
+    let is_action = match call.method {
         Method::GET | Method::HEAD => false,
         Method::POST => true,
         _ => {
@@ -112,11 +131,6 @@ async fn checked(
             });
         }
     };
-    let path = request.uri().path().to_owned();
-    let session = cookie(request.headers(), cookie_name(console))
-        .and_then(|cookie| console.sessions.find(cookie, Instant::now()));
-    let peer = request.extensions().get::<Peer>();
-    let from = peer.map_or_else(String::new, ToString::to_string);
     if is_action {
         check_origin(request.headers())?;
         if !console.audit.works() {
@@ -128,49 +142,40 @@ async fn checked(
             });
         }
     }
-    let user = session.as_ref().map(|session| session.user.clone());
-    match session {
-        None if is_public(&path) => {}
+    match &call.session {
+        None if is_public(&call.path) => {}
         None => return Ok(to_login(&request)),
         Some(session) => {
-            if is_action && !is_login(&path) {
-                request = with_word(request, &session).await?;
-                if session.role == Role::View && path != "/logout" {
+            if is_action && !is_login(&call.path) {
+                request = with_word(request, session).await?;
+                if session.role == Role::View && call.path != "/logout" {
                     return Err(Problem::refused(
                         "this user may look, but not act: the file of users says view",
                     ));
                 }
             }
+            let session = Arc::clone(session);
             request.extensions_mut().insert(Visitor { session });
         }
     }
-    let method = request.method().clone();
-    let response = next.run(request).await;
-    record(console, &method, &path, user, &from, &response);
-    Ok(response)
+    Ok(next.run(request).await)
 }
 
 /// Writes the line of an action, whatever came of it.
-fn record(
-    console: &Console,
-    method: &Method,
-    path: &str,
-    user: Option<String>,
-    from: &str,
-    response: &Response,
-) {
+fn record(console: &Console, call: &Call, response: &Response) {
     let done = response.extensions().get::<Done>();
-    if method != Method::POST && done.is_none() {
+    if call.method != Method::POST && done.is_none() {
         return;
     }
     let tried = response.extensions().get::<Tried>();
-    let user = tried.map(|tried| tried.0.clone()).or(user);
+    let known = call.session.as_ref().map(|session| session.user.as_str());
+    let user = tried.map(|tried| tried.0.as_str()).or(known);
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
     console.audit.write(Action {
-        user: user.as_deref().unwrap_or(""),
-        from,
-        call: &format!("{method} {path}"),
+        user: user.unwrap_or(""),
+        from: &call.from,
+        call: &format!("{} {}", call.method, call.path),
         what: done.map_or("", |done| &done.0),
         result: match failed {
             true => status.canonical_reason().unwrap_or("failed"),

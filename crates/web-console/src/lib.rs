@@ -66,5 +66,5 @@ pub use guard::Peer;
 pub use known::{ClientSettings, KerberosSettings};
 pub use server::Server;
 pub use settings::{Listen, ServerSettings, Settings};
-pub use site::site;
+pub use site::{Addresses, site};
 pub use users::Users;

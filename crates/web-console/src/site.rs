@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::assets::asset;
 use crate::compare::detail::detail as difference;
@@ -41,61 +41,96 @@ use crate::whole::page::whole;
 use crate::whole::run::run as restore_whole;
 use crate::work_page::{events, run_now, work, works};
 
-/// All pages, behind the guard.
-pub fn site(console: Arc<Console>) -> Router {
-    Router::new()
-        .route("/", get(overview))
-        .route("/login", get(form).post(log_in))
-        .route("/login/certificate", post(by_certificate))
-        .route("/login/kerberos", get(by_ticket))
-        .route("/logout", post(log_out))
-        .route("/snapshots", get(list))
-        .route("/snapshots/{repository}/{id}", get(detail))
-        .route("/snapshots/{repository}/{id}/drill", post(drill_now))
-        .route(
-            "/snapshots/{repository}/{id}/forget",
-            get(preview).post(confirmed),
-        )
-        .route(
-            "/snapshots/{repository}/{id}/whole",
-            get(whole).post(restore_whole),
-        )
-        .route("/directory/{repository}/{id}", get(browse))
-        .route("/directory/{repository}/{id}/search", get(search))
-        .route("/directory/{repository}/{id}/deleted", get(deleted))
-        .route(
+/// Addresses with what answers there.
+type Routes = Vec<(&'static str, MethodRouter<Arc<Console>>)>;
+
+/// What is shown. Parts in braces differ.
+fn pages() -> Routes {
+    vec![
+        ("/", get(overview)),
+        ("/login", get(form)),
+        ("/login/kerberos", get(by_ticket)),
+        ("/snapshots", get(list)),
+        ("/snapshots/{repository}/{id}", get(detail)),
+        ("/snapshots/{repository}/{id}/forget", get(preview)),
+        ("/snapshots/{repository}/{id}/whole", get(whole)),
+        ("/directory/{repository}/{id}", get(browse)),
+        ("/directory/{repository}/{id}/search", get(search)),
+        ("/directory/{repository}/{id}/deleted", get(deleted)),
+        ("/directory/{repository}/{id}/ldif", get(ldif)),
+        (
             "/directory/{repository}/{id}/object/{object}/members",
             get(members),
-        )
-        .route("/directory/{repository}/{id}/object/{object}/acl", get(acl))
-        .route(
+        ),
+        ("/directory/{repository}/{id}/object/{object}/acl", get(acl)),
+        (
             "/directory/{repository}/{id}/object/{object}/history",
             get(history),
-        )
-        .route(
+        ),
+        (
             "/directory/{repository}/{id}/object/{object}/files",
             get(files),
-        )
-        .route("/directory/{repository}/{id}/ldif", get(ldif))
-        .route("/compare", get(compare))
-        .route("/compare/html", get(html))
-        .route("/compare/csv", get(csv))
-        .route("/compare/ldif", get(change_records))
-        .route("/compare/object/{guid}", get(difference))
-        .route("/restore", get(restore))
-        .route("/restore/add", post(add))
-        .route("/restore/remove", post(remove))
-        .route("/restore/plan", post(make))
-        .route("/restore/run", post(run))
-        .route("/restores/{name}", get(journal))
-        .route("/restores/{name}/plan", post(make_rest))
-        .route("/restores/{name}/resume", post(resume))
-        .route("/restores/{name}/undo", post(undo))
-        .route("/jobs/{job}/run", post(run_now))
-        .route("/work", get(works))
-        .route("/work/{id}", get(work))
-        .route("/work/{id}/events", get(events))
-        .route("/assets/{name}", get(asset))
+        ),
+        ("/compare", get(compare)),
+        ("/compare/html", get(html)),
+        ("/compare/csv", get(csv)),
+        ("/compare/ldif", get(change_records)),
+        ("/compare/object/{object}", get(difference)),
+        ("/restore", get(restore)),
+        ("/restores/{name}", get(journal)),
+        ("/work", get(works)),
+        ("/work/{work}", get(work)),
+        ("/work/{work}/events", get(events)),
+        ("/assets/{asset}", get(asset)),
+    ]
+}
+
+/// What is done.
+fn actions() -> Routes {
+    vec![
+        ("/login", post(log_in)),
+        ("/login/certificate", post(by_certificate)),
+        ("/logout", post(log_out)),
+        ("/snapshots/{repository}/{id}/drill", post(drill_now)),
+        ("/snapshots/{repository}/{id}/forget", post(confirmed)),
+        ("/snapshots/{repository}/{id}/whole", post(restore_whole)),
+        ("/restore/add", post(add)),
+        ("/restore/remove", post(remove)),
+        ("/restore/plan", post(make)),
+        ("/restore/run", post(run)),
+        ("/restores/{name}/plan", post(make_rest)),
+        ("/restores/{name}/resume", post(resume)),
+        ("/restores/{name}/undo", post(undo)),
+        ("/jobs/{job}/run", post(run_now)),
+    ]
+}
+
+/// The addresses of all pages and of all actions, so that tests miss none.
+pub struct Addresses {
+    /// Of what is shown.
+    pub pages: Vec<&'static str>,
+    /// Of what is done.
+    pub actions: Vec<&'static str>,
+}
+
+impl Addresses {
+    /// Those of the console.
+    pub fn all() -> Self {
+        let of = |routes: Routes| routes.into_iter().map(|(address, _)| address).collect();
+        Self {
+            pages: of(pages()),
+            actions: of(actions()),
+        }
+    }
+}
+
+/// All pages and actions, behind the guard.
+pub fn site(console: Arc<Console>) -> Router {
+    let routes = pages().into_iter().chain(actions());
+    routes
+        .fold(Router::new(), |site, (address, answer)| {
+            site.route(address, answer)
+        })
         .fallback(async || Problem::not_found("there is no such page"))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(&console), guard))

@@ -2,61 +2,85 @@
 
 use axum::http::{Method, StatusCode};
 
+use web_console::Addresses;
+
 use crate::lab::{Browser, Lab};
 
-/// Every page.
-const PAGES: &[&str] = &[
-    "/",
+/// What nobody needs a login for.
+const PUBLIC: &[&str] = &[
+    "/login",
+    "/login/certificate",
+    "/login/kerberos",
+    "/assets/{asset}",
+];
+
+/// Actions that also those may do who may only look.
+const HARMLESS: &[&str] = &["/logout"];
+
+/// Pages with questions that attack, beside all pages without one.
+const ATTACKS: &[&str] = &[
     "/?fresh=1",
-    "/snapshots",
     "/snapshots?server=%3Cscript%3E&tag=%22%3E%3Cb%3E",
-    "/snapshots/local/ID",
-    "/snapshots/local/ID/forget",
-    "/snapshots/local/ID/whole",
-    "/directory/local/ID",
     "/directory/local/ID?at=%3Cscript%3E",
     "/directory/local/ID/search?q=%3Cb%3E",
-    "/directory/local/ID/deleted",
-    "/directory/local/ID/object/~1/members",
-    "/directory/local/ID/object/~1/acl",
-    "/directory/local/ID/object/~1/history",
-    "/directory/local/ID/object/~1/files",
     "/directory/local/ID/object/~1/files?path=%3Cscript%3E",
     "/directory/local/ID?object=~1&view=now",
     "/directory/local/ID?object=~1&view=%3Cscript%3E",
     "/directory/local/ID/ldif?object=%3Cscript%3E",
     "/directory/@now/%3Cscript%3E",
-    "/compare",
     "/compare?before=local/ID&after=local/ID&class=%3Cb%3E",
     "/compare/csv?before=local/ID&after=local/ID",
     "/compare/ldif?before=local/ID&after=local/ID",
     "/compare/html?before=local/ID&after=@now/%3Cscript%3E",
     "/compare/object/ID?before=local/ID&after=local/ID",
-    "/restore",
-    "/restores/ID",
     "/restores/..%2F..%2Fusers",
-    "/work",
-    "/work/ID",
-    "/work/ID/events",
 ];
 
-/// Every action of somebody who is logged in.
-const ACTIONS: &[&str] = &["/logout"];
+/// An address with its parts filled in.
+fn filled(address: &str, object: &str) -> String {
+    let parts = [
+        ("{repository}", "local"),
+        ("{id}", "ID"),
+        ("{object}", object),
+        ("{name}", "restore-1"),
+        ("{work}", "0123"),
+        ("{job}", "nightly"),
+    ];
+    let address = (parts.iter()).fold(address.to_owned(), |address, (part, value)| {
+        address.replace(part, value)
+    });
+    assert!(!address.contains('{'), "{address}: no value for a part");
+    address
+}
 
-/// Actions that a user who may only look is refused.
-const OPERATIONS: &[&str] = &[
-    "/snapshots/local/ID/drill",
-    "/snapshots/local/ID/forget",
-    "/snapshots/local/ID/whole",
-    "/jobs/nightly/run",
-    "/restore/add",
-    "/restore/remove",
-    "/restore/plan",
-    "/restore/run",
-    "/restores/ID/plan",
-    "/restores/ID/resume",
-    "/restores/ID/undo",
-];
+fn need_a_login(addresses: Vec<&'static str>) -> Vec<&'static str> {
+    let mut addresses = addresses;
+    addresses.retain(|address| !PUBLIC.contains(address));
+    addresses
+}
+
+/// Every page that needs a login.
+fn pages() -> Vec<String> {
+    let all = need_a_login(Addresses::all().pages);
+    let all = all.into_iter().map(|address| filled(address, "~1"));
+    all.chain(ATTACKS.iter().map(|page| (*page).to_owned()))
+        .collect()
+}
+
+/// Every action that needs a login.
+fn actions() -> Vec<String> {
+    let all = need_a_login(Addresses::all().actions);
+    all.into_iter()
+        .map(|address| filled(address, "~1"))
+        .collect()
+}
+
+/// Those that a user who may only look is refused.
+fn operations() -> Vec<String> {
+    let mut operations = actions();
+    operations.retain(|action| !HARMLESS.contains(&action.as_str()));
+    operations
+}
 
 #[tokio::test]
 async fn without_a_login_no_page_is_shown_and_nothing_is_done() {
@@ -64,7 +88,7 @@ async fn without_a_login_no_page_is_shown_and_nothing_is_done() {
     let site = lab.console();
     for cookie in ["", "dsbackup=", "dsbackup=00", "dsbackup=../../etc"] {
         let mut browser = Browser::new(&site);
-        for page in PAGES.iter().chain(&["/no-such-page"]) {
+        for page in pages().iter().map(String::as_str).chain(["/no-such-page"]) {
             let headers = [("cookie", cookie)];
             let answer = browser
                 .send(Method::GET, page, &headers, String::new())
@@ -76,7 +100,7 @@ async fn without_a_login_no_page_is_shown_and_nothing_is_done() {
             );
             assert_eq!(answer.body, "", "{page}");
         }
-        for action in ACTIONS.iter().chain(OPERATIONS) {
+        for action in &actions() {
             let answer = browser.post_with(action, &[("cookie", cookie)], &[]).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{action}");
         }
@@ -97,7 +121,7 @@ async fn an_action_needs_the_word_of_its_own_login() {
     let mut browser = Browser::of(&site, "anna").await;
     let own = browser.word().await;
     assert_ne!(own, foreign);
-    for action in ACTIONS.iter().chain(OPERATIONS) {
+    for action in &actions() {
         for word in ["", "0", &foreign, &own[1..], &own.to_uppercase()] {
             let answer = browser.post(action, &[("csrf", word)]).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{action} {word}");
@@ -139,7 +163,7 @@ async fn who_may_only_look_does_nothing() {
     let lab = Lab::new();
     let site = lab.console();
     let mut browser = Browser::of(&site, "otto").await;
-    for action in OPERATIONS {
+    for action in &operations() {
         let answer = browser.act(action, &[]).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{action}");
         answer.shows("this user may look");
@@ -148,6 +172,60 @@ async fn who_may_only_look_does_nothing() {
         browser.act("/logout", &[]).await.status,
         StatusCode::SEE_OTHER
     );
+}
+
+#[tokio::test]
+async fn every_action_leaves_a_line_whatever_came_of_it() {
+    let lab = Lab::new();
+    let site = lab.console();
+    let mut anna = Browser::of(&site, "anna").await;
+    let mut otto = Browser::of(&site, "otto").await;
+    let mut stranger = Browser::new(&site);
+    let lines = |caller: &str, action: &str, result: &str| {
+        let line = format!(r#""caller":"{caller}","from":"127.0.0.1","call":"POST {action}","#);
+        let log = lab.audit();
+        let lines = log.lines().filter(|known| known.contains(&line));
+        lines.filter(|line| line.contains(result)).count()
+    };
+    for action in &operations() {
+        stranger.post(action, &[]).await;
+        assert_eq!(lines("", action, "Unauthorized"), 1, "{action}");
+        otto.act(action, &[]).await;
+        assert_eq!(lines("otto", action, "Forbidden"), 1, "{action}");
+        anna.post(action, &[("csrf", "0")]).await;
+        anna.post_with(action, &[("origin", "https://evil.example")], &[])
+            .await;
+        assert_eq!(lines("anna", action, "Forbidden"), 2, "{action}");
+        anna.act(action, &[]).await;
+        assert_eq!(lines("anna", action, ""), 3, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn every_look_into_a_directory_leaves_a_line() {
+    let lab = Lab::with_backups(1);
+    let id = lab.snapshots().remove(0);
+    let site = lab.console();
+    let mut otto = Browser::of(&site, "otto").await;
+    let found = (otto.get(&format!("/directory/local/{id}/search?q=administrator"))).await;
+    let (_, key) = (found.body.split_once("?object=")).expect("an object");
+    let key = key.split('"').next().expect("its key");
+    let mut looks = 0;
+    for address in Addresses::all().pages {
+        if !address.starts_with("/directory/") && !address.starts_with("/compare/") {
+            continue;
+        }
+        let page = filled(address, key).replace("ID", &id);
+        let answer = (otto.get(&format!("{page}?before=local/{id}&after=local/{id}"))).await;
+        // What shows nothing is no look: a user has no settings files.
+        if answer.status != StatusCode::OK {
+            continue;
+        }
+        looks += 1;
+        let line = format!(r#""caller":"otto","from":"127.0.0.1","call":"GET {page}""#);
+        assert!(lab.audit().contains(&line), "{page}");
+    }
+    assert!(looks > 8, "{looks}");
 }
 
 #[tokio::test]
@@ -198,7 +276,7 @@ async fn every_answer_has_the_policy_and_no_page_breaks_it() {
         "/assets/none",
         "/assets/htmx-2.0.11.min.js",
     ];
-    for page in PAGES.iter().chain(&others) {
+    for page in pages().iter().map(String::as_str).chain(others) {
         let answer = browser.get(&page.replace("ID", &id)).await;
         assert!(!answer.status.is_server_error(), "{page}");
         let policy = answer.header("content-security-policy");
