@@ -15,6 +15,7 @@ mod hook;
 mod mail;
 pub mod metrics;
 pub mod notify;
+pub mod progress;
 pub mod record;
 pub mod run;
 pub mod ship;

@@ -237,6 +237,11 @@ impl StateFolder {
         self.0.join(format!("{job}.json"))
     }
 
+    /// The file that tells how far a run of the job is.
+    pub(crate) fn progress_path_of(&self, job: &str) -> PathBuf {
+        self.0.join(format!("{job}.progress"))
+    }
+
     /// The record of a job; an empty one if it never ran.
     ///
     /// # Errors

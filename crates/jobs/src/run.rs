@@ -24,6 +24,7 @@ use crate::configuration::{Configuration, JobConfiguration, RepositoryConfigurat
 use crate::error::Result;
 use crate::hook;
 use crate::notify::{Event, Message};
+use crate::progress::Told;
 use crate::record::{Counts, RepositoryRecord, Run, RunResult, StateFolder};
 use crate::span::Span;
 
@@ -90,6 +91,7 @@ pub fn run(
 ) -> Result<JobReport> {
     let job = configuration.job(name)?;
     let _lock = state.lock(name)?;
+    let report = &Told::new(report, state, name);
     let mut record = state.read(name)?;
     let mut done = JobReport {
         job: name.to_owned(),

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::assets;
 use crate::guard::Visitor;
 use crate::problem::Problem;
-use crate::text::Shown;
+use crate::text::{Shown, label};
 
 /// The sections of the console: address and title.
 const SECTIONS: &[(&str, &str)] = &[
@@ -83,7 +83,7 @@ fn whole(title: &str, csrf: Option<&str>, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="htmx-config" content=(htmx);
-                title { (title) " – dsbackup" }
+                title { (label(title)) " – dsbackup" }
                 link rel="stylesheet" href=(assets::STYLE.address());
                 link rel="icon" href=(assets::ICON.address()) type="image/svg+xml";
                 script src=(assets::HTMX.address()) defer {}

@@ -22,6 +22,7 @@ use crate::directory::files::files;
 use crate::directory::history::history;
 use crate::directory::members::members;
 use crate::directory::search::search;
+use crate::elsewhere::events as elsewhere;
 use crate::guard::{LONGEST_FORM, guard};
 use crate::login::{by_certificate, form, log_in, log_out};
 use crate::login_ticket::by_ticket;
@@ -34,7 +35,7 @@ use crate::restore::plan::make;
 use crate::restore::resume::{make as make_rest, resume};
 use crate::restore::run::run;
 use crate::restore::undo::undo;
-use crate::snapshots::detail::{detail, drill_now};
+use crate::snapshots::detail::{detail, drill_now, manifest};
 use crate::snapshots::forget::{confirmed, preview};
 use crate::snapshots::list::list;
 use crate::whole::page::whole;
@@ -52,6 +53,7 @@ fn pages() -> Routes {
         ("/login/kerberos", get(by_ticket)),
         ("/snapshots", get(list)),
         ("/snapshots/{repository}/{id}", get(detail)),
+        ("/snapshots/{repository}/{id}/manifest", get(manifest)),
         ("/snapshots/{repository}/{id}/forget", get(preview)),
         ("/snapshots/{repository}/{id}/whole", get(whole)),
         ("/directory/{repository}/{id}", get(browse)),
@@ -78,6 +80,7 @@ fn pages() -> Routes {
         ("/compare/object/{object}", get(difference)),
         ("/restore", get(restore)),
         ("/restores/{name}", get(journal)),
+        ("/jobs/{job}/events", get(elsewhere)),
         ("/work", get(works)),
         ("/work/{work}", get(work)),
         ("/work/{work}/events", get(events)),

@@ -73,6 +73,22 @@ pub fn label(text: &str) -> String {
     visible.collect()
 }
 
+/// Text of any origin where there is no markup: hidden characters as their numbers, long text cut.
+pub fn plain(text: &str) -> String {
+    let cut = end(text, LONGEST);
+    let mut plain = String::new();
+    for character in text[..cut.unwrap_or(text.len())].chars() {
+        match is_hidden(character) {
+            true => plain += &format!("[U+{:04X}]", u32::from(character)),
+            false => plain.push(character),
+        }
+    }
+    if cut.is_some() {
+        plain += &format!(" … ({} bytes)", text.len());
+    }
+    plain
+}
+
 /// The text before a hidden character at the end.
 fn split(part: &str) -> (&str, Option<char>) {
     match part.chars().next_back().filter(|last| is_hidden(*last)) {
@@ -140,6 +156,14 @@ mod tests {
         );
         let marks = shown(&"\u{202e}".repeat(64 << 10));
         assert!(marks.len() < 5_000, "{}", marks.len());
+    }
+
+    #[test]
+    fn hostile_text_is_plain_where_there_is_no_markup() {
+        assert_eq!(plain("a\nb <c>"), "a\nb <c>");
+        assert_eq!(plain("exe.\u{202e}txt"), "exe.[U+202E]txt");
+        assert!(plain(&"\u{202e}".repeat(64 << 10)).len() < 1_000);
+        assert!(plain(&"x".repeat(64 << 10)).ends_with(" … (65536 bytes)"));
     }
 
     #[test]

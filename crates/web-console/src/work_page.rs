@@ -1,32 +1,25 @@
 //! Works: their list, one with its live progress, and the start of a job.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use jobs::record::RunResult;
 use maud::{Markup, html};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::console::Console;
 use crate::guard::{Done, Visitor};
+use crate::live::{self, Follower, Gone, section};
 use crate::page::page;
 use crate::problem::Problem;
-use crate::session::Session;
 use crate::text::Shown;
 use crate::work::{Teller, Work};
 
 /// The time between two events at least.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// The time between two looks whether a login's time is over.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// The list of works.
 pub async fn works(
@@ -80,8 +73,6 @@ pub async fn work(
 ) -> Result<Response, Problem> {
     let work = find(&console, &id)?;
     let state = work.state();
-    // The lines so far come with the events.
-    let events = (state.result.is_none()).then(|| format!("/work/{id}/events"));
     let content = html! {
         h1 { (Shown(&work.title)) }
         p { (outcome(&work)) }
@@ -89,13 +80,11 @@ pub async fn work(
             p { a href=(address) { (title) } }
         }
         p.note { "Began " (work.began) ", by " (Shown(&work.user)) "." }
-        section.panel aria-label="Progress" data-events=[events.as_deref()] {
-            @if events.is_some() {
-                progress aria-label="Bytes done" max="1" hidden {}
-                noscript { p { a href=(format!("/work/{id}")) { "Look again" } } }
-            }
-            ol.lines data-lines tabindex="0" aria-label="Steps" {
-                @if events.is_none() {
+        @if state.result.is_none() {
+            (followed(&work, html! {}))
+        } @else {
+            section.panel aria-label="Progress" {
+                ol.lines tabindex="0" aria-label="Steps" {
                     @for line in &state.lines { li { (Shown(line)) } }
                 }
             }
@@ -104,13 +93,17 @@ pub async fn work(
     Ok(page(&visitor, "/work", &work.title, content))
 }
 
+/// The live progress of a work that goes on, under `title`. Its lines come with the events.
+pub fn followed(work: &Work, title: Markup) -> Markup {
+    section(&work.title, &format!("{}/events", work.address()), title)
+}
+
 fn find(console: &Console, id: &str) -> Result<Arc<Work>, Problem> {
     let work = console.works.find(id);
     work.ok_or_else(|| Problem::not_found("there is no such work, or it is forgotten"))
 }
 
-/// The progress of a work, as server-sent events: `line` for each line, `progress` with the bytes
-/// done and in total, `end`.
+/// The progress of a work, as server-sent events.
 ///
 /// # Errors
 /// If there is none.
@@ -120,60 +113,36 @@ pub async fn events(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let work = find(&console, &id)?;
-    let (send, receive) = mpsc::channel::<Result<Event, Infallible>>(16);
-    tokio::spawn(async move {
-        // Ends when the browser goes away, the work ends, or the login does.
-        tokio::select! {
-            _ = tell(&work, &send) => (),
-            () = logged_out(&console, &visitor.session) => (),
-        }
-    });
-    let events = Sse::new(ReceiverStream::new(receive));
-    Ok(events.keep_alive(KeepAlive::default()).into_response())
+    Ok(live::events(console, visitor, move |follower| {
+        tell(work, follower)
+    }))
 }
 
-/// Returns when a login has ended, or its time is over.
-async fn logged_out(console: &Console, session: &Session) {
-    while console.sessions.is_open(session, Instant::now()) {
-        tokio::select! {
-            () = session.over() => return,
-            () = tokio::time::sleep(LOOK) => (),
-        }
-    }
-}
-
-/// A browser that goes away.
-struct Gone;
-
-async fn tell(work: &Work, send: &mpsc::Sender<Result<Event, Infallible>>) -> Result<(), Gone> {
+async fn tell(work: Arc<Work>, follower: Follower) -> Result<(), Gone> {
     let mut changes = work.changes();
     let mut told = 0;
-    let event = async |kind: &str, data: String| {
-        // Line breaks would be fields of their own.
-        let data = data.replace(['\r', '\n'], " ");
-        let event = Event::default().event(kind).data(data);
-        send.send(Ok(event)).await.map_err(|_| Gone)
-    };
     loop {
         changes.mark_unchanged();
         let state = work.state();
         for line in &state.lines[told..] {
-            event("line", line.clone()).await?;
+            follower.line(line).await?;
         }
         told = state.lines.len();
-        if state.total > 0 {
-            event("progress", format!("{} {}", state.done, state.total)).await?;
-        }
+        follower.progress(state.done, state.total).await?;
         if state.result.is_some() {
-            // Browsers drop an event without data.
-            return event("end", "ended".into()).await;
+            return follower.end().await;
         }
         tokio::select! {
             changed = changes.changed() => changed.map_err(|_| Gone)?,
-            () = send.closed() => return Err(Gone),
+            () = follower.gone() => return Err(Gone),
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// The title of the work that runs a job.
+pub fn title_of_job(job: &str) -> String {
+    format!("job {job}")
 }
 
 /// Runs a job of the configuration.
@@ -190,7 +159,7 @@ pub async fn run_now(
         .job(&job)
         .map_err(|error| Problem::not_found(error.to_string()))?;
     let (shared, name) = (Arc::clone(&console), job.clone());
-    let title = format!("job {job}");
+    let title = title_of_job(&job);
     let work = console
         .works
         .begin(title, &visitor.session.user, move |work| {

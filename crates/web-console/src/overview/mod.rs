@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use self::card::card;
 use crate::console::Console;
+use crate::elsewhere;
 use crate::guard::Visitor;
 use crate::page::page;
 use crate::problem::Problem;
@@ -23,6 +24,7 @@ use crate::seen::Seen;
 use crate::snapshots;
 use crate::text::{Shown, in_address};
 use crate::work::Work;
+use crate::work_page::followed;
 
 /// How old the shown state may be.
 const AGE: Duration = Duration::from_secs(60);
@@ -49,22 +51,36 @@ pub async fn overview(
         Some(_) => LEAST_AGE,
         None => AGE,
     };
-    let seen = console
+    let (seen, elsewhere) = console
         .read(move |console| {
-            (console.seen).get(age, || {
+            let seen = (console.seen).get(age, || {
                 Seen::look(&console.configuration()?, &console.state)
-            })
+            })?;
+            let jobs = seen.status.jobs.iter().map(|job| job.job.as_str());
+            let elsewhere = elsewhere::running(console, jobs);
+            Ok((seen, elsewhere))
         })
         .await?;
     let running = console.works.all();
     let running: Vec<&Work> = (running.iter().map(|work| &**work))
         .filter(|work| work.is_running())
         .collect();
-    let content = content(&visitor, &seen, &running);
+    let live = html! {
+        @for work in running {
+            (followed(work, html! {
+                p {
+                    a href=(work.address()) { (Shown(&work.title)) }
+                    " goes on, by " (Shown(&work.user)) "."
+                }
+            }))
+        }
+        @for (job, going) in &elsewhere { (elsewhere::followed(job, going)) }
+    };
+    let content = content(&visitor, &seen, &live);
     Ok(page(&visitor, "/", "Overview", content))
 }
 
-fn content(visitor: &Visitor, seen: &Seen, running: &[&Work]) -> Markup {
+fn content(visitor: &Visitor, seen: &Seen, live: &Markup) -> Markup {
     let jobs = &seen.status.jobs;
     let mut servers: BTreeMap<String, Vec<&JobStatus>> = BTreeMap::new();
     for job in jobs {
@@ -82,12 +98,7 @@ fn content(visitor: &Visitor, seen: &Seen, running: &[&Work]) -> Markup {
                 a href="/?fresh=1" { "Look again" }
             }
         }
-        @for work in running {
-            section.panel aria-label="Work that goes on" {
-                a href=(format!("/work/{}", work.id)) { (Shown(&work.title)) }
-                " goes on, by " (Shown(&work.user)) "."
-            }
-        }
+        (live)
         (attention(visitor, jobs))
         @if jobs.is_empty() {
             p { "The configuration has no jobs: " code { "dsbackup setup" } " makes the first one." }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Path, Query, State};
-use axum::response::Response;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use backup::drill::{DrillRequest, drill};
 use backup::list::Listed;
 use backup::words::{bytes, count, short_id};
@@ -17,6 +18,7 @@ use super::{address, worth};
 use crate::console::Console;
 use crate::directory;
 use crate::guard::Visitor;
+use crate::library::Shelf;
 use crate::page::{page, pager};
 use crate::problem::Problem;
 use crate::text::{Shown, in_address};
@@ -69,15 +71,40 @@ fn find(console: &Console, repository: &str, id: &str) -> Result<Found, Problem>
     let listed = shelf.listed(id)?;
     let list = shelf.list()?;
     let is_later = |other: &&Listed| other.continues.as_deref() == Some(id);
-    let manifest = (shelf.repository.snapshot(id).map_err(backup::Error::from))
-        .and_then(|info| Part::open(&shelf.repository, &info))
-        .map(|part| part.manifest)
-        .map_err(|error| error.to_string());
     Ok(Found {
         later: list.iter().filter(is_later).cloned().collect(),
         listed,
-        manifest,
+        manifest: manifest_of(&shelf, id).map_err(|error| error.to_string()),
     })
+}
+
+fn manifest_of(shelf: &Shelf, id: &str) -> backup::Result<Manifest> {
+    let info = shelf.repository.snapshot(id)?;
+    Ok(Part::open(&shelf.repository, &info)?.manifest)
+}
+
+/// The manifest of a snapshot, as a file.
+///
+/// # Errors
+/// If there is no such snapshot, or it cannot be read.
+pub async fn manifest(
+    State(console): State<Arc<Console>>,
+    Path((repository, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let name = format!("attachment; filename=\"{}.json\"", short_id(&id));
+    let json = console
+        .read(move |console| {
+            let shelf = (console.library).shelf(&console.configuration()?, &repository)?;
+            shelf.listed(&id)?;
+            let manifest = manifest_of(&shelf, &id).map_err(Problem::failed)?;
+            Ok(manifest.to_json())
+        })
+        .await?;
+    let headers = [
+        (CONTENT_TYPE, "application/json".to_owned()),
+        (CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, json).into_response())
 }
 
 fn content(visitor: &Visitor, repository: &str, found: &Found, from: usize) -> Markup {
@@ -117,7 +144,10 @@ fn content(visitor: &Visitor, repository: &str, found: &Found, from: usize) -> M
             @match &found.manifest {
                 Err(reason) => p.problem { (Shown(reason)) },
                 Ok(manifest) => {
-                    p.note { (count(manifest.files.len(), "file")) }
+                    p.note {
+                        (count(manifest.files.len(), "file")) ", "
+                        a href=(format!("{here}/manifest")) download { "the manifest" }
+                    }
                     (files(manifest, from))
                     (pager(from, PAGE, manifest.files.len(), &|from| {
                         format!("{here}?from={from}")

@@ -148,7 +148,8 @@ fn service(visitor: &Visitor, here: &str, found: &Found, socket: &str) -> Markup
                 },
                 Readiness::Silent(reason) => p { "The service at " (Shown(socket)) " does not answer: " (Shown(reason)) },
                 Readiness::Online => p {
-                    "The service at " (Shown(socket)) " is not in restore mode: its directory is online."
+                    "The directory of the service at " (Shown(socket)) " is online. Stop the directory "
+                    "service, and start dsbackup's service in restore mode."
                 },
                 Readiness::Other(name) => p {
                     "The service at " (Shown(socket)) " is in restore mode, but hosts the directory of "

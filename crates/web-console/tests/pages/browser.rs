@@ -41,11 +41,13 @@ const LONGEST: u64 = 300 << 10;
 /// domain controller.
 const NO_PAGE: &[&str] = &[
     "/login/kerberos",
+    "/snapshots/{repository}/{id}/manifest",
     "/directory/{repository}/{id}/ldif",
     "/directory/{repository}/{id}/object/{object}/files",
     "/compare/html",
     "/compare/csv",
     "/compare/ldif",
+    "/jobs/{job}/events",
     "/work/{work}/events",
     "/assets/{asset}",
 ];

@@ -31,6 +31,11 @@ async fn snapshots_are_listed_filtered_and_shown_with_their_files() {
         .shows("May be restored until")
         .shows("Nobody has restored this snapshot yet");
     assert!(!detail.body.contains("Drill now"), "otto may only look");
+    let manifest = format!("/snapshots/local/{}/manifest", ids[0]);
+    detail.shows(&format!("href=\"{manifest}\""));
+    let manifest = browser.get(&manifest).await;
+    assert_eq!(manifest.header("content-type"), "application/json");
+    manifest.shows("\"format\":").shows("ntds.dit");
     for missing in [
         "/snapshots/local/00",
         "/snapshots/other/00",
@@ -137,6 +142,57 @@ async fn a_job_is_run_from_the_overview() {
     assert_eq!(lab.snapshots().len(), 2);
     let missing = browser.act("/jobs/other/run", &[]).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_follows_a_job_that_goes_on() {
+    let lab = Lab::with_backups(1);
+    let go_on = lab.path("go-on");
+    let slow = format!(
+        "before = 'until [ -e {} ]; do sleep 0.05; done'\n",
+        go_on.display()
+    );
+    let text = std::fs::read_to_string(lab.configuration()).unwrap();
+    std::fs::write(lab.configuration(), text + &slow).unwrap();
+    let site = lab.console();
+    let mut browser = Browser::of(&site, "anna").await;
+    let begun = browser.act("/jobs/nightly/run", &[]).await;
+    let work = begun.header("location").to_owned();
+    let live = format!("data-events=\"{work}/events\"");
+    browser.get("/").await.shows("goes on, by").shows(&live);
+    std::fs::write(&go_on, "").unwrap();
+    browser
+        .get(&format!("{work}/events"))
+        .await
+        .shows("event: end");
+    let ended = browser.get("/").await;
+    assert!(!ended.body.contains("data-events"), "{}", ended.body);
+
+    // The same job, begun by its timer.
+    std::fs::remove_file(&go_on).unwrap();
+    std::thread::scope(|scope| {
+        let timer = scope.spawn(|| lab.run());
+        let state = lab.state();
+        while jobs::progress::going(&state, "nightly").is_none() {
+            assert!(!timer.is_finished(), "it waits");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                let live = "data-events=\"/jobs/nightly/events\"";
+                browser.get("/").await.shows(live);
+                std::fs::write(&go_on, "").unwrap();
+                let events = browser.get("/jobs/nightly/events").await;
+                events
+                    .shows("data: job nightly, repository local")
+                    .shows("event: end");
+            });
+        });
+        timer.join().unwrap();
+    });
+    let ended = browser.get("/").await;
+    assert!(!ended.body.contains("data-events"), "{}", ended.body);
+    ended.shows("Size of the last 3 backups");
 }
 
 #[tokio::test]

@@ -75,7 +75,10 @@ async fn a_whole_controller_comes_back_only_where_a_service_waits_for_it() {
     let refused = browser.act(&page, &right).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
     let online = Serving::start(&lab, Mode::Normal);
-    browser.get(&page).await.shows("is not in restore mode");
+    browser
+        .get(&page)
+        .await
+        .shows("is online. Stop the directory service");
     let refused = browser.act(&page, &right).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
     drop(online);
