@@ -1,20 +1,23 @@
 """The web console beside a controller, in a browser: what is lost is found, brought back, and taken back, by the socket
-and over ldaps; a restore that is killed goes on; the whole controller comes back."""
+and over ldaps; a restore that is killed goes on; the whole controller comes back. Every page is looked at, also at
+random, with objects whose names and values attack."""
 
 import base64
 import collections
 import concurrent.futures
+import random
 import re
 import signal
 import socket
 import time
+import urllib.parse
 
 from diff import public_key
 from dsbackup import PROGRAM, Dsbackup
 from in_place import expect
 from jobs import Jobs
-from lab import BASE_DN, PASSWORD, REALM, SAM, Failed, say
-from web import Plain, browser
+from lab import BASE_DN, HERE, PASSWORD, REALM, SAM, Failed, say
+from web import LARGEST, Plain, browser, faults
 
 PORT = 7480
 HOST = f"console.{REALM.lower()}"
@@ -24,15 +27,30 @@ GROUPS = {"red", "blue"}
 # A unit whose restore is killed.
 UNIT = f"OU=Sales,{BASE_DN}"
 SELLERS = 200
-# Names and values that attack whoever looks at them.
+# A unit with names and values that attack whoever looks at them: these, and as many made of the pieces.
+HOSTILE_UNIT = f"OU=\\<b\\>Hostile,{BASE_DN}"
 HOSTILE = [
     ("<img src=x onerror=alert(1)>", '"><script>alert(1)</script>'),
     ("\u202egnp.exe", "\u2066turned\u202e"),
     ("long", "<b>&" * (16 << 10)),
 ]
+PIECES = [
+    "<b>", "</td></table>", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "' onmouseover='alert(1)", '"',
+    "javascript:alert(1)", "&lt;", "%3Cscript%3E", "{{7*7}}", "${x}", "../..", "\u202e", "\u2066", "\u2069", "\u200b",
+    "\ufeff", "\u200f", "\x1b[31m", "\x7f", "e\u0301", "\U0001f600", "\u05d0\u05d1", "a,b", "c=d", "+", ";", "\\", "#",
+    "x"]
+AT_RANDOM = 20
+# The pages of a walk at random.
+STEPS = 200
 ATTEMPTS = 1000
 # The pages whose pictures are in docs/console.md.
 PICTURES = {"overview", "then-and-now", "compare-now", "plan"}
+# Where the console's addresses are.
+SITE = HERE.parent.parent / "crates" / "web-console" / "src" / "site.rs"
+# Files and events among them.
+NO_PAGE = {
+    "/login/kerberos", "/snapshots/{repository}/{id}/manifest", "/directory/{repository}/{id}/ldif", "/compare/html",
+    "/compare/csv", "/compare/ldif", "/jobs/{job}/events", "/work/{work}/events", "/assets/{asset}"}
 
 
 class Beside:
@@ -67,12 +85,16 @@ def run(lab, backend, options):
     for group in GROUPS:
         dc1.samba_tool("group", "add", group)
         dc1.samba_tool("group", "addmembers", group, "erin")
-    dc1.modify(sellers() + hostile())
+    seed = options.seed or random.randrange(1 << 32)
+    say(f"  --seed {seed}")
+    attacks = HOSTILE + random_attacks(random.Random(seed))
+    dc1.modify(sellers() + hostile(attacks))
     jobs = Jobs(dc1, lab.folder / "repository")
-    jobs.run("setup", "--samba", "--repository", jobs.repository, "--no-timer")
+    # In the backup, so that tickets for it still count after a restore of the whole controller.
     dc1.create_user("console-service")
     dc1.samba_tool("spn", "add", f"HTTP/{HOST}", "console-service", "-H", SAM)
     dc1.samba_tool("domain", "exportkeytab", jobs.folder / "console.keytab", f"--principal=HTTP/{HOST}")
+    jobs.run("setup", "--samba", "--repository", jobs.repository, "--no-timer")
     beside = Beside(dc1, jobs, options)
     configure(beside)
     # The deletion is later than the backup, by the clock in seconds.
@@ -84,10 +106,11 @@ def run(lab, backend, options):
         with browser(BASE, beside.browser) as window:
             say(f"  with {type(window).__name__}")
             snapshot = walk(beside, window)
-            attacked(beside, window, snapshot)
+            attacked(beside, window, snapshot, attacks, seed)
             over_ldaps(beside, window, snapshot)
             goes_on(beside, window, snapshot)
             whole(beside, window, snapshot)
+            all_seen(window.seen)
         refusals()
         by_tickets(dc1)
         many_attempts(beside)
@@ -111,17 +134,28 @@ def sellers():
         for number in range(SELLERS))
 
 
-def hostile():
-    def encoded(text):
-        return base64.b64encode(text.encode()).decode()
+def random_attacks(chance):
+    """Names and values made of the pieces. A name has at most 64 characters."""
+    def made(most):
+        return "".join(chance.choices(PIECES, k=chance.randint(1, most)))
 
-    return "".join(
-        f"dn:: {encoded(f'CN={escaped(name)},CN=Users,{BASE_DN}')}\nchangetype: add\nobjectClass: contact\n"
-        f"url:: {encoded(value)}\n\n" for name, value in HOSTILE)
+    return [(f"{made(6)[:56]}x{number}", made(chance.choice([3, 300, 8000]))) for number in range(AT_RANDOM)]
+
+
+def hostile(attacks):
+    """The unit as LDIF."""
+    unit = f"dn:: {encoded(HOSTILE_UNIT)}\nchangetype: add\nobjectClass: organizationalUnit\n\n"
+    return unit + "".join(
+        f"dn:: {encoded(f'CN={escaped(name)},{HOSTILE_UNIT}')}\nchangetype: add\nobjectClass: contact\n"
+        f"url:: {encoded(value)}\n\n" for name, value in attacks)
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
 
 
 def escaped(name):
-    return re.sub(r'([<>=,"+;\\])', r"\\\1", name)
+    return re.sub(r'([<>=,"+;\\]|^#)', r"\\\1", name)
 
 
 def configure(beside):
@@ -314,23 +348,99 @@ def take_back(beside, window, server):
     shows(window, "by anna")
 
 
-def attacked(beside, window, snapshot):
-    """Names and values of objects are text, wherever they are shown."""
+def attacked(beside, window, snapshot, attacks, seed):
+    """Names and values of objects are text, wherever they are shown: in directories, comparisons and restores."""
+    dc1, here = beside.dc1, f"/directory/local/{snapshot}"
+    now = f"before=local/{snapshot}&after=@now/corp"
     log_in(window, "anna")
-    here = f"/directory/local/{snapshot}"
-    window.go(f"{here}/search?q=(objectClass=contact)")
+    search = f"{here}/search?q=(objectClass=contact)"
+    window.go(search)
     shows(window, "<img src=x onerror=alert(1)>", "U+202E")
-    keys = set(re.findall(rf"{here}\?object=([0-9a-f-]{{36}})", window.html()))
-    expect("hostile objects", len(keys), len(HOSTILE))
-    for page in [f"{here}/search?q=(objectClass=contact)", *(f"{here}?object={key}" for key in keys),
-                 *(f"{here}/object/{key}/{part}" for key in keys for part in ("acl", "members", "history"))]:
+    keys = re.findall(rf"{here}\?object=([0-9a-f-]{{36}})", window.html())
+    expect("hostile objects", len(set(keys)), len(attacks))
+    for number, key in enumerate(keys[:len(HOSTILE)]):
+        dn = encoded(f"<GUID={key}>")
+        dc1.modify(f"dn:: {dn}\nchangetype: modify\nreplace: url\nurl:: {encoded(attacks[number - 1][1])}\n")
+    objects = keys[:len(HOSTILE)]
+    for page in [
+            search, f"/compare?{now}&what=changed&class=contact&fresh=1", *(f"{here}?object={key}" for key in objects),
+            *(f"{here}?object={key}&view={view}" for key in objects for view in ("now", "difference")),
+            *(f"{here}/object/{key}/{part}" for key in objects for part in ("acl", "members", "history")),
+            *(f"/compare/object/{key}?{now}" for key in objects)]:
         window.go(page)
         window.look(page)
-        expect(f"markup of {page}", window.count("main img, main script"), 0)
-        if "\u202e" in window.text():
-            raise Failed(f"{page}: the direction of its text turns")
+
+    # They are lost, and come back.
+    dc1.run(["ldbdel", "-r", "-H", SAM, HOSTILE_UNIT])
+    window.go("/directory/@now/corp/deleted")
+    shows(window, "<img src=x onerror=alert(1)>")
+    window.look("hostile deleted objects")
+    window.go(f"/compare?{now}&what=deleted&name=Hostile&fresh=1")
+    shows(window, "U+202E")
+    window.look("a comparison with hostile objects")
+    wander(seed, snapshot)
+    lost = re.findall(r'name="object" value="([0-9a-f-]+)"', window.html())
+    expect("what is lost", len(lost), len(attacks) + 1)
+    window.submit("/restore/add", ticks=[("object", key) for key in lost])
+    shows(window, "Basket", "U+202E")
+    window.look("a basket of hostile objects")
+    window.submit("/restore/plan", {"server": "corp"})
+    shows(window, "Type corp to confirm")
+    window.look("a plan for hostile objects")
+    window.submit("/restore/run", {"name": "corp"})
+    shows(window, "all that was planned is as in the backup")
+    window.look("the return of hostile objects")
+    window.go("/work")
+    window.look("works")
+    window.go("/restore")
+    window.go(re.search(r"/restores/(restore-[0-9-]+)", window.html())[0])
+    shows(window, "came back")
+    window.look("a journal of hostile objects")
+    window.go(f"/compare?{now}&what=deleted&name=Hostile&fresh=1")
+    shows(window, "There is no such object.")
     window.submit("/logout")
-    say("  hostile names and values are text")
+    say(f"  {len(attacks)} objects with hostile names and values are text everywhere, and came back")
+
+
+def wander(seed, snapshot):
+    """Follows links at random, rather to addresses of a kind not seen yet: every page is small, and only text."""
+    chance, seen = random.Random(seed), collections.Counter()
+    window = Plain(BASE)
+    log_in(window, "anna")
+    for _ in range(STEPS):
+        links = [link for link in window.links() if "kerberos" not in link]
+        # Away from where nothing leads on.
+        if not links or chance.random() < 0.05:
+            links = ["/", f"/snapshots/local/{snapshot}", f"/compare?before=local/{snapshot}&after=@now/corp"]
+        links = sorted(set(links))
+        chance.shuffle(links)
+        link = min(links, key=lambda link: seen[kind(link)])
+        seen[kind(link)] += 1
+        window.go(link)
+        found = faults(window.page) if window.kind == "text/html" else []
+        size = len(window.page.encode())
+        if window.status >= 500 or size > LARGEST or found:
+            raise Failed(f"{link}: {window.status}, {size} bytes, {found}: {window.text()[:500]}")
+    say(f"  {STEPS} pages at random, of {len(seen)} kinds")
+
+
+def kind(link):
+    """An address without what differs between objects, and the names of its fields."""
+    parts = urllib.parse.urlsplit(link)
+    fields = "&".join(sorted(name for name, _ in urllib.parse.parse_qsl(parts.query)))
+    return re.sub(r"[0-9a-f]{64}|[0-9a-f-]{36}|~\d+|restore-[0-9-]+|(?<=/work/)\w+", "*", parts.path) + "?" + fields
+
+
+def all_seen(seen):
+    """No page of the console was left out."""
+    addresses = re.findall(r'\(\s*"(/[^"]*)",\s*get\(', SITE.read_text())
+    if len(addresses) < 20:
+        raise Failed(f"{SITE} has other words now: {addresses}")
+    for address in set(addresses) - NO_PAGE:
+        form = re.compile(re.sub(r"\{\w+\}", "[^/]+", address))
+        if not any(form.fullmatch(page) for page in seen):
+            raise Failed(f"{address} was not looked at")
+    say(f"  all {len(set(addresses) - NO_PAGE)} pages were looked at")
 
 
 def over_ldaps(beside, window, snapshot):
@@ -398,17 +508,24 @@ def goes_on(beside, window, snapshot):
 
 
 def whole(beside, window, snapshot):
-    """The page says how; the service does it once it waits, and only then."""
+    """The page says how. The service does it once it waits beside a stopped controller, and only then."""
     dc1 = beside.dc1
     here = f"/snapshots/local/{snapshot}/whole"
+    modify(dc1, "frank", "title", "Chief")
+    dc1.create_user("later")
     log_in(window, "anna")
     window.go(here)
     shows(window, "systemctl stop samba-ad-dc", f"dsbackup restore {snapshot}", "does not answer")
-    beside.service.serve()
-    window.go(here)
-    shows(window, "is not in restore mode")
-    expect("the form", window.count(f"form[action='{here}']"), 0)
-    beside.service.kill_service()
+    server = re.search(r"Restore of (\S+)", window.text())[1]
+    for mode in ((), ("--restore-mode",)):
+        beside.service.serve(*mode)
+        window.go(here)
+        shows(window, "is online")
+        expect("the form beside a running controller", f'action="{here}"' in window.html(), False)
+        not_restored(here, server, "no service waits in restore mode")
+        beside.service.kill_service()
+    expect("frank's title", title(dc1), ["Chief"])
+
     # All that runs among the controller's files ends with it.
     beside.stop()
     dc1.stop()
@@ -417,17 +534,46 @@ def whole(beside, window, snapshot):
     log_in(window, "anna")
     window.complaints()
     window.go(here)
-    server = re.search(r"Type (\S+) to confirm", window.text())[1]
+    shows(window, f"Type {server} to confirm")
     beside.look(window, "controller")
+    not_restored(here, "another", f"{server} was to be typed")
     window.submit(here, {"name": server})
     shows(window, "every file has the SHA-256 of the backup")
+    beside.look(window, "controller restored")
     beside.service.kill_service()
+    left = [str(path) for path in (dc1.folder / "lib").rglob("dsbackup.*")]
+    expect("what is left of the restore", left, [])
     dc1.start()
     expect("groups of erin", groups(dc1), GROUPS)
     expect("erin's password", dc1.accepts_password("erin", "Pass-word-1"), True)
+    expect("frank's title", title(dc1), [])
+    expect("who came after the backup", dc1.users("later"), {})
+    pair = f"before=local/{snapshot}&after=@now/corp"
+    window.go(f"/compare?{pair}&fresh=1")
+    shows(window, "0 added, 0 deleted")
+    for name in ("erin", "frank", "Hostile", "Sales"):
+        window.go(f"/compare?{pair}&name={name}")
+        shows(window, "There is no such object.")
     dc1.dbcheck()
     window.submit("/logout")
     say("  the whole controller came back through the service in restore mode, dbcheck clean")
+
+
+def not_restored(here, name, because):
+    """Whoever sends the form where the page has none, or with another name, is refused."""
+    window = Plain(BASE)
+    log_in(window, "anna")
+    window.go("/restore")
+    word = re.search(r'name="csrf" value="([0-9a-f]+)"', window.html())[1]
+    window.page = f'<form action="{here}"><input name="csrf" value="{word}"></form>'
+    window.submit(here, {"name": name})
+    if because not in window.text():
+        raise Failed(f"the restore was not refused: {window.text()}")
+
+
+def title(dc1):
+    [found] = dc1.search("(sAMAccountName=frank)", ["title"])
+    return found.get("title", [])
 
 
 def groups(dc1):

@@ -17,6 +17,10 @@ import urllib.request
 from lab import HERE, Failed
 
 PATIENCE = 120
+# Characters that hide, or turn the direction of text.
+HIDDEN = {chr(number) for first, last in [
+    (0x00, 0x08), (0x0b, 0x0c), (0x0e, 0x1f), (0x7f, 0x9f), (0x61c, 0x61c), (0x200b, 0x200f), (0x2028, 0x202e),
+    (0x2060, 0x2069), (0xfeff, 0xfeff)] for number in range(first, last + 1)}
 # The largest page, in bytes.
 LARGEST = 300 << 10
 AXE = HERE.parent.parent / "crates" / "web-console" / "tests" / "pages" / "axe" / "axe.min.js"
@@ -35,8 +39,8 @@ class Plain:
         self.base = base
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
-        self.page = ""
-        self.place = ""
+        self.page, self.place, self.kind, self.status = "", "", "", 0
+        self.seen = set()
 
     def __enter__(self):
         return self
@@ -52,8 +56,9 @@ class Plain:
             answer = self.opener.open(request, timeout=PATIENCE)
         except urllib.error.HTTPError as error:
             answer = error
-        self.place = answer.url
-        self.page = answer.read().decode()
+        self.place, self.status = answer.url, answer.status
+        self.kind = answer.headers.get_content_type()
+        self.page = answer.read().decode(errors="replace")
 
     def text(self):
         text = re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<head>.*?</head>", "", self.page))
@@ -84,9 +89,57 @@ class Plain:
         return []
 
     def look(self, name, pictures=None):
-        """A page is small."""
+        """A page is small, and only text of a directory."""
+        self.seen.add(urllib.parse.urlsplit(self.place).path)
         if len(self.page.encode()) > LARGEST:
             raise Failed(f"{name}: {len(self.page)} characters")
+        found = faults(self.page)
+        if found:
+            raise Failed(f"{name}: {found}")
+
+    def links(self):
+        """Where the page leads, files apart."""
+        page = Links()
+        page.feed(self.page)
+        return page.all
+
+
+class Links(html.parser.HTMLParser):
+    """The links of a page to other pages."""
+
+    def __init__(self):
+        super().__init__()
+        self.all = []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag == "a" and "download" not in values and (values.get("href") or "").startswith("/"):
+            self.all.append(values["href"])
+
+
+class Elements(html.parser.HTMLParser):
+    """The elements of a page that none of ours has."""
+
+    def __init__(self):
+        super().__init__()
+        self.foreign = []
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            value = (value or "").strip().lower()
+            if name.startswith("on") or name == "style" or value.startswith(("javascript:", "data:")):
+                self.foreign.append(f"{tag} {name}={value[:100]}")
+        if tag in ("img", "iframe", "object", "embed", "style", "base") or (
+                tag == "script" and not (dict(attributes).get("src") or "").startswith("/assets/")):
+            self.foreign.append(tag)
+
+
+def faults(page):
+    """What of a page is no text where it should be, and what turns or hides text."""
+    elements = Elements()
+    elements.feed(page)
+    hidden = sorted({f"U+{ord(one):04X}" for one in page if one in HIDDEN})
+    return elements.foreign + hidden
 
 
 class Forms(html.parser.HTMLParser):
@@ -119,7 +172,7 @@ class Driven:
     """A browser, steered by its driver (W3C WebDriver)."""
 
     def __init__(self, base, command, wanted):
-        self.base = base
+        self.base, self.seen = base, set()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -222,8 +275,11 @@ class Driven:
         return self.run("return document.querySelectorAll(arguments[0]).length", css)
 
     def look(self, name, pictures=None):
-        """A page is small, breaks no rule of its policy, and axe-core finds nothing; keeps a picture of it."""
-        size = len(self.html().encode())
+        """A page is small, only text of a directory, breaks no rule of its policy, and axe-core finds nothing; keeps a
+        picture of it."""
+        self.seen.add(self.run("return location.pathname"))
+        page = self.html()
+        size = len(page.encode())
         if size > LARGEST:
             raise Failed(f"{name}: {size} bytes")
         found = self.run_to_end(AXE.read_text() + """;
@@ -231,7 +287,7 @@ class Driven:
             axe.run().then(result => done(result.violations.map(violation =>
                 violation.id + ": " + violation.nodes.map(node => node.html).join(" | "))))
                 .catch(error => done([String(error)]));""")
-        found += self.complaints()
+        found += self.complaints() + faults(page)
         if found:
             raise Failed(f"{name}: {found}")
         if pictures:
