@@ -44,12 +44,18 @@ def main(told, count, pid, snapshot, *others):
     for number, other in enumerate(others, 2):
         timed(f"directory {number}", f"/directory/local/{other}?at={users}")
     timed("the first one again", f"{here}?at={users}")
+    most = mebibytes(pid, "VmHWM")
+    if most > 256:
+        sys.exit(f"the console took {most} MiB, more than 256")
 
 
 def memory(pid):
+    return f"memory {mebibytes(pid, 'VmRSS')} MiB, at most {mebibytes(pid, 'VmHWM')} MiB"
+
+
+def mebibytes(pid, name):
     status = open(f"/proc/{pid}/status").read()
-    now, most = (int(re.search(rf"{name}:\s+(\d+)", status)[1]) // 1024 for name in ("VmRSS", "VmHWM"))
-    return f"memory {now} MiB, at most {most} MiB"
+    return int(re.search(rf"{name}:\s+(\d+)", status)[1]) // 1024
 
 
 main(*sys.argv[1:])

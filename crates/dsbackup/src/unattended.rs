@@ -3,7 +3,7 @@
 use crate::cli::UnattendedCommand;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
-use crate::{console, jobs, recovery_plan, serve};
+use crate::{allocator, console, jobs, recovery_plan, serve};
 
 /// Runs one.
 ///
@@ -17,7 +17,10 @@ pub fn run(command: &UnattendedCommand, report: Report) -> Result<Outcome> {
         UnattendedCommand::Ship(options) => jobs::ship::run(options, report),
         UnattendedCommand::Status(options) => jobs::status::run(options, report),
         UnattendedCommand::Config(command) => jobs::config::run(command, report),
-        UnattendedCommand::Console(options) => console::run(options, report),
+        UnattendedCommand::Console(options) => {
+            allocator::return_freed_memory();
+            console::run(options, report)
+        }
         UnattendedCommand::RecoveryPlan(options) => recovery_plan::run(options, report),
     }
 }
