@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -89,7 +91,11 @@ where
         }
     });
     let events = Sse::new(ReceiverStream::new(receive));
-    events.keep_alive(KeepAlive::default()).into_response()
+    let mut response = events.keep_alive(KeepAlive::default()).into_response();
+    // As every page: no browser keeps it.
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Returns when a login has ended, or its time is over.

@@ -149,7 +149,7 @@ async fn the_overview_follows_a_job_that_goes_on() {
     let lab = Lab::with_backups(1);
     let go_on = lab.path("go-on");
     let slow = format!(
-        "before = 'until [ -e {} ]; do sleep 0.05; done'\n",
+        "before = 'until [ -e {} ]; do sleep 0.05; done'\nafter = 'sleep 1'\n",
         go_on.display()
     );
     let text = std::fs::read_to_string(lab.configuration()).unwrap();
