@@ -326,6 +326,7 @@ class Firefox(Driven):
 
     def __init__(self, base):
         def wanted(folder):
-            options = {"args": ["-headless", "-width", "1400", "-height", "1000"], "binary": shutil.which("firefox-esr")}
+            arguments = ["-headless", "-width", "1400", "-height", "1000"]
+            options = {"args": arguments, "binary": shutil.which("firefox-esr")}
             return {"browserName": "firefox", "moz:firefoxOptions": options}
         super().__init__(base, ["geckodriver", "--binary", shutil.which("firefox-esr") or "firefox"], wanted)
