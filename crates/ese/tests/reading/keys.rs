@@ -223,3 +223,56 @@ fn a_range_is_walked_from_both_ends_and_has_exactly_its_keys() {
         println!("{name}: {checked} ranges");
     });
 }
+
+#[test]
+fn a_cursor_finds_the_same_wherever_it_was() {
+    clean::each(|fixture, database| {
+        let mut state: u64 = 0x0123_4567_89ab_cdef;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        for entry in database.tables().expect("tables") {
+            let table = database.table(&entry.name).expect("read").expect("a table");
+            let mut keys = Vec::new();
+            let mut rows = database.rows(&table);
+            while let Some(row) = rows.next().expect("row") {
+                keys.push(row.bookmark().to_vec());
+            }
+            if keys.is_empty() {
+                continue;
+            }
+            let bookmark = |row: Option<Row<'_>>| row.map(|row| row.bookmark().to_vec());
+            let mut kept = database.rows(&table);
+            let mut place = 0;
+            for step in 0..300 {
+                // Mostly near the last one, as rows of an index are.
+                place = match random(4) {
+                    0 => random(keys.len()),
+                    _ => (place + random(8)).saturating_sub(3).min(keys.len() - 1),
+                };
+                let mut key = keys[place].clone();
+                match random(4) {
+                    0 => key.truncate(random(key.len() + 1)),
+                    1 => key.push(random(256) as u8),
+                    _ => {}
+                }
+                let mut fresh = database.rows(&table);
+                let found = match random(2) {
+                    0 => (kept.find(&key), fresh.find(&key)),
+                    _ => (kept.seek(&key), fresh.seek(&key)),
+                };
+                let (kept_found, fresh_found) = (found.0.expect("row"), found.1.expect("row"));
+                let was_found = fresh_found.is_some();
+                let told = format!("{}, {}, step {step}: {key:02x?}", fixture.name, entry.name);
+                assert_eq!(bookmark(kept_found), bookmark(fresh_found), "{told}");
+                if was_found {
+                    let next = (kept.next().expect("row"), fresh.next().expect("row"));
+                    assert_eq!(bookmark(next.0), bookmark(next.1), "after {told}");
+                }
+            }
+        }
+    });
+}
