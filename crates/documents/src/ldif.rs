@@ -9,9 +9,11 @@ use objects::Entry;
 /// Characters in a line; what is longer goes on in the next one, behind a blank.
 const LINE: usize = 78;
 
-/// Attributes that are written only where they are asked for, as by a directory service; in lower
-/// case.
-pub const ONLY_BY_NAME: [&str; 2] = ["ntsecuritydescriptor", "replpropertymetadata"];
+/// Whether an attribute is written only where it is asked for, as by a directory service.
+pub fn is_only_by_name(attribute: &str) -> bool {
+    let names = ["nTSecurityDescriptor", "replPropertyMetaData"];
+    (names.iter()).any(|name| name.eq_ignore_ascii_case(attribute))
+}
 
 /// The first line of a file.
 ///

@@ -3,13 +3,13 @@
 /// Encodes bytes in lower-case digits.
 pub fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(2 * bytes.len());
+    let digit = |digit: u8| DIGITS[usize::from(digit)];
+    let mut text = Vec::with_capacity(2 * bytes.len());
     for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(DIGITS[usize::from(digit)]));
-        }
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
     }
-    text
+    // Digits are always a text.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Decodes digits of either case; `None` for other characters or an odd number of digits.

@@ -84,6 +84,9 @@ impl Serialize for Shown<'_> {
         match value {
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Boolean(flag) => serializer.serialize_bool(*flag),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Oid(name) => serializer.serialize_str(name),
+            Value::Name(name) => serializer.serialize_str(&name.dn),
             Value::Sid(sid) => serializer.serialize_str(&sid.to_string()),
             Value::Bytes(bytes) => pair(serializer, "hex", &ids::hex::encode(bytes)),
             Value::Descriptor(bytes) => pair(serializer, "hex", &ids::hex::encode(bytes)),

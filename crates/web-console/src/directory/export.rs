@@ -86,9 +86,6 @@ fn write(
 }
 
 fn one(out: &mut dyn Write, mut entry: Entry) -> io::Result<()> {
-    entry.attributes.retain(|attribute| {
-        let name = attribute.schema.name.to_ascii_lowercase();
-        !ldif::ONLY_BY_NAME.contains(&name.as_str())
-    });
+    (entry.attributes).retain(|attribute| !ldif::is_only_by_name(&attribute.schema.name));
     ldif::entry(out, &entry)
 }
