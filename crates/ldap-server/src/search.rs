@@ -263,14 +263,7 @@ impl Search {
         if let Some(name) = &self.request.through {
             return self.visit_referred(name, &bases, wanted, test);
         }
-        let search = filter::Search {
-            source,
-            bases: &bases,
-            scope,
-            filter,
-            wanted,
-        };
-        search.run(admits, each)
+        filter::Search::new(source, (&bases, scope), Some(filter), wanted).run(admits, each)
     }
 
     /// Calls `each` with the objects that an attribute of the base refers to.

@@ -355,9 +355,19 @@ pub fn as_number(value: &Value<'_>) -> Option<i64> {
     }
 }
 
+const HAS_VALUE: u8 = 0x7f;
+
+/// The DNT of a normalized form. `None` if the bytes are none.
+pub fn dnt_of_key(key: &[u8]) -> Option<Dnt> {
+    let (&[HAS_VALUE], number) = key.split_first_chunk()? else {
+        return None;
+    };
+    let number = u32::from_be_bytes(number.try_into().ok()?);
+    Some((number ^ 0x8000_0000) as Dnt)
+}
+
 /// The normalized form of a DNT in the key of an index.
 pub fn key_of(number: Dnt) -> [u8; 5] {
-    const HAS_VALUE: u8 = 0x7f;
     let [a, b, c, d] = ((number as u32) ^ 0x8000_0000).to_be_bytes();
     [HAS_VALUE, a, b, c, d]
 }

@@ -34,7 +34,7 @@ mod name;
 pub mod secrets;
 
 pub use census::{Counts, DeletedObjects, Links};
-pub use directory::{Directory, Dnt, as_number, invocation_id, is_directory, key_of};
+pub use directory::{Directory, Dnt, as_number, dnt_of_key, invocation_id, is_directory, key_of};
 pub use error::{Error, Result};
 pub use facts::{Domain, Facts, NamingContext, TombstoneLifetime};
 pub use ids::{Guid, Sid};

@@ -73,7 +73,7 @@ pub use error::{Error, Result};
 pub use id::ObjectId;
 pub use ids::{Guid, Sid};
 pub use part::is_within;
-pub use source::{Entries, Facts, Lookup, NamingContext, Scope, Source, Wanted};
+pub use source::{Entries, Facts, Ids, Lookup, NamingContext, Reader, Scope, Source, Wanted};
 pub use stored::Stored;
 pub use time::Time;
 pub use value::{Reference, Value};

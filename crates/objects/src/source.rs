@@ -11,6 +11,12 @@ use crate::{Entry, ObjectId, Reference, Result};
 /// The entries of a scan.
 pub type Entries<'s> = Box<dyn Iterator<Item = Result<Entry>> + 's>;
 
+/// The ids of a scan.
+pub type Ids<'s> = Box<dyn Iterator<Item = Result<ObjectId>> + 's>;
+
+/// Reads one object after the other.
+pub type Reader<'s> = Box<dyn FnMut(ObjectId) -> Result<Option<Entry>> + 's>;
+
 /// A directory whose objects can be read. Readers may share it between threads.
 pub trait Source: Send + Sync {
     /// The identity of the directory.
@@ -31,6 +37,12 @@ pub trait Source: Send + Sync {
     /// Fails if the directory is damaged.
     fn entry(&self, id: ObjectId, wanted: &Wanted) -> Result<Option<Entry>>;
 
+    /// Same as [`Self::entry`], for many objects: what is wanted is looked up once, and an object
+    /// that is stored near the one before it is found faster.
+    fn reader<'s>(&'s self, wanted: &'s Wanted) -> Reader<'s> {
+        Box::new(move |id| self.entry(id, wanted))
+    }
+
     /// The objects at and beneath `base`, parents before their children, each read on demand. Omits
     /// other naming contexts, except for the heads directly beneath `base` with
     /// [`Scope::Children`].
@@ -38,6 +50,34 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Fails if there is no such object.
     fn scan<'s>(&'s self, base: ObjectId, scope: Scope, wanted: &'s Wanted) -> Result<Entries<'s>>;
+
+    /// The ids of the objects that [`Self::scan`] gives, in its order, and perhaps of further ones,
+    /// without reading the objects: so threads can share the work, each with a
+    /// [`Self::scan_reader`]. `None` if only a scan tells them.
+    ///
+    /// # Errors
+    /// Fails if there is no such object.
+    fn scan_ids<'s>(
+        &'s self,
+        _base: ObjectId,
+        _scope: Scope,
+        _deleted: bool,
+    ) -> Result<Option<Ids<'s>>> {
+        Ok(None)
+    }
+
+    /// Reads the objects of [`Self::scan_ids`]; gives `None` for those that [`Self::scan`] omits.
+    ///
+    /// # Errors
+    /// Fails if there is no such object.
+    fn scan_reader<'s>(
+        &'s self,
+        _base: ObjectId,
+        _scope: Scope,
+        wanted: &'s Wanted,
+    ) -> Result<Reader<'s>> {
+        Ok(self.reader(wanted))
+    }
 
     /// All objects of all naming contexts, in the fastest order.
     ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ldap_server::{Limits, Password, Served, Tickets};
 use objects::schema::Schema;
-use objects::{Entries, Entry, Facts, Lookup, ObjectId, Scope, Source, Wanted};
+use objects::{Entries, Entry, Facts, Ids, Lookup, ObjectId, Reader, Scope, Source, Wanted};
 use tokio::net::TcpListener;
 
 use super::source::{Opened, Sources};
@@ -109,6 +109,28 @@ impl Source for Directory {
 
     fn entry(&self, id: ObjectId, wanted: &Wanted) -> objects::Result<Option<Entry>> {
         self.0.entry(id, wanted)
+    }
+
+    fn reader<'s>(&'s self, wanted: &'s Wanted) -> Reader<'s> {
+        self.0.reader(wanted)
+    }
+
+    fn scan_ids<'s>(
+        &'s self,
+        base: ObjectId,
+        scope: Scope,
+        deleted: bool,
+    ) -> objects::Result<Option<Ids<'s>>> {
+        self.0.scan_ids(base, scope, deleted)
+    }
+
+    fn scan_reader<'s>(
+        &'s self,
+        base: ObjectId,
+        scope: Scope,
+        wanted: &'s Wanted,
+    ) -> objects::Result<Reader<'s>> {
+        self.0.scan_reader(base, scope, wanted)
     }
 
     fn scan<'s>(

@@ -20,13 +20,14 @@ const MOST_WORKERS: usize = 8;
 /// What a worker made of a batch: the text of what succeeded, and what failed then.
 type Made = (Vec<u8>, Result<()>);
 
-/// Gives what `produce` sends to `work` on all processors, and its texts to `write`, in order.
+/// Gives what `produce` sends to the workers on all processors, each made by `worker`, and their
+/// texts to `write`, in order.
 ///
 /// # Errors
 /// The first error in that order; all texts before it were written.
-pub fn in_order<T: Send>(
+pub fn in_order<T: Send, W: FnMut(T, &mut Vec<u8>) -> Result<()>>(
     produce: impl FnOnce(&mut dyn FnMut(T) -> Result<()>) -> Result<()>,
-    work: impl Fn(T, &mut Vec<u8>) -> Result<()> + Sync,
+    worker: impl Fn() -> Result<W> + Sync,
     mut write: impl FnMut(&[u8]) -> Result<()> + Send,
 ) -> Result<()> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -35,12 +36,15 @@ pub fn in_order<T: Send>(
     let (to_writer, results) = bounded::<Receiver<Made>>(2 * workers);
     thread::scope(|scope| {
         for _ in 0..workers {
-            let (batches, work) = (batches.clone(), &work);
+            let (batches, worker) = (batches.clone(), &worker);
             scope.spawn(move || {
+                let mut work = None;
                 for (batch, done) in batches {
                     let mut text = Vec::new();
-                    let mut things = batch.into_iter();
-                    let result = things.try_for_each(|thing| work(thing, &mut text));
+                    let result = worker_or(&mut work, worker).and_then(|work| {
+                        let mut things = batch.into_iter();
+                        things.try_for_each(|thing| work(thing, &mut text))
+                    });
                     // Nobody waits for it once the writer has failed.
                     let _ = done.send((text, result));
                 }
@@ -85,6 +89,14 @@ pub fn in_order<T: Send>(
     })
 }
 
+/// The worker of a thread, made when it is first needed.
+fn worker_or<W>(kept: &mut Option<W>, make: impl Fn() -> Result<W>) -> Result<&mut W> {
+    match kept {
+        Some(worker) => Ok(worker),
+        None => Ok(kept.insert(make()?)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -96,15 +108,17 @@ mod tests {
         let mut written = Vec::new();
         let result = in_order(
             |send| {
-                numbers.iter().try_for_each(|number| send(*number))?;
+                numbers.iter().try_for_each(&mut *send)?;
                 produced
             },
-            |number, text| {
-                if number == failing {
-                    return Err(Failure::NotFound(number.to_string()));
-                }
-                text.extend(format!("{number} ").into_bytes());
-                Ok(())
+            || {
+                Ok(|number: &u8, text: &mut Vec<u8>| {
+                    if *number == failing {
+                        return Err(Failure::NotFound(number.to_string()));
+                    }
+                    text.extend(format!("{number} ").into_bytes());
+                    Ok(())
+                })
             },
             |text| {
                 written.extend_from_slice(text);
@@ -146,9 +160,11 @@ mod tests {
                 given += 1;
                 assert!(given < 1_000_000, "nobody stopped it");
             },
-            |(), text| {
-                text.push(b'x');
-                Ok(())
+            || {
+                Ok(|(), text: &mut Vec<u8>| {
+                    text.push(b'x');
+                    Ok(())
+                })
             },
             |_| Err(Failure::NotFound("full".into())),
         );

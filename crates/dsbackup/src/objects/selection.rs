@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use backup::Progress as _;
-use documents::ldif::ONLY_BY_NAME;
-use objects::filter::{Filter, Match, Search};
-use objects::{Entry, Scope, Source, Wanted};
+use documents::ldif;
+use objects::filter::{Filter, Search};
+use objects::{Entry, ObjectId, Scope, Source, Wanted};
 
 use super::in_order::in_order;
 use super::source;
@@ -99,9 +99,15 @@ impl<'o> Selection<'o> {
         bar: &Bar,
         mut visit: impl FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
-        self.matches(source, bar, &mut |found| match self.read(source, found)? {
-            Some(entry) => visit(entry),
-            None => Ok(()),
+        let bases = self.bases(source)?;
+        let search = self.search(source, &bases);
+        let mut judge = search.judge()?;
+        search.candidates(|candidate| {
+            bar.advance(1);
+            match judge.judge(candidate, all)? {
+                Some(entry) => visit(self.shown(entry)),
+                None => Ok(()),
+            }
         })
     }
 
@@ -117,76 +123,60 @@ impl<'o> Selection<'o> {
         render: impl Fn(&Entry, &mut Vec<u8>) -> Result<()> + Sync,
         write: impl FnMut(&[u8]) -> Result<()> + Send,
     ) -> Result<()> {
+        let bases = self.bases(source)?;
+        let search = self.search(source, &bases);
         in_order(
-            |send| self.matches(source, bar, send),
-            |found, text| match self.read(source, found)? {
-                Some(entry) => render(&entry, text),
-                None => Ok(()),
+            |send| search.candidates(send),
+            || {
+                let mut judge = search.judge()?;
+                let render = &render;
+                Ok(move |candidate, text: &mut Vec<u8>| {
+                    bar.advance(1);
+                    match judge.judge(candidate, all)? {
+                        Some(entry) => render(&self.shown(entry), text),
+                        None => Ok(()),
+                    }
+                })
             },
             write,
         )
     }
 
-    fn matches(
-        &self,
-        source: &dyn Source,
-        bar: &Bar,
-        each: &mut dyn FnMut(Match) -> Result<()>,
-    ) -> Result<()> {
+    fn search<'s>(&'s self, source: &'s dyn Source, bases: &'s [ObjectId]) -> Search<'s> {
         let scope = match self.place.scope {
             ScopeOption::Base => Scope::Base,
             ScopeOption::One => Scope::OneLevel,
             ScopeOption::Sub => Scope::Subtree,
         };
-        let bases = match &self.place.base {
-            Some(base) => vec![source::at(source, base)?],
-            None => source
-                .facts()
-                .naming_contexts
-                .iter()
-                .map(|context| context.id)
-                .collect(),
-        };
-        if let Some(filter) = &self.filter {
-            let search = Search {
-                source,
-                bases: &bases,
-                scope,
-                filter,
-                wanted: &self.wanted,
-            };
-            let looked_at = |_: &mut Entry| {
-                bar.advance(1);
-                Ok(true)
-            };
-            return search.matches(looked_at, each);
+        Search::new(source, (bases, scope), self.filter.as_ref(), &self.wanted)
+    }
+
+    fn bases(&self, source: &dyn Source) -> Result<Vec<ObjectId>> {
+        let contexts = source.facts().naming_contexts.iter();
+        match &self.place.base {
+            Some(base) => Ok(vec![source::at(source, base)?]),
+            None => Ok(contexts.map(|context| context.id).collect()),
         }
-        for base in bases {
-            for entry in source.scan(base, scope, &self.wanted)? {
-                bar.advance(1);
-                each(Match::Whole(entry?))?;
-            }
-        }
-        Ok(())
     }
 
     /// An object with the attributes that are to be shown.
-    fn read(&self, source: &dyn Source, found: Match) -> Result<Option<Entry>> {
-        let mut entry = found.read(source, &self.wanted)?;
-        if let Some(entry) = &mut entry {
-            (entry.attributes).retain(|attribute| self.has(&attribute.schema.name));
-        }
-        Ok(entry)
+    fn shown(&self, mut entry: Entry) -> Entry {
+        (entry.attributes).retain(|attribute| self.has(&attribute.schema.name));
+        entry
     }
 
     /// Whether an attribute is to be shown.
     fn has(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
         match self.names.is_empty() {
-            true => !ONLY_BY_NAME.contains(&name.as_str()),
-            false => self.names.contains(&name),
+            true => !ldif::is_only_by_name(name),
+            false => self.names.contains(&name.to_ascii_lowercase()),
         }
     }
+}
+
+/// Every object counts.
+fn all(_: &mut Entry) -> Result<bool> {
+    Ok(true)
 }
 
 /// A bar for reading all objects of a directory.

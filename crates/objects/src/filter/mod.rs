@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 pub use evaluate::Matcher;
 pub use parse::ParseError;
-pub use search::{Match, Search};
+pub use search::{Candidate, Judge, Search};
 
 /// A search filter. Values are unescaped bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,30 +1,17 @@
 //! The matching objects of a part of a directory.
 
-use std::cell::RefCell;
-
 use super::{Filter, Matcher};
 use crate::schema::Schema;
-use crate::{Entry, Error, ObjectId, Result, Scope, Source, Wanted};
+use crate::{Entry, Error, ObjectId, Reader, Result, Scope, Source, Wanted};
 
-/// An object that matches.
-pub enum Match {
-    /// With all that is wanted.
+/// An object that may match.
+pub enum Candidate {
+    /// An object with all that is wanted.
     Whole(Entry),
-    /// Only what decides was read; [`Match::read`] gives the rest.
-    Found(ObjectId),
-}
-
-impl Match {
-    /// With all that is wanted; `None` if the object is not there any more.
-    ///
-    /// # Errors
-    /// Fails if the directory is damaged.
-    pub fn read(self, source: &dyn Source, wanted: &Wanted) -> Result<Option<Entry>> {
-        match self {
-            Self::Whole(entry) => Ok(Some(entry)),
-            Self::Found(id) => source.entry(id, wanted),
-        }
-    }
+    /// An object with what decides whether it matches.
+    Part(Entry),
+    /// An object at or beneath one of the bases, by the base's place among them, not read yet.
+    Unread(usize, ObjectId),
 }
 
 /// A search: which objects, and what of them.
@@ -35,13 +22,31 @@ pub struct Search<'s> {
     pub bases: &'s [ObjectId],
     /// How far beneath.
     pub scope: Scope,
-    /// What must match.
-    pub filter: &'s Filter,
+    /// What must match; `None` if all objects do.
+    pub filter: Option<&'s Filter>,
     /// What is read of the objects that match: at least the attributes in the filter.
     pub wanted: &'s Wanted,
+    decisive: Option<Wanted>,
 }
 
-impl Search<'_> {
+impl<'s> Search<'s> {
+    /// The search of a part of a directory.
+    pub fn new(
+        source: &'s dyn Source,
+        (bases, scope): (&'s [ObjectId], Scope),
+        filter: Option<&'s Filter>,
+        wanted: &'s Wanted,
+    ) -> Self {
+        Self {
+            decisive: filter.and_then(|filter| filter.decisive(wanted, source.schema())),
+            source,
+            bases,
+            scope,
+            filter,
+            wanted,
+        }
+    }
+
     /// Calls `each` with every matching object, parents before their children. `admits` sees each
     /// object before it is matched, possibly with less than is wanted, may take values from it, and
     /// tells whether it counts; it sees an object again if more of it is read.
@@ -53,68 +58,124 @@ impl Search<'_> {
         mut admits: impl FnMut(&mut Entry) -> Result<bool, E>,
         mut each: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        // Both need it, one after the other.
-        let admits = RefCell::new(&mut admits);
-        let admitted = |entry: &mut Entry| (admits.borrow_mut())(entry);
-        self.matches(admitted, |found| {
-            let is_part = matches!(found, Match::Found(_));
-            let Some(mut entry) = found.read(self.source, self.wanted)? else {
-                return Ok(());
-            };
-            match is_part && !admitted(&mut entry)? {
-                true => Ok(()),
-                false => each(entry),
-            }
+        let mut judge = self.judge()?;
+        self.candidates(|candidate| match judge.judge(candidate, &mut admits)? {
+            Some(entry) => each(entry),
+            None => Ok(()),
         })
     }
 
-    /// As [`Search::run`], but what is wanted of an object and does not decide is left to the
-    /// caller, who may read it in another thread. `admits` sees each object once.
+    /// Calls `each` with every object that may match, parents before their children. Whether it
+    /// does match, [`Judge::judge`] tells, in another thread if the caller likes.
     ///
     /// # Errors
     /// As [`Search::run`].
-    pub fn matches<E: From<Error>>(
+    pub fn candidates<E: From<Error>>(
         &self,
-        mut admits: impl FnMut(&mut Entry) -> Result<bool, E>,
-        mut each: impl FnMut(Match) -> Result<(), E>,
+        mut each: impl FnMut(Candidate) -> Result<(), E>,
     ) -> Result<(), E> {
         let Self {
             source,
-            filter,
-            wanted,
+            bases,
+            scope,
             ..
         } = *self;
-        let matcher = Matcher::new(source);
-        let (bases, scope, deleted) = (self.bases, self.scope, wanted.deleted);
-        if let Some(ids) = filter.candidates_within(source, bases, scope, deleted)? {
+        let deleted = self.wanted.deleted;
+        if let Some(filter) = self.filter
+            && let Some(ids) = filter.candidates_within(source, bases, scope, deleted)?
+        {
+            let mut reader = source.reader(self.wanted);
             for id in ids {
-                if let Some(mut entry) = source.entry(id, wanted)?
-                    && admits(&mut entry)?
-                    && matcher.matches(filter, &entry)?
-                {
-                    each(Match::Whole(entry))?;
+                if let Some(entry) = reader(id)? {
+                    each(Candidate::Whole(entry))?;
                 }
             }
             return Ok(());
         }
-        // What decides is read of all objects, the rest only of those that match.
-        let decisive = filter.decisive(wanted, source.schema());
-        for base in bases {
-            for entry in source.scan(*base, scope, decisive.as_ref().unwrap_or(wanted))? {
-                let mut entry = entry?;
-                if !admits(&mut entry)? || !matcher.matches(filter, &entry)? {
-                    continue;
+        for (place, base) in bases.iter().enumerate() {
+            if let Some(ids) = source.scan_ids(*base, scope, deleted)? {
+                for id in ids {
+                    each(Candidate::Unread(place, id?))?;
                 }
-                each(match decisive {
-                    None => Match::Whole(entry),
-                    Some(_) => Match::Found(entry.id),
+                continue;
+            }
+            for entry in source.scan(*base, scope, self.first())? {
+                each(match self.decisive {
+                    None => Candidate::Whole(entry?),
+                    Some(_) => Candidate::Part(entry?),
                 })?;
             }
         }
         Ok(())
     }
+
+    /// Judges candidates: one for each thread.
+    ///
+    /// # Errors
+    /// Fails if there is no such base.
+    pub fn judge(&self) -> Result<Judge<'_>> {
+        let first = |base: &ObjectId| self.source.scan_reader(*base, self.scope, self.first());
+        Ok(Judge {
+            search: self,
+            matcher: Matcher::new(self.source),
+            first: self.bases.iter().map(first).collect::<Result<_>>()?,
+            whole: self.source.reader(self.wanted),
+        })
+    }
+
+    /// What is read of all objects; the rest only of those that match.
+    fn first(&self) -> &Wanted {
+        self.decisive.as_ref().unwrap_or(self.wanted)
+    }
 }
 
+/// Judges the candidates of a search.
+pub struct Judge<'s> {
+    search: &'s Search<'s>,
+    matcher: Matcher<'s>,
+    /// By base.
+    first: Vec<Reader<'s>>,
+    whole: Reader<'s>,
+}
+
+impl Judge<'_> {
+    /// The object, with all that is wanted, if it matches. `admits` as in [`Search::run`].
+    ///
+    /// # Errors
+    /// Fails if the directory is damaged, and with the errors of `admits`.
+    pub fn judge<E: From<Error>>(
+        &mut self,
+        candidate: Candidate,
+        mut admits: impl FnMut(&mut Entry) -> Result<bool, E>,
+    ) -> Result<Option<Entry>, E> {
+        let (mut entry, is_whole) = match candidate {
+            Candidate::Whole(entry) => (entry, true),
+            Candidate::Part(entry) => (entry, false),
+            Candidate::Unread(base, id) => {
+                let read = self.first.get_mut(base).map(|read| read(id));
+                match read.transpose()?.flatten() {
+                    Some(entry) => (entry, self.search.decisive.is_none()),
+                    None => return Ok(None),
+                }
+            }
+        };
+        if !admits(&mut entry)? {
+            return Ok(None);
+        }
+        if let Some(filter) = self.search.filter
+            && !self.matcher.matches(filter, &entry)?
+        {
+            return Ok(None);
+        }
+        if is_whole {
+            return Ok(Some(entry));
+        }
+        let Some(mut entry) = (self.whole)(entry.id)? else {
+            return Ok(None);
+        };
+        Ok(admits(&mut entry)?.then_some(entry))
+    }
+}
 impl Filter {
     /// The part of `wanted` that decides whether an object matches. `None` if reading it first
     /// saves nothing.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ese::Database;
+use ese::rows::Rows;
 use ntds::Dnt;
 
 use super::columns::{self, ColumnRole};
@@ -56,6 +57,11 @@ impl Core {
             text_indices: TextIndices::default(),
             recycle_bin: true,
         })
+    }
+
+    /// The rows of `datatable`.
+    pub fn rows(&self) -> Rows<'_> {
+        self.tables.database.rows(&self.tables.data)
     }
 
     pub fn select<'w>(&self, wanted: &'w Wanted) -> Selection<'w> {

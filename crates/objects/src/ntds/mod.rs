@@ -24,7 +24,7 @@ use ese::Database;
 
 use self::core::Core;
 use crate::schema::Schema;
-use crate::{Entries, Entry, Facts, Lookup, ObjectId, Result, Scope, Source, Wanted};
+use crate::{Entries, Entry, Facts, Ids, Lookup, ObjectId, Reader, Result, Scope, Source, Wanted};
 
 /// A directory in `ntds.dit`.
 pub struct Ntds {
@@ -93,8 +93,32 @@ impl Source for Ntds {
         self.core.entry(id, &selection)
     }
 
+    fn reader<'s>(&'s self, wanted: &'s Wanted) -> Reader<'s> {
+        let selection = self.core.select(wanted);
+        let mut rows = self.core.rows();
+        Box::new(move |id| self.core.entry_at(&mut rows, id, &selection))
+    }
+
     fn scan<'s>(&'s self, base: ObjectId, scope: Scope, wanted: &'s Wanted) -> Result<Entries<'s>> {
         scan::scan(&self.core, base, scope, wanted)
+    }
+
+    fn scan_ids<'s>(
+        &'s self,
+        base: ObjectId,
+        scope: Scope,
+        _deleted: bool,
+    ) -> Result<Option<Ids<'s>>> {
+        scan::ids(&self.core, base, scope).map(Some)
+    }
+
+    fn scan_reader<'s>(
+        &'s self,
+        base: ObjectId,
+        scope: Scope,
+        wanted: &'s Wanted,
+    ) -> Result<Reader<'s>> {
+        scan::reader(&self.core, base, scope, wanted)
     }
 
     fn all<'s>(&'s self, wanted: &'s Wanted) -> Result<Entries<'s>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ese::catalog::Column;
 use ese::long_value::ValueState;
-use ese::rows::{Row, StoredValue};
+use ese::rows::{Row, Rows, StoredValue};
 use ids::{Guid, Sid};
 use ntds::Dnt;
 use ntds::attribute::Attribute;
@@ -42,10 +42,19 @@ struct Essentials {
 impl Core {
     /// The entry of an id. `None` if there is no such object.
     pub fn entry(&self, id: ObjectId, selection: &Selection<'_>) -> Result<Option<Entry>> {
+        self.entry_at(&mut self.rows(), id, selection)
+    }
+
+    /// Same as [`Self::entry`], with `rows` of `datatable`.
+    pub fn entry_at(
+        &self,
+        rows: &mut Rows<'_>,
+        id: ObjectId,
+        selection: &Selection<'_>,
+    ) -> Result<Option<Entry>> {
         let Some(dnt) = dnt_of(id) else {
             return Ok(None);
         };
-        let mut rows = self.tables.database.rows(&self.tables.data);
         match rows.find(&ntds::key_of(dnt))? {
             Some(row) => self.entry_of(&row, selection),
             None => Ok(None),

@@ -1,12 +1,12 @@
 //! Scans of entries.
 
 use ese::catalog::Index;
-use ese::rows::{Entries as IndexEntries, KeyRange, Rows};
+use ese::rows::KeyRange;
 use ntds::Dnt;
 
-use super::core::{Core, Selection, dnt_of};
+use super::core::{Core, dnt_of, id_of};
 use super::tables::{ROOT, range_of};
-use crate::{Entries, Entry, ObjectId, Result, Scope, Wanted};
+use crate::{Entries, Entry, Ids, ObjectId, Reader, Result, Scope, Wanted};
 
 /// The objects at and beneath `base`.
 pub fn scan<'s>(
@@ -15,43 +15,93 @@ pub fn scan<'s>(
     scope: Scope,
     wanted: &'s Wanted,
 ) -> Result<Entries<'s>> {
-    let missing = || {
-        core.tables
-            .inconsistent(&format!("base {}", base.0), "an object", "none")
-    };
-    let dnt = dnt_of(base).ok_or_else(missing)?;
-    let selection = core.select(wanted);
-    let own = core.entry(base, &selection)?;
-    if scope == Scope::Base {
-        return Ok(Box::new(own.into_iter().map(Ok)));
-    }
+    let mut read = reader(core, base, scope, wanted)?;
+    let entries = ids(core, base, scope)?.map(move |id| read(id?));
+    Ok(until_error(entries.filter_map(Result::transpose)))
+}
+
+/// The ids of the objects at and beneath `base`, and of rows that are no objects.
+pub fn ids<'s>(core: &'s Core, base: ObjectId, scope: Scope) -> Result<Ids<'s>> {
+    let dnt = dnt_of(base).ok_or_else(|| no_base(core, base))?;
     let (index, range) = match scope {
+        Scope::Base => return Ok(Box::new(std::iter::once(Ok(base)))),
         Scope::Subtree => (ancestors(core)?, subtree(core, dnt)?),
         _ => (core.tables.children()?, range_of(dnt)),
     };
-    let context = match &own {
-        Some(own) => own.naming_context,
-        None => None,
-    };
-    Ok(Box::new(ByIndex {
-        core,
-        selection,
-        entries: core.tables.database.entries(index).within(range),
-        rows: core.tables.database.rows(&core.tables.data),
-        context: context.filter(|_| scope != Scope::Children),
-        deleted: wanted.deleted || scope == Scope::Children,
-        is_over: false,
+    let mut entries = core.tables.database.entries(index).within(range);
+    Ok(until_error(std::iter::from_fn(move || {
+        let entry = entries.next().map_err(crate::Error::from).transpose()?;
+        Some(entry.and_then(|entry| {
+            let dnt = ntds::dnt_of_key(entry.bookmark);
+            dnt.map(id_of).ok_or_else(|| {
+                let key = format!("key {:?}", entry.key.to_vec());
+                let found = format!("{:?}", entry.bookmark);
+                core.tables.inconsistent(&key, "the key of a row", &found)
+            })
+        }))
+    })))
+}
+
+/// Reads what [`ids`] gives; `None` for what a scan omits.
+pub fn reader<'s>(
+    core: &'s Core,
+    base: ObjectId,
+    scope: Scope,
+    wanted: &'s Wanted,
+) -> Result<Reader<'s>> {
+    let own = core.entry(base, &core.select(&Wanted::names()))?;
+    let context = own.and_then(|own| own.naming_context);
+    let context = context.filter(|_| !matches!(scope, Scope::Children | Scope::Base));
+    let deleted = wanted.deleted || matches!(scope, Scope::Children | Scope::Base);
+    let selection = core.select(wanted);
+    let mut rows = core.rows();
+    Ok(Box::new(move |id| {
+        let dnt = dnt_of(id).ok_or_else(|| no_base(core, id))?;
+        let entry = match rows.find(&ntds::key_of(dnt))? {
+            Some(row) => core.entry_of(&row, &selection)?,
+            None if scope == Scope::Base => None,
+            None => {
+                let place = format!("DNT {dnt} of an index");
+                return Err(core.tables.inconsistent(&place, "a row", "none"));
+            }
+        };
+        Ok(entry.filter(|entry| {
+            let fits = context.is_none() || entry.naming_context == context;
+            fits && (deleted || !entry.is_hidden)
+        }))
+    }))
+}
+
+fn no_base(core: &Core, base: ObjectId) -> crate::Error {
+    (core.tables).inconsistent(&format!("base {}", base.0), "an object", "none")
+}
+
+/// Ends after the first error: what follows it is not worth more.
+fn until_error<'s, T: 's>(
+    items: impl Iterator<Item = Result<T>> + 's,
+) -> Box<dyn Iterator<Item = Result<T>> + 's> {
+    let mut has_failed = false;
+    Box::new(items.take_while(move |item| {
+        let goes_on = !has_failed;
+        has_failed = item.is_err();
+        goes_on
     }))
 }
 
 /// All objects in the order of their numbers.
 pub fn all<'s>(core: &'s Core, wanted: &'s Wanted) -> Entries<'s> {
-    Box::new(ByNumber {
-        core,
-        selection: core.select(wanted),
-        rows: core.tables.database.rows(&core.tables.data),
-        is_over: false,
-    })
+    let selection = core.select(wanted);
+    let mut rows = core.rows();
+    let next = move || {
+        let row = rows.next().map_err(crate::Error::from).transpose()?;
+        Some(row.and_then(|row| core.entry_of(&row, &selection)))
+    };
+    let entries = std::iter::from_fn(next).filter_map(Result::transpose);
+    let fits = |entry: &Result<Entry>| match entry {
+        Ok(entry) => wanted.deleted || !entry.is_hidden,
+        Err(_) => true,
+    };
+    until_error(entries.filter(fits))
 }
 
 /// The entries of the index through which scans of trees go: objects, and some names of others.
@@ -102,80 +152,4 @@ fn subtree(core: &Core, dnt: Dnt) -> Result<KeyRange> {
         .map_or(255, |index| usize::from(index.key_most).max(1));
     key.truncate(most);
     Ok(KeyRange::beginning_with(&key))
-}
-
-struct ByIndex<'s> {
-    core: &'s Core,
-    selection: Selection<'s>,
-    entries: IndexEntries<'s>,
-    rows: Rows<'s>,
-    /// Restricts the scan to this naming context.
-    context: Option<ObjectId>,
-    deleted: bool,
-    is_over: bool,
-}
-
-impl ByIndex<'_> {
-    fn advance(&mut self) -> Result<Option<Entry>> {
-        while let Some(entry) = self.entries.next()? {
-            let Some(row) = self.rows.find(entry.bookmark)? else {
-                let key = format!("key {:?}", entry.key.to_vec());
-                return Err((self.core.tables).inconsistent(&key, "a row", "none"));
-            };
-            let Some(entry) = self.core.entry_of(&row, &self.selection)? else {
-                continue;
-            };
-            let fits = self.context.is_none() || entry.naming_context == self.context;
-            if fits && (self.deleted || !entry.is_hidden) {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Iterator for ByIndex<'_> {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.advance().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
-    }
-}
-
-struct ByNumber<'s> {
-    core: &'s Core,
-    selection: Selection<'s>,
-    rows: Rows<'s>,
-    is_over: bool,
-}
-
-impl ByNumber<'_> {
-    fn advance(&mut self) -> Result<Option<Entry>> {
-        while let Some(row) = self.rows.next()? {
-            let entry = self.core.entry_of(&row, &self.selection)?;
-            let fits = |entry: &Entry| self.selection.wanted.deleted || !entry.is_hidden;
-            if let Some(entry) = entry.filter(fits) {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Iterator for ByNumber<'_> {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.advance().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
-    }
 }

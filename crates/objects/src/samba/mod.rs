@@ -21,7 +21,9 @@ use ::samba::{PinnedDirectory, PointInTime, ldb};
 use self::index::{Index, Number, Open};
 pub use self::tables::Partition;
 use crate::schema::Schema;
-use crate::{Entries, Entry, Error, Facts, Lookup, ObjectId, Result, Scope, Source, State, Wanted};
+use crate::{
+    Entries, Entry, Error, Facts, Ids, Lookup, ObjectId, Result, Scope, Source, State, Wanted,
+};
 
 /// A directory in Samba's databases.
 pub struct Samba {
@@ -147,17 +149,34 @@ impl Samba {
         Ok(Some(entry))
     }
 
-    fn entries<'s>(
+    /// Those of the objects, perhaps without deleted ones.
+    fn visible<'s>(
         &'s self,
-        numbers: Vec<Number>,
-        wanted: &'s Wanted,
+        numbers: impl IntoIterator<Item = Number> + 's,
         deleted: bool,
-    ) -> Entries<'s> {
-        let entries = numbers.into_iter().filter(move |number| {
+    ) -> impl Iterator<Item = Number> + 's {
+        numbers.into_iter().filter(move |number| {
             let object = self.index.get(*number);
             deleted || object.is_some_and(|object| !object.marks.is_deleted)
-        });
-        Box::new(entries.filter_map(move |number| self.entry_of(number, wanted).transpose()))
+        })
+    }
+
+    /// The numbers of the objects of a scan.
+    fn numbers(
+        &self,
+        base: ObjectId,
+        scope: Scope,
+        deleted: bool,
+    ) -> impl Iterator<Item = Number> + '_ {
+        let base = Number::try_from(base.0).unwrap_or(Number::MAX);
+        let numbers = match scope {
+            Scope::Base => vec![base],
+            Scope::Children => self.index.children(base).to_vec(),
+            Scope::OneLevel => self.index.beneath(base, 1),
+            Scope::Subtree => self.index.beneath(base, usize::MAX),
+        };
+        let deleted = deleted || matches!(scope, Scope::Base | Scope::Children);
+        self.visible(numbers, deleted)
     }
 }
 
@@ -182,20 +201,25 @@ impl Source for Samba {
     }
 
     fn scan<'s>(&'s self, base: ObjectId, scope: Scope, wanted: &'s Wanted) -> Result<Entries<'s>> {
-        let base = Number::try_from(base.0).unwrap_or(Number::MAX);
-        let numbers = match scope {
-            Scope::Base => vec![base],
-            Scope::Children => self.index.children(base).to_vec(),
-            Scope::OneLevel => self.index.beneath(base, 1),
-            Scope::Subtree => self.index.beneath(base, usize::MAX),
-        };
-        let deleted = wanted.deleted || matches!(scope, Scope::Base | Scope::Children);
-        Ok(self.entries(numbers, wanted, deleted))
+        let numbers = self.numbers(base, scope, wanted.deleted);
+        let entries = numbers.map(move |number| self.entry_of(number, wanted));
+        Ok(Box::new(entries.filter_map(Result::transpose)))
+    }
+
+    fn scan_ids<'s>(
+        &'s self,
+        base: ObjectId,
+        scope: Scope,
+        deleted: bool,
+    ) -> Result<Option<Ids<'s>>> {
+        let numbers = self.numbers(base, scope, deleted);
+        Ok(Some(Box::new(numbers.map(|number| Ok(id_of(number))))))
     }
 
     fn all<'s>(&'s self, wanted: &'s Wanted) -> Result<Entries<'s>> {
-        let numbers = self.index.numbers().collect();
-        Ok(self.entries(numbers, wanted, wanted.deleted))
+        let numbers = self.visible(self.index.numbers(), wanted.deleted);
+        let entries = numbers.map(move |number| self.entry_of(number, wanted));
+        Ok(Box::new(entries.filter_map(Result::transpose)))
     }
 
     fn estimated_objects(&self) -> Result<Option<u64>> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use objects::filter::{Filter, Matcher};
+use objects::filter::{Filter, Matcher, Search};
 use objects::ntds::Ntds;
-use objects::{Scope, Source, Wanted, is_within};
+use objects::{Entry, Error, Scope, Source, Wanted, is_within};
 use serde_json::Value as Json;
 
 fn names(values: &Json) -> impl Iterator<Item = &str> {
@@ -281,4 +281,90 @@ fn an_object_is_within_exactly_the_scans_that_give_it() {
             }
         }
     }
+}
+
+/// Two judges share the candidates, as threads do.
+#[test]
+fn a_search_gives_what_a_scan_matches_however_it_is_shared() {
+    let folder = testkit::find("sample-forest/clean")
+        .expect("shipped")
+        .unpack();
+    let directory = Ntds::open(folder.path()).expect("a directory");
+    let facts = directory.facts();
+    let contexts: Vec<_> = (facts.naming_contexts.iter())
+        .map(|context| context.id)
+        .collect();
+    let mut found = 0;
+    for filter in [
+        "(objectClass=*)",
+        "(objectClass=user)",
+        "(&(objectCategory=person)(!(sAMAccountName=a*)))",
+        "(|(sAMAccountName=administrator)(objectSid=S-1-5-32-544))",
+        "(member=*)",
+        "(noSuchAttribute=1)",
+    ] {
+        let filter: Filter = filter.parse().expect("a filter");
+        for wanted in [
+            Wanted::everything(),
+            Wanted::only(
+                ["cn", "member"]
+                    .into_iter()
+                    .chain(filter.attributes().iter().map(|name| &**name)),
+            ),
+        ] {
+            for scope in [
+                Scope::Base,
+                Scope::OneLevel,
+                Scope::Subtree,
+                Scope::Children,
+            ] {
+                let matcher = Matcher::new(&directory);
+                let mut expected = Vec::new();
+                for base in &contexts {
+                    for entry in directory.scan(*base, scope, &wanted).expect("a scan") {
+                        let entry = entry.expect("an entry");
+                        if matcher.matches(&filter, &entry).expect("an answer") {
+                            expected.push(entry);
+                        }
+                    }
+                }
+                let search = Search::new(&directory, (&contexts, scope), Some(&filter), &wanted);
+                let all = |_: &mut Entry| Ok::<_, Error>(true);
+                let mut judges = [
+                    search.judge().expect("a base"),
+                    search.judge().expect("a base"),
+                ];
+                let (mut shared, mut turn) = (Vec::new(), 0);
+                let candidates = search.candidates(|candidate| {
+                    turn += 1;
+                    shared.extend(judges[turn % 2].judge(candidate, all)?);
+                    Ok::<_, Error>(())
+                });
+                candidates.expect("candidates");
+                let mut run = Vec::new();
+                let ran = search.run(all, |entry| {
+                    run.push(entry);
+                    Ok::<_, Error>(())
+                });
+                ran.expect("a search");
+                for (how, mut given) in [("shared", shared), ("run", run)] {
+                    // A search by identity gives parents first, but not in the order of a scan.
+                    given.sort_by_key(|entry| entry.id);
+                    let mut expected: Vec<_> = expected.iter().collect();
+                    expected.sort_by_key(|entry| entry.id);
+                    assert!(
+                        given
+                            .iter()
+                            .map(|entry| format!("{entry:?}"))
+                            .eq(expected.iter().map(|entry| format!("{entry:?}"))),
+                        "{filter:?}, {scope:?}, {how}: {} of {}",
+                        given.len(),
+                        expected.len()
+                    );
+                }
+                found += expected.len();
+            }
+        }
+    }
+    assert!(found > 1000, "{found}");
 }
