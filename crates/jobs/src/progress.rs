@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -139,13 +138,7 @@ impl Kept {
 fn write(path: &Path, going: &Going) -> std::io::Result<()> {
     let new = path.with_extension("progress-new");
     let json = serde_json::to_vec(going)?;
-    let mut file = File::options()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(&json)?;
+    platform::private::create(&new)?.write_all(&json)?;
     std::fs::rename(new, path)
 }
 
