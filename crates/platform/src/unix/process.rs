@@ -1,5 +1,6 @@
 //! This process, its user and its computer.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
@@ -89,4 +90,9 @@ pub fn shell(command: &str) -> std::process::Command {
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", command]);
     shell
+}
+
+/// Keeps interrupts from the terminal away from a process that is about to be started.
+pub fn shield_from_interrupts(command: &mut std::process::Command) {
+    command.process_group(0);
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use winapi_util::sysinfo::{ComputerNameKind, get_computer_name};
+use windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
 
 use crate::{system, token};
 
@@ -74,4 +75,9 @@ pub fn shell(command: &str) -> Command {
         .args(["/d", "/s", "/c"])
         .raw_arg(format!("\"{command}\""));
     shell
+}
+
+/// Keeps interrupts from the console away from a process that is about to be started.
+pub fn shield_from_interrupts(command: &mut Command) {
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }

@@ -37,13 +37,14 @@ pub(super) struct Session {
 impl Session {
     /// Starts `ssh` and negotiates the protocol.
     pub(super) async fn start(access: &Access) -> io::Result<Self> {
-        let mut ssh = command(access)
+        let mut ssh = command(access);
+        // An interrupt from the terminal must not reach it: the connection is needed to clean up the
+        // repository.
+        platform::process::shield_from_interrupts(ssh.as_std_mut());
+        let mut ssh = ssh
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // An interrupt from the terminal must not reach it: the connection is needed to clean
-            // up the repository.
-            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let (Some(input), Some(output), Some(mut errors)) =
