@@ -194,6 +194,8 @@ impl History {
         for (delay, index) in kills {
             std::thread::sleep(delay.saturating_sub(begin.elapsed()));
             children[index].kill().expect("kill -9");
+            // While nobody has asked for its end, its locks count as those of a living process.
+            children[index].wait().expect("its end");
         }
         let ended: Vec<Ended> = (plans.into_iter().zip(children))
             .map(|((writer, killed), child)| Ended {
