@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use backup::Progress;
 pub use backup::words::{bytes, count, short_id};
-use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use serde::Serialize;
 
 use crate::cli::OutputOptions;
@@ -81,7 +83,12 @@ impl Report {
 }
 
 /// All bars that are shown: one within the work of another is drawn below it, text above both.
-static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+static BARS: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWN)));
+
+/// How often a second they are drawn at most, all together: the bar of a short piece of work is not passed over
+/// because the one before it was just drawn.
+const DRAWN: u8 = 200;
 
 /// With and without a known end.
 const WITH_END: &str =

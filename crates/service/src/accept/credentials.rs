@@ -87,8 +87,9 @@ impl Credentials {
 
 fn states(certificate: &Path, key: &Path) -> [FileState; 2] {
     [certificate, key].map(|path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        let identity = file::Identity::at(path).ok()?;
+        // Of one open file: at the path there may be another one a moment later.
+        let open = file::open_without_waiting(path).ok()?;
+        let (metadata, identity) = (open.metadata().ok()?, file::Identity::of(&open).ok()?);
         Some((identity, metadata.len(), file::changed(&metadata)))
     })
 }
