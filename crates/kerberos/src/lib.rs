@@ -14,6 +14,8 @@ mod initiate;
 #[cfg_attr(windows, path = "windows/library.rs")]
 mod library;
 mod logon_info;
+mod sealed;
+mod step;
 
 pub use accept::{Accepted, Accepting, Acceptor, Step};
 pub use initiate::{Initiator, Next, Password};

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use libloading::Library;
 
 use crate::logon_info::LogonInfo;
+use crate::step::{AcceptedStep, Initiated};
 use crate::{Error, Result};
 
 const LIBRARY: &str = "libgssapi_krb5.so.2";
@@ -500,46 +501,7 @@ pub(crate) struct Context {
 // SAFETY: a context is not bound to a thread, and has one owner.
 unsafe impl Send for Context {}
 
-/// The result of one step of the client's side.
-pub(crate) struct Initiated {
-    /// For the service; may be empty when the exchange is done.
-    pub(crate) token: Vec<u8>,
-    pub(crate) done: bool,
-    /// Whether the service is authenticated.
-    pub(crate) mutual: bool,
-}
-
-/// The result of one step of the service's side.
-pub(crate) struct AcceptedStep {
-    /// For the client; may be empty.
-    pub(crate) token: Vec<u8>,
-    /// The client's name, once the exchange is done.
-    pub(crate) client: Option<Name>,
-    /// Whether client and service are bound to the same channel.
-    pub(crate) bound: bool,
-    /// Whether messages can be sealed.
-    pub(crate) sealing: bool,
-    /// Whether the negotiated mechanism is Kerberos.
-    pub(crate) kerberos: bool,
-}
-
 impl Context {
-    /// Seals a message for the other side.
-    pub(crate) fn seal(&mut self, message: &[u8]) -> Result<Vec<u8>> {
-        match self.wrap(message, true)? {
-            (_, false) => Err(Error("messages to the other side cannot be sealed".into())),
-            (bytes, true) => Ok(bytes),
-        }
-    }
-
-    /// Opens a message of the other side.
-    pub(crate) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
-        match self.unwrap(message)? {
-            (_, false) => Err(Error("a message of the other side is not sealed".into())),
-            (bytes, true) => Ok(bytes),
-        }
-    }
-
     /// Signs a message for the other side, and seals it if `seal`. Also whether it is sealed.
     pub(crate) fn wrap(&mut self, message: &[u8], seal: bool) -> Result<(Vec<u8>, bool)> {
         let (mut minor, mut sealed, mut output) = (0, 0, empty());
@@ -633,7 +595,7 @@ impl Context {
         credential: &Credential,
         channel: Option<&[u8]>,
         input: &[u8],
-    ) -> Result<AcceptedStep> {
+    ) -> Result<AcceptedStep<Name>> {
         let bindings = channel.map(bindings);
         let (mut minor, mut flags, mut output) = (0, 0, empty());
         let (mut client, mut mechanism) = (ptr::null_mut(), ptr::null());

@@ -37,6 +37,7 @@ use windows_sys::Win32::System::Rpc::{SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT
 use zeroize::Zeroizing;
 
 use crate::logon_info::LogonInfo;
+use crate::step::{AcceptedStep, Initiated};
 use crate::{Error, Result};
 
 /// The largest token: no package of the system makes larger ones.
@@ -238,29 +239,6 @@ impl Client {
     }
 }
 
-/// The result of one step of the client's side.
-pub(crate) struct Initiated {
-    /// For the service; may be empty when the exchange is done.
-    pub(crate) token: Vec<u8>,
-    pub(crate) done: bool,
-    /// Whether the service is authenticated.
-    pub(crate) mutual: bool,
-}
-
-/// The result of one step of the service's side.
-pub(crate) struct AcceptedStep {
-    /// For the client; may be empty.
-    pub(crate) token: Vec<u8>,
-    /// The client, once the exchange is done.
-    pub(crate) client: Option<Client>,
-    /// Whether client and service are bound to the same channel.
-    pub(crate) bound: bool,
-    /// Whether messages can be sealed.
-    pub(crate) sealing: bool,
-    /// Whether the negotiated mechanism is Kerberos.
-    pub(crate) kerberos: bool,
-}
-
 /// An exchange under way, or done.
 pub(crate) struct Context {
     context: Option<SecHandle>,
@@ -272,19 +250,6 @@ impl Context {
     fn handle(&self) -> Result<&SecHandle> {
         let missing = || Error("the exchange has not begun".into());
         self.context.as_ref().ok_or_else(missing)
-    }
-
-    /// Seals a message for the other side.
-    pub(crate) fn seal(&mut self, message: &[u8]) -> Result<Vec<u8>> {
-        self.wrap(message, true).map(|(bytes, _)| bytes)
-    }
-
-    /// Opens a message of the other side.
-    pub(crate) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>> {
-        match self.unwrap(message)? {
-            (_, false) => Err(Error("a message of the other side is not sealed".into())),
-            (bytes, true) => Ok(bytes),
-        }
     }
 
     /// Signs a message for the other side, and seals it if `seal`. Also whether it is sealed.
@@ -408,7 +373,7 @@ impl Context {
         credential: &Credential,
         channel: Option<&[u8]>,
         input: &[u8],
-    ) -> Result<AcceptedStep> {
+    ) -> Result<AcceptedStep<Client>> {
         const SEALED: u32 = ASC_RET_CONFIDENTIALITY | ASC_RET_INTEGRITY | ASC_RET_SEQUENCE_DETECT;
         // ASC_REQ_ALLOW_MISSING_BINDINGS is not among them.
         let wanted = ASC_REQ_MUTUAL_AUTH
