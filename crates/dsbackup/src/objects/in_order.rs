@@ -27,7 +27,7 @@ type Made = (Vec<u8>, Result<()>);
 /// The first error in that order; all texts before it were written.
 pub fn in_order<T: Send, W: FnMut(T, &mut Vec<u8>) -> Result<()>>(
     produce: impl FnOnce(&mut dyn FnMut(T) -> Result<()>) -> Result<()>,
-    worker: impl Fn() -> Result<W> + Sync,
+    worker: impl Fn() -> W + Sync,
     mut write: impl FnMut(&[u8]) -> Result<()> + Send,
 ) -> Result<()> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -38,13 +38,11 @@ pub fn in_order<T: Send, W: FnMut(T, &mut Vec<u8>) -> Result<()>>(
         for _ in 0..workers {
             let (batches, worker) = (batches.clone(), &worker);
             scope.spawn(move || {
-                let mut work = None;
+                let mut work = worker();
                 for (batch, done) in batches {
                     let mut text = Vec::new();
-                    let result = worker_or(&mut work, worker).and_then(|work| {
-                        let mut things = batch.into_iter();
-                        things.try_for_each(|thing| work(thing, &mut text))
-                    });
+                    let mut things = batch.into_iter();
+                    let result = things.try_for_each(|thing| work(thing, &mut text));
                     // Nobody waits for it once the writer has failed.
                     let _ = done.send((text, result));
                 }
@@ -89,14 +87,6 @@ pub fn in_order<T: Send, W: FnMut(T, &mut Vec<u8>) -> Result<()>>(
     })
 }
 
-/// The worker of a thread, made when it is first needed.
-fn worker_or<W>(kept: &mut Option<W>, make: impl Fn() -> Result<W>) -> Result<&mut W> {
-    match kept {
-        Some(worker) => Ok(worker),
-        None => Ok(kept.insert(make()?)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -112,13 +102,13 @@ mod tests {
                 produced
             },
             || {
-                Ok(|number: &u8, text: &mut Vec<u8>| {
+                |number: &u8, text: &mut Vec<u8>| {
                     if *number == failing {
                         return Err(Failure::NotFound(number.to_string()));
                     }
                     text.extend(format!("{number} ").into_bytes());
                     Ok(())
-                })
+                }
             },
             |text| {
                 written.extend_from_slice(text);
@@ -161,10 +151,10 @@ mod tests {
                 assert!(given < 1_000_000, "nobody stopped it");
             },
             || {
-                Ok(|(), text: &mut Vec<u8>| {
+                |(), text: &mut Vec<u8>| {
                     text.push(b'x');
                     Ok(())
-                })
+                }
             },
             |_| Err(Failure::NotFound("full".into())),
         );

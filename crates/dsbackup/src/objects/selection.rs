@@ -101,7 +101,7 @@ impl<'o> Selection<'o> {
     ) -> Result<()> {
         let bases = self.bases(source)?;
         let search = self.search(source, &bases);
-        let mut judge = search.judge()?;
+        let mut judge = search.judge();
         search.candidates(|candidate| {
             bar.advance(1);
             match judge.judge(candidate, all)? {
@@ -128,15 +128,15 @@ impl<'o> Selection<'o> {
         in_order(
             |send| search.candidates(send),
             || {
-                let mut judge = search.judge()?;
+                let mut judge = search.judge();
                 let render = &render;
-                Ok(move |candidate, text: &mut Vec<u8>| {
+                move |candidate, text: &mut Vec<u8>| {
                     bar.advance(1);
                     match judge.judge(candidate, all)? {
                         Some(entry) => render(&self.shown(entry), text),
                         None => Ok(()),
                     }
-                })
+                }
             },
             write,
         )

@@ -16,21 +16,18 @@ pub enum Candidate {
 
 /// A search: which objects, and what of them.
 pub struct Search<'s> {
-    /// The directory.
-    pub source: &'s dyn Source,
-    /// The objects at and beneath these.
-    pub bases: &'s [ObjectId],
-    /// How far beneath.
-    pub scope: Scope,
-    /// What must match; `None` if all objects do.
-    pub filter: Option<&'s Filter>,
-    /// What is read of the objects that match: at least the attributes in the filter.
-    pub wanted: &'s Wanted,
+    source: &'s dyn Source,
+    bases: &'s [ObjectId],
+    scope: Scope,
+    filter: Option<&'s Filter>,
+    wanted: &'s Wanted,
     decisive: Option<Wanted>,
 }
 
 impl<'s> Search<'s> {
-    /// The search of a part of a directory.
+    /// The search of the objects at and beneath the bases, as far as the scope goes. All objects
+    /// match where there is no filter; of those that match is read what is wanted: at least the
+    /// attributes in the filter.
     pub fn new(
         source: &'s dyn Source,
         (bases, scope): (&'s [ObjectId], Scope),
@@ -58,7 +55,7 @@ impl<'s> Search<'s> {
         mut admits: impl FnMut(&mut Entry) -> Result<bool, E>,
         mut each: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut judge = self.judge()?;
+        let mut judge = self.judge();
         self.candidates(|candidate| match judge.judge(candidate, &mut admits)? {
             Some(entry) => each(entry),
             None => Ok(()),
@@ -110,17 +107,13 @@ impl<'s> Search<'s> {
     }
 
     /// Judges candidates: one for each thread.
-    ///
-    /// # Errors
-    /// Fails if there is no such base.
-    pub fn judge(&self) -> Result<Judge<'_>> {
-        let first = |base: &ObjectId| self.source.scan_reader(*base, self.scope, self.first());
-        Ok(Judge {
+    pub fn judge(&self) -> Judge<'_> {
+        Judge {
             search: self,
             matcher: Matcher::new(self.source),
-            first: self.bases.iter().map(first).collect::<Result<_>>()?,
-            whole: self.source.reader(self.wanted),
-        })
+            first: self.bases.iter().map(|_| None).collect(),
+            whole: None,
+        }
     }
 
     /// What is read of all objects; the rest only of those that match.
@@ -129,13 +122,13 @@ impl<'s> Search<'s> {
     }
 }
 
-/// Judges the candidates of a search.
+/// Judges the candidates of a search. Its readers are made when they are first needed.
 pub struct Judge<'s> {
     search: &'s Search<'s>,
     matcher: Matcher<'s>,
     /// By base.
-    first: Vec<Reader<'s>>,
-    whole: Reader<'s>,
+    first: Vec<Option<Reader<'s>>>,
+    whole: Option<Reader<'s>>,
 }
 
 impl Judge<'_> {
@@ -151,13 +144,10 @@ impl Judge<'_> {
         let (mut entry, is_whole) = match candidate {
             Candidate::Whole(entry) => (entry, true),
             Candidate::Part(entry) => (entry, false),
-            Candidate::Unread(base, id) => {
-                let read = self.first.get_mut(base).map(|read| read(id));
-                match read.transpose()?.flatten() {
-                    Some(entry) => (entry, self.search.decisive.is_none()),
-                    None => return Ok(None),
-                }
-            }
+            Candidate::Unread(base, id) => match self.read(base, id)? {
+                Some(entry) => (entry, self.search.decisive.is_none()),
+                None => return Ok(None),
+            },
         };
         if !admits(&mut entry)? {
             return Ok(None);
@@ -170,10 +160,28 @@ impl Judge<'_> {
         if is_whole {
             return Ok(Some(entry));
         }
-        let Some(mut entry) = (self.whole)(entry.id)? else {
+        let Search { source, wanted, .. } = *self.search;
+        let whole = self.whole.get_or_insert_with(|| source.reader(wanted));
+        let Some(mut entry) = whole(entry.id)? else {
             return Ok(None);
         };
         Ok(admits(&mut entry)?.then_some(entry))
+    }
+
+    /// What decides about an object at or beneath a base.
+    fn read(&mut self, base: usize, id: ObjectId) -> Result<Option<Entry>> {
+        let search = self.search;
+        let (Some(object), Some(kept)) = (search.bases.get(base), self.first.get_mut(base)) else {
+            return Ok(None);
+        };
+        let read = match kept {
+            Some(read) => read,
+            None => {
+                let reader = (search.source).scan_reader(*object, search.scope, search.first())?;
+                kept.insert(reader)
+            }
+        };
+        read(id)
     }
 }
 impl Filter {

@@ -330,10 +330,7 @@ fn a_search_gives_what_a_scan_matches_however_it_is_shared() {
                 }
                 let search = Search::new(&directory, (&contexts, scope), Some(&filter), &wanted);
                 let all = |_: &mut Entry| Ok::<_, Error>(true);
-                let mut judges = [
-                    search.judge().expect("a base"),
-                    search.judge().expect("a base"),
-                ];
+                let mut judges = [search.judge(), search.judge()];
                 let (mut shared, mut turn) = (Vec::new(), 0);
                 let candidates = search.candidates(|candidate| {
                     turn += 1;
