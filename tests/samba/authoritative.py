@@ -30,6 +30,7 @@ def wins(dc1, dc2, dsbackup, replicate, which):
     """A unit comes back on both, over what the partner did."""
     eve, since = (name + which for name in ("eve", "since"))
     add(dc1, user(eve, USERS, "title: Control"), group("control" + which, USERS, f"CN={eve},{USERS}"))
+    replicate()
     dc2.modify(f"dn: CN=dave,{USERS}\nchangetype: modify\nreplace: title\ntitle: Clerk\n")
     replicate()
     known = dbcheck(dc2)

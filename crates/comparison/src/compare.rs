@@ -228,7 +228,7 @@ fn values(
     if let (Some(before), Some(after)) = (before, after)
         && let Some([before, after]) = descriptors([before, after])
     {
-        return acl::compare(&before, &after, options.all).map(Change::Descriptor);
+        return acl::compare(&before, &after, options).map(Change::Descriptor);
     }
     let of = |values: Option<&AttributeValues>| -> Vec<Value> {
         values

@@ -57,7 +57,7 @@ impl<'o> Fingerprints<'o> {
                         let mut hasher = self.keys.build_hasher();
                         Part::Descriptor(&name).hash(&mut hasher);
                         let all = self.options.all;
-                        acl::flags(&descriptor).hash(&mut hasher);
+                        acl::flags(&descriptor, self.options).hash(&mut hasher);
                         (&descriptor.owner, &descriptor.group).hash(&mut hasher);
                         descriptor.dacl.is_some().hash(&mut hasher);
                         (all && descriptor.sacl.is_some()).hash(&mut hasher);

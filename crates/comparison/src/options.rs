@@ -17,6 +17,9 @@ pub struct Options {
     pub attributes: HashSet<String>,
     /// Back links, noise and inherited entries of security descriptors as well.
     pub all: bool,
+    /// Marks of lists in security descriptors that say "entries came from above", where none did, as
+    /// well. Servers leave them in objects that were moved; they change no right.
+    pub inheritance_marks: bool,
     /// Objects that neither directory has alive as well.
     pub deleted: bool,
 }

@@ -70,6 +70,7 @@ impl<'p> Pair<'p> {
     ) -> Self {
         let mut options = vec![Options {
             attributes: request.attributes.iter().cloned().collect(),
+            inheritance_marks: true,
             ..Options::default()
         }];
         if request.attributes.is_empty() {

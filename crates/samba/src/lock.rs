@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::system;
 
+/// How many wait for one lock together.
+const PLACES: usize = 8;
+
 /// A byte range of a file, in fcntl's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
@@ -50,18 +53,22 @@ impl Held {
             return Ok(held);
         }
         // The kernel wakes those who wait in it; a process that polls gets no turn beside busy
-        // writers. A wait in the kernel has no limit, so a thread does it that can be abandoned: if
-        // its turn comes after the limit, it releases the lock at once.
-        let file = open(path)?;
+        // writers. It wakes all of them, and whose processor is first gets the lock: so several
+        // wait for one, who is then as often in time as that many writers. A wait in the kernel
+        // has no limit, so threads do it that can be abandoned: if their turn comes afterwards,
+        // they release the lock at once.
         let (sender, receiver) = mpsc::sync_channel(0);
-        let own_path = path.to_path_buf();
-        std::thread::Builder::new()
-            .name("lock".into())
-            .spawn(move || {
-                let held = take(file, &own_path, range, kind, true);
-                let _ = sender.send(held);
-            })
-            .map_err(Error::io("start a thread that waits for a lock", path))?;
+        for _ in 0..PLACES {
+            let (file, own_path) = (open(path)?, path.to_path_buf());
+            let sender = sender.clone();
+            std::thread::Builder::new()
+                .name("lock".into())
+                .spawn(move || {
+                    let held = take(file, &own_path, range, kind, true);
+                    let _ = sender.send(held);
+                })
+                .map_err(Error::io("start a thread that waits for a lock", path))?;
+        }
         match receiver.recv_timeout(limit) {
             Ok(held) => held?.ok_or_else(|| locked(path, range, limit)),
             Err(_) => Err(locked(path, range, limit)),
@@ -264,6 +271,23 @@ mod tests {
             drop(samba);
             waiting.join().unwrap().unwrap();
         });
+    }
+
+    /// Those who waited along with it hold nothing.
+    #[test]
+    fn a_lock_that_was_waited_for_is_free_once_it_is_dropped() {
+        let path = file();
+        let samba = OtherProcess::locks(&path);
+        let own = &*path;
+        let held = std::thread::scope(|scope| {
+            let waiting = scope.spawn(move || Held::wait(own, RANGE, Kind::Exclusive, 100 * SOON));
+            std::thread::sleep(SOON);
+            drop(samba);
+            waiting.join().unwrap().unwrap()
+        });
+        assert_eq!(classic(&path, libc::F_WRLCK).1, Err(Errno::EAGAIN));
+        drop(held);
+        Held::take(&path, RANGE, Kind::Exclusive, 100 * SOON).unwrap();
     }
 
     #[test]

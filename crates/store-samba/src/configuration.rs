@@ -70,5 +70,5 @@ fn default_dbcheck() -> bool {
 }
 
 fn default_lock_wait() -> u32 {
-    10_000
+    60_000
 }

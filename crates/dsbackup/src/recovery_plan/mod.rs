@@ -4,7 +4,7 @@ mod html;
 mod text;
 
 use backup::list::list;
-use backup::{Snapshot, View};
+use backup::{Progress, Snapshot, View};
 use forest::evidence::by_server;
 use forest::{Evidence, Forest, Plan, ServerBackups, Usable, choices, plan, read};
 use jobs::Configuration;
@@ -83,7 +83,10 @@ impl<'o> Repositories<'o> {
         let servers = by_server(&evidence);
         let (mut forest, origin) = self.newest_forest(&servers)?;
         let domains = choices(&forest, &servers);
+        let bar = self.report.progress(0).counting("reading the domains");
+        bar.count_anew(domains.len() as u64);
         for (domain, choice) in forest.domains.iter_mut().zip(&domains) {
+            bar.advance(1);
             let Some(snapshot) = &choice.snapshot else {
                 continue;
             };
@@ -128,6 +131,8 @@ impl<'o> Repositories<'o> {
         self.report.step(snapshot.in_words());
         interrupt::watch()?;
         let view = View::open(&snapshot, &cache(&self.options.cache), &self.report)?;
+        let bar = self.report.progress(0);
+        bar.item("reading the forest");
         Ok(read(&**view)?)
     }
 }

@@ -4,7 +4,7 @@ use crate::lab::{Lab, PASSWORD, Run, write_secret};
 use std::process::{Command, Stdio};
 
 /// A command, for which `OUT` stands for a file as standard output, and what its progress names.
-const WORK: [(&[&str], &str); 21] = [
+const WORK: [(&[&str], &str); 22] = [
     (
         &["backup", "--keep-logs", "--directory", "directory"],
         "ntds.dit",
@@ -41,6 +41,7 @@ const WORK: [(&[&str], &str); 21] = [
     (&["run", "nightly"], "ntds.dit"),
     (&["forget", "--keep-last", "1"], "reading snapshots"),
     (&["repair", "index"], "reading packs"),
+    (&["recovery-plan", "repository"], "reading the domains"),
 ];
 
 /// The job of `run`.

@@ -220,6 +220,7 @@ fn chosen(options: &DiffOptions) -> Options {
         attributes: lower(&options.attributes),
         all: options.all,
         deleted: options.deleted,
+        ..Options::default()
     }
 }
 
