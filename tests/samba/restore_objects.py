@@ -212,7 +212,7 @@ def dbcheck(controller):
 
 
 def agree(dc1, dc2):
-    for context in ("domain", "configuration"):
+    for context in ("domain", "configuration", "dnsdomain", "dnsforest"):
         dc1.samba_tool("ldapcmp", dc1.url(), dc2.url(), context, "-U", f"Administrator%{PASSWORD}",
                        "--filter=whenChanged,dNSHostName,dSCorePropagationData,lastLogon,logonCount,"
                        "badPasswordTime,badPwdCount,msDS-RevealedDSAs")

@@ -13,6 +13,7 @@ use model::manifest::Manifest;
 use repository::{Repository, SnapshotInfo};
 
 use crate::error::{Error, Result};
+use crate::lineage::{Lineage, Link};
 use crate::selection;
 use crate::snapshot::{Content, Part, Snapshot};
 use crate::words::short_id;
@@ -29,7 +30,7 @@ impl Snapshot {
     /// As [`Snapshot::open`], with only as much of the chain as leads to a point in time.
     ///
     /// # Errors
-    /// As [`Snapshot::open`].
+    /// As [`Snapshot::open`]; [`Error::Refused`] for a generation that the chain does not hold.
     pub fn open_until(
         repository: &Repository,
         snapshot: &SnapshotInfo,
@@ -40,8 +41,11 @@ impl Snapshot {
             let end = End::of(&part.manifest);
             end.is_some_and(|end| end.reaches(stop, part.time))
         });
-        if let Some(enough) = enough {
-            chain.0.truncate(enough + 1);
+        match (enough, stop) {
+            (Some(enough), _) => chain.0.truncate(enough + 1),
+            (None, Stop::Generation(wanted)) => chain.check_holds(wanted)?,
+            // The newest state before a time is that of the last snapshot.
+            (None, _) => {}
         }
         Ok(chain.into_snapshot())
     }
@@ -109,15 +113,7 @@ impl Chain {
             let wanted = newest.manifest.continues.as_deref();
             let previous = wanted.and_then(|wanted| named(others, wanted));
             let Some(previous) = previous.filter(|found| passed.insert(found.id.clone())) else {
-                return Err(broken(
-                    newest,
-                    match wanted {
-                        Some(id) => {
-                            format!("snapshot {}, which is not in the repository", short_id(id))
-                        }
-                        None => "a snapshot that it does not name".into(),
-                    },
-                ));
+                return Err(without_predecessor(newest));
             };
             let previous = Part::open(repository, previous)?;
             check_continued(&previous, newest)?;
@@ -164,6 +160,21 @@ impl Chain {
         }
     }
 
+    /// Refuses a generation that is newer than the logs. Of the log that was in use there is as much
+    /// as there was.
+    fn check_holds(&self, wanted: u32) -> Result<()> {
+        let newest = self.0.last().expect("one at least");
+        let end = End::of(&newest.manifest).map_or(0, |end| end.generation);
+        match end < wanted {
+            false => Ok(()),
+            true => Err(Error::Refused(format!(
+                "snapshot {} holds logs up to generation {end:#x}, not {wanted:#x}; choose one of \
+                 those, or a later snapshot",
+                short_id(&newest.id),
+            ))),
+        }
+    }
+
     /// The ids of the snapshots, the whole directory first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|part| part.id.as_str())
@@ -179,59 +190,77 @@ pub fn named<'s>(snapshots: &'s [SnapshotInfo], id: &str) -> Option<&'s Snapshot
 /// newest whole directory before it.
 ///
 /// # Errors
-/// If the repository holds no snapshot of a whole directory from before that point.
+/// If the repository holds no snapshot of a whole directory from before that point;
+/// [`Error::BrokenChain`] if later logs on the way to it continue a snapshot that is gone.
 pub fn until(repository: &Repository, server: Option<&str>, stop: Stop) -> Result<SnapshotInfo> {
     let newest = selection::find(repository, selection::LATEST, server)?;
     let mut snapshots = Vec::new();
     for snapshot in selection::backups(repository)? {
         if snapshot.is_of(&newest.host) {
-            let manifest = Part::open(repository, &snapshot)?.manifest;
-            snapshots.push((snapshot, manifest));
+            let part = Part::open(repository, &snapshot)?;
+            snapshots.push((snapshot, part));
         }
     }
-    let begins_by = |(snapshot, manifest): &&(SnapshotInfo, Manifest)| match stop {
+    let lineage = Lineage::of(snapshots.iter().map(|(snapshot, part)| Link {
+        id: &snapshot.id,
+        original: snapshot.original.as_deref(),
+        continues: part.manifest.continues.as_deref(),
+    }));
+    let begins_by = |(snapshot, part): &(SnapshotInfo, Part)| match stop {
         Stop::End => true,
         Stop::Time(time) => snapshot.time <= time,
         Stop::Generation(generation) => {
-            required(manifest).is_none_or(|needed| needed.high <= generation)
+            required(&part.manifest).is_none_or(|needed| needed.high <= generation)
         }
     };
-    let reaches = |(snapshot, manifest): &(SnapshotInfo, Manifest)| {
-        End::of(manifest).is_some_and(|end| end.reaches(stop, snapshot.time))
+    let reaches = |position: usize| {
+        let (snapshot, part) = &snapshots[position];
+        End::of(&part.manifest).is_some_and(|end| end.reaches(stop, snapshot.time))
     };
-    let Some(position) =
-        (snapshots.iter()).rposition(|entry| !entry.1.is_logs_only() && begins_by(&entry))
+    let is_whole = |entry: &(SnapshotInfo, Part)| !entry.1.manifest.is_logs_only();
+    let Some(base) = (snapshots.iter()).rposition(|entry| is_whole(entry) && begins_by(entry))
     else {
+        let first = snapshots.iter().find(|entry| is_whole(entry));
         return Err(Error::Refused(format!(
-            "the repository holds no snapshot of the whole directory of {} from before {}: the first \
-             is {}",
+            "the repository holds no snapshot of the whole directory of {} from before {}{}",
             newest.host,
             in_words(stop),
-            snapshots
-                .first()
-                .map_or("missing".into(), |(first, _)| format!(
-                    "{} of {}",
+            match first {
+                Some((first, _)) => format!(
+                    ": the first is {} of {}",
                     first.short_id(),
                     Timestamp::try_from(first.time).unwrap_or_default()
-                ))
+                ),
+                None =>
+                    ", only logs; another repository may have what they continue: copy it from \
+                         there, or take a full backup"
+                        .into(),
+            }
         )));
     };
-    let base = &snapshots[position];
     // Each is newer than what it continues, and several chains may grow at once.
-    let mut members: BTreeSet<&str> = ids(&base.0).collect();
-    let mut last = base;
-    for entry in &snapshots[position + 1..] {
-        let continued = entry.1.continues.as_deref();
-        if !continued.is_some_and(|continued| members.contains(continued)) {
-            continue;
-        }
-        if reaches(last) {
-            break;
-        }
-        members.extend(ids(&entry.0));
-        last = entry;
+    let members: Vec<usize> = (base..snapshots.len())
+        .filter(|position| lineage.chain(*position).any(|part| part == base))
+        .collect();
+    let furthest = || {
+        let end = |position: usize| End::of(&snapshots[position].1.manifest).map(|end| end.next());
+        let others = members.iter().copied();
+        others.fold(base, |best, other| match end(other) > end(best) {
+            true => other,
+            false => best,
+        })
+    };
+    let found = members.iter().copied().find(|position| reaches(*position));
+    let last = found.unwrap_or_else(furthest);
+    let of_same = |position: &usize| {
+        let signature = |position: usize| &snapshots[position].1.manifest.database.signature;
+        signature(*position) == signature(base)
+    };
+    let mut lost = (last + 1..snapshots.len()).filter_map(|position| lineage.gap(position));
+    match lost.find(of_same) {
+        Some(lost) if found.is_none() => Err(without_predecessor(&snapshots[lost].1)),
+        _ => Ok(snapshots.swap_remove(last).0),
     }
-    Ok(last.0.clone())
 }
 
 /// The ids by which others name a snapshot.
@@ -279,6 +308,15 @@ fn check_continued(previous: &Part, next: &Part) -> Result<()> {
             ),
         )),
     }
+}
+
+/// The error for logs whose predecessor is gone.
+fn without_predecessor(part: &Part) -> Error {
+    let continued = match part.manifest.continues.as_deref() {
+        Some(id) => format!("snapshot {}, which is not in the repository", short_id(id)),
+        None => "a snapshot that it does not name".into(),
+    };
+    broken(part, continued)
 }
 
 fn broken(part: &Part, continued: String) -> Error {

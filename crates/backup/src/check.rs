@@ -7,6 +7,8 @@ use crate::drill::{Drill, DrillRequest, drill};
 use crate::error::Result;
 use crate::report::Report;
 use crate::shown::Shown;
+use crate::survey::Survey;
+use crate::words::short_id;
 
 /// What is checked.
 #[derive(Debug, Default)]
@@ -57,7 +59,16 @@ pub fn check(
         shown.set(work, done, total);
     });
     drop(shown);
-    let found = found?;
+    let mut found = found?;
+    // A repository that is damaged may not tell what continues what.
+    if found.is_sound() {
+        let subjects = Survey::of(repository)?.subjects(repository, report)?;
+        for (orphan, reason) in Survey::orphans(&subjects) {
+            let name = short_id(&orphan.id);
+            found.problems.push(format!("snapshot {name}: {reason}"));
+            found.damaged_snapshots.push(orphan.id.clone());
+        }
+    }
     let drills = match &request.drill {
         Some(request) => drill(repository, request, report)?,
         None => Vec::new(),

@@ -9,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::lineage::{Lineage, Link};
 use crate::retention::{Candidate, Policy, Rule};
 
 /// A snapshot, as far as the choice must know it.
@@ -86,6 +87,9 @@ pub enum Reason {
     Continued,
     /// Logs that were shipped stay as long as the backup before them.
     Follows,
+    /// What it continues is gone, and nothing older of its server can be restored instead. Another
+    /// repository may still have it.
+    Orphan,
     /// It is not of a server that was named, or its id was not.
     NotMeant,
     /// Another program made it.
@@ -124,6 +128,7 @@ impl fmt::Display for Reason {
             Self::NewestProven => "newest proven",
             Self::Continued => "a later backup of logs continues it",
             Self::Follows => "logs since a backup that stays",
+            Self::Orphan => "what it continues is gone, and nothing replaces it",
             Self::NotMeant => "not asked for",
             Self::Foreign => "made by another program",
             Self::Unreadable(reason) => return write!(f, "cannot be read: {reason}"),
@@ -198,13 +203,27 @@ fn by_policy(subjects: &[Subject], policy: &Policy, wanted: &[String]) -> Vec<De
         if !wanted.is_empty() && !wanted.iter().any(|name| name.to_lowercase() == server) {
             continue;
         }
+        let lineage = lineage(subjects, &backups);
         // What was shipped follows the backup that it continues: rules count backups, and the logs
-        // between them are the points in time in between.
-        let anchors: Vec<Option<usize>> = (0..backups.len())
-            .map(|position| anchor(subjects, &backups, position))
+        // between them are the points in time in between. What cannot be restored, because something
+        // of its chain is gone, follows what can be restored instead.
+        let mut whole = None;
+        let anchors: Vec<Anchor> = (0..backups.len())
+            .map(|position| match lineage.gap(position) {
+                Some(_) => Anchor::Orphan(whole),
+                None if backups[position].1.shipped => {
+                    let mut chain = lineage.chain(position);
+                    let anchor = chain.find(|earlier| !backups[*earlier].1.shipped);
+                    anchor.map_or(Anchor::Own, Anchor::Of)
+                }
+                None => {
+                    whole = Some(position);
+                    Anchor::Own
+                }
+            })
             .collect();
         let counted: Vec<usize> = (0..backups.len())
-            .filter(|position| anchors[*position].is_none())
+            .filter(|position| matches!(anchors[*position], Anchor::Own))
             .collect();
         let candidates: Vec<_> = (counted.iter())
             .map(|position| &subjects[backups[*position].0])
@@ -223,27 +242,56 @@ fn by_policy(subjects: &[Subject], policy: &Policy, wanted: &[String]) -> Vec<De
             };
         }
         for (position, anchor) in anchors.iter().enumerate() {
-            if let Some(anchor) = anchor {
-                decisions[backups[position].0] = match decisions[backups[*anchor].0].keep {
-                    true => keep(Reason::Follows),
-                    false => remove(Reason::NoRule),
-                };
-            }
+            let follows = match anchor {
+                Anchor::Own => continue,
+                Anchor::Orphan(None) => keep(Reason::Orphan),
+                Anchor::Of(other) | Anchor::Orphan(Some(other)) => {
+                    match decisions[backups[*other].0].keep {
+                        true => keep(Reason::Follows),
+                        false => remove(Reason::NoRule),
+                    }
+                }
+            };
+            decisions[backups[position].0] = follows;
         }
     }
     decisions
 }
 
+/// What decides about a backup, by position.
+enum Anchor {
+    /// The rules.
+    Own,
+    /// What becomes of this backup.
+    Of(usize),
+    /// Its chain is broken: what becomes of the newest backup before it that can be restored.
+    Orphan(Option<usize>),
+}
+
 /// Keeps what one server must not lose. `backups` are in the order of time.
 fn protect(subjects: &[Subject], backups: &[(usize, &Backup)], decisions: &mut [Decision]) {
-    let newest = |wanted: fn(&Backup) -> bool| {
-        let mut found = backups.iter().rev().filter(|(_, backup)| wanted(backup));
-        found.next().map(|(index, _)| *index)
+    let lineage = lineage(subjects, backups);
+    let restorable = |position: usize| lineage.gap(position).is_none();
+    let sound = |position: usize| {
+        let mut chain = lineage.chain(position);
+        chain.all(|part| !backups[part].1.damaged)
+    };
+    // Without one that can be restored, one that cannot is better than none.
+    let newest = |wanted: &dyn Fn(usize) -> bool| {
+        let newest_of = |also: &dyn Fn(usize) -> bool| {
+            let mut found = (0..backups.len()).rev();
+            found.find(|position| wanted(*position) && also(*position))
+        };
+        let position = newest_of(&restorable).or_else(|| newest_of(&|_| true))?;
+        Some(backups[position].0)
     };
     for (index, reason) in [
-        (newest(|_| true), Reason::Newest),
-        (newest(|backup| !backup.damaged), Reason::NewestUndamaged),
-        (newest(|backup| backup.proven), Reason::NewestProven),
+        (newest(&|_| true), Reason::Newest),
+        (newest(&sound), Reason::NewestUndamaged),
+        (
+            newest(&|position| backups[position].1.proven),
+            Reason::NewestProven,
+        ),
     ] {
         if let Some(index) = index {
             insist(&mut decisions[index], reason);
@@ -254,39 +302,23 @@ fn protect(subjects: &[Subject], backups: &[(usize, &Backup)], decisions: &mut [
         if !decisions[backups[position].0].keep {
             continue;
         }
-        let mut next = continued(subjects, backups, position);
-        // A circle ends where it meets itself.
-        for _ in 0..backups.len() {
-            let Some(earlier) = next else { break };
+        for earlier in lineage.chain(position).skip(1) {
             let decision = &mut decisions[backups[earlier].0];
             if decision.reasons.contains(&Reason::Continued) {
                 break;
             }
             insist(decision, Reason::Continued);
-            next = continued(subjects, backups, earlier);
         }
     }
 }
 
-/// The backup, of those of a server, that one continues.
-fn continued(subjects: &[Subject], backups: &[(usize, &Backup)], position: usize) -> Option<usize> {
-    let wanted = backups[position].1.continues.as_ref()?;
-    (backups.iter()).position(|(index, _)| {
-        let subject = &subjects[*index];
-        subject.id == *wanted || subject.original.as_ref() == Some(wanted)
-    })
-}
-
-/// Of what was shipped: the last backup before it in its chain; `None` if that is gone.
-fn anchor(subjects: &[Subject], backups: &[(usize, &Backup)], position: usize) -> Option<usize> {
-    let mut anchor = position;
-    for _ in 0..backups.len() {
-        if !backups[anchor].1.shipped {
-            return (anchor != position).then_some(anchor);
-        }
-        anchor = continued(subjects, backups, anchor)?;
-    }
-    None
+/// What the backups of a server continue.
+fn lineage(subjects: &[Subject], backups: &[(usize, &Backup)]) -> Lineage {
+    Lineage::of(backups.iter().map(|(index, backup)| Link {
+        id: &subjects[*index].id,
+        original: subjects[*index].original.as_deref(),
+        continues: backup.continues.as_deref(),
+    }))
 }
 
 /// Adds what keeps a snapshot, in place of what does not.
@@ -359,6 +391,25 @@ mod tests {
         }
     }
 
+    /// Whether nothing of a backup's chain is missing, and whether all of it is undamaged: by walking
+    /// it.
+    fn walk(subjects: &[Subject], start: &Subject) -> (bool, bool) {
+        let (mut next, mut sound) = (start, true);
+        for _ in 0..=subjects.len() {
+            let backup = of(next).expect("a backup");
+            sound &= !backup.damaged;
+            let Some(continued) = &backup.continues else {
+                return (true, sound);
+            };
+            let found = subjects.iter().find(|other| {
+                of(other).is_some() && other.server == start.server && other.id == *continued
+            });
+            let Some(found) = found else { break };
+            next = found;
+        }
+        (false, sound)
+    }
+
     /// What must hold whatever was wished for.
     fn nothing_vital_goes(subjects: &[Subject], decisions: &[Decision]) {
         let backups = || {
@@ -369,16 +420,21 @@ mod tests {
         };
         for server in ["DC0", "DC1"] {
             for wanted in [
-                |_: &Backup| true,
-                |b: &Backup| b.proven,
-                |b: &Backup| !b.damaged,
+                |_: &Backup, _: bool| true,
+                |backup: &Backup, _: bool| backup.proven,
+                |_: &Backup, sound: bool| sound,
             ] {
-                let mine = || {
-                    backups()
-                        .filter(|(subject, backup, _)| subject.server == server && wanted(backup))
+                let mine = |whole: bool| {
+                    backups().filter(move |(subject, backup, _)| {
+                        let (is_whole, sound) = walk(subjects, subject);
+                        let fits = subject.server == server && wanted(backup, sound);
+                        fits && (is_whole || !whole)
+                    })
                 };
-                let newest = mine().map(|(subject, _, _)| subject.time).max();
-                let kept = mine()
+                // One that can be restored, if there is any.
+                let whole = mine(true).next().is_some();
+                let newest = mine(whole).map(|(subject, _, _)| subject.time).max();
+                let kept = mine(whole)
                     .any(|(subject, _, decision)| Some(subject.time) == newest && decision.keep);
                 assert!(newest.is_none() || kept, "{server}");
             }
@@ -428,6 +484,70 @@ mod tests {
             let keeps = (0..8).filter(|index| decisions[*index].keep);
             assert_eq!(keeps.collect::<Vec<_>>(), kept, "--keep-last {last}");
         }
+    }
+
+    /// The newest logs cannot be restored, and the backup before them is all there is.
+    #[test]
+    fn logs_over_a_gap_are_no_backup() {
+        let subject = |id: usize, continues: Option<usize>, damaged| Subject {
+            id: id.to_string(),
+            original: None,
+            server: "DC1".into(),
+            time: Timestamp::from_second(1_700_000_000 + id as i64 * 60).unwrap(),
+            tags: Vec::new(),
+            content: Content::Backup(Backup {
+                continues: continues.map(|id| id.to_string()),
+                damaged,
+                ..Backup::default()
+            }),
+        };
+        let keep_last = Wish::Policy(
+            Policy {
+                last: 1,
+                ..Policy::default()
+            },
+            Vec::new(),
+        );
+        let subjects = [
+            subject(0, None, false),
+            subject(2, Some(1), false),
+            subject(3, Some(2), false),
+        ];
+        let decisions = decide(&subjects, &keep_last, false);
+        assert!(decisions[0].keep, "{decisions:?}");
+        assert!(
+            decisions[0].reasons.contains(&Reason::Newest),
+            "{decisions:?}"
+        );
+        assert_eq!(
+            decisions[2].reasons,
+            [Reason::Follows],
+            "another repository may have the rest"
+        );
+
+        // They go with what can be restored instead of them, and stay where nothing can.
+        let later = [&subjects[..], &[subject(4, None, false)]].concat();
+        let kept: Vec<bool> = (decide(&later, &keep_last, false).iter())
+            .map(|decision| decision.keep)
+            .collect();
+        assert_eq!(kept, [false, false, false, true]);
+        let decisions = decide(&subjects[1..], &keep_last, false);
+        assert!(
+            decisions.iter().all(|decision| decision.keep),
+            "{decisions:?}"
+        );
+
+        // Damage anywhere in a chain is damage of what ends it.
+        let subjects = [
+            subject(0, None, false),
+            subject(1, None, true),
+            subject(2, Some(1), false),
+        ];
+        let decisions = decide(&subjects, &keep_last, false);
+        assert!(
+            decisions[0].reasons.contains(&Reason::NewestUndamaged),
+            "{decisions:?}"
+        );
     }
 
     proptest! {

@@ -3,11 +3,12 @@
 use repository::{Lock, Repository, SnapshotInfo};
 use serde::Serialize;
 
-use crate::chain::Chain;
+use crate::chain::{self, Chain};
+use crate::choice::Content;
 use crate::error::Result;
 use crate::report::Report;
 use crate::shown::Shown;
-use crate::survey::Survey;
+use crate::survey::{self, Survey};
 use crate::verdicts::Verdicts;
 use crate::words::count;
 use crate::{PROGRAM, selection};
@@ -31,6 +32,9 @@ pub struct CopyReport {
     pub had: Vec<String>,
     /// Snapshots that were not copied, because they are damaged.
     pub damaged: Vec<Damaged>,
+    /// Snapshots that were copied, but cannot be restored: the other repository lacks what they
+    /// continue.
+    pub orphans: Vec<Damaged>,
     /// Bytes that the other repository grew by.
     pub stored_bytes: u64,
     /// Whether the first repository holds any snapshot.
@@ -49,7 +53,7 @@ pub struct Copied {
     pub server: String,
 }
 
-/// A snapshot that was not copied.
+/// A snapshot that cannot be restored, or was not copied.
 #[derive(Debug, Serialize)]
 pub struct Damaged {
     /// Its id.
@@ -89,8 +93,10 @@ pub fn copy(
     let mut verdicts = Verdicts::read(to, &there);
     verdicts.take_over(&survey.verdicts, &chosen);
     verdicts.store(to, lock, PROGRAM)?;
+    let orphans = orphans(to, &there, &copied.copied, report)?;
 
     Ok(CopyReport {
+        orphans,
         copied: (copied.copied.into_iter())
             .map(|(old, new)| Copied {
                 snapshot: old.id,
@@ -108,6 +114,33 @@ pub fn copy(
         stored_bytes: copied.stored_bytes,
         holds_backups: !survey.snapshots.is_empty(),
     })
+}
+
+/// Of the copies: the logs that continue what the other repository does not hold.
+fn orphans(
+    to: &Repository,
+    there: &[SnapshotInfo],
+    copies: &[(SnapshotInfo, SnapshotInfo)],
+    report: &dyn Report,
+) -> Result<Vec<Damaged>> {
+    let mut survey = Survey::of(to)?;
+    let is_copy = |id: &str| copies.iter().any(|(_, copy)| copy.id == id);
+    survey.snapshots.retain(|snapshot| is_copy(&snapshot.id));
+    let subjects = survey.subjects(to, report)?;
+    let orphans = subjects.into_iter().filter_map(|subject| {
+        let Content::Backup(backup) = subject.content else {
+            return None;
+        };
+        let continued = backup.continues?;
+        let reason = survey::gap(&continued);
+        chain::named(there, &continued)
+            .is_none()
+            .then_some(Damaged {
+                snapshot: subject.id,
+                reason,
+            })
+    });
+    Ok(orphans.collect())
 }
 
 fn choose(from: &Repository, survey: &Survey, request: &CopyRequest) -> Result<Vec<SnapshotInfo>> {

@@ -20,6 +20,7 @@ mod error;
 pub mod forget;
 pub mod hosting;
 pub mod leftover;
+mod lineage;
 pub mod list;
 pub mod lock;
 pub mod password;

@@ -9,12 +9,13 @@ use repository::{Repository, SnapshotInfo};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::lineage::{Lineage, Link};
 use crate::report::Report;
 use crate::snapshot::Part;
 use crate::survey::Survey;
+use crate::time;
 use crate::verdicts::Verdict;
 use crate::words::short_id;
-use crate::{chain, time};
 
 /// A snapshot in a list. All but the first four fields are unknown if it is unusable.
 #[derive(Debug, Clone, Serialize)]
@@ -64,29 +65,48 @@ pub fn list(repository: &Repository, report: &dyn Report) -> Result<Vec<Listed>>
     survey.snapshots.sort_by_key(|snapshot| snapshot.time);
     let bar = report.count(survey.snapshots.len() as u64);
     bar.item("reading snapshots");
-    Ok((survey.snapshots.iter())
+    let mut list: Vec<Listed> = (survey.snapshots.iter())
         .map(|snapshot| {
             bar.advance(1);
             let mut listed = listed(repository, snapshot);
             listed.drill = survey.verdicts.of(snapshot);
-            link(&mut listed, &survey.snapshots);
             listed
         })
-        .collect())
+        .collect();
+    link(&mut list, &survey.snapshots);
+    Ok(list)
 }
 
-/// Names the snapshot that the listed one continues by the id that it has in this repository.
-fn link(listed: &mut Listed, snapshots: &[SnapshotInfo]) {
-    let Some(id) = listed.continues.take() else {
-        return;
-    };
-    match chain::named(snapshots, &id) {
-        Some(found) => listed.continues = Some(found.id.clone()),
-        None => {
-            let short = short_id(&id);
-            listed.unusable = Some(format!("continues {short}, which is gone"));
-            listed.continues = Some(id);
+/// Names what each of the snapshots continues by the id that it has in this repository. A snapshot
+/// whose chain is broken anywhere cannot be restored.
+fn link(list: &mut [Listed], snapshots: &[SnapshotInfo]) {
+    let lineage = Lineage::of(list.iter().zip(snapshots).map(|(listed, snapshot)| Link {
+        id: &snapshot.id,
+        original: snapshot.original.as_deref(),
+        continues: listed.continues.as_deref(),
+    }));
+    let unusable: Vec<bool> = list
+        .iter()
+        .map(|listed| listed.unusable.is_some())
+        .collect();
+    for position in 0..list.len() {
+        let previous = lineage.previous(position);
+        let its_own = list[position].unusable.is_some();
+        let broken = lineage.gap(position).is_some()
+            || lineage.chain(position).skip(1).any(|part| unusable[part]);
+        let listed = &mut list[position];
+        let Some(id) = listed.continues.take() else {
+            continue;
+        };
+        let id = previous.map_or(id, |found| snapshots[found].id.clone());
+        if broken && !its_own {
+            let name = short_id(&id);
+            listed.unusable = Some(match previous {
+                Some(_) => format!("continues {name}, which cannot be restored"),
+                None => format!("continues {name}, which is gone"),
+            });
         }
+        listed.continues = Some(id);
     }
 }
 

@@ -91,7 +91,11 @@ impl Verdict {
 
     /// The verdict and its time, for lists.
     pub fn in_words(&self) -> String {
-        let time = &self.time;
+        self.in_words_of(&self.time)
+    }
+
+    /// The verdict with its time as it is to be shown.
+    pub fn in_words_of(&self, time: &str) -> String {
         match (self.proven, &self.not_proven) {
             (true, _) if !self.corrected.is_empty() => format!("proven {time} with corrected bits"),
             (true, _) => format!("proven {time}"),

@@ -25,7 +25,9 @@ pub fn run(options: &CopyOptions, report: Report) -> Result<Outcome> {
     let done = copy(&from, &to, &writing, &request, &report)?;
     report.result(&done, || in_words(&done))?;
     Ok(match crate::outcome_of(&from, done.holds_backups, report) {
-        Outcome::Done if !done.damaged.is_empty() => Outcome::DamageFound,
+        Outcome::Done if !done.damaged.is_empty() || !done.orphans.is_empty() => {
+            Outcome::DamageFound
+        }
         outcome => outcome,
     })
 }
@@ -45,6 +47,13 @@ fn in_words(done: &CopyReport) -> String {
             "snapshot {} is damaged and was not copied: {}",
             &damaged.snapshot[..8],
             damaged.reason
+        ));
+    }
+    for orphan in &done.orphans {
+        lines.push(format!(
+            "snapshot {} there cannot be restored: {}",
+            &orphan.snapshot[..8],
+            orphan.reason
         ));
     }
     lines.push(format!(

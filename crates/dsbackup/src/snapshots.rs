@@ -35,7 +35,7 @@ fn in_words(lines: &[Listed]) -> String {
         "restorable until",
         "remarks",
     ];
-    table::lines(&heading, &rows)
+    table::whole_lines(&heading, &rows)
 }
 
 fn row(line: &Listed) -> Vec<String> {
@@ -46,7 +46,8 @@ fn row(line: &Listed) -> Vec<String> {
     if line.damaged == Some(true) {
         remarks.push("DAMAGED".into());
     }
-    remarks.extend(line.drill.as_ref().map(Verdict::in_words));
+    let verdict = |verdict: &Verdict| verdict.in_words_of(&local_time(&verdict.time));
+    remarks.extend(line.drill.as_ref().map(verdict));
     if line.expired == Some(true) {
         remarks.push("expired".into());
     }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::check;
 use crate::error::Result;
-use crate::journal::{Effect, Journal, Record, Step};
+use crate::journal::{Change, Effect, Journal, Octets, Record, Step};
 use crate::order::Order;
 use crate::pair::{Difference, Pair};
 use crate::plan::{Action, Left, LinkChange, PasswordPlan, Planned, ValuesChange};
@@ -430,31 +430,60 @@ impl Run<'_> {
             let was_in_bin = matches!(one.plan.action, Action::ReanimateInSteps { .. })
                 || one.plan.comes_back && one.plan.action == Action::Stay;
             let kind = one.wanted.value(ACCOUNT_TYPE).and_then(Value::integer);
-            candidates.extend(
-                kind.filter(|_| was_in_bin)
-                    .map(|kind| (one.plan.guid, kind)),
-            );
+            candidates.extend(kind.filter(|_| was_in_bin).map(|kind| (one, kind)));
         }
         let mut lacking = Vec::new();
         for lot in candidates.chunks(AT_ONCE) {
-            let guids: Vec<Guid> = lot.iter().map(|(guid, _)| *guid).collect();
+            let guids: Vec<Guid> = lot.iter().map(|(one, _)| one.plan.guid).collect();
             let present = self.pair.present_of(&guids)?;
-            for (guid, kind) in lot {
-                let present = present.get(guid);
+            for (one, kind) in lot {
+                let present = present.get(&one.plan.guid);
                 let present = present.filter(|present| !present.state.is_deleted());
                 if present.is_some_and(|present| present.value(ACCOUNT_TYPE).is_none()) {
-                    lacking.push((self.pair.now(*guid), *kind));
+                    lacking.push((*one, *kind));
                 }
             }
         }
         if lacking.is_empty() {
             return Ok(());
         }
-        if let Err(reason) = local.set_account_types(&lacking) {
-            self.writer.refused.push(Left {
-                what: format!("{} objects from the Recycle Bin", lacking.len()),
-                reason: format!("{ACCOUNT_TYPE}: {reason}"),
+        let (mut steps, mut types) = (Vec::new(), Vec::new());
+        for (one, kind) in &lacking {
+            types.push((self.pair.now(one.plan.guid), *kind));
+            steps.push(Step {
+                step: self.writer.journal.next_step(),
+                object: one.plan.guid,
+                dn: one.plan.dn.clone(),
+                write: Effect::Modify {
+                    changes: vec![Change {
+                        attribute: ACCOUNT_TYPE.to_owned(),
+                        removed: Vec::new(),
+                        added: vec![Octets(kind.to_string().into_bytes())],
+                        withheld: None,
+                    }],
+                },
             });
+        }
+        let numbers: Vec<_> = steps.iter().map(|step| step.step).collect();
+        let steps: Vec<Record> = steps.into_iter().map(Record::Step).collect();
+        self.writer.journal.add(&steps)?;
+        let set = local.set_account_types(&types);
+        let ends: Vec<Record> = (numbers.into_iter())
+            .map(|step| match &set {
+                Ok(()) => Record::Done { step, now: None },
+                Err(reason) => Record::Refused {
+                    step,
+                    reason: reason.clone(),
+                },
+            })
+            .collect();
+        self.writer.journal.note(&ends)?;
+        match set {
+            Ok(()) => self.writer.writes += types.len(),
+            Err(reason) => self.writer.refused.push(Left {
+                what: format!("{} objects from the Recycle Bin", types.len()),
+                reason: format!("{ACCOUNT_TYPE}: {reason}"),
+            }),
         }
         Ok(())
     }

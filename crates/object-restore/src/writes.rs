@@ -475,19 +475,24 @@ pub fn last(pair: &Pair<'_>, last: Last<'_>) -> Option<Write> {
 
 /// Changes an object, and takes that back: its last change is then newer than any before.
 pub fn touch(pair: &Pair<'_>, plan: &ObjectPlan) -> Write {
-    /// Any object may have it, and hardly any has.
-    const UNUSED: &str = "adminDescription";
-    let modify = |how, values| Operation::Modify {
+    /// Any object may have it, and any number of values.
+    const ATTRIBUTE: &str = "extensionName";
+    const VALUE: &str = "restored by dsbackup";
+    let modify = |how| Operation::Modify {
         object: by_guid(pair.now(plan.guid)),
-        changes: vec![modification(how, UNUSED, values)],
+        changes: vec![modification(how, ATTRIBUTE, vec![kept(VALUE)])],
     };
-    let comes = modify(How::Add, vec![kept("restored")]);
-    let goes = modify(How::Delete, vec![kept("restored")]);
+    let (comes, goes) = (modify(How::Add), modify(How::Delete));
     Write {
         object: plan.guid,
         dn: plan.dn.clone(),
         effect: Effect::Modify {
-            changes: Vec::new(),
+            changes: vec![Change {
+                attribute: ATTRIBUTE.to_owned(),
+                removed: Vec::new(),
+                added: vec![Octets(VALUE.into())],
+                withheld: None,
+            }],
         },
         requests: Requests::All(vec![(comes, Vec::new()), (goes, Vec::new())]),
     }

@@ -50,10 +50,13 @@ impl<'o> Selection<'o> {
             };
             names.insert(attribute.name.to_ascii_lowercase());
         }
+        const DESCRIPTOR: &str = "ntsecuritydescriptor";
+        let mut filters = filter.iter();
         let mut wanted = Wanted {
             links: true,
             back_links: true,
-            descriptor: names.contains("ntsecuritydescriptor"),
+            descriptor: names.contains(DESCRIPTOR)
+                || filters.any(|filter| filter.attributes().contains(DESCRIPTOR)),
             deleted: place.deleted,
             ..Wanted::default()
         };
@@ -63,11 +66,6 @@ impl<'o> Selection<'o> {
             let own = ["objectclass"].into_iter().map(str::to_owned);
             let known = known.map(|attribute| attribute.name.to_ascii_lowercase());
             wanted.attributes = Some(names.iter().cloned().chain(known).chain(own).collect());
-        } else if filter
-            .iter()
-            .any(|filter| filter.attributes().contains("ntsecuritydescriptor"))
-        {
-            wanted.descriptor = true;
         }
         Ok(Self {
             place,

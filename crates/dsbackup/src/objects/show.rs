@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use objects::descriptor::Domains;
 use objects::membership::Memberships;
 use objects::{
-    Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Sid, Source, Value, Wanted,
+    Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Scope, Sid, Source, Value,
+    Wanted, dn,
 };
 use serde_json::{Value as Json, json};
 
@@ -92,7 +93,13 @@ pub fn find(source: &dyn Source, text: &str) -> Result<ObjectId> {
     } else if text.contains('@') {
         source.find(&Lookup::PrincipalName(text))?
     } else {
-        let account = text.split_once('\\').map_or(text, |(_, account)| account);
+        let account = match text.split_once('\\') {
+            Some((domain, account)) => {
+                check_domain(source, domain, text)?;
+                account
+            }
+            None => text,
+        };
         source.find(&Lookup::Account(account))?
     };
     if found.len() > 1 {
@@ -125,6 +132,40 @@ pub fn find(source: &dyn Source, text: &str) -> Result<ObjectId> {
             )))
         }
     }
+}
+
+/// Refuses an account of another domain than the directory's own, whose names are in it.
+fn check_domain(source: &dyn Source, domain: &str, text: &str) -> Result<()> {
+    // The groups that every domain has.
+    if domain.eq_ignore_ascii_case("BUILTIN") {
+        return Ok(());
+    }
+    let facts = source.facts();
+    let (Some(own), Some(configuration)) = (&facts.default_naming_context, &facts.configuration)
+    else {
+        return Ok(());
+    };
+    let wanted = Wanted::only(["nCName", "nETBIOSName", "dnsRoot"]);
+    for partitions in source.find(&Lookup::Dn(&format!("CN=Partitions,{}", configuration.dn)))? {
+        for reference in source.scan(partitions, Scope::OneLevel, &wanted)? {
+            let reference = reference?;
+            let head = reference.value("nCName").and_then(Value::reference);
+            if head.is_none_or(|head| dn::fold(&head.dn) != dn::fold(&own.dn)) {
+                continue;
+            }
+            let names = ["nETBIOSName", "dnsRoot"].map(|name| reference.text(name));
+            let mut names = names.into_iter().flatten();
+            if names.clone().any(|name| name.eq_ignore_ascii_case(domain)) {
+                return Ok(());
+            }
+            if let Some(name) = names.next() {
+                return Err(Failure::NotFound(format!(
+                    "{text}: this directory is of the domain {name}"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sddl(source: &dyn Source, entry: &Entry) -> Option<String> {

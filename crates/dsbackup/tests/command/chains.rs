@@ -176,6 +176,10 @@ fn each_snapshot_of_a_chain_is_drilled_with_what_it_continues() {
             .all(|drill| drill["proven"] == true && drill["rows"] == drills[0]["rows"]),
         "{drilled:#}"
     );
+    let mut list = lab.dsbackup(&["snapshots"]);
+    let list = lab::Run::of(list.env("TZ", "EST5"));
+    assert_eq!(list.stdout.matches(" EST").count(), 6, "{list}");
+    assert!(!list.stdout.contains("Z"), "{list}");
     let cache = lab.path("cache").display().to_string();
     let exported = |snapshot: &Value| {
         let id = snapshot["snapshot"].as_str().expect("an id");
@@ -248,6 +252,69 @@ fn a_gap_is_named_and_nothing_is_restored_over_it() {
     assert_eq!(run.code, Some(3), "{run}");
     let drilled = lab.run(&["check", "--drill", "--snapshot", &ids[2]]);
     assert_eq!(drilled.code, Some(3), "{drilled}");
+
+    // A point beyond the gap is not taken for the last one before it.
+    let run = restore(&lab, "latest", Some("6"), "beyond");
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stderr.contains(&ids[1][..8]), "{run}");
+    assert!(!lab.path("beyond").exists());
+    let run = restore(&lab, &ids[0], Some("2"), "before");
+    assert_eq!(run.code, Some(0), "{run}");
+    Chain::shipped().assert_is(0, &lab.path("before"));
+
+    let checked = lab.run(&["check"]);
+    assert_eq!(checked.code, Some(3), "{checked}");
+    assert!(checked.stdout.contains(&ids[1][..8]), "{checked}");
+    let other = lab.path("other").display().to_string();
+    lab.succeed(&["init", "--repository", &other]);
+    let mut copy = lab.dsbackup(&["copy", "--to", &other]);
+    let copied = lab::Run::of(copy.env("DSBACKUP_TO_PASSWORD", lab::PASSWORD));
+    assert_eq!(copied.code, Some(3), "{copied}");
+    assert!(copied.stdout.contains(&ids[1][..8]), "{copied}");
+
+    // What can be restored stays, although the logs are newer.
+    let forgotten = lab.succeed(&["forget", "--keep-last", "1"]);
+    assert!(
+        forgotten.stdout.contains("newest of its server"),
+        "{forgotten}"
+    );
+    let run = restore(&lab, &ids[0], None, "whole");
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+#[test]
+fn nothing_of_a_chain_without_its_beginning_can_be_restored() {
+    let (lab, ids) = chain();
+    for (snapshot, until) in [
+        ("latest", "7"),
+        (ids[1].as_str(), "5"),
+        (ids[0].as_str(), "4"),
+    ] {
+        let run = restore(&lab, snapshot, Some(until), "beyond");
+        assert_eq!(run.code, Some(4), "{until}: {run}");
+        assert!(run.stderr.contains("a later snapshot"), "{until}: {run}");
+        assert!(!lab.path("beyond").exists());
+    }
+    forget_by_force(&lab, &ids[0]);
+    let list = lab.json(&["snapshots"]);
+    let unusable = |index: usize| list[index]["unusable"].as_str().unwrap_or_default();
+    assert_eq!(
+        unusable(0),
+        format!("continues {}, which is gone", &ids[0][..8])
+    );
+    assert_eq!(
+        unusable(1),
+        format!("continues {}, which cannot be restored", &ids[1][..8])
+    );
+    let run = restore(&lab, "latest", Some("6"), "target");
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.stderr.contains("take a full backup"), "{run}");
+    lab.succeed(&["forget", "--keep-last", "1"]);
+    assert_eq!(
+        lab.snapshot_count(),
+        2,
+        "another repository may have the beginning"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `dsbackup diff` on two states of the sample forest, and on directories with hostile values.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 
 use crate::lab::{dsbackup, succeed};
 use serde_json::Value as Json;
@@ -89,6 +90,18 @@ fn text_json_page_and_exit_code() {
         page.contains(&format!("<strong>{totals}</strong>")),
         "{totals}"
     );
+
+    // The page is whole even if nobody reads what is printed.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dsbackup"))
+        .args(["diff", "a", "b", "--json", "--html", "unread.html"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("ended").success());
+    let unread = std::fs::read_to_string(folder.path().join("unread.html")).expect("a page");
+    assert!(unread == page, "{} and {} bytes", unread.len(), page.len());
 
     let code = |arguments: &[&str]| dsbackup(folder.path(), arguments).code;
     assert_eq!(code(&["diff", "a", "b", "--exit-code"]), Some(6));

@@ -63,6 +63,28 @@ fn search_finds_users_and_shows_attributes() {
         pairs.collect()
     };
     assert_eq!(mails(&found.iter().collect::<Vec<_>>()), mails(&users));
+    // A filter may demand what is not shown.
+    let count = |filter: &str| {
+        let found = succeed(folder.path(), &["search", ".", filter, "cn", "--json"]);
+        let found: Vec<Json> = serde_json::from_str(&found).expect("JSON");
+        found.len()
+    };
+    let all = count("(objectClass=*)");
+    assert_eq!(count("(nTSecurityDescriptor=*)"), all);
+    assert_eq!(count("(!(nTSecurityDescriptor=*))"), 0);
+    let of_domain = |domain: &str| {
+        let name = format!("{domain}\\Administrator");
+        dsbackup(folder.path(), &["show", ".", &name])
+    };
+    for domain in ["CORP", "corp.example", "BUILTIN"] {
+        assert_eq!(of_domain(domain).code, Some(0), "{domain}");
+    }
+    let elsewhere = of_domain("ELSEWHERE");
+    assert_eq!(elsewhere.code, Some(1), "{elsewhere}");
+    assert!(
+        elsewhere.stderr.contains("of the domain CORP"),
+        "{elsewhere}"
+    );
     let table = succeed(
         folder.path(),
         &["search", ".", "(sAMAccountName=udangelo)", "sn", "memberOf"],

@@ -137,11 +137,17 @@ impl Parser<'_> {
         self.text.get(start..self.at).unwrap_or_default().to_owned()
     }
 
-    /// `attribute:rule:=value`
+    /// `attribute:rule:=value`, or `attribute:dn:rule:=value`: servers of Active Directory match no
+    /// parts of names, and leave `dn` out of account (\[MS-ADTS\] 3.1.1.3.1.3.1).
     fn extensible(&mut self, attribute: String) -> Result<Filter, ParseError> {
         self.at += 1;
-        let start = self.at;
-        let name = self.name();
+        let mut start = self.at;
+        let mut name = self.name();
+        if name.eq_ignore_ascii_case("dn") && self.peek() == Some(b':') {
+            self.at += 1;
+            start = self.at;
+            name = self.name();
+        }
         let rule = match name.as_str() {
             "1.2.840.113556.1.4.803" => Some(MatchingRule::BitAnd),
             "1.2.840.113556.1.4.804" => Some(MatchingRule::BitOr),
@@ -259,7 +265,13 @@ mod tests {
                 value: b"2147483648".into(),
             }
         );
-        assert_eq!(parse("(cn:=a)"), equal("cn", "a"));
+        for same in ["(cn:=a)", "(cn:dn:=a)", "(cn:DN:=a)"] {
+            assert_eq!(parse(same), equal("cn", "a"));
+        }
+        assert_eq!(
+            parse("(member:dn:1.2.840.113556.1.4.1941:=CN=a)"),
+            parse("(member:1.2.840.113556.1.4.1941:=CN=a)")
+        );
         assert_eq!(
             parse("(uSNChanged>=5)"),
             Filter::GreaterOrEqual("uSNChanged".into(), b"5".into())
@@ -275,6 +287,7 @@ mod tests {
             ("(=a)", 1),
             ("(!cn=a)", 2),
             ("(cn:1.2.3:=a)", 4),
+            ("(cn:dn:1.2.3:=a)", 7),
             ("(cn>a)", 4),
         ] {
             let error = wrong.parse::<Filter>().expect_err(wrong);

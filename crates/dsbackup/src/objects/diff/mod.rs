@@ -11,7 +11,7 @@ mod json;
 mod text;
 
 use std::collections::HashSet;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 
 use backup::Progress as _;
 use comparison::{Comparison, Kind, ObjectChange, Options};
@@ -96,6 +96,11 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
         Some(file) => result.map_err(Failure::io("write", file)),
         None => result.map_err(Failure::Output),
     };
+    // A page is written to its end, even if nobody reads standard output any more.
+    let printed = |result: std::io::Result<()>| match result {
+        Err(error) if options.html.is_some() && error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(Failure::Output),
+    };
     report::stream(|out| {
         let mut json = report.is_json().then(json::Document::default);
         for change in comparison.changes() {
@@ -107,12 +112,12 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
                 if let Some(name) = describe.display_name(&change)? {
                     object["display_name"] = name.into();
                 }
-                json.add(out, &object).map_err(Failure::Output)?;
+                printed(json.add(out, &object))?;
             }
             match &mut page {
                 Some(page) => written(page.add(&describe.shown(&change)?))?,
                 None if json.is_some() || !is_printed => {}
-                None => text::write(out, &describe.shown(&change)?).map_err(Failure::Output)?,
+                None => printed(text::write(out, &describe.shown(&change)?))?,
             }
         }
         let files = changed_files(options, &opener, sources)?;
@@ -127,14 +132,13 @@ pub fn run(options: &DiffOptions, report: Report) -> Result<Outcome> {
             match &mut page {
                 Some(page) => written(page.add(&file.into_shown()))?,
                 None if json.is_some() || !is_printed => {}
-                None => text::write(out, &file.into_shown()).map_err(Failure::Output)?,
+                None => printed(text::write(out, &file.into_shown()))?,
             }
         }
-        match json {
+        printed(match json {
             Some(json) => json.end(out, &totals),
             None => writeln!(out, "{}", totals.in_words()),
-        }
-        .map_err(Failure::Output)
+        })
     })?;
     if let Some(page) = page {
         written(page.end_with(&totals.in_words()))?;
