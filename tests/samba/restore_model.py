@@ -13,8 +13,7 @@ ROOT = f"OU=Model,{BASE_DN}"
 # What a server keeps by itself: never the same after a restore, and never meant to be.
 SERVERS_OWN = {
     "whenchanged", "usnchanged", "usncreated", "dscorepropagationdata", "lastlogon", "lastlogontimestamp", "logoncount",
-    "badpwdcount", "badpasswordtime", "lastlogoff", "lastknownparent", "admincount", "operatorcount", "codepage",
-    "countrycode", "msds-lastknownrdn", "lockouttime"}
+    "badpwdcount", "badpasswordtime", "lastlogoff", "msds-lastknownrdn", "lockouttime"}
 NORMAL, DISABLED, NEVER_EXPIRES, NO_PREAUTH, TRUSTED = 512, 514, 66048, 4194816, 524800
 GLOBAL, UNIVERSAL, LOCAL, MAIL_GLOBAL, MAIL_UNIVERSAL = -2147483646, -2147483640, -2147483644, 2, 8
 # Names that need care: in distinguished names, in filters, beyond ASCII.

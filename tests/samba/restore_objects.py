@@ -371,14 +371,16 @@ def denied(dc1, dsbackup):
     dc1.create_user("helper", OLD)
     dc1.modify(f"dn: CN=Domain Admins,{USERS}\nchangetype: modify\nadd: member\nmember: CN=helper,{USERS}\n")
     sid = dc1.users("helper")["helper"]
-    places = {f"CN=alice,{SALES}": f"(D;;WP;;;{sid})", USERS: f"(D;;CC;;;{sid})"}
+    places = {f"CN=alice,{SALES}": f"(D;;WP;;;{sid})", USERS: f"(D;;CC;;;{sid})", f"CN=all,{USERS}": f"(D;;WP;;;{sid})"}
     before = {name: dc1.search("(objectClass=*)", ["nTSecurityDescriptor"], base=name, scope="base")[0] for name in places}
     for name, ace in places.items():
         dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={name}", f"--sddl={ace}")
     dc1.modify(f"dn: CN=alice,{SALES}\nchangetype: modify\nreplace: title\ntitle: Boss\n")
     delete(dc1, f"CN=dave,{USERS}")
     environment = dsbackup.environment() | {"DSBACKUP_LDAP_USER": f"helper@{REALM}", "DSBACKUP_LDAP_PASSWORD": OLD}
+    dc1.modify(f"dn: CN=all,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=carol,{USERS}\n")
     for name, options, because in (("alice", ["--attributes", "title"], "may not write its title"),
+                                   ("carol", [], "may not write its member"),
                                    ("dave", [], "may not make objects")):
         journal = dc1.folder / f"journal-denied-{name}"
         run = dc1.run([PROGRAM, "restore-objects", "latest", name, *options, "--to", dc1.url(), "--yes", "--journal",
@@ -389,7 +391,7 @@ def denied(dc1, dsbackup):
         dc1.modify(f"dn: {name}\nchangetype: modify\nreplace: nTSecurityDescriptor\n"
                    f"nTSecurityDescriptor: {found['nTSecurityDescriptor'][0]}\n")
     delete(dc1, f"CN=helper,{USERS}")
-    in_place(dsbackup, "alice", "dave")
+    in_place(dsbackup, "alice", "carol", "dave")
 
 
 def expired(dc1, dsbackup):

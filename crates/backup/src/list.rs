@@ -89,17 +89,15 @@ fn link(list: &mut [Listed], snapshots: &[SnapshotInfo]) {
         .iter()
         .map(|listed| listed.unusable.is_some())
         .collect();
-    for position in 0..list.len() {
+    for (position, listed) in list.iter_mut().enumerate() {
         let previous = lineage.previous(position);
-        let its_own = list[position].unusable.is_some();
         let broken = lineage.gap(position).is_some()
             || lineage.chain(position).skip(1).any(|part| unusable[part]);
-        let listed = &mut list[position];
         let Some(id) = listed.continues.take() else {
             continue;
         };
         let id = previous.map_or(id, |found| snapshots[found].id.clone());
-        if broken && !its_own {
+        if broken && listed.unusable.is_none() {
             let name = short_id(&id);
             listed.unusable = Some(match previous {
                 Some(_) => format!("continues {name}, which cannot be restored"),

@@ -6,7 +6,7 @@ use std::fmt;
 
 use backup::Report;
 use backup::list::{Listed, list};
-use backup::words::short_id;
+use backup::words::{count, short_id};
 use jiff::Timestamp;
 use model::{ClassCounts, DirectoryIdentity};
 use serde::Serialize;
@@ -313,14 +313,25 @@ fn judge_snapshots(
     listed: &[Listed],
     now: Timestamp,
 ) {
-    let usable = listed.iter().filter(|listed| listed.unusable.is_none());
-    let mine: Vec<&Listed> = match &status.server {
-        Some(server) => usable
-            .filter(|listed| listed.server.eq_ignore_ascii_case(server))
-            .collect(),
-        // The record is lost, or the job never ran: the repository may tell.
-        None => usable.collect(),
+    // Where the record is lost, or the job never ran, the repository may tell.
+    let is_of = |listed: &&Listed| match &status.server {
+        Some(server) => listed.server.eq_ignore_ascii_case(server),
+        None => true,
     };
+    let (mine, others): (Vec<&Listed>, Vec<&Listed>) =
+        (listed.iter().filter(is_of)).partition(|listed| listed.unusable.is_none());
+    let orphans: Vec<String> = (others.iter())
+        .filter(|other| other.continues.is_some())
+        .filter_map(|other| {
+            let reason = other.unusable.as_ref()?;
+            Some(format!("snapshot {}: {reason}", short_id(&other.snapshot)))
+        })
+        .collect();
+    if let Some(newest) = orphans.last() {
+        let count = count(orphans.len(), "snapshot");
+        let text = format!("{count} of logs cannot be restored; {newest}");
+        status.add(State::Warning, text);
+    }
     status.snapshots = mine.len();
     let good = |listed: &&&Listed| listed.damaged != Some(true) && !has_failed(listed);
     let newest = mine.iter().rev().find(good);
@@ -450,4 +461,93 @@ fn counts(listed: &Listed) -> Option<Counts> {
 
 fn difference(new: u64, old: u64) -> i64 {
     i64::try_from(i128::from(new) - i128::from(old)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-28T06:00:00Z";
+
+    /// A snapshot of so many days ago, with a tombstone lifetime of 180 days.
+    fn snapshot_of(days: i64) -> Listed {
+        let now: Timestamp = NOW.parse().unwrap();
+        let day = |days: i64| {
+            let time = Timestamp::from_second(now.as_second() + days * 86_400);
+            time.unwrap().to_string()
+        };
+        Listed {
+            snapshot: format!("{days:064}"),
+            time: day(-days),
+            server: "dc1".into(),
+            directory: None,
+            tags: Vec::new(),
+            bytes: Some(1),
+            unusable: None,
+            continues: None,
+            state: None,
+            logs: None,
+            required: None,
+            expires: Some(day(180 - days)),
+            expired: Some(days >= 180),
+            damaged: Some(false),
+            drill: None,
+        }
+    }
+
+    fn problems_of(listed: Vec<Listed>) -> Vec<(State, String)> {
+        let job = "source = { directory = '/d' }\nrepositories = []\nmax_age = '365d'\n";
+        let job = toml::from_str(job).unwrap();
+        let record = RepositoryRecord {
+            server: Some("dc1".into()),
+            ..RepositoryRecord::default()
+        };
+        let status = judge(&job, record, Ok(listed), NOW.parse().unwrap());
+        let problems = status.problems.into_iter();
+        let problems = problems.map(|problem| (problem.state, problem.text));
+        problems
+            .filter(|(_, text)| text != "the job never ran")
+            .collect()
+    }
+
+    #[test]
+    fn a_snapshot_is_too_old_from_half_of_the_tombstone_lifetime_on() {
+        assert_eq!(problems_of(vec![snapshot_of(89)]), []);
+        for (days, text) in [
+            (90, "half of the tombstone lifetime"),
+            (180, "than the tombstone"),
+        ] {
+            let problems = problems_of(vec![snapshot_of(days)]);
+            let [(State::Critical, found)] = problems.as_slice() else {
+                panic!("{days} days: {problems:?}");
+            };
+            assert!(found.contains(text), "{days} days: {found}");
+        }
+    }
+
+    #[test]
+    fn logs_that_continue_what_is_gone_are_no_backup() {
+        let orphan = || Listed {
+            unusable: Some("continues 12345678, which is gone".into()),
+            continues: Some("12345678".into()),
+            ..snapshot_of(0)
+        };
+        let problems = problems_of(vec![snapshot_of(100), orphan()]);
+        let states: Vec<State> = problems.iter().map(|(state, _)| *state).collect();
+        assert_eq!(states, [State::Warning, State::Critical], "{problems:?}");
+        assert!(
+            problems[0]
+                .1
+                .contains("1 snapshot of logs cannot be restored"),
+            "{problems:?}"
+        );
+        let problems = problems_of(vec![orphan()]);
+        assert_eq!(problems[1].0, State::Critical, "{problems:?}");
+        // What another program stored is none of our concern.
+        let foreign = Listed {
+            continues: None,
+            ..orphan()
+        };
+        assert_eq!(problems_of(vec![snapshot_of(1), foreign]), []);
+    }
 }

@@ -8,6 +8,7 @@ use objects::{Lookup, Source, Wanted, dn};
 use crate::error::Result;
 use crate::pair::Pair;
 use crate::plan::{Action, Obstacle, Plan, Planned};
+use crate::rights;
 
 /// Attributes whose values only one object may have.
 const UNIQUE: [&str; 3] = [
@@ -22,7 +23,7 @@ pub fn check(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Resul
     for attribute in UNIQUE {
         values(pair, planned, plan, attribute)?;
     }
-    rights(pair, planned, plan)
+    rights::check(pair, planned, plan)
 }
 
 fn names(pair: &Pair<'_>, planned: &mut [Planned], plan: &mut Plan) -> Result<()> {
@@ -146,78 +147,4 @@ fn values(
         }
     }
     Ok(())
-}
-
-/// Notes what this account may not write, as far as the server tells.
-fn rights(pair: &Pair<'_>, planned: &[Planned], plan: &mut Plan) -> Result<()> {
-    if pair.request.privileged {
-        return Ok(());
-    }
-    let wanted = Wanted::only(["allowedAttributesEffective", "allowedChildClassesEffective"]);
-    let mut seen = HashSet::new();
-    for planned in planned {
-        let object = &planned.plan;
-        if object.action == Action::Stay {
-            let missing = missing_attributes(pair, object.guid, planned, &wanted)?;
-            if let Some(missing) = missing {
-                plan.obstacles.push(Obstacle {
-                    dn: object.dn.clone(),
-                    reason: format!("this account may not write its {missing}"),
-                    yields_to_force: true,
-                });
-            }
-            continue;
-        }
-        let above = dn::parent(&object.dn).unwrap_or_default();
-        let class = object.class.to_ascii_lowercase();
-        if !seen.insert((above.to_lowercase(), class.clone())) {
-            continue;
-        }
-        for id in pair.live.find(&Lookup::Dn(above))? {
-            let Some(found) = pair.live.entry(id, &wanted)? else {
-                continue;
-            };
-            let mut allowed = found
-                .values("allowedChildClassesEffective")
-                .iter()
-                .filter_map(|value| value.text());
-            if !allowed.any(|allowed| allowed.eq_ignore_ascii_case(&class)) {
-                plan.obstacles.push(Obstacle {
-                    dn: object.dn.clone(),
-                    reason: format!(
-                        "this account may not make objects of class {} in {above}",
-                        object.class
-                    ),
-                    yields_to_force: true,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn missing_attributes(
-    pair: &Pair<'_>,
-    guid: Guid,
-    planned: &Planned,
-    wanted: &Wanted,
-) -> Result<Option<String>> {
-    let names = || {
-        let changes = planned.plan.values.iter();
-        changes.map(|change| change.attribute.name.as_ref())
-    };
-    // The descriptor has rights of its own.
-    let mut names = names().filter(|name| !name.eq_ignore_ascii_case("nTSecurityDescriptor"));
-    if planned.plan.values.is_empty() {
-        return Ok(None);
-    }
-    let Some(found) = pair.live.by_guid(pair.now(guid), wanted)? else {
-        return Ok(None);
-    };
-    let allowed: HashSet<String> = (found.values("allowedAttributesEffective").iter())
-        .filter_map(|value| value.text())
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let missing = names.find(|name| !allowed.contains(&name.to_ascii_lowercase()));
-    Ok(missing.map(str::to_owned))
 }

@@ -34,6 +34,7 @@ pub mod plan;
 mod planning;
 mod policies;
 mod request;
+mod rights;
 mod run;
 mod undo;
 mod watch;

@@ -92,6 +92,9 @@ pub struct LsOptions {
     /// The object whose children are listed [default: the naming contexts]
     #[arg(value_name = "DN")]
     pub dn: Option<String>,
+    /// Everything beneath as well, as a tree
+    #[arg(long, short = 'R')]
+    pub recursive: bool,
     #[command(flatten)]
     pub sources: SourceOptions,
 }

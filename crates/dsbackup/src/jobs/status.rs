@@ -6,6 +6,8 @@ use jobs::span::age;
 use jobs::status::{Change, JobStatus, SnapshotStatus, State, Status, status};
 use jobs::{Configuration, metrics};
 
+use jiff::Timestamp;
+
 use crate::cli::StatusOptions;
 use crate::failure::{Outcome, Result};
 use crate::report::{self, Report, count, short_id};
@@ -104,6 +106,14 @@ fn details(job: &JobStatus) -> Vec<String> {
         );
     }
     add("newest", in_a_line(job.newest.as_ref()));
+    if let Some(newest) = &job.newest {
+        let promise = format!("promised are at most {}", age(job.max_age_seconds));
+        let until = newest
+            .expires
+            .and_then(|time| Timestamp::from_second(time).ok());
+        let until = until.map(|time| format!("; restorable until {time} (tombstone lifetime)"));
+        add("", format!("{promise}{}", until.unwrap_or_default()));
+    }
     add("proven", in_a_line(job.proven.as_ref()));
     if let Some(run) = &job.last_run {
         let done = format!(
@@ -136,7 +146,10 @@ fn details(job: &JobStatus) -> Vec<String> {
         let classes = (accounts.classes())
             .map(|(class, changed)| format!("{class} +{} -{}", changed.added, changed.deleted));
         let text = classes.join(", ");
-        add("accounts", format!("{text} since the snapshot before"));
+        add(
+            "accounts",
+            format!("{text} in the last run, since the run before"),
+        );
     }
     lines
 }
@@ -173,7 +186,7 @@ fn counted(counts: Counts, change: Option<Change>) -> String {
     });
     let text = parts.collect::<Vec<_>>().join(", ");
     match change {
-        Some(_) => format!("{text} since the snapshot before"),
+        Some(_) => format!("{text}, compared with the snapshot before"),
         None => text,
     }
 }

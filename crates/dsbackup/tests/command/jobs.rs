@@ -451,6 +451,12 @@ fn web_hooks_and_commands_hear_of_failures_and_mass_deletions() {
         request.contains("job nightly on") && request.contains("FAILED"),
         "{request}"
     );
+    let body = |request: &str| -> Value {
+        let (_, body) = request.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {request}"))
+    };
+    let text = body(&request)["text"].as_str().map(str::to_owned);
+    assert!(text.is_some_and(|text| text.starts_with('*')), "{request}");
     let begin: Value =
         serde_json::from_slice(&std::fs::read(&told).expect("told")).expect("one message");
     assert_eq!(begin["event"], "start", "{begin}");
@@ -484,10 +490,19 @@ fn web_hooks_and_commands_hear_of_failures_and_mass_deletions() {
     let (address, hook) = web_hook("403 Forbidden");
     with("\"success\"", &address, "teams");
     let refused = lab.run(&["run", "nightly"]);
-    hook.join().expect("told");
+    let card = body(&hook.join().expect("told"));
+    assert_eq!(card["type"], "message", "{card}");
+    let kind = "application/vnd.microsoft.card.adaptive";
+    assert_eq!(card["attachments"][0]["contentType"], kind, "{card}");
     assert_eq!(refused.code, Some(1), "{refused}");
     assert!(refused.stderr.contains("notification of chat"), "{refused}");
     assert!(refused.stderr.contains("403"), "{refused}");
+    let (address, hook) = web_hook("200 OK");
+    with("\"success\"", &address, "json");
+    lab.succeed(&["run", "nightly"]);
+    let event = body(&hook.join().expect("told"));
+    let told = ["event", "job"].map(|name| event[name].as_str().unwrap_or_default().to_owned());
+    assert_eq!(told, ["success", "nightly"], "{event}");
     with("\"success\"", "http://127.0.0.1:1/token", "json");
     let unreachable = lab.run(&["run", "nightly"]);
     assert_eq!(unreachable.code, Some(1), "{unreachable}");

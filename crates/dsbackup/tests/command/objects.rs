@@ -39,6 +39,26 @@ fn ls_shows_the_tree() {
         .filter_map(|object| object["dn"].as_str())
         .collect();
     assert_eq!(listed, children);
+    // The tree: each object right after what is above it, one level further in.
+    let tree = succeed(folder.path(), &["ls", ".", "DC=corp,DC=example", "-R"]);
+    let depth = |line: &str| (line.len() - line.trim_start().len()) / 2;
+    let mut lines = tree.lines().skip(1).peekable();
+    assert!(
+        lines
+            .peek()
+            .is_some_and(|line| line.starts_with("DC=corp,DC=example ")),
+        "{tree}"
+    );
+    let mut above = 0;
+    for line in lines {
+        assert!(depth(line) <= above + 1, "{line}");
+        above = depth(line);
+    }
+    let json = succeed(folder.path(), &["ls", ".", "--recursive", "--json"]);
+    let json: Vec<Json> = serde_json::from_str(&json).expect("JSON");
+    let all = ["search", ".", "(objectClass=*)", "cn", "--json"];
+    let all: Vec<Json> = serde_json::from_str(&succeed(folder.path(), &all)).expect("JSON");
+    assert_eq!(json.len(), all.len());
     let missing = dsbackup(folder.path(), &["ls", ".", "OU=Nowhere,DC=corp,DC=example"]);
     assert_eq!(missing.code, Some(1), "{missing}");
 }

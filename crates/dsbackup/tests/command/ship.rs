@@ -1,6 +1,6 @@
 //! Logs that are shipped while the directory is in use: what is stored, what is lost, what is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -92,25 +92,81 @@ fn assert_points(lab: &Lab, chain: &Chain) {
     }
 }
 
+/// Copies a folder with all in it, in place of another.
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.expect("cp").success(), "{}", from.display());
+}
+
+/// All logs wait each time, and the process is killed while it works on them.
 #[test]
 fn kill_at_twenty_points_loses_nothing() {
     let chain = Chain::shipped();
     let lab = lab(&chain, "");
     succeed(&lab, &["run", "files"]);
-    let mut new = chain.later();
-    let mut seed = 0x9e37_79b9_u64;
-    for kill in 0..20 {
-        let mut child = start(&lab);
-        if kill % 4 == 0
-            && let Some(log) = new.pop_front()
-        {
-            log.finish_in(&lab.directory());
+    for log in chain.later() {
+        log.finish_in(&lab.directory());
+    }
+    let folders = [lab.repository(), lab.path("state")];
+    let saved = ["saved-repository", "saved-state"].map(|name| lab.path(name));
+    for (folder, saved) in folders.iter().zip(&saved) {
+        copy(folder, saved);
+    }
+    let seconds = |arguments: &[&str]| {
+        let begin = Instant::now();
+        succeed(&lab, arguments);
+        begin.elapsed()
+    };
+    // Most of the first part is the key, which is derived from the password on purpose slowly.
+    let opening = seconds(&["snapshots", "-r", &lab.repository().display().to_string()]);
+    let shipping = seconds(&["ship", "files", "--once"]);
+    let last = chain.end(chain.points().last().expect("points"));
+    let mut at_work = 0;
+    for point in 0..20 {
+        for (folder, saved) in folders.iter().zip(&saved) {
+            copy(saved, folder);
         }
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        std::thread::sleep(Duration::from_millis(5 + (seed >> 33) % 200));
+        let mut child = command(&lab, &["ship", "files", "--once"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start to ship");
+        let work = shipping.saturating_sub(opening * 4 / 5);
+        std::thread::sleep(opening * 4 / 5 + work * point / 20);
+        at_work += u32::from(child.try_wait().expect("its state").is_none());
         child.kill().expect("kill -9");
         child.wait().expect("its end");
+        succeed(&lab, &["ship", "files", "--once"]);
+        let list = lab.json(&["snapshots"]);
+        let list = list.as_array().expect("snapshots");
+        assert!(
+            list.iter().all(|one| one["unusable"].is_null()),
+            "{point}: {list:#?}"
+        );
+        let newest = list
+            .iter()
+            .filter_map(|one| one["logs"]["highest"].as_u64())
+            .max();
+        assert_eq!(newest, Some(last.into()), "{point}: {list:#?}");
+        if point % 5 == 4 {
+            assert_points(&lab, &chain);
+            for point in chain.points() {
+                let restored = lab.path(&format!("restored-{}", chain.end(point)));
+                std::fs::remove_dir_all(restored).expect("removed");
+            }
+        }
     }
+    assert!(at_work >= 10, "killed at work: {at_work} times of 20");
+    lab.succeed(&["check", "--read-data"]);
+}
+
+#[test]
+fn logs_are_shipped_as_they_come_and_told_of() {
+    let chain = Chain::shipped();
+    let lab = lab(&chain, "");
+    succeed(&lab, &["run", "files"]);
+    let new = chain.later();
     let last = chain.end(chain.points().last().expect("points"));
     let mut child = start(&lab);
     for log in new {
