@@ -121,6 +121,8 @@ def search(controller, access, environment, arguments):
     return found
 
 
+# An attribute scoped query of `member`.
+ASQ = "1.2.840.113556.1.4.1504=::MAgEBm1lbWJlcg=="
 SEARCHES = {
     "everything": ["-E", "pr=900/noprompt", "*", "nTSecurityDescriptor", "replPropertyMetaData"],
     "deleted objects": [
@@ -140,6 +142,9 @@ SEARCHES = {
         "nTSecurityDescriptor",
     ],
     "sorted": ["-E", "pr=900/noprompt", "-E", "sss=sn", "(sn=*)", "sn"],
+    # Flags: GUIDs and SIDs as text.
+    "extended names": ["-E", "!1.2.840.113556.1.4.529=::MAMCAQE=", "(objectClass=group)", "member"],
+    "parts of lists": ["(objectClass=group)", "member;range=1-2"],
     "groups of a group's members": [
         "(memberOf:1.2.840.113556.1.4.1941:=CN=Administrators,CN=Builtin,DC=lab,DC=example,DC=com)",
         "memberOf",
@@ -159,10 +164,21 @@ def by_ldapsearch(controller, environment, theirs, ours):
     for what, arguments in SEARCHES.items():
         one, other = {}, {}
         for context in CONTEXTS:
-            one |= search(controller, theirs, environment, ["-b", context, *arguments])
-            other |= search(controller, ours, environment, ["-b", context, *arguments])
+            live = search(controller, theirs, environment, ["-b", context, *arguments])
+            backup = search(controller, ours, environment, ["-b", context, *arguments])
+            if what == "sorted":
+                # Objects with the same value may be in any order.
+                orders = [[entry.values.get("sn") for entry in found.values()] for found in (live, backup)]
+                same("the order", [] if orders[0] == orders[1] else [str(orders)])
+            one |= live
+            other |= backup
         same(f"ldapsearch, {what}", ldif.differences(one, other))
         say(f"  ldapsearch, {what}: {len(one)} objects, {ldif.count(one)} values, the same")
+    members = ["-b", f"CN=Administrators,CN=Builtin,{CONTEXTS[0]}", "-s", "base", "-E", f"!{ASQ}",
+               "(cn=*)", "cn"]
+    one = search(controller, theirs, environment, members)
+    same("members of a group", ldif.differences(one, search(controller, ours, environment, members)))
+    say(f"  ldapsearch, members of a group by attribute scoped query: {len(one)} objects, the same")
     everything = ["-b", CONTEXTS[2], "(objectClass=*)", "1.1"]
     run = controller.run(["ldapsearch", "-LLL", *ours, *everything], check=False)
     if (run.code, run.out.count("dn: ")) != (4, 1000):
