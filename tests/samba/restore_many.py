@@ -11,7 +11,7 @@ import time
 from dsbackup import Dsbackup
 from in_place import expect
 from lab import BASE_DN, Failed, LDAPI, SAM, say
-from restore_objects import add, delete, differences, group, in_place, lets_in, same, user
+from restore_objects import add, agree, dbcheck, delete, differences, group, in_place, lets_in, same, user
 
 MANY = f"OU=Many,{BASE_DN}"
 HASHES = ["unicodePwd", "ntPwdHistory", "supplementalCredentials", "pwdLastSet"]
@@ -27,8 +27,26 @@ def run(lab, backend, options):
     say(f"  seed {seed}")
     dc1, dsbackup = backed_up(lab, backend, 500)
     speed(dc1, dsbackup)
+    # From here on with a partner, which hears of all that the restores leave behind.
+    dc2 = lab.controller("dc2", 2)
+    dc2.join(dc1, backend)
+    dc2.start()
+
+    def replicate():
+        dc2.replicate_from(dc1)
+        dc1.replicate_from(dc2)
+
+    replicate()
+    known = dbcheck(dc1)
+    dsbackup.run("backup", "--samba")
     kills(dc1, dsbackup, 30, random.Random(seed))
     vanishing(dc1, dsbackup)
+    replicate()
+    agree(dc1, dc2)
+    for controller in (dc1, dc2):
+        expect(f"dbcheck of {controller.name}", dbcheck(controller), known)
+        expect(f"many007 at {controller.name} with the old password", lets_in(controller, "many007"), True)
+    say("  both controllers agree, dbcheck finds nothing new")
 
 
 def run_speed(lab, backend, options):

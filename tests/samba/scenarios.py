@@ -20,6 +20,7 @@ import remote
 import restore_kinds
 import restore_many
 import restore_objects
+import restore_options
 import restore_random
 import short
 import speed
@@ -40,6 +41,7 @@ SCENARIOS = {
     "restore-objects": restore_objects.run,
     "restore-objects-two": restore_objects.run_two,
     "restore-kinds": restore_kinds.run,
+    "restore-options": restore_options.run,
     "restore-many": restore_many.run,
     "restore-random": restore_random.run,
     "authoritative": authoritative.run,
