@@ -63,6 +63,9 @@ def make(dc1):
     dc1.modify(f"dn: {ADMINS}\nchangetype: modify\nadd: member\nmember: CN=root,{UNIT}\n\n"
                f"dn: {SERVICE}\nchangetype: modify\nreplace: description\ndescription: of before\n-\n"
                f"replace: tombstoneLifetime\ntombstoneLifetime: 200\n")
+    # As of an account that was migrated from another domain.
+    dc1.run(["ldbmodify", "-H", LDAPI, "--relax"], input=f"dn: CN=frank,{UNIT}\nchangetype: modify\nadd: sIDHistory\n"
+            "sIDHistory: S-1-5-21-1-2-3-4711\n")
 
 
 # What the controller says
@@ -126,7 +129,8 @@ def computer(dc1, dsbackup):
 
 
 def into(dc1, dsbackup):
-    """Beneath another unit: the former one lives, or is gone as well."""
+    """Beneath another unit: the former one lives, or is gone as well. One account has the SID of another domain."""
+    expect("former SIDs", len(read(dc1, f"CN=frank,{UNIT}").get("sIDHistory", [])), 1)
     for name, unit, lost in (("frank", UNIT, f"CN=frank,{UNIT}"), ("gina", LOST, LOST)):
         old, new = f"CN={name},{unit}", f"CN={name},{OTHER}"
         before = read(dc1, old)
@@ -140,7 +144,7 @@ def into(dc1, dsbackup):
                {"dn", "distinguishedName"})
         expect(f"{name} with the old password", lets_in(dc1, name), True)
     expect("the unit that is gone", dc1.search(f"(distinguishedName={LOST})"), [])
-    say("  users came back beneath another unit, with their identity and password")
+    say("  users came back beneath another unit, with their identity, password and former SID")
 
 
 def without_links(dc1, dsbackup):
