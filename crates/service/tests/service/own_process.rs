@@ -11,7 +11,7 @@ use crate::in_memory::Backup;
 
 #[test]
 fn a_backup_passes_through_memory_and_the_directory_is_free_afterwards() {
-    let directory = Directory::of("ese/p8192-clean");
+    let directory = Directory::of("sample-forest/clean");
     let (service, connections) =
         Service::in_process(&directory.configuration(), Mode::Normal).expect("the service starts");
     assert_eq!((service.socket(), service.addresses().len()), (None, 0));
