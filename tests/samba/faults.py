@@ -231,8 +231,11 @@ def interrupted_restores(dc1, dsbackup):
             said = dsbackup.serve_refused()
             if "restore" not in said:
                 raise Failed(f"expected a refusal because of the restore: {said}")
-            if dc1.tries_to_start():
-                raise Failed("a controller started while its restore was not complete")
+            # Before the first rename the server is untouched, after the last one it is restored.
+            is_whole = (dc1.folder / "lib" / "private" / "sam.ldb").exists()
+            expect("whether a controller starts beside the marker of a restore", dc1.tries_to_start(), is_whole)
+            if is_whole:
+                dc1.samba_tool("dbcheck", "--cross-ncs")
             dsbackup.restore_in_place()
     dc1.start()
     dc1.create_user("after-restores")
