@@ -59,6 +59,23 @@ def run_second(lab, backend, options):
     lose(lost=dc2, partner=dc1)
 
 
+def one(lab, backend):
+    """A controller whose names of services are registered."""
+    dc1 = lab.controller("dc1", 1)
+    dc1.provision(backend)
+    dc1.start()
+    dc1.run(["samba_spnupdate"])
+    return dc1
+
+
+def back_up(controller):
+    """A repository with one backup of a controller."""
+    dsbackup = Dsbackup(controller)
+    dsbackup.init()
+    dsbackup.run("backup", "--samba")
+    return dsbackup
+
+
 def two(lab, backend):
     dc1 = lab.controller("dc1", 1)
     dc1.provision(backend)

@@ -3,8 +3,8 @@
 import time
 
 from diff import tickets
-from dsbackup import PROGRAM, Dsbackup
-from in_place import expect
+from dsbackup import PROGRAM
+from in_place import back_up, expect, one
 from lab import BASE_DN, Failed, PASSWORD, REALM, say
 from restore_objects import add, delete, in_place
 
@@ -16,15 +16,10 @@ UNIT = f"OU=Clients,{BASE_DN}"
 
 
 def run(lab, backend, options):
-    dc1 = lab.controller("dc1", 1)
-    dc1.provision(backend)
-    dc1.start()
-    dc1.run(["samba_spnupdate"])
+    dc1 = one(lab, backend)
     records(dc1)
     policies = make_policies(dc1)
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
+    dsbackup = back_up(dc1)
     dns(dc1, dsbackup)
     group_policies(dc1, dsbackup, policies)
 

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import time
 
-from dsbackup import Dsbackup
-from in_place import expect
+from in_place import back_up, expect, one
 from lab import BASE_DN, Failed, LDAPI, SAM, say
 from restore_objects import add, agree, dbcheck, delete, differences, group, in_place, lets_in, same, user
 
@@ -55,15 +54,9 @@ def run_speed(lab, backend, options):
 
 
 def backed_up(lab, backend, count):
-    dc1 = lab.controller("dc1", 1)
-    dc1.provision(backend)
-    dc1.start()
-    dc1.run(["samba_spnupdate"])
+    dc1 = one(lab, backend)
     make(dc1, count)
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
-    return dc1, dsbackup
+    return dc1, back_up(dc1)
 
 
 def make(dc1, count):
@@ -238,26 +231,32 @@ def vanishing(dc1, dsbackup):
     with open(said, "w") as file:
         process = dsbackup.spawn("restore-objects", "latest", MANY, "--subtree", "--in-place", "--yes", "--journal",
                                  str(journal), stdout=subprocess.DEVNULL, stderr=file)
-    while not journal.exists() or journal.read_text().count('"done"') < 20:
+    server_goes_away(dc1, process, journal, said, 20)
+    expect("accounts enabled without a password", unsafe(dc1), [])
+    dsbackup.run("restore-objects", "--resume", str(journal), "--in-place", "--yes")
+    same(dsbackup, "after the server went away and came again")
+    say("  the server went away in the middle; the restore went on afterwards")
+
+
+def server_goes_away(dc1, process, journal, said, writes):
+    """Kills the server, and nothing else, when a restore has made so many writes, and starts it again. The restore
+    tells how to go on."""
+    while not journal.exists() or journal.read_text().count('"done"') < writes:
         if process.poll() is not None:
-            raise Failed("the restore ended before the server could")
+            raise Failed(f"the restore ended before the server could: {said.read_text()[-2000:]}")
         time.sleep(0.005)
+    # dc1.kill() would also kill the restore.
     for pid in dc1.processes():
         if pid != process.pid and "samba" in command_of(pid):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-    process.wait(150)
-    err = said.read_text()
-    if process.returncode != 1 or "--resume" not in err:
-        raise Failed(f"the restore does not tell how to go on: {process.returncode} {err[-2000:]}")
+    code, err = process.wait(150), said.read_text()
+    if code != 1 or "--resume" not in err:
+        raise Failed(f"the restore does not tell how to go on: {code} {err[-2000:]}")
     dc1.kill()
     dc1.start()
-    expect("accounts enabled without a password", unsafe(dc1), [])
-    dsbackup.run("restore-objects", "--resume", str(journal), "--in-place", "--yes")
-    same(dsbackup, "after the server went away and came again")
-    say("  the server went away in the middle; the restore went on afterwards")
 
 
 def command_of(pid):

@@ -4,8 +4,8 @@ import base64
 import time
 
 from diff import public_key, tickets
-from dsbackup import PROGRAM, Dsbackup
-from in_place import expect, two
+from dsbackup import PROGRAM
+from in_place import back_up, expect, one, two
 from lab import BASE_DN, Failed, LDAPI, PASSWORD, REALM, SAM, say
 
 USERS = f"CN=Users,{BASE_DN}"
@@ -41,9 +41,7 @@ def run_two(lab, backend, options):
     make(dc1)
     replicate()
     errors = dbcheck(dc1)
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
+    dsbackup = back_up(dc1)
     delete(dc1, SALES)
     replicate()
     in_place(dsbackup, SALES, "--subtree")
@@ -127,18 +125,12 @@ def run_short(lab, backend, options):
 
 def backed_up(lab, backend):
     """A controller with the objects of the tests, and a backup of it."""
-    dc1 = lab.controller("dc1", 1)
-    dc1.provision(backend)
-    dc1.start()
-    dc1.run(["samba_spnupdate"])
+    dc1 = one(lab, backend)
     make(dc1)
     members = [f"CN=crowd{number},{CROWD}" for number in range(40)]
     add(dc1, f"dn: {CROWD}\nobjectClass: organizationalUnit",
         *(user(f"crowd{number}", CROWD) for number in range(40)), group("crowd", CROWD, *members))
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
-    return dc1, dsbackup
+    return dc1, back_up(dc1)
 
 
 # What is lost

@@ -1,15 +1,13 @@
 """Options and kinds of restores that no other scenario has, read on the running controller afterwards."""
 
-import os
-import signal
 import subprocess
 import time
 
 from diff import tickets
-from dsbackup import PROGRAM, Dsbackup
-from in_place import expect
+from dsbackup import PROGRAM
+from in_place import back_up, expect, one
 from lab import BASE_DN, Failed, LDAPI, PASSWORD, REALM, say
-from restore_many import command_of, deleted_objects
+from restore_many import deleted_objects, server_goes_away
 from restore_objects import OLD, USERS, add, delete, group, in_place, lets_in, user
 
 UNIT = f"OU=Options,{BASE_DN}"
@@ -35,15 +33,9 @@ def run(lab, backend, options):
 
 
 def backed_up(lab, backend):
-    dc1 = lab.controller("dc1", 1)
-    dc1.provision(backend)
-    dc1.start()
-    dc1.run(["samba_spnupdate"])
+    dc1 = one(lab, backend)
     make(dc1)
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
-    return dc1, dsbackup
+    return dc1, back_up(dc1)
 
 
 def make(dc1):
@@ -268,22 +260,7 @@ def server_killed(dc1, dsbackup):
         process = dc1.spawn(
             [PROGRAM, "restore-objects", "latest", SIXTY, "--subtree", "--to", dc1.url(), "--yes", "--journal",
              journal], env=environment, stdout=subprocess.DEVNULL, stderr=file)
-    while not journal.exists() or journal.read_text().count('"done"') < 50:
-        if process.poll() is not None:
-            raise Failed(f"the restore ended before the server could: {said.read_text()[-2000:]}")
-        time.sleep(0.005)
-    # dc1.kill() would also kill the restore, which shall tell how to go on.
-    for pid in dc1.processes():
-        if pid != process.pid and "samba" in command_of(pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-    code, err = process.wait(150), said.read_text()
-    if code != 1 or "--resume" not in err:
-        raise Failed(f"the restore does not tell how to go on: {code} {err[-2000:]}")
-    dc1.kill()
-    dc1.start()
+    server_goes_away(dc1, process, journal, said, 50)
     lost = {entry["objectGUID"][0] for entry in deleted_objects(dc1)}
     missing = [name for name, entry in before.items() if alone(entry, "objectGUID") in lost]
     done = journal.read_text().count('"done"')

@@ -6,8 +6,8 @@ import re
 import time
 
 from diff import public_key, tickets
-from dsbackup import PROGRAM, Dsbackup
-from in_place import expect, two
+from dsbackup import PROGRAM
+from in_place import back_up, expect, two
 from lab import Failed, LDAPI, PASSWORD, REALM, say
 from restore_model import ROOT, Model, differences, objects_of
 from restore_objects import agree, dbcheck, expunge
@@ -43,9 +43,7 @@ def run(lab, backend, options):
     before, known = everything(), dbcheck(dc1)
     files, answers = others.files(), others.answers()
     expect("names without an answer", [name for name, found in answers.items() if not found], [])
-    dsbackup = Dsbackup(dc1)
-    dsbackup.init()
-    dsbackup.run("backup", "--samba")
+    dsbackup = back_up(dc1)
     works = {user["account"]: user["password"] for user in model.users.values() if user["works"]}
     expect("who gets no ticket before anything is lost", without_ticket(dc1, works), [])
 

@@ -3,8 +3,10 @@
 use repository::Repository;
 use serde::Serialize;
 
+use crate::choice;
 use crate::drill::{Drill, DrillRequest, drill};
 use crate::error::Result;
+use crate::lineage;
 use crate::report::Report;
 use crate::shown::Shown;
 use crate::survey::Survey;
@@ -63,8 +65,8 @@ pub fn check(
     // A repository that is damaged may not tell what continues what.
     if found.is_sound() {
         let subjects = Survey::of(repository)?.subjects(repository, report)?;
-        for (orphan, reason) in Survey::orphans(&subjects) {
-            let name = short_id(&orphan.id);
+        for (orphan, missing) in choice::orphans(&subjects) {
+            let (name, reason) = (short_id(&orphan.id), lineage::in_words(missing));
             found.problems.push(format!("snapshot {name}: {reason}"));
             found.damaged_snapshots.push(orphan.id.clone());
         }

@@ -312,13 +312,33 @@ fn protect(subjects: &[Subject], backups: &[(usize, &Backup)], decisions: &mut [
     }
 }
 
-/// What the backups of a server continue.
+/// What backups, such as those of a server, continue.
 fn lineage(subjects: &[Subject], backups: &[(usize, &Backup)]) -> Lineage {
     Lineage::of(backups.iter().map(|(index, backup)| Link {
         id: &subjects[*index].id,
         original: subjects[*index].original.as_deref(),
         continues: backup.continues.as_deref(),
     }))
+}
+
+/// The logs whose chain is broken, so that they cannot be restored, each with the id of the snapshot
+/// that is gone.
+pub fn orphans(subjects: &[Subject]) -> Vec<(&Subject, &str)> {
+    let backups: Vec<(usize, &Backup)> = (subjects.iter().enumerate())
+        .filter_map(|(index, subject)| match &subject.content {
+            Content::Backup(backup) => Some((index, backup)),
+            _ => None,
+        })
+        .collect();
+    let lineage = lineage(subjects, &backups);
+    let orphans = backups
+        .iter()
+        .enumerate()
+        .filter_map(|(position, (index, _))| {
+            let gap = backups[lineage.gap(position)?].1;
+            Some((&subjects[*index], gap.continues.as_deref()?))
+        });
+    orphans.collect()
 }
 
 /// Adds what keeps a snapshot, in place of what does not.
@@ -449,9 +469,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn shipped_logs_are_no_backups_of_their_own_and_stay_with_theirs() {
-        let subject = |id: usize, continues: Option<usize>, shipped| Subject {
+    /// A backup of one server, taken `id` minutes after another point in time.
+    fn subject(id: usize, continues: Option<usize>, backup: Backup) -> Subject {
+        Subject {
             id: id.to_string(),
             original: None,
             server: "DC1".into(),
@@ -459,28 +479,42 @@ mod tests {
             tags: Vec::new(),
             content: Content::Backup(Backup {
                 continues: continues.map(|id| id.to_string()),
+                ..backup
+            }),
+        }
+    }
+
+    fn keep_last(last: u32) -> Wish {
+        let policy = Policy {
+            last,
+            ..Policy::default()
+        };
+        Wish::Policy(policy, Vec::new())
+    }
+
+    #[test]
+    fn shipped_logs_are_no_backups_of_their_own_and_stay_with_theirs() {
+        let backup = |id, continues, shipped| {
+            let backup = Backup {
                 shipped,
                 ..Backup::default()
-            }),
+            };
+            subject(id, continues, backup)
         };
         // Three whole directories; logs after each. Snapshot 6 continues the second although the
         // third, which was read meanwhile, is older.
         let subjects = [
-            subject(0, None, false),
-            subject(1, Some(0), true),
-            subject(2, Some(1), true),
-            subject(3, None, false),
-            subject(4, Some(3), true),
-            subject(5, None, false),
-            subject(6, Some(4), true),
-            subject(7, Some(5), true),
+            backup(0, None, false),
+            backup(1, Some(0), true),
+            backup(2, Some(1), true),
+            backup(3, None, false),
+            backup(4, Some(3), true),
+            backup(5, None, false),
+            backup(6, Some(4), true),
+            backup(7, Some(5), true),
         ];
-        let policy = |last| Policy {
-            last,
-            ..Policy::default()
-        };
         for (last, kept) in [(1, &[5, 7][..]), (2, &[3, 4, 5, 6, 7])] {
-            let decisions = decide(&subjects, &Wish::Policy(policy(last), Vec::new()), false);
+            let decisions = decide(&subjects, &keep_last(last), false);
             let keeps = (0..8).filter(|index| decisions[*index].keep);
             assert_eq!(keeps.collect::<Vec<_>>(), kept, "--keep-last {last}");
         }
@@ -489,31 +523,19 @@ mod tests {
     /// The newest logs cannot be restored, and the backup before them is all there is.
     #[test]
     fn logs_over_a_gap_are_no_backup() {
-        let subject = |id: usize, continues: Option<usize>, damaged| Subject {
-            id: id.to_string(),
-            original: None,
-            server: "DC1".into(),
-            time: Timestamp::from_second(1_700_000_000 + id as i64 * 60).unwrap(),
-            tags: Vec::new(),
-            content: Content::Backup(Backup {
-                continues: continues.map(|id| id.to_string()),
+        let backup = |id, continues, damaged| {
+            let backup = Backup {
                 damaged,
                 ..Backup::default()
-            }),
+            };
+            subject(id, continues, backup)
         };
-        let keep_last = Wish::Policy(
-            Policy {
-                last: 1,
-                ..Policy::default()
-            },
-            Vec::new(),
-        );
         let subjects = [
-            subject(0, None, false),
-            subject(2, Some(1), false),
-            subject(3, Some(2), false),
+            backup(0, None, false),
+            backup(2, Some(1), false),
+            backup(3, Some(2), false),
         ];
-        let decisions = decide(&subjects, &keep_last, false);
+        let decisions = decide(&subjects, &keep_last(1), false);
         assert!(decisions[0].keep, "{decisions:?}");
         assert!(
             decisions[0].reasons.contains(&Reason::Newest),
@@ -526,12 +548,12 @@ mod tests {
         );
 
         // They go with what can be restored instead of them, and stay where nothing can.
-        let later = [&subjects[..], &[subject(4, None, false)]].concat();
-        let kept: Vec<bool> = (decide(&later, &keep_last, false).iter())
+        let later = [&subjects[..], &[backup(4, None, false)]].concat();
+        let kept: Vec<bool> = (decide(&later, &keep_last(1), false).iter())
             .map(|decision| decision.keep)
             .collect();
         assert_eq!(kept, [false, false, false, true]);
-        let decisions = decide(&subjects[1..], &keep_last, false);
+        let decisions = decide(&subjects[1..], &keep_last(1), false);
         assert!(
             decisions.iter().all(|decision| decision.keep),
             "{decisions:?}"
@@ -539,11 +561,11 @@ mod tests {
 
         // Damage anywhere in a chain is damage of what ends it.
         let subjects = [
-            subject(0, None, false),
-            subject(1, None, true),
-            subject(2, Some(1), false),
+            backup(0, None, false),
+            backup(1, None, true),
+            backup(2, Some(1), false),
         ];
-        let decisions = decide(&subjects, &keep_last, false);
+        let decisions = decide(&subjects, &keep_last(1), false);
         assert!(
             decisions[0].reasons.contains(&Reason::NewestUndamaged),
             "{decisions:?}"

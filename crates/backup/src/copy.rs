@@ -8,10 +8,10 @@ use crate::choice::Content;
 use crate::error::Result;
 use crate::report::Report;
 use crate::shown::Shown;
-use crate::survey::{self, Survey};
+use crate::survey::Survey;
 use crate::verdicts::Verdicts;
 use crate::words::count;
-use crate::{PROGRAM, selection};
+use crate::{PROGRAM, lineage, selection};
 
 /// Which snapshots are copied.
 #[derive(Debug, Clone, Default)]
@@ -132,7 +132,7 @@ fn orphans(
             return None;
         };
         let continued = backup.continues?;
-        let reason = survey::gap(&continued);
+        let reason = lineage::in_words(&continued);
         chain::named(there, &continued)
             .is_none()
             .then_some(Damaged {

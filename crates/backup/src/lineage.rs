@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::words::short_id;
+
 /// A snapshot, as far as its place in a chain goes.
 pub struct Link<'l> {
     /// Its id.
@@ -74,6 +76,12 @@ impl Lineage {
         std::iter::successors(Some(position), |position| self.previous[*position])
             .take(self.previous.len())
     }
+}
+
+/// Says that the snapshot of this id, which logs continue, is missing.
+pub fn in_words(missing: &str) -> String {
+    let name = short_id(missing);
+    format!("these logs continue snapshot {name}, which is not in the repository")
 }
 
 #[cfg(test)]

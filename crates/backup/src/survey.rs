@@ -6,11 +6,9 @@ use model::manifest::MANIFEST_PATH;
 use repository::{Error, Repository, SnapshotInfo};
 
 use crate::choice::{Backup, Content, Subject};
-use crate::lineage::{Lineage, Link};
 use crate::report::Report;
 use crate::shown::Shown;
 use crate::verdicts::{Verdicts, holds_verdicts};
-use crate::words::short_id;
 
 /// The longest manifest that is read.
 const LIMIT: u64 = 64 << 20;
@@ -81,27 +79,6 @@ impl Survey {
             .collect())
     }
 
-    /// The logs whose chain is broken, so that they cannot be restored, with why.
-    pub fn orphans(subjects: &[Subject]) -> Vec<(&Subject, String)> {
-        let backups: Vec<(&Subject, &Backup)> = (subjects.iter())
-            .filter_map(|subject| match &subject.content {
-                Content::Backup(backup) => Some((subject, backup)),
-                _ => None,
-            })
-            .collect();
-        let lineage = Lineage::of(backups.iter().map(|(subject, backup)| Link {
-            id: &subject.id,
-            original: subject.original.as_deref(),
-            continues: backup.continues.as_deref(),
-        }));
-        (backups.iter().enumerate())
-            .filter_map(|(position, (subject, _))| {
-                let gap_id = backups[lineage.gap(position)?].1.continues.as_deref()?;
-                Some((*subject, gap(gap_id)))
-            })
-            .collect()
-    }
-
     fn content(&self, snapshot: &SnapshotInfo, manifest: Result<Vec<u8>, Error>) -> Content {
         let ours = snapshot.program.starts_with("dsbackup ");
         let manifest = match manifest {
@@ -119,10 +96,4 @@ impl Survey {
             Err(reason) => Content::Unreadable(reason),
         }
     }
-}
-
-/// Says that the snapshot of this id, which others continue, is missing.
-pub fn gap(id: &str) -> String {
-    let name = short_id(id);
-    format!("these logs continue snapshot {name}, which is not in the repository")
 }

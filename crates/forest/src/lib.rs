@@ -20,5 +20,5 @@ mod windows_steps;
 pub use evidence::{Evidence, ServerBackups, Usable};
 pub use model::{Controller, Domain, Forest, Kind, RidPool, Sysvol, Trust};
 pub use plan::{Choice, Plan, choices, plan};
-pub use read::read;
+pub use read::{domains, read};
 pub use steps::{Phase, Step};

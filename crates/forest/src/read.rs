@@ -66,6 +66,17 @@ pub fn read(source: &dyn Source) -> Result<Option<Forest>> {
     }))
 }
 
+/// The domains of the forest, without their details; none if the directory has no configuration.
+///
+/// # Errors
+/// Fails if the directory is damaged.
+pub fn domains(source: &dyn Source) -> Result<Vec<Domain>> {
+    match &source.facts().configuration {
+        Some(configuration) => Reader { source }.domains(&configuration.dn),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// The root first, then each domain after its parent.
 fn in_order(mut domains: Vec<Domain>, root: &str) -> Vec<Domain> {
     domains.sort_by_key(|domain| {

@@ -447,11 +447,13 @@ impl Run<'_> {
         if lacking.is_empty() {
             return Ok(());
         }
-        let (mut steps, mut types) = (Vec::new(), Vec::new());
+        let (mut numbers, mut types, mut steps) = (Vec::new(), Vec::new(), Vec::new());
         for (one, kind) in &lacking {
+            let step = self.writer.journal.next_step();
+            numbers.push(step);
             types.push((self.pair.now(one.plan.guid), *kind));
-            steps.push(Step {
-                step: self.writer.journal.next_step(),
+            steps.push(Record::Step(Step {
+                step,
                 object: one.plan.guid,
                 dn: one.plan.dn.clone(),
                 write: Effect::Modify {
@@ -462,10 +464,8 @@ impl Run<'_> {
                         withheld: None,
                     }],
                 },
-            });
+            }));
         }
-        let numbers: Vec<_> = steps.iter().map(|step| step.step).collect();
-        let steps: Vec<Record> = steps.into_iter().map(Record::Step).collect();
         self.writer.journal.add(&steps)?;
         let set = local.set_account_types(&types);
         let ends: Vec<Record> = (numbers.into_iter())

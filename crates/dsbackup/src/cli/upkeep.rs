@@ -20,8 +20,9 @@ keeps it. Hours, days, weeks, months and years are in UTC; those without a
 snapshot do not count.
 
 Always kept: the newest snapshot of each server, its newest without damage, its
-newest proven one, and one that a later backup of logs continues. To remove one
-of these, give its id and --even-the-last. Snapshots of other programs, and
+newest proven one (each of those that can be restored), and one that a later
+backup of logs continues. To remove one of these, give its id and
+--even-the-last. Snapshots of other programs, and
 unreadable ones, are removed only by id.
 
 `dsbackup prune`, or --prune, removes the content of removed snapshots."

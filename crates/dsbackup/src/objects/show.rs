@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use objects::descriptor::Domains;
 use objects::membership::Memberships;
 use objects::{
-    Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Scope, Sid, Source, Value,
-    Wanted, dn,
+    Entry, Guid, Link, LinkDirection, LinkState, Lookup, ObjectId, Sid, Source, Value, Wanted, dn,
 };
 use serde_json::{Value as Json, json};
 
@@ -140,32 +139,24 @@ fn check_domain(source: &dyn Source, domain: &str, text: &str) -> Result<()> {
     if domain.eq_ignore_ascii_case("BUILTIN") {
         return Ok(());
     }
-    let facts = source.facts();
-    let (Some(own), Some(configuration)) = (&facts.default_naming_context, &facts.configuration)
-    else {
+    let Some(own) = &source.facts().default_naming_context else {
         return Ok(());
     };
-    let wanted = Wanted::only(["nCName", "nETBIOSName", "dnsRoot"]);
-    for partitions in source.find(&Lookup::Dn(&format!("CN=Partitions,{}", configuration.dn)))? {
-        for reference in source.scan(partitions, Scope::OneLevel, &wanted)? {
-            let reference = reference?;
-            let head = reference.value("nCName").and_then(Value::reference);
-            if head.is_none_or(|head| dn::fold(&head.dn) != dn::fold(&own.dn)) {
-                continue;
-            }
-            let names = ["nETBIOSName", "dnsRoot"].map(|name| reference.text(name));
-            let mut names = names.into_iter().flatten();
-            if names.clone().any(|name| name.eq_ignore_ascii_case(domain)) {
-                return Ok(());
-            }
-            if let Some(name) = names.next() {
-                return Err(Failure::NotFound(format!(
-                    "{text}: this directory is of the domain {name}"
-                )));
-            }
+    let domains = forest::domains(source)?;
+    let own = (domains.iter()).find(|domain| dn::fold(&domain.dn) == dn::fold(&own.dn));
+    match own {
+        Some(own)
+            if ![&own.netbios_name, &own.name]
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(domain)) =>
+        {
+            Err(Failure::NotFound(format!(
+                "{text}: this directory is of the domain {}",
+                own.netbios_name
+            )))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn sddl(source: &dyn Source, entry: &Entry) -> Option<String> {
