@@ -59,17 +59,34 @@ impl Report {
     /// A bar for long work on `total` bytes, 0 if that is not known; hidden when standard error is
     /// no terminal. It is cleared when dropped.
     pub fn progress(&self, total: u64) -> Bar {
+        match total {
+            0 => self.bar(None, WITHOUT_END),
+            total => self.bar(Some(total), WITH_END),
+        }
+    }
+
+    /// As [`Report::progress`], for things of this name instead of bytes.
+    pub fn progress_of(&self, name: &str, total: u64) -> Bar {
+        let bar = match total {
+            0 => self.bar(None, COUNTED_WITHOUT_END),
+            total => self.bar(Some(total), COUNTED),
+        };
+        bar.item(name);
+        bar
+    }
+
+    fn bar(&self, total: Option<u64>, template: &str) -> Bar {
         if self.options.quiet || self.options.json || !io::stderr().is_terminal() {
             return Bar(ProgressBar::hidden());
         }
-        let bar = Bar(BARS.add(ProgressBar::no_length()));
-        bar.0.set_style(style_of(WITHOUT_END));
-        // The time passes even where the work says nothing.
-        bar.0.enable_steady_tick(TICK);
-        if total > 0 {
-            bar.set_total(total);
+        let bar = ProgressBar::no_length().with_style(style_of(template));
+        if let Some(total) = total {
+            bar.set_length(total);
         }
-        bar
+        let bar = BARS.add(bar);
+        // The time passes even where the work says nothing.
+        bar.enable_steady_tick(TICK);
+        Bar(bar)
     }
 
     /// As [`Report::progress`], for work whose results go to standard output; hidden when that is a
@@ -134,11 +151,7 @@ impl backup::Report for Report {
     }
 
     fn count(&self, total: u64) -> Box<dyn Progress> {
-        let bar = self.progress(0).counting("");
-        if total > 0 {
-            bar.count_anew(total);
-        }
-        Box::new(bar)
+        Box::new(self.progress_of("", total))
     }
 }
 
@@ -168,6 +181,7 @@ impl Bar {
         self.0.reset();
         self.0.set_length(total);
         self.0.set_style(style_of(COUNTED));
+        self.0.force_draw();
     }
 }
 

@@ -112,32 +112,32 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "dsbackup_last_run_users_added",
         help: "Users that came between the last backup and the one before, where they were compared.",
-        value: |job| Some(job.accounts?.users.added as f64),
+        value: |job| Some(job.accounts.as_ref()?.changes.users.added as f64),
     },
     Metric {
         name: "dsbackup_last_run_users_deleted",
         help: "Users that were deleted between the last backup and the one before, where they were compared.",
-        value: |job| Some(job.accounts?.users.deleted as f64),
+        value: |job| Some(job.accounts.as_ref()?.changes.users.deleted as f64),
     },
     Metric {
         name: "dsbackup_last_run_groups_added",
         help: "Groups that came between the last backup and the one before, where they were compared.",
-        value: |job| Some(job.accounts?.groups.added as f64),
+        value: |job| Some(job.accounts.as_ref()?.changes.groups.added as f64),
     },
     Metric {
         name: "dsbackup_last_run_groups_deleted",
         help: "Groups that were deleted between the last backup and the one before, where they were compared.",
-        value: |job| Some(job.accounts?.groups.deleted as f64),
+        value: |job| Some(job.accounts.as_ref()?.changes.groups.deleted as f64),
     },
     Metric {
         name: "dsbackup_last_run_computers_added",
         help: "Computers that came between the last backup and the one before, where they were compared.",
-        value: |job| Some(job.accounts?.computers.added as f64),
+        value: |job| Some(job.accounts.as_ref()?.changes.computers.added as f64),
     },
     Metric {
         name: "dsbackup_last_run_computers_deleted",
         help: "Computers that were deleted between the last backup and the one before, where they were compared.",
-        value: |job| Some(job.accounts?.computers.deleted as f64),
+        value: |job| Some(job.accounts.as_ref()?.changes.computers.deleted as f64),
     },
     Metric {
         name: "dsbackup_ship_lag_seconds",

@@ -84,6 +84,9 @@ pub struct Run {
     /// objects were compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountChanges>,
+    /// The snapshot that the new one was compared with, its whole id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared_with: Option<String>,
     /// Changes of the directory that are an alarm, in words.
     pub alarms: Vec<String>,
 }
@@ -471,6 +474,7 @@ mod tests {
                     },
                     ..AccountChanges::default()
                 }),
+                compared_with: proven.then(|| "9".repeat(64)),
                 alarms: texts.3,
             }
         })

@@ -277,9 +277,10 @@ fn steps(
     // Before the last snapshot may be removed.
     match compare_with_last(job, repository, record, &done.snapshot, report) {
         Ok(None) => {}
-        Ok(Some(compared)) => {
+        Ok(Some((with, compared))) => {
             run.alarms.extend(compared.alarms);
             run.accounts = Some(compared.accounts);
+            run.compared_with = Some(with);
         }
         Err(error) => run.errors.push(format!("alarm: {error}")),
     }
@@ -305,14 +306,14 @@ fn counts(repository: &Repository, id: &str) -> Option<Counts> {
 }
 
 /// Compares the new snapshot with that of the run before, if the job's alarm asks for it and while
-/// that is still there.
+/// that is still there. Names the older one, by its whole id.
 fn compare_with_last(
     job: &JobConfiguration,
     repository: &Repository,
     record: &RepositoryRecord,
     new: &str,
     report: &dyn Report,
-) -> Result<Option<Compared>> {
+) -> Result<Option<(String, Compared)>> {
     let Some(rule) = job.alarm.as_ref().filter(|rule| rule.compares()) else {
         return Ok(None);
     };
@@ -338,7 +339,8 @@ fn compare_with_last(
         )?)
     };
     let (before, after) = (open(&last)?, open(&repository.snapshot(new)?)?);
-    Ok(Some(alarm::compare(rule, &**before, &**after, report)?))
+    let compared = alarm::compare(rule, &**before, &**after, report)?;
+    Ok(Some((last.id.clone(), compared)))
 }
 
 pub(crate) fn back_up(

@@ -106,9 +106,9 @@ pub struct JobStatus {
     pub objects: Option<Counts>,
     /// How they differ from those of the snapshot before.
     pub change: Option<Change>,
-    /// The accounts and groups that came and went before the newest snapshot of a run, since the one
-    /// before it, if their objects were compared.
-    pub accounts: Option<AccountChanges>,
+    /// The accounts and groups that came and went before the newest snapshot of a run, if its objects
+    /// were compared.
+    pub accounts: Option<AccountsStatus>,
     /// The shipping of logs, if the job ships them and that ever began.
     pub ship: Option<ShipStatus>,
 }
@@ -156,9 +156,23 @@ pub struct SnapshotStatus {
     pub expires: Option<i64>,
 }
 
+/// The accounts and groups that came and went between two snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountsStatus {
+    /// What came and went.
+    #[serde(flatten)]
+    pub changes: AccountChanges,
+    /// The newer snapshot, its whole id.
+    pub snapshot: Option<String>,
+    /// The older snapshot, its whole id; a record of an older program does not name it.
+    pub since: Option<String>,
+}
+
 /// The difference of counts, newer less older.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
+    /// The older snapshot, its whole id.
+    pub since: String,
     /// Of objects that are not deleted.
     pub objects: i64,
     /// Of objects that are deleted and not yet removed.
@@ -278,7 +292,7 @@ fn judge(
         change: None,
         accounts: (record.runs.iter().rev())
             .find(|run| run.snapshot.is_some())
-            .and_then(|run| run.accounts),
+            .and_then(accounts),
         ship: None,
     };
     match listed {
@@ -305,6 +319,14 @@ fn judge(
         }
     }
     status
+}
+
+fn accounts(run: &Run) -> Option<AccountsStatus> {
+    Some(AccountsStatus {
+        changes: run.accounts?,
+        snapshot: run.snapshot.clone(),
+        since: run.compared_with.clone(),
+    })
 }
 
 fn judge_snapshots(
@@ -339,9 +361,11 @@ fn judge_snapshots(
         (mine.iter().rev()).find(|listed| listed.drill.as_ref().is_some_and(|drill| drill.proven));
     status.newest = newest.map(|listed| snapshot(listed, now));
     status.proven = proven.map(|listed| snapshot(listed, now));
-    let mut counted = mine.iter().rev().filter_map(|listed| counts(listed));
-    status.objects = counted.next();
-    status.change = (status.objects.zip(counted.next())).map(|(new, old)| Change {
+    let mut counted =
+        (mine.iter().rev()).filter_map(|listed| Some((&listed.snapshot, counts(listed)?)));
+    status.objects = counted.next().map(|(_, counts)| counts);
+    status.change = (status.objects.zip(counted.next())).map(|(new, (since, old))| Change {
+        since: since.clone(),
         objects: difference(new.objects, old.objects),
         deleted_objects: difference(new.deleted_objects, old.deleted_objects),
         classes: (old.classes.zip(new.classes)).map(|(old, new)| ClassChange::between(old, new)),

@@ -140,22 +140,22 @@ fn details(job: &JobStatus) -> Vec<String> {
         add("shipping", text);
     }
     if let Some(counts) = job.objects {
-        add("objects", counted(counts, job.change));
+        add("objects", counted(counts, job.change.as_ref()));
     }
-    if let Some(accounts) = job.accounts {
-        let classes = (accounts.classes())
+    if let Some(accounts) = &job.accounts {
+        let classes = (accounts.changes.classes())
             .map(|(class, changed)| format!("{class} +{} -{}", changed.added, changed.deleted));
         let text = classes.join(", ");
-        add(
-            "accounts",
-            format!("{text} in the last run, since the run before"),
-        );
+        let name = |id: &Option<String>| id.as_deref().map(short_id).map(str::to_owned);
+        let from = name(&accounts.since).unwrap_or_else(|| "the one before".into());
+        let to = name(&accounts.snapshot).unwrap_or_default();
+        add("accounts", format!("{text} from snapshot {from} to {to}"));
     }
     lines
 }
 
 /// Counts, each with its difference from the snapshot before, if that is known.
-fn counted(counts: Counts, change: Option<Change>) -> String {
+fn counted(counts: Counts, change: Option<&Change>) -> String {
     let mut parts = vec![
         (counts.objects, change.map(|change| change.objects), ""),
         (
@@ -165,7 +165,7 @@ fn counted(counts: Counts, change: Option<Change>) -> String {
         ),
     ];
     if let Some(classes) = counts.classes {
-        let change = change.and_then(|change| change.classes);
+        let change = change.and_then(|change| change.classes.as_ref());
         parts.extend([
             (classes.users, change.map(|change| change.users), " users"),
             (
@@ -186,7 +186,7 @@ fn counted(counts: Counts, change: Option<Change>) -> String {
     });
     let text = parts.collect::<Vec<_>>().join(", ");
     match change {
-        Some(_) => format!("{text}, compared with the snapshot before"),
+        Some(change) => format!("{text}, compared with snapshot {}", short_id(&change.since)),
         None => text,
     }
 }

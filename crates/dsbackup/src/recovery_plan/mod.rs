@@ -83,20 +83,17 @@ impl<'o> Repositories<'o> {
         let servers = by_server(&evidence);
         let (mut forest, origin) = self.newest_forest(&servers)?;
         let domains = choices(&forest, &servers);
-        let bar = self.report.progress(0).counting("reading the domains");
-        bar.count_anew(domains.len() as u64);
+        let bar = (self.report).progress_of("reading the domains", domains.len() as u64);
         for (domain, choice) in forest.domains.iter_mut().zip(&domains) {
-            bar.advance(1);
-            let Some(snapshot) = &choice.snapshot else {
-                continue;
-            };
-            if domain.details.is_some() && snapshot.snapshot == origin {
-                continue;
+            let is_known =
+                |snapshot: &&Usable| domain.details.is_some() && snapshot.snapshot == origin;
+            if let Some(snapshot) = choice.snapshot.as_ref().filter(|one| !is_known(one)) {
+                domain.details = self.forest_in(snapshot)?.and_then(|other| {
+                    let same = other.domain(&domain.dn)?;
+                    same.details.clone()
+                });
             }
-            domain.details = self.forest_in(snapshot)?.and_then(|other| {
-                let same = other.domain(&domain.dn)?;
-                same.details.clone()
-            });
+            bar.advance(1);
         }
         Ok(plan(forest, servers, domains))
     }

@@ -195,6 +195,63 @@ fn each_snapshot_of_a_chain_is_drilled_with_what_it_continues() {
     assert_eq!(lab.snapshot_count(), 2, "the newest continues the other");
 }
 
+/// A domain controller goes on between three backups. Each drill proves the state of its own point.
+#[test]
+fn drills_of_a_chain_prove_what_changed() {
+    let Some(engine) = Chain::contoso() else {
+        return;
+    };
+    let lab = Lab::empty();
+    lab.succeed(&["init"]);
+    let directory = directory_of(&lab);
+    engine.full(&lab.directory());
+    let mut later = engine.later();
+    lab.succeed(&["backup", "--directory", &directory]);
+    for point in 1..engine.points().end {
+        for _ in engine.end(point - 1)..engine.end(point) {
+            later
+                .pop_front()
+                .expect("a log")
+                .finish_in(&lab.directory());
+        }
+        // The chain holds closed logs only: the last one of a point stands for the log in use.
+        let closed = (lab.directory()).join(format!("edb{:05X}.log", engine.end(point)));
+        let in_use = lab.directory().join("edb.log");
+        std::fs::rename(&closed, &in_use).expect("renamed");
+        lab.succeed(&["backup", "--directory", &directory, "--logs-only"]);
+        std::fs::rename(&in_use, &closed).expect("renamed");
+    }
+    let drilled = lab.json(&["check", "--drill", "--all"]);
+    let drills = drilled["drills"].as_array().expect("drills");
+    assert_eq!(drills.len(), engine.points().end);
+    for (point, drill) in drills.iter().enumerate() {
+        assert_eq!(drill["proven"], true, "point {point}: {drill:#}");
+        let name = format!("point-{point}");
+        let id = drill["snapshot"].as_str().expect("an id");
+        let run = restore(&lab, id, None, &name);
+        assert_eq!(run.code, Some(0), "{run}");
+        let folder = lab.path(&name).display().to_string();
+        lab.succeed(&["recover", &folder]);
+        engine.assert_is(point, &lab.path(&name));
+        let database = lab.path(&name).join(engine.database_name());
+        let facts = lab.json(&["facts", database.to_str().expect("plain")]);
+        for (proven, read) in [
+            (&drill["directory"]["objects"], &facts["counts"]["objects"]),
+            (
+                &drill["directory"]["highest_committed_usn"],
+                &facts["highest_committed_usn"],
+            ),
+        ] {
+            assert!(
+                proven.is_u64() && proven == read,
+                "point {point}: {drill:#}"
+            );
+        }
+    }
+    let rows = |point: usize| drills[point]["rows"].as_u64();
+    assert!(rows(0) < rows(1) && rows(1) < rows(2), "{drilled:#}");
+}
+
 #[test]
 fn a_copy_of_a_chain_is_a_chain() {
     let (lab, _) = chain();

@@ -87,6 +87,32 @@ fn one_command_sets_up_a_job_with_a_proven_snapshot() {
 }
 
 #[test]
+fn setup_refuses_a_password_that_others_can_read() {
+    let lab = lab();
+    let password = lab.path("known.password");
+    write_secret(&password, "known to many\n");
+    for mode in [0o644, 0o604, 0o602, 0o666] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&password, mode).expect("its mode");
+        let refused = lab.run(&[
+            "setup",
+            "--directory",
+            lab.directory().to_str().expect("plain"),
+            "--repository",
+            lab.path("repository").to_str().expect("plain"),
+            "--password-file",
+            password.to_str().expect("plain"),
+            "--no-timer",
+        ]);
+        assert_eq!(refused.code, Some(4), "{refused}");
+        assert!(refused.stderr.contains("chmod 600"), "{refused}");
+        for unmade in ["repository", "etc/dsbackup.toml"] {
+            assert!(!lab.path(unmade).exists(), "{unmade}: {refused}");
+        }
+    }
+}
+
+#[test]
 fn setup_asks_on_a_terminal_for_what_is_open() {
     let lab = lab();
     let open = lab.run(&["setup", "--no-timer"]);

@@ -341,6 +341,8 @@ fn changed_groups_and_keys_are_an_alarm() {
     };
     let snapshots = of_repository(&["snapshots"]);
     let id = |number: usize| snapshots[number]["snapshot"].as_str().expect("an id");
+    let named = format!("from snapshot {} to {}\n", &id(0)[..8], &id(1)[..8]);
+    assert!(status.stdout.contains(&named), "{named}: {status}");
     let listed = of_repository(&["diff", id(0), id(1)]);
     let count = |kind: &str, class: &str| {
         let changes = listed["changes"].as_array().expect("changes");
@@ -350,6 +352,8 @@ fn changed_groups_and_keys_are_an_alarm() {
     let status = jobs.run(&["status", "--json"]);
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
     let accounts = &status["jobs"][0]["accounts"];
+    assert_eq!(accounts["since"], id(0), "{accounts:#}");
+    assert_eq!(accounts["snapshot"], id(1), "{accounts:#}");
     let mut all = 0;
     for (class, name) in [
         ("user", "users"),
@@ -362,4 +366,10 @@ fn changed_groups_and_keys_are_an_alarm() {
         all += added + deleted;
     }
     assert!(all > 0, "nothing came or went: {accounts:#}");
+
+    // A drill replays the logs, and counts.
+    of_repository(&["check", "--drill", "--all"]);
+    let status = jobs.run(&["status"]);
+    let named = format!("compared with snapshot {}\n", &id(0)[..8]);
+    assert!(status.stdout.contains(&named), "{named}: {status}");
 }

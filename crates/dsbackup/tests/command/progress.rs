@@ -1,10 +1,11 @@
 //! Long work shows how far it is, how fast and how long still on a terminal, and is quiet elsewhere.
 
+use crate::lab::chain::Chain;
 use crate::lab::{Lab, PASSWORD, Run, write_secret};
 use std::process::{Command, Stdio};
 
 /// A command, for which `OUT` stands for a file as standard output, and what its progress names.
-const WORK: [(&[&str], &str); 22] = [
+const WORK: [(&[&str], &str); 24] = [
     (
         &["backup", "--keep-logs", "--directory", "directory"],
         "ntds.dit",
@@ -39,20 +40,36 @@ const WORK: [(&[&str], &str); 22] = [
     (&["copy", "--to", "other"], "copying"),
     (&["copy", "--to", "third"], "reading back"),
     (&["run", "nightly"], "ntds.dit"),
+    (&SETUP, "ntds.dit"),
     (&["forget", "--keep-last", "1"], "reading snapshots"),
+    (&["prune"], "reading snapshots"),
     (&["repair", "index"], "reading packs"),
     (&["recovery-plan", "repository"], "reading the domains"),
 ];
 
-/// The job of `run`.
-fn job(lab: &Lab) -> String {
+const SETUP: [&str; 10] = [
+    "setup",
+    "--directory",
+    "directory",
+    "--repository",
+    "fourth",
+    "--repository-name",
+    "fourth",
+    "--job",
+    "hourly",
+    "--no-timer",
+];
+
+/// The job of `run` and `ship`.
+fn job(lab: &Lab, database_name: &str) -> String {
     format!(
         "[repository.local]\nlocation = {:?}\npassword_file = {:?}\n\
-         [job.nightly]\nsource = {{ directory = {:?} }}\nrepositories = [\"local\"]\n\
-         keep_logs = true\n",
+         [job.nightly]\nsource = {{ directory = {:?}, database_name = {:?} }}\nrepositories = [\"local\"]\n\
+         keep_logs = true\n[job.nightly.ship]\n",
         lab.repository(),
         lab.path("password"),
-        lab.directory()
+        lab.directory(),
+        database_name,
     )
 }
 
@@ -82,6 +99,45 @@ fn on_a_terminal(lab: &Lab, arguments: &[&str]) -> Run {
     Run::of(&mut command)
 }
 
+/// Whether a bar of this item was drawn: how much of how much, how fast, and how long still.
+fn shows_bar(drawn: &str, item: &str) -> bool {
+    let is_time = |word: &str| {
+        let number = word.strip_suffix(['s', 'm', 'h', 'd']);
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let mut lines = drawn.split(['\r', '\n', '\u{1b}']);
+    lines.any(|line| {
+        let mut words = line.split_whitespace().rev();
+        let [left, rate] = [words.next(), words.next()].map(Option::unwrap_or_default);
+        line.contains(item) && line.contains(" / ") && rate.ends_with("/s") && is_time(left)
+    })
+}
+
+/// The logs wait that the engine finished after the backup.
+#[test]
+fn shipping_shows_rate_and_time_left_on_a_terminal() {
+    let chain = Chain::shipped();
+    let lab = Lab::empty();
+    chain.full(&lab.directory());
+    let job = job(&lab, chain.database_name());
+    std::fs::write(lab.path("dsbackup.toml"), job).expect("write");
+    write_secret(&lab.path("password"), &format!("{PASSWORD}\n"));
+    lab.succeed(&["init"]);
+    for arguments in [&["run", "nightly"][..], &["ship", "nightly", "--once"]] {
+        let shown = on_a_terminal(&lab, arguments);
+        assert_eq!(shown.code, Some(0), "{arguments:?}: {shown}");
+        if arguments[0] == "ship" {
+            assert!(
+                shows_bar(&shown.stdout, "logs 0x"),
+                "{arguments:?}: {shown}"
+            );
+        }
+        for log in chain.later() {
+            log.finish_in(&lab.directory());
+        }
+    }
+}
+
 #[test]
 fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
     let exists = Command::new("script").arg("--version").output();
@@ -90,7 +146,7 @@ fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
         return;
     }
     let lab = Lab::with_repository("sample-forest/dirty");
-    std::fs::write(lab.path("dsbackup.toml"), job(&lab)).expect("write");
+    std::fs::write(lab.path("dsbackup.toml"), job(&lab, "ntds.dit")).expect("write");
     write_secret(&lab.path("password"), &format!("{PASSWORD}\n"));
     for name in ["other", "third"] {
         lab.succeed(&["init", "-r", lab.path(name).to_str().expect("plain")]);
@@ -98,8 +154,7 @@ fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
     for (arguments, item) in WORK {
         let shown = on_a_terminal(&lab, arguments);
         assert_eq!(shown.code, Some(0), "{arguments:?}: {shown}");
-        assert!(shown.stdout.contains(item), "{arguments:?}: {shown}");
-        assert!(shown.stdout.contains("/s"), "{arguments:?}: {shown}");
+        assert!(shows_bar(&shown.stdout, item), "{arguments:?}: {shown}");
     }
     for arguments in [WORK[1].0, WORK[2].0, WORK[6].0, &["snapshots"]] {
         let mut command = lab.dsbackup(arguments);

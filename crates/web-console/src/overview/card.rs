@@ -71,7 +71,7 @@ fn facts(job: &JobStatus) -> Markup {
                 dt { "Objects" }
                 dd {
                     (objects.objects) ", " (objects.deleted_objects) " deleted"
-                    @if let Some(change) = job.change {
+                    @if let Some(change) = &job.change {
                         " (since the backup before: " (signed(change.objects)) " and "
                         (signed(change.deleted_objects)) " deleted)"
                     }
@@ -82,17 +82,17 @@ fn facts(job: &JobStatus) -> Markup {
                         (classes.users) " users, " (classes.groups) " groups, "
                         (classes.computers) " computers"
                         @if job.accounts.is_none()
-                            && let Some(change) = job.change.and_then(|change| change.classes) {
+                            && let Some(change) = job.change.as_ref().and_then(|change| change.classes) {
                             " (since the backup before: " (signed(change.users)) ", "
                             (signed(change.groups)) ", " (signed(change.computers)) ")"
                         }
                     }
                 }
             }
-            @if let Some(accounts) = job.accounts {
+            @if let Some(accounts) = &job.accounts {
                 dt { "Came and went" }
                 dd {
-                    @for (class, changed) in accounts.classes() {
+                    @for (class, changed) in accounts.changes.classes() {
                         (class) " +" (changed.added) " -" (changed.deleted) ", "
                     }
                     "since the backup before"

@@ -156,7 +156,7 @@ fn watched<'s>(
     report: Report,
 ) -> Result<Comparison<'s>> {
     let [before, after] = sources;
-    let bar = report.progress(0).counting("comparing objects");
+    let bar = report.progress_of("comparing objects", 0);
     // Counting is some work too, of no use where nobody looks.
     if bar.is_shown()
         && options.base.is_none()
