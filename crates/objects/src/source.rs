@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ids::{Guid, Sid};
 
-use crate::schema::Schema;
+use crate::schema::{AttributeSchema, Schema};
 use crate::{Entry, ObjectId, Reference, Result};
 
 /// The entries of a scan.
@@ -30,6 +30,19 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Fails if the directory is damaged.
     fn find(&self, what: &Lookup<'_>) -> Result<Vec<ObjectId>>;
+
+    /// The objects in which an attribute equals a filter's value, and perhaps further ones, as an
+    /// index tells, in any order. `None` if only a scan can tell them.
+    ///
+    /// # Errors
+    /// Fails if the directory is damaged.
+    fn find_in_index(
+        &self,
+        _attribute: &AttributeSchema,
+        _value: &[u8],
+    ) -> Result<Option<Vec<ObjectId>>> {
+        Ok(None)
+    }
 
     /// An object. `None` if there is none with this id.
     ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldap_server::{Limits, Password, Served, Tickets};
-use objects::schema::Schema;
+use objects::schema::{AttributeSchema, Schema};
 use objects::{Entries, Entry, Facts, Ids, Lookup, ObjectId, Reader, Scope, Source, Wanted};
 use tokio::net::TcpListener;
 
@@ -105,6 +105,14 @@ impl Source for Directory {
 
     fn find(&self, what: &Lookup<'_>) -> objects::Result<Vec<ObjectId>> {
         self.0.find(what)
+    }
+
+    fn find_in_index(
+        &self,
+        attribute: &AttributeSchema,
+        value: &[u8],
+    ) -> objects::Result<Option<Vec<ObjectId>>> {
+        self.0.find_in_index(attribute, value)
     }
 
     fn entry(&self, id: ObjectId, wanted: &Wanted) -> objects::Result<Option<Entry>> {

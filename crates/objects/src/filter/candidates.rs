@@ -1,19 +1,24 @@
-//! The objects that a filter can match at all, found by identity instead of in a scan.
+//! The objects that a filter can match at all, found by identity or in an index instead of in a
+//! scan.
 
 use ids::{Guid, Sid};
 
 use super::Filter;
 use crate::{Lookup, ObjectId, Result, Scope, Source, Wanted, dn, is_within};
 
-/// The most that lookups may cost; a scan costs less than more of them.
+/// The most that lookups may cost, and the most candidates that are read one by one; a scan costs
+/// less than more of them.
 const MOST: usize = 1024;
 /// What the lookup of an account or principal name costs: an NTDS is read in one pass.
 const PASS: usize = 64;
+/// What an index costs, if there is one: it may have many objects with the value.
+const INDEX: usize = 128;
 
 impl Filter {
-    /// The objects that may match, each once, if the filter demands an identity: a GUID, SID,
-    /// sAMAccountName, userPrincipalName or distinguished name. Whether they do match, and where
-    /// they are, is for the caller to see. `None` if a scan is faster, or if only a scan can tell.
+    /// The objects that may match, each once and in the order of their ids, if the filter demands an
+    /// identity (a GUID, SID, sAMAccountName, userPrincipalName or distinguished name) or the value
+    /// of an attribute that the source has an index of. Whether they do match, and where they are,
+    /// is for the caller to see. `None` if a scan is faster, or if only a scan can tell.
     ///
     /// # Errors
     /// Fails if the directory is damaged.
@@ -22,14 +27,16 @@ impl Filter {
             return Ok(None);
         }
         let mut found = Vec::new();
-        self.collect_candidates(source, &mut found)?;
+        if !self.collect_candidates(source, &mut found)? {
+            return Ok(None);
+        }
         found.sort_unstable();
         found.dedup();
         Ok(Some(found))
     }
 
     /// The candidates that scans of `bases` with `scope` give, parents before their children.
-    /// `deleted`: deleted objects and their containers, too.
+    /// `deleted`: deleted objects and their containers, too. `None` if a scan is faster.
     ///
     /// # Errors
     /// Fails if the directory is damaged.
@@ -40,29 +47,12 @@ impl Filter {
         scope: Scope,
         deleted: bool,
     ) -> Result<Option<Vec<ObjectId>>> {
-        let Some(candidates) = self.candidates(source)? else {
-            return Ok(None);
-        };
-        let names = Wanted::names();
-        let mut found = Vec::new();
-        for id in candidates {
-            let Some(entry) = source.entry(id, &names)? else {
-                continue;
-            };
-            let shows_all = deleted || matches!(scope, Scope::Base | Scope::Children);
-            if entry.is_hidden && !shows_all {
-                continue;
+        match self.candidates(source)? {
+            Some(candidates) if are_few(&candidates) => {
+                within(source, candidates, bases, scope, deleted).map(Some)
             }
-            for base in bases {
-                if is_within(source, &entry, *base, scope)? {
-                    let depth = dn::parse(&entry.dn).map_or(0, |parts| parts.len());
-                    found.push((depth, id));
-                    break;
-                }
-            }
+            _ => Ok(None),
         }
-        found.sort_unstable();
-        Ok(Some(found.into_iter().map(|(_, id)| id).collect()))
     }
 
     /// What it costs to look for the candidates. `None` if only a scan can tell them.
@@ -70,39 +60,99 @@ impl Filter {
         match self {
             Self::And(filters) => filters.iter().filter_map(|part| part.cost(source)).min(),
             Self::Or(filters) => filters.iter().map(|part| part.cost(source)).sum(),
-            Self::Equal(name, _) | Self::Approximate(name, _) => match identity(name, source)? {
-                Identity::Account | Identity::PrincipalName => Some(PASS),
-                _ => Some(1),
+            Self::Equal(name, _) | Self::Approximate(name, _) => match identity(name, source) {
+                Some(Identity::Account | Identity::PrincipalName) => Some(PASS),
+                Some(_) => Some(1),
+                None => {
+                    let attribute = source.schema().attribute(name)?;
+                    attribute.is_single_valued.then_some(INDEX)
+                }
             },
             _ => None,
         }
     }
 
-    fn collect_candidates(&self, source: &dyn Source, found: &mut Vec<ObjectId>) -> Result<()> {
+    /// Adds the candidates. `false` if only a scan can tell them: an index was missing.
+    fn collect_candidates(&self, source: &dyn Source, found: &mut Vec<ObjectId>) -> Result<bool> {
         match self {
             // One condition limits all.
             Self::And(filters) => {
-                let costs = filters
-                    .iter()
-                    .filter_map(|part| Some((part.cost(source)?, part)));
-                if let Some((_, part)) = costs.min_by_key(|(cost, _)| *cost) {
-                    part.collect_candidates(source, found)?;
+                let costs = filters.iter().map(|part| (part.cost(source), part));
+                let mut costs: Vec<_> = costs
+                    .filter_map(|(cost, part)| Some((cost?, part)))
+                    .collect();
+                costs.sort_by_key(|(cost, _)| *cost);
+                for (_, part) in costs {
+                    let mut of_part = Vec::new();
+                    if part.collect_candidates(source, &mut of_part)? {
+                        found.append(&mut of_part);
+                        return Ok(true);
+                    }
                 }
+                Ok(false)
             }
             Self::Or(filters) => {
                 for filter in filters {
-                    filter.collect_candidates(source, found)?;
+                    if !filter.collect_candidates(source, found)? {
+                        return Ok(false);
+                    }
                 }
+                Ok(true)
             }
             Self::Equal(name, value) | Self::Approximate(name, value) => {
                 if let Some(identity) = identity(name, source) {
                     found.extend(identity.find(value, source)?);
+                    return Ok(true);
                 }
+                let Some(attribute) = source.schema().attribute(name) else {
+                    return Ok(false);
+                };
+                let indexed = source.find_in_index(attribute, value)?;
+                let is_known = indexed.is_some();
+                found.extend(indexed.into_iter().flatten());
+                Ok(is_known)
             }
-            _ => {}
+            _ => Ok(false),
         }
-        Ok(())
     }
+}
+
+/// Whether it is faster to read candidates one by one than to scan for them.
+pub fn are_few(candidates: &[ObjectId]) -> bool {
+    candidates.len() <= MOST
+}
+
+/// Those of the candidates that scans of `bases` with `scope` give, parents before their children.
+///
+/// # Errors
+/// Fails if the directory is damaged.
+pub fn within(
+    source: &dyn Source,
+    candidates: Vec<ObjectId>,
+    bases: &[ObjectId],
+    scope: Scope,
+    deleted: bool,
+) -> Result<Vec<ObjectId>> {
+    let names = Wanted::names();
+    let mut found = Vec::new();
+    for id in candidates {
+        let Some(entry) = source.entry(id, &names)? else {
+            continue;
+        };
+        let shows_all = deleted || matches!(scope, Scope::Base | Scope::Children);
+        if entry.is_hidden && !shows_all {
+            continue;
+        }
+        for base in bases {
+            if is_within(source, &entry, *base, scope)? {
+                let depth = dn::parse(&entry.dn).map_or(0, |parts| parts.len());
+                found.push((depth, id));
+                break;
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 
 /// An attribute that directories find objects by.

@@ -1,5 +1,6 @@
 //! The matching objects of a part of a directory.
 
+use super::candidates::{are_few, within};
 use super::{Filter, Matcher};
 use crate::schema::Schema;
 use crate::{Entry, Error, ObjectId, Reader, Result, Scope, Source, Wanted};
@@ -12,6 +13,8 @@ pub enum Candidate {
     Part(Entry),
     /// An object at or beneath one of the bases, by the base's place among them, not read yet.
     Unread(usize, ObjectId),
+    /// The same of an object that nearly certainly matches.
+    Likely(usize, ObjectId),
 }
 
 /// A search: which objects, and what of them.
@@ -78,21 +81,34 @@ impl<'s> Search<'s> {
             ..
         } = *self;
         let deleted = self.wanted.deleted;
-        if let Some(filter) = self.filter
-            && let Some(ids) = filter.candidates_within(source, bases, scope, deleted)?
-        {
-            let mut reader = source.reader(self.wanted);
-            for id in ids {
-                if let Some(entry) = reader(id)? {
-                    each(Candidate::Whole(entry))?;
+        let known = match self.filter {
+            Some(filter) => filter.candidates(source)?,
+            None => None,
+        };
+        let known = match known {
+            Some(ids) if are_few(&ids) => {
+                let mut reader = source.reader(self.wanted);
+                for id in within(source, ids, bases, scope, deleted)? {
+                    if let Some(entry) = reader(id)? {
+                        each(Candidate::Whole(entry))?;
+                    }
                 }
+                return Ok(());
             }
-            return Ok(());
-        }
+            many => many,
+        };
+        let are_likely = known.is_some() && self.filter.is_some_and(Filter::asks_for_class);
         for (place, base) in bases.iter().enumerate() {
             if let Some(ids) = source.scan_ids(*base, scope, deleted)? {
                 for id in ids {
-                    each(Candidate::Unread(place, id?))?;
+                    let id = id?;
+                    if (known.as_ref()).is_some_and(|ids| ids.binary_search(&id).is_err()) {
+                        continue;
+                    }
+                    each(match are_likely {
+                        true => Candidate::Likely(place, id),
+                        false => Candidate::Unread(place, id),
+                    })?;
                 }
                 continue;
             }
@@ -112,6 +128,7 @@ impl<'s> Search<'s> {
             search: self,
             matcher: Matcher::new(self.source),
             first: self.bases.iter().map(|_| None).collect(),
+            likely: self.bases.iter().map(|_| None).collect(),
             whole: None,
         }
     }
@@ -128,6 +145,8 @@ pub struct Judge<'s> {
     matcher: Matcher<'s>,
     /// By base.
     first: Vec<Option<Reader<'s>>>,
+    /// The same for all that is wanted.
+    likely: Vec<Option<Reader<'s>>>,
     whole: Option<Reader<'s>>,
 }
 
@@ -144,10 +163,18 @@ impl Judge<'_> {
         let (mut entry, is_whole) = match candidate {
             Candidate::Whole(entry) => (entry, true),
             Candidate::Part(entry) => (entry, false),
-            Candidate::Unread(base, id) => match self.read(base, id)? {
-                Some(entry) => (entry, self.search.decisive.is_none()),
-                None => return Ok(None),
-            },
+            Candidate::Unread(base, id) => {
+                match read(self.search, &mut self.first, self.search.first(), base, id)? {
+                    Some(entry) => (entry, self.search.decisive.is_none()),
+                    None => return Ok(None),
+                }
+            }
+            Candidate::Likely(base, id) => {
+                match read(self.search, &mut self.likely, self.search.wanted, base, id)? {
+                    Some(entry) => (entry, true),
+                    None => return Ok(None),
+                }
+            }
         };
         if !admits(&mut entry)? {
             return Ok(None);
@@ -167,23 +194,26 @@ impl Judge<'_> {
         };
         Ok(admits(&mut entry)?.then_some(entry))
     }
-
-    /// What decides about an object at or beneath a base.
-    fn read(&mut self, base: usize, id: ObjectId) -> Result<Option<Entry>> {
-        let search = self.search;
-        let (Some(object), Some(kept)) = (search.bases.get(base), self.first.get_mut(base)) else {
-            return Ok(None);
-        };
-        let read = match kept {
-            Some(read) => read,
-            None => {
-                let reader = (search.source).scan_reader(*object, search.scope, search.first())?;
-                kept.insert(reader)
-            }
-        };
-        read(id)
-    }
 }
+
+/// What is wanted of an object at or beneath a base. Keeps the reader of the base.
+fn read<'s>(
+    search: &'s Search<'s>,
+    readers: &mut [Option<Reader<'s>>],
+    wanted: &'s Wanted,
+    base: usize,
+    id: ObjectId,
+) -> Result<Option<Entry>> {
+    let (Some(object), Some(kept)) = (search.bases.get(base), readers.get_mut(base)) else {
+        return Ok(None);
+    };
+    let read = match kept {
+        Some(read) => read,
+        None => kept.insert((search.source).scan_reader(*object, search.scope, wanted)?),
+    };
+    read(id)
+}
+
 impl Filter {
     /// The part of `wanted` that decides whether an object matches. `None` if reading it first
     /// saves nothing.
@@ -210,6 +240,20 @@ impl Filter {
             deleted: wanted.deleted,
             ..Wanted::only(names)
         })
+    }
+
+    /// Whether it asks for nothing but a class of objects.
+    fn asks_for_class(&self) -> bool {
+        let is_class = |name: &str| {
+            ["objectCategory", "objectClass"]
+                .iter()
+                .any(|own| name.eq_ignore_ascii_case(own))
+        };
+        match self {
+            Self::And(filters) => filters.iter().all(Self::asks_for_class),
+            Self::Equal(name, _) => is_class(name),
+            _ => self.matches_most(),
+        }
     }
 
     /// Whether nearly every object matches.

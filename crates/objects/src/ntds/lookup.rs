@@ -1,6 +1,6 @@
 //! Finding objects by name or identity.
 
-use ese::catalog::{Column, Index};
+use ese::catalog::{Column, ColumnType, Index};
 use ese::rows::{KeyRange, Row, Value};
 use ids::{Guid, Sid};
 use ntds::Dnt;
@@ -8,6 +8,7 @@ use ntds::attribute::Attribute;
 
 use super::core::{Core, id_of};
 use super::tables::{ROOT, range_of};
+use crate::schema::{AttributeSchema, Syntax};
 use crate::{Lookup, ObjectId, Result, dn};
 
 const ACCOUNT_NAME: Attribute = Attribute(590_045);
@@ -23,6 +24,61 @@ pub fn find(core: &Core, what: &Lookup<'_>) -> Result<Vec<ObjectId>> {
         Lookup::PrincipalName(name) => by_text(core, PRINCIPAL_NAME, name)?,
     };
     Ok(found.into_iter().map(id_of).collect())
+}
+
+/// The objects that an index has for the value of a filter; of texts, those that equal it. `None`
+/// if no index tells them: of attributes with several values, an index has only the first one.
+pub fn find_in_index(
+    core: &Core,
+    attribute: &AttributeSchema,
+    value: &[u8],
+) -> Result<Option<Vec<ObjectId>>> {
+    let column = core.tables.column(Attribute(attribute.number.0));
+    let index = column.and_then(|column| index_of(core, column));
+    let (true, Some(column), Some(index), Ok(text)) = (
+        attribute.is_single_valued,
+        column,
+        index,
+        std::str::from_utf8(value),
+    ) else {
+        return Ok(None);
+    };
+    let number = match (attribute.syntax, column.kind) {
+        (_, ColumnType::Text | ColumnType::LongText) => {
+            let found = by_indexed_text(core, index, column, text)?;
+            return Ok((!found.is_empty()).then(|| found.into_iter().map(id_of).collect()));
+        }
+        (Syntax::Integer, ColumnType::Long) => text.trim().parse().ok(),
+        (Syntax::Dn, ColumnType::Long) => match core.vocabulary.schema.class(text) {
+            // In objectCategory a class name means the category of the class.
+            Some(class) => match &class.default_object_category {
+                Some(category) => by_name(core, category)?,
+                None => None,
+            },
+            None => by_name(core, text)?,
+        },
+        _ => None,
+    };
+    match number {
+        Some(number) => by_number(core, index, number).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The rows that an index of numbers has for one of them, in the order of the index.
+fn by_number(core: &Core, index: &Index, number: i32) -> Result<Vec<ObjectId>> {
+    let range = KeyRange::beginning_with(&ntds::key_of(number));
+    let mut entries = core.tables.database.entries(index).within(range);
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next()? {
+        let dnt = ntds::dnt_of_key(entry.bookmark).ok_or_else(|| {
+            let place = format!("index {}, key {:?}", index.name, entry.key.to_vec());
+            let bookmark = format!("{:?}", entry.bookmark);
+            (core.tables).inconsistent(&place, "the key of a row", &bookmark)
+        })?;
+        found.push(id_of(dnt));
+    }
+    Ok(found)
 }
 
 /// A SID in the form of a row: the bytes of its last part in reverse order.
@@ -148,30 +204,39 @@ fn by_text(core: &Core, attribute: Attribute, text: &str) -> Result<Vec<Dnt>> {
     let Some(column) = tables.column(attribute) else {
         return Ok(Vec::new());
     };
-    let wanted = text.to_lowercase();
-    let fits = |row: &Row<'_>| -> Result<bool> {
-        Ok(has_text(row, Some(column), &wanted)? && is_object(core, row)?)
-    };
-    let mut found = Vec::new();
-    let mut rows = tables.database.rows(&tables.data);
-    if let Some(index) = index_of(core, column)
-        && let Some(range) = (core.text_indices).keys_of(tables, index, column, text)?
-    {
-        let mut entries = tables.database.entries(index).within(range);
-        while let Some(entry) = entries.next()? {
-            if let Some(row) = rows.find(entry.bookmark)?
-                && fits(&row)?
-            {
-                found.extend(own_number(core, &row)?);
-            }
-        }
+    if let Some(index) = index_of(core, column) {
+        let found = by_indexed_text(core, index, column, text)?;
         if !found.is_empty() {
             return Ok(found);
         }
-        rows = tables.database.rows(&tables.data);
     }
+    let wanted = text.to_lowercase();
+    let mut found = Vec::new();
+    let mut rows = tables.database.rows(&tables.data);
     while let Some(row) = rows.next()? {
-        if fits(&row)? {
+        if has_text(&row, Some(column), &wanted)? && is_object(core, &row)? {
+            found.extend(own_number(core, &row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Finds rows through an index whose order was learned. Only reading every row tells that there are
+/// none.
+fn by_indexed_text(core: &Core, index: &Index, column: &Column, text: &str) -> Result<Vec<Dnt>> {
+    let tables = &core.tables;
+    let Some(range) = (core.text_indices).keys_of(tables, index, column, text)? else {
+        return Ok(Vec::new());
+    };
+    let wanted = text.to_lowercase();
+    let mut found = Vec::new();
+    let mut rows = tables.database.rows(&tables.data);
+    let mut entries = tables.database.entries(index).within(range);
+    while let Some(entry) = entries.next()? {
+        if let Some(row) = rows.find(entry.bookmark)?
+            && has_text(&row, Some(column), &wanted)?
+            && is_object(core, &row)?
+        {
             found.extend(own_number(core, &row)?);
         }
     }

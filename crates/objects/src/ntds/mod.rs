@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use ese::Database;
 
 use self::core::Core;
-use crate::schema::Schema;
+use crate::schema::{AttributeSchema, Schema};
 use crate::{Entries, Entry, Facts, Ids, Lookup, ObjectId, Reader, Result, Scope, Source, Wanted};
 
 /// A directory in `ntds.dit`.
@@ -86,6 +86,14 @@ impl Source for Ntds {
 
     fn find(&self, what: &Lookup<'_>) -> Result<Vec<ObjectId>> {
         lookup::find(&self.core, what)
+    }
+
+    fn find_in_index(
+        &self,
+        attribute: &AttributeSchema,
+        value: &[u8],
+    ) -> Result<Option<Vec<ObjectId>>> {
+        lookup::find_in_index(&self.core, attribute, value)
     }
 
     fn entry(&self, id: ObjectId, wanted: &Wanted) -> Result<Option<Entry>> {
