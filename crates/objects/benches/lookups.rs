@@ -20,7 +20,7 @@ fn lookups(criterion: &mut Criterion) {
     let directory = Ntds::open(folder.path()).expect("a directory");
     let wanted = Wanted {
         deleted: true,
-        ..Wanted::only(["sAMAccountName", "userPrincipalName"])
+        ..Wanted::only(["name", "sAMAccountName", "userPrincipalName"])
     };
     let account = (directory.all(&wanted).expect("a scan"))
         .filter_map(|entry| {
@@ -32,9 +32,14 @@ fn lookups(criterion: &mut Criterion) {
     let principals = (directory.all(&wanted).expect("a scan"))
         .filter_map(|entry| Some(entry.ok()?.text("userPrincipalName")?.to_owned()));
     let principal = principals.last().expect("a principal");
+    let name = entry.text("name").expect("a name").to_owned();
     let (guid, sid) = (entry.guid.expect("a GUID"), entry.sid.expect("a SID"));
-    for (name, filter) in [
-        ("name", format!("(distinguishedName={})", entry.dn)),
+    for (attribute, filter) in [
+        (
+            "distinguishedName",
+            format!("(distinguishedName={})", entry.dn),
+        ),
+        ("name", format!("(name={name})")),
         ("GUID", format!("(objectGUID={guid})")),
         ("SID", format!("(objectSid={sid})")),
         ("sAMAccountName", format!("(sAMAccountName={account})")),
@@ -46,7 +51,7 @@ fn lookups(criterion: &mut Criterion) {
         let filter: Filter = filter.parse().expect("a filter");
         let wanted = Wanted::everything();
         let matcher = Matcher::new(&directory);
-        criterion.bench_function(name, |bencher| {
+        criterion.bench_function(attribute, |bencher| {
             bencher.iter(|| {
                 let found = filter.candidates(&directory).expect("a lookup");
                 let [id] = found.expect("an identity")[..] else {

@@ -7,6 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use crate::system;
 
 /// How many wait for one lock together.
 const PLACES: usize = 8;
+/// The most threads of this process that wait for locks, abandoned ones included: those of a lock that
+/// is never released never end.
+const MOST_WAITING: usize = 64;
 
 /// A byte range of a file, in fcntl's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +62,18 @@ impl Held {
         // has no limit, so threads do it that can be abandoned: if their turn comes afterwards,
         // they release the lock at once.
         let (sender, receiver) = mpsc::sync_channel(0);
-        for _ in 0..PLACES {
+        let waiting: Vec<Waiting> = (0..PLACES).map_while(|_| Waiting::begin()).collect();
+        if waiting.is_empty() {
+            return Self::take(path, range, kind, limit);
+        }
+        for waiting in waiting {
             let (file, own_path) = (open(path)?, path.to_path_buf());
             let sender = sender.clone();
             std::thread::Builder::new()
                 .name("lock".into())
                 .spawn(move || {
                     let held = take(file, &own_path, range, kind, true);
+                    drop(waiting);
                     let _ = sender.send(held);
                 })
                 .map_err(Error::io("start a thread that waits for a lock", path))?;
@@ -95,6 +104,27 @@ impl Held {
     /// The locked file, open for reading and writing.
     pub fn file(&self) -> &File {
         &self.file
+    }
+}
+
+/// A thread that waits for a lock counts as one of [`MOST_WAITING`].
+struct Waiting;
+
+/// How many there are.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+impl Waiting {
+    /// `None` if there are too many.
+    fn begin() -> Option<Self> {
+        let one_more = |waiting: usize| (waiting < MOST_WAITING).then_some(waiting + 1);
+        let counted = WAITING.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        counted.ok().map(|_| Self)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -258,6 +288,25 @@ mod tests {
         drop(samba);
         std::thread::sleep(SOON);
         assert!(classic(&path, libc::F_WRLCK).1.is_ok());
+    }
+
+    /// A process keeps the lock for ever, and backups are tried again and again.
+    #[test]
+    fn abandoned_waits_do_not_become_ever_more_threads() {
+        let path = file();
+        let _samba = OtherProcess::locks(&path);
+        for _ in 0..2 * MOST_WAITING / PLACES {
+            let begin = Instant::now();
+            let limit = Duration::from_millis(1);
+            let error = Held::wait(&path, RANGE, Kind::Exclusive, limit).unwrap_err();
+            assert!(matches!(error, Error::Locked { .. }), "{error}");
+            assert!(begin.elapsed() < 100 * SOON, "it waits no longer");
+        }
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let names =
+            threads.filter_map(|thread| std::fs::read(thread.ok()?.path().join("comm")).ok());
+        let waiting = names.filter(|name| name == b"lock\n").count();
+        assert!((1..=MOST_WAITING).contains(&waiting), "{waiting} threads");
     }
 
     #[test]

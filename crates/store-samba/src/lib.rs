@@ -88,15 +88,21 @@ impl SambaServer {
     }
 }
 
-/// Completes a restore whose last step was interrupted by a crash of the service or the machine.
+/// Completes a restore that a crash of the service or the machine interrupted after its last rename;
+/// forgets one that was interrupted before its first.
 fn finish_restore(installation: &Installation) -> Result<()> {
     let staging = RestoreStaging::of(installation);
-    if RestoreMarker::read(&installation.state).is_ok_and(|marker| marker.is_none())
-        || !staging.is_put()
-    {
+    if RestoreMarker::read(&installation.state).is_ok_and(|marker| marker.is_none()) {
         return Ok(());
     }
-    tracing::info!("finishing the cleanup of a complete restore");
+    match (staging.is_put(), staging.is_whole()) {
+        (true, _) => tracing::info!("finishing the cleanup of a complete restore"),
+        (false, true) => tracing::info!(
+            "an interrupted restore left a whole domain controller: it was complete, or had not \
+             changed anything"
+        ),
+        (false, false) => return Ok(()),
+    }
     staging.tidy().map_err(code)?;
     RestoreMarker::clear(&installation.state)
 }

@@ -155,9 +155,9 @@ pub struct ShowOptions {
     /// The directory
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
-    /// The object: distinguished name, GUID, SID, userPrincipalName or sAMAccountName
-    #[arg(value_name = "OBJECT")]
-    pub object: String,
+    /// The objects, each by distinguished name, GUID, SID, userPrincipalName or sAMAccountName
+    #[arg(value_name = "OBJECT", required = true)]
+    pub objects: Vec<String>,
     /// Also who changed each attribute last, when and where, and the links that are gone
     #[arg(long)]
     pub metadata: bool,

@@ -1,4 +1,4 @@
-//! `dsbackup show`: all of one object.
+//! `dsbackup show`: all of an object.
 
 use std::collections::HashMap;
 
@@ -16,58 +16,104 @@ use crate::cli::ShowOptions;
 use crate::failure::{Failure, Outcome, Result};
 use crate::report::Report;
 
-/// Shows an object.
+/// Shows objects.
 ///
 /// # Errors
-/// Where no object fits, or several do, and where the directory cannot be read.
+/// Where no object fits, or several do, and where the directory cannot be read. Then none is shown.
 pub fn run(options: &ShowOptions, report: Report) -> Result<Outcome> {
     let sources = Sources::new(&options.sources, report);
     let source = sources.open(&options.source)?;
-    let id = find(&*source, &options.object)?;
-    let wanted = Wanted::everything();
-    let entry = source.entry(id, &wanted)?;
-    let entry = entry.ok_or_else(|| nothing(&options.object))?;
+    let mut entries = Vec::new();
+    for name in &options.objects {
+        let entry = source.entry(find(&*source, name)?, &Wanted::everything())?;
+        entries.push(entry.ok_or_else(|| nothing(name))?);
+    }
     if options.history {
+        let [entry] = entries.as_slice() else {
+            return Err(Failure::Usage(
+                "--history follows one object: name only one".into(),
+            ));
+        };
         let guid = entry.guid.ok_or_else(|| {
             Failure::NotFound(format!("{}: it has no objectGUID to follow", entry.dn))
         })?;
         return history::run(&sources, &source, guid, report);
     }
     let servers = match options.metadata {
-        true => objects::servers::names(&*source)?,
-        false => HashMap::new(),
-    };
-    let sddl = sddl(&*source, &entry);
-    let mut object = json::entry(&entry);
-    object["sddl"] = sddl.clone().into();
-    if options.metadata {
-        object["metadata"] = stamps_for_machines(&*source, &entry, &servers);
-        object["links"] = entry
-            .links
-            .iter()
-            .map(|link| link_for_machines(link, &servers))
-            .collect();
-    }
-    let memberships = match options.recursive {
-        true => Some(Nested::of(&*source, &Memberships::new(&*source), id)?),
+        true => Some(objects::servers::names(&*source)?),
         false => None,
     };
-    if let Some(memberships) = &memberships {
-        memberships.add_to(&mut object);
-    }
-    report.result(&object, || {
-        let mut text = attributes_in_words(&entry, sddl.as_deref());
-        if options.metadata {
-            text += "\n\n";
-            text += &stamps_in_words(&*source, &entry, &servers);
-            text += &links_in_words(&entry, &servers);
+    let memberships = options.recursive.then(|| Memberships::new(&*source));
+    let shown = (entries.iter())
+        .map(|entry| Shown::of(&*source, entry, servers.as_ref(), memberships.as_ref()))
+        .collect::<Result<Vec<_>>>()?;
+    let words = || {
+        let each: Vec<String> = shown.iter().map(|shown| shown.in_words(&*source)).collect();
+        each.join("\n\n\n")
+    };
+    match shown.as_slice() {
+        [one] => report.result(&one.for_machines(&*source), words)?,
+        several => {
+            let several = several.iter().map(|shown| shown.for_machines(&*source));
+            report.result(&several.collect::<Vec<_>>(), words)?;
         }
-        if let Some(memberships) = &memberships {
-            text += &memberships.in_words();
+    }
+    Ok(Outcome::Done)
+}
+
+/// What is shown of an object.
+struct Shown<'s> {
+    entry: &'s Entry,
+    sddl: Option<String>,
+    /// The names of the servers, if replication metadata is shown.
+    servers: Option<&'s HashMap<Guid, String>>,
+    nested: Option<Nested>,
+}
+
+impl<'s> Shown<'s> {
+    fn of(
+        source: &dyn Source,
+        entry: &'s Entry,
+        servers: Option<&'s HashMap<Guid, String>>,
+        memberships: Option<&Memberships<'_>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            sddl: sddl(source, entry),
+            nested: match memberships {
+                Some(memberships) => Some(Nested::of(source, memberships, entry.id)?),
+                None => None,
+            },
+            entry,
+            servers,
+        })
+    }
+
+    fn for_machines(&self, source: &dyn Source) -> Json {
+        let mut object = json::entry(self.entry);
+        object["sddl"] = self.sddl.clone().into();
+        if let Some(servers) = self.servers {
+            object["metadata"] = stamps_for_machines(source, self.entry, servers);
+            let links = self.entry.links.iter();
+            object["links"] = links.map(|link| link_for_machines(link, servers)).collect();
+        }
+        if let Some(nested) = &self.nested {
+            nested.add_to(&mut object);
+        }
+        object
+    }
+
+    fn in_words(&self, source: &dyn Source) -> String {
+        let mut text = attributes_in_words(self.entry, self.sddl.as_deref());
+        if let Some(servers) = self.servers {
+            text += "\n\n";
+            text += &stamps_in_words(source, self.entry, servers);
+            text += &links_in_words(self.entry, servers);
+        }
+        if let Some(nested) = &self.nested {
+            text += &nested.in_words();
         }
         text
-    })?;
-    Ok(Outcome::Done)
+    }
 }
 
 fn nothing(text: &str) -> Failure {

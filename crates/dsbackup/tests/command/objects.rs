@@ -198,6 +198,31 @@ fn show_takes_any_name_of_an_object() {
     assert_eq!(nobody.code, Some(1), "{nobody}");
 }
 
+#[test]
+fn several_objects_are_shown_one_after_the_other_or_none() {
+    let folder = testkit::find("sample-forest/clean")
+        .expect("shipped")
+        .unpack();
+    let show = |names: &[&str]| dsbackup(folder.path(), &[&["show", "."], names].concat());
+    let one = |name| show(&[name, "--recursive"]).stdout;
+    let both = show(&["udangelo", "Administrator", "--recursive"]);
+    assert_eq!(both.code, Some(0), "{both}");
+    let expected = format!("{}\n\n{}", one("udangelo"), one("Administrator"));
+    assert_eq!(both.stdout, expected);
+    let json = |names: &[&str]| -> Json {
+        let shown = show(&[names, &["--json", "--metadata"]].concat());
+        serde_json::from_str(&shown.stdout).unwrap_or_else(|_| panic!("{shown}"))
+    };
+    let several = json(&["udangelo", "Administrator"]);
+    assert_eq!(several[0], json(&["udangelo"]));
+    assert_eq!(several[1], json(&["Administrator"]));
+    let with_nobody = show(&["udangelo", "nobody"]);
+    assert_eq!(with_nobody.code, Some(1), "{with_nobody}");
+    assert!(with_nobody.stdout.is_empty(), "{with_nobody}");
+    let history = show(&["udangelo", "Administrator", "--history"]);
+    assert_eq!(history.code, Some(2), "{history}");
+}
+
 /// Names and values of a file of LDIF, by distinguished name.
 fn read_ldif(text: &str) -> BTreeMap<String, Vec<(String, String)>> {
     let unfolded = text.replace("\n ", "");

@@ -184,6 +184,21 @@ impl<'a> RestoreStaging<'a> {
             && !folder.join("private").join(SAM).exists()
     }
 
+    /// Whether nothing of a restore is left to do or to undo: none began, or one was completed and
+    /// tidied. What may be left is in the staging folder.
+    ///
+    /// `sam.ldb` is the first file to go aside, and the previous files are removed when its
+    /// successor is there: so nothing else was changed while it is there and none of them is aside.
+    pub fn is_whole(&self) -> bool {
+        let has_previous = |folder: PathBuf| match std::fs::read_dir(folder) {
+            Ok(mut files) => files.next().is_some(),
+            // A root may be a file.
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        };
+        let roots = state::roots(self.installation);
+        self.can_start() && !(roots.iter()).any(|root| has_previous(root.original.join(PREVIOUS)))
+    }
+
     /// Removes the previous files after a complete restore, and the rest of the staging.
     ///
     /// # Errors
@@ -418,9 +433,12 @@ mod tests {
                     kept || rest || is_untouched,
                     "after {steps} steps the previous state is gone"
                 );
-                match rest {
+                // Whoever finds it knows whether it is of use.
+                let is_whole = staging.is_whole();
+                assert_eq!(staging.can_start(), rest || is_whole, "after {steps} steps");
+                match rest || (is_whole && !is_untouched) {
                     true => staging.tidy().unwrap(),
-                    false => restore(&staging, &backup, true).unwrap(),
+                    false => restore(&staging, &backup, !is_whole).unwrap(),
                 }
             }
             assert!(staging.can_start());
