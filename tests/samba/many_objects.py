@@ -1,4 +1,5 @@
-"""Writes many users into the domain of a Samba domain controller (TDB), as records without entries of indices.
+"""Writes many users into the domain of a Samba domain controller: into a TDB as records without entries of indices, into an
+LMDB file by Samba's library.
 
 many_objects.py PRIVATE COUNT [CHANGED]
 
@@ -9,6 +10,7 @@ import struct
 import sys
 from pathlib import Path
 
+import ldb
 import tdb
 
 INVOCATION = hashlib.md5(b"invocation").digest()
@@ -50,7 +52,7 @@ def user(domain, number, domain_sid, descriptor, is_changed):
     sid = domain_sid + struct.pack("<I", 10_000 + number)
     dn = f"CN={name},CN=Users,{domain}"
     usn = 1_000_000 + number + (500_000 if is_changed else 0)
-    return guid, pack(dn, [
+    return guid, dn, [
         ("objectClass", ["top", "person", "organizationalPerson", "user"]),
         ("cn", [name]), ("sn", [f"Surname {number}"]), ("givenName", ["Given"]), ("name", [name]),
         ("description", [f"Text {number}{' that changed' if is_changed else ''} " + "x" * 60]),
@@ -62,35 +64,71 @@ def user(domain, number, domain_sid, descriptor, is_changed):
         ("mail", [f"{name}@{dns_name(domain)}"]), ("displayName", [f"Given Surname {number}"]),
         ("objectCategory", [f"CN=Person,CN=Schema,CN=Configuration,{domain}"]),
         ("nTSecurityDescriptor", [descriptor]), ("replPropertyMetaData", [metadata(usn, 2 if is_changed else 1)]),
-    ])
+    ]
 
 
-def domain_sid(file):
-    """The domain's SID in the form of an account's, without the last number."""
-    for key in file:
-        value = file.get(key)
-        at = value.find(b"\x01\x05\0\0\0\0\0\x05\x15\0\0\0")
-        if key.startswith(b"GUID=") and at >= 0:
-            return value[at:at + 24]
-    raise SystemExit("no account in this partition")
+class Tdb:
+    """A partition in a TDB."""
+
+    def __init__(self, path):
+        self.file = tdb.open(str(path))
+        self.file.transaction_start()
+
+    def domain_sid(self):
+        """The domain's SID in the form of an account's, without the last number."""
+        for key in self.file:
+            value = self.file.get(key)
+            at = value.find(b"\x01\x05\0\0\0\0\0\x05\x15\0\0\0")
+            if key.startswith(b"GUID=") and at >= 0:
+                return value[at:at + 24]
+        raise SystemExit("no account in this partition")
+
+    def put(self, guid, dn, attributes):
+        self.file.store(b"GUID=" + guid, pack(dn, attributes))
+
+    def close(self):
+        self.file.transaction_commit()
+        self.file.close()
+
+
+class Lmdb:
+    """A partition in an LMDB file."""
+
+    def __init__(self, path):
+        self.file = ldb.Ldb(f"mdb://{path}")
+        self.file.transaction_start()
+
+    def domain_sid(self):
+        [account] = self.file.search(expression="(sAMAccountName=Administrator)", attrs=["objectSid"])
+        return bytes(account["objectSid"][0])[:24]
+
+    def put(self, guid, dn, attributes):
+        record = ldb.Message(ldb.Dn(self.file, dn))
+        if self.file.search(record.dn, ldb.SCOPE_BASE, attrs=["cn"]):
+            self.file.delete(record.dn)
+        for name, values in attributes:
+            record[name] = ldb.MessageElement(values, ldb.FLAG_MOD_ADD, name)
+        self.file.add(record)
+
+    def close(self):
+        self.file.transaction_commit()
 
 
 def main(private, count, changed="0"):
     # The other partitions' names are longer.
     partition = min(Path(private, "sam.ldb.d").glob("DC=*.ldb"), key=lambda path: len(path.name))
     domain = ",".join(f"DC={part[3:].lower()}" for part in partition.stem.split(","))
-    file = tdb.open(str(partition))
-    sid = domain_sid(file)
+    with partition.open("rb") as start:
+        backend = Tdb if start.read(3) == b"TDB" else Lmdb
+    file = backend(partition)
+    sid = file.domain_sid()
     # Owner and group Domain Admins, a list of thirty entries.
     entry = struct.pack("<BBHI", 0, 0, 36, 0x20094) + sid + struct.pack("<I", 512)
     rights = struct.pack("<BBHHH", 4, 0, 8 + 30 * 36, 30, 0) + entry * 30
     owner = sid + struct.pack("<I", 512)
     descriptor = struct.pack("<BBHIIII", 1, 0, 0x8004, 20, 48, 0, 76) + owner + owner + rights
-    file.transaction_start()
     for number in range(int(count)):
-        guid, record = user(domain, number, sid, descriptor, number < int(changed))
-        file.store(b"GUID=" + guid, record)
-    file.transaction_commit()
+        file.put(*user(domain, number, sid, descriptor, number < int(changed)))
     file.close()
 
 

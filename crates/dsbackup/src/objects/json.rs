@@ -20,7 +20,7 @@ pub fn entry(entry: &Entry) -> Json {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
+pub fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
     serde_json::to_writer(out, &Object(entry)).map_err(io::Error::from)
 }
 

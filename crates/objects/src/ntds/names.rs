@@ -1,7 +1,7 @@
 //! Names of objects by DNT.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ese::catalog::Column;
 use ese::rows::{Row, Value};
@@ -29,7 +29,7 @@ const WORDS: [(Attribute, &str); 6] = [
 /// A cache of the names of objects, read on demand.
 #[derive(Default)]
 pub struct Names {
-    kept: Mutex<HashMap<Dnt, Arc<Named>>>,
+    kept: RwLock<HashMap<Dnt, Arc<Named>>>,
 }
 
 /// The data for references to a row.
@@ -143,12 +143,12 @@ impl Names {
     }
 
     fn kept(&self, dnt: Dnt) -> Option<Arc<Named>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         kept.get(&dnt).cloned()
     }
 
     fn keep(&self, dnt: Dnt, named: &Arc<Named>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
             kept.clear();
         }

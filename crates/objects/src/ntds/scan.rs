@@ -20,7 +20,9 @@ pub fn scan<'s>(
     Ok(until_error(entries.filter_map(Result::transpose)))
 }
 
-/// The ids of the objects at and beneath `base`, and of rows that are no objects.
+/// The ids of the objects at and beneath `base`, and of rows that are no objects. Those of a whole
+/// tree come level by level, each in the order of the rows: so every page of rows is read once,
+/// where the order of the index leads from page to page.
 pub fn ids<'s>(core: &'s Core, base: ObjectId, scope: Scope) -> Result<Ids<'s>> {
     let dnt = dnt_of(base).ok_or_else(|| no_base(core, base))?;
     let (index, range) = match scope {
@@ -29,16 +31,26 @@ pub fn ids<'s>(core: &'s Core, base: ObjectId, scope: Scope) -> Result<Ids<'s>> 
         _ => (core.tables.children()?, range_of(dnt)),
     };
     let mut entries = core.tables.database.entries(index).within(range);
+    let dnt_of_entry = |entry: &ese::rows::Entry<'_>| {
+        let dnt = ntds::dnt_of_key(entry.bookmark);
+        dnt.ok_or_else(|| {
+            let key = format!("key {:?}", entry.key.to_vec());
+            let found = format!("{:?}", entry.bookmark);
+            core.tables.inconsistent(&key, "the key of a row", &found)
+        })
+    };
+    if scope == Scope::Subtree {
+        // An ancestor more makes a longer key.
+        let mut found = Vec::new();
+        while let Some(entry) = entries.next()? {
+            found.push((entry.key.len(), dnt_of_entry(&entry)?));
+        }
+        found.sort_unstable();
+        return Ok(Box::new(found.into_iter().map(|(_, dnt)| Ok(id_of(dnt)))));
+    }
     Ok(until_error(std::iter::from_fn(move || {
         let entry = entries.next().map_err(crate::Error::from).transpose()?;
-        Some(entry.and_then(|entry| {
-            let dnt = ntds::dnt_of_key(entry.bookmark);
-            dnt.map(id_of).ok_or_else(|| {
-                let key = format!("key {:?}", entry.key.to_vec());
-                let found = format!("{:?}", entry.bookmark);
-                core.tables.inconsistent(&key, "the key of a row", &found)
-            })
-        }))
+        Some(entry.and_then(|entry| dnt_of_entry(&entry).map(id_of)))
     })))
 }
 
