@@ -54,15 +54,17 @@ fn lookups(criterion: &mut Criterion) {
         criterion.bench_function(attribute, |bencher| {
             bencher.iter(|| {
                 let found = filter.candidates(&directory).expect("a lookup");
-                let [id] = found.expect("an identity")[..] else {
-                    panic!("{filter:?} finds several objects or none");
-                };
-                let entry = directory.entry(id, &wanted).expect("an entry");
-                assert!(
-                    matcher
-                        .matches(&filter, &entry.expect("it is there"))
-                        .expect("an answer")
-                );
+                let found = found.expect("an identity");
+                // Namesakes are in other containers.
+                assert!(found.len() == 1 || attribute == "name" && found.len() < 10);
+                for id in found {
+                    let entry = directory.entry(id, &wanted).expect("an entry");
+                    assert!(
+                        matcher
+                            .matches(&filter, &entry.expect("it is there"))
+                            .expect("an answer")
+                    );
+                }
             });
         });
     }

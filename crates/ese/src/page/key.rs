@@ -74,7 +74,7 @@ impl<'a> Key<'a> {
                 let len = own.len().min(other.len());
                 let (own_head, own_rest) = own.split_at(len);
                 let (other_head, other_rest) = other.split_at(len);
-                match own_head.cmp(other_head) {
+                match cmp_pair(own_head, other_head) {
                     Ordering::Equal => {}
                     order => return order,
                 }
@@ -129,6 +129,19 @@ impl Ord for Key<'_> {
         }
         self.cmp_pieces(&[other.prefix, other.suffix])
     }
+}
+
+/// Compares two byte strings of the same length. Those of keys are mostly so short that calling a
+/// function for it takes longer than the comparison.
+#[inline]
+fn cmp_pair(left: &[u8], right: &[u8]) -> Ordering {
+    const SHORT: usize = 8;
+    if left.len() > SHORT {
+        return left.cmp(right);
+    }
+    let mut pairs = left.iter().zip(right);
+    let differs = pairs.find(|(left, right)| left != right);
+    differs.map_or(Ordering::Equal, |(left, right)| left.cmp(right))
 }
 
 /// Compares two byte strings; most differ in their first bytes.
