@@ -1,6 +1,8 @@
 """dsbackup beside a controller of the lab: its service, its commands, its repository."""
 
 import os
+import re
+import shlex
 import signal
 import socket
 import time
@@ -41,6 +43,13 @@ class Dsbackup:
 
     def spawn(self, *arguments, **how):
         return self.controller.spawn([PROGRAM, *arguments], env=self.environment(), **how)
+
+    def on_a_terminal(self, *arguments):
+        """Runs a command for which everything is a terminal; returns what it shows there, as lines."""
+        line = shlex.join([PROGRAM, *map(str, arguments)])
+        run = self.controller.run(
+            ["script", "--quiet", "--return", "--command", line, "/dev/null"], env=self.environment() | {"TERM": "xterm"})
+        return re.split(r"[\r\n\x1b]+", run.out)
 
     def init(self, *arguments):
         self.run("init", *arguments)

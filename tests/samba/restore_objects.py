@@ -1,6 +1,7 @@
 """Single objects are lost, and brought back into the running domain: by the socket and over LDAP."""
 
 import base64
+import re
 import time
 
 from diff import public_key, tickets
@@ -294,6 +295,17 @@ def crowd(dc1, dsbackup):
     same(dsbackup, "after a crowd came back")
     expect("one of the crowd with the old password", lets_in(dc1, "crowd7"), True)
     say(f"  42 objects came back in transactions ({run.seconds:.1f} s)")
+
+    delete(dc1, CROWD)
+    journal = dc1.folder / "crowd.jsonl"
+    back = ["restore-objects", "latest", CROWD, "--subtree", "--in-place", "--yes", "--journal", journal]
+    for command in (back, ["undo", journal, "--in-place", "--yes"]):
+        shown = dsbackup.on_a_terminal(*command)
+        bars = [line for line in shown if re.search(r" / \d+ +[\d,]+/s +\d+[smh]\s*$", line)]
+        if not bars:
+            raise Failed(f"{command[0]} shows no bar with rate and time left: {shown}")
+    dsbackup.run(*back[:-1], dc1.folder / "crowd-again.jsonl")
+    same(dsbackup, "after the crowd came back, went, and came back")
 
 
 def over_network(dc1, dsbackup):
