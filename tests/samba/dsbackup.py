@@ -45,11 +45,15 @@ class Dsbackup:
         return self.controller.spawn([PROGRAM, *arguments], env=self.environment(), **how)
 
     def on_a_terminal(self, *arguments):
-        """Runs a command for which everything is a terminal; returns what it shows there, as lines."""
+        """Runs long work for which everything is a terminal; returns what it shows there, as lines. One of them must be a
+        bar with counts, a rate and the time left."""
         line = shlex.join([PROGRAM, *map(str, arguments)])
         run = self.controller.run(
             ["script", "--quiet", "--return", "--command", line, "/dev/null"], env=self.environment() | {"TERM": "xterm"})
-        return re.split(r"[\r\n\x1b]+", run.out)
+        shown = re.split(r"(?:[\r\n]|\x1b\[\d*[A-Za-z])+", run.out)
+        if not any(re.search(r" / [\d,]+ +[\d,]+/s +\d+[smhd]\s*$", line) for line in shown):
+            raise Failed(f"{arguments[0]} shows no bar with rate and time left: {shown}")
+        return shown
 
     def init(self, *arguments):
         self.run("init", *arguments)

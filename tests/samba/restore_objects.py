@@ -1,7 +1,6 @@
 """Single objects are lost, and brought back into the running domain: by the socket and over LDAP."""
 
 import base64
-import re
 import time
 
 from diff import public_key, tickets
@@ -300,10 +299,7 @@ def crowd(dc1, dsbackup):
     journal = dc1.folder / "crowd.jsonl"
     back = ["restore-objects", "latest", CROWD, "--subtree", "--in-place", "--yes", "--journal", journal]
     for command in (back, ["undo", journal, "--in-place", "--yes"]):
-        shown = dsbackup.on_a_terminal(*command)
-        bars = [line for line in shown if re.search(r" / \d+ +[\d,]+/s +\d+[smh]\s*$", line)]
-        if not bars:
-            raise Failed(f"{command[0]} shows no bar with rate and time left: {shown}")
+        dsbackup.on_a_terminal(*command)
     dsbackup.run(*back[:-1], dc1.folder / "crowd-again.jsonl")
     same(dsbackup, "after the crowd came back, went, and came back")
 

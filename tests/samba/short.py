@@ -43,8 +43,8 @@ def run(lab, backend, options):
         say(f"  commits waited for a backup: at most {max(commits_waited(dsbackup)):.1f} ms")
         check_content(lab, dsbackup, snapshots[-1:], writes)
         look_into(dc1, dsbackup)
-        drill = dsbackup.run("check", "--drill", "--snapshot", "latest")
-        say("  " + drill.out.strip().splitlines()[0])
+        shown = dsbackup.on_a_terminal("check", "--drill", "--snapshot", "latest")
+        say("  " + next(line for line in shown if "proven" in line))
 
         dsbackup.serve("--restore-mode")
         say("  " + dsbackup.refused("restore", "latest", because="online"))
