@@ -79,10 +79,9 @@ impl Report {
         if self.options.quiet || self.options.json || !io::stderr().is_terminal() {
             return Bar(ProgressBar::hidden());
         }
-        let bar = ProgressBar::no_length().with_style(style_of(template));
-        if let Some(total) = total {
-            bar.set_length(total);
-        }
+        // Drawn nowhere before it is one of all.
+        let hidden = ProgressDrawTarget::hidden();
+        let bar = ProgressBar::with_draw_target(total, hidden).with_style(style_of(template));
         let bar = BARS.add(bar);
         // The time passes even where the work says nothing.
         bar.enable_steady_tick(TICK);

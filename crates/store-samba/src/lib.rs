@@ -92,10 +92,13 @@ impl SambaServer {
 /// forgets one that was interrupted before its first.
 fn finish_restore(installation: &Installation) -> Result<()> {
     let staging = RestoreStaging::of(installation);
-    if RestoreMarker::read(&installation.state).is_ok_and(|marker| marker.is_none()) {
-        return Ok(());
-    }
-    match (staging.is_put(), staging.is_whole()) {
+    // A restore into a folder writes files under their names, and may write into this one.
+    let is_staged = match RestoreMarker::read(&installation.state) {
+        Ok(None) => return Ok(()),
+        Ok(Some(marker)) => marker.is_staged,
+        Err(_) => false,
+    };
+    match (staging.is_put(), is_staged && staging.is_whole()) {
         (true, _) => tracing::info!("finishing the cleanup of a complete restore"),
         (false, true) => tracing::info!(
             "an interrupted restore left a whole domain controller: it was complete, or had not \

@@ -51,7 +51,7 @@ impl Registration {
             _ => check_same_server(installation, &wanted)?,
         }
         let interrupted = !matches!(interrupted, Ok(None));
-        let marker = RestoreMarker::begin(&wanted, plan.generations);
+        let marker = RestoreMarker::begin(&wanted, plan.generations).staged();
         marker.write(&installation.state)?;
         if let Err(error) = staging.lock(interrupted) {
             if !interrupted && staging.can_start() {

@@ -47,6 +47,9 @@ pub struct RestoreMarker {
     /// The reason of a failure, for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether files are restored beside the directory and replace it at the end.
+    #[serde(default)]
+    pub is_staged: bool,
 }
 
 impl RestoreMarker {
@@ -60,6 +63,15 @@ impl RestoreMarker {
             generation_high: generations.high,
             state: RestoreState::InProgress,
             reason: None,
+            is_staged: false,
+        }
+    }
+
+    /// The marker of a restore of files that replace the directory at the end.
+    pub fn staged(self) -> Self {
+        Self {
+            is_staged: true,
+            ..self
         }
     }
 

@@ -147,9 +147,11 @@ fn details(job: &JobStatus) -> Vec<String> {
             .map(|(class, changed)| format!("{class} +{} -{}", changed.added, changed.deleted));
         let text = classes.join(", ");
         let name = |id: &Option<String>| id.as_deref().map(short_id).map(str::to_owned);
-        let from = name(&accounts.since).unwrap_or_else(|| "the one before".into());
-        let to = name(&accounts.snapshot).unwrap_or_default();
-        add("accounts", format!("{text} from snapshot {from} to {to}"));
+        let between = match (name(&accounts.since), name(&accounts.snapshot)) {
+            (Some(from), Some(to)) => format!("from snapshot {from} to {to}"),
+            _ => "in the last run, since the run before".into(),
+        };
+        add("accounts", format!("{text} {between}"));
     }
     lines
 }

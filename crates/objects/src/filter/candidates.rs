@@ -23,11 +23,33 @@ impl Filter {
     /// # Errors
     /// Fails if the directory is damaged.
     pub fn candidates(&self, source: &dyn Source) -> Result<Option<Vec<ObjectId>>> {
-        if self.cost(source).is_none_or(|cost| cost > MOST) {
+        self.candidates_for(source, MOST)
+    }
+
+    /// Those that a search with this scope looks for: what is beneath an object is faster read than
+    /// a long list of an index, where most of that is elsewhere.
+    ///
+    /// # Errors
+    /// Fails if the directory is damaged.
+    pub(super) fn candidates_in(
+        &self,
+        source: &dyn Source,
+        scope: Scope,
+    ) -> Result<Option<Vec<ObjectId>>> {
+        match scope {
+            Scope::Base => Ok(None),
+            Scope::OneLevel | Scope::Children => self.candidates_for(source, INDEX - 1),
+            Scope::Subtree => self.candidates_for(source, MOST),
+        }
+    }
+
+    /// Those that lookups tell which cost this much at most.
+    fn candidates_for(&self, source: &dyn Source, most: usize) -> Result<Option<Vec<ObjectId>>> {
+        if self.cost(source).is_none_or(|cost| cost > most) {
             return Ok(None);
         }
         let mut found = Vec::new();
-        if !self.collect_candidates(source, &mut found)? {
+        if !self.collect_candidates(source, most, &mut found)? {
             return Ok(None);
         }
         found.sort_unstable();
@@ -47,7 +69,7 @@ impl Filter {
         scope: Scope,
         deleted: bool,
     ) -> Result<Option<Vec<ObjectId>>> {
-        match self.candidates(source)? {
+        match self.candidates_in(source, scope)? {
             Some(candidates) if are_few(&candidates) => {
                 within(source, candidates, bases, scope, deleted).map(Some)
             }
@@ -73,18 +95,23 @@ impl Filter {
     }
 
     /// Adds the candidates. `false` if only a scan can tell them: an index was missing.
-    fn collect_candidates(&self, source: &dyn Source, found: &mut Vec<ObjectId>) -> Result<bool> {
+    fn collect_candidates(
+        &self,
+        source: &dyn Source,
+        most: usize,
+        found: &mut Vec<ObjectId>,
+    ) -> Result<bool> {
         match self {
             // One condition limits all.
             Self::And(filters) => {
                 let costs = filters.iter().map(|part| (part.cost(source), part));
                 let mut costs: Vec<_> = costs
-                    .filter_map(|(cost, part)| Some((cost?, part)))
+                    .filter_map(|(cost, part)| Some((cost.filter(|cost| *cost <= most)?, part)))
                     .collect();
                 costs.sort_by_key(|(cost, _)| *cost);
                 for (_, part) in costs {
                     let mut of_part = Vec::new();
-                    if part.collect_candidates(source, &mut of_part)? {
+                    if part.collect_candidates(source, most, &mut of_part)? {
                         found.append(&mut of_part);
                         return Ok(true);
                     }
@@ -92,8 +119,11 @@ impl Filter {
                 Ok(false)
             }
             Self::Or(filters) => {
-                for filter in filters {
-                    if !filter.collect_candidates(source, found)? {
+                // An index that is missing shows before the others are asked.
+                let mut parts: Vec<_> = filters.iter().collect();
+                parts.sort_by_key(|part| std::cmp::Reverse(part.cost(source)));
+                for part in parts {
+                    if !part.collect_candidates(source, most, found)? {
                         return Ok(false);
                     }
                 }

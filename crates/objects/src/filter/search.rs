@@ -82,7 +82,7 @@ impl<'s> Search<'s> {
         } = *self;
         let deleted = self.wanted.deleted;
         let known = match self.filter {
-            Some(filter) => filter.candidates(source)?,
+            Some(filter) => filter.candidates_in(source, scope)?,
             None => None,
         };
         let known = match known {

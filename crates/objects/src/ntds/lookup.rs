@@ -250,6 +250,8 @@ fn index_of<'c>(core: &'c Core, column: &Column) -> Option<&'c Index> {
         first.is_some_and(|part| part.column == column.id && !part.descending)
             && index.conditions.is_empty()
             && index.tuples.is_none()
+            && !index.flags.is_deferred_populate()
+            && (index.key.len() == 1 || index.flags.allows_some_nulls())
     };
     core.tables.data.indexes().iter().find(is_of_column)
 }

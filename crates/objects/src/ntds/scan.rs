@@ -40,13 +40,24 @@ pub fn ids<'s>(core: &'s Core, base: ObjectId, scope: Scope) -> Result<Ids<'s>> 
         })
     };
     if scope == Scope::Subtree {
-        // An ancestor more makes a longer key.
         let mut found = Vec::new();
-        while let Some(entry) = entries.next()? {
-            found.push((entry.key.len(), dnt_of_entry(&entry)?));
-        }
+        let mut next = || -> Result<Option<(usize, Dnt)>> {
+            let Some(entry) = entries.next()? else {
+                return Ok(None);
+            };
+            Ok(Some((level(&entry.key.to_vec()), dnt_of_entry(&entry)?)))
+        };
+        // Where the index is damaged, the error comes after what was found before.
+        let failed = loop {
+            match next() {
+                Ok(Some(one)) => found.push(one),
+                Ok(None) => break None,
+                Err(error) => break Some(Err(error)),
+            }
+        };
         found.sort_unstable();
-        return Ok(Box::new(found.into_iter().map(|(_, dnt)| Ok(id_of(dnt)))));
+        let found = found.into_iter().map(|(_, dnt)| Ok(id_of(dnt)));
+        return Ok(Box::new(found.chain(failed)));
     }
     Ok(until_error(std::iter::from_fn(move || {
         let entry = entries.next().map_err(crate::Error::from).transpose()?;
@@ -132,12 +143,26 @@ fn ancestors(core: &Core) -> Result<&Index> {
         .ok_or_else(|| (core.tables).inconsistent("datatable", "the index Ancestors_index", "none"))
 }
 
-/// The entries of `Ancestors_index` beneath an object. Its keys are the DNTs of all ancestors and
-/// of the object, four bytes each, in pieces of eight bytes, each followed by a byte: 9 if another
-/// piece follows.
+/// The bytes of a piece of a key of `Ancestors_index`. Such a key is the DNTs of all ancestors and of
+/// the object, four bytes each, in pieces, each followed by a byte: [`MORE`] if another piece
+/// follows, otherwise the number of its bytes that count.
+const PIECE: usize = 8;
+const MORE: u8 = 9;
+
+/// How many bytes of DNTs are in a key of `Ancestors_index`; a truncated key is the deepest.
+fn level(key: &[u8]) -> usize {
+    let bytes = key.len().saturating_sub(1);
+    let (pieces, rest) = (bytes / (PIECE + 1), bytes % (PIECE + 1));
+    match key.last() {
+        Some(count) if rest == 0 && *count < MORE => {
+            pieces.saturating_sub(1) * PIECE + usize::from(*count)
+        }
+        _ => usize::MAX,
+    }
+}
+
+/// The entries of `Ancestors_index` beneath an object.
 fn subtree(core: &Core, dnt: Dnt) -> Result<KeyRange> {
-    const PIECE: usize = 8;
-    const MORE: u8 = 9;
     let mut ancestors = Vec::new();
     let mut next = dnt;
     while next > ROOT && ancestors.len() < crate::dn::MOST_PARTS {

@@ -371,6 +371,33 @@ fn objects_are_found_by_what_names_them() {
     assert_eq!(entry.attributes.len(), 1);
 }
 
+/// Parents are above their children wherever rows lie: so no object that was moved comes before them.
+#[test]
+fn subtrees_come_level_by_level() {
+    for set in ["sample-forest/clean", "ntds/contoso-small", "ntds/contoso"] {
+        let Some(fixture) = testkit::find(set) else {
+            continue;
+        };
+        let directory = directory_of(&fixture);
+        let wanted = Wanted {
+            deleted: true,
+            ..Wanted::names()
+        };
+        let mut levels = std::collections::BTreeSet::new();
+        for context in &directory.facts().naming_contexts {
+            let entries = directory.scan(context.id, Scope::Subtree, &wanted).unwrap();
+            let mut before = 0;
+            for entry in entries.map(Result::unwrap) {
+                let level = objects::dn::parse(&entry.dn).expect("a name").len();
+                assert!(level >= before, "{set}: {}", entry.dn);
+                levels.insert(level);
+                before = level;
+            }
+        }
+        assert!(levels.len() > 3, "{set}: {levels:?}");
+    }
+}
+
 /// A subtree holds exactly the objects of its naming context whose names end in its own, parents
 /// first.
 #[test]

@@ -168,20 +168,23 @@ impl<'a> RestoreStaging<'a> {
             .and_then(|file| file.sync_all())
             .map_err(Error::io("write", &last_step))?;
         sync_folder(&folder)?;
-        // From here on the domain controller can start.
-        rename(
-            &tree.root().join("private").join(SAM),
-            &self.installation.sam(),
-        )?;
+        // From here on the domain controller can start. The private folder is the last step.
+        let private = steps.last().map(Step::source);
+        let private = private.unwrap_or_else(|| tree.root().join("private"));
+        rename(&private.join(SAM), &self.installation.sam())?;
         sync_folder(&self.installation.private)
     }
 
     /// Whether a restore did its last rename, so that only the tidying remains.
     pub fn is_put(&self) -> bool {
         let folder = self.folder();
+        // On another file system the private folder has a staging of its own.
+        let near = self.installation.private.join(STAGING);
         folder.join(LAST_STEP).exists()
             && self.can_start()
-            && !folder.join("private").join(SAM).exists()
+            && ![folder.join("private"), near]
+                .iter()
+                .any(|staged| staged.join(SAM).exists())
     }
 
     /// Whether nothing of a restore is left to do or to undo: none began, or one was completed and
@@ -402,13 +405,38 @@ mod tests {
 
     #[test]
     fn a_restore_that_is_interrupted_anywhere_can_be_done_again() {
+        interrupt_everywhere(|_| None);
+    }
+
+    /// The private folder is a link to another file system, or that is mounted there.
+    #[test]
+    fn a_private_folder_on_another_file_system_is_restored_as_well() {
+        interrupt_everywhere(|state| {
+            let other = tempfile::tempdir_in("/dev/shm").ok()?;
+            let device = |path: &Path| platform::disk::of(path).ok();
+            if device(other.path()) == device(state) {
+                eprintln!("note: /dev/shm is on the same file system; skipped");
+                return None;
+            }
+            Some(other)
+        });
+    }
+
+    /// `elsewhere` may give another folder for the private one.
+    fn interrupt_everywhere(elsewhere: impl Fn(&Path) -> Option<tempfile::TempDir>) {
         let backup_folder = tempfile::tempdir().unwrap();
         let backup = Installation::example(backup_folder.path());
         write_server(&backup, "restored");
         let mut steps = 0;
         loop {
             let folder = tempfile::tempdir().unwrap();
-            let server = Installation::example(folder.path());
+            let mut server = Installation::example(folder.path());
+            std::fs::create_dir_all(&server.state).unwrap();
+            let private = elsewhere(&server.state);
+            if let Some(private) = &private {
+                std::os::unix::fs::symlink(private.path(), &server.private).unwrap();
+                server.private = private.path().into();
+            }
             write_server(&server, "previous");
             let staging = RestoreStaging::of(&server);
             POWER.set(Some(steps));

@@ -53,7 +53,8 @@ impl Step {
         remove(&self.staged)
     }
 
-    fn source(&self) -> PathBuf {
+    /// The folder of the restored files on the root's file system.
+    pub(super) fn source(&self) -> PathBuf {
         match self.staged.exists() {
             true => self.staged.clone(),
             false => self.near(),
