@@ -155,6 +155,11 @@ fn long_work_shows_rate_and_time_left_on_a_terminal_and_nothing_elsewhere() {
         let shown = on_a_terminal(&lab, arguments);
         assert_eq!(shown.code, Some(0), "{arguments:?}: {shown}");
         assert!(shows_bar(&shown.stdout, item), "{arguments:?}: {shown}");
+        // One that is not cleared stays beside the next.
+        for line in shown.stdout.split(['\r', '\n']) {
+            let bars = line.matches("/s ").count();
+            assert!(bars <= 1, "{arguments:?}: {line:?}");
+        }
     }
     for arguments in [WORK[1].0, WORK[2].0, WORK[6].0, &["snapshots"]] {
         let mut command = lab.dsbackup(arguments);

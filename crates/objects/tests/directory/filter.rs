@@ -222,6 +222,11 @@ fn identities_are_found_without_a_scan() {
             format!("(!{one})"),
             format!("(|{one}(cn=a*))"),
             "(sAMAccountName=a*)".into(),
+            // An attribute without an index does not make the other part worth a thousand lookups.
+            format!(
+                "(&(uSNLastObjRem=1)(|{}))",
+                "(sAMAccountName=nobody)".repeat(100)
+            ),
             // No index has it, and only a scan tells that no object has it.
             "(cn=\u{1f512})".into(),
         ] {
