@@ -96,6 +96,8 @@ class Lmdb:
 
     def __init__(self, path):
         self.file = ldb.Ldb(f"mdb://{path}")
+        # A second call replaces what the first one wrote.
+        self.is_filled = bool(self.file.search(expression="(sAMAccountName=person000000)", attrs=["cn"]))
         self.file.transaction_start()
 
     def domain_sid(self):
@@ -104,7 +106,7 @@ class Lmdb:
 
     def put(self, guid, dn, attributes):
         record = ldb.Message(ldb.Dn(self.file, dn))
-        if self.file.search(record.dn, ldb.SCOPE_BASE, attrs=["cn"]):
+        if self.is_filled:
             self.file.delete(record.dn)
         for name, values in attributes:
             record[name] = ldb.MessageElement(values, ldb.FLAG_MOD_ADD, name)
