@@ -93,6 +93,18 @@ impl Core {
     }
 }
 
+/// The row that an entry of an index of `datatable` leads to.
+///
+/// # Errors
+/// Fails if the entry does not hold the key of a row.
+pub fn dnt_of_entry(tables: &Tables, entry: &ese::rows::Entry<'_>) -> Result<Dnt> {
+    ntds::dnt_of_key(entry.bookmark).ok_or_else(|| {
+        let key = format!("key {:?}", entry.key.to_vec());
+        let found = format!("{:?}", entry.bookmark);
+        tables.inconsistent(&key, "the key of a row", &found)
+    })
+}
+
 /// The id of a row.
 pub fn id_of(dnt: Dnt) -> ObjectId {
     ObjectId(u64::from(dnt as u32))

@@ -6,7 +6,7 @@ use ids::{Guid, Sid};
 use ntds::Dnt;
 use ntds::attribute::Attribute;
 
-use super::core::{Core, id_of};
+use super::core::{Core, dnt_of_entry, id_of};
 use super::tables::{ROOT, range_of};
 use crate::schema::{AttributeSchema, Syntax};
 use crate::{Lookup, ObjectId, Result, dn};
@@ -71,12 +71,7 @@ fn by_number(core: &Core, index: &Index, number: i32) -> Result<Vec<ObjectId>> {
     let mut entries = core.tables.database.entries(index).within(range);
     let mut found = Vec::new();
     while let Some(entry) = entries.next()? {
-        let dnt = ntds::dnt_of_key(entry.bookmark).ok_or_else(|| {
-            let place = format!("index {}, key {:?}", index.name, entry.key.to_vec());
-            let bookmark = format!("{:?}", entry.bookmark);
-            (core.tables).inconsistent(&place, "the key of a row", &bookmark)
-        })?;
-        found.push(id_of(dnt));
+        found.push(id_of(dnt_of_entry(&core.tables, &entry)?));
     }
     Ok(found)
 }

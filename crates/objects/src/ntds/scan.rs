@@ -4,7 +4,7 @@ use ese::catalog::Index;
 use ese::rows::KeyRange;
 use ntds::Dnt;
 
-use super::core::{Core, dnt_of, id_of};
+use super::core::{Core, dnt_of, dnt_of_entry, id_of};
 use super::tables::{ROOT, range_of};
 use crate::{Entries, Entry, Ids, ObjectId, Reader, Result, Scope, Wanted};
 
@@ -31,21 +31,15 @@ pub fn ids<'s>(core: &'s Core, base: ObjectId, scope: Scope) -> Result<Ids<'s>> 
         _ => (core.tables.children()?, range_of(dnt)),
     };
     let mut entries = core.tables.database.entries(index).within(range);
-    let dnt_of_entry = |entry: &ese::rows::Entry<'_>| {
-        let dnt = ntds::dnt_of_key(entry.bookmark);
-        dnt.ok_or_else(|| {
-            let key = format!("key {:?}", entry.key.to_vec());
-            let found = format!("{:?}", entry.bookmark);
-            core.tables.inconsistent(&key, "the key of a row", &found)
-        })
-    };
+    let tables = &core.tables;
     if scope == Scope::Subtree {
         let mut found = Vec::new();
         let mut next = || -> Result<Option<(usize, Dnt)>> {
             let Some(entry) = entries.next()? else {
                 return Ok(None);
             };
-            Ok(Some((level(&entry.key.to_vec()), dnt_of_entry(&entry)?)))
+            let dnt = dnt_of_entry(tables, &entry)?;
+            Ok(Some((level(&entry.key.to_vec()), dnt)))
         };
         // Where the index is damaged, the error comes after what was found before.
         let failed = loop {
@@ -61,7 +55,7 @@ pub fn ids<'s>(core: &'s Core, base: ObjectId, scope: Scope) -> Result<Ids<'s>> 
     }
     Ok(until_error(std::iter::from_fn(move || {
         let entry = entries.next().map_err(crate::Error::from).transpose()?;
-        Some(entry.and_then(|entry| dnt_of_entry(&entry).map(id_of)))
+        Some(entry.and_then(|entry| dnt_of_entry(tables, &entry).map(id_of)))
     })))
 }
 
