@@ -91,6 +91,15 @@ def by_ldap(dc1, windows, remote):
         if "alice" not in ours.out or ours.json() != native.json():
             raise Failed(f"{what}: in Wine {ours}, on Linux {native}")
         say(f"  {what}: the same in Wine ({ours.seconds:.1f} s) and on Linux ({native.seconds:.1f} s)")
+    users = lambda: dc1.samba_tool("user", "list").out.split()
+    journal = dc1.folder / "journal-in-wine"
+    back = windows.run("restore-objects", "latest", "--to", url, "--yes", "--journal", journal, *access, "--", "alice")
+    if back.code != 0 or "alice" not in users():
+        raise Failed(f"restore-objects: {back}, {users()}")
+    taken_back = windows.run("undo", journal, "--to", url, "--yes", *access)
+    if taken_back.code != 0 or "alice" in users():
+        raise Failed(f"undo: {taken_back}, {users()}")
+    say(f"  restore-objects from Wine brings alice back ({back.seconds:.1f} s), undo takes her back")
 
 
 def by_ticket_to_service(windows, remote):

@@ -5,29 +5,43 @@ Set-StrictMode -Version 2.0
 
 # dsbackup.exe: $env:DSBACKUP_EXE, the one in the folder above this module, or the one in the path of programs.
 function Get-DsbackupProgram {
-    if ($env:DSBACKUP_EXE) { return $env:DSBACKUP_EXE }
-    foreach ($name in 'dsbackup.exe', 'dsbackup') {
-        $beside = Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath $name
-        if (Test-Path -LiteralPath $beside -PathType Leaf) { return $beside }
-    }
-    return 'dsbackup'
+    $beside = Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'dsbackup.exe'
+    $name = 'dsbackup'
+    if ($env:DSBACKUP_EXE) { $name = $env:DSBACKUP_EXE }
+    elseif (Test-Path -LiteralPath $beside -PathType Leaf) { $name = $beside }
+    $found = @(Get-Command -Name $name -CommandType Application -ErrorAction Stop)
+    return $found[0].Definition
 }
 
-# Runs the command. $Accepted: the exit codes that are results, not failures.
+# A word as a program gets it. Before 7.3 PowerShell encloses words with spaces in quotes, but marks no quotes within
+# them; Windows PowerShell does not mark backslashes before the closing quote either.
+function ConvertTo-NativeWord {
+    param([string] $Word)
+
+    if ($PSVersionTable.PSVersion -ge [version] '7.3') { return $Word }
+    $Word = $Word -replace '(\\*)"', '$1$1\"'
+    if ($PSVersionTable.PSVersion.Major -lt 6 -and $Word -match '\s') { $Word = $Word -replace '(\\+)$', '$1$1' }
+    return $Word
+}
+
+# Runs a command of dsbackup. $Accepted: the exit codes that are results, not failures.
 function Invoke-Dsbackup {
-    param([string[]] $Arguments, [int[]] $Accepted = @(0))
+    param([string] $Command, [string[]] $Arguments = @(), [int[]] $Accepted = @(0))
 
     $program = Get-DsbackupProgram
-    $encoding = [Console]::OutputEncoding
-    # Standard error arrives as error records, which must not end the function.
+    # First, since no word behind "--" is an option.
+    $words = @($Command, '--json') + @($Arguments | ForEach-Object { ConvertTo-NativeWord -Word $_ })
+    # Standard error arrives as error records, which must not end the function; the exit code is looked at here.
     $ErrorActionPreference = 'Continue'
+    $PSNativeCommandUseErrorActionPreference = $false
+    $PSNativeCommandArgumentPassing = 'Windows'
+    $encoding = Set-OutputEncoding -Encoding (New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false)
     try {
-        [Console]::OutputEncoding = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false
-        $output = @(& $program @Arguments --json 2>&1)
+        $output = @(& $program @words 2>&1)
         $code = $LASTEXITCODE
     }
     finally {
-        [Console]::OutputEncoding = $encoding
+        if ($encoding) { $null = Set-OutputEncoding -Encoding $encoding }
     }
     $said = @($output | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } |
             ForEach-Object { $_.Exception.Message })
@@ -42,6 +56,19 @@ function Invoke-Dsbackup {
     }
     foreach ($line in $said) { Write-Warning -Message $line }
     if ($text) { $text | ConvertFrom-Json }
+}
+
+# How PowerShell reads what programs print. Returns how it did before; nothing where there is no console, as in a
+# remote session.
+function Set-OutputEncoding {
+    param([System.Text.Encoding] $Encoding)
+
+    try {
+        $before = [Console]::OutputEncoding
+        [Console]::OutputEncoding = $Encoding
+        return $before
+    }
+    catch { return $null }
 }
 
 # The options of the repository, where they are not in the environment (DSBACKUP_REPOSITORY, DSBACKUP_PASSWORD_FILE).
@@ -76,7 +103,7 @@ function Backup-Directory {
         [string[]] $Tag = @()
     )
 
-    $arguments = @('backup') + @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
+    $arguments = @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
     switch ($PSCmdlet.ParameterSetName) {
         'Ntds' { $arguments += '--ntds' }
         'Folder' { $arguments += '--directory', $Directory }
@@ -85,7 +112,7 @@ function Backup-Directory {
     }
     if ($ShadowCopy) { $arguments += '--shadow-copy' }
     foreach ($word in $Tag) { $arguments += '--tag', $word }
-    Invoke-Dsbackup -Arguments $arguments
+    Invoke-Dsbackup -Command 'backup' -Arguments $arguments
 }
 
 <#
@@ -98,8 +125,8 @@ function Get-DirectoryBackup {
     [CmdletBinding()]
     param([string] $Repository, [string] $PasswordFile)
 
-    $arguments = @('snapshots') + @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
-    Invoke-Dsbackup -Arguments $arguments | ForEach-Object { $_ }
+    $arguments = @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
+    Invoke-Dsbackup -Command 'snapshots' -Arguments $arguments | ForEach-Object { $_ }
 }
 
 <#
@@ -123,11 +150,11 @@ function Compare-Directory {
         [string] $PasswordFile
     )
 
-    $arguments = @('diff') + @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
+    $arguments = @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
     if ($Base) { $arguments += '--base', $Base }
     foreach ($name in $Class) { $arguments += '--class', $name }
     foreach ($name in $Attribute) { $arguments += '--attribute', $name }
-    Invoke-Dsbackup -Arguments ($arguments + @('--', $Before, $After))
+    Invoke-Dsbackup -Command 'diff' -Arguments ($arguments + @('--', $Before, $After))
 }
 
 <#
@@ -157,14 +184,13 @@ function Restore-DirectoryObject {
     begin { $objects = @() }
     process { $objects += $Identity }
     end {
-        $arguments = @('restore-objects') +
-        @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile) + @('--to', $Server)
+        $arguments = @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile) + @('--to', $Server)
         if ($Subtree) { $arguments += '--subtree' }
         if ($Attribute) { $arguments += '--attributes', ($Attribute -join ',') }
         if ($Journal) { $arguments += '--journal', $Journal }
         $writes = $PSCmdlet.ShouldProcess($Server, "restore of $($objects -join ', ') from $Source")
         if (-not $writes -and -not $WhatIfPreference) { return }
         if ($writes) { $arguments += '--yes' } else { $arguments += '--dry-run' }
-        Invoke-Dsbackup -Arguments ($arguments + @('--', $Source) + $objects) -Accepted 0, 3
+        Invoke-Dsbackup -Command 'restore-objects' -Arguments ($arguments + @('--', $Source) + $objects) -Accepted 0, 3
     }
 }
