@@ -80,7 +80,7 @@ class Dsbackup:
             raise Failed("another service still runs")
         log = open(self.log, "ab")
         self.service = self.spawn(*self.serve_command(*arguments), stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self.answers():
             if self.service.poll() is not None:
                 raise Failed(f"the service ended: {self.log.read_text()[-2000:]}")
@@ -105,7 +105,7 @@ class Dsbackup:
 
     def stop_service(self):
         self.service.send_signal(signal.SIGTERM)
-        self.service.wait(10)
+        self.service.wait(60)
         self.service = None
 
     def kill_service(self):

@@ -252,16 +252,17 @@ class Controller:
         self.server = self.spawn(
             ["setsid", "samba", "-F", "--no-process-group", "-M", "prefork"], stdout=log, stderr=log,
         )
-        deadline = time.monotonic() + 60
-        query = ["ldbsearch", "-H", LDAPI, "-s", "base", "-b", "", "isSynchronized"]
-        while True:
-            if "isSynchronized: TRUE" in self.run(query, check=False).out:
-                return
+        deadline = time.monotonic() + 300
+        while not self._is_synchronized():
             if self.server.poll() is not None:
                 raise Failed(f"{self.name}: samba ended: " + (self.folder / "log" / "samba.stdout").read_text()[-2000:])
             if time.monotonic() > deadline:
                 raise Failed(f"{self.name}: samba does not answer")
             time.sleep(0.1)
+
+    def _is_synchronized(self):
+        query = ["ldbsearch", "-H", LDAPI, "-s", "base", "-b", "", "isSynchronized"]
+        return "isSynchronized: TRUE" in self.run(query, check=False).out
 
     def processes(self):
         """The process ids of everything that runs among this controller's files, its holder apart."""
@@ -305,16 +306,17 @@ class Controller:
         self.server = None
 
     def tries_to_start(self):
-        """Whether samba starts where it should not."""
+        """Whether samba starts where it should not: whether it answers, or has not ended after 120 s."""
         server = self.spawn(
             ["samba", "-F", "--no-process-group"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            server.wait(15)
+        deadline = time.monotonic() + 120
+        while server.poll() is None and time.monotonic() < deadline and not self._is_synchronized():
+            time.sleep(0.1)
+        if server.poll() is not None:
             return False
-        except subprocess.TimeoutExpired:
-            self.server = server
-            self.kill()
-            return True
+        self.server = server
+        self.kill()
+        return True
 
     def adopt(self, folder):
         """Takes over a folder that samba-tool restored to, with its private, state and etc."""

@@ -33,7 +33,7 @@ class Load:
                 self.clients.append(self.controller.spawn(
                     ["/usr/bin/python3", f"{here}/load.py", kind, log, url, str(number)],
                     env={"PYTHONPATH": here}, stderr=subprocess.DEVNULL))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while any(not list_steps(self.folder, kind) for kind in ("writer", "reader")):
             if time.monotonic() > deadline:
                 raise Failed("the load does not begin")

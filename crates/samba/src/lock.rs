@@ -257,6 +257,17 @@ mod tests {
         std::thread::sleep(Duration::from_secs(60));
     }
 
+    /// Waits for at most 10 s until something is so. A child of another test, before it becomes
+    /// another program, has this one's files open, and so keeps their locks.
+    #[track_caller]
+    fn eventually(is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "it is not so after 10 s");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     #[test]
     fn our_lock_keeps_classic_ones_out() {
         let path = file();
@@ -268,7 +279,7 @@ mod tests {
         drop(open(&path).unwrap());
         assert_eq!(classic(&path, libc::F_WRLCK).1, Err(Errno::EAGAIN));
         drop(held);
-        assert!(classic(&path, libc::F_WRLCK).1.is_ok());
+        eventually(|| classic(&path, libc::F_WRLCK).1.is_ok());
     }
 
     #[test]
@@ -281,13 +292,13 @@ mod tests {
             assert!(matches!(error, Error::Locked { .. }), "{error}");
             assert!(error.to_string().contains("transaction lock"), "{error}");
         }
-        assert!(begin.elapsed() >= 2 * SOON && begin.elapsed() < 40 * SOON);
+        assert!(begin.elapsed() >= 2 * SOON && begin.elapsed() < 400 * SOON);
         assert_eq!(holders(&path), [samba.0.id()]);
 
         // The abandoned wait keeps nothing, although its turn comes now.
         drop(samba);
         std::thread::sleep(SOON);
-        assert!(classic(&path, libc::F_WRLCK).1.is_ok());
+        eventually(|| classic(&path, libc::F_WRLCK).1.is_ok());
     }
 
     /// A process keeps the lock for ever, and backups are tried again and again.
@@ -300,13 +311,16 @@ mod tests {
             let limit = Duration::from_millis(1);
             let error = Held::wait(&path, RANGE, Kind::Exclusive, limit).unwrap_err();
             assert!(matches!(error, Error::Locked { .. }), "{error}");
-            assert!(begin.elapsed() < 100 * SOON, "it waits no longer");
+            assert!(begin.elapsed() < 400 * SOON, "it waits no longer");
         }
-        let threads = std::fs::read_dir("/proc/self/task").unwrap();
-        let names =
-            threads.filter_map(|thread| std::fs::read(thread.ok()?.path().join("comm")).ok());
-        let waiting = names.filter(|name| name == b"lock\n").count();
-        assert!((1..=MOST_WAITING).contains(&waiting), "{waiting} threads");
+        // A thread that waits no more may still be there for a moment.
+        eventually(|| {
+            let threads = std::fs::read_dir("/proc/self/task").unwrap();
+            let names =
+                threads.filter_map(|thread| std::fs::read(thread.ok()?.path().join("comm")).ok());
+            let waiting = names.filter(|name| name == b"lock\n").count();
+            (1..=MOST_WAITING).contains(&waiting)
+        });
     }
 
     #[test]
@@ -315,7 +329,7 @@ mod tests {
         let samba = OtherProcess::locks(&path);
         let path = &*path;
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(move || Held::wait(path, RANGE, Kind::Exclusive, 100 * SOON));
+            let waiting = scope.spawn(move || Held::wait(path, RANGE, Kind::Exclusive, 400 * SOON));
             std::thread::sleep(SOON);
             drop(samba);
             waiting.join().unwrap().unwrap();
@@ -329,14 +343,14 @@ mod tests {
         let samba = OtherProcess::locks(&path);
         let own = &*path;
         let held = std::thread::scope(|scope| {
-            let waiting = scope.spawn(move || Held::wait(own, RANGE, Kind::Exclusive, 100 * SOON));
+            let waiting = scope.spawn(move || Held::wait(own, RANGE, Kind::Exclusive, 400 * SOON));
             std::thread::sleep(SOON);
             drop(samba);
             waiting.join().unwrap().unwrap()
         });
         assert_eq!(classic(&path, libc::F_WRLCK).1, Err(Errno::EAGAIN));
         drop(held);
-        Held::take(&path, RANGE, Kind::Exclusive, 100 * SOON).unwrap();
+        Held::take(&path, RANGE, Kind::Exclusive, 400 * SOON).unwrap();
     }
 
     #[test]

@@ -43,7 +43,8 @@ port, folder = int(sys.argv[1]), sys.argv[2]
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain(folder + "/mail.pem", folder + "/mail.key")
 arguments = dict(require_starttls=True, auth_required=True, authenticator=check)
-controller = Controller(Handler(), hostname="127.0.0.1", port=port, tls_context=tls, **arguments)
+place = dict(hostname="127.0.0.1", port=port, ready_timeout=60)
+controller = Controller(Handler(), tls_context=tls, **place, **arguments)
 controller.start()
 print(json.dumps({"ready": True}), flush=True)
 time.sleep(600)
@@ -106,7 +107,7 @@ fn mails(lab: &Lab) -> Vec<Value> {
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !is_so() {
         assert!(Instant::now() < deadline, "it took too long");
         std::thread::sleep(Duration::from_millis(20));

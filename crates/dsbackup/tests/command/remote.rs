@@ -45,7 +45,7 @@ impl Remote {
         let configuration = self.lab.path("service.toml").display().to_string();
         let arguments = [&["--config", &configuration], arguments].concat();
         let service = self.lab.serve(&arguments);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < deadline);
             std::thread::sleep(Duration::from_millis(10));

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::lab;
 use crate::lab::Lab;
@@ -93,7 +93,13 @@ fn a_running_and_a_killed_backup_show_it_nowhere() {
         .stdout(Stdio::null())
         .stderr(said);
     let mut client = limited.spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(4));
+    // It takes its lock once the repository is open.
+    let locks = lab.repository().join("locks");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while std::fs::read_dir(&locks).unwrap().next().is_none() {
+        assert!(Instant::now() < deadline, "it takes no lock");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert_eq!(client.try_wait().unwrap(), None, "it waits");
     let family: Vec<u32> = [client.id(), service.pid()]
         .into_iter()

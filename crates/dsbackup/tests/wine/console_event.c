@@ -34,7 +34,7 @@ int main(int count, char **arguments) {
   /* A command that ended meanwhile takes none. */
   if (thread == NULL && WaitForSingleObject(process.hProcess, 0) != WAIT_OBJECT_0)
     return failed("CreateRemoteThread");
-  if (WaitForSingleObject(process.hProcess, 20000) != WAIT_OBJECT_0)
+  if (WaitForSingleObject(process.hProcess, 120000) != WAIT_OBJECT_0)
     return failed("the command goes on");
   GetExitCodeProcess(process.hProcess, &code);
   return (int)code;

@@ -120,7 +120,7 @@ struct Unmount<'a>(&'a Path);
 
 impl Drop for Unmount<'_> {
     fn drop(&mut self) {
-        let status = Command::new("umount").arg(self.0).status();
+        let status = Command::new("umount").arg("-l").arg(self.0).status();
         assert!(status.is_ok_and(|status| status.success()), "umount");
     }
 }

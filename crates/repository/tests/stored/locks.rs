@@ -68,29 +68,48 @@ fn a_lock_of_ours_holds_for_restic() {
     drop(lock);
 }
 
+/// The state of a process that nobody has waited for: `T` is stopped, `Z` has ended.
+fn state(process: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name before it is in parentheses and may hold anything.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    rest.trim_start().chars().next().unwrap()
+}
+
 /// restic, stopped while it holds an exclusive lock.
 fn stopped_restic(path: &Path) -> Option<Child> {
     restic(path, &["version"])?;
-    // In a session of its own, because the system hangs up on processes beside a stopped one.
-    let mut child = Command::new("setsid")
-        .args(["restic", "--no-cache", "check", "--read-data", "-r"])
-        .arg(path)
-        .env("RESTIC_PASSWORD", PASSWORD)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
     let locked = || {
         let mut locks = std::fs::read_dir(path.join("locks")).unwrap();
         locks.any(|lock| lock.unwrap().file_name().len() == 64)
     };
-    while !locked() {
-        assert!(child.try_wait().unwrap().is_none(), "restic ended too soon");
+    // One that ends before it can be stopped is started again.
+    for _ in 0..20 {
+        // In a session of its own, because the system hangs up on processes beside a stopped one.
+        let mut child = Command::new("setsid")
+            .args(["restic", "--no-cache", "check", "--read-data", "-r"])
+            .arg(path)
+            .env("RESTIC_PASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !locked() && state(child.id()) != 'Z' {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let stop = Command::new("kill")
+            .args(["-STOP", &child.id().to_string()])
+            .status();
+        assert!(stop.unwrap().success());
+        while !matches!(state(child.id()), 'T' | 'Z') {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if state(child.id()) == 'T' && locked() {
+            return Some(child);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
-    let stop = Command::new("kill")
-        .args(["-STOP", &child.id().to_string()])
-        .status();
-    assert!(stop.unwrap().success());
-    Some(child)
+    panic!("restic ended too soon each time");
 }
 
 #[test]

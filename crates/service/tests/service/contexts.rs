@@ -6,7 +6,7 @@ use contract::ResultCode;
 use service::Mode;
 
 use crate::client::{Client, take};
-use crate::host::{Directory, Host};
+use crate::host::{Directory, Host, PATIENCE};
 
 /// Tries to begin a backup until one ends the other's, at most for `limit`.
 pub async fn prepare_within(client: &mut Client, limit: Duration) -> Vec<u8> {
@@ -92,7 +92,7 @@ async fn a_dropped_connection_releases_everything() {
     let stream = lost.begin_reading(&handle).await.unwrap();
     drop((stream, lost));
     let mut next = Client::connect(host.socket()).await;
-    prepare_within(&mut next, Duration::from_secs(2)).await;
+    prepare_within(&mut next, PATIENCE).await;
 }
 
 /// A client that closes its sending side is gone for every purpose.
@@ -110,13 +110,16 @@ fn a_half_open_connection_releases_everything() {
         client.prepare().await.unwrap();
         half.shutdown(std::net::Shutdown::Write).unwrap();
         let mut next = Client::connect(host.socket()).await;
-        prepare_within(&mut next, Duration::from_secs(2)).await;
+        prepare_within(&mut next, PATIENCE).await;
     });
 }
 
+/// Short, but not so short that a busy machine takes a client for silent.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
 fn with_short_timeout(directory: &Directory, mode: Mode) -> Host {
     let mut configuration = directory.configuration();
-    configuration.endpoint.ping_timeout_ms = 400;
+    configuration.endpoint.ping_timeout_ms = PING_TIMEOUT.as_millis() as u32;
     Host::start(&configuration, mode).unwrap()
 }
 
@@ -126,12 +129,15 @@ async fn a_silent_client_loses_its_context_and_a_pinging_one_keeps_it() {
     let host = with_short_timeout(&directory, Mode::Normal);
     let mut client = Client::connect(host.socket()).await;
     let prepared = client.prepare().await.unwrap();
-    assert_eq!(prepared.ping_timeout_ms, 400);
-    for _ in 0..10 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        u128::from(prepared.ping_timeout_ms),
+        PING_TIMEOUT.as_millis()
+    );
+    for _ in 0..15 {
+        tokio::time::sleep(PING_TIMEOUT / 10).await;
         client.ping(&prepared.handle).await.unwrap();
     }
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    tokio::time::sleep(PING_TIMEOUT * 3 / 2).await;
     let dead = client.ping(&prepared.handle).await.unwrap_err();
     assert_eq!(dead.code, ResultCode::INVALID_HANDLE);
     prepare_within(&mut client, Duration::ZERO).await;
@@ -153,7 +159,7 @@ async fn an_open_stream_that_nobody_takes_is_no_sign_of_life() {
         .unwrap();
     let stream = stopped.begin_reading(&handle).await.unwrap();
     let mut next = Client::connect(host.socket()).await;
-    prepare_within(&mut next, Duration::from_secs(2)).await;
+    prepare_within(&mut next, PATIENCE).await;
     let error = take(stream, &mut Vec::new()).await.unwrap_err();
     assert_eq!(error.code, ResultCode::INVALID_HANDLE);
     assert!(error.reason.contains("ping timeout"), "{}", error.reason);
@@ -176,7 +182,7 @@ async fn a_slow_client_that_takes_data_keeps_its_context() {
     while let Some(message) = stream.message().await.unwrap() {
         taken += message.data.len() as u64;
         // 70 pieces: far longer than the timeout in all.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(PING_TIMEOUT / 60).await;
     }
     assert_eq!(taken, size);
     slow.ping(&handle).await.unwrap();

@@ -13,6 +13,23 @@ use tokio::sync::oneshot;
 /// The timeout of every step of a test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Tries as soon as the folders of a directory are free. A service of this process that has stopped
+/// can hold them a moment longer: a child of another test has all open files from its birth to its
+/// exec.
+pub fn until_free<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Err(error)
+                if error.code == ResultCode::DATABASE_IN_USE && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// A directory that can be hosted, and the place for the service's socket beside it.
 pub struct Directory {
     folder: TempDir,
@@ -76,21 +93,8 @@ impl Directory {
         self.host_in(Mode::Restore)
     }
 
-    /// Hosts the directory as soon as its folders are free. A service of this process that has
-    /// stopped can hold them a moment longer: a child of another test has all open files from its
-    /// birth to its exec.
     fn host_in(&self, mode: Mode) -> Host {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match Host::start(&self.configuration(), mode) {
-                Err(error)
-                    if error.code == ResultCode::DATABASE_IN_USE && Instant::now() < deadline =>
-                {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                host => return host.expect("the service starts"),
-            }
-        }
+        Host::start(&self.configuration(), mode).expect("the service starts")
     }
 
     /// The names of all files except those that a restore leaves for the start.
@@ -132,8 +136,12 @@ pub struct Host {
 }
 
 impl Host {
+    /// Hosts a directory as soon as its folders are free.
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
-        let service = Service::start(configuration, mode)?;
+        Self::of(until_free(|| Service::start(configuration, mode))?)
+    }
+
+    fn of(service: Service) -> Result<Self> {
         let socket = service.socket().expect("it listens").to_path_buf();
         let addresses = service.addresses();
         let (stop, stopped) = oneshot::channel();

@@ -2,12 +2,11 @@
 //! nothing.
 
 use contract::{Result, ResultCode};
-use service::{Mode, Service};
 use store::restore_marker::RestoreMarker;
 
 use crate::client::{Client, take};
-use crate::host::Directory;
-use crate::restore::{Backup, back_up};
+use crate::host::{Directory, PATIENCE};
+use crate::restore::{Backup, back_up, starts};
 
 /// A repeatable sequence of choices (xorshift).
 struct Choices(u64);
@@ -121,8 +120,7 @@ async fn calls_in_any_order_harm_no_backup() {
     }
     assert_eq!(directory.names(), before);
     let mut client = Client::connect(host.socket()).await;
-    let handle =
-        crate::contexts::prepare_within(&mut client, std::time::Duration::from_secs(2)).await;
+    let handle = crate::contexts::prepare_within(&mut client, PATIENCE).await;
     for file in client.fetch_all(&handle).await.unwrap() {
         assert!(file.content == std::fs::read(&file.entry.name).unwrap());
     }
@@ -198,7 +196,7 @@ async fn calls_in_any_order_never_unlock_half_a_restore() {
             "seed {seed} never came as far as a registration"
         );
         host.stop().unwrap();
-        let refusal = Service::start(&directory.configuration(), Mode::Normal).err();
+        let refusal = starts(&directory).err();
         assert_eq!(refusal.unwrap().code, ResultCode::RESTORE_IN_PROGRESS);
     }
 }

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long chromedriver may take for an answer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(300);
+
 /// The key of an element's id in answers, as the standard has it.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -50,7 +53,7 @@ impl Chromium {
             }
         };
         let client = Client::builder()
-            .timeout(PATIENCE)
+            .timeout(LONGEST_ANSWER)
             .no_proxy()
             .build()
             .expect("a client");
@@ -71,6 +74,7 @@ impl Chromium {
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
+            "timeouts": { "script": 300_000, "pageLoad": 300_000 },
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
