@@ -278,9 +278,7 @@ async fn read_piece(
 /// The command that connects to the server: the system's `ssh`, or the user's own.
 fn command(access: &Access) -> Command {
     if let Some(text) = &access.command {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", text]);
-        return shell;
+        return platform::process::shell(text).into();
     }
     let mut ssh = Command::new("ssh");
     // Without questions, which nobody could answer, and without becoming a master process.
