@@ -13,39 +13,38 @@ function Get-DsbackupProgram {
     return $found[0].Definition
 }
 
-# A word as a program gets it. Before 7.3 PowerShell encloses words with spaces in quotes, but marks no quotes within
-# them; Windows PowerShell does not mark backslashes before the closing quote either.
-function ConvertTo-NativeWord {
+# A word as programs read it from their command line: in quotes, with a backslash before each quote within, and
+# backslashes before a quote doubled.
+function ConvertTo-QuotedWord {
     param([string] $Word)
 
-    if ($PSVersionTable.PSVersion -ge [version] '7.3') { return $Word }
-    $Word = $Word -replace '(\\*)"', '$1$1\"'
-    if ($PSVersionTable.PSVersion.Major -lt 6 -and $Word -match '\s') { $Word = $Word -replace '(\\+)$', '$1$1' }
-    return $Word
+    $inner = $Word -replace '(\\*)"', '$1$1\"' -replace '(\\+)$', '$1$1'
+    return '"' + $inner + '"'
 }
 
-# Runs a command of dsbackup. $Accepted: the exit codes that are results, not failures.
+# Runs a command of dsbackup. $Accepted: the exit codes that are results, not failures. Not by the operator &: that
+# quotes words and reads output in other ways in each version of PowerShell, and in a session without a console.
 function Invoke-Dsbackup {
     param([string] $Command, [string[]] $Arguments = @(), [int[]] $Accepted = @(0))
 
-    $program = Get-DsbackupProgram
-    # First, since no word behind "--" is an option.
-    $words = @($Command, '--json') + @($Arguments | ForEach-Object { ConvertTo-NativeWord -Word $_ })
-    # Standard error arrives as error records, which must not end the function; the exit code is looked at here.
-    $ErrorActionPreference = 'Continue'
-    $PSNativeCommandUseErrorActionPreference = $false
-    $PSNativeCommandArgumentPassing = 'Windows'
-    $encoding = Set-OutputEncoding -Encoding (New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false)
-    try {
-        $output = @(& $program @words 2>&1)
-        $code = $LASTEXITCODE
-    }
-    finally {
-        if ($encoding) { $null = Set-OutputEncoding -Encoding $encoding }
-    }
-    $said = @($output | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } |
-            ForEach-Object { $_.Exception.Message })
-    $text = @($output | Where-Object { $_ -isnot [System.Management.Automation.ErrorRecord] }) -join "`n"
+    # --json first, since no word behind "--" is an option.
+    $words = @(@($Command, '--json') + $Arguments | ForEach-Object { ConvertTo-QuotedWord -Word $_ })
+    $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
+    $start.FileName = Get-DsbackupProgram
+    $start.Arguments = $words -join ' '
+    $start.WorkingDirectory = (Get-Location -PSProvider FileSystem).ProviderPath
+    $start.UseShellExecute = $false
+    $start.RedirectStandardOutput = $true
+    $start.RedirectStandardError = $true
+    $start.StandardOutputEncoding = [System.Text.Encoding]::UTF8
+    $start.StandardErrorEncoding = [System.Text.Encoding]::UTF8
+    $process = [System.Diagnostics.Process]::Start($start)
+    # Both at once, so that neither waits for the other to be read.
+    $errors = $process.StandardError.ReadToEndAsync()
+    $text = $process.StandardOutput.ReadToEnd()
+    $process.WaitForExit()
+    $code = $process.ExitCode
+    $said = @($errors.Result -split '\r?\n' | Where-Object { $_ })
     if ($Accepted -notcontains $code) {
         $message = "dsbackup ended with exit code ${code}: " + ($said -join "`n")
         $exception = New-Object -TypeName System.InvalidOperationException -ArgumentList $message
@@ -55,20 +54,7 @@ function Invoke-Dsbackup {
         throw $record
     }
     foreach ($line in $said) { Write-Warning -Message $line }
-    if ($text) { $text | ConvertFrom-Json }
-}
-
-# How PowerShell reads what programs print. Returns how it did before; nothing where there is no console, as in a
-# remote session.
-function Set-OutputEncoding {
-    param([System.Text.Encoding] $Encoding)
-
-    try {
-        $before = [Console]::OutputEncoding
-        [Console]::OutputEncoding = $Encoding
-        return $before
-    }
-    catch { return $null }
+    if ($text.Trim()) { $text | ConvertFrom-Json }
 }
 
 # The options of the repository, where they are not in the environment (DSBACKUP_REPOSITORY, DSBACKUP_PASSWORD_FILE).
@@ -126,7 +112,8 @@ function Get-DirectoryBackup {
     param([string] $Repository, [string] $PasswordFile)
 
     $arguments = @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
-    Invoke-Dsbackup -Command 'snapshots' -Arguments $arguments | ForEach-Object { $_ }
+    # Exit code 3: there is none.
+    Invoke-Dsbackup -Command 'snapshots' -Arguments $arguments -Accepted 0, 3 | ForEach-Object { $_ }
 }
 
 <#
