@@ -150,6 +150,7 @@ pub fn remove_all() -> Option<Vec<String>> {
     }
     let _nobody_writes = WRITING.write().unwrap_or_else(PoisonError::into_inner);
     samba::stop_tools();
+    platform::process::end_bound();
     Some(leftovers().values().filter_map(remove).collect())
 }
 
@@ -158,7 +159,7 @@ fn remove(what: &What) -> Option<String> {
     let mut removed = Ok(());
     for _ in 0..100 {
         removed = match what {
-            What::Folder(folder) => std::fs::remove_dir_all(folder),
+            What::Folder(folder) => platform::file::remove_folder(folder),
             What::Content(folder, spared) => remove_content(folder, spared),
             What::Files(paths) => paths.iter().try_for_each(|path| remove_file(path)),
         };

@@ -52,7 +52,7 @@ impl Scratch {
     /// # Errors
     /// Fails if the folder cannot be renamed; it is then removed.
     pub(crate) fn rename(mut self, path: &Path) -> Result<()> {
-        std::fs::rename(&self.path, path)
+        platform::file::rename_folder(&self.path, path)
             .map_err(Error::io("rename the scratch folder to", path))?;
         self.lock = None;
         Ok(())
@@ -70,7 +70,7 @@ impl Drop for Scratch {
         if self.lock.is_none() {
             return;
         }
-        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+        if let Err(error) = platform::file::remove_folder(&self.path) {
             tracing::warn!(
                 %error,
                 folder = %self.path.display(),
@@ -98,7 +98,7 @@ pub fn folder(parent: &Path) -> Result<PathBuf> {
 /// holds any more. Until the returned lock is dropped, no other process makes or removes folders.
 ///
 /// # Errors
-/// Fails if others could replace files in `parent`, or if a folder cannot be made or removed.
+/// Fails if others could replace files in `parent`, or if a folder cannot be made.
 pub(crate) fn tidied(parent: &Path) -> Result<FolderLock> {
     private::make_folders(parent).map_err(Error::io("make the scratch folder", parent))?;
     files::check_trusted(parent, files::Owner::Own)
@@ -121,8 +121,14 @@ fn remove_stale(parent: &Path) -> Result<()> {
         }
         if matches!(FolderLock::exclusive(&path), Ok(Some(_))) {
             tracing::warn!(folder = %path.display(), "removing what an earlier run left behind");
-            std::fs::remove_dir_all(&path)
-                .map_err(Error::io("remove a stale scratch folder", &path))?;
+            // A tool that outlives its backup may still hold files open; the next run tries again.
+            if let Err(error) = platform::file::remove_folder(&path) {
+                tracing::warn!(
+                    %error,
+                    folder = %path.display(),
+                    "a stale scratch folder, which holds secrets, cannot be removed"
+                );
+            }
         }
     }
     Ok(())

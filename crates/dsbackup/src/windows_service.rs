@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use service::{Configuration, Mode, NtdsConfiguration, StoreConfiguration};
+use service::{Configuration, Mode, NtdsConfiguration, Service, StoreConfiguration};
 use tokio::sync::oneshot;
 use windows_service::service::{
     ServiceAccess, ServiceControl, ServiceControlAccept, ServiceErrorControl, ServiceExitCode,
@@ -33,8 +33,14 @@ const EVENT_SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Applica
 /// The service manager did not start this process.
 const NO_SERVICE_MANAGER: i32 = 1063;
 
-/// What the service hosts.
-static HOSTED: OnceLock<(Configuration, Mode)> = OnceLock::new();
+/// How long the start of the service may take, and its end, as the service manager is told.
+const START: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(20);
+/// How long work that goes on is waited for at the end, once the tools of the system were ended.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
+/// What the service is to host.
+static HOSTED: OnceLock<ServiceRunOptions> = OnceLock::new();
 /// How the service ended.
 static RESULT: Mutex<Option<Result<()>>> = Mutex::new(None);
 
@@ -124,12 +130,7 @@ fn remove() -> Result<()> {
 }
 
 fn serve(options: &ServiceRunOptions) -> Result<()> {
-    let mode = match options.restore_mode {
-        true => Mode::Restore,
-        false => Mode::Normal,
-    };
-    let configuration = configuration(&options.service)?;
-    HOSTED.get_or_init(|| (configuration, mode));
+    HOSTED.get_or_init(|| options.clone());
     match service_dispatcher::start(NAME, start) {
         Ok(()) => {
             let mut result = RESULT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +139,8 @@ fn serve(options: &ServiceRunOptions) -> Result<()> {
         Err(windows_service::Error::Winapi(error))
             if error.raw_os_error() == Some(NO_SERVICE_MANAGER) =>
         {
-            host(|| signals::end().map_err(Failure::io("wait for signals", "dsbackup service")))
+            let wait = Failure::io("wait for signals", "dsbackup service");
+            host(|| signals::end().map_err(wait), || {})
         }
         Err(error) => Err(failed("run the")(error)),
     }
@@ -167,49 +169,71 @@ fn serve_for_manager(_: Vec<OsString>) {
             return;
         }
     };
-    let tell = |state, accepted, exit_code| {
+    let tell = |state, wait_hint, exit_code| {
+        let controls_accepted = match state {
+            ServiceState::Running => ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN,
+            _ => ServiceControlAccept::empty(),
+        };
         let told = status.set_service_status(ServiceStatus {
             service_type: ServiceType::OWN_PROCESS,
             current_state: state,
-            controls_accepted: accepted,
-            exit_code: ServiceExitCode::Win32(exit_code),
+            controls_accepted,
+            exit_code,
             checkpoint: 0,
-            wait_hint: Duration::ZERO,
+            wait_hint,
             process_id: None,
         });
         if let Err(error) = told {
             tracing::error!(%error, "the service manager does not take the state of this service");
         }
     };
-    let accepted = ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN;
-    tell(ServiceState::Running, accepted, 0);
-    let result = host(|| Ok(async { drop(stopped.await) }));
-    if let Err(error) = &result {
-        tracing::error!(%error, "the service ends");
-    }
-    let exit_code = u32::from(result.is_err());
+    let well = ServiceExitCode::NO_ERROR;
+    tell(ServiceState::StartPending, START, well);
+    let stopped = async {
+        drop(stopped.await);
+        tell(ServiceState::StopPending, END, well);
+    };
+    let running = || tell(ServiceState::Running, Duration::ZERO, well);
+    let result = host(|| Ok(stopped), running);
+    let exit_code = match &result {
+        Ok(()) => well,
+        Err(error) => {
+            tracing::error!(%error, "the service ends");
+            ServiceExitCode::ServiceSpecific(1)
+        }
+    };
     *RESULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-    tell(
-        ServiceState::Stopped,
-        ServiceControlAccept::empty(),
-        exit_code,
-    );
+    tell(ServiceState::Stopped, Duration::ZERO, exit_code);
 }
 
-/// Hosts the directory until what `end` makes resolves.
-fn host<F: Future<Output = ()>>(end: impl FnOnce() -> Result<F>) -> Result<()> {
-    let Some((configuration, mode)) = HOSTED.get().cloned() else {
+/// Hosts the directory until what `end` makes resolves. Calls `running` once clients are served.
+fn host<F: Future<Output = ()>>(
+    end: impl FnOnce() -> Result<F>,
+    running: impl FnOnce(),
+) -> Result<()> {
+    let Some(options) = HOSTED.get() else {
         return Ok(());
     };
+    let mode = match options.restore_mode {
+        true => Mode::Restore,
+        false => Mode::Normal,
+    };
+    let configuration = configuration(&options.service)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::io("start threads", "dsbackup service"))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let end = end()?;
-        let served = service::run(configuration, mode, end).await;
-        served.map_err(Failure::at("dsbackup service"))
-    })
+        let at = || Failure::at("dsbackup service");
+        let service = Service::start(&configuration, mode).map_err(at())?;
+        running();
+        service.serve(end).await.map_err(at())
+    });
+    // A backup may be waiting for a tool of the system.
+    platform::process::end_bound();
+    runtime.shutdown_timeout(LAST_WORK);
+    served
 }
 
 /// What the file says; without one this computer's own domain controller.
@@ -230,9 +254,11 @@ fn scratch_folder() -> PathBuf {
     all_users.join(NAME).join("scratch")
 }
 
-/// Makes the folder, and takes the rights of others on one that is there away.
+/// Makes the folder, and takes the rights of others on one that is there away. That above it, in which
+/// all users have their locks, keeps the rights that it inherits.
 fn make_private(folder: &Path) -> Result<()> {
-    let made = platform::private::make_folders(folder);
+    let above = folder.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let made = above.and_then(|()| platform::private::make_folders(folder));
     made.and_then(|()| platform::private::seclude(folder))
         .map_err(Failure::io("make private", folder))
 }

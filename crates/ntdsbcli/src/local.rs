@@ -54,14 +54,13 @@ pub(crate) async fn connect(pipe: &Path) -> io::Result<LocalStream> {
     const BUSY: i32 = 231;
     const ATTEMPTS: u32 = 100;
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-    let options = tokio::net::windows::named_pipe::ClientOptions::new();
     for _ in 1..ATTEMPTS {
-        match options.open(pipe) {
+        match windows_host::pipe::connect(pipe) {
             Err(error) if error.raw_os_error() == Some(BUSY) => tokio::time::sleep(PAUSE).await,
             opened => return opened.and_then(of_the_system),
         }
     }
-    options.open(pipe).and_then(of_the_system)
+    windows_host::pipe::connect(pipe).and_then(of_the_system)
 }
 
 /// The pipe, if the system or its administrators made it: any program may make a pipe of this name

@@ -23,6 +23,9 @@ pub mod disk;
 #[cfg_attr(unix, path = "unix/file.rs")]
 #[cfg_attr(windows, path = "windows/file.rs")]
 pub mod file;
+#[cfg(windows)]
+#[path = "windows/job.rs"]
+mod job;
 #[cfg_attr(unix, path = "unix/lock.rs")]
 #[cfg_attr(windows, path = "windows/lock.rs")]
 pub mod lock;

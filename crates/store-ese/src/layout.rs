@@ -211,7 +211,7 @@ impl Layout {
     /// The role of a file by its name and folder.
     fn role(&self, folder: &Path, name: &str) -> Option<Role> {
         if folder == self.database_folder {
-            if name == self.database_file {
+            if platform::file::is_same_name(name, &self.database_file) {
                 return Some(Role::Database);
             }
             if self.is_beside_database(name, "jfm") {

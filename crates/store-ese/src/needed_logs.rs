@@ -1,7 +1,6 @@
 //! The first log that the databases in a directory's folders may need: the hosted one and others
 //! beside it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use ese::header::{DatabaseHeader, DatabaseHeaders, DatabaseState, PatchHeader, Signature};
@@ -82,7 +81,7 @@ fn is_called_a_database(path: &Path) -> bool {
 /// A database's header; for the copy of a streaming backup with the additions of its last page.
 fn read_header(path: &Path) -> Result<DatabaseHeader, String> {
     let io = |error: std::io::Error| error.to_string();
-    let file = File::open(path).map_err(io)?;
+    let file = platform::file::open_without_waiting(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let read = |offset: u64, length: usize| {
         let mut bytes = vec![0; length];

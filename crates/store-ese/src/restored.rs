@@ -148,7 +148,7 @@ pub(crate) fn read_condition(database: &Path, logs: LogSet) -> Result<Condition>
         ),
         _ => io_error(database, &error),
     };
-    let mut file = File::open(database).map_err(failed)?;
+    let mut file = platform::file::open_without_waiting(database).map_err(failed)?;
     let mut start = Vec::new();
     (&mut file)
         .take(DatabaseHeaders::START as u64)

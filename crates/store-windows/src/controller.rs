@@ -100,7 +100,7 @@ fn make_folders(described: &DirectoryConfiguration) -> Result<()> {
         described.checkpoint_folder.as_ref(),
     ];
     folders.into_iter().flatten().try_for_each(|folder| {
-        std::fs::create_dir_all(folder).map_err(|error| disk_error(folder, &error))
+        platform::private::make_folders(folder).map_err(|error| disk_error(folder, &error))
     })
 }
 
@@ -171,6 +171,12 @@ impl DirectoryStore for NtdsServer {
 
     fn register_restore(&self, plan: RestorePlan) -> Result<Box<dyn RegisteredRestore>> {
         system::check_offline()?;
+        if !system::is_restore_mode() {
+            tracing::warn!(
+                "NTDS is stopped, but Windows is not in directory services restore mode, for which \
+                 Microsoft documents restores: restart this computer before NTDS starts again"
+            );
+        }
         let folder = Path::new(&self.places.database_folder);
         let is_first = matches!(RestoreMarker::read(folder), Ok(None));
         let files = self.folders()?.register_restore(plan)?;
@@ -224,6 +230,7 @@ impl NtdsServer {
         let said = tool::run(
             &system_tool("ntdsutil.exe"),
             &arguments,
+            &self.configuration.scratch_folder,
             self.silence(),
             &mut || size_of(&folder),
         )?;
@@ -333,7 +340,7 @@ struct RemovedFolder(PathBuf);
 impl RemovedFolder {
     /// Makes sure that nothing is there: what a former process left goes.
     fn empty(folder: &Path) -> Result<Self> {
-        match std::fs::remove_dir_all(folder) {
+        match platform::file::remove_folder(folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(disk_error(folder, &error))
             }
@@ -344,7 +351,7 @@ impl RemovedFolder {
 
 impl Drop for RemovedFolder {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0)
+        if let Err(error) = platform::file::remove_folder(&self.0)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::error!(
@@ -360,7 +367,8 @@ fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.file_type() {
         Ok(kind) if kind.is_dir() => size_of(&entry.path()),
-        _ => entry.metadata().map_or(0, |metadata| metadata.len()),
+        // Of the file itself: what its folder says of its size is as old as its last closing.
+        _ => std::fs::metadata(entry.path()).map_or(0, |metadata| metadata.len()),
     });
     sizes.sum()
 }

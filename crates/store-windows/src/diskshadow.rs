@@ -6,6 +6,10 @@ use std::fmt::Write;
 /// The writer of NTDS, as `diskshadow` and `vssadmin list writers` name it.
 pub const NTDS_WRITER: &str = "{b2014c9e-8711-4c5c-a5a9-3cf384484757}";
 
+/// Where the tool keeps what its writers said, in the folder in which it runs: it reads scripts in the
+/// system's code page, in which a user's folder may have no name.
+const METADATA: &str = "shadow-copy.cab";
+
 /// A volume, and the drive under which its shadow copy is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposed {
@@ -22,11 +26,11 @@ pub fn in_shadow_copy(volumes: &[Exposed], path: &str) -> Option<String> {
     Some(format!("{}{}", volume.letter, path.get(1..)?))
 }
 
-/// Takes shadow copies of the volumes at one moment and exposes them. `metadata` is the file in which
-/// the tool keeps what its writers said. The copies stay until [`delete_script`] deletes them.
-pub fn create_script(volumes: &[Exposed], metadata: &str) -> String {
+/// Takes shadow copies of the volumes at one moment and exposes them. The copies stay until
+/// [`delete_script`] deletes them.
+pub fn create_script(volumes: &[Exposed]) -> String {
     let mut script = format!(
-        "SET CONTEXT PERSISTENT\r\nSET METADATA \"{metadata}\"\r\nSET VERBOSE ON\r\n\
+        "SET CONTEXT PERSISTENT\r\nSET METADATA {METADATA}\r\nSET VERBOSE ON\r\n\
          WRITER VERIFY {NTDS_WRITER}\r\nBEGIN BACKUP\r\n"
     );
     let mut line = |line: std::fmt::Arguments<'_>| {
@@ -88,13 +92,13 @@ mod tests {
 
     #[test]
     fn all_volumes_are_copied_at_one_moment_while_the_writer_of_ntds_takes_part() {
-        let script = create_script(&VOLUMES, r"C:\p\shadow.cab");
+        let script = create_script(&VOLUMES);
         let lines: Vec<&str> = script.lines().collect();
         assert_eq!(
             lines,
             [
                 "SET CONTEXT PERSISTENT",
-                r#"SET METADATA "C:\p\shadow.cab""#,
+                "SET METADATA shadow-copy.cab",
                 "SET VERBOSE ON",
                 "WRITER VERIFY {b2014c9e-8711-4c5c-a5a9-3cf384484757}",
                 "BEGIN BACKUP",

@@ -6,7 +6,6 @@
 //! SYSVOL\DOMAIN\...              group policies and scripts
 //! ```
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use contract::{Error, FileType, Result, ResultCode};
 use ese::header::DatabaseHeaders;
 use store::disk_error;
 
-use crate::state_file::StateFile;
+use crate::state_file::{self, StateFile};
 
 /// The database's name in the folder, whatever it is on the server.
 pub const DATABASE_FILE: &str = "ntds.dit";
@@ -22,6 +21,10 @@ pub const DATABASE_FILE: &str = "ntds.dit";
 const HIVES: [&str; 2] = ["SYSTEM", "SECURITY"];
 /// The length of a hive's header, which is followed by its data.
 const HIVE_HEADER: u64 = 4096;
+
+/// What the replication of SYSVOL keeps there for itself: a link out of the folder, and what it put
+/// aside.
+const PRIVATE: [&str; 2] = ["DfsrPrivate", "DO_NOT_REMOVE_NtFrs_PreInstall_Directory"];
 
 /// A whole folder.
 #[derive(Debug)]
@@ -109,6 +112,9 @@ pub fn add_tree(
                 ));
                 continue;
             };
+            if PRIVATE.iter().any(|other| name.eq_ignore_ascii_case(other)) {
+                continue;
+            }
             let original = format!("{original}\\{name}");
             let place = format!("{place}/{name}");
             let kind = entry.file_type().map_err(failed)?;
@@ -152,7 +158,7 @@ fn check_database(path: &Path) -> Result<()> {
 /// # Errors
 /// `hrFileNotFound`, `hrDatabaseCorrupted`, `hrDiskIO`.
 pub fn check_hive(path: &Path) -> Result<()> {
-    let mut file = File::open(path).map_err(|error| match error.kind() {
+    let mut file = state_file::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => missing(path, "the hive"),
         _ => disk_error(path, &error),
     })?;

@@ -12,6 +12,8 @@ use crate::{ifm_folder, system};
 
 /// The tool, beneath the system's folder.
 const TOOL: &str = "diskshadow.exe";
+/// Its script, in the folder in which it runs.
+const SCRIPT: &str = "diskshadow.txt";
 /// Where the letters are noted while shadow copies are exposed, beside the folder for copies: a
 /// process that was killed cannot delete them.
 const NOTE: &str = "dsbackup.shadow-copies";
@@ -49,8 +51,7 @@ impl ShadowCopy {
             note,
             silence,
         };
-        let metadata = scratch.join("shadow-copy.cab");
-        let script = diskshadow::create_script(&copy.volumes, &metadata.display().to_string());
+        let script = diskshadow::create_script(&copy.volumes);
         let said = run(&script, scratch, silence)?;
         for volume in &copy.volumes {
             let root = format!("{}:\\", volume.letter);
@@ -162,10 +163,15 @@ fn delete(letters: Vec<char>, scratch: &Path, note: &Path, silence: Duration) {
 }
 
 fn run(script: &str, scratch: &Path, silence: Duration) -> Result<Said> {
-    let file = scratch.join("diskshadow.txt");
+    let file = scratch.join(SCRIPT);
     std::fs::write(&file, script).map_err(|error| disk_error(&file, &error))?;
-    let arguments = ["/s".as_ref(), file.as_os_str()];
-    tool::run(&system_tool(TOOL), &arguments, silence, &mut || 0)
+    tool::run(
+        &system_tool(TOOL),
+        &["/s", SCRIPT],
+        scratch,
+        silence,
+        &mut || 0,
+    )
 }
 
 /// A tool in the system's own folder, whatever the path of programs says.

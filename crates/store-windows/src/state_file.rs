@@ -75,7 +75,7 @@ impl StateFile {
 }
 
 /// Opens a file, on Windows by the privilege of backups: whoever holds it reads every file.
-fn open(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(windows)]

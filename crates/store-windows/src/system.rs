@@ -187,7 +187,7 @@ fn registry(doing: &str, value: &str, error: &dyn std::fmt::Display) -> Error {
 /// `hrDatabaseNotFound` if this computer is no domain controller; `hrError` if the service manager
 /// does not answer.
 pub fn running() -> Result<Running> {
-    if std::env::var(SAFE_MODE).is_ok_and(|mode| mode.eq_ignore_ascii_case(RESTORE_MODE)) {
+    if is_restore_mode() {
         return Ok(Running::Offline);
     }
     let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT);
@@ -200,6 +200,11 @@ pub fn running() -> Result<Running> {
         Ok(_) => Ok(Running::Between),
         Err(error) => Err(no_answer(&error)),
     }
+}
+
+/// Whether Windows was started in directory services restore mode.
+pub fn is_restore_mode() -> bool {
+    std::env::var(SAFE_MODE).is_ok_and(|mode| mode.eq_ignore_ascii_case(RESTORE_MODE))
 }
 
 /// Refuses a directory that runs.

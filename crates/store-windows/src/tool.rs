@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use contract::{Error, Result, ResultCode};
+use platform::process;
 
 /// How much of what a tool says is kept: the end.
 const KEPT: usize = 16 << 10;
@@ -36,14 +37,16 @@ impl Said {
     }
 }
 
-/// Runs a tool until it ends. `done` measures what it has written so far: a tool that says nothing
-/// and writes nothing for `silence` is ended.
+/// Runs a tool in a folder until it ends. `done` measures what it has written so far: a tool that says
+/// nothing, and neither reads nor writes for `silence`, is ended. Interrupts of the console are this
+/// process's, with which the tool ends.
 ///
 /// # Errors
 /// `hrFileNotFound` if it cannot be started; `hrError` after a silence, with its last words.
 pub fn run(
     program: &Path,
     arguments: &[impl AsRef<OsStr>],
+    folder: &Path,
     silence: Duration,
     done: &mut dyn FnMut() -> u64,
 ) -> Result<Said> {
@@ -53,22 +56,28 @@ pub fn run(
             format!("{}: cannot run it: {error}", program.display()),
         )
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    process::shield_from_interrupts(&mut command);
+    let mut child = command
         .args(arguments)
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
+    if let Err(error) = process::bind(&child) {
+        tracing::warn!(%error, tool = %program.display(), "it would outlive this process");
+    }
     let output = listen(&mut child);
     let mut text = Vec::new();
-    let (mut sign, mut measured) = (Instant::now(), done());
+    let (mut sign, mut measured) = (Instant::now(), (done(), process::transferred(&child)));
     let (mut ended, mut all_said) = (None, false);
     loop {
         match output.recv_timeout(LOOK) {
             Ok(piece) => {
                 sign = Instant::now();
-                let line = String::from_utf8_lossy(&piece);
+                let line = process::console_text(&piece);
                 tracing::info!(tool = %program.display(), "{}", line.trim_end());
                 text.extend(piece);
                 text.drain(..text.len().saturating_sub(KEPT));
@@ -81,7 +90,7 @@ pub fn run(
                 std::thread::sleep(LOOK / 5);
             }
         }
-        let text = || String::from_utf8_lossy(&text).into_owned();
+        let text = || process::console_text(&text);
         if ended.is_none() {
             let status = child.try_wait().map_err(failed)?;
             ended = status.map(|status| (status, Instant::now()));
@@ -97,7 +106,7 @@ pub fn run(
             }
             continue;
         }
-        let now = done();
+        let now = (done(), process::transferred(&child));
         if now != measured {
             (sign, measured) = (Instant::now(), now);
         }
@@ -159,7 +168,8 @@ mod tests {
 
     fn shell(script: &str, silence_ms: u64, done: &mut dyn FnMut() -> u64) -> Result<Said> {
         let silence = Duration::from_millis(silence_ms);
-        run(Path::new("/bin/sh"), &["-c", script], silence, done)
+        let folder = Path::new("/");
+        run(Path::new("/bin/sh"), &["-c", script], folder, silence, done)
     }
 
     #[test]
@@ -177,10 +187,10 @@ mod tests {
     #[test]
     fn a_silent_tool_is_ended_and_its_last_words_are_told() {
         let begin = Instant::now();
-        let error = shell("echo Creating snapshot...; sleep 60", 1_000, &mut || 0).unwrap_err();
+        let error = shell("echo Creating snapshot...; sleep 60", 5_000, &mut || 0).unwrap_err();
         assert!(error.reason.contains("Creating snapshot..."), "{error}");
-        assert!(error.reason.contains("nothing for 1 seconds"), "{error}");
-        assert!(begin.elapsed() < Duration::from_secs(20));
+        assert!(error.reason.contains("nothing for 5 seconds"), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(50));
     }
 
     #[test]
@@ -197,7 +207,14 @@ mod tests {
     #[test]
     fn a_tool_that_is_missing_is_named() {
         let none: [&str; 0] = [];
-        let error = run(Path::new("/missing/tool"), &none, LOOK, &mut || 0).unwrap_err();
+        let error = run(
+            Path::new("/missing/tool"),
+            &none,
+            Path::new("/"),
+            LOOK,
+            &mut || 0,
+        )
+        .unwrap_err();
         assert_eq!(error.code, ResultCode::FILE_NOT_FOUND);
         assert!(error.reason.contains("/missing/tool"), "{error}");
     }

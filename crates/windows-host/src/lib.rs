@@ -1,5 +1,5 @@
-//! What a service on Windows needs of the system and no safe library offers: named pipes with an
-//! access list (`pipe`), the privileges of who calls through one (`caller`), the event log
+//! What a service on Windows and its clients need of the system and no safe library offers: named pipes
+//! with an access list (`pipe`), the privileges of who calls through one (`caller`), the event log
 //! (`event_log`). Empty on other systems.
 //!
 //! Every pointer that is passed points to a value that lives longer

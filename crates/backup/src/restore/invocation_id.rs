@@ -18,6 +18,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store_ese::invocation_id::{
     INSTRUCTIONS_FILE, REGISTRY_FILE, REGISTRY_KEY, REGISTRY_VALUE, write_instructions,
@@ -84,6 +85,9 @@ pub fn is_of_installed_ntds(folder: &Path) -> bool {
         })
 }
 
+/// How long a computer of a domain keeps a password, by default.
+const COMPUTER_PASSWORD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// What became of the id. `folder` is where the database of an NTDS lies, if that is on this
 /// computer: there the registry value and the instructions are, which a service writes itself
 /// (`by_service`); `is_new` says whether a Samba directory was given a new id.
@@ -127,6 +131,15 @@ pub fn conclude(
             "NTDS takes a new invocation id when it starts, in place of {id}: the registry value \
              \"{REGISTRY_VALUE}\" is set (event 1109 of the log Directory Service confirms it)"
         ));
+        let made = snapshot.manifest.created.parse::<Timestamp>();
+        let age = made.map(|made| Timestamp::now().duration_since(made));
+        if age.is_ok_and(|age| age > COMPUTER_PASSWORD) {
+            report.warn(
+                "the backup is older than 30 days, after which a computer changes its password: in \
+                 this directory the server's own may be one that Windows does not know any more. If \
+                 it then does not replicate: netdom resetpwd (see docs/windows-dc.md)",
+            );
+        }
         return Ok(concluded);
     }
     report.warn(&match (how, &concluded.registry_file) {

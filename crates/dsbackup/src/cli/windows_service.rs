@@ -16,7 +16,7 @@ pub enum ServiceCommand {
 }
 
 /// The configuration of the service.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ServiceOptions {
     /// Read the configuration from this TOML file [default: host this computer's own domain
     /// controller]
@@ -25,7 +25,7 @@ pub struct ServiceOptions {
 }
 
 /// `dsbackup service run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ServiceRunOptions {
     #[command(flatten)]
     pub service: ServiceOptions,

@@ -457,6 +457,21 @@ impl Context {
 
     /// Who the client is.
     fn client(&self) -> Result<Client> {
+        let mut token = null_mut();
+        // SAFETY: the exchange is done, and the token has a place.
+        let code = unsafe { QuerySecurityContextToken(self.handle()?, &mut token) };
+        check("the client's token", code)?;
+        // SAFETY: the handle was just opened, and belongs to nobody else.
+        let token: Token = unsafe { OwnedHandle::from_raw_handle(token) }.into();
+        // Documented for the client's side; the service's may have to ask the token.
+        let principal = self
+            .native_name()
+            .or_else(|_| token.name().map_err(|error| Error(error.to_string())))?;
+        Ok(Client { principal, token })
+    }
+
+    /// The client's principal, as the ticket names it.
+    fn native_name(&self) -> Result<String> {
         let mut names = SecPkgContext_NativeNamesW::default();
         self.query(SECPKG_ATTR_NATIVE_NAMES, &mut names)?;
         // SAFETY: the system returned texts that end with a zero, or none.
@@ -467,16 +482,7 @@ impl Context {
                 unsafe { FreeContextBuffer(name.cast()) };
             }
         }
-        let mut token = null_mut();
-        // SAFETY: the exchange is done, and the token has a place.
-        let code = unsafe { QuerySecurityContextToken(self.handle()?, &mut token) };
-        check("the client's token", code)?;
-        // SAFETY: the handle was just opened, and belongs to nobody else.
-        let token = unsafe { OwnedHandle::from_raw_handle(token) }.into();
-        Ok(Client {
-            principal: principal?,
-            token,
-        })
+        principal
     }
 }
 

@@ -61,6 +61,27 @@ pub fn open_without_waiting(path: &Path) -> Result<File> {
     File::options().read(true).custom_flags(flags).open(path)
 }
 
+/// Renames a folder whose files were just written.
+///
+/// # Errors
+/// The system's.
+pub fn rename_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to)
+}
+
+/// Removes a folder with all that is in it.
+///
+/// # Errors
+/// The system's.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    std::fs::remove_dir_all(folder)
+}
+
+/// Whether two names mean the same file of a folder.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    one == other
+}
+
 /// Lets opening fail where the name is a link.
 pub fn refuse_links(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)

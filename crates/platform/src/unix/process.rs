@@ -92,6 +92,28 @@ pub fn shell(command: &str) -> std::process::Command {
     shell
 }
 
+/// Has a program that was just started end with this process, where the system can do that.
+///
+/// # Errors
+/// The system's.
+pub fn bind(_: &std::process::Child) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Ends all bound programs, since this process is about to end.
+pub fn end_bound() {}
+
+/// The bytes that a program has read and written so far: a sign that it works. 0 where the system does
+/// not tell.
+pub fn transferred(_: &std::process::Child) -> u64 {
+    0
+}
+
+/// What a program of the console printed.
+pub fn console_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// Keeps interrupts from the terminal away from a process that is about to be started.
 pub fn shield_from_interrupts(command: &mut std::process::Command) {
     command.process_group(0);

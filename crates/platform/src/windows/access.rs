@@ -54,7 +54,7 @@ pub fn of_file(file: &File) -> Result<Access> {
     Ok(Access {
         others_write: descriptor.writer(&own).map(|account| {
             format!(
-                "{account}; take that right away (icacls /inheritance:r /grant:r, or the folder's \
+                "{account}; take that right away (icacls FOLDER /inheritance:r, or the folder's \
                  properties)"
             )
         }),
@@ -76,10 +76,14 @@ pub fn too_open_for_a_secret(file: &File, path: &Path) -> Result<Option<String>>
     }
     let descriptor = Descriptor::parse(&system::descriptor(file)?);
     let reader = descriptor.reader(&token::own_account()?);
+    let own = match token::is_administrator()? {
+        true => "*S-1-5-32-544:F",
+        false => "\"%USERNAME%:F\"",
+    };
     Ok(reader.map(|account| {
         format!(
-            "can be read or written by {account}: icacls \"{}\" /inheritance:r /grant:r \
-             \"%USERNAME%:F\" *S-1-5-18:F",
+            "can be read or written by {account}: icacls \"{}\" /inheritance:r /grant:r {own} \
+             *S-1-5-18:F, and take away what {account} may do by itself",
             path.display()
         )
     }))

@@ -3,6 +3,10 @@
 /// The rights by which somebody may replace files in a folder: to add files and folders, to delete
 /// children, to change the list or the owner, and the generic ones that include these.
 const WRITES: u32 = 0x2 | 0x4 | 0x40 | 0x4_0000 | 0x8_0000 | 1 << 30 | 1 << 28;
+/// The right to add folders to a folder.
+const ADDS_FOLDERS: u32 = 0x4;
+/// The account to which Windows gives that right on the folder of NTDS, under both its names.
+const LOCAL_SERVICE: [&str; 2] = ["LS", "S-1-5-19"];
 /// The right to read data, and the generic ones that include it.
 const READS: u32 = 0x1 | 1 << 31 | 1 << 28;
 /// All rights: for a word that is not known.
@@ -64,23 +68,27 @@ impl Descriptor {
         is_trusted(&self.owner, own)
     }
 
-    /// The first account but `own` and trusted ones that may replace files in the folder.
+    /// The first account but `own` and trusted ones that may replace files in the folder. What Windows
+    /// lets LOCAL SERVICE do in the folder of NTDS replaces none.
     pub(crate) fn writer(&self, own: &str) -> Option<&str> {
-        self.first(WRITES, own)
+        self.first(own, |entry| {
+            let is_of_windows = LOCAL_SERVICE.contains(&entry.account.as_str());
+            entry.rights & WRITES & !(if is_of_windows { ADDS_FOLDERS } else { 0 }) != 0
+        })
     }
 
     /// The first account but `own` and trusted ones that may read or write.
     pub(crate) fn reader(&self, own: &str) -> Option<&str> {
-        self.first(READS | WRITES, own)
+        self.first(own, |entry| entry.rights & (READS | WRITES) != 0)
     }
 
-    fn first(&self, rights: u32, own: &str) -> Option<&str> {
+    fn first(&self, own: &str, may: impl Fn(&Allowed) -> bool) -> Option<&str> {
         let Some(allowed) = &self.allowed else {
             return Some("everybody");
         };
         let found = allowed
             .iter()
-            .find(|entry| entry.rights & rights != 0 && !is_trusted(&entry.account, own));
+            .find(|entry| may(entry) && !is_trusted(&entry.account, own));
         found.map(|entry| entry.account.as_str())
     }
 }
@@ -135,12 +143,15 @@ fn number_of(rights: &str) -> u32 {
             "RC" => 0x2_0000,
             "SD" => 0x1_0000,
             "CC" => 0x1,
+            "DC" => 0x2,
+            "LC" => 0x4,
             "SW" => 0x8,
             "RP" => 0x10,
             "WP" => 0x20,
+            "DT" => 0x40,
             "LO" => 0x80,
             "CR" => 0x100,
-            // DC, LC, DT, WD, WO, GW and GA write; another word may.
+            // WD, WO, GW and GA write; another word may.
             _ => ALL,
         }
     })
@@ -184,6 +195,12 @@ mod tests {
         assert_eq!(found("O:BAD:(A;;XX;;;WD)").1, some("WD"));
         assert_eq!(found("O:BAD:(A;;0xzz;;;WD)").1, some("WD"));
         assert_eq!(found("O:DAG:DUD:(A;;FA;;;DA)"), (true, None, None));
+        // The folder of NTDS, as Windows makes it; more than that LOCAL SERVICE may not have.
+        let ntds = "O:BAG:SYD:PAI(A;OICIIO;GA;;;CO)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;CI;LC;;;LS)";
+        assert_eq!(found(ntds).1, None);
+        assert_eq!(found(&ntds.replace(";LC;", ";0x4;")).1, None);
+        assert_eq!(found(&ntds.replace(";LC;", ";DCLC;")).1, some("LS"));
+        assert_eq!(found(&ntds.replace("LS", "BU")).1, some("BU"));
         // An empty list lets nobody in.
         assert_eq!(found("O:BAD:P"), (true, None, None));
     }

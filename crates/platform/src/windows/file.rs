@@ -4,11 +4,12 @@ use std::fs::{File, FileTimes, Metadata, OpenOptions};
 use std::io::{ErrorKind, Result};
 use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_INVALID_FUNCTION, ERROR_INVALID_HANDLE, ERROR_MORE_DATA,
-    ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_SUPPORTED, ERROR_TOO_MANY_OPEN_FILES, GENERIC_WRITE,
+    ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_SUPPORTED, ERROR_PATH_NOT_FOUND, ERROR_SHARING_VIOLATION,
+    ERROR_TOO_MANY_OPEN_FILES, ERROR_UNRECOGNIZED_VOLUME, GENERIC_WRITE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES,
@@ -75,7 +76,72 @@ pub fn changed(metadata: &Metadata) -> [i128; 2] {
 /// # Errors
 /// The system's.
 pub fn open_without_waiting(path: &Path) -> Result<File> {
-    File::open(path)
+    // By the privilege of backups, where it is enabled: whoever holds it reads every file.
+    let mut options = File::options();
+    options
+        .read(true)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
+        .open(path)
+}
+
+/// Renames a folder whose files were just written. Windows refuses that as long as somebody, such as a
+/// virus scanner, has one of them open: it is tried for some seconds.
+///
+/// # Errors
+/// The system's.
+pub fn rename_folder(from: &Path, to: &Path) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(15);
+    const OPEN: [u32; 2] = [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION];
+    let begin = Instant::now();
+    loop {
+        match std::fs::rename(from, to) {
+            Err(error)
+                if begin.elapsed() < PATIENCE
+                    && (error.raw_os_error()).is_some_and(|code| OPEN.contains(&(code as u32))) =>
+            {
+                std::thread::sleep(PATIENCE / 100);
+            }
+            renamed => return renamed,
+        }
+    }
+}
+
+/// Removes a folder with all that is in it, read-only files as well.
+///
+/// # Errors
+/// The system's.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        // Windows before 1809 refuses to remove what is read-only.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            make_writable(folder);
+            std::fs::remove_dir_all(folder)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets the files of a folder be removed. What cannot be changed is seen when it is removed.
+fn make_writable(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        // Of a link itself.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        if metadata.is_dir() {
+            make_writable(&entry.path());
+        }
+        let mut permissions = metadata.permissions();
+        if permissions.readonly() && !metadata.is_symlink() {
+            permissions.set_readonly(false);
+            let _ = std::fs::set_permissions(entry.path(), permissions);
+        }
+    }
+}
+
+/// Whether two names mean the same file of a folder.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 /// Lets opening fail where the name is a link.
@@ -158,11 +224,22 @@ pub fn announce_reading(_: &File) {
 /// # Errors
 /// The system's.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
+    // Of a volume that the mount manager does not know, as that of a shadow copy, Windows tells no
+    // final path.
+    const NOT_TOLD: [u32; 3] = [
+        ERROR_INVALID_FUNCTION,
+        ERROR_PATH_NOT_FOUND,
+        ERROR_UNRECOGNIZED_VOLUME,
+    ];
     match dunce::canonicalize(path) {
-        // Wine knows no final path of more than 260 characters: then it is the path as named.
-        Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA as i32) => {
-            system::verbatim(path)
-        }
+        Err(error) => match error.raw_os_error().map(|code| code as u32) {
+            // Wine knows no final path of more than 260 characters: then it is the path as named.
+            Some(ERROR_MORE_DATA) => system::verbatim(path),
+            Some(code) if NOT_TOLD.contains(&code) && Identity::at(path).is_ok() => {
+                std::path::absolute(path)
+            }
+            _ => Err(error),
+        },
         resolved => resolved,
     }
 }

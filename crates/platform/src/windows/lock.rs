@@ -5,6 +5,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Result};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::file::Identity;
 
@@ -15,6 +16,9 @@ pub struct FolderLock {
     /// The file, which the only holder of a lock removes.
     own: Option<PathBuf>,
 }
+
+/// How long a file that was removed may be seen until its last holder has closed it.
+const VANISHING: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -54,16 +58,19 @@ impl FolderLock {
 
     fn acquire(folder: &Path, kind: Kind) -> Result<Option<Self>> {
         let path = file_of(folder)?;
+        let begin = Instant::now();
         loop {
-            let Some(file) = open(&path)? else {
-                // It is about to vanish: its last holder ends.
-                match kind {
-                    Kind::Wait => {
-                        std::thread::sleep(std::time::Duration::from_millis(10));
-                        continue;
+            let file = match open(&path) {
+                Ok(file) => file,
+                // It is about to vanish, since its last holder ends; or nobody of this account may use it.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    if begin.elapsed() > VANISHING {
+                        return Err(error);
                     }
-                    _ => return Ok(None),
+                    std::thread::sleep(VANISHING / 200);
+                    continue;
                 }
+                Err(error) => return Err(error),
             };
             let locked = match kind {
                 Kind::Wait => file.lock().map_err(TryLockError::Error),
@@ -112,8 +119,8 @@ fn file_of(folder: &Path) -> Result<PathBuf> {
     Ok(locks.join(format!("{:08x}-{:016x}", identity.disk, identity.number)))
 }
 
-/// Opens the file, and makes it where it is missing. `None` while it is being removed.
-fn open(path: &Path) -> Result<Option<File>> {
+/// Opens the file, and makes it where it is missing. `PermissionDenied` also while it is being removed.
+fn open(path: &Path) -> Result<File> {
     loop {
         let opened = match File::open(path) {
             // The file of another user can be read only, which is enough to lock it.
@@ -125,10 +132,8 @@ fn open(path: &Path) -> Result<Option<File>> {
             opened => opened,
         };
         match opened {
-            Ok(file) => return Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(None),
-            Err(error) => return Err(error),
+            opened => return opened,
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Files and folders that nobody else may read: an access list of this process's user, SYSTEM and
-//! Administrators, which inherits nothing from above and is inherited by what a folder gets.
+//! Files and folders that nobody else may read: an access list of SYSTEM and Administrators, and of
+//! this process's user unless it acts as one of them, which inherits nothing from above and is
+//! inherited by what a folder gets.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Result};
@@ -18,11 +19,14 @@ pub fn by_default() {}
 
 /// The access list. `inherited` by the content of a folder.
 fn list(inherited: bool) -> Result<String> {
-    let own = token::own_account()?;
     let flags = if inherited { "OICI" } else { "" };
-    Ok(format!(
-        "D:P(A;{flags};FA;;;{own})(A;{flags};FA;;;SY)(A;{flags};FA;;;BA)"
-    ))
+    // What one administrator made the others use as well: another one tonight, SYSTEM in a task, the
+    // one of directory services restore mode. An account that is named has a right to itself.
+    let own = match token::is_administrator()? {
+        true => String::new(),
+        false => format!("(A;{flags};FA;;;{})", token::own_account()?),
+    };
+    Ok(format!("D:P{own}(A;{flags};FA;;;SY)(A;{flags};FA;;;BA)"))
 }
 
 /// Makes a folder.

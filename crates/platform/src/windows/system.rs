@@ -1,5 +1,5 @@
-//! The calls of Windows that no library offers in safe form. Beside `token`, the only unsafe code of
-//! this crate.
+//! The calls of Windows that no library offers in safe form. Beside `token` and `job`, the only
+//! unsafe code of this crate.
 //!
 //! Every pointer that is passed points to a value that lives longer than the call; what a call
 //! allocates is freed here, once, by the function that its documentation names.
@@ -16,6 +16,7 @@ use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, LocalFree,
     WAIT_TIMEOUT,
 };
+use windows_sys::Win32::Globalization::{CP_OEMCP, MultiByteToWideChar};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
@@ -29,9 +30,9 @@ use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE,
     FILE_SHARE_READ, FILE_SHARE_WRITE, GetDiskFreeSpaceExW,
 };
-use windows_sys::Win32::System::Console::{GetConsoleMode, SetConsoleMode};
+use windows_sys::Win32::System::Console::{GetConsoleMode, ReadConsoleW, SetConsoleMode};
 use windows_sys::Win32::System::Threading::{
-    OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject,
+    GetProcessIoCounters, IO_COUNTERS, OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject,
 };
 
 /// A security descriptor in the form that calls take. Freed when dropped.
@@ -280,4 +281,55 @@ pub(crate) fn console_mode(console: &File) -> Result<u32> {
 pub(crate) fn set_console_mode(console: &File, mode: u32) -> Result<()> {
     // SAFETY: the handle is open.
     unless_zero(unsafe { SetConsoleMode(console.as_raw_handle(), mode) })
+}
+
+/// Reads what is typed on a console, up to `limit` units, into a buffer of the caller's. Returns how many
+/// were read. A file would be read in the console's code page, which has not all letters.
+pub(crate) fn read_console(console: &File, units: &mut [u16]) -> Result<usize> {
+    let (mut read, length) = (0, u32::try_from(units.len()).unwrap_or(u32::MAX));
+    // SAFETY: the handle is open, and the buffer has this length.
+    unless_zero(unsafe {
+        ReadConsoleW(
+            console.as_raw_handle(),
+            units.as_mut_ptr().cast(),
+            length,
+            &mut read,
+            null(),
+        )
+    })?;
+    Ok((read as usize).min(units.len()))
+}
+
+/// The bytes that a process has read and written.
+pub(crate) fn transferred(child: &std::process::Child) -> u64 {
+    let mut counters = IO_COUNTERS::default();
+    // SAFETY: the handle is open, and the result has a place.
+    match unsafe { GetProcessIoCounters(child.as_raw_handle(), &mut counters) } {
+        0 => 0,
+        _ => (counters.ReadTransferCount).wrapping_add(counters.WriteTransferCount),
+    }
+}
+
+/// A text in the code page of consoles.
+pub(crate) fn console_text(bytes: &[u8]) -> String {
+    let Ok(length) = i32::try_from(bytes.len()) else {
+        return String::from_utf8_lossy(bytes).into_owned();
+    };
+    // No code page makes more units than there are bytes.
+    let mut units = vec![0_u16; bytes.len()];
+    // SAFETY: both buffers have these lengths.
+    let made = unsafe {
+        MultiByteToWideChar(
+            CP_OEMCP,
+            0,
+            bytes.as_ptr(),
+            length,
+            units.as_mut_ptr(),
+            length,
+        )
+    };
+    match usize::try_from(made) {
+        Ok(made @ 1..) => String::from_utf16_lossy(units.get(..made).unwrap_or_default()),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }

@@ -1,9 +1,11 @@
 //! Questions whose answers are not shown.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 
-use windows_sys::Win32::System::Console::{ENABLE_ECHO_INPUT, ENABLE_LINE_INPUT};
+use windows_sys::Win32::System::Console::{
+    ENABLE_ECHO_INPUT, ENABLE_LINE_INPUT, ENABLE_PROCESSED_INPUT,
+};
 
 use crate::system;
 
@@ -16,10 +18,40 @@ pub fn ask_unseen(question: &str, limit: u64, answer: &mut String) -> Result<()>
     let mut output = File::options().write(true).open("CONOUT$")?;
     let before = system::console_mode(&input)?;
     write!(output, "{question}")?;
-    system::set_console_mode(&input, before & !ENABLE_ECHO_INPUT | ENABLE_LINE_INPUT)?;
-    let reader = input.try_clone().map(BufReader::new);
-    let read = reader.and_then(|reader| reader.take(limit).read_line(answer));
+    let unseen = before & !ENABLE_ECHO_INPUT | ENABLE_LINE_INPUT | ENABLE_PROCESSED_INPUT;
+    system::set_console_mode(&input, unseen)?;
+    let read = read_line(&input, limit, answer);
     system::set_console_mode(&input, before)?;
     writeln!(output)?;
-    read.map(drop)
+    read
+}
+
+/// The line with its end, as a file would give it.
+fn read_line(input: &File, limit: u64, answer: &mut String) -> Result<()> {
+    const NEW_LINE: u16 = b'\n' as u16;
+    // A secret: the buffers are emptied afterwards, and the second one does not move before.
+    let mut units = [0_u16; 512];
+    let mut line: Vec<u16> = Vec::with_capacity(usize::try_from(limit).unwrap_or(0) + units.len());
+    let read = loop {
+        match system::read_console(input, &mut units) {
+            Ok(0) => break Ok(()),
+            Ok(length) => line.extend(units.get(..length).unwrap_or_default()),
+            Err(error) => break Err(error),
+        }
+        if line.last() == Some(&NEW_LINE) || line.len() as u64 >= limit {
+            break Ok(());
+        }
+    };
+    let told = read.and_then(|()| {
+        char::decode_utf16(line.iter().copied()).try_for_each(|letter| {
+            let no_text = |_| Error::new(ErrorKind::InvalidData, "what was typed is no Unicode");
+            answer.push(letter.map_err(no_text)?);
+            Ok(())
+        })
+    });
+    for unit in units.iter_mut().chain(&mut line) {
+        *unit = 0;
+    }
+    std::hint::black_box((&units, &line));
+    told
 }

@@ -24,6 +24,20 @@ pub(crate) fn own_account() -> Result<String> {
     Token::of_this_process()?.user()
 }
 
+/// Whether this process acts as an administrator of this computer (in an elevated window, as SYSTEM, in
+/// directory services restore mode). It then needs no rights of its own account, which the next
+/// administrator or the system's own tasks do not share.
+pub(crate) fn is_administrator() -> Result<bool> {
+    /// Administrators.
+    const ADMINISTRATORS: &str = "S-1-5-32-544";
+    /// The group counts (SE_GROUP_ENABLED).
+    const ENABLED: u32 = 0x4;
+    let groups = Token::of_this_process()?.groups()?;
+    Ok(groups
+        .iter()
+        .any(|(group, attributes)| group == ADMINISTRATORS && attributes & ENABLED != 0))
+}
+
 /// An access token that may be queried.
 #[derive(Debug)]
 pub struct Token(OwnedHandle);
