@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
+use platform::file::is_in_use;
 use platform::lock::FolderLock;
 use platform::{access, private};
 
@@ -13,6 +15,8 @@ use crate::leftover::{self, Leftover};
 
 /// What the names of scratch folders begin with.
 const PREFIX: &str = "dsbackup-scratch-";
+/// How long a folder whose files were just written may be in use by others, such as a virus scanner.
+const IN_USE: Duration = Duration::from_secs(15);
 
 /// A folder of this process, locked while the value lives, then removed.
 #[derive(Debug)]
@@ -47,15 +51,29 @@ impl Scratch {
         })
     }
 
-    /// Gives the folder another name, under which it stays, and releases its lock.
+    /// Gives the folder another name, under which it stays, and releases its lock. Signals are heeded
+    /// before and after.
     ///
     /// # Errors
     /// Fails if the folder cannot be renamed; it is then removed.
     pub(crate) fn rename(mut self, path: &Path) -> Result<()> {
-        platform::file::rename_folder(&self.path, path)
-            .map_err(Error::io("rename the scratch folder to", path))?;
-        self.lock = None;
-        Ok(())
+        let begin = Instant::now();
+        loop {
+            let renamed = {
+                let _writing = leftover::writing();
+                std::fs::rename(&self.path, path)
+            };
+            match renamed {
+                Err(error) if is_in_use(&error) && begin.elapsed() < IN_USE => {
+                    std::thread::sleep(IN_USE / 100);
+                }
+                renamed => {
+                    renamed.map_err(Error::io("rename the scratch folder to", path))?;
+                    self.lock = None;
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// The folder.

@@ -26,6 +26,8 @@ use crate::signals;
 
 /// The name of the service, and of its events.
 pub const NAME: &str = "dsbackup";
+/// Its own folder beneath that of all users. The one of the locks, which all write, is another.
+const FOLDER: &str = "dsbackup-service";
 /// Where the texts of events come from: this program of Windows has one for each number, which is the
 /// text in the event.
 const MESSAGES: &str = r"%SystemRoot%\System32\EventCreate.exe";
@@ -35,9 +37,9 @@ const NO_SERVICE_MANAGER: i32 = 1063;
 
 /// How long the start of the service may take, and its end, as the service manager is told.
 const START: Duration = Duration::from_secs(60);
-const END: Duration = Duration::from_secs(20);
+const END: Duration = Duration::from_secs(30);
 /// How long work that goes on is waited for at the end, once the tools of the system were ended.
-const LAST_WORK: Duration = Duration::from_secs(5);
+const LAST_WORK: Duration = Duration::from_secs(15);
 
 /// What the service is to host.
 static HOSTED: OnceLock<ServiceRunOptions> = OnceLock::new();
@@ -251,14 +253,25 @@ fn configuration(options: &ServiceOptions) -> Result<Configuration> {
 fn scratch_folder() -> PathBuf {
     let all_users = std::env::var_os("ProgramData").map(PathBuf::from);
     let all_users = all_users.unwrap_or_else(|| r"C:\ProgramData".into());
-    all_users.join(NAME).join("scratch")
+    all_users.join(FOLDER).join("scratch")
 }
 
-/// Makes the folder, and takes the rights of others on one that is there away. That above it, in which
-/// all users have their locks, keeps the rights that it inherits.
+/// Makes the folder, and takes the rights of others on one that is there away. Nobody else may own it, or
+/// that above it: an owner gives rights, and exchanges folders.
 fn make_private(folder: &Path) -> Result<()> {
-    let above = folder.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let made = above.and_then(|()| platform::private::make_folders(folder));
-    made.and_then(|()| platform::private::seclude(folder))
-        .map_err(Failure::io("make private", folder))
+    let failed = || Failure::io("make private", folder);
+    platform::private::make_folders(folder).map_err(failed())?;
+    for owned in [folder.parent(), Some(folder)].into_iter().flatten() {
+        let access = platform::access::of(owned).map_err(failed())?;
+        if !access.owner_is_trusted {
+            let reason = format!(
+                "{} belongs to {}, who could exchange what the service writes: remove it, or name \
+                 another scratch folder (--config)",
+                owned.display(),
+                access.owner
+            );
+            return Err(failed()(std::io::Error::other(reason)));
+        }
+    }
+    platform::private::seclude(folder).map_err(failed())
 }

@@ -13,12 +13,13 @@ use store_ese::{DirectoryConfiguration, EseFolder};
 use crate::configuration::{NtdsConfiguration, Way};
 use crate::copied_set::{Copied, CopiedSet};
 use crate::ifm_folder::{DATABASE_FILE, IfmFolder, Originals, check_hive};
+use crate::ntdsutil;
 use crate::places::Places;
 use crate::registration::Registration;
 use crate::shadow_copy::{ShadowCopy, delete_left, system_tool};
 use crate::state_file::StateFile;
 use crate::system::{self, Running};
-use crate::{ntdsutil, tool};
+use crate::tool::{self, Lifetime};
 
 /// The hives of a snapshot, with the logs that make a copy of them whole.
 const HIVES: [&str; 2] = ["SYSTEM", "SECURITY"];
@@ -231,6 +232,7 @@ impl NtdsServer {
             &system_tool("ntdsutil.exe"),
             &arguments,
             &self.configuration.scratch_folder,
+            Lifetime::EndsWithUs,
             self.silence(),
             &mut || size_of(&folder),
         )?;

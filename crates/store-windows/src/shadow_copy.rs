@@ -7,7 +7,7 @@ use contract::{Error, Result, ResultCode};
 use store::disk_error;
 
 use crate::diskshadow::{self, Exposed};
-use crate::tool::{self, Said};
+use crate::tool::{self, Lifetime, Said};
 use crate::{ifm_folder, system};
 
 /// The tool, beneath the system's folder.
@@ -169,6 +169,7 @@ fn run(script: &str, scratch: &Path, silence: Duration) -> Result<Said> {
         &system_tool(TOOL),
         &["/s", SCRIPT],
         scratch,
+        Lifetime::EndsByItself,
         silence,
         &mut || 0,
     )

@@ -1,7 +1,7 @@
 //! Runs a tool of the system, and watches it: what it says, whether it still works.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -37,9 +37,18 @@ impl Said {
     }
 }
 
+/// Whether a tool ends with this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// It does: what it makes is removed.
+    EndsWithUs,
+    /// It goes on to its own end, which is near: half its work would be worse.
+    EndsByItself,
+}
+
 /// Runs a tool in a folder until it ends. `done` measures what it has written so far: a tool that says
 /// nothing, and neither reads nor writes for `silence`, is ended. Interrupts of the console are this
-/// process's, with which the tool ends.
+/// process's.
 ///
 /// # Errors
 /// `hrFileNotFound` if it cannot be started; `hrError` after a silence, with its last words.
@@ -47,6 +56,7 @@ pub fn run(
     program: &Path,
     arguments: &[impl AsRef<OsStr>],
     folder: &Path,
+    lifetime: Lifetime,
     silence: Duration,
     done: &mut dyn FnMut() -> u64,
 ) -> Result<Said> {
@@ -66,7 +76,14 @@ pub fn run(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    if let Err(error) = process::bind(&child) {
+    if lifetime == Lifetime::EndsWithUs
+        && let Err(error) = process::bind(&child)
+    {
+        if error.kind() == ErrorKind::Interrupted {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(error));
+        }
         tracing::warn!(%error, tool = %program.display(), "it would outlive this process");
     }
     let output = listen(&mut child);
@@ -169,7 +186,15 @@ mod tests {
     fn shell(script: &str, silence_ms: u64, done: &mut dyn FnMut() -> u64) -> Result<Said> {
         let silence = Duration::from_millis(silence_ms);
         let folder = Path::new("/");
-        run(Path::new("/bin/sh"), &["-c", script], folder, silence, done)
+        let lifetime = Lifetime::EndsWithUs;
+        run(
+            Path::new("/bin/sh"),
+            &["-c", script],
+            folder,
+            lifetime,
+            silence,
+            done,
+        )
     }
 
     #[test]
@@ -211,6 +236,7 @@ mod tests {
             Path::new("/missing/tool"),
             &none,
             Path::new("/"),
+            Lifetime::EndsByItself,
             LOOK,
             &mut || 0,
         )

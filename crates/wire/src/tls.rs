@@ -135,9 +135,14 @@ fn refuse_open_to_others(file: &Path) -> Result<()> {
     Ok(())
 }
 
-#[cfg(not(unix))]
-fn refuse_open_to_others(_file: &Path) -> Result<()> {
-    Ok(())
+#[cfg(windows)]
+fn refuse_open_to_others(file: &Path) -> Result<()> {
+    let open = std::fs::File::open(file);
+    let others = open.and_then(|open| platform::access::too_open_for_a_secret(&open, file));
+    match others.map_err(|error| unusable(file, &error))? {
+        Some(reason) => Err(unusable(file, &format!("this private key {reason}"))),
+        None => Ok(()),
+    }
 }
 
 fn unusable(file: &Path, reason: &dyn fmt::Display) -> Error {

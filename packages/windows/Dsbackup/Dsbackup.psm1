@@ -5,11 +5,10 @@ Set-StrictMode -Version 2.0
 
 # dsbackup.exe: $env:DSBACKUP_EXE, the one in the folder above this module, or the one in the path of programs.
 function Get-DsbackupProgram {
+    if ($env:DSBACKUP_EXE) { return $env:DSBACKUP_EXE }
     $beside = Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'dsbackup.exe'
-    $name = 'dsbackup'
-    if ($env:DSBACKUP_EXE) { $name = $env:DSBACKUP_EXE }
-    elseif (Test-Path -LiteralPath $beside -PathType Leaf) { $name = $beside }
-    $found = @(Get-Command -Name $name -CommandType Application -ErrorAction Stop)
+    if (Test-Path -LiteralPath $beside -PathType Leaf) { return $beside }
+    $found = @(Get-Command -Name 'dsbackup' -CommandType Application -ErrorAction Stop)
     return $found[0].Definition
 }
 
@@ -22,10 +21,11 @@ function ConvertTo-QuotedWord {
     return '"' + $inner + '"'
 }
 
-# Runs a command of dsbackup. $Accepted: the exit codes that are results, not failures. Not by the operator &: that
+# Runs a command of dsbackup. $Accepted: the exit codes that are results, not failures. $Nothing: 3 is one, too, if
+# an empty list is printed. Not by the operator &: that
 # quotes words and reads output in other ways in each version of PowerShell, and in a session without a console.
 function Invoke-Dsbackup {
-    param([string] $Command, [string[]] $Arguments = @(), [int[]] $Accepted = @(0))
+    param([string] $Command, [string[]] $Arguments = @(), [int[]] $Accepted = @(0), [switch] $Nothing)
 
     # --json first, since no word behind "--" is an option.
     $words = @(@($Command, '--json') + $Arguments | ForEach-Object { ConvertTo-QuotedWord -Word $_ })
@@ -45,7 +45,8 @@ function Invoke-Dsbackup {
     $process.WaitForExit()
     $code = $process.ExitCode
     $said = @($errors.Result -split '\r?\n' | Where-Object { $_ })
-    if ($Accepted -notcontains $code) {
+    $isNothing = $Nothing -and $code -eq 3 -and ($text -replace '\s') -eq '[]'
+    if ($Accepted -notcontains $code -and -not $isNothing) {
         $message = "dsbackup ended with exit code ${code}: " + ($said -join "`n")
         $exception = New-Object -TypeName System.InvalidOperationException -ArgumentList $message
         $category = [System.Management.Automation.ErrorCategory]::InvalidResult
@@ -112,8 +113,7 @@ function Get-DirectoryBackup {
     param([string] $Repository, [string] $PasswordFile)
 
     $arguments = @(Get-RepositoryOption -Repository $Repository -PasswordFile $PasswordFile)
-    # Exit code 3: there is none.
-    Invoke-Dsbackup -Command 'snapshots' -Arguments $arguments -Accepted 0, 3 | ForEach-Object { $_ }
+    Invoke-Dsbackup -Command 'snapshots' -Arguments $arguments -Nothing | ForEach-Object { $_ }
 }
 
 <#

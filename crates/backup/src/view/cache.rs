@@ -12,7 +12,6 @@ use platform::access;
 use platform::lock::FolderLock;
 
 use crate::error::{Error, Result};
-use crate::leftover;
 use crate::scratch::{self, Scratch};
 
 /// The beginning of the names of copies; the snapshot's id follows.
@@ -104,10 +103,7 @@ impl Cache {
         let copy = match open(&path)? {
             Some(copy) => copy,
             None => {
-                {
-                    let _writing = leftover::writing();
-                    scratch.rename(&path)?;
-                }
+                scratch.rename(&path)?;
                 // Nobody takes a lock here meanwhile, since the cache itself is locked.
                 let lock = lock_shared(&path)?;
                 Copy::Kept { path, _lock: lock }

@@ -86,7 +86,7 @@ pub struct NtdsOptions {
     /// "Install From Media"
     #[arg(long, requires = "ntds")]
     pub shadow_copy: bool,
-    /// With --ntds: end the tool when it said and wrote nothing for so long [default: 900]
+    /// With --ntds: end the tool when it said nothing, and neither read nor wrote, for so long [default: 900]
     #[arg(long, value_name = "SECONDS", requires = "ntds", value_parser = clap::value_parser!(u32).range(1..))]
     pub silence_limit: Option<u32>,
     /// With --ntds: folder for the copy, as large as the directory

@@ -95,7 +95,7 @@ pub fn shell(command: &str) -> std::process::Command {
 /// Has a program that was just started end with this process, where the system can do that.
 ///
 /// # Errors
-/// The system's.
+/// `Interrupted` after [`end_bound`]; the system's.
 pub fn bind(_: &std::process::Child) -> std::io::Result<()> {
     Ok(())
 }

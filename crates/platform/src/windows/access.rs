@@ -54,8 +54,8 @@ pub fn of_file(file: &File) -> Result<Access> {
     Ok(Access {
         others_write: descriptor.writer(&own).map(|account| {
             format!(
-                "{account}; take that right away (icacls FOLDER /inheritance:r, or the folder's \
-                 properties)"
+                "{account}; take that right away (icacls FOLDER /inheritance:d, then icacls FOLDER \
+                 /remove:g ACCOUNT, or the folder's properties)"
             )
         }),
         others_may_write: descriptor.writer(&own).is_some(),

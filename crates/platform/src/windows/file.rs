@@ -4,7 +4,7 @@ use std::fs::{File, FileTimes, Metadata, OpenOptions};
 use std::io::{ErrorKind, Result};
 use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_INVALID_FUNCTION, ERROR_INVALID_HANDLE, ERROR_MORE_DATA,
@@ -84,26 +84,13 @@ pub fn open_without_waiting(path: &Path) -> Result<File> {
         .open(path)
 }
 
-/// Renames a folder whose files were just written. Windows refuses that as long as somebody, such as a
-/// virus scanner, has one of them open: it is tried for some seconds.
-///
-/// # Errors
-/// The system's.
-pub fn rename_folder(from: &Path, to: &Path) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(15);
-    const OPEN: [u32; 2] = [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION];
-    let begin = Instant::now();
-    loop {
-        match std::fs::rename(from, to) {
-            Err(error)
-                if begin.elapsed() < PATIENCE
-                    && (error.raw_os_error()).is_some_and(|code| OPEN.contains(&(code as u32))) =>
-            {
-                std::thread::sleep(PATIENCE / 100);
-            }
-            renamed => return renamed,
-        }
-    }
+/// Whether a folder could not be renamed because somebody, such as a virus scanner, has a file in it open:
+/// then it may be a moment later.
+pub fn is_in_use(error: &std::io::Error) -> bool {
+    let codes = [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION].map(|code| code as i32);
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 /// Removes a folder with all that is in it, read-only files as well.

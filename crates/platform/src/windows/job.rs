@@ -4,7 +4,7 @@
 //! Unsafe code as in `system`: what is passed lives longer than the call.
 #![allow(unsafe_code)]
 
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::process::Child;
 use std::ptr::null;
@@ -17,15 +17,27 @@ use windows_sys::Win32::System::JobObjects::{
 };
 
 /// The job of this process, once it has one. Never closed but by the end of the process.
-static JOB: Mutex<Option<OwnedHandle>> = Mutex::new(None);
+static JOB: Mutex<Job> = Mutex::new(Job {
+    handle: None,
+    has_ended: false,
+});
+
+struct Job {
+    handle: Option<OwnedHandle>,
+    /// Whether its programs were ended, and this process is about to end.
+    has_ended: bool,
+}
 
 /// Has a program that was just started, and what it starts, end with this process.
 ///
 /// # Errors
-/// The system's.
+/// `Interrupted` if this process is about to end; the system's.
 pub fn bind(child: &Child) -> Result<()> {
     let mut held = JOB.lock().unwrap_or_else(PoisonError::into_inner);
-    let job = match held.take() {
+    if held.has_ended {
+        return Err(ErrorKind::Interrupted.into());
+    }
+    let job = match held.handle.take() {
         Some(job) => job,
         None => make()?,
     };
@@ -35,14 +47,15 @@ pub fn bind(child: &Child) -> Result<()> {
         0 => Err(Error::last_os_error()),
         _ => Ok(()),
     };
-    *held = Some(job);
+    held.handle = Some(job);
     assigned
 }
 
 /// Ends all bound programs: this process is about to end, and removes what they hold open.
 pub fn end_bound() {
-    let held = JOB.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(job) = &*held {
+    let mut held = JOB.lock().unwrap_or_else(PoisonError::into_inner);
+    held.has_ended = true;
+    if let Some(job) = &held.handle {
         // SAFETY: the handle is open. If it fails, they end with this process all the same.
         unsafe { TerminateJobObject(job.as_raw_handle(), 1) };
     }

@@ -58,13 +58,16 @@ impl FolderLock {
 
     fn acquire(folder: &Path, kind: Kind) -> Result<Option<Self>> {
         let path = file_of(folder)?;
-        let begin = Instant::now();
+        let mut refused: Option<Instant> = None;
         loop {
             let file = match open(&path) {
-                Ok(file) => file,
+                Ok(file) => {
+                    refused = None;
+                    file
+                }
                 // It is about to vanish, since its last holder ends; or nobody of this account may use it.
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    if begin.elapsed() > VANISHING {
+                    if refused.get_or_insert_with(Instant::now).elapsed() > VANISHING {
                         return Err(error);
                     }
                     std::thread::sleep(VANISHING / 200);

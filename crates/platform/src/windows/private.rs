@@ -17,12 +17,13 @@ use crate::{system, token};
 /// about what it gets: there is nothing to do.
 pub fn by_default() {}
 
-/// The access list. `inherited` by the content of a folder.
-fn list(inherited: bool) -> Result<String> {
+/// The access list of a file or folder at a path. `inherited` by the content of a folder.
+fn list(inherited: bool, path: &Path) -> Result<String> {
     let flags = if inherited { "OICI" } else { "" };
     // What one administrator made the others use as well: another one tonight, SYSTEM in a task, the
-    // one of directory services restore mode. An account that is named has a right to itself.
-    let own = match token::is_administrator()? {
+    // one of directory services restore mode. An account that is named would have a right of its own.
+    // Another computer has other administrators, and knows this account only.
+    let own = match token::is_administrator()? && !system::is_remote(path) {
         true => String::new(),
         false => format!("(A;{flags};FA;;;{})", token::own_account()?),
     };
@@ -34,7 +35,7 @@ fn list(inherited: bool) -> Result<String> {
 /// # Errors
 /// `AlreadyExists`; the system's.
 pub fn make_folder(path: &Path) -> Result<()> {
-    system::make_folder(path, &list(true)?)
+    system::make_folder(path, &list(true, path)?)
 }
 
 /// Makes a folder, and those above it, where they are missing.
@@ -69,11 +70,11 @@ fn unless_there(made: Result<()>, path: &Path) -> Result<()> {
 /// The system's.
 pub fn seclude(folder: &Path) -> Result<()> {
     let mut options = File::options();
-    let folder = options
+    let opened = options
         .access_mode(READ_CONTROL | WRITE_DAC)
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
         .open(folder)?;
-    system::set_list(&folder, &list(true)?)
+    system::set_list(&opened, &list(true, folder)?)
 }
 
 /// Creates a file for writing.
@@ -81,7 +82,7 @@ pub fn seclude(folder: &Path) -> Result<()> {
 /// # Errors
 /// `AlreadyExists`; the system's.
 pub fn create_new(path: &Path) -> Result<File> {
-    system::create_new(path, &list(false)?)
+    system::create_new(path, &list(false, path)?)
 }
 
 /// Creates a file for writing, or empties the one that is there.

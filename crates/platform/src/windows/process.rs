@@ -55,11 +55,16 @@ pub fn lives(process: i64) -> bool {
 /// Raises the limit of open files as far as the system lets it: Windows has none.
 pub fn raise_open_files_limit() {}
 
-/// Where this user's programs keep what they can make again.
+/// Where this user's programs keep what they can make again. What one makes as an administrator the
+/// same user's others may not read.
 pub fn cache_folder() -> PathBuf {
+    let name = match token::is_administrator() {
+        Ok(true) => "dsbackup-elevated",
+        _ => "dsbackup",
+    };
     let local = std::env::var_os("LOCALAPPDATA").map(PathBuf::from);
     let local = local.filter(|path| path.is_absolute());
-    local.unwrap_or_else(std::env::temp_dir).join("dsbackup")
+    local.unwrap_or_else(std::env::temp_dir).join(name)
 }
 
 /// Ends this thread's work, while another thread ends the process. That one can remove no folder in
@@ -82,7 +87,7 @@ pub fn shell(command: &str) -> Command {
 /// its own if [`shield_from_interrupts`] says so.
 ///
 /// # Errors
-/// The system's.
+/// `Interrupted` after [`end_bound`]; the system's.
 pub fn bind(child: &Child) -> Result<()> {
     job::bind(child)
 }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{Error, Result};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
@@ -28,7 +28,7 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, GetDiskFreeSpaceExW,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, GetDiskFreeSpaceExW, GetDriveTypeW,
 };
 use windows_sys::Win32::System::Console::{GetConsoleMode, ReadConsoleW, SetConsoleMode};
 use windows_sys::Win32::System::Threading::{
@@ -109,6 +109,27 @@ pub(crate) fn verbatim(path: &Path) -> Result<PathBuf> {
         }
     }
     Ok(long.into())
+}
+
+/// Whether a path leads to another computer.
+pub(crate) fn is_remote(path: &Path) -> bool {
+    /// DRIVE_REMOTE
+    const REMOTE: u32 = 4;
+    let absolute = std::path::absolute(path);
+    let Some(Component::Prefix(prefix)) =
+        (absolute.as_ref().ok()).and_then(|path| path.components().next())
+    else {
+        return false;
+    };
+    match prefix.kind() {
+        Prefix::UNC(..) | Prefix::VerbatimUNC(..) => true,
+        Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => {
+            let root = [u16::from(letter), u16::from(b':'), u16::from(b'\\'), 0];
+            // SAFETY: the text ends with a zero.
+            (unsafe { GetDriveTypeW(root.as_ptr()) }) == REMOTE
+        }
+        _ => false,
+    }
 }
 
 /// Makes a folder with this security descriptor.

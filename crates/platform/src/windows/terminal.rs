@@ -34,7 +34,8 @@ fn read_line(input: &File, limit: u64, answer: &mut String) -> Result<()> {
     let mut line: Vec<u16> = Vec::with_capacity(usize::try_from(limit).unwrap_or(0) + units.len());
     let read = loop {
         match system::read_console(input, &mut units) {
-            Ok(0) => break Ok(()),
+            // Ctrl-C.
+            Ok(0) => break Err(ErrorKind::Interrupted.into()),
             Ok(length) => line.extend(units.get(..length).unwrap_or_default()),
             Err(error) => break Err(error),
         }
@@ -42,6 +43,8 @@ fn read_line(input: &File, limit: u64, answer: &mut String) -> Result<()> {
             break Ok(());
         }
     };
+    // Grown at once, so that no part of the secret stays where it was before.
+    answer.reserve(3 * line.len());
     let told = read.and_then(|()| {
         char::decode_utf16(line.iter().copied()).try_for_each(|letter| {
             let no_text = |_| Error::new(ErrorKind::InvalidData, "what was typed is no Unicode");
