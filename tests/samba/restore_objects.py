@@ -11,6 +11,7 @@ from lab import BASE_DN, Failed, LDAPI, PASSWORD, REALM, SAM, say
 USERS = f"CN=Users,{BASE_DN}"
 SALES = f"OU=Sales,{BASE_DN}"
 CROWD = f"OU=Crowd,{BASE_DN}"
+KEPT = f"OU=Kept,{BASE_DN}"
 OLD = "Old-password-1"
 # What differs from the backup all the same, because the server writes it: when a password was set.
 STAMPS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials"}
@@ -164,7 +165,8 @@ def make(dc1):
     add(dc1,
         f"dn: {SALES}\nobjectClass: organizationalUnit\ndescription: those who sell",
         f"dn: {inner}\nobjectClass: organizationalUnit",
-        user("alice", SALES, f"jpegPhoto:: {photo}", "title: Lead", "otherTelephone: 1", "otherTelephone: 2",
+        f"dn: {KEPT}\nobjectClass: organizationalUnit",
+        user("alice", SALES, f"jpegPhoto:: {photo}", "title: Lead", "description: of the backup", "otherTelephone: 1", "otherTelephone: 2",
              "servicePrincipalName: HTTP/alice.lab.example.com", "accountExpires: 9223372036854775807"),
         user("bob", inner, f"manager: CN=alice,{SALES}", "description:: WsO8cmljaA=="),
         user("carol", USERS, f"manager: CN=alice,{SALES}", "title: Clerk"),
@@ -178,6 +180,8 @@ def make(dc1):
                f"primaryGroupID: {rid(dc1, 'team')}\n")
     for name in (f"CN=alice,{SALES}", SALES, f"CN=carol,{USERS}"):
         dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={name}", "--sddl=(A;;RPWP;;;S-1-5-21-1-2-3-4711)")
+    # As "Protect object from accidental deletion" does it.
+    dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={KEPT}", "--sddl=(D;;SDDT;;;WD)")
 
 
 def rid(controller, account):
@@ -266,7 +270,8 @@ def whole(dc1, dsbackup):
     # Changed, moved and renamed; somebody new in a group stays.
     dc1.modify(
         f"dn: CN=alice,{SALES}\nchangetype: modify\nreplace: title\ntitle: Boss\n-\ndelete: jpegPhoto\n-\n"
-        f"add: otherTelephone\notherTelephone: 3\n-\ndelete: otherTelephone\notherTelephone: 1\n\n"
+        # Of which an account has one, though the schema allows several.
+        f"replace: description\ndescription: newer\n-\nadd: otherTelephone\notherTelephone: 3\n-\ndelete: otherTelephone\notherTelephone: 1\n\n"
         f"dn: CN=outside,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=alice,{SALES}\n-\n"
         f"add: member\nmember: CN=dave,{USERS}\n\n"
         f"dn: CN=carol,{USERS}\nchangetype: modify\ndelete: manager\n")
@@ -332,6 +337,17 @@ def over_network(dc1, dsbackup):
                   env=environment, check=False)
     expect("a password kept over the network", run.code, 4)
     say("  over LDAP an account comes back disabled, or with a new password")
+
+    # Its protection comes back, and goes again before the unit is deleted again.
+    delete(dc1, KEPT)
+    journal = restore(KEPT).json()["journal"]
+    same(dsbackup, "with a unit that is protected from deletion")
+    undone = dc1.run([PROGRAM, "undo", journal, "--to", url, "--yes"], env=environment, check=False)
+    if undone.code != 0 or dc1.search("(ou=Kept)"):
+        raise Failed(f"a unit that is protected from deletion was not taken back: {undone}")
+    in_place(dsbackup, KEPT)
+    same(dsbackup, "after that was taken back")
+    say("  a unit that is protected from deletion came back over LDAP, and was taken back")
 
 
 def refusals(dc1, dsbackup):

@@ -137,6 +137,7 @@ fn change((operation, with): &object_restore::Change) -> Change<'_> {
     let controls = with.iter().flat_map(|control| match control {
         Control::Deleted => &["show_deleted:1", "show_recycled:1"][..],
         Control::WholeDescriptor => &["sd_flags:1:15"],
+        Control::AccessList => &["sd_flags:1:4"],
         Control::Permissive => &["permissive_modify:1"],
         Control::Relax => &["relax:0"],
         // DSDB_CONTROL_BYPASS_PASSWORD_HASH_OID

@@ -27,7 +27,7 @@ pub struct Options {
 /// Attributes that change without anybody's doing, or that are each server's own, in lower case,
 /// besides those that the schema marks as not replicated. Source: \[MS-ADTS\] 3.1.1.1.11 and the
 /// descriptions of these attributes in \[MS-ADA1\] to \[MS-ADA3\].
-const NOISE: [&str; 35] = [
+const NOISE: [&str; 41] = [
     "badpasswordtime",
     "badpwdcount",
     "dscorepropagationdata",
@@ -40,6 +40,12 @@ const NOISE: [&str; 35] = [
     "msds-cached-membership",
     "msds-cached-membership-time-stamp",
     "msds-executescriptpassword",
+    "msds-failedinteractivelogoncount",
+    "msds-failedinteractivelogoncountatlastsuccessfullogon",
+    "msds-lastfailedinteractivelogontime",
+    "msds-lastsuccessfulinteractivelogontime",
+    "msds-managedpasswordid",
+    "msds-managedpasswordpreviousid",
     "msds-nctype",
     "msds-replicationepoch",
     "msds-retiredreplncsignatures",

@@ -7,6 +7,9 @@ use rasn_ldap::Control;
 /// Owner, group, DACL and SACL.
 const ALL_PARTS: i32 = 15;
 
+/// The DACL.
+const DACL: i32 = 4;
+
 /// GUIDs and SIDs as text.
 const AS_TEXT: i32 = 1;
 
@@ -37,11 +40,16 @@ pub fn deleted() -> [Control; 2] {
 
 /// All parts of security descriptors.
 pub fn whole_descriptors() -> Control {
-    control(
-        oid::SD_FLAGS,
-        true,
-        Some(encoded(&Number { value: ALL_PARTS })),
-    )
+    parts_of_descriptors(ALL_PARTS)
+}
+
+/// The DACL of security descriptors.
+pub fn access_lists() -> Control {
+    parts_of_descriptors(DACL)
+}
+
+fn parts_of_descriptors(value: i32) -> Control {
+    control(oid::SD_FLAGS, true, Some(encoded(&Number { value })))
 }
 
 /// So many entries, from where the cookie says.

@@ -26,6 +26,7 @@ pub struct Live {
     schema: Schema,
     facts: Facts,
     is_samba: bool,
+    is_read_only: bool,
     /// The naming contexts' names, folded, with the longest first.
     contexts: Vec<(String, ObjectId)>,
 }
@@ -69,6 +70,7 @@ impl Live {
             known: Mutex::new(known),
             schema,
             facts,
+            is_read_only: root.is_read_only(),
             is_samba: (root.text("vendorName")).is_some_and(|name| name.starts_with("Samba")),
             contexts,
         };
@@ -111,6 +113,11 @@ impl Live {
     /// Whether the server says that it is Samba's.
     pub fn is_samba(&self) -> bool {
         self.is_samba
+    }
+
+    /// Whether it is a read-only domain controller, which refers all changes to others.
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     /// The object with this objectGUID, deleted or not; `None` where there is none.

@@ -30,6 +30,7 @@ impl Root {
             "dsServiceName",
             "dnsHostName",
             "vendorName",
+            "supportedCapabilities",
         ];
         let root = entry(connection, "", &names, false)?;
         root.map(Self).ok_or_else(|| Error::Answer {
@@ -37,6 +38,15 @@ impl Root {
             expected: "its rootDSE",
             found: "empty".into(),
         })
+    }
+
+    /// Whether the server takes no changes: a read-only domain controller.
+    /// Source: \[MS-ADTS\] 3.1.1.3.4.3, LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID.
+    pub fn is_read_only(&self) -> bool {
+        const PARTIAL_SECRETS: &[u8] = b"1.2.840.113556.1.4.1920";
+        let mut attributes = self.0.attributes.iter();
+        let found = attributes.find(|(name, _)| name.eq_ignore_ascii_case("supportedCapabilities"));
+        found.is_some_and(|(_, values)| values.iter().any(|value| value == PARTIAL_SECRETS))
     }
 
     /// One of its texts.
@@ -158,7 +168,8 @@ fn entry(
     match connection.page(&search, &[]) {
         Ok(page) => Ok(page.entries.into_iter().next()),
         Err(Error::Refused {
-            code: ResultCode::NoSuchObject | ResultCode::InvalidDnSyntax,
+            // A global catalog names the contexts of other domains, and refers to their servers.
+            code: ResultCode::NoSuchObject | ResultCode::InvalidDnSyntax | ResultCode::Referral,
             ..
         }) => Ok(None),
         Err(error) => Err(error),

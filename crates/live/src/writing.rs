@@ -74,6 +74,8 @@ pub enum Control {
     Deleted,
     /// Owner, group, DACL and SACL of a security descriptor are written.
     WholeDescriptor,
+    /// Of a security descriptor the DACL alone is written.
+    AccessList,
     /// Values may be there already, or be absent already.
     Permissive,
     /// Samba's privileged socket: attributes that only the system sets.
@@ -107,6 +109,7 @@ impl Connection {
                 controls::of_change(oid::SHOW_RECYCLED),
             ],
             Control::WholeDescriptor => vec![controls::whole_descriptors()],
+            Control::AccessList => vec![controls::access_lists()],
             Control::Permissive => vec![controls::of_change(oid::PERMISSIVE_MODIFY)],
             // Critical, Samba 4.17 refuses it with a modification (12), and never answers a rename.
             Control::Relax => vec![controls::of_change_if_known(oid::RELAX)],

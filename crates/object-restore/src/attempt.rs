@@ -1,5 +1,7 @@
 //! The requests of a step: made, and tried part by part where the server refuses them together.
 
+use std::time::{Duration, Instant};
+
 use live::{Control, How, Live, Operation};
 
 use crate::error::Result;
@@ -46,7 +48,7 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
     match requests {
         Requests::All(requests) => {
             for (operation, with) in requests {
-                if let Some(reason) = refusal(live.write(operation, &with))? {
+                if let Some(reason) = written(live, operation, &with)? {
                     return Ok(Some(reason));
                 }
             }
@@ -55,7 +57,7 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
         Requests::FirstOf(requests) => {
             let mut reason = None;
             for (operation, with) in requests {
-                reason = refusal(live.write(operation, &with))?;
+                reason = written(live, operation, &with)?;
                 if reason.is_none() {
                     break;
                 }
@@ -70,22 +72,23 @@ pub fn attempt(live: &Live, requests: Requests) -> Result<Option<String>> {
         } => {
             let with = of_addition(keeps_identity);
             let whole = addition(&dn, &least, &more);
-            if refusal(live.write(whole, &with))?.is_none() {
+            if written(live, whole, &with)?.is_none() {
                 return Ok(None);
             }
             // What is missing is written value by value afterwards.
             let attributes = least;
-            refusal(live.write(Operation::Add { dn, attributes }, &with))
+            written(live, Operation::Add { dn, attributes }, &with)
         }
         Requests::Parts(object, parts) => {
             let (whole, with) = together(&object, &parts);
-            let Some(reason) = refusal(live.write(whole, &with))? else {
+            let Some(reason) = written(live, whole, &with)? else {
                 return Ok(None);
             };
             match parts.len() {
+                1 if live_has(&parts) && exists(&reason) => Ok(None),
                 1 => {
-                    let is_there = live_has(&parts);
-                    Ok((!(is_there && exists(&reason))).then(|| name(&parts, reason)))
+                    let reason = access_list(live, &object, &parts, reason)?;
+                    Ok(Some(name(&parts, reason)))
                 }
                 _ => one_by_one(live, &object, parts),
             }
@@ -104,15 +107,30 @@ fn one_by_one(live: &Live, object: &str, parts: Vec<Part>) -> Result<Option<Stri
         }
         let parts = [part];
         let (alone, with) = together(object, &parts);
-        if let Some(reason) = refusal(live.write(alone, &with))? {
+        if let Some(reason) = written(live, alone, &with)? {
             if live_has(&parts) && exists(&reason) {
                 continue;
             }
+            let reason = access_list(live, object, &parts, reason)?;
             lacks_password |= parts.iter().any(|part| part.kind != PartKind::Plain);
             reasons.push(name(&parts, reason));
         }
     }
     Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+}
+
+/// Writes of a descriptor that is refused what counts most, who may do what: its owner and its list for
+/// auditing take rights of their own, even where they do not change. Returns what is refused.
+fn access_list(live: &Live, object: &str, parts: &[Part], reason: String) -> Result<String> {
+    let [part] = parts else { return Ok(reason) };
+    if !part.with.contains(&Control::WholeDescriptor) {
+        return Ok(reason);
+    }
+    let (operation, _) = together(object, parts);
+    Ok(match written(live, operation, &[Control::AccessList])? {
+        None => format!("only its access list, not owner, group and auditing: {reason}"),
+        Some(_) => reason,
+    })
 }
 
 /// Whether only values are added, which may be there already.
@@ -130,6 +148,24 @@ fn exists(reason: &str) -> bool {
 fn name(parts: &[Part], reason: String) -> String {
     let attribute = parts.first().map_or("", |part| part.attribute.as_str());
     format!("{attribute}: {reason}")
+}
+
+/// Makes a request. A server that still works on the links of a large group is busy, and is asked again.
+fn written(live: &Live, operation: Operation, with: &[Control]) -> Result<Option<String>> {
+    const BUSY: u32 = 51;
+    const PATIENCE: Duration = Duration::from_secs(120);
+    const PAUSE: Duration = Duration::from_secs(2);
+    let begin = Instant::now();
+    loop {
+        match live.write(operation.clone(), with) {
+            Err(live::Error::Refused { code, .. })
+                if code as u32 == BUSY && begin.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            answer => return refusal(answer),
+        }
+    }
 }
 
 /// The server's words where it refused a change.

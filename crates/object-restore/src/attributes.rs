@@ -44,6 +44,19 @@ const OF_SERVER: [&str; 12] = [
     "structuralobjectclass",
 ];
 
+/// Attributes that are of the system only, in lower case: a server takes them from nobody over LDAP.
+/// Source: `systemOnly` in the schema of Windows Server 2016.
+const OF_SYSTEM: [&str; 8] = [
+    "ms-ds-creatorsid",
+    "msds-failedinteractivelogoncount",
+    "msds-failedinteractivelogoncountatlastsuccessfullogon",
+    "msds-generationid",
+    "msds-lastfailedinteractivelogontime",
+    "msds-lastsuccessfulinteractivelogontime",
+    "msds-managedpasswordid",
+    "msds-managedpasswordpreviousid",
+];
+
 /// What becomes of an attribute (in lower case).
 pub fn fate(name: &str, writer: Writer, is_new: bool) -> Fate {
     match name {
@@ -62,6 +75,7 @@ pub fn fate(name: &str, writer: Writer, is_new: bool) -> Fate {
         "lastknownparent" if writer.is_samba => Fate::Last,
         "lastknownparent" => Fate::OfServer,
         name if OF_SERVER.contains(&name) => Fate::OfServer,
+        name if !writer.is_privileged && OF_SYSTEM.contains(&name) => Fate::OfServer,
         _ => Fate::First,
     }
 }
@@ -70,6 +84,12 @@ pub fn fate(name: &str, writer: Writer, is_new: bool) -> Fate {
 /// the place of newer ones: each change of a DNS record makes another value of it.
 pub fn is_one_state(name: &str) -> bool {
     matches!(name, "dnsrecord" | "dnstombstoned")
+}
+
+/// Whether accounts and groups have at most one value of an attribute (in lower case), whatever the
+/// schema says. Source: \[MS-ADTS\] 3.1.1.5.3.2; Samba's `samldb`.
+pub fn is_single_for_accounts(name: &str) -> bool {
+    name == "description"
 }
 
 /// Why an object of this class (in lower case) is not brought back; `None` where it is.

@@ -8,9 +8,9 @@ use comparison::{Change, Options, Seen, compare};
 use ids::Guid;
 use live::Live;
 use objects::schema::{AttributeSchema, Syntax};
-use objects::{Entry, ObjectId, Reference, Source, State, Value, Wanted};
+use objects::{Entry, ObjectId, Reference, Source, State, Value, Wanted, dn};
 
-use crate::attributes::{Fate, Writer, fate, is_one_state};
+use crate::attributes::{Fate, Writer, fate, is_one_state, is_single_for_accounts};
 use crate::error::Result;
 use crate::local::Local;
 use crate::plan::{Left, LinkChange, Planned, ValuesChange};
@@ -259,8 +259,27 @@ impl<'p> Pair<'p> {
         if attribute.is_secret || attribute.is_constructed() {
             return Ok(());
         }
+        if attribute.link_id.is_some() && comes_back && !change.removed.is_empty() {
+            // The Recycle Bin of Windows keeps links, and shows them no sooner than with the object: the
+            // plan, which people agreed to, could not tell of them.
+            change.removed.clear();
+            if self.request.newer == Newer::Replace {
+                difference.left.push(Left {
+                    what: change.attribute.name.to_string(),
+                    reason:
+                        "links that are newer than the backup came back with the object: restore \
+                             it once more to take them away"
+                            .into(),
+                });
+            }
+            if change.added.is_empty() {
+                return Ok(());
+            }
+        }
         if self.request.newer == Newer::Merge && !comes_back && !is_one_state(&name) {
-            if change.added.is_empty() || !attribute.is_single_valued {
+            let has_one_value =
+                attribute.is_single_valued || is_single_for_accounts(&name) && object.sid.is_some();
+            if change.added.is_empty() || !has_one_value {
                 change.removed.clear();
             }
             if change.added.is_empty() {
@@ -300,10 +319,9 @@ impl<'p> Pair<'p> {
             let Some(link) = self.link(&change.attribute, object, value, comes) else {
                 continue;
             };
-            let ends = [
-                Some(link.holder),
-                link.value.reference().and_then(|end| end.guid),
-            ];
+            // Of objects of other domains this server tells nothing; it asks for them itself.
+            let end = link.value.reference().filter(|end| self.is_here(&end.dn));
+            let ends = [Some(link.holder), end.and_then(|end| end.guid)];
             let mut missing = None;
             for end in ends.into_iter().flatten() {
                 let is_expected = self.planned.borrow().contains(&end) || object.guid == Some(end);
@@ -330,6 +348,16 @@ impl<'p> Pair<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an object of this name is in one of the server's own naming contexts.
+    fn is_here(&self, name: &str) -> bool {
+        let contexts = &self.live.facts().naming_contexts;
+        let domain = dn::domain(name);
+        domain.is_none()
+            || contexts
+                .iter()
+                .any(|context| dn::domain(&context.dn) == domain)
     }
 
     /// A value of a linked attribute of an object as a link; `None` where the other end is not

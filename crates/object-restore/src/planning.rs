@@ -81,7 +81,14 @@ pub fn key(link: &LinkChange) -> ([u8; 16], String, Vec<u8>, bool) {
     (link.holder.0, name, value, link.comes)
 }
 
+/// Refuses a server that takes no changes, and one of another domain.
 fn check_domain(pair: &Pair<'_>) -> Result<()> {
+    if pair.live.is_read_only() {
+        return Err(Error::Refused(
+            "the server is a read-only domain controller, which takes no changes: name another one"
+                .into(),
+        ));
+    }
     let head = |facts: &objects::Facts| facts.default_naming_context.clone();
     let heads = [head(pair.source.facts()), head(pair.live.facts())];
     match &heads {

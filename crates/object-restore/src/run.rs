@@ -289,7 +289,7 @@ impl Run<'_> {
             return;
         }
         let disabled = wanted | writes::DISABLED;
-        if now & writes::DISABLED == 0 {
+        if now != disabled {
             difference.values.insert(0, change(now, disabled));
         }
         if disabled != wanted {

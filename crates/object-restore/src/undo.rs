@@ -86,7 +86,15 @@ pub fn undo_beside(
         match &step.write {
             Effect::Reanimate { .. } | Effect::Create => {
                 let object = by_guid(guid);
-                match refusal(live.write(Operation::Delete { object }, &[]))? {
+                let delete = || Operation::Delete {
+                    object: object.clone(),
+                };
+                let mut refused = refusal(live.write(delete(), &[]))?;
+                // The descriptor of the backup may protect it: that before it does not.
+                if refused.is_some() && unprotect(live, records, &now, guid, &present)? {
+                    refused = refusal(live.write(delete(), &[]))?;
+                }
+                match refused {
                     None => undone.deleted += 1,
                     Some(reason) => left(format!("it is not deleted again: {reason}")),
                 }
@@ -121,6 +129,33 @@ pub fn undo_beside(
     Ok(undone)
 }
 
+/// Gives an object that came back the security descriptor that it had then. Returns whether that was
+/// another one.
+fn unprotect(
+    live: &Live,
+    records: &Records,
+    now: &dyn Fn(Guid) -> Guid,
+    guid: Guid,
+    present: &Entry,
+) -> Result<bool> {
+    for (step, _) in records.steps.iter().rev() {
+        let Effect::Modify { changes } = &step.write else {
+            continue;
+        };
+        let change = changes.iter().find(|change| is_descriptor(change));
+        if let Some(change) = change.filter(|_| now(step.object) == guid) {
+            return Ok(matches!(back(live, guid, present, change)?, Back::Written));
+        }
+    }
+    Ok(false)
+}
+
+fn is_descriptor(change: &Change) -> bool {
+    change
+        .attribute
+        .eq_ignore_ascii_case("nTSecurityDescriptor")
+}
+
 enum Back {
     Written,
     Same,
@@ -136,9 +171,7 @@ fn back(live: &Live, guid: Guid, present: &Entry, change: &Change) -> Result<Bac
     }
     let values = present.values(&change.attribute);
     let values: Vec<Octets> = values.iter().filter_map(wire::value).map(Octets).collect();
-    let is_descriptor = change
-        .attribute
-        .eq_ignore_ascii_case("nTSecurityDescriptor");
+    let is_descriptor = is_descriptor(change);
     let is_single = live
         .schema()
         .attribute(&change.attribute)

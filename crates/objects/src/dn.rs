@@ -146,6 +146,17 @@ pub fn own_value(text: &str) -> Option<String> {
     Some(parse(text)?.into_iter().next()?.value)
 }
 
+/// The domain or application partition that a name ends with, for example `["corp", "example"]`: its
+/// last parts of the kind DC, in lower case. `None` for malformed text and a name without.
+pub fn domain(text: &str) -> Option<Vec<String>> {
+    let parts = parse(text)?;
+    let domain = parts.iter().rev();
+    let domain = domain.take_while(|part| part.kind.eq_ignore_ascii_case("dc"));
+    let mut labels: Vec<String> = domain.map(|part| part.value.to_lowercase()).collect();
+    labels.reverse();
+    (!labels.is_empty()).then_some(labels)
+}
+
 /// The canonical form, for example `corp.example/Users/Alice`. `None` for malformed text.
 pub fn canonical(text: &str) -> Option<String> {
     let parts = parse(text)?;
@@ -168,6 +179,21 @@ pub fn canonical(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_domain_of_a_name() {
+        let domain = |text| domain(text).map(|labels| labels.join("."));
+        assert_eq!(
+            domain("CN=A,OU=B,DC=Corp,DC=example").as_deref(),
+            Some("corp.example")
+        );
+        assert_eq!(
+            domain("DC=@,DC=zone,CN=MicrosoftDNS,DC=DomainDnsZones,DC=corp").as_deref(),
+            Some("domaindnszones.corp")
+        );
+        assert_eq!(domain("CN=A"), None);
+        assert_eq!(domain("nonsense"), None);
+    }
 
     #[test]
     fn names_are_parsed() {
