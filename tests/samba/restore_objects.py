@@ -11,7 +11,8 @@ from lab import BASE_DN, Failed, LDAPI, PASSWORD, REALM, SAM, say
 USERS = f"CN=Users,{BASE_DN}"
 SALES = f"OU=Sales,{BASE_DN}"
 CROWD = f"OU=Crowd,{BASE_DN}"
-KEPT = f"OU=Kept,{BASE_DN}"
+SHELF = f"OU=Shelf,{BASE_DN}"
+KEPT = f"OU=Kept,{SHELF}"
 OLD = "Old-password-1"
 # What differs from the backup all the same, because the server writes it: when a password was set.
 STAMPS = {"unicodePwd", "ntPwdHistory", "lmPwdHistory", "dBCSPwd", "supplementalCredentials"}
@@ -165,6 +166,7 @@ def make(dc1):
     add(dc1,
         f"dn: {SALES}\nobjectClass: organizationalUnit\ndescription: those who sell",
         f"dn: {inner}\nobjectClass: organizationalUnit",
+        f"dn: {SHELF}\nobjectClass: organizationalUnit",
         f"dn: {KEPT}\nobjectClass: organizationalUnit",
         user("alice", SALES, f"jpegPhoto:: {photo}", "title: Lead", "description: of the backup", "otherTelephone: 1", "otherTelephone: 2",
              "servicePrincipalName: HTTP/alice.lab.example.com", "accountExpires: 9223372036854775807"),
@@ -182,6 +184,7 @@ def make(dc1):
         dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={name}", "--sddl=(A;;RPWP;;;S-1-5-21-1-2-3-4711)")
     # As "Protect object from accidental deletion" does it.
     dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={KEPT}", "--sddl=(D;;SDDT;;;WD)")
+    dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={SHELF}", "--sddl=(D;;DC;;;WD)")
 
 
 def rid(controller, account):

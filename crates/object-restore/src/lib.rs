@@ -33,6 +33,7 @@ pub mod partners;
 pub mod plan;
 mod planning;
 mod policies;
+mod protection;
 mod request;
 mod rights;
 mod run;

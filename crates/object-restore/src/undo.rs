@@ -11,9 +11,12 @@ use crate::error::Result;
 use crate::journal::{Change, Effect, End, Octets, Records};
 use crate::local::Local;
 use crate::plan::Left;
+use crate::protection;
 use crate::watch::{Unwatched, Watch};
 use crate::wire;
 use crate::writes::{by_guid, kept};
+
+const DESCRIPTOR: &str = "nTSecurityDescriptor";
 
 /// What was taken back.
 #[derive(Debug, Clone, Default)]
@@ -90,8 +93,7 @@ pub fn undo_beside(
                     object: object.clone(),
                 };
                 let mut refused = refusal(live.write(delete(), &[]))?;
-                // The descriptor of the backup may protect it: that before it does not.
-                if refused.is_some() && unprotect(live, records, &now, guid, &present)? {
+                if refused.is_some() && unprotect(live, guid, &present)? {
                     refused = refusal(live.write(delete(), &[]))?;
                 }
                 match refused {
@@ -129,31 +131,22 @@ pub fn undo_beside(
     Ok(undone)
 }
 
-/// Gives an object that came back the security descriptor that it had then. Returns whether that was
-/// another one.
-fn unprotect(
-    live: &Live,
-    records: &Records,
-    now: &dyn Fn(Guid) -> Guid,
-    guid: Guid,
-    present: &Entry,
-) -> Result<bool> {
-    for (step, _) in records.steps.iter().rev() {
-        let Effect::Modify { changes } = &step.write else {
-            continue;
-        };
-        let change = changes.iter().find(|change| is_descriptor(change));
-        if let Some(change) = change.filter(|_| now(step.object) == guid) {
-            return Ok(matches!(back(live, guid, present, change)?, Back::Written));
-        }
-    }
-    Ok(false)
-}
-
-fn is_descriptor(change: &Change) -> bool {
-    change
-        .attribute
-        .eq_ignore_ascii_case("nTSecurityDescriptor")
+/// Lets an object that came back be deleted again, although it came back with its protection from that.
+/// Returns whether it had any.
+fn unprotect(live: &Live, guid: Guid, present: &Entry) -> Result<bool> {
+    let descriptor = present.value(DESCRIPTOR).and_then(wire::value);
+    let Some(lifted) = descriptor.and_then(|bytes| protection::lifted(&bytes)) else {
+        return Ok(false);
+    };
+    let modify = Operation::Modify {
+        object: by_guid(guid),
+        changes: vec![Modification {
+            how: How::Replace,
+            attribute: DESCRIPTOR.into(),
+            values: vec![kept(lifted)],
+        }],
+    };
+    Ok(refusal(live.write(modify, &[Control::AccessList]))?.is_none())
 }
 
 enum Back {
@@ -171,7 +164,7 @@ fn back(live: &Live, guid: Guid, present: &Entry, change: &Change) -> Result<Bac
     }
     let values = present.values(&change.attribute);
     let values: Vec<Octets> = values.iter().filter_map(wire::value).map(Octets).collect();
-    let is_descriptor = is_descriptor(change);
+    let is_descriptor = change.attribute.eq_ignore_ascii_case(DESCRIPTOR);
     let is_single = live
         .schema()
         .attribute(&change.attribute)
