@@ -179,7 +179,9 @@ def make(dc1):
         group("outside", USERS, f"CN=alice,{SALES}", f"CN=partner,{inner}", f"CN=carol,{USERS}"))
     dc1.modify(f"dn: {SALES}\nchangetype: modify\nreplace: managedBy\nmanagedBy: CN=carol,{USERS}\n\n"
                f"dn: CN=bob,{inner}\nchangetype: modify\nreplace: primaryGroupID\n"
-               f"primaryGroupID: {rid(dc1, 'team')}\n")
+               f"primaryGroupID: {rid(dc1, 'team')}\n\n"
+               # In no group of everybody, as guests are: a server puts back into it whom it makes anew.
+               f"dn: CN=Domain Users,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=bob,{inner}\n")
     for name in (f"CN=alice,{SALES}", SALES, f"CN=carol,{USERS}"):
         dc1.samba_tool("dsacl", "set", "-H", SAM, f"--objectdn={name}", "--sddl=(A;;RPWP;;;S-1-5-21-1-2-3-4711)")
     # As "Protect object from accidental deletion" does it.

@@ -27,7 +27,7 @@ pub struct Options {
 /// Attributes that change without anybody's doing, or that are each server's own, in lower case,
 /// besides those that the schema marks as not replicated. Source: \[MS-ADTS\] 3.1.1.1.11 and the
 /// descriptions of these attributes in \[MS-ADA1\] to \[MS-ADA3\].
-const NOISE: [&str; 41] = [
+const NOISE: [&str; 39] = [
     "badpasswordtime",
     "badpwdcount",
     "dscorepropagationdata",
@@ -44,8 +44,6 @@ const NOISE: [&str; 41] = [
     "msds-failedinteractivelogoncountatlastsuccessfullogon",
     "msds-lastfailedinteractivelogontime",
     "msds-lastsuccessfulinteractivelogontime",
-    "msds-managedpasswordid",
-    "msds-managedpasswordpreviousid",
     "msds-nctype",
     "msds-replicationepoch",
     "msds-retiredreplncsignatures",

@@ -262,16 +262,25 @@ fn make_private(folder: &Path) -> Result<()> {
     let failed = || Failure::io("make private", folder);
     platform::private::make_folders(folder).map_err(failed())?;
     for owned in [folder.parent(), Some(folder)].into_iter().flatten() {
-        let access = platform::access::of(owned).map_err(failed())?;
-        if !access.owner_is_trusted {
+        let access = platform::access::of_entry(owned).map_err(failed())?;
+        let is_link = (owned.symlink_metadata().map_err(failed())?).is_symlink();
+        if is_link || !access.owner_is_trusted {
             let reason = format!(
-                "{} belongs to {}, who could exchange what the service writes: remove it, or name \
-                 another scratch folder (--config)",
+                "{} {} {}, who could exchange what the service writes: remove it, or name another \
+                 scratch folder (--config)",
                 owned.display(),
+                if is_link {
+                    "is a link of"
+                } else {
+                    "belongs to"
+                },
                 access.owner
             );
             return Err(failed()(std::io::Error::other(reason)));
         }
+        if owned == folder || owned.file_name() == Some(FOLDER.as_ref()) {
+            platform::private::seclude(owned).map_err(failed())?;
+        }
     }
-    platform::private::seclude(folder).map_err(failed())
+    Ok(())
 }

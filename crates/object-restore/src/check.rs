@@ -8,6 +8,7 @@ use objects::{Entry, Value, dn};
 use crate::error::Result;
 use crate::pair::Pair;
 use crate::plan::{Left, PasswordPlan, Planned, ValuesChange};
+use crate::request::Newer;
 use crate::watch::Watch;
 use crate::writes::DISABLED;
 
@@ -67,7 +68,8 @@ fn compare_one(
     for change in changes.chain(last) {
         differs(change.attribute.name.to_string());
     }
-    for link in &difference.links {
+    let kept = (difference.kept.iter()).filter(|_| pair.request.newer == Newer::Replace);
+    for link in difference.links.iter().chain(kept) {
         let sign = if link.comes { "lacks" } else { "still has" };
         let end = link.value.reference().map_or("", |end| &end.dn);
         differs(format!(

@@ -13,7 +13,7 @@ use objects::{Entry, ObjectId, Reference, Source, State, Value, Wanted, dn};
 use crate::attributes::{Fate, Writer, fate, is_one_state, is_single_for_accounts};
 use crate::error::Result;
 use crate::local::Local;
-use crate::plan::{Left, LinkChange, Planned, ValuesChange};
+use crate::plan::{Action, Left, LinkChange, ObjectPlan, Planned, ValuesChange};
 use crate::request::{Newer, Request};
 
 /// What an earlier run of the same restore did.
@@ -56,6 +56,8 @@ pub struct Difference {
     pub last: Vec<ValuesChange>,
     /// Links in both directions.
     pub links: Vec<LinkChange>,
+    /// Links that are newer than the backup, came back with their object, and stay.
+    pub kept: Vec<LinkChange>,
     /// What cannot be written.
     pub left: Vec<Left>,
 }
@@ -230,6 +232,9 @@ impl<'p> Pair<'p> {
     pub fn lacks(&self, planned: &Planned, present: &Entry) -> Result<Difference> {
         let plan = &planned.plan;
         let mut found = self.difference(&planned.wanted, present, plan.comes_back)?;
+        if self.comes_with_links(plan) {
+            (found.links, found.kept) = found.links.into_iter().partition(|link| link.comes);
+        }
         if let Some(only) = &plan.only {
             found = Difference {
                 values: found.values,
@@ -258,23 +263,6 @@ impl<'p> Pair<'p> {
         };
         if attribute.is_secret || attribute.is_constructed() {
             return Ok(());
-        }
-        if attribute.link_id.is_some() && comes_back && !change.removed.is_empty() {
-            // The Recycle Bin of Windows keeps links, and shows them no sooner than with the object: the
-            // plan, which people agreed to, could not tell of them.
-            change.removed.clear();
-            if self.request.newer == Newer::Replace {
-                difference.left.push(Left {
-                    what: change.attribute.name.to_string(),
-                    reason:
-                        "links that are newer than the backup came back with the object: restore \
-                             it once more to take them away"
-                            .into(),
-                });
-            }
-            if change.added.is_empty() {
-                return Ok(());
-            }
         }
         if self.request.newer == Newer::Merge && !comes_back && !is_one_state(&name) {
             let has_one_value =
@@ -350,14 +338,31 @@ impl<'p> Pair<'p> {
         Ok(())
     }
 
-    /// Whether an object of this name is in one of the server's own naming contexts.
+    /// Whether an object comes, or came in an earlier run, out of the Recycle Bin of Windows, which keeps
+    /// links, and shows them no sooner than with the object: the plan, which people agreed to, could not
+    /// tell of them.
+    fn comes_with_links(&self, plan: &ObjectPlan) -> bool {
+        match plan.action {
+            Action::Reanimate { is_whole, .. } => is_whole,
+            Action::Stay => {
+                plan.comes_back && !self.live.is_samba() && self.live.facts().recycle_bin_enabled
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether an object of this name is in one of the server's own naming contexts: beneath its head, and
+    /// in no domain beneath that.
     fn is_here(&self, name: &str) -> bool {
+        let (Some(domain), Some(name)) = (dn::domain(name), dn::fold(name)) else {
+            return true;
+        };
         let contexts = &self.live.facts().naming_contexts;
-        let domain = dn::domain(name);
-        domain.is_none()
-            || contexts
-                .iter()
-                .any(|context| dn::domain(&context.dn) == domain)
+        contexts.iter().any(|context| {
+            let head = dn::fold(&context.dn).unwrap_or_default();
+            let is_beneath = name == head || name.ends_with(&format!(",{head}"));
+            is_beneath && dn::domain(&context.dn).as_ref() == Some(&domain)
+        })
     }
 
     /// A value of a linked attribute of an object as a link; `None` where the other end is not

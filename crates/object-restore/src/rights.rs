@@ -11,9 +11,9 @@ use crate::plan::{Action, Obstacle, Plan, Planned};
 
 const DESCRIPTOR: &str = "nTSecurityDescriptor";
 
-/// Of a security descriptor, in `sDRightsEffective`: owner, group, DACL and SACL.
-/// Source: \[MS-ADTS\] 3.1.1.4.5.13.
-const WHOLE_DESCRIPTOR: i64 = 0xf;
+/// Of a security descriptor, in `sDRightsEffective`: the DACL. Owner, group and SACL are written where the
+/// server lets. Source: \[MS-ADTS\] 3.1.1.4.5.13.
+const DACL: i64 = 0x4;
 
 /// Notes what this account may not write, as obstacles.
 pub fn check(pair: &Pair<'_>, planned: &[Planned], plan: &mut Plan) -> Result<()> {
@@ -120,7 +120,7 @@ fn missing_attributes(
     // The descriptor has rights of its own.
     let of_descriptor = found.value("sDRightsEffective").and_then(Value::integer);
     let may_write = |name: &str| match name.eq_ignore_ascii_case(DESCRIPTOR) {
-        true => of_descriptor.is_none_or(|rights| rights & WHOLE_DESCRIPTOR == WHOLE_DESCRIPTOR),
+        true => of_descriptor.is_none_or(|rights| rights & DACL == DACL),
         false => allowed.contains(&name.to_ascii_lowercase()),
     };
     let mut names = (planned.plan.values.iter()).map(|change| &*change.attribute.name);

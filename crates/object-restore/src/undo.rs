@@ -95,6 +95,9 @@ pub fn undo_beside(
                 let mut refused = refusal(live.write(delete(), &[]))?;
                 if refused.is_some() && unprotect(live, guid, &present)? {
                     refused = refusal(live.write(delete(), &[]))?;
+                    if refused.is_some() {
+                        protect(live, guid, &present)?;
+                    }
                 }
                 match refused {
                     None => undone.deleted += 1,
@@ -135,15 +138,26 @@ pub fn undo_beside(
 /// Returns whether it had any.
 fn unprotect(live: &Live, guid: Guid, present: &Entry) -> Result<bool> {
     let descriptor = present.value(DESCRIPTOR).and_then(wire::value);
-    let Some(lifted) = descriptor.and_then(|bytes| protection::lifted(&bytes)) else {
-        return Ok(false);
-    };
+    match descriptor.and_then(|bytes| protection::lifted(&bytes)) {
+        Some(lifted) => access_list(live, guid, lifted),
+        None => Ok(false),
+    }
+}
+
+/// Gives an object that stays after all its protection back.
+fn protect(live: &Live, guid: Guid, present: &Entry) -> Result<()> {
+    let descriptor = present.value(DESCRIPTOR).and_then(wire::value);
+    descriptor.map_or(Ok(()), |former| access_list(live, guid, former).map(drop))
+}
+
+/// Writes the access list of a descriptor. Returns whether the server took it.
+fn access_list(live: &Live, guid: Guid, descriptor: Vec<u8>) -> Result<bool> {
     let modify = Operation::Modify {
         object: by_guid(guid),
         changes: vec![Modification {
             how: How::Replace,
             attribute: DESCRIPTOR.into(),
-            values: vec![kept(lifted)],
+            values: vec![kept(descriptor)],
         }],
     };
     Ok(refusal(live.write(modify, &[Control::AccessList]))?.is_none())
@@ -203,8 +217,14 @@ fn back(live: &Live, guid: Guid, present: &Entry, change: &Change) -> Result<Bac
         object: by_guid(guid),
         changes: changes.collect(),
     };
-    Ok(match refusal(live.write(modify, &with))? {
-        None => Back::Written,
-        Some(reason) => Back::Left(reason),
-    })
+    let refused = match refusal(live.write(modify, &with))? {
+        // The restore may have written no more than that either.
+        Some(reason) if is_descriptor => {
+            let former = change.removed.first().map(|value| value.0.clone());
+            let written = former.map_or(Ok(false), |former| access_list(live, guid, former))?;
+            (!written).then_some(reason)
+        }
+        refused => refused,
+    };
+    Ok(refused.map_or(Back::Written, Back::Left))
 }

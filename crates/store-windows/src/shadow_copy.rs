@@ -43,7 +43,10 @@ impl ShadowCopy {
                 ),
             )
         })?;
-        let letters: String = volumes.iter().map(|volume| volume.letter).collect();
+        let letters = volumes.iter().map(|volume| volume.letter);
+        // With those that are under way since before.
+        let before = std::fs::read_to_string(&note).unwrap_or_default();
+        let letters: String = before.trim().chars().chain(letters).collect();
         std::fs::write(&note, letters).map_err(|error| disk_error(&note, &error))?;
         let copy = Self {
             volumes,
@@ -130,6 +133,10 @@ pub(crate) fn delete_left(scratch: &Path, silence: Duration) {
     let note = note(scratch);
     if let Ok(letters) = std::fs::read_to_string(&note) {
         let letters = letters.trim();
+        if is_under_way(&note) && !letters.chars().any(|letter| is_exposed(&letter)) {
+            // The tool of a process that was ended may still take them.
+            return;
+        }
         tracing::warn!(
             letters,
             "deleting the shadow copies that a former process left"
@@ -140,7 +147,6 @@ pub(crate) fn delete_left(scratch: &Path, silence: Duration) {
 
 /// Deletes what is exposed under these letters, and the note once nothing is.
 fn delete(letters: Vec<char>, scratch: &Path, note: &Path, silence: Duration) {
-    let is_exposed = |letter: &char| Path::new(&format!("{letter}:\\")).exists();
     let letters: Vec<char> = letters
         .into_iter()
         .filter(char::is_ascii_uppercase)
@@ -160,6 +166,17 @@ fn delete(letters: Vec<char>, scratch: &Path, note: &Path, silence: Duration) {
              EXPOSED X:"
         ),
     }
+}
+
+fn is_exposed(letter: &char) -> bool {
+    Path::new(&format!("{letter}:\\")).exists()
+}
+
+/// Whether a note is so new that what it announces may not be there yet.
+fn is_under_way(note: &Path) -> bool {
+    const LONGEST: Duration = Duration::from_secs(600);
+    let written = note.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age < LONGEST))
 }
 
 fn run(script: &str, scratch: &Path, silence: Duration) -> Result<Said> {

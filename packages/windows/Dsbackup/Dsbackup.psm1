@@ -5,6 +5,9 @@ Set-StrictMode -Version 2.0
 
 # dsbackup.exe: $env:DSBACKUP_EXE, the one in the folder above this module, or the one in the path of programs.
 function Get-DsbackupProgram {
+    if ($env:DSBACKUP_EXE -match '[\\/]') {
+        return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($env:DSBACKUP_EXE)
+    }
     if ($env:DSBACKUP_EXE) { return $env:DSBACKUP_EXE }
     $beside = Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'dsbackup.exe'
     if (Test-Path -LiteralPath $beside -PathType Leaf) { return $beside }

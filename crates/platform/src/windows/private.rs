@@ -22,10 +22,15 @@ fn list(inherited: bool, path: &Path) -> Result<String> {
     let flags = if inherited { "OICI" } else { "" };
     // What one administrator made the others use as well: another one tonight, SYSTEM in a task, the
     // one of directory services restore mode. An account that is named would have a right of its own.
-    // Another computer has other administrators, and knows this account only.
-    let own = match token::is_administrator()? && !system::is_remote(path) {
-        true => String::new(),
-        false => format!("(A;{flags};FA;;;{})", token::own_account()?),
+    // Another computer has other administrators, and knows this account only, that of SYSTEM as the
+    // owner of what it makes.
+    let own = match (token::is_administrator()?, system::is_remote(path)) {
+        (true, false) => String::new(),
+        (_, true) => format!(
+            "(A;{flags};FA;;;{})(A;{flags};FA;;;OW)",
+            token::own_account()?
+        ),
+        (false, false) => format!("(A;{flags};FA;;;{})", token::own_account()?),
     };
     Ok(format!("D:P{own}(A;{flags};FA;;;SY)(A;{flags};FA;;;BA)"))
 }
