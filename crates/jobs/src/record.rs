@@ -317,7 +317,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// [`Error::Running`].
-    pub fn lock(&self, job: &str) -> Result<File> {
+    pub fn lock(&self, job: &str) -> Result<JobLock> {
         take(&self.0, job)
     }
 
@@ -325,12 +325,24 @@ impl StateFolder {
     ///
     /// # Errors
     /// [`Error::Running`].
-    pub fn lock_shipping(&self, job: &str) -> Result<File> {
+    pub fn lock_shipping(&self, job: &str) -> Result<JobLock> {
         take(&self.0.join(SHIPPED), job)
     }
 }
 
-fn take(folder: &Path, job: &str) -> Result<File> {
+/// Keeps other processes from running a job, or from shipping its logs, while the value lives.
+#[derive(Debug)]
+pub struct JobLock(File);
+
+impl Drop for JobLock {
+    fn drop(&mut self) {
+        // To close it is not enough: a child that another thread has just started has the file open, too,
+        // until its exec. If this fails, the lock ends with that.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+fn take(folder: &Path, job: &str) -> Result<JobLock> {
     make(folder)?;
     let path = folder.join(format!("{job}.lock"));
     let file = File::options()
@@ -340,7 +352,7 @@ fn take(folder: &Path, job: &str) -> Result<File> {
         .open(&path)
         .map_err(Error::io("open the job's lock", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(JobLock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running(job.to_owned())),
         Err(error) => Err(Error::io("lock the job", &path)(error.into())),
     }

@@ -8,7 +8,15 @@ use std::path::Path;
 /// A folder that is locked until the value is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
-    _folder: File,
+    folder: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // To close it is not enough: a child that another thread has just started has all open files from
+        // its birth to its exec, and with them the lock. If this fails, the lock ends with those.
+        let _ = self.folder.unlock();
+    }
 }
 
 impl FolderLock {
@@ -19,7 +27,7 @@ impl FolderLock {
     pub fn wait(folder: &Path) -> Result<Self> {
         let file = open(folder)?;
         file.lock()?;
-        Ok(Self { _folder: file })
+        Ok(Self { folder: file })
     }
 
     /// Locks a folder for this process alone. `None` while another one holds it.
@@ -56,7 +64,7 @@ fn unless_held(
     locked: std::result::Result<(), TryLockError>,
 ) -> Result<Option<FolderLock>> {
     match locked {
-        Ok(()) => Ok(Some(FolderLock { _folder: file })),
+        Ok(()) => Ok(Some(FolderLock { folder: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
