@@ -13,7 +13,7 @@ use store::restore_marker::RestoreMarker;
 
 use crate::client::{Client, take};
 use crate::contexts::grow;
-use crate::host::{Directory, PATIENCE, until_free};
+use crate::host::{Directory, PATIENCE};
 use crate::restore::{back_up, starts};
 
 const FOLDER: &str = "DSBACKUP_TEST_FOLDER";
@@ -90,7 +90,7 @@ fn part_service() {
         Ok("restore") => Mode::Restore,
         _ => Mode::Normal,
     };
-    let service = until_free(|| service::Service::start(&configuration, mode)).unwrap();
+    let service = service::Service::start(&configuration, mode).unwrap();
     say_ready();
     tokio::runtime::Runtime::new()
         .unwrap()

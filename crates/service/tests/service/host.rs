@@ -3,32 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use contract::{Result, ResultCode};
+use contract::Result;
 use service::{Configuration, Mode, Service};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// The timeout of every step of a test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Tries as soon as the folders of a directory are free. A service of this process that has stopped
-/// can hold them a moment longer: a child of another test has all open files from its birth to its
-/// exec.
-pub fn until_free<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match attempt() {
-            Err(error)
-                if error.code == ResultCode::DATABASE_IN_USE && Instant::now() < deadline =>
-            {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            result => return result,
-        }
-    }
-}
 
 /// A directory that can be hosted, and the place for the service's socket beside it.
 pub struct Directory {
@@ -136,12 +119,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Hosts a directory as soon as its folders are free.
     pub fn start(configuration: &Configuration, mode: Mode) -> Result<Self> {
-        Self::of(until_free(|| Service::start(configuration, mode))?)
-    }
-
-    fn of(service: Service) -> Result<Self> {
+        let service = Service::start(configuration, mode)?;
         let socket = service.socket().expect("it listens").to_path_buf();
         let addresses = service.addresses();
         let (stop, stopped) = oneshot::channel();

@@ -8,7 +8,7 @@ use store::FolderLock;
 
 use crate::client::{Client, take};
 use crate::contexts::grow;
-use crate::host::{Directory, Host, PATIENCE, until_free};
+use crate::host::{Directory, Host, PATIENCE};
 
 fn refusal(directory: &Directory, mode: Mode) -> contract::Error {
     match Host::start(&directory.configuration(), mode) {
@@ -39,7 +39,7 @@ fn a_second_host_is_refused_in_either_mode() {
         // The same lock excludes a restore into the folder without the service.
         assert!(FolderLock::acquire(&[directory.path()]).is_err());
         host.stop().unwrap();
-        until_free(|| FolderLock::acquire(&[directory.path()])).unwrap();
+        FolderLock::acquire(&[directory.path()]).unwrap();
     }
 }
 

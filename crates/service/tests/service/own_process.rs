@@ -6,7 +6,7 @@ use service::{Mode, Service};
 use store::FolderLock;
 use tokio::sync::oneshot;
 
-use crate::host::{Directory, until_free};
+use crate::host::Directory;
 use crate::in_memory::Backup;
 
 #[test]
@@ -33,7 +33,7 @@ fn a_backup_passes_through_memory_and_the_directory_is_free_afterwards() {
 
     drop(stop);
     serving.join().unwrap().unwrap();
-    until_free(|| FolderLock::acquire(&[directory.path()])).expect("the directory is free");
+    FolderLock::acquire(&[directory.path()]).expect("the directory is free");
     let error = BackupContext::prepare(&server, BackupOptions::full())
         .err()
         .expect("the service has ended");

@@ -6,7 +6,7 @@ use store::restore_marker::{RESTORE_MARKER, RestoreMarker, RestoreState};
 use wire::v1::{DatabaseMap, RestoreRegisterRequest};
 
 use crate::client::{Client, Fetched};
-use crate::host::{Directory, Host, until_free};
+use crate::host::{Directory, Host};
 
 /// The files and facts of a directory that a backup application kept.
 pub struct Backup {
@@ -69,7 +69,7 @@ impl Backup {
 }
 
 pub fn starts(directory: &Directory) -> Result<()> {
-    until_free(|| Service::start(&directory.configuration(), Mode::Normal)).map(drop)
+    Service::start(&directory.configuration(), Mode::Normal).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

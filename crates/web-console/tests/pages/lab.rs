@@ -140,29 +140,13 @@ impl Lab {
         }
     }
 
-    /// Runs the job. A child of another test, before it becomes another program, keeps the locks of
-    /// the run before: then it is run again, for up to 60 s.
+    /// Runs the job.
     pub fn run(&self) {
         let configuration = Configuration::read(&self.configuration()).expect("usable");
         let state = self.state();
-        let before = state.read("nightly").expect("the runs before");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            match apart(|| jobs::run::run(&configuration, "nightly", &state, &Silent)) {
-                Err(jobs::Error::Running(_)) if Instant::now() < deadline => {}
-                done => {
-                    let done = done.expect("run");
-                    let is_locked = format!("{done:?}").contains("the folder is in use by");
-                    if !is_locked || Instant::now() >= deadline {
-                        assert!(!done.failed(), "{done:?}");
-                        return;
-                    }
-                    // As if it had not been tried.
-                    state.write("nightly", &before).expect("the record");
-                }
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let run = || jobs::run::run(&configuration, "nightly", &state, &Silent);
+        let done = apart(run).expect("run");
+        assert!(!done.failed(), "{done:?}");
     }
 
     /// A path in the lab.
