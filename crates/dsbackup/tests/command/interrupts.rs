@@ -182,19 +182,8 @@ fn what_a_killed_drill_left_is_removed_by_the_next_and_a_live_one_is_not() {
     };
     // One that is faster than the signal is started again.
     let is_killed = (0..20).any(|_| {
-        let mut child = drill()
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("start it");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while entries(&scratch).is_empty() && child.try_wait().expect("state").is_none() {
-            assert!(Instant::now() < deadline, "no scratch folder");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().expect("kill it");
-        let ended = child.wait().expect("its end");
-        ended.signal() == Some(9) && !entries(&scratch).is_empty()
+        let is_killed = lab::kill_as_soon_as(drill(), || !entries(&scratch).is_empty());
+        is_killed && !entries(&scratch).is_empty()
     });
     assert!(is_killed, "each was faster");
     assert_eq!(entries(&scratch).len(), 1, "kill -9 leaves it");

@@ -2,10 +2,8 @@
 //! behind.
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::lab::samba_domain::{provision, store};
 use crate::lab::{self, Lab, Run};
@@ -138,21 +136,11 @@ fn what_a_killed_command_left_is_removed_by_the_next() {
     // One whose copy is ready before the signal comes is started again.
     let left = (0..20).find_map(|_| {
         let _ = std::fs::remove_dir_all(&cache);
-        let mut child = dsbackup(&lab, &arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("start it");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while entries(&cache).is_empty() && child.try_wait().expect("state").is_none() {
-            assert!(Instant::now() < deadline, "no copy");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().expect("kill it");
-        let ended = child.wait().expect("its end");
+        let show = dsbackup(&lab, &arguments);
+        let is_killed = lab::kill_as_soon_as(show, || !entries(&cache).is_empty());
         let left = entries(&cache);
         let is_ready = left.iter().any(|name| name.starts_with("dsbackup-view-"));
-        (ended.signal() == Some(9) && !is_ready).then_some(left)
+        (is_killed && !is_ready).then_some(left)
     });
     let left = left.expect("each was faster");
     assert_eq!(left.len(), 1, "{left:?}");

@@ -291,6 +291,24 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -{name} {pid}: {status}");
 }
 
+/// Starts a command, and kills it as soon as `is_there` finds what it leaves. Returns whether that came in
+/// time: whether the signal ended it.
+pub fn kill_as_soon_as(mut command: Command, is_there: impl Fn() -> bool) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("start it");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_there() && child.try_wait().expect("state").is_none() {
+        assert!(Instant::now() < deadline, "what it leaves never comes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("kill it");
+    child.wait().expect("its end").signal() == Some(9)
+}
+
 /// A folder's files by name, those of folders in it by their path; without what a restore says of
 /// them.
 pub type Content = BTreeMap<String, Vec<u8>>;
