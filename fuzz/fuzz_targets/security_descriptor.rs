@@ -9,4 +9,7 @@ fuzz_target!(|data: &[u8]| {
         let text = descriptor.to_sddl(Domains::default());
         assert!(text.len() <= 64 * data.len());
     }
+    if let Some(changed) = Descriptor::without(data, |entry| entry.kind == 1) {
+        assert_eq!(changed.len(), data.len());
+    }
 });

@@ -168,8 +168,9 @@ def make(dc1):
         f"dn: {inner}\nobjectClass: organizationalUnit",
         f"dn: {SHELF}\nobjectClass: organizationalUnit",
         f"dn: {KEPT}\nobjectClass: organizationalUnit",
-        user("alice", SALES, f"jpegPhoto:: {photo}", "title: Lead", "description: of the backup", "otherTelephone: 1", "otherTelephone: 2",
-             "servicePrincipalName: HTTP/alice.lab.example.com", "accountExpires: 9223372036854775807"),
+        user("alice", SALES, f"jpegPhoto:: {photo}", "title: Lead", "description: of the backup",
+             "otherTelephone: 1", "otherTelephone: 2", "servicePrincipalName: HTTP/alice.lab.example.com",
+             "accountExpires: 9223372036854775807"),
         user("bob", inner, f"manager: CN=alice,{SALES}", "description:: WsO8cmljaA=="),
         user("carol", USERS, f"manager: CN=alice,{SALES}", "title: Clerk"),
         user("dave", USERS, "title: Guard"),
@@ -276,7 +277,8 @@ def whole(dc1, dsbackup):
     dc1.modify(
         f"dn: CN=alice,{SALES}\nchangetype: modify\nreplace: title\ntitle: Boss\n-\ndelete: jpegPhoto\n-\n"
         # Of which an account has one, though the schema allows several.
-        f"replace: description\ndescription: newer\n-\nadd: otherTelephone\notherTelephone: 3\n-\ndelete: otherTelephone\notherTelephone: 1\n\n"
+        "replace: description\ndescription: newer\n-\n"
+        "add: otherTelephone\notherTelephone: 3\n-\ndelete: otherTelephone\notherTelephone: 1\n\n"
         f"dn: CN=outside,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=alice,{SALES}\n-\n"
         f"add: member\nmember: CN=dave,{USERS}\n\n"
         f"dn: CN=carol,{USERS}\nchangetype: modify\ndelete: manager\n")

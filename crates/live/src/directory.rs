@@ -186,14 +186,25 @@ impl Live {
         self.known().above(dn)
     }
 
+    /// Whether an object of this name is in one of the server's own naming contexts: beneath its head, and
+    /// in no domain beneath that. Names without a domain are.
+    pub fn holds(&self, dn: &str) -> bool {
+        let domain = dn::domain(dn);
+        let context = self.context(dn);
+        domain.is_none() || context.is_some_and(|(name, _)| dn::domain(name) == domain)
+    }
+
     pub(crate) fn naming_context(&self, dn: &str) -> Option<ObjectId> {
+        self.context(dn).map(|(_, id)| *id)
+    }
+
+    /// The innermost naming context whose head is above a name, or has it.
+    fn context(&self, dn: &str) -> Option<&(String, ObjectId)> {
         let folded = dn::fold(dn)?;
-        let mut contexts = self.contexts.iter();
-        let found = contexts.find(|(name, _)| {
+        self.contexts.iter().find(|(name, _)| {
             let rest = folded.strip_suffix(name.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(','))
-        });
-        found.map(|(_, id)| *id)
+        })
     }
 
     /// Asks for the rest of an attribute with many values.

@@ -44,9 +44,8 @@ impl Root {
     /// Source: \[MS-ADTS\] 3.1.1.3.4.3, LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID.
     pub fn is_read_only(&self) -> bool {
         const PARTIAL_SECRETS: &[u8] = b"1.2.840.113556.1.4.1920";
-        let mut attributes = self.0.attributes.iter();
-        let found = attributes.find(|(name, _)| name.eq_ignore_ascii_case("supportedCapabilities"));
-        found.is_some_and(|(_, values)| values.iter().any(|value| value == PARTIAL_SECRETS))
+        let mut capabilities = self.values("supportedCapabilities");
+        capabilities.any(|value| value == PARTIAL_SECRETS)
     }
 
     /// One of its texts.
@@ -61,10 +60,15 @@ impl Root {
     }
 
     fn contexts(&self) -> impl Iterator<Item = &str> {
-        let mut attributes = self.0.attributes.iter();
-        let found = attributes.find(|(name, _)| name.eq_ignore_ascii_case("namingContexts"));
-        let values = found.into_iter().flat_map(|(_, values)| values);
+        let values = self.values("namingContexts");
         values.filter_map(|value| Some(ExtendedDn::parse(value)?.dn))
+    }
+
+    fn values(&self, attribute: &str) -> impl Iterator<Item = &[u8]> {
+        let mut attributes = self.0.attributes.iter();
+        let found = attributes.find(|(name, _)| name.eq_ignore_ascii_case(attribute));
+        let values = found.into_iter().flat_map(|(_, values)| values);
+        values.map(Vec::as_slice)
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Writer {
     pub is_samba: bool,
 }
 
+/// The attribute of security descriptors, which are written in ways of their own.
+pub const DESCRIPTOR: &str = "nTSecurityDescriptor";
+
 /// Attributes that a server keeps by itself, in lower case.
 const OF_SERVER: [&str; 12] = [
     "distinguishedname",

@@ -33,7 +33,6 @@ pub mod partners;
 pub mod plan;
 mod planning;
 mod policies;
-mod protection;
 mod request;
 mod rights;
 mod run;

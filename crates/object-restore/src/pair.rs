@@ -8,7 +8,7 @@ use comparison::{Change, Options, Seen, compare};
 use ids::Guid;
 use live::Live;
 use objects::schema::{AttributeSchema, Syntax};
-use objects::{Entry, ObjectId, Reference, Source, State, Value, Wanted, dn};
+use objects::{Entry, ObjectId, Reference, Source, State, Value, Wanted};
 
 use crate::attributes::{Fate, Writer, fate, is_one_state, is_single_for_accounts};
 use crate::error::Result;
@@ -308,7 +308,10 @@ impl<'p> Pair<'p> {
                 continue;
             };
             // Of objects of other domains this server tells nothing; it asks for them itself.
-            let end = link.value.reference().filter(|end| self.is_here(&end.dn));
+            let end = link
+                .value
+                .reference()
+                .filter(|end| self.live.holds(&end.dn));
             let ends = [Some(link.holder), end.and_then(|end| end.guid)];
             let mut missing = None;
             for end in ends.into_iter().flatten() {
@@ -349,20 +352,6 @@ impl<'p> Pair<'p> {
             }
             _ => false,
         }
-    }
-
-    /// Whether an object of this name is in one of the server's own naming contexts: beneath its head, and
-    /// in no domain beneath that.
-    fn is_here(&self, name: &str) -> bool {
-        let (Some(domain), Some(name)) = (dn::domain(name), dn::fold(name)) else {
-            return true;
-        };
-        let contexts = &self.live.facts().naming_contexts;
-        contexts.iter().any(|context| {
-            let head = dn::fold(&context.dn).unwrap_or_default();
-            let is_beneath = name == head || name.ends_with(&format!(",{head}"));
-            is_beneath && dn::domain(&context.dn).as_ref() == Some(&domain)
-        })
     }
 
     /// A value of a linked attribute of an object as a link; `None` where the other end is not

@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use ids::Guid;
 use objects::{Entry, Lookup, Source, Value, Wanted, dn};
 
+use crate::attributes::DESCRIPTOR;
 use crate::error::Result;
 use crate::pair::Pair;
 use crate::plan::{Action, Obstacle, Plan, Planned};
-
-const DESCRIPTOR: &str = "nTSecurityDescriptor";
 
 /// Of a security descriptor, in `sDRightsEffective`: the DACL. Owner, group and SACL are written where the
 /// server lets. Source: \[MS-ADTS\] 3.1.1.4.5.13.

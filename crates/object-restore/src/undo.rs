@@ -4,19 +4,18 @@ use std::collections::HashSet;
 
 use ids::Guid;
 use live::{Control, How, Live, Modification, Operation};
+use objects::descriptor::{Ace, Descriptor};
 use objects::{Entry, Source, Wanted, dn};
 
 use crate::attempt::refusal;
+use crate::attributes::DESCRIPTOR;
 use crate::error::Result;
 use crate::journal::{Change, Effect, End, Octets, Records};
 use crate::local::Local;
 use crate::plan::Left;
-use crate::protection;
 use crate::watch::{Unwatched, Watch};
 use crate::wire;
 use crate::writes::{by_guid, kept};
-
-const DESCRIPTOR: &str = "nTSecurityDescriptor";
 
 /// What was taken back.
 #[derive(Debug, Clone, Default)]
@@ -138,10 +137,26 @@ pub fn undo_beside(
 /// Returns whether it had any.
 fn unprotect(live: &Live, guid: Guid, present: &Entry) -> Result<bool> {
     let descriptor = present.value(DESCRIPTOR).and_then(wire::value);
-    match descriptor.and_then(|bytes| protection::lifted(&bytes)) {
+    match descriptor.and_then(|bytes| Descriptor::without(&bytes, protects)) {
         Some(lifted) => access_list(live, guid, lifted),
         None => Ok(false),
     }
+}
+
+/// Whether an entry is "Protect object from accidental deletion", as Windows' own tools do it: everybody is
+/// denied to delete the object, and no more.
+fn protects(entry: &Ace) -> bool {
+    /// ACCESS_DENIED_ACE_TYPE, INHERITED_ACE. Source: \[MS-DTYP\] 2.4.4.1.
+    const DENIED: u8 = 1;
+    const INHERITED: u8 = 0x10;
+    /// DELETE and, of a directory, DELETE_TREE.
+    const DELETES: u32 = 0x1_0000 | 0x40;
+    let is_for_everyone = (entry.sid.as_ref()).is_some_and(|sid| sid.to_string() == "S-1-1-0");
+    entry.kind == DENIED
+        && entry.flags & INHERITED == 0
+        && entry.mask & DELETES != 0
+        && entry.mask & !DELETES == 0
+        && is_for_everyone
 }
 
 /// Gives an object that stays after all its protection back.
@@ -227,4 +242,29 @@ fn back(live: &Live, guid: Guid, present: &Entry, change: &Change) -> Result<Bac
         refused => refused,
     };
     Ok(refused.map_or(Back::Written, Back::Left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_denial_to_delete_is_a_protection() {
+        let entry = |kind, flags, mask, sid: &str| Ace {
+            kind,
+            flags,
+            mask,
+            object: None,
+            inherited_object: None,
+            sid: sid.parse().ok(),
+            data: Vec::new(),
+        };
+        assert!(protects(&entry(1, 0, 0x1_0040, "S-1-1-0")));
+        assert!(protects(&entry(1, 0, 0x1_0000, "S-1-1-0")));
+        assert!(!protects(&entry(1, 0x10, 0x1_0040, "S-1-1-0")), "inherited");
+        assert!(!protects(&entry(1, 0, 0x20, "S-1-1-0")), "another right");
+        assert!(!protects(&entry(1, 0, 0x1_0060, "S-1-1-0")), "more");
+        assert!(!protects(&entry(0, 0, 0xf_01ff, "S-1-5-18")), "allowed");
+        assert!(!protects(&entry(1, 0, 0x1_0040, "S-1-5-18")), "one account");
+    }
 }

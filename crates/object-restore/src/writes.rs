@@ -7,7 +7,7 @@ use live::{Control, How, Modification, Operation};
 use objects::{Entry, Source, Value, dn};
 use zeroize::Zeroizing;
 
-use crate::attributes::{Fate, fate};
+use crate::attributes::{DESCRIPTOR, Fate, fate};
 use crate::journal::{Change, Effect, Octets};
 use crate::pair::Pair;
 use crate::plan::{Action, LinkChange, ObjectPlan, ValuesChange};
@@ -459,7 +459,7 @@ pub fn last(pair: &Pair<'_>, last: Last<'_>) -> Option<Write> {
         if is_control || expires(&change) {
             part.kind = PartKind::Enable;
         }
-        if part.attribute.eq_ignore_ascii_case("nTSecurityDescriptor") {
+        if part.attribute.eq_ignore_ascii_case(DESCRIPTOR) {
             part.with.push(Control::WholeDescriptor);
         }
         parts.push(part);

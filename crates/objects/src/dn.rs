@@ -150,19 +150,25 @@ pub fn own_value(text: &str) -> Option<String> {
 /// last parts of the kind DC, in lower case. `None` for malformed text and a name without.
 pub fn domain(text: &str) -> Option<Vec<String>> {
     let parts = parse(text)?;
-    let domain = parts.iter().rev();
-    let domain = domain.take_while(|part| part.kind.eq_ignore_ascii_case("dc"));
-    let mut labels: Vec<String> = domain.map(|part| part.value.to_lowercase()).collect();
-    labels.reverse();
+    let (_, domain) = split_domain(&parts);
+    let labels: Vec<String> = domain
+        .iter()
+        .map(|part| part.value.to_lowercase())
+        .collect();
     (!labels.is_empty()).then_some(labels)
+}
+
+/// The parts before those of the domain, and these.
+fn split_domain(parts: &[Rdn]) -> (&[Rdn], &[Rdn]) {
+    let is_domain = |part: &&Rdn| part.kind.eq_ignore_ascii_case("dc");
+    let domain = parts.iter().rev().take_while(is_domain).count();
+    parts.split_at(parts.len() - domain)
 }
 
 /// The canonical form, for example `corp.example/Users/Alice`. `None` for malformed text.
 pub fn canonical(text: &str) -> Option<String> {
     let parts = parse(text)?;
-    let is_domain = |part: &&Rdn| part.kind.eq_ignore_ascii_case("dc");
-    let domain = parts.iter().rev().take_while(is_domain).count();
-    let (path, domain) = parts.split_at(parts.len() - domain);
+    let (path, domain) = split_domain(&parts);
     let labels: Vec<&str> = domain.iter().map(|part| part.value.as_str()).collect();
     let mut name = labels.join(".");
     name.push('/');

@@ -2,12 +2,12 @@
 //! crates need not know on which one they run:
 //!
 //! - [`private`]: files and folders that nobody else may read: mode 0600 and 0700, or an access list
-//!   of the owner, SYSTEM and Administrators.
+//!   of SYSTEM and Administrators, with the user where that takes it.
 //! - [`access`]: who owns a file, and who else may read or replace it.
 //! - [`mod@file`]: reads and writes at positions, identities, durable names.
 //! - [`lock`]: locks on folders, which end with the process.
 //! - [`disk`]: the file system below a folder, and the space left on it.
-//! - [`process`]: this process, its user and its computer.
+//! - [`process`]: this process, its user and its computer; programs that it starts.
 //! - [`terminal`]: questions whose answers are not shown.
 #![deny(unsafe_code)]
 

@@ -74,7 +74,11 @@ pub struct Malformed {
 const SACL_PRESENT: u16 = 0x10;
 const DACL_PRESENT: u16 = 0x04;
 const HEADER: usize = 20;
+/// Offset in the header of the DACL's offset.
+const DACL_AT: usize = 16;
 const ACL_HEADER: usize = 8;
+/// Offset in a list of the number of its entries.
+const COUNT_AT: usize = 4;
 /// Flags of an entry for objects.
 const HAS_OBJECT: u32 = 1;
 const HAS_INHERITED_OBJECT: u32 = 2;
@@ -113,8 +117,32 @@ impl Descriptor {
             owner: sid("the owner", 4)?,
             group: sid("the group", 8)?,
             sacl: acl("the SACL", 12, SACL_PRESENT)?,
-            dacl: acl("the DACL", 16, DACL_PRESENT)?,
+            dacl: acl("the DACL", DACL_AT, DACL_PRESENT)?,
         })
+    }
+
+    /// The bytes of a self-relative descriptor without some entries of its DACL; `None` where none of them
+    /// goes, and for malformed bytes. All else stays where it is: the list has room behind its entries.
+    pub fn without(bytes: &[u8], goes: impl Fn(&Ace) -> bool) -> Option<Vec<u8>> {
+        Self::parse(bytes).ok()?.dacl?;
+        let dacl = u32_at(bytes, DACL_AT) as usize;
+        let entries = Acl::entries(bytes, dacl)?;
+        let stay: Vec<&[u8]> = (entries.iter())
+            .filter(|(_, entry)| !goes(entry))
+            .map(|(bytes, _)| *bytes)
+            .collect();
+        if stay.len() == entries.len() {
+            return None;
+        }
+        let (count, stay) = (u16::try_from(stay.len()).ok()?, stay.concat());
+        let mut changed = bytes.to_vec();
+        let list = changed.get_mut(dacl..)?;
+        list.get_mut(COUNT_AT..ACL_HEADER - 2)?
+            .copy_from_slice(&count.to_le_bytes());
+        list.get_mut(ACL_HEADER..)?
+            .get_mut(..stay.len())?
+            .copy_from_slice(&stay);
+        Some(changed)
     }
 
     /// Whether the control flag for a DACL is set. Without a DACL everybody then has all rights.
@@ -125,21 +153,27 @@ impl Descriptor {
 
 impl Acl {
     fn parse(bytes: &[u8], offset: usize) -> Option<Self> {
+        let entries = Self::entries(bytes, offset)?;
+        Some(Self {
+            revision: *bytes.get(offset)?,
+            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+        })
+    }
+
+    /// The entries of the list at an offset, each with its bytes.
+    fn entries(bytes: &[u8], offset: usize) -> Option<Vec<(&[u8], Ace)>> {
         let header = bytes.get(offset..)?.get(..ACL_HEADER)?;
         let size = usize::from(u16_at(header, 2));
-        let count = usize::from(u16_at(header, 4));
+        let count = usize::from(u16_at(header, COUNT_AT));
         let mut rest = bytes.get(offset..)?.get(ACL_HEADER..size)?;
         let mut entries = Vec::new();
         for _ in 0..count {
             let size = usize::from(u16_at(rest.get(..4)?, 2));
             let (entry, after) = rest.split_at_checked(size)?;
-            entries.push(Ace::parse(entry)?);
+            entries.push((entry, Ace::parse(entry)?));
             rest = after;
         }
-        Some(Self {
-            revision: *header.first()?,
-            entries,
-        })
+        Some(entries)
     }
 }
 
@@ -249,12 +283,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn entries_of_the_dacl_go_and_all_else_stays() {
+        let bytes = ids::hex::decode(SAMPLE).unwrap();
+        let before = Descriptor::parse(&bytes).unwrap();
+        let rights = &before.dacl.as_ref().unwrap().entries;
+        for gone in rights {
+            let changed = Descriptor::without(&bytes, |entry| entry == gone).unwrap();
+            let mut expected = before.clone();
+            let entries = &mut expected.dacl.as_mut().unwrap().entries;
+            entries.retain(|entry| entry != gone);
+            assert_eq!(Descriptor::parse(&changed), Ok(expected));
+            assert_eq!(Descriptor::without(&changed, |entry| entry == gone), None);
+        }
+        let empty = Descriptor::without(&bytes, |_| true).unwrap();
+        assert_eq!(Descriptor::parse(&empty).unwrap().dacl.unwrap().entries, []);
+        for cut in 0..bytes.len() {
+            assert_eq!(Descriptor::without(&bytes[..cut], |_| true), None, "{cut}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_are_a_descriptor_or_an_error(bytes: Vec<u8>) {
             if let Ok(descriptor) = Descriptor::parse(&bytes) {
                 let _ = descriptor.to_sddl(Domains::default());
             }
+            let _ = Descriptor::without(&bytes, |_| true);
         }
 
         #[test]

@@ -28,7 +28,7 @@ struct Job {
     has_ended: bool,
 }
 
-/// Has a program that was just started, and what it starts, end with this process.
+/// Has a program that was just started, and what it starts, end with this process, however that ends.
 ///
 /// # Errors
 /// `Interrupted` if this process is about to end; the system's.

@@ -1,6 +1,6 @@
 //! Files and folders that nobody else may read: an access list of SYSTEM and Administrators, and of
-//! this process's user unless it acts as one of them, which inherits nothing from above and is
-//! inherited by what a folder gets.
+//! this process's user where it acts as neither or the file is on another computer, which inherits
+//! nothing from above and is inherited by what a folder gets.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Result};

@@ -1,14 +1,16 @@
 //! This process, its user and its computer.
 
-use std::io::Result;
 use std::os::windows::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use winapi_util::sysinfo::{ComputerNameKind, get_computer_name};
 use windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
 
-use crate::{job, system, token};
+use crate::{system, token};
+
+pub use crate::job::{bind, end_bound};
+pub use crate::system::{console_text, transferred};
 
 /// The name of this computer.
 pub fn computer() -> String {
@@ -81,31 +83,6 @@ pub fn shell(command: &str) -> Command {
         .args(["/d", "/s", "/c"])
         .raw_arg(format!("\"{command}\""));
     shell
-}
-
-/// Has a program that was just started end with this process, however that ends. Its interrupts are
-/// its own if [`shield_from_interrupts`] says so.
-///
-/// # Errors
-/// `Interrupted` after [`end_bound`]; the system's.
-pub fn bind(child: &Child) -> Result<()> {
-    job::bind(child)
-}
-
-/// Ends all bound programs, since this process is about to end.
-pub fn end_bound() {
-    job::end_bound();
-}
-
-/// The bytes that a program has read and written so far: a sign that it works. 0 where the system does
-/// not tell.
-pub fn transferred(child: &Child) -> u64 {
-    system::transferred(child)
-}
-
-/// What a program of the console printed, in the code page of consoles.
-pub fn console_text(bytes: &[u8]) -> String {
-    system::console_text(bytes)
 }
 
 /// Keeps interrupts from the console away from a process that is about to be started.

@@ -304,8 +304,7 @@ pub(crate) fn set_console_mode(console: &File, mode: u32) -> Result<()> {
     unless_zero(unsafe { SetConsoleMode(console.as_raw_handle(), mode) })
 }
 
-/// Reads what is typed on a console, up to `limit` units, into a buffer of the caller's. Returns how many
-/// were read. A file would be read in the console's code page, which has not all letters.
+/// Reads what is typed on a console into a buffer of the caller's. Returns how many units were read. A file would be read in the console's code page, which has not all letters.
 pub(crate) fn read_console(console: &File, units: &mut [u16]) -> Result<usize> {
     let (mut read, length) = (0, u32::try_from(units.len()).unwrap_or(u32::MAX));
     // SAFETY: the handle is open, and the buffer has this length.
@@ -321,8 +320,9 @@ pub(crate) fn read_console(console: &File, units: &mut [u16]) -> Result<usize> {
     Ok((read as usize).min(units.len()))
 }
 
-/// The bytes that a process has read and written.
-pub(crate) fn transferred(child: &std::process::Child) -> u64 {
+/// The bytes that a program has read and written so far: a sign that it works. 0 where the system does
+/// not tell.
+pub fn transferred(child: &std::process::Child) -> u64 {
     let mut counters = IO_COUNTERS::default();
     // SAFETY: the handle is open, and the result has a place.
     match unsafe { GetProcessIoCounters(child.as_raw_handle(), &mut counters) } {
@@ -331,8 +331,8 @@ pub(crate) fn transferred(child: &std::process::Child) -> u64 {
     }
 }
 
-/// A text in the code page of consoles.
-pub(crate) fn console_text(bytes: &[u8]) -> String {
+/// What a program of the console printed, in the code page of consoles.
+pub fn console_text(bytes: &[u8]) -> String {
     let Ok(length) = i32::try_from(bytes.len()) else {
         return String::from_utf8_lossy(bytes).into_owned();
     };
